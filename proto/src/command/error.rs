@@ -1,0 +1,164 @@
+//! What was wrong with a line, told so that the user knows what to type instead.
+
+use core::fmt::{self, Write};
+
+use super::table::{Spec, completions};
+use super::{Clock, MAX_POSITION, MAX_VOLUME};
+use crate::ids::SongId;
+
+/// Why a line is no command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseError<'a> {
+    /// No command begins with this word.
+    UnknownCommand(&'a str),
+    /// More than one command begins with this word.
+    AmbiguousCommand(&'a str),
+    /// The command ends before it says on what to act.
+    MissingArgument(&'static Spec),
+    /// A word too many, or one that does not belong here.
+    ExtraWord {
+        /// The command that does not take it.
+        command: &'static Spec,
+        /// The first such word.
+        word: &'a str,
+    },
+    /// Something else stands where a song number should.
+    NotASongNumber(&'a str),
+    /// Song numbers start at 1.
+    SongZero,
+    /// The number does not fit a [`SongId`].
+    SongNumberTooLarge(&'a str),
+    /// The range ends before it starts.
+    ReversedRange {
+        /// The number it starts with.
+        first: SongId,
+        /// The smaller number it ends with.
+        last: SongId,
+    },
+    /// Something else stands where a time should.
+    NotATime(&'a str),
+    /// The time is beyond [`MAX_POSITION`].
+    TimeTooLong(&'a str),
+    /// Not a number of percent, or more than [`MAX_VOLUME`].
+    NotAVolume(&'a str),
+}
+
+impl core::error::Error for ParseError<'_> {}
+
+impl fmt::Display for ParseError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::UnknownCommand(word) => match word.parse::<u32>() {
+                Ok(number) => write!(f, "to play a song by its number, type: play {number}"),
+                Err(_) => write!(f, "no command {}; help lists them", Quoted(word)),
+            },
+            Self::AmbiguousCommand(word) => {
+                write!(f, "{} could be {}", Quoted(word), Alternatives(word))
+            }
+            Self::MissingArgument(Spec {
+                name,
+                synopsis,
+                example,
+                ..
+            }) => {
+                write!(
+                    f,
+                    "{name} needs more: {name} {synopsis}, for example: {example}"
+                )
+            }
+            Self::ExtraWord {
+                command: Spec {
+                    name, synopsis: "", ..
+                },
+                word,
+            } => {
+                write!(f, "{name} stands alone, without {}", Quoted(word))
+            }
+            Self::ExtraWord {
+                command: Spec { name, synopsis, .. },
+                word,
+            } => {
+                write!(
+                    f,
+                    "{} is out of place here; the command is: {name} {synopsis}",
+                    Quoted(word)
+                )
+            }
+            Self::NotASongNumber(word) => {
+                write!(f, "{} is not a song number; list shows them", Quoted(word))
+            }
+            Self::SongZero => f.write_str("there is no song 0: song numbers start at 1"),
+            Self::SongNumberTooLarge(word) => write!(
+                f,
+                "there is no song {}; list shows the numbers",
+                Quoted(word)
+            ),
+            Self::ReversedRange { first, last } => {
+                write!(
+                    f,
+                    "a range goes from the smaller number to the larger: {last}-{first}"
+                )
+            }
+            Self::NotATime(word) => {
+                write!(
+                    f,
+                    "{} is not a time; times are 90 (seconds), 1:30 or 1:02:03",
+                    Quoted(word)
+                )
+            }
+            Self::TimeTooLong(word) => write!(
+                f,
+                "{} is too long; times go up to {}",
+                Quoted(word),
+                Clock(MAX_POSITION)
+            ),
+            Self::NotAVolume(word) => write!(
+                f,
+                "{} is not a volume; it goes from 0 to {MAX_VOLUME}",
+                Quoted(word)
+            ),
+        }
+    }
+}
+
+/// The names that a word could be the beginning of: `stop, seek or status`.
+struct Alternatives<'a>(&'a str);
+
+impl fmt::Display for Alternatives<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = completions(self.0).count();
+        for (index, name) in completions(self.0).enumerate() {
+            let separator = match index {
+                0 => "",
+                _ if index + 1 == count => " or ",
+                _ => ", ",
+            };
+            write!(f, "{separator}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Longest word that an error quotes whole, in characters.
+const QUOTED_CHARS: usize = 32;
+
+/// Shows what the user typed, in quotes, cut when long, with everything escaped that a terminal might obey or hide.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for char in self.0.chars().take(QUOTED_CHARS) {
+            match char {
+                '\'' => f.write_char(char)?,
+                // Keeps what can be printed and escapes the rest, invisible formatting characters included.
+                _ => write!(f, "{}", char.escape_debug())?,
+            }
+        }
+        f.write_str(if self.0.chars().nth(QUOTED_CHARS).is_some() {
+            "...\""
+        } else {
+            "\""
+        })
+    }
+}

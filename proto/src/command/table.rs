@@ -1,0 +1,228 @@
+//! The table of commands, and what can be told from it alone: names, completion, help.
+
+use core::fmt;
+
+use super::parse::{Arguments, parse_play, parse_seek, parse_song, parse_volume};
+use super::{Command, ParseError};
+
+/// Everything there is to say about one command: a row of [`COMMANDS`].
+#[derive(Debug)]
+pub struct Spec {
+    /// What to type.
+    pub name: &'static str,
+    /// What may be typed instead.
+    pub aliases: &'static [&'static str],
+    /// Its arguments: `[…]` may be left out, `|` separates alternatives, capitals stand for something else.
+    pub synopsis: &'static str,
+    /// What it does, in a few words.
+    pub help: &'static str,
+    /// A line that shows it in use.
+    pub example: &'static str,
+    pub(super) parse: for<'a> fn(&mut Arguments<'a>) -> Result<Command, ParseError<'a>>,
+}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Spec {}
+
+/// Every command, in the order in which help lists them.
+pub static COMMANDS: &[Spec] = &[
+    Spec {
+        name: "list",
+        aliases: &[],
+        synopsis: "",
+        help: "show the songs and their numbers",
+        example: "list",
+        parse: |_| Ok(Command::List),
+    },
+    Spec {
+        name: "info",
+        aliases: &[],
+        synopsis: "N",
+        help: "show what is known about song N",
+        example: "info 3",
+        parse: |arguments| Ok(Command::Info(parse_song(arguments.required()?)?)),
+    },
+    Spec {
+        name: "play",
+        aliases: &[],
+        synopsis: "N [at M:SS] | N-N | all",
+        help: "play a song, some songs, or all",
+        example: "play 3 at 1:30",
+        parse: |arguments| parse_play(arguments).map(Command::Play),
+    },
+    Spec {
+        name: "stop",
+        aliases: &[],
+        synopsis: "",
+        help: "end the song",
+        example: "stop",
+        parse: |_| Ok(Command::Stop),
+    },
+    Spec {
+        name: "pause",
+        aliases: &[],
+        synopsis: "",
+        help: "fall silent and keep the place",
+        example: "pause",
+        parse: |_| Ok(Command::Pause),
+    },
+    Spec {
+        name: "resume",
+        aliases: &[],
+        synopsis: "",
+        help: "go on after a pause",
+        example: "resume",
+        parse: |_| Ok(Command::Resume),
+    },
+    Spec {
+        name: "next",
+        aliases: &[],
+        synopsis: "",
+        help: "skip to the next song",
+        example: "next",
+        parse: |_| Ok(Command::Next),
+    },
+    Spec {
+        name: "previous",
+        aliases: &[],
+        synopsis: "",
+        help: "go back to the song before",
+        example: "previous",
+        parse: |_| Ok(Command::Previous),
+    },
+    Spec {
+        name: "seek",
+        aliases: &[],
+        synopsis: "M:SS | +S | -S",
+        help: "go to a place in the song, on or back",
+        example: "seek 1:30",
+        parse: |arguments| Ok(Command::Seek(parse_seek(arguments.required()?)?)),
+    },
+    Spec {
+        name: "volume",
+        aliases: &[],
+        synopsis: "[0-100 | +N | -N]",
+        help: "show or set the volume in percent",
+        example: "volume 80",
+        parse: |arguments| {
+            Ok(Command::Volume(
+                arguments.next().map(parse_volume).transpose()?,
+            ))
+        },
+    },
+    Spec {
+        name: "status",
+        aliases: &[],
+        synopsis: "",
+        help: "show what is happening",
+        example: "status",
+        parse: |_| Ok(Command::Status),
+    },
+    Spec {
+        name: "help",
+        aliases: &["?"],
+        synopsis: "[COMMAND]",
+        help: "explain one command, or list all",
+        example: "help play",
+        parse: |arguments| Ok(Command::Help(arguments.next().map(find).transpose()?)),
+    },
+    Spec {
+        name: "quit",
+        aliases: &["exit"],
+        synopsis: "",
+        help: "leave",
+        example: "quit",
+        parse: |_| Ok(Command::Quit),
+    },
+];
+
+/// The command that `word` names: by its whole name, or by a beginning that only one command has.
+///
+/// # Errors
+///
+/// [`ParseError::UnknownCommand`] or [`ParseError::AmbiguousCommand`].
+pub fn find(word: &str) -> Result<&'static Spec, ParseError<'_>> {
+    let whole = names().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    if let Some((_, spec)) = whole {
+        return Ok(spec);
+    }
+    let mut candidates = names_beginning(word).map(|(_, spec)| spec);
+    let first = candidates.next().ok_or(ParseError::UnknownCommand(word))?;
+    if candidates.all(|other| other == first) {
+        Ok(first)
+    } else {
+        Err(ParseError::AmbiguousCommand(word))
+    }
+}
+
+/// The names and aliases that begin with `prefix`, in any case, in the order of [`COMMANDS`]: what a Tab offers.
+pub fn completions(prefix: &str) -> impl Iterator<Item = &'static str> {
+    names_beginning(prefix).map(|(name, _)| name)
+}
+
+/// Writes what to type and what it does: a line for each command.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
+    for spec in COMMANDS {
+        writeln!(out, "{}", HelpLine(spec))?;
+    }
+    writeln!(
+        out,
+        "Any beginning of a name that only one command has will do: vol 50"
+    )
+}
+
+/// Writes all that is known about one command.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_help_on(out: &mut impl fmt::Write, spec: &Spec) -> fmt::Result {
+    writeln!(out, "{}", HelpLine(spec))?;
+    for alias in spec.aliases {
+        writeln!(out, "also: {alias}")?;
+    }
+    writeln!(out, "for example: {}", spec.example)
+}
+
+/// Columns of the first column of help: the longest name and synopsis.
+const USAGE_COLUMNS: usize = "play N [at M:SS] | N-N | all".len();
+
+struct HelpLine<'a>(&'a Spec);
+
+impl fmt::Display for HelpLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Spec {
+            name,
+            synopsis,
+            help,
+            ..
+        } = self.0;
+        let synopsis_columns = USAGE_COLUMNS.saturating_sub(name.len() + 1);
+        write!(f, "{name} {synopsis:synopsis_columns$}  {help}")
+    }
+}
+
+fn names() -> impl Iterator<Item = (&'static str, &'static Spec)> {
+    COMMANDS.iter().flat_map(|spec| {
+        let aliases = spec.aliases.iter().copied();
+        core::iter::once(spec.name)
+            .chain(aliases)
+            .map(move |name| (name, spec))
+    })
+}
+
+fn names_beginning(prefix: &str) -> impl Iterator<Item = (&'static str, &'static Spec)> {
+    names().filter(move |(name, _)| {
+        name.get(..prefix.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    })
+}
