@@ -1,1 +1,3 @@
-//! (to come)
+//! Trill's client for a PC: plays the music of a Trill server on this machine.
+
+pub mod decoder;
