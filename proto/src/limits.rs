@@ -1,0 +1,83 @@
+//! Every maximum and every time-out of the protocol, with its reason. `wire-format.md` lists the same values.
+
+use core::time::Duration;
+
+/// TCP port a server listens on unless told otherwise.
+pub const DEFAULT_PORT: u16 = 7455;
+
+/// The protocol version this crate speaks.
+pub const VERSION: u8 = 1;
+
+/// Length of the preamble and of its refusal, in bytes.
+pub const PREAMBLE_BYTES: usize = 8;
+
+/// Length of a frame header, in bytes.
+pub const HEADER_BYTES: usize = 8;
+
+/// Largest payload a frame can announce: the length field is 16 bits wide.
+pub const MAX_PAYLOAD_BYTES: usize = 65_535;
+
+/// Largest payload of a control frame (everything but DATA) that a server sends. The largest message, a SONG with
+/// three texts of [`MAX_TEXT_BYTES`], needs 802.
+pub const MAX_CONTROL_BYTES: usize = 1_024;
+
+/// Largest payload of a frame that a client sends.
+pub const MAX_CLIENT_CONTROL_BYTES: usize = 512;
+
+/// Smallest control payload a client may say it takes: every message fits in it once its texts are cut.
+pub const MIN_CONTROL_BYTES: usize = 256;
+
+/// Longest title, artist or album, in bytes of UTF-8.
+pub const MAX_TEXT_BYTES: usize = 255;
+
+/// Longest name of a client or server, in bytes of UTF-8.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// Longest explanation in an ERROR, in bytes of UTF-8.
+pub const MAX_EXPLANATION_BYTES: usize = 200;
+
+/// Smallest DATA payload that a server cuts a frame down to on a slow path.
+pub const MIN_DATA_BYTES: u32 = 1_024;
+
+/// A DATA frame carries at most what the path delivers in this time, so that an answer never waits behind more.
+pub const DATA_FRAME_TIME: Duration = Duration::from_millis(50);
+
+/// Credit in a first grant, before anything has been measured: one second of music at 128 kbit/s.
+pub const FIRST_CREDIT_BYTES: u32 = 16 * 1_024;
+
+/// Credit that may always be outstanding, however slow the path was measured to be.
+pub const CREDIT_FLOOR_BYTES: u32 = 16 * 1_024;
+
+/// How much more than one round-trip of the measured delivery rate may be outstanding.
+pub const CREDIT_SLACK: Duration = Duration::from_millis(200);
+
+/// Most credit that may be outstanding on one stream. More is a protocol error, so sums never overflow.
+pub const MAX_CREDIT_BYTES: u32 = 16 * 1_024 * 1_024;
+
+/// Streams that may be open at once on a connection.
+pub const MAX_STREAMS: u8 = 1;
+
+/// Most bytes of SONG frames, headers included, in the answer to one LIST.
+pub const MAX_LIST_PAGE_BYTES: u32 = 65_536;
+
+/// A connection must have said HELLO this long after it was opened.
+pub const HELLO_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Nothing received for this long: send PING.
+pub const PING_AFTER: Duration = Duration::from_secs(15);
+
+/// Nothing received for this long: the peer is gone; close.
+pub const CLOSE_AFTER: Duration = Duration::from_secs(30);
+
+/// A client with credit outstanding and nothing received for this long, or four round-trips if that is longer,
+/// sends PING …
+pub const STALL_PING_AFTER: Duration = Duration::from_secs(1);
+
+/// … and takes the connection for dead this long after that PING.
+pub const STALL_CLOSE_AFTER: Duration = Duration::from_secs(2);
+
+/// Commands (every client frame but CREDIT) that a client may send in one burst.
+pub const COMMAND_BURST: u32 = 512;
+
+/// Commands per second that a client may send for ever.
+pub const COMMANDS_PER_SECOND: u32 = 100;

@@ -1,0 +1,85 @@
+//! Extensions: tag-length-value fields after the fixed fields of HELLO, WELCOME, PLAY, STARTED and SONG.
+//!
+//! ```text
+//!  0        1                 3
+//! +--------+--------+--------+----------------
+//! |  tag   |      length     | value …
+//! +--------+--------+--------+----------------
+//! ```
+
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+
+/// The extensions at the end of a payload. Tags that a receiver does not know are skipped by not asking for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Extensions<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Extensions<'a> {
+    /// The extensions in `bytes`, which must be whole.
+    ///
+    /// # Errors
+    /// [`Malformed`] if the last one is cut short.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut probe = Self { reader: Reader::new(bytes) };
+        while probe.read_one()?.is_some() {}
+        Ok(Self { reader: Reader::new(bytes) })
+    }
+
+    /// The value of the first extension with this tag.
+    pub fn find(mut self, wanted: u8) -> Option<&'a [u8]> {
+        self.find_map(|(tag, value)| (tag == wanted).then_some(value))
+    }
+
+    fn read_one(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
+        if self.reader.is_empty() {
+            return Ok(None);
+        }
+        let tag = self.reader.u8()?;
+        let length = self.reader.u16()?;
+        Ok(Some((tag, self.reader.bytes(usize::from(length))?)))
+    }
+}
+
+/// Tag and value, in the order in which they came.
+impl<'a> Iterator for Extensions<'a> {
+    type Item = (u8, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read_one().ok().flatten()
+    }
+}
+
+/// Writes one extension, or nothing if the value is empty.
+pub(super) fn encode(out: &mut Writer<'_>, tag: u8, value: &[u8]) -> Result<(), Full> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    out.u8(tag)?;
+    out.u16(u16::try_from(value.len()).map_err(|_| Full)?)?;
+    out.bytes(value)
+}
+
+/// Bytes that an extension takes besides its value.
+pub(super) const EXTENSION_HEADER_BYTES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_tags_are_stepped_over_and_the_first_of_two_counts() {
+        let bytes = [9, 0, 1, 0xff, 1, 0, 2, b'h', b'i', 1, 0, 0];
+        let extensions = Extensions::new(&bytes).expect("whole");
+        assert_eq!(extensions.find(1), Some(b"hi".as_slice()));
+        assert_eq!(extensions.find(2), None);
+        assert_eq!(extensions.count(), 3);
+    }
+
+    #[test]
+    fn a_value_cut_short_is_malformed() {
+        assert_eq!(Extensions::new(&[1, 0, 2, b'h']).err(), Some(Malformed));
+        assert_eq!(Extensions::new(&[1, 0]).err(), Some(Malformed));
+    }
+}

@@ -1,0 +1,46 @@
+//! INFO: the particulars of one song, measured exactly. The frame's id is the request id.
+//!
+//! ```text
+//!  0        1        2        3
+//! +--------+--------+--------+--------+
+//! |                song               |
+//! +--------+--------+--------+--------+
+//! ```
+
+use super::{Encode, Kind, exact};
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+use crate::ids::{RequestId, SongId};
+
+/// Asks for one SONG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Names this request in its answer.
+    pub request: RequestId,
+    /// The song.
+    pub song: SongId,
+}
+
+impl Info {
+    /// The message with this frame id and payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has not the form of an INFO.
+    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { request: RequestId(id), song: SongId(fields.u32()?) };
+        exact(fields, message)
+    }
+}
+
+impl Encode for Info {
+    const KIND: Kind = Kind::Info;
+
+    fn id(&self) -> u32 {
+        self.request.0
+    }
+
+    fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        out.u32(self.song.0)
+    }
+}

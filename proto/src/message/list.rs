@@ -1,0 +1,49 @@
+//! LIST: a page of the song list. The frame's id is the request id.
+//!
+//! ```text
+//!  0        1        2        3        4        5        6        7
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |             first song            |             at most               |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! ```
+
+use super::{Encode, Kind, exact};
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+use crate::ids::{RequestId, SongId};
+
+/// Asks for the songs from `first` on, in id order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    /// Names this request in its answer.
+    pub request: RequestId,
+    /// The lowest id that is wanted.
+    pub first: SongId,
+    /// How many songs the client takes now.
+    pub at_most: u32,
+}
+
+impl List {
+    /// The message with this frame id and payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has not the form of a LIST.
+    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { request: RequestId(id), first: SongId(fields.u32()?), at_most: fields.u32()? };
+        exact(fields, message)
+    }
+}
+
+impl Encode for List {
+    const KIND: Kind = Kind::List;
+
+    fn id(&self) -> u32 {
+        self.request.0
+    }
+
+    fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        out.u32(self.first.0)?;
+        out.u32(self.at_most)
+    }
+}

@@ -1,0 +1,39 @@
+//! PING: are you there? Legal both ways.
+//!
+//! ```text
+//!  0        1        2        3        4        5        6        7
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                                 token                                 |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! ```
+
+use super::{Encode, Kind, exact};
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+
+/// Asks for a PONG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// Comes back in the PONG.
+    pub token: u64,
+}
+
+impl Ping {
+    /// The message in this payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has not the form of a PING.
+    pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { token: fields.u64()? };
+        exact(fields, message)
+    }
+}
+
+impl Encode for Ping {
+    const KIND: Kind = Kind::Ping;
+
+    fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        out.u64(self.token)
+    }
+}

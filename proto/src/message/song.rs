@@ -1,0 +1,160 @@
+//! SONG: one song, in the answer to LIST or INFO. The frame's id is the request id; flag bit 0 says that a text was
+//! cut.
+//!
+//! ```text
+//!  0        1        2        3        4        5        6        7
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                song               |           duration in ms          |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                             size in bytes                             |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |          bitrate in bit/s         |        sample rate in Hz          |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |channels|    0   |      track      | extensions: 1 = title, 2 = artist, 3 = album
+//! +--------+--------+--------+--------+--------
+//! ```
+
+use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
+use super::{Encode, Kind, cut, text};
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+use crate::ids::{RequestId, SongId};
+use crate::limits::MAX_TEXT_BYTES;
+
+const TITLE: u8 = 1;
+const ARTIST: u8 = 2;
+const ALBUM: u8 = 3;
+const FLAG_CUT: u8 = 1;
+const UNKNOWN_DURATION: u32 = u32::MAX;
+const FIXED_BYTES: usize = 28;
+
+/// One song.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Song<'a> {
+    /// The request that this answers.
+    pub request: RequestId,
+    /// The song.
+    pub song: SongId,
+    /// How long the music is, in milliseconds; `None` until the server has measured it. Exact in answer to INFO.
+    pub duration_ms: Option<u32>,
+    /// Bytes of audio; the file's size until the server has measured it.
+    pub size_bytes: u64,
+    /// Mean bit rate in bit/s; 0 if unknown.
+    pub bitrate: u32,
+    /// Sample rate in Hz; 0 if unknown.
+    pub rate: u32,
+    /// 1 or 2; 0 if unknown.
+    pub channels: u8,
+    /// Number of the track on its album; 0 if unknown.
+    pub track: u16,
+    /// A text is shorter here than in the file.
+    pub is_cut: bool,
+    /// Title; never empty, since a song without one is called by its file's name.
+    pub title: &'a str,
+    /// Artist; may be empty.
+    pub artist: &'a str,
+    /// Album; may be empty.
+    pub album: &'a str,
+}
+
+impl<'a> Song<'a> {
+    /// The message with this frame id, flags and payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has not the form of a SONG.
+    pub fn decode(id: u32, flags: u8, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let song = SongId(fields.u32()?);
+        let duration = fields.u32()?;
+        let size_bytes = fields.u64()?;
+        let bitrate = fields.u32()?;
+        let rate = fields.u32()?;
+        let channels = fields.u8()?;
+        let _reserved = fields.u8()?;
+        let track = fields.u16()?;
+        let extensions = Extensions::new(fields.rest())?;
+        let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
+        Ok(Self {
+            request: RequestId(id),
+            song,
+            duration_ms: (duration != UNKNOWN_DURATION).then_some(duration),
+            size_bytes,
+            bitrate,
+            rate,
+            channels,
+            track,
+            is_cut: flags & FLAG_CUT != 0,
+            title: text(TITLE)?,
+            artist: text(ARTIST)?,
+            album: text(ALBUM)?,
+        })
+    }
+
+    /// The same song with its texts cut so that the payload has at most `max_control` bytes, the longest text first.
+    #[must_use]
+    pub fn fitted(self, max_control: usize) -> Self {
+        let room = max_control.saturating_sub(FIXED_BYTES + 3 * EXTENSION_HEADER_BYTES);
+        let mut limit = MAX_TEXT_BYTES;
+        // The largest limit, the same for all three, that makes them fit; at most 255 steps, and none normally.
+        while self.texts().map(|text| text.len().min(limit)).iter().sum::<usize>() > room {
+            limit -= 1;
+        }
+        let [title, artist, album] = self.texts().map(|text| cut(text, limit));
+        let is_cut = self.is_cut || [title, artist, album] != self.texts();
+        Self { title, artist, album, is_cut, ..self }
+    }
+
+    const fn texts(&self) -> [&'a str; 3] {
+        [self.title, self.artist, self.album]
+    }
+}
+
+impl Encode for Song<'_> {
+    const KIND: Kind = Kind::Song;
+
+    fn id(&self) -> u32 {
+        self.request.0
+    }
+
+    fn flags(&self) -> u8 {
+        if self.is_cut { FLAG_CUT } else { 0 }
+    }
+
+    fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        out.u32(self.song.0)?;
+        out.u32(self.duration_ms.unwrap_or(UNKNOWN_DURATION))?;
+        out.u64(self.size_bytes)?;
+        out.u32(self.bitrate)?;
+        out.u32(self.rate)?;
+        out.u8(self.channels)?;
+        out.u8(0)?;
+        out.u16(self.track)?;
+        for (tag, text) in [TITLE, ARTIST, ALBUM].into_iter().zip(self.texts()) {
+            extension::encode(out, tag, cut(text, MAX_TEXT_BYTES).as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_to_the_smallest_control_payload_and_say_so() {
+        let long = "ř".repeat(200);
+        let song = Song { title: &long, artist: "x", album: &long, ..Song::default() };
+        let fitted = song.fitted(256);
+        let mut out = [0; 300];
+        let length = fitted.encode(&mut out).expect("fits");
+        assert!((255..=264).contains(&length), "{length} bytes");
+        assert_eq!((fitted.artist, fitted.is_cut), ("x", true));
+        assert_eq!(fitted.title, fitted.album);
+    }
+
+    #[test]
+    fn short_texts_are_left_alone() {
+        let song = Song { title: "Nocturne", artist: "Anon", album: "", ..Song::default() };
+        assert_eq!(song.fitted(256), song);
+    }
+}

@@ -1,0 +1,158 @@
+//! STARTED: the stream begins; what its bytes mean. The frame's id is the stream id.
+//!
+//! ```text
+//!  0        1        2        3        4        5        6        7
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                song               |          sample rate in Hz        |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                              content tag                              |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                               position                                |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                             size in bytes                             |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                             first sample                              |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                             begin sample                              |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |                              end sample                               |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |              discard              |         bitrate in bit/s          |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! |  encoder delay  | encoder padding |channels|             0            |
+//! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! | extensions
+//! +--------
+//! ```
+
+use super::{Encode, Extensions, Kind};
+use crate::codec::{Full, Reader, Writer};
+use crate::error::Malformed;
+use crate::ids::{SongId, StreamId};
+
+/// Announces a stream.
+///
+/// Samples are counted per channel and *absolutely*: sample 0 is the first that a decoder puts out for the song's
+/// first audio frame, and every frame counts the samples its header promises (1,152 or 576). What is to be heard are
+/// the absolute samples from `first_sample + discard` up to but not including `end_sample`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Started {
+    /// The stream.
+    pub stream: StreamId,
+    /// The song.
+    pub song: SongId,
+    /// Names the song's audio; the same bytes have the same tag on every server. Never 0.
+    pub content_tag: u64,
+    /// Byte position of the first byte that follows, counted from the song's first audio frame.
+    pub position: u64,
+    /// Bytes of audio in the whole song; at least `position`.
+    pub size_bytes: u64,
+    /// Absolute sample at which the first frame that follows begins.
+    pub first_sample: u64,
+    /// Samples to throw away after `first_sample`: the decoder needs those frames to get going.
+    pub discard: u32,
+    /// Absolute sample at which the music begins: the encoder's and decoder's delay.
+    pub begin_sample: u64,
+    /// Absolute sample at which the music has ended; at least `begin_sample`.
+    pub end_sample: u64,
+    /// Mean bit rate in bit/s; 0 for a song without audio.
+    pub bitrate: u32,
+    /// Sample rate in Hz; 0 for a song without audio.
+    pub rate: u32,
+    /// 1 or 2; 0 for a song without audio.
+    pub channels: u8,
+    /// Samples of silence that the encoder put before the music, as its tag says; 0 if it says nothing.
+    pub encoder_delay: u16,
+    /// Samples that the encoder put after the music, as its tag says; 0 if it says nothing.
+    pub encoder_padding: u16,
+}
+
+impl Started {
+    /// The message with this frame id and payload.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has not the form of a STARTED.
+    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let song = SongId(fields.u32()?);
+        let rate = fields.u32()?;
+        let content_tag = fields.u64()?;
+        let position = fields.u64()?;
+        let size_bytes = fields.u64()?;
+        let first_sample = fields.u64()?;
+        let begin_sample = fields.u64()?;
+        let end_sample = fields.u64()?;
+        let discard = fields.u32()?;
+        let bitrate = fields.u32()?;
+        let encoder_delay = fields.u16()?;
+        let encoder_padding = fields.u16()?;
+        let channels = fields.u8()?;
+        let _reserved = fields.bytes(3)?;
+        Extensions::new(fields.rest())?;
+        let message = Self {
+            stream: StreamId(id),
+            song,
+            content_tag,
+            position,
+            size_bytes,
+            first_sample,
+            discard,
+            begin_sample,
+            end_sample,
+            bitrate,
+            rate,
+            channels,
+            encoder_delay,
+            encoder_padding,
+        };
+        if message.is_consistent() { Ok(message) } else { Err(Malformed) }
+    }
+
+    /// Time of the music in milliseconds at an absolute sample; 0 before the music begins.
+    pub fn millis_at(&self, sample: u64) -> u64 {
+        let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
+        (u128::from(heard) * 1_000 / u128::from(self.rate.max(1))).try_into().unwrap_or(u64::MAX)
+    }
+
+    /// How long the whole song is, in milliseconds.
+    pub fn duration_ms(&self) -> u64 {
+        self.millis_at(self.end_sample)
+    }
+
+    /// Bytes per second of music, as a mean; at least 1.
+    pub fn bytes_per_second(&self) -> u32 {
+        (self.bitrate / 8).max(1)
+    }
+
+    fn is_consistent(&self) -> bool {
+        let in_order = self.position <= self.size_bytes && self.begin_sample <= self.end_sample;
+        let has_sound = self.rate > 0 && (1..=2).contains(&self.channels);
+        let countable = self.first_sample.checked_add(u64::from(self.discard)).is_some();
+        in_order && countable && (has_sound || self.size_bytes == 0)
+    }
+}
+
+impl Encode for Started {
+    const KIND: Kind = Kind::Started;
+
+    fn id(&self) -> u32 {
+        self.stream.0
+    }
+
+    fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        out.u32(self.song.0)?;
+        out.u32(self.rate)?;
+        out.u64(self.content_tag)?;
+        out.u64(self.position)?;
+        out.u64(self.size_bytes)?;
+        out.u64(self.first_sample)?;
+        out.u64(self.begin_sample)?;
+        out.u64(self.end_sample)?;
+        out.u32(self.discard)?;
+        out.u32(self.bitrate)?;
+        out.u16(self.encoder_delay)?;
+        out.u16(self.encoder_padding)?;
+        out.u8(self.channels)?;
+        out.bytes(&[0; 3])
+    }
+}

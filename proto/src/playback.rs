@@ -1,0 +1,306 @@
+//! What every player decides, on a laptop and on a board alike: when to begin, what to decode, what to trim, when it
+//! is over.
+//!
+//! The application owns the compressed bytes, the decoder and the output; [`Playback`] owns the decisions. The order
+//! of calls, in a loop:
+//!
+//! ```text
+//!   Playback::new            when STARTED came
+//!   next_step                with what the compressed buffer holds
+//!     Step::Wait      →      wait for data, then again
+//!     Step::Decode    →      decode one frame; on_frame says which of its samples to put out
+//!     Step::Drain     →      the music is complete: let the output play what it has, then report the end
+//!   on_dry                   when the output ran out of samples: buffer anew before going on
+//! ```
+
+use crate::message::Started;
+use core::ops::Range;
+use core::time::Duration;
+
+/// Bytes that a decoder needs ahead of it except at a song's end: it looks for the header after the current frame,
+/// and the largest Layer III frame has 1,441 bytes (ISO/IEC 11172-3: 144 × 320,000 / 32,000 plus one of padding).
+pub const DECODER_AHEAD_BYTES: usize = 4_096;
+
+/// Music that must be in the buffer before it begins, on top of one round-trip of it.
+const CUSHION: Duration = Duration::from_millis(100);
+
+/// How much faster than it is played a song must arrive for its buffer to be sure to grow.
+const SAFE_RATE_PERCENT: u64 = 125;
+
+/// What the player knows when it asks for the next step.
+#[derive(Clone, Copy, Debug)]
+pub struct Supply {
+    /// Bytes in the compressed buffer that the decoder has not taken.
+    pub buffered: usize,
+    /// Bytes of the stream received so far.
+    pub received: u64,
+    /// Size of the compressed buffer in bytes.
+    pub capacity: usize,
+    /// Rate at which the stream arrives, in bytes per second: see [`Client::delivery_rate`].
+    ///
+    /// [`Client::delivery_rate`]: crate::session::client::Client::delivery_rate
+    pub delivery_rate: u64,
+    /// The smallest round-trip to the server.
+    pub round_trip: Duration,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// Wait until more has arrived.
+    Wait,
+    /// Decode one frame and hand it to [`Playback::on_frame`].
+    Decode,
+    /// Everything was put out: let it be heard to its end.
+    Drain,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Phase {
+    Buffering,
+    Playing,
+    Complete,
+}
+
+/// The decisions for one stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Playback {
+    phase: Phase,
+    /// Bytes that the stream brings in all.
+    expected: u64,
+    bytes_per_second: u32,
+    /// Absolute sample at which the next frame begins.
+    next_sample: u64,
+    /// Absolute samples to be heard.
+    heard: Range64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Range64 {
+    from: u64,
+    until: u64,
+}
+
+impl Playback {
+    /// The decisions for a stream that starts like this.
+    pub fn new(started: &Started) -> Self {
+        Self {
+            phase: Phase::Buffering,
+            expected: started.size_bytes - started.position.min(started.size_bytes),
+            bytes_per_second: started.bytes_per_second(),
+            next_sample: started.first_sample,
+            heard: Range64 {
+                from: started.first_sample.saturating_add(u64::from(started.discard)),
+                until: started.end_sample,
+            },
+        }
+    }
+
+    /// The stream goes on over a new connection at the byte where the last one was cut: `started` answered a PLAY with
+    /// [`Start::Resume`]. The decoder and the count of samples go on as if nothing had happened.
+    ///
+    /// [`Start::Resume`]: crate::message::Start::Resume
+    pub fn on_resumed(&mut self, received_before: u64, started: &Started) {
+        self.expected = received_before + (started.size_bytes - started.position.min(started.size_bytes));
+    }
+
+    /// What to do next.
+    pub fn next_step(&mut self, supply: &Supply) -> Step {
+        let is_whole = supply.received >= self.expected;
+        if self.phase == Phase::Buffering && (is_whole || self.is_safe(supply)) {
+            self.phase = Phase::Playing;
+        }
+        match self.phase {
+            Phase::Buffering => Step::Wait,
+            Phase::Complete => Step::Drain,
+            Phase::Playing if self.next_sample >= self.heard.until || (is_whole && supply.buffered == 0) => {
+                self.phase = Phase::Complete;
+                Step::Drain
+            }
+            Phase::Playing if is_whole || supply.buffered >= DECODER_AHEAD_BYTES.min(supply.capacity) => Step::Decode,
+            Phase::Playing => Step::Wait,
+        }
+    }
+
+    /// Counts a frame that was taken from the buffer and says which of its samples, per channel, to put out.
+    ///
+    /// `nominal` is what its header promises; `decoded` is what the decoder made of it, which is nothing when the
+    /// frames before it are missing. Both are samples per channel.
+    pub fn on_frame(&mut self, nominal: usize, decoded: usize) -> Range<usize> {
+        let begins = self.next_sample;
+        self.next_sample = begins.saturating_add(nominal as u64);
+        let within = |sample: u64| usize::try_from(sample.saturating_sub(begins)).unwrap_or(usize::MAX).min(decoded);
+        let from = within(self.heard.from);
+        from..within(self.heard.until).max(from)
+    }
+
+    /// The decoder stopped before the buffer was empty, because only junk or half a frame is left: the music is
+    /// complete.
+    pub const fn on_undecodable_rest(&mut self) {
+        self.phase = Phase::Complete;
+    }
+
+    /// The output ran dry: buffer as if at the beginning.
+    pub fn on_dry(&mut self) {
+        if self.phase == Phase::Playing {
+            self.phase = Phase::Buffering;
+        }
+    }
+
+    /// Whether the music waits for more to arrive.
+    pub fn is_buffering(&self) -> bool {
+        self.phase == Phase::Buffering
+    }
+
+    /// Absolute sample at which the next frame begins.
+    pub const fn next_sample(&self) -> u64 {
+        self.next_sample
+    }
+
+    /// Whether music that begins now plays on without a gap, as far as can be known: the buffer bridges one round-trip
+    /// and a cushion, and what arrives too slowly is in it already.
+    fn is_safe(&self, supply: &Supply) -> bool {
+        let playing = u64::from(self.bytes_per_second);
+        let bridge = bytes_in(playing, supply.round_trip + CUSHION);
+        let remaining = self.expected.saturating_sub(supply.received) + supply.buffered as u64;
+        let deficit = if supply.delivery_rate * 100 >= playing * SAFE_RATE_PERCENT {
+            0
+        } else {
+            // Of every second of music only this part will arrive while it is played.
+            let arriving = (supply.delivery_rate * 100 / SAFE_RATE_PERCENT).min(playing);
+            remaining - (u128::from(remaining) * u128::from(arriving) / u128::from(playing)) as u64
+        };
+        // More than the buffer holds can never be waited for; leave room for the grants of the last quarter.
+        let most = supply.capacity as u64 * 3 / 4;
+        let wanted = bridge.max(deficit).max(DECODER_AHEAD_BYTES as u64).min(most);
+        supply.buffered as u64 >= wanted
+    }
+}
+
+fn bytes_in(bytes_per_second: u64, span: Duration) -> u64 {
+    (u128::from(bytes_per_second) * span.as_micros() / 1_000_000).try_into().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STARTED: Started = Started {
+        size_bytes: 1_000_000,
+        first_sample: 0,
+        discard: 1_105,
+        begin_sample: 1_105,
+        end_sample: 100_000,
+        bitrate: 128_000,
+        rate: 44_100,
+        channels: 2,
+        ..EMPTY
+    };
+    const EMPTY: Started = Started {
+        stream: crate::ids::StreamId(1),
+        song: crate::ids::SongId(1),
+        content_tag: 1,
+        position: 0,
+        size_bytes: 0,
+        first_sample: 0,
+        discard: 0,
+        begin_sample: 0,
+        end_sample: 0,
+        bitrate: 0,
+        rate: 0,
+        channels: 0,
+        encoder_delay: 0,
+        encoder_padding: 0,
+    };
+    const FAST: Supply = Supply {
+        buffered: 0,
+        received: 0,
+        capacity: 1 << 20,
+        delivery_rate: 1_000_000,
+        round_trip: Duration::from_millis(1),
+    };
+
+    #[track_caller]
+    fn check(supply: Supply, expected: Step) {
+        assert_eq!(Playback::new(&STARTED).next_step(&supply), expected);
+    }
+
+    #[test]
+    fn a_fast_path_starts_after_a_fraction_of_a_second() {
+        check(Supply { buffered: 4_095, received: 4_095, ..FAST }, Step::Wait);
+        check(Supply { buffered: 4_096, received: 4_096, ..FAST }, Step::Decode);
+    }
+
+    #[test]
+    fn a_long_round_trip_is_bridged() {
+        let far = Supply { round_trip: Duration::from_millis(500), ..FAST };
+        check(Supply { buffered: 9_599, received: 9_599, ..far }, Step::Wait);
+        check(Supply { buffered: 9_600, received: 9_600, ..far }, Step::Decode);
+    }
+
+    #[test]
+    fn a_path_slower_than_the_music_waits_for_what_will_be_missing() {
+        // Half the rate that is needed with its margin: half of the song must be there, or three quarters of the buffer.
+        let slow = Supply { delivery_rate: 10_000, ..FAST };
+        check(Supply { buffered: 499_000, received: 499_000, ..slow }, Step::Wait);
+        check(Supply { buffered: 501_000, received: 501_000, ..slow }, Step::Decode);
+        let small = Supply { capacity: 16_384, ..slow };
+        check(Supply { buffered: 12_287, received: 12_287, ..small }, Step::Wait);
+        check(Supply { buffered: 12_288, received: 12_288, ..small }, Step::Decode);
+    }
+
+    #[test]
+    fn a_short_song_starts_when_it_is_whole() {
+        let mut playback = Playback::new(&Started { size_bytes: 417, ..STARTED });
+        assert_eq!(playback.next_step(&Supply { buffered: 416, received: 416, ..FAST }), Step::Wait);
+        assert_eq!(playback.next_step(&Supply { buffered: 417, received: 417, ..FAST }), Step::Decode);
+        assert_eq!(playback.next_step(&Supply { buffered: 0, received: 417, ..FAST }), Step::Drain);
+    }
+
+    #[test]
+    fn a_song_without_audio_is_over_at_once() {
+        assert_eq!(Playback::new(&EMPTY).next_step(&FAST), Step::Drain);
+    }
+
+    #[test]
+    fn after_running_dry_it_buffers_anew() {
+        let mut playback = Playback::new(&STARTED);
+        let enough = Supply { buffered: 5_000, received: 5_000, ..FAST };
+        assert_eq!(playback.next_step(&enough), Step::Decode);
+        assert_eq!(playback.next_step(&Supply { buffered: 4_095, ..enough }), Step::Wait);
+        playback.on_dry();
+        assert!(playback.is_buffering());
+        assert_eq!(playback.next_step(&Supply { delivery_rate: 0, ..enough }), Step::Wait);
+        assert_eq!(playback.next_step(&enough), Step::Decode);
+    }
+
+    #[test]
+    fn exactly_the_samples_between_delay_and_padding_are_kept() {
+        let mut playback = Playback::new(&Started { discard: 1_105, end_sample: 4_000, ..STARTED });
+        assert_eq!(playback.on_frame(1_152, 1_152), 1_105..1_152);
+        assert_eq!(playback.on_frame(1_152, 1_152), 0..1_152);
+        assert_eq!(playback.on_frame(1_152, 1_152), 0..1_152);
+        assert_eq!(playback.on_frame(1_152, 1_152), 0..544);
+        assert_eq!(playback.on_frame(1_152, 1_152), 0..0);
+    }
+
+    #[test]
+    fn frames_that_decode_to_nothing_are_counted() {
+        let started = Started { first_sample: 11_520, discard: 2_000, ..STARTED };
+        let mut playback = Playback::new(&started);
+        assert_eq!(playback.on_frame(1_152, 0), 0..0);
+        assert_eq!(playback.on_frame(1_152, 1_152), 848..1_152);
+        assert_eq!(playback.next_sample(), 13_824);
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_not_waited_for() {
+        let mut playback = Playback::new(&Started { end_sample: 1_152, ..STARTED });
+        let supply = Supply { buffered: 5_000, received: 5_000, ..FAST };
+        assert_eq!(playback.next_step(&supply), Step::Decode);
+        let _ = playback.on_frame(1_152, 1_152);
+        assert_eq!(playback.next_step(&supply), Step::Drain);
+    }
+}

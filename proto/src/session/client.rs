@@ -1,0 +1,585 @@
+//! The client's machine.
+//!
+//! ```text
+//!            preamble                 WELCOME
+//! Preamble ───────────▶ Welcome ───────────────▶ Open ──▶ Closed
+//!     │ refusal             │ ERROR                │ GOODBYE, ERROR, silence
+//!     └─────────────────────┴──────────────────────┴──────────▶ Closed
+//!
+//! a stream:    play()            STARTED            END
+//!        none ────────▶ pending ─────────▶ current ─────▶ none
+//!                          │ ERROR: the stream before it plays on
+//! ```
+//!
+//! A PLAY does not end the stream before it until its STARTED comes, so a wrong song number leaves the music alone.
+//! From STARTED on, or from [`stop`](Client::stop) on, bytes of any other stream are dropped unread.
+
+use super::Busy;
+use super::liveness::{Liveness, Patience};
+use super::outbox::Outbox;
+use crate::error::{Malformed, Refusal, SessionError};
+use crate::frame::{FrameReader, Part};
+use crate::ids::{RequestId, SongId, StreamId};
+use crate::limits::{
+    HEADER_BYTES, MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION,
+};
+use crate::message::{
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, MAGIC, PREAMBLE,
+    Ping, Play, Pong, REFUSAL_MAGIC, Song, Start, Started, Stop, Welcome,
+};
+use crate::time::Instant;
+use crate::window::{Path, Window};
+use core::time::Duration;
+use heapless::Vec;
+
+/// How a client introduces itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// How it calls itself, for the server's log; cut to 64 bytes.
+    pub name: &'a str,
+    /// Random bytes, the same for every connection of this run of the client.
+    pub nonce: [u8; 16],
+    /// Role bits; 0 in version 1.
+    pub roles: u16,
+}
+
+/// What to play.
+#[derive(Clone, Copy, Debug)]
+pub struct PlayRequest {
+    /// The song.
+    pub song: SongId,
+    /// Where to begin.
+    pub start: Start,
+    /// The content tag that the song must have, or 0 for any.
+    pub content_tag: u64,
+    /// Size of the buffer that the stream fills, in bytes, empty when the stream starts.
+    pub capacity: u32,
+}
+
+/// What happened. Borrows from the machine or from the input, so act on it before the next call.
+#[derive(Debug, PartialEq)]
+pub enum Event<'a> {
+    /// The connection is open.
+    Welcome(Welcome<'a>),
+    /// A song, in answer to [`list`](Client::list) or [`info`](Client::info).
+    Song(Song<'a>),
+    /// The page is complete.
+    ListEnd(ListEnd),
+    /// The stream that was asked for last begins: the one before is over, and whatever of it is buffered is to go.
+    Started(Started),
+    /// Bytes of the current stream, in order. They count as buffered until [`release`](Client::release)d.
+    Data {
+        /// The stream.
+        stream: StreamId,
+        /// At least one byte.
+        bytes: &'a [u8],
+    },
+    /// The current or the pending stream is over. What is buffered of it may be played out.
+    Ended {
+        /// The stream.
+        stream: StreamId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A request, a stream or, if the code [is fatal](crate::error::ErrorCode::is_fatal), the connection failed.
+    Failed(Error<'a>),
+    /// The server closes the connection.
+    Goodbye(GoodbyeReason),
+}
+
+#[derive(Debug, PartialEq)]
+enum Phase {
+    Preamble,
+    Welcome,
+    Open,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Stream {
+    id: StreamId,
+    window: Window,
+    asked: Instant,
+    received: u64,
+    /// Bytes from the stream's first to the song's end; known from STARTED on.
+    expected: u64,
+}
+
+impl Stream {
+    const fn remaining(&self) -> u64 {
+        self.expected.saturating_sub(self.received)
+    }
+}
+
+/// Room for preamble and HELLO, or for a handful of commands.
+const OUTBOX_BYTES: usize = 384;
+
+/// A client's side of one connection. `CONTROL` is the largest control payload it takes, in bytes: at least 256.
+#[derive(Debug)]
+pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
+    phase: Phase,
+    preamble: Vec<u8, PREAMBLE_BYTES>,
+    reader: FrameReader<CONTROL>,
+    outbox: Outbox<OUTBOX_BYTES>,
+    liveness: Liveness,
+    path: Path,
+    hello_sent: Option<Instant>,
+    /// The last stream or request id given out: they share one sequence.
+    last_id: u32,
+    current: Option<Stream>,
+    pending: Option<Stream>,
+}
+
+impl<const CONTROL: usize> Client<CONTROL> {
+    /// A client on a connection that was just opened. Preamble and HELLO wait to be transmitted; commands may follow
+    /// at once.
+    pub fn new(now: Instant, identity: &Identity<'_>) -> Self {
+        const { assert!(CONTROL >= MIN_CONTROL_BYTES && CONTROL <= u16::MAX as usize) };
+        let mut outbox = Outbox::new();
+        let hello = Hello {
+            lowest_version: VERSION,
+            highest_version: VERSION,
+            max_control: CONTROL as u16,
+            features: 0,
+            roles: identity.roles,
+            nonce: identity.nonce,
+            name: identity.name,
+        };
+        outbox.push_bytes(&PREAMBLE).and_then(|()| outbox.push(&hello)).expect("both fit into an empty outbox");
+        Self {
+            phase: Phase::Preamble,
+            preamble: Vec::new(),
+            reader: FrameReader::new(),
+            outbox,
+            liveness: Liveness::new(now),
+            path: Path::default(),
+            hello_sent: None,
+            last_id: 0,
+            current: None,
+            pending: None,
+        }
+    }
+
+    // ── getters ──
+
+    /// Whether WELCOME came and the connection was not closed since.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Whether the session is over.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// The stream whose bytes are taken now.
+    pub fn current_stream(&self) -> Option<StreamId> {
+        self.current.as_ref().map(|stream| stream.id)
+    }
+
+    /// The stream that was asked for and has not started.
+    pub fn pending_stream(&self) -> Option<StreamId> {
+        self.pending.as_ref().map(|stream| stream.id)
+    }
+
+    /// Credit outstanding on the current stream, in bytes.
+    pub fn outstanding_credit(&self) -> u32 {
+        self.current.as_ref().map_or(0, |stream| stream.window.outstanding())
+    }
+
+    /// The smallest round-trip measured on this connection, or an assumption.
+    pub fn round_trip(&self) -> Duration {
+        self.path.round_trip()
+    }
+
+    /// The rate at which the server delivers, in bytes per second: as measured, or until then at least this much.
+    pub fn delivery_rate(&self, now: Instant) -> u64 {
+        let since_asked = self.current.as_ref().map_or(0, |stream| {
+            let micros = now.saturating_since(stream.asked).as_micros().max(1);
+            u64::try_from(u128::from(stream.received) * 1_000_000 / micros).unwrap_or(u64::MAX)
+        });
+        since_asked.max(self.path.bytes_per_second())
+    }
+
+    // ── events ──
+
+    /// Takes bytes off the front of `input`, which came from the server.
+    ///
+    /// Returns how many were taken, at least one, and the event that they complete, if any. Call again with the rest
+    /// until nothing is left.
+    ///
+    /// # Errors
+    /// What the server did wrong. Transmit once more, then close the connection.
+    pub fn handle_input<'a>(
+        &'a mut self,
+        now: Instant,
+        input: &'a [u8],
+    ) -> Result<(usize, Option<Event<'a>>), SessionError> {
+        if !input.is_empty() {
+            self.liveness.on_received(now);
+        }
+        let greeted = match self.phase {
+            Phase::Closed => return Ok((input.len(), None)),
+            Phase::Preamble => {
+                let taken = self.read_preamble(input);
+                self.or_close(taken)?
+            }
+            _ => 0,
+        };
+        let frames = input.get(greeted..).unwrap_or_default();
+        let Self { phase, outbox, reader, liveness, path, hello_sent, last_id, current, pending, .. } = self;
+        let mut session =
+            Session { phase, liveness, path, hello_sent: *hello_sent, last_id: *last_id, current, pending };
+        let handled = reader.read(frames).and_then(|(taken, part)| {
+            Ok((greeted + taken, part.map_or(Ok(None), |part| session.handle_part(now, part))?))
+        });
+        handled.inspect_err(|error| close(phase, outbox, *error))
+    }
+
+    /// Does what is due at `now`: PINGs a silent server, and gives up on a dead one.
+    ///
+    /// # Errors
+    /// [`SessionError::Silent`]: transmit once more, then build a new connection.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        if self.phase == Phase::Closed {
+            return Ok(());
+        }
+        let patience = self.patience();
+        let checked = self.liveness.handle_timeout(now, patience);
+        self.or_close(checked)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing happens before; `None` when the session
+    /// is over. May change with every other call.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (self.phase != Phase::Closed).then(|| self.liveness.poll_timeout(self.patience()))
+    }
+
+    // ── commands ──
+
+    /// Asks for at most `at_most` songs from `first` on: [`Event::Song`]s, then [`Event::ListEnd`].
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, Busy> {
+        let request = RequestId(self.last_id + 1);
+        self.outbox.push(&List { request, first, at_most })?;
+        self.last_id += 1;
+        Ok(request)
+    }
+
+    /// Asks for one song's particulars: an [`Event::Song`], or [`Event::Failed`].
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn info(&mut self, song: SongId) -> Result<RequestId, Busy> {
+        let request = RequestId(self.last_id + 1);
+        self.outbox.push(&Info { request, song })?;
+        self.last_id += 1;
+        Ok(request)
+    }
+
+    /// Asks for a song: [`Event::Started`] and [`Event::Data`], or [`Event::Failed`], which leaves the current stream
+    /// as it is. A stream that was asked for before and has not started is given up.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, Busy> {
+        let id = StreamId(self.last_id + 1);
+        let window = Window::new(wanted.capacity);
+        self.outbox.push(&Play {
+            stream: id,
+            song: wanted.song,
+            start: wanted.start,
+            content_tag: wanted.content_tag,
+            credit: window.outstanding(),
+        })?;
+        self.last_id += 1;
+        self.pending = Some(Stream { id, window, asked: now, received: 0, expected: u64::MAX });
+        Ok(id)
+    }
+
+    /// Ends the current and the pending stream. No event of either follows.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first; nothing has ended then.
+    pub fn stop(&mut self) -> Result<(), Busy> {
+        if self.outbox.room() < 2 * HEADER_BYTES {
+            return Err(Busy);
+        }
+        for stream in [self.current.take(), self.pending.take()].into_iter().flatten() {
+            self.outbox.push(&Stop { stream: stream.id })?;
+        }
+        self.path.pause();
+        Ok(())
+    }
+
+    /// The application has taken `bytes` of this stream out of its buffer. Returns whether that makes a CREDIT due.
+    pub fn release(&mut self, stream: StreamId, bytes: usize) -> bool {
+        let Some(current) = self.current.as_mut().filter(|current| current.id == stream) else { return false };
+        current.window.release(bytes);
+        current.window.due(&self.path, current.remaining()) > 0
+    }
+
+    /// Asks the server for a sign of life now, which also measures the round-trip.
+    pub fn ping(&mut self, now: Instant) {
+        self.liveness.ask(now);
+    }
+
+    /// Says goodbye. Transmit once more, then close the connection.
+    pub fn goodbye(&mut self, reason: GoodbyeReason) {
+        if self.phase != Phase::Closed {
+            // Best effort: a full outbox goes out without a goodbye, and closing says the same.
+            let _ = self.outbox.push(&Goodbye { reason });
+            self.phase = Phase::Closed;
+        }
+    }
+
+    // ── output ──
+
+    /// The next bytes to send, all of them, before anything else is sent. `None` when there is nothing to say now.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        if self.phase != Phase::Closed {
+            self.queue_what_is_due(now);
+        }
+        if let Phase::Preamble | Phase::Welcome = self.phase {
+            self.hello_sent.get_or_insert(now);
+        }
+        (!self.outbox.is_empty()).then(|| self.outbox.take())
+    }
+
+    fn queue_what_is_due(&mut self, now: Instant) {
+        const LARGEST: usize = HEADER_BYTES + 24;
+        if self.outbox.room() < 3 * LARGEST {
+            return; // after what is waiting
+        }
+        if let Some(current) = &mut self.current {
+            let remaining = current.remaining();
+            if let Some(more) = current.window.grant(&self.path, remaining) {
+                let _ = self.outbox.push(&Credit { stream: current.id, more });
+            }
+        }
+        if let Some(ping) = self.liveness.take_ping() {
+            let _ = self.outbox.push(&ping);
+        }
+        if let Some(pong) = self.liveness.take_pong(now) {
+            let _ = self.outbox.push(&pong);
+        }
+    }
+
+    /// With data on its way, silence shows a dead path much sooner than without.
+    fn patience(&self) -> Patience {
+        let is_waiting =
+            self.current.as_ref().is_some_and(|stream| stream.window.outstanding() > 0 && stream.remaining() > 0);
+        if is_waiting {
+            Patience {
+                ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
+                close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),
+            }
+        } else {
+            Patience::NORMAL
+        }
+    }
+
+    fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
+        let missing = PREAMBLE_BYTES - self.preamble.len();
+        let taken = input.get(..missing).unwrap_or(input);
+        let _ = self.preamble.extend_from_slice(taken);
+        let is_prefix_of = |magic: [u8; 4]| self.preamble.iter().zip(magic).all(|(got, wanted)| *got == wanted);
+        if !is_prefix_of(MAGIC) && !is_prefix_of(REFUSAL_MAGIC) {
+            return Err(SessionError::NotTrill);
+        }
+        match self.preamble.as_slice() {
+            [b'T', b'R', b'N', b'O', reason, _, _, _] => Err(SessionError::Refused(Refusal::from_byte(*reason))),
+            [b'T', b'R', b'I', b'L', 0, 0, _, _] => {
+                self.phase = Phase::Welcome;
+                Ok(taken.len())
+            }
+            [b'T', b'R', b'I', b'L', _, _, _, _] => Err(SessionError::NotTrill),
+            _ => Ok(taken.len()),
+        }
+    }
+
+    fn or_close<T>(&mut self, result: Result<T, SessionError>) -> Result<T, SessionError> {
+        result.inspect_err(|error| close(&mut self.phase, &mut self.outbox, *error))
+    }
+}
+
+/// Ends the session and leaves an ERROR for the server, if that is to be told.
+fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionError) {
+    *phase = Phase::Closed;
+    if let Some(code) = error.code() {
+        let _ = outbox.push(&Error { id: 0, code, text: "" });
+    }
+}
+
+/// The machine without its reader, from which parts of frames are borrowed while they are handled.
+struct Session<'m> {
+    phase: &'m mut Phase,
+    liveness: &'m mut Liveness,
+    path: &'m mut Path,
+    hello_sent: Option<Instant>,
+    last_id: u32,
+    current: &'m mut Option<Stream>,
+    pending: &'m mut Option<Stream>,
+}
+
+impl Session<'_> {
+    fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
+        match part {
+            Part::Control { kind, header, payload } => {
+                self.handle_control(now, kind, header, payload).map_err(|fault| fault.at(kind))
+            }
+            Part::DataBegins { id, length } => self.expect_data(StreamId(id), length).map(|()| None),
+            Part::Data { id, bytes } => self.handle_data(now, StreamId(id), bytes),
+        }
+    }
+
+    fn handle_control<'a>(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        header: Header,
+        payload: &'a [u8],
+    ) -> Result<Option<Event<'a>>, Fault> {
+        let id = header.id;
+        if !matches!((kind, &*self.phase), (Kind::Welcome, Phase::Welcome) | (Kind::Error | Kind::Goodbye, _))
+            && *self.phase != Phase::Open
+        {
+            return Err(Fault::Unexpected);
+        }
+        match kind {
+            Kind::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
+            Kind::Song => Ok(Some(Event::Song(Song::decode(id, header.flags, payload)?))),
+            Kind::ListEnd => Ok(Some(Event::ListEnd(ListEnd::decode(id, payload)?))),
+            Kind::Started => self.handle_started(now, Started::decode(id, payload)?),
+            Kind::End => self.handle_end(End::decode(id, payload)?),
+            Kind::Error => Ok(self.handle_error(Error::decode(id, payload)?)),
+            Kind::Goodbye => {
+                let reason = Goodbye::decode(payload)?.reason;
+                *self.phase = Phase::Closed;
+                Ok(Some(Event::Goodbye(reason)))
+            }
+            Kind::Ping => {
+                self.liveness.on_ping(now, Ping::decode(payload)?);
+                Ok(None)
+            }
+            Kind::Pong => {
+                if let Some(measured) = self.liveness.on_pong(now, Pong::decode(payload)?) {
+                    self.path.on_round_trip(measured);
+                }
+                Ok(None)
+            }
+            Kind::Hello | Kind::List | Kind::Info | Kind::Play | Kind::Credit | Kind::Stop => Err(Fault::Unexpected),
+            Kind::Data | Kind::Notice => Ok(None), // never gathered: the reader deals with them
+        }
+    }
+
+    fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, Fault> {
+        if welcome.version != VERSION {
+            return Err(Fault::Session(SessionError::Version { lowest: welcome.version, highest: welcome.version }));
+        }
+        if *self.phase != Phase::Welcome {
+            return Err(Fault::Unexpected);
+        }
+        if let Some(sent) = self.hello_sent {
+            self.path.on_round_trip(now.saturating_since(sent));
+        }
+        *self.phase = Phase::Open;
+        Ok(Event::Welcome(welcome))
+    }
+
+    fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
+        self.check_known(started.stream)?;
+        let Some(mut stream) = self.pending.take_if(|stream| stream.id == started.stream) else {
+            let is_repeated = self.current.as_ref().is_some_and(|stream| stream.id == started.stream);
+            return if is_repeated { Err(Fault::Unexpected) } else { Ok(None) };
+        };
+        // Opening the file takes time too, so this can only be too long; the smallest counts.
+        self.path.on_round_trip(now.saturating_since(stream.asked));
+        self.path.pause();
+        stream.expected = started.size_bytes - started.position;
+        *self.current = Some(stream);
+        Ok(Some(Event::Started(started)))
+    }
+
+    fn expect_data(&mut self, id: StreamId, length: u16) -> Result<(), SessionError> {
+        if *self.phase != Phase::Open {
+            return Err(SessionError::Unexpected(Kind::Data));
+        }
+        self.check_known(id).map_err(|fault| fault.at(Kind::Data))?;
+        if self.pending.as_ref().is_some_and(|stream| stream.id == id) {
+            return Err(SessionError::Unexpected(Kind::Data));
+        }
+        let Some(stream) = self.current.as_ref().filter(|stream| stream.id == id) else { return Ok(()) };
+        if u32::from(length) > stream.window.outstanding() || u64::from(length) > stream.remaining() {
+            return Err(SessionError::Credit);
+        }
+        Ok(())
+    }
+
+    fn handle_data<'a>(
+        &mut self,
+        now: Instant,
+        id: StreamId,
+        bytes: &'a [u8],
+    ) -> Result<Option<Event<'a>>, SessionError> {
+        let Some(stream) = self.current.as_mut().filter(|stream| stream.id == id) else { return Ok(None) };
+        if !stream.window.on_data(bytes.len()) {
+            return Err(SessionError::Credit);
+        }
+        stream.received += bytes.len() as u64;
+        self.path.on_data(now, bytes.len() as u64, stream.window.outstanding() == 0);
+        Ok(Some(Event::Data { stream: id, bytes }))
+    }
+
+    fn handle_end<'a>(&mut self, end: End) -> Result<Option<Event<'a>>, Fault> {
+        self.check_known(end.stream)?;
+        let is_this = |stream: &mut Stream| stream.id == end.stream;
+        let Some(ended) = self.current.take_if(is_this).or_else(|| self.pending.take_if(is_this)) else {
+            return Ok(None);
+        };
+        if end.reason == EndReason::Finished && ended.remaining() > 0 {
+            return Err(Fault::Unexpected);
+        }
+        Ok(Some(Event::Ended { stream: end.stream, reason: end.reason }))
+    }
+
+    fn handle_error<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {
+        if error.code.is_fatal() {
+            *self.phase = Phase::Closed;
+            return Some(Event::Failed(error));
+        }
+        let is_this = |stream: &mut Stream| stream.id.0 == error.id;
+        let _ = self.current.take_if(is_this).or_else(|| self.pending.take_if(is_this));
+        Some(Event::Failed(error))
+    }
+
+    /// A stream that was never asked for cannot be answered.
+    const fn check_known(&self, id: StreamId) -> Result<(), Fault> {
+        if id.0 == 0 || id.0 > self.last_id { Err(Fault::Session(SessionError::StreamId)) } else { Ok(()) }
+    }
+}
+
+/// What is wrong with a control frame, before its kind is added.
+enum Fault {
+    Malformed,
+    Unexpected,
+    Session(SessionError),
+}
+
+impl From<Malformed> for Fault {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl Fault {
+    const fn at(self, kind: Kind) -> SessionError {
+        match self {
+            Self::Malformed => SessionError::Malformed(kind),
+            Self::Unexpected => SessionError::Unexpected(kind),
+            Self::Session(error) => error,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether the peer is still there. Any byte counts as a sign of life.
+
+use crate::error::SessionError;
+use crate::limits::{CLOSE_AFTER, PING_AFTER};
+use crate::message::{Ping, Pong};
+use crate::time::Instant;
+use core::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct Liveness {
+    last_received: Instant,
+    /// When the last PING went out, if nothing has come since.
+    pinged: Option<Instant>,
+    /// A PING that is due.
+    ping: Option<Ping>,
+    /// A PING that has not been answered: its token, and when it came.
+    owed: Option<(u64, Instant)>,
+}
+
+/// How long to wait for a sign of life.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) ping_after: Duration,
+    /// Counted from the PING.
+    pub(super) close_after: Duration,
+}
+
+impl Patience {
+    pub(super) const NORMAL: Self =
+        Self { ping_after: PING_AFTER, close_after: CLOSE_AFTER.saturating_sub(PING_AFTER) };
+}
+
+impl Liveness {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { last_received: now, pinged: None, ping: None, owed: None }
+    }
+
+    pub(super) const fn on_received(&mut self, now: Instant) {
+        self.last_received = now;
+        self.pinged = None;
+    }
+
+    pub(super) const fn on_ping(&mut self, now: Instant, ping: Ping) {
+        self.owed = Some((ping.token, now));
+    }
+
+    /// The round-trip that this PONG shows: the token of our PINGs is the time they were sent at.
+    pub(super) fn on_pong(&self, now: Instant, pong: Pong) -> Option<Duration> {
+        let sent = Instant::from_micros(pong.token);
+        (pong.token != 0 && sent <= now).then(|| now.saturating_since(sent))
+    }
+
+    pub(super) fn poll_timeout(&self, patience: Patience) -> Instant {
+        match self.pinged {
+            None => self.last_received + patience.ping_after,
+            Some(pinged) => pinged + patience.close_after,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, patience: Patience) -> Result<(), SessionError> {
+        if now < self.poll_timeout(patience) {
+            return Ok(());
+        }
+        if self.pinged.is_some() {
+            return Err(SessionError::Silent);
+        }
+        self.ask(now);
+        Ok(())
+    }
+
+    /// Sends a PING now, whatever was received.
+    pub(super) fn ask(&mut self, now: Instant) {
+        self.ping = Some(Ping { token: now.as_micros() });
+        self.pinged = Some(now);
+    }
+
+    pub(super) fn take_ping(&mut self) -> Option<Ping> {
+        self.ping.take()
+    }
+
+    /// The answer that is owed. Of several PINGs that came at once only the last is answered.
+    pub(super) fn take_pong(&mut self, now: Instant) -> Option<Pong> {
+        let (token, received) = self.owed.take()?;
+        Some(Pong { token, received_us: received.as_micros(), sent_us: now.as_micros() })
+    }
+}

@@ -1,0 +1,554 @@
+//! The server's machine, one for each connection.
+//!
+//! ```text
+//!            preamble          HELLO              welcome()
+//! Preamble ───────────▶ Hello ────────▶ Welcome ───────────▶ Open ──▶ Closed
+//!     │ other bytes        │ 5 s                               │ GOODBYE, ERROR, silence
+//!     └────────────────────┴───────────────────────────────────┴──────────▶ Closed
+//!
+//! a stream:  Event::Play → start() ─▶ sending ─▶ END finished, stopped, replaced, failed
+//!                        → refuse() ─▶ ERROR; the stream before it goes on
+//! ```
+//!
+//! The machine says which bytes of a song to send, and never touches them: [`poll_data`](Server::poll_data) gives a
+//! frame header and a range of the song.
+
+use super::Busy;
+use super::liveness::{Liveness, Patience};
+use super::outbox::Outbox;
+use crate::error::{ErrorCode, Malformed, Refusal, SessionError};
+use crate::frame::{FrameReader, Part};
+use crate::ids::StreamId;
+use crate::limits::{
+    COMMAND_BURST, COMMANDS_PER_SECOND, DATA_FRAME_TIME, HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES,
+    MAX_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES, MIN_CONTROL_BYTES, MIN_DATA_BYTES, PREAMBLE_BYTES, VERSION,
+};
+use crate::message::{
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Ping,
+    Play, Pong, Song, Started, Stop, Welcome, refusal,
+};
+use crate::time::Instant;
+use core::time::Duration;
+use heapless::Vec;
+
+/// What the client wants. Borrows from the machine or from the input, so act on it before the next call.
+#[derive(Debug, PartialEq)]
+pub enum Event<'a> {
+    /// Answer with [`welcome`](Server::welcome), or [`goodbye`](Server::goodbye).
+    Hello(Hello<'a>),
+    /// Answer with [`song`](Server::song)s, at most [`MAX_LIST_PAGE_BYTES`](crate::limits::MAX_LIST_PAGE_BYTES) of
+    /// frames, and one [`list_end`](Server::list_end).
+    List(List),
+    /// Answer with one [`song`](Server::song) or [`refuse`](Server::refuse).
+    Info(Info),
+    /// Answer with [`start`](Server::start) or [`refuse`](Server::refuse).
+    Play(Play),
+    /// The stream was stopped; its END waits to be transmitted.
+    Stopped(StreamId),
+    /// The client gave up: the session is over.
+    Failed(Error<'a>),
+    /// The client closes the connection: the session is over.
+    Goodbye(GoodbyeReason),
+}
+
+/// The next DATA frame: write the header, then `length` bytes of the song from `position`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct DataFrame {
+    /// The frame's header.
+    pub header: [u8; HEADER_BYTES],
+    /// The stream.
+    pub stream: StreamId,
+    /// Byte position in the song, counted from its first audio frame.
+    pub position: u64,
+    /// Payload length in bytes.
+    pub length: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Preamble,
+    Hello,
+    Welcome,
+    Open,
+    Closed,
+}
+
+/// The stream that is being sent.
+#[derive(Debug)]
+struct Sending {
+    id: StreamId,
+    position: u64,
+    end: u64,
+    credit: u32,
+}
+
+/// A PLAY that the application has not answered.
+#[derive(Debug)]
+struct Offered {
+    id: StreamId,
+    credit: u32,
+}
+
+/// Room for the largest SONG, or for what a PLAY brings about.
+const OUTBOX_BYTES: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
+
+/// Room that handling one more frame may need.
+const REPLY_BYTES: usize = 64;
+
+/// A server's side of one connection.
+#[derive(Debug)]
+pub struct Server {
+    phase: Phase,
+    opened: Instant,
+    preamble: Vec<u8, PREAMBLE_BYTES>,
+    reader: FrameReader<MAX_CLIENT_CONTROL_BYTES>,
+    outbox: Outbox<OUTBOX_BYTES>,
+    liveness: Liveness,
+    allowance: Allowance,
+    pace: Pace,
+    client_max_control: usize,
+    last_stream: u32,
+    offered: Option<Offered>,
+    sending: Option<Sending>,
+}
+
+impl Server {
+    /// The server's side of a connection that was just accepted.
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Preamble,
+            opened: now,
+            preamble: Vec::new(),
+            reader: FrameReader::new(),
+            outbox: Outbox::new(),
+            liveness: Liveness::new(now),
+            allowance: Allowance { commands: COMMAND_BURST, counted: now },
+            pace: Pace::new(now),
+            client_max_control: MIN_CONTROL_BYTES,
+            last_stream: 0,
+            offered: None,
+            sending: None,
+        }
+    }
+
+    // ── getters ──
+
+    /// Whether HELLO was answered and the connection was not closed since.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Whether the session is over: transmit once more, then close the connection.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// The stream that is being sent.
+    pub fn current_stream(&self) -> Option<StreamId> {
+        self.sending.as_ref().map(|sending| sending.id)
+    }
+
+    /// Whether [`poll_data`](Self::poll_data) has something to send.
+    pub fn has_data(&self) -> bool {
+        self.sending.as_ref().is_some_and(|sending| sending.credit > 0 && sending.position < sending.end)
+    }
+
+    // ── events ──
+
+    /// Takes bytes off the front of `input`, which came from the client.
+    ///
+    /// Returns how many were taken and the event that they complete, if any. Call again with the rest until nothing is
+    /// left. When nothing of a non-empty input was taken, replies fill the output: transmit first.
+    ///
+    /// # Errors
+    /// What the client did wrong. Transmit once more, then close the connection.
+    pub fn handle_input<'a>(
+        &'a mut self,
+        now: Instant,
+        input: &'a [u8],
+    ) -> Result<(usize, Option<Event<'a>>), SessionError> {
+        if self.outbox.room() < REPLY_BYTES {
+            return Ok((0, None));
+        }
+        if !input.is_empty() {
+            self.liveness.on_received(now);
+        }
+        let greeted = match self.phase {
+            Phase::Closed => return Ok((input.len(), None)),
+            Phase::Preamble => {
+                let taken = self.read_preamble(input);
+                self.or_close(taken)?
+            }
+            _ => 0,
+        };
+        let frames = input.get(greeted..).unwrap_or_default();
+        let Self { phase, reader, outbox, liveness, allowance, pace, .. } = self;
+        let Self { client_max_control, last_stream, offered, sending, .. } = self;
+        let mut session = Session {
+            phase: &mut *phase,
+            outbox: &mut *outbox,
+            liveness,
+            allowance,
+            pace,
+            client_max_control,
+            last_stream,
+            offered,
+            sending,
+        };
+        let handled = reader.read(frames).and_then(|(taken, part)| {
+            Ok((greeted + taken, part.map_or(Ok(None), |part| session.handle_part(now, part))?))
+        });
+        handled.inspect_err(|error| close(phase, outbox, *error))
+    }
+
+    /// Does what is due at `now`: gives up on a client that does not say HELLO or is silent, PINGs it before.
+    ///
+    /// # Errors
+    /// [`SessionError::HelloTimeout`] and [`SessionError::Silent`]: transmit once more, then close the connection.
+    pub fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        let checked = match self.phase {
+            Phase::Closed => Ok(()),
+            Phase::Preamble | Phase::Hello if now >= self.opened + HELLO_DEADLINE => Err(SessionError::HelloTimeout),
+            Phase::Preamble | Phase::Hello => Ok(()),
+            Phase::Welcome | Phase::Open => self.liveness.handle_timeout(now, Patience::NORMAL),
+        };
+        self.or_close(checked)
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next, if nothing happens before; `None` when the session
+    /// is over.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Closed => None,
+            Phase::Preamble | Phase::Hello => Some(self.opened + HELLO_DEADLINE),
+            Phase::Welcome | Phase::Open => Some(self.liveness.poll_timeout(Patience::NORMAL)),
+        }
+    }
+
+    // ── answers ──
+
+    /// Answers HELLO.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn welcome(&mut self, welcome: &Welcome<'_>) -> Result<(), Busy> {
+        self.outbox.push(welcome)?;
+        if self.phase == Phase::Welcome {
+            self.phase = Phase::Open;
+        }
+        Ok(())
+    }
+
+    /// Sends a song's particulars, its texts cut to what the client takes. Returns the frame's length in bytes.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn song(&mut self, song: &Song<'_>) -> Result<usize, Busy> {
+        let before = self.outbox.room();
+        self.outbox.push(&song.fitted(self.client_max_control))?;
+        Ok(before - self.outbox.room())
+    }
+
+    /// Ends the answer to a LIST.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn list_end(&mut self, end: &ListEnd) -> Result<(), Busy> {
+        self.outbox.push(end)
+    }
+
+    /// Answers PLAY: from now on [`poll_data`](Self::poll_data) yields this stream. The stream before it ends.
+    ///
+    /// Does nothing if the stream is not the one that was asked for last, or was stopped since.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn start(&mut self, started: &Started) -> Result<(), Busy> {
+        const NEEDED: usize = 2 * HEADER_BYTES + 1 + 72;
+        if self.outbox.room() < NEEDED {
+            return Err(Busy);
+        }
+        let Some(offered) = self.offered.take_if(|offered| offered.id == started.stream) else { return Ok(()) };
+        if let Some(replaced) = self.sending.take() {
+            self.outbox.push(&End { stream: replaced.id, reason: EndReason::Replaced })?;
+        }
+        self.outbox.push(started)?;
+        self.sending = Some(Sending {
+            id: offered.id,
+            position: started.position,
+            end: started.size_bytes,
+            credit: offered.credit,
+        });
+        Ok(())
+    }
+
+    /// Answers a request or a PLAY with an ERROR that concerns nothing else.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn refuse(&mut self, id: u32, code: ErrorCode, text: &str) -> Result<(), Busy> {
+        self.outbox.push(&Error { id, code, text })?;
+        let _ = self.offered.take_if(|offered| offered.id.0 == id);
+        Ok(())
+    }
+
+    /// The song cannot be read on: ends the stream, instead of the frame that [`poll_data`](Self::poll_data) gave last.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn fail(&mut self, stream: StreamId) -> Result<(), Busy> {
+        if self.current_stream() == Some(stream) {
+            self.outbox.push(&End { stream, reason: EndReason::Failed })?;
+            self.sending = None;
+        }
+        Ok(())
+    }
+
+    /// Sends a PING, so that a client that waits for a slow answer sees that the server is there.
+    pub fn keep_alive(&mut self, now: Instant) {
+        self.liveness.ask(now);
+    }
+
+    /// Ends the session. Transmit once more, then close the connection.
+    pub fn goodbye(&mut self, reason: GoodbyeReason) {
+        if matches!(self.phase, Phase::Welcome | Phase::Open) {
+            // Best effort: a full outbox goes out without a goodbye, and closing says the same.
+            let _ = self.outbox.push(&Goodbye { reason });
+        }
+        self.phase = Phase::Closed;
+    }
+
+    // ── output ──
+
+    /// The next control bytes to send, all of them, before anything else is sent. `None` when there are none.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        if self.phase == Phase::Open && self.outbox.room() >= 2 * REPLY_BYTES {
+            if let Some(ping) = self.liveness.take_ping() {
+                let _ = self.outbox.push(&ping);
+            }
+            if let Some(pong) = self.liveness.take_pong(now) {
+                let _ = self.outbox.push(&pong);
+            }
+            if let Some(done) = self.sending.take_if(|sending| sending.position == sending.end) {
+                let _ = self.outbox.push(&End { stream: done.id, reason: EndReason::Finished });
+            }
+        }
+        (!self.outbox.is_empty()).then(|| self.outbox.take())
+    }
+
+    /// The next DATA frame, of at most `at_most` payload bytes, for when [`poll_transmit`](Self::poll_transmit) has nothing and no input waits: commands go
+    /// first. Counts as sent, unless [`fail`](Self::fail) follows.
+    pub fn poll_data(&mut self, at_most: usize) -> Option<DataFrame> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let limit = self.pace.frame_bytes().min(u32::try_from(at_most).unwrap_or(u32::MAX));
+        let sending = self.sending.as_mut()?;
+        let left = sending.end.saturating_sub(sending.position);
+        let length = u16::try_from(left.min(u64::from(sending.credit.min(limit)))).ok().filter(|length| *length > 0)?;
+        let header = Header { kind: Kind::Data.to_byte(), flags: 0, length, id: sending.id.0 }.encode();
+        let frame = DataFrame { header, stream: sending.id, position: sending.position, length: usize::from(length) };
+        sending.position += u64::from(length);
+        sending.credit -= u32::from(length);
+        self.pace.on_sent(u32::from(length));
+        Some(frame)
+    }
+
+    fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
+        let missing = PREAMBLE_BYTES - self.preamble.len();
+        let taken = input.get(..missing).unwrap_or(input);
+        let _ = self.preamble.extend_from_slice(taken);
+        if self.preamble.iter().zip(PREAMBLE).take(4).any(|(got, wanted)| *got != wanted) {
+            let _ = self.outbox.push_bytes(&refusal(Refusal::NotTrill));
+            return Err(SessionError::NotTrill);
+        }
+        if self.preamble.is_full() {
+            if self.preamble.get(4..6) != Some(&[0, 0]) {
+                let _ = self.outbox.push_bytes(&refusal(Refusal::Mode));
+                return Err(SessionError::Refused(Refusal::Mode));
+            }
+            let _ = self.outbox.push_bytes(&PREAMBLE);
+            self.phase = Phase::Hello;
+        }
+        Ok(taken.len())
+    }
+
+    fn or_close<T>(&mut self, result: Result<T, SessionError>) -> Result<T, SessionError> {
+        result.inspect_err(|error| close(&mut self.phase, &mut self.outbox, *error))
+    }
+}
+
+/// Ends the session and leaves an ERROR for the client, if that is to be told.
+fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionError) {
+    *phase = Phase::Closed;
+    if let Some(code) = error.code() {
+        let _ = outbox.push(&Error { id: 0, code, text: "" });
+    }
+}
+
+/// The machine without its reader, from which parts of frames are borrowed while they are handled.
+struct Session<'m> {
+    phase: &'m mut Phase,
+    outbox: &'m mut Outbox<OUTBOX_BYTES>,
+    liveness: &'m mut Liveness,
+    allowance: &'m mut Allowance,
+    pace: &'m mut Pace,
+    client_max_control: &'m mut usize,
+    last_stream: &'m mut u32,
+    offered: &'m mut Option<Offered>,
+    sending: &'m mut Option<Sending>,
+}
+
+impl Session<'_> {
+    fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
+        let Part::Control { kind, header, payload } = part else {
+            return Err(SessionError::Unexpected(Kind::Data));
+        };
+        let is_in_place = match kind {
+            Kind::Hello => *self.phase == Phase::Hello,
+            Kind::Error | Kind::Goodbye => true,
+            _ => matches!(self.phase, Phase::Welcome | Phase::Open),
+        };
+        if !is_in_place {
+            return Err(SessionError::Unexpected(kind));
+        }
+        if kind != Kind::Credit && !self.allowance.take(now) {
+            return Err(SessionError::TooFast);
+        }
+        let malformed = |_: Malformed| SessionError::Malformed(kind);
+        let id = header.id;
+        match kind {
+            Kind::Hello => self.handle_hello(Hello::decode(payload).map_err(malformed)?).map(Some),
+            Kind::List => Ok(Some(Event::List(List::decode(id, payload).map_err(malformed)?))),
+            Kind::Info => Ok(Some(Event::Info(Info::decode(id, payload).map_err(malformed)?))),
+            Kind::Play => self.handle_play(Play::decode(id, payload).map_err(malformed)?).map(Some),
+            Kind::Credit => self.handle_credit(now, Credit::decode(id, payload).map_err(malformed)?).map(|()| None),
+            Kind::Stop => Ok(self.handle_stop(Stop::decode(id, payload).map_err(malformed)?)),
+            Kind::Ping => {
+                self.liveness.on_ping(now, Ping::decode(payload).map_err(malformed)?);
+                Ok(None)
+            }
+            Kind::Pong => Pong::decode(payload).map_err(malformed).map(|_| None),
+            Kind::Goodbye => {
+                let reason = Goodbye::decode(payload).map_err(malformed)?.reason;
+                *self.phase = Phase::Closed;
+                Ok(Some(Event::Goodbye(reason)))
+            }
+            Kind::Error => {
+                let error = Error::decode(id, payload).map_err(malformed)?;
+                *self.phase = Phase::Closed;
+                Ok(Some(Event::Failed(error)))
+            }
+            Kind::Welcome | Kind::Song | Kind::ListEnd | Kind::Started | Kind::Data | Kind::End | Kind::Notice => {
+                Err(SessionError::Unexpected(kind))
+            }
+        }
+    }
+
+    fn handle_hello<'a>(&mut self, hello: Hello<'a>) -> Result<Event<'a>, SessionError> {
+        if !(hello.lowest_version..=hello.highest_version).contains(&VERSION) {
+            return Err(SessionError::Version { lowest: hello.lowest_version, highest: hello.highest_version });
+        }
+        *self.client_max_control = usize::from(hello.max_control).min(MAX_CONTROL_BYTES);
+        *self.phase = Phase::Welcome;
+        Ok(Event::Hello(hello))
+    }
+
+    fn handle_play<'a>(&mut self, play: Play) -> Result<Event<'a>, SessionError> {
+        if play.stream.0 <= *self.last_stream {
+            return Err(SessionError::StreamId);
+        }
+        if play.credit > MAX_CREDIT_BYTES {
+            return Err(SessionError::Credit);
+        }
+        *self.last_stream = play.stream.0;
+        *self.offered = Some(Offered { id: play.stream, credit: play.credit });
+        Ok(Event::Play(play))
+    }
+
+    /// Credit for a stream that has ended is ignored: it crossed the END on its way.
+    fn handle_credit(&mut self, now: Instant, credit: Credit) -> Result<(), SessionError> {
+        if credit.stream.0 > *self.last_stream {
+            return Err(SessionError::StreamId);
+        }
+        let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
+        let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
+        if let Some(outstanding) = sending.or(offered) {
+            let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= MAX_CREDIT_BYTES);
+            *outstanding = sum.ok_or(SessionError::Credit)?;
+            self.pace.on_credit(now);
+        }
+        Ok(())
+    }
+
+    fn handle_stop<'a>(&mut self, stop: Stop) -> Option<Event<'a>> {
+        let is_sending = self.sending.take_if(|sending| sending.id == stop.stream).is_some();
+        let is_offered = self.offered.take_if(|offered| offered.id == stop.stream).is_some();
+        if !is_sending && !is_offered {
+            return None; // it ended by itself, and the STOP crossed its END
+        }
+        // There is room: `handle_input` made sure of it.
+        let _ = self.outbox.push(&End { stream: stop.stream, reason: EndReason::Stopped });
+        Some(Event::Stopped(stop.stream))
+    }
+}
+
+/// How many commands the client may still send: a token bucket.
+#[derive(Debug)]
+struct Allowance {
+    commands: u32,
+    counted: Instant,
+}
+
+impl Allowance {
+    fn take(&mut self, now: Instant) -> bool {
+        let earned = now.saturating_since(self.counted).as_micros() * u128::from(COMMANDS_PER_SECOND) / 1_000_000;
+        if earned > 0 {
+            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+            self.commands = self.commands.saturating_add(earned).min(COMMAND_BURST);
+            self.counted = now;
+        }
+        let Some(left) = self.commands.checked_sub(1) else { return false };
+        self.commands = left;
+        true
+    }
+}
+
+/// How large a DATA frame may be, from the rate at which credit comes back.
+#[derive(Debug)]
+struct Pace {
+    last_credit: Instant,
+    sent_since: u32,
+    /// The highest rate seen. A lower one later says that the client is full, not that the path is slower.
+    bytes_per_second: u64,
+}
+
+/// A DATA frame before anything was measured, in bytes.
+const FIRST_DATA_BYTES: u32 = 4 * 1_024;
+
+impl Pace {
+    const fn new(now: Instant) -> Self {
+        Self { last_credit: now, sent_since: 0, bytes_per_second: 0 }
+    }
+
+    fn on_sent(&mut self, bytes: u32) {
+        self.sent_since = self.sent_since.saturating_add(bytes);
+    }
+
+    fn on_credit(&mut self, now: Instant) {
+        let micros = now.saturating_since(self.last_credit).max(Duration::from_micros(1)).as_micros();
+        let measured = u128::from(self.sent_since) * 1_000_000 / micros;
+        self.bytes_per_second = self.bytes_per_second.max(u64::try_from(measured).unwrap_or(u64::MAX));
+        self.last_credit = now;
+        self.sent_since = 0;
+    }
+
+    fn frame_bytes(&self) -> u32 {
+        if self.bytes_per_second == 0 {
+            return FIRST_DATA_BYTES;
+        }
+        let carried = u128::from(self.bytes_per_second) * DATA_FRAME_TIME.as_micros() / 1_000_000;
+        u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_PAYLOAD_BYTES as u32)
+    }
+}
