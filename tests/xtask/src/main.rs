@@ -1,2 +1,41 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the commands with which the project is tried, tested and checked.
+//!
+//! They need nothing but Rust. What a command needs from the system is a table ([`system`]); what is missing
+//! there is installed when that is allowed, and named together with the command that installs it when not.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod bare_metal;
+mod demo;
+mod error;
+mod lint;
+mod process;
+mod suite;
+mod system;
+
+use std::process::ExitCode;
+
+use arguments::Task;
+use error::Error;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments::parse(&args).and_then(run) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode, Error> {
+    match task {
+        Task::Help => print!("{}", arguments::HELP),
+        Task::Demo { dir, client_args } => return demo::run(dir.as_deref(), &client_args),
+        Task::Test { cargo_args } => suite::run(&cargo_args)?,
+        Task::Lint => lint::run()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

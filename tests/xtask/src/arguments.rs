@@ -1,0 +1,134 @@
+//! The command line.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use crate::error::Error;
+
+/// What `cargo xtask help` prints.
+pub(crate) const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  demo [DIR] [-- CLIENT-ARGS]  Serve DIR, or else the built-in demo songs, on this machine and play from it.
+                               CLIENT-ARGS go to the client: `-- --output null`, `-- list`.
+  test [-- CARGO-ARGS]         Run every test and the bare-metal builds. With CARGO-ARGS only
+                               `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
+  lint                         Check format, lints, documentation and the policy for dependencies.
+  help                         Print this.
+
+System packages that are missing are installed through apt-get where that takes no password; elsewhere the
+command to type is printed.
+";
+
+/// One thing to do, as asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Task {
+    /// Print [`HELP`].
+    Help,
+    /// Serve and play on this machine.
+    Demo {
+        /// The directory to serve; none means the server's built-in songs.
+        dir: Option<PathBuf>,
+        /// Passed on to the client after its HOST.
+        client_args: Vec<OsString>,
+    },
+    /// Run the tests.
+    Test {
+        /// Passed on to `cargo test`; empty means everything.
+        cargo_args: Vec<OsString>,
+    },
+    /// Run every check that is not a test.
+    Lint,
+}
+
+/// Understands the arguments that follow the program's name.
+///
+/// # Errors
+/// [`Error::Usage`] for anything that is not in [`HELP`].
+pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
+    let (own, passed_on) = match args.iter().position(|arg| arg == "--") {
+        Some(at) => (&args[..at], &args[at + 1..]),
+        None => (args, &[][..]),
+    };
+    if own.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Ok(Task::Help);
+    }
+    let Some((command, operands)) = own.split_first() else {
+        return Err(Error::Usage("which command?".into()));
+    };
+    match (command.to_str(), operands, passed_on) {
+        (Some("help"), [], []) => Ok(Task::Help),
+        (Some("lint"), [], []) => Ok(Task::Lint),
+        (Some("test"), [], _) => Ok(Task::Test { cargo_args: passed_on.to_vec() }),
+        (Some("demo"), [], _) => Ok(Task::Demo { dir: None, client_args: passed_on.to_vec() }),
+        (Some("demo"), [dir], _) if !is_option(dir) => {
+            Ok(Task::Demo { dir: Some(dir.into()), client_args: passed_on.to_vec() })
+        }
+        (Some(command @ ("help" | "lint" | "test" | "demo")), _, _) => {
+            // A misspelt argument that is silently dropped is a check that did not run.
+            let all = args[1..].join(OsStr::new(" "));
+            Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
+        }
+        _ => Err(Error::Usage(format!("there is no command `{}`", command.display()))),
+    }
+}
+
+fn is_option(arg: &OsStr) -> bool {
+    arg.as_encoded_bytes().starts_with(b"-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: Task) {
+        assert_eq!(parse(&words(line)).unwrap(), expected, "{line}");
+    }
+
+    #[test]
+    fn what_the_help_offers_is_understood() {
+        let demo = |dir: Option<&str>, client_args| Task::Demo {
+            dir: dir.map(PathBuf::from),
+            client_args: words(client_args),
+        };
+        check("help", Task::Help);
+        check("lint", Task::Lint);
+        check("test", Task::Test { cargo_args: vec![] });
+        check("test -- seek -- --nocapture", Task::Test { cargo_args: words("seek -- --nocapture") });
+        check("demo", demo(None, ""));
+        check("demo music", demo(Some("music"), ""));
+        check("demo -- --output null", demo(None, "--output null"));
+        check("demo music -- play 1", demo(Some("music"), "play 1"));
+        check("lint --", Task::Lint);
+    }
+
+    #[test]
+    fn help_is_given_wherever_it_is_asked_for() {
+        check("--help", Task::Help);
+        check("demo -h", Task::Help);
+        check("demo -- --help", Task::Demo { dir: None, client_args: words("--help") });
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        for (line, offender) in [
+            ("frobnicate", "frobnicate"),
+            ("lint --fast", "--fast"),
+            ("lint -- x", "x"),
+            ("help demo", "demo"),
+            ("test seek", "seek"),
+            ("demo --output null", "--output null"),
+            ("demo one two", "one two"),
+        ] {
+            let error = parse(&words(line)).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(offender), "{line}: {error}");
+        }
+        assert_eq!(parse(&[]).unwrap_err().exit_code(), 2);
+    }
+}

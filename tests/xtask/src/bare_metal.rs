@@ -1,0 +1,123 @@
+//! Builds for a target without an operating system, with whichever compiler there is for it.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::Error;
+use crate::process;
+use crate::system::{self, Need};
+
+/// A Cortex-M4F or M7: what the constrained boards have.
+const TARGET: &str = "thumbv7em-none-eabihf";
+
+/// A compiler for [`TARGET`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Toolchain {
+    /// The one that builds everything else: it has the target's `core`.
+    Own,
+    /// Debian's, with `core` built from source: it takes no download from elsewhere.
+    Debian,
+}
+
+impl Toolchain {
+    /// Finds the compiler, and installs Debian's where that is the way.
+    ///
+    /// # Errors
+    /// [`Error::NoBareMetal`] with what stood in the way of Debian's packages.
+    pub(crate) fn find() -> Result<Self, Error> {
+        if has_core() || !system::is_debian_like() {
+            // Where neither is there, rustc itself says best how to get its target.
+            return Ok(Self::Own);
+        }
+        match system::ensure(&[Need::BareMetal]) {
+            Ok(()) => Ok(Self::Debian),
+            Err(debian) => Err(Error::NoBareMetal { target: TARGET, debian: Box::new(debian) }),
+        }
+    }
+
+    /// Builds `package` for [`TARGET`] with these `features` and no others.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when it does not compile.
+    pub(crate) fn build(self, package: &str, features: &[&str]) -> Result<(), Error> {
+        let mut cargo = match self {
+            Self::Own => process::cargo()?,
+            Self::Debian => debian_cargo()?,
+        };
+        cargo.args(["build", "--target", TARGET, "--package", package, "--no-default-features"]);
+        if !features.is_empty() {
+            cargo.args(["--features", &features.join(",")]);
+        }
+        if self == Self::Debian {
+            // Unstable, and stable enough in the one version that Debian ships.
+            cargo.args(["-Z", "build-std=core"]);
+        }
+        process::run(&mut cargo)
+    }
+}
+
+/// Whether the compiler on the path can build for [`TARGET`].
+fn has_core() -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    process::ask(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]))
+        .is_some_and(|dir| Path::new(dir.trim()).is_dir())
+}
+
+/// Debian's cargo, kept apart from the toolchain under which this program itself runs.
+fn debian_cargo() -> Result<Command, Error> {
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.current_dir(process::workspace_dir());
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(chooses_toolchain) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo.env("PATH", "/usr/bin:/bin").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+    cargo.env("CARGO_TARGET_DIR", process::target_dir()?.join("debian"));
+    Ok(cargo)
+}
+
+/// Whether a variable of this name ties cargo to a toolchain, its flags or its folders. What says how to reach
+/// the package registry does not, nor does what is only for the eye.
+fn chooses_toolchain(name: &str) -> bool {
+    const HARMLESS: &[&str] =
+        &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_", "RUST_BACKTRACE"];
+    let harmless = HARMLESS.iter().any(|prefix| name.starts_with(prefix));
+    (name.starts_with("CARGO") || name.starts_with("RUST") || name == "LD_LIBRARY_PATH") && !harmless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_chooses_the_toolchain_is_kept_from_debians() {
+        for name in [
+            "CARGO",
+            "RUSTC",
+            "RUSTFLAGS",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_TARGET_DIR",
+            "CARGO_BUILD_TARGET",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "LD_LIBRARY_PATH",
+            "CARGO_MANIFEST_DIR",
+        ] {
+            assert!(chooses_toolchain(name), "{name}");
+        }
+        for name in [
+            "HOME",
+            "CARGO_HOME",
+            "CARGO_HTTP_CAINFO",
+            "CARGO_NET_OFFLINE",
+            "CARGO_TERM_COLOR",
+            "CARGO_REGISTRIES_X_INDEX",
+            "RUST_BACKTRACE",
+            "https_proxy",
+        ] {
+            assert!(!chooses_toolchain(name), "{name}");
+        }
+    }
+}

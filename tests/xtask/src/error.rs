@@ -1,0 +1,99 @@
+//! Why a task was not done.
+
+use std::io;
+use std::process::ExitStatus;
+use std::{error, fmt};
+
+/// Why a task was not done, in words for the person who asked for it.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The command line makes no sense: see the help.
+    Usage(String),
+    /// System packages are missing and cannot be installed without asking somebody.
+    Missing {
+        /// The packages, by Debian's names.
+        packages: Vec<&'static str>,
+        /// What to type, for whoever may.
+        remedy: String,
+    },
+    /// A program could not be started.
+    Start {
+        /// The program.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A command ran and reported failure. It has said why itself.
+    Failed {
+        /// The command, as one would type it.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// There is no compiler for bare metal.
+    NoBareMetal {
+        /// What it would have to compile for.
+        target: &'static str,
+        /// Why Debian's packages did not help.
+        debian: Box<Self>,
+    },
+    /// The demo's server ended, or did not come up.
+    Server {
+        /// What happened to it.
+        what: String,
+        /// The last lines it wrote.
+        words: Vec<String>,
+    },
+    /// A file or stream of this tool's own failed.
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// 2 for a command line that makes no sense, else 1.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+
+    /// For `map_err`: the system's error, and what was being done.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what: what.into(), source }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(what) => write!(f, "{what}; see `cargo xtask help`"),
+            Self::Missing { packages, remedy } => {
+                write!(f, "missing on this system: {}\n{remedy}", packages.join(" "))
+            }
+            Self::Start { program, source } => write!(f, "cannot start {program}: {source}"),
+            Self::Failed { command, status } => write!(f, "failed ({status}): {command}"),
+            Self::NoBareMetal { target, debian } => {
+                write!(f, "{debian}\nOr, where Rust comes from rustup, type:\n  rustup target add {target}")
+            }
+            Self::Server { what, words } => {
+                write!(f, "the server {what}")?;
+                words.iter().try_for_each(|line| write!(f, "\n  {line}"))
+            }
+            Self::Io { what, source } => write!(f, "{what}: {source}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Start { source, .. } | Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

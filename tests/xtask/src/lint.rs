@@ -1,0 +1,46 @@
+//! `cargo xtask lint`: every check that runs nothing of the project.
+
+use std::process::Command;
+
+use crate::error::Error;
+use crate::process::{self, cargo, executable, target_dir};
+use crate::system::{self, Need};
+
+/// The one that understands `.deny.toml`.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Checks format, lints, documentation and dependencies.
+///
+/// # Errors
+/// The first check that fails ends it.
+pub(crate) fn run() -> Result<(), Error> {
+    system::ensure(&[Need::Build])?;
+    process::run(cargo()?.args(["fmt", "--all", "--check"]))?;
+    process::run(cargo()?.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    process::run(cargo()?.args(["clippy", "--package", "trill-proto", "--features", "defmt", "--", "-D", "warnings"]))?;
+    process::run(cargo()?.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    check_dependencies()
+}
+
+/// Holds the dependency tree against `.deny.toml`, with a cargo-deny that is built on first use: a policy that is
+/// checked only where somebody happens to have the tool is not checked.
+fn check_dependencies() -> Result<(), Error> {
+    let tools = target_dir()?.join("tools");
+    // Does nothing once that version is there. Unoptimised it is built in a minute, and checks in two seconds.
+    process::run(
+        cargo()?
+            .args(["install", "--locked", "--debug", "--version", CARGO_DENY, "cargo-deny", "--root"])
+            .arg(&tools)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0"),
+    )?;
+    process::run(
+        Command::new(executable(&tools.join("bin"), "cargo-deny")).current_dir(process::workspace_dir()).args([
+            "--config",
+            ".deny.toml",
+            "check",
+            "licenses",
+            "bans",
+            "sources",
+        ]),
+    )
+}

@@ -1,0 +1,113 @@
+//! Running other programs: shown before they run, an error unless they succeed.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, io};
+
+use crate::error::Error;
+
+/// The folder of the workspace's manifest.
+pub(crate) fn workspace_dir() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("this package lies two folders down in the workspace")
+}
+
+/// The folder into which cargo puts the workspace's programs: it has put this one there.
+pub(crate) fn programs_dir() -> Result<PathBuf, Error> {
+    let mut path = env::current_exe().map_err(Error::io("looking for the target directory"))?;
+    path.pop();
+    Ok(path)
+}
+
+/// The target directory: [`programs_dir`] without the profile.
+pub(crate) fn target_dir() -> Result<PathBuf, Error> {
+    let mut path = programs_dir()?;
+    path.pop();
+    Ok(path)
+}
+
+/// The path of a program in `dir`.
+pub(crate) fn executable(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+/// The cargo that runs this program, in the workspace's folder.
+pub(crate) fn cargo() -> Result<Command, Error> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace_dir());
+    if let Some(dir) = env::var_os("CARGO_TARGET_DIR") {
+        // A relative one was meant from where the user is, not from the workspace's folder.
+        cargo.env("CARGO_TARGET_DIR", std::path::absolute(dir).map_err(Error::io("CARGO_TARGET_DIR"))?);
+    }
+    Ok(cargo)
+}
+
+/// Shows `command`, runs it and waits for its end.
+///
+/// # Errors
+/// [`Error::Start`] and [`Error::Failed`].
+pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
+    let shown = describe(command);
+    eprintln!("\n$ {shown}");
+    let status = command.status().map_err(|source| start_error(command, source))?;
+    if status.success() { Ok(()) } else { Err(Error::Failed { command: shown, status }) }
+}
+
+/// What `command` writes to its standard output, or `None` when it cannot be run or fails: for questions
+/// to programs that may not be there. Its standard error is dropped.
+pub(crate) fn ask(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// The error for a `command` that did not start.
+pub(crate) fn start_error(command: &Command, source: io::Error) -> Error {
+    Error::Start { program: command.get_program().display().to_string(), source }
+}
+
+/// The command as one would type it, without the folders of its program.
+fn describe(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words = std::iter::once(name).chain(command.get_args()).map(quote);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn quote(word: &OsStr) -> String {
+    let word = word.display().to_string();
+    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c)) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_so_that_it_can_be_typed() {
+        let mut command = Command::new("/opt/toolchain/bin/cargo");
+        command.args(["clippy", "--", "-D", "warnings", "two words", "don't", ""]);
+        assert_eq!(describe(&command), r"cargo clippy -- -D warnings 'two words' 'don'\''t' ''");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn failure_and_absence_are_told_apart() {
+        assert!(matches!(run(&mut Command::new("true")), Ok(())));
+        let Err(Error::Failed { command, status }) = run(Command::new("sh").args(["-c", "exit 3"])) else {
+            panic!("a command that fails must be an error");
+        };
+        assert_eq!((command.as_str(), status.code()), ("sh -c 'exit 3'", Some(3)));
+        assert!(matches!(run(&mut Command::new("/no/such/program")), Err(Error::Start { .. })));
+        assert_eq!(ask(&mut Command::new("false")), None);
+        assert_eq!(ask(Command::new("echo").arg("yes")).as_deref(), Some("yes\n"));
+    }
+
+    #[test]
+    fn the_workspace_is_found() {
+        assert!(workspace_dir().join("Cargo.lock").is_file());
+    }
+}

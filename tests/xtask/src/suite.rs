@@ -1,0 +1,29 @@
+//! `cargo xtask test`: everything that shows whether the project works.
+
+use std::ffi::OsString;
+
+use crate::bare_metal::Toolchain;
+use crate::error::Error;
+use crate::process;
+use crate::system::{self, Need};
+
+/// The package that every side shares, boards included.
+const SHARED: &str = "trill-proto";
+
+/// Runs every test and the bare-metal builds; with `cargo_args` only the tests that these select.
+///
+/// # Errors
+/// What is missing is said before anything runs; then the first step that fails ends it.
+pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
+    system::ensure(&[Need::Build, Need::Tests])?;
+    if !cargo_args.is_empty() {
+        return process::run(process::cargo()?.arg("test").args(cargo_args));
+    }
+    let toolchain = Toolchain::find()?;
+    process::run(process::cargo()?.args(["test", "--workspace"]))?;
+    // The workspace's other members switch `std` on, so only alone is the package as a board gets it. `defmt`
+    // has to stay out of every other test: its logging links on a host only under a logger of one's own.
+    process::run(process::cargo()?.args(["test", "--package", SHARED, "--features", "defmt"]))?;
+    toolchain.build(SHARED, &[])?;
+    toolchain.build(SHARED, &["defmt"])
+}
