@@ -100,6 +100,8 @@ struct Stream {
     id: StreamId,
     window: Window,
     asked: Instant,
+    /// When credit was last granted after all of it had been used up: from then on data is due.
+    waiting_since: Instant,
     received: u64,
     /// Bytes from the stream's first to the song's end; known from STARTED on.
     expected: u64,
@@ -295,7 +297,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             credit: window.outstanding(),
         })?;
         self.last_id += 1;
-        self.pending = Some(Stream { id, window, asked: now, received: 0, expected: u64::MAX });
+        self.pending = Some(Stream { id, window, asked: now, waiting_since: now, received: 0, expected: u64::MAX });
         Ok(id)
     }
 
@@ -355,7 +357,11 @@ impl<const CONTROL: usize> Client<CONTROL> {
         }
         if let Some(current) = &mut self.current {
             let remaining = current.remaining();
+            let was_used_up = current.window.outstanding() == 0;
             if let Some(more) = current.window.grant(&self.path, remaining) {
+                if was_used_up {
+                    current.waiting_since = now;
+                }
                 let _ = self.outbox.push(&Credit { stream: current.id, more });
             }
         }
@@ -369,16 +375,12 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     /// With data on its way, silence shows a dead path much sooner than without.
     fn patience(&self) -> Patience {
-        let is_waiting =
-            self.current.as_ref().is_some_and(|stream| stream.window.outstanding() > 0 && stream.remaining() > 0);
-        if is_waiting {
-            Patience {
-                ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
-                close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),
-            }
-        } else {
-            Patience::NORMAL
-        }
+        let is_waiting = |stream: &&Stream| stream.window.outstanding() > 0 && stream.remaining() > 0;
+        self.current.as_ref().filter(is_waiting).map_or(Patience::NORMAL, |stream| Patience {
+            since: stream.waiting_since,
+            ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
+            close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),
+        })
     }
 
     fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {

@@ -20,14 +20,19 @@ pub(super) struct Liveness {
 /// How long to wait for a sign of life.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
+    /// When the waiting began, if that is later than the last sign of life.
+    pub(super) since: Instant,
     pub(super) ping_after: Duration,
     /// Counted from the PING.
     pub(super) close_after: Duration,
 }
 
 impl Patience {
-    pub(super) const NORMAL: Self =
-        Self { ping_after: PING_AFTER, close_after: CLOSE_AFTER.saturating_sub(PING_AFTER) };
+    pub(super) const NORMAL: Self = Self {
+        since: Instant::from_micros(0),
+        ping_after: PING_AFTER,
+        close_after: CLOSE_AFTER.saturating_sub(PING_AFTER),
+    };
 }
 
 impl Liveness {
@@ -52,7 +57,7 @@ impl Liveness {
 
     pub(super) fn poll_timeout(&self, patience: Patience) -> Instant {
         match self.pinged {
-            None => self.last_received + patience.ping_after,
+            None => self.last_received.max(patience.since) + patience.ping_after,
             Some(pinged) => pinged + patience.close_after,
         }
     }

@@ -1,8 +1,26 @@
 //! Pumps over `embedded-io-async`: for boards with an executor.
 
+use super::blocking::Received;
 use crate::session::client::Client;
 use crate::time::Instant;
-use embedded_io_async::Write;
+use embedded_io::{Error, ErrorKind};
+use embedded_io_async::{Read, Write};
+
+/// Reads once into `buffer`, which must not be empty.
+///
+/// As cancellation-safe as the transport's `read`: race it against a timer for the session's
+/// [`poll_timeout`](Client::poll_timeout).
+///
+/// # Errors
+/// The transport's, other than a time-out of its own.
+pub async fn receive<R: Read>(reader: &mut R, buffer: &mut [u8]) -> Result<Received, R::Error> {
+    match reader.read(buffer).await {
+        Ok(0) => Ok(Received::Closed),
+        Ok(count) => Ok(Received::Bytes(count)),
+        Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::Interrupted) => Ok(Received::Nothing),
+        Err(error) => Err(error),
+    }
+}
 
 /// Writes everything that a client has to say.
 ///
