@@ -1,0 +1,150 @@
+//! The messages that the byte vectors of `wire-format.md` stand for, by the vectors' names.
+
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::message::{
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong, Song,
+    Start, Started, Stop, Welcome,
+};
+
+const NONCE: [u8; 16] = *b"0123456789abcdef";
+
+pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
+    (
+        "hello",
+        Message::Hello(Hello {
+            lowest_version: 1,
+            highest_version: 1,
+            max_control: 1_024,
+            features: 0,
+            roles: 0,
+            nonce: NONCE,
+            name: "kitchen",
+        }),
+    ),
+    (
+        "hello-board",
+        Message::Hello(Hello {
+            lowest_version: 1,
+            highest_version: 1,
+            max_control: 512,
+            features: 0,
+            roles: 0,
+            nonce: NONCE,
+            name: "",
+        }),
+    ),
+    (
+        "welcome",
+        Message::Welcome(Welcome {
+            version: 1,
+            max_streams: 1,
+            max_control: 512,
+            features: 0,
+            generation: 4,
+            song_count: 1_200,
+            max_credit: 16_777_216,
+            server_name: "attic",
+        }),
+    ),
+    ("list", Message::List(List { request: RequestId(1), first: SongId(1), at_most: 100 })),
+    ("info", Message::Info(Info { request: RequestId(2), song: SongId(7) })),
+    (
+        "song",
+        Message::Song(Song {
+            request: RequestId(1),
+            song: SongId(7),
+            duration_ms: Some(187_320),
+            size_bytes: 2_997_120,
+            bitrate: 128_000,
+            rate: 44_100,
+            channels: 2,
+            track: 3,
+            is_cut: false,
+            title: "Dvě slunce",
+            artist: "Anon",
+            album: "",
+        }),
+    ),
+    (
+        "song-unknown",
+        Message::Song(Song {
+            request: RequestId(1),
+            song: SongId(8),
+            duration_ms: None,
+            size_bytes: 5_000,
+            bitrate: 0,
+            rate: 0,
+            channels: 0,
+            track: 0,
+            is_cut: true,
+            title: "noise",
+            artist: "",
+            album: "",
+        }),
+    ),
+    (
+        "list-end",
+        Message::ListEnd(ListEnd { request: RequestId(1), total: 1_200, next: Some(SongId(101)), generation: 4 }),
+    ),
+    ("list-end-last", Message::ListEnd(ListEnd { request: RequestId(9), total: 2, next: None, generation: 4 })),
+    (
+        "play",
+        Message::Play(Play {
+            stream: StreamId(3),
+            song: SongId(7),
+            start: Start::Time(0),
+            content_tag: 0,
+            credit: 16_384,
+        }),
+    ),
+    (
+        "play-seek",
+        Message::Play(Play {
+            stream: StreamId(4),
+            song: SongId(7),
+            start: Start::Time(60_000),
+            content_tag: 0x0123_4567_89ab_cdef,
+            credit: 16_384,
+        }),
+    ),
+    (
+        "play-resume",
+        Message::Play(Play {
+            stream: StreamId(1),
+            song: SongId(7),
+            start: Start::Resume(1_000_000),
+            content_tag: 0x0123_4567_89ab_cdef,
+            credit: 16_384,
+        }),
+    ),
+    (
+        "started",
+        Message::Started(Started {
+            stream: StreamId(3),
+            song: SongId(7),
+            content_tag: 0x0123_4567_89ab_cdef,
+            position: 0,
+            size_bytes: 2_997_120,
+            first_sample: 0,
+            discard: 1_105,
+            begin_sample: 1_105,
+            end_sample: 8_261_917,
+            bitrate: 128_000,
+            rate: 44_100,
+            channels: 2,
+            encoder_delay: 576,
+            encoder_padding: 1_300,
+        }),
+    ),
+    ("data", Message::Data(3, &[0xff, 0xfb, 0x90, 0x64])),
+    ("credit", Message::Credit(Credit { stream: StreamId(3), more: 8_192 })),
+    ("stop", Message::Stop(Stop { stream: StreamId(3) })),
+    ("end", Message::End(End { stream: StreamId(3), reason: EndReason::Stopped })),
+    ("ping", Message::Ping(Ping { token: 1_000_000 })),
+    ("pong", Message::Pong(Pong { token: 1_000_000, received_us: 77_000_000, sent_us: 77_000_150 })),
+    ("error-request", Message::Error(Error { id: 2, code: ErrorCode::NO_SUCH_SONG, text: "there is no song 7" })),
+    ("error-connection", Message::Error(Error { id: 0, code: ErrorCode::MALFORMED, text: "" })),
+    ("goodbye", Message::Goodbye(Goodbye { reason: GoodbyeReason::Restarting })),
+    ("notice", Message::Notice(0, &[0, 1])),
+];
