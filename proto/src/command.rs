@@ -158,10 +158,7 @@ impl fmt::Display for Command {
 impl fmt::Display for Play {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Song {
-                song,
-                at: Duration::ZERO,
-            } => write!(f, "{song}"),
+            Self::Song { song, at: Duration::ZERO } => write!(f, "{song}"),
             Self::Song { song, at } => write!(f, "{song} at {}", Clock(*at)),
             Self::Range { first, last } => write!(f, "{first}-{last}"),
             Self::All => f.write_str("all"),

@@ -55,68 +55,30 @@ impl fmt::Display for ParseError<'_> {
             Self::AmbiguousCommand(word) => {
                 write!(f, "{} could be {}", Quoted(word), Alternatives(word))
             }
-            Self::MissingArgument(Spec {
-                name,
-                synopsis,
-                example,
-                ..
-            }) => {
-                write!(
-                    f,
-                    "{name} needs more: {name} {synopsis}, for example: {example}"
-                )
+            Self::MissingArgument(Spec { name, synopsis, example, .. }) => {
+                write!(f, "{name} needs more: {name} {synopsis}, for example: {example}")
             }
-            Self::ExtraWord {
-                command: Spec {
-                    name, synopsis: "", ..
-                },
-                word,
-            } => {
+            Self::ExtraWord { command: Spec { name, synopsis: "", .. }, word } => {
                 write!(f, "{name} stands alone, without {}", Quoted(word))
             }
-            Self::ExtraWord {
-                command: Spec { name, synopsis, .. },
-                word,
-            } => {
-                write!(
-                    f,
-                    "{} is out of place here; the command is: {name} {synopsis}",
-                    Quoted(word)
-                )
+            Self::ExtraWord { command: Spec { name, synopsis, .. }, word } => {
+                write!(f, "{} is out of place here; the command is: {name} {synopsis}", Quoted(word))
             }
             Self::NotASongNumber(word) => {
                 write!(f, "{} is not a song number; list shows them", Quoted(word))
             }
             Self::SongZero => f.write_str("there is no song 0: song numbers start at 1"),
-            Self::SongNumberTooLarge(word) => write!(
-                f,
-                "there is no song {}; list shows the numbers",
-                Quoted(word)
-            ),
+            Self::SongNumberTooLarge(word) => write!(f, "there is no song {}; list shows the numbers", Quoted(word)),
             Self::ReversedRange { first, last } => {
-                write!(
-                    f,
-                    "a range goes from the smaller number to the larger: {last}-{first}"
-                )
+                write!(f, "a range goes from the smaller number to the larger: {last}-{first}")
             }
             Self::NotATime(word) => {
-                write!(
-                    f,
-                    "{} is not a time; times are 90 (seconds), 1:30 or 1:02:03",
-                    Quoted(word)
-                )
+                write!(f, "{} is not a time; times are 90 (seconds), 1:30 or 1:02:03", Quoted(word))
             }
-            Self::TimeTooLong(word) => write!(
-                f,
-                "{} is too long; times go up to {}",
-                Quoted(word),
-                Clock(MAX_POSITION)
-            ),
-            Self::NotAVolume(word) => write!(
-                f,
-                "{} is not a volume; it goes from 0 to {MAX_VOLUME}",
-                Quoted(word)
-            ),
+            Self::TimeTooLong(word) => {
+                write!(f, "{} is too long; times go up to {}", Quoted(word), Clock(MAX_POSITION))
+            }
+            Self::NotAVolume(word) => write!(f, "{} is not a volume; it goes from 0 to {MAX_VOLUME}", Quoted(word)),
         }
     }
 }
@@ -155,10 +117,6 @@ impl fmt::Display for Quoted<'_> {
                 _ => write!(f, "{}", char.escape_debug())?,
             }
         }
-        f.write_str(if self.0.chars().nth(QUOTED_CHARS).is_some() {
-            "...\""
-        } else {
-            "\""
-        })
+        f.write_str(if self.0.chars().nth(QUOTED_CHARS).is_some() { "...\"" } else { "\"" })
     }
 }

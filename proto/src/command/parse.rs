@@ -22,10 +22,7 @@ pub fn parse(line: &str) -> Result<Option<Command>, ParseError<'_>> {
     let command = (spec.parse)(&mut arguments)?;
     match arguments.next() {
         None => Ok(Some(command)),
-        Some(word) => Err(ParseError::ExtraWord {
-            command: spec,
-            word,
-        }),
+        Some(word) => Err(ParseError::ExtraWord { command: spec, word }),
     }
 }
 
@@ -58,10 +55,7 @@ pub(super) fn parse_play<'a>(arguments: &mut Arguments<'a>) -> Result<Play, Pars
         None => Duration::ZERO,
         Some(word) if word.eq_ignore_ascii_case("at") => parse_time(arguments.required()?)?,
         Some(word) => {
-            return Err(ParseError::ExtraWord {
-                command: arguments.spec,
-                word,
-            });
+            return Err(ParseError::ExtraWord { command: arguments.spec, word });
         }
     };
     Ok(Play::Song { song, at })
@@ -105,24 +99,15 @@ fn parse_time(word: &str) -> Result<Duration, ParseError<'_>> {
     let (clock, decimals) = word.split_once('.').unwrap_or((word, "0"));
     let millis = parse_decimals(decimals).ok_or(ParseError::NotATime(word))?;
     let mut fields = clock.split(':');
-    let leading = fields
-        .next()
-        .filter(|field| is_digits(field))
-        .ok_or(ParseError::NotATime(word))?;
+    let leading = fields.next().filter(|field| is_digits(field)).ok_or(ParseError::NotATime(word))?;
     // A number of this many digits that does not fit is later than any limit.
     let mut seconds: u64 = leading.parse().unwrap_or(u64::MAX);
     for (index, field) in fields.enumerate() {
-        let sixtieths = parse_sixtieths(field)
-            .filter(|_| index < 2)
-            .ok_or(ParseError::NotATime(word))?;
+        let sixtieths = parse_sixtieths(field).filter(|_| index < 2).ok_or(ParseError::NotATime(word))?;
         seconds = seconds.saturating_mul(60).saturating_add(sixtieths);
     }
     let time = Duration::from_secs(seconds).saturating_add(millis);
-    if time <= MAX_POSITION {
-        Ok(time)
-    } else {
-        Err(ParseError::TimeTooLong(word))
-    }
+    if time <= MAX_POSITION { Ok(time) } else { Err(ParseError::TimeTooLong(word)) }
 }
 
 /// Minutes or seconds after a colon: two digits below 60. One digit could mean 1:05 as well as 1:50.
@@ -144,23 +129,14 @@ fn parse_decimals(digits: &str) -> Option<Duration> {
         3 => 1,
         _ => return None,
     };
-    digits
-        .parse::<u64>()
-        .ok()
-        .map(|value| Duration::from_millis(value * unit_ms))
+    digits.parse::<u64>().ok().map(|value| Duration::from_millis(value * unit_ms))
 }
 
 pub(super) fn parse_volume(word: &str) -> Result<Volume, ParseError<'_>> {
     let percent = |digits: &str| {
         let digits = digits.strip_suffix('%').unwrap_or(digits);
-        let value = if is_digits(digits) {
-            digits.parse().ok()
-        } else {
-            None
-        };
-        value
-            .filter(|percent| *percent <= MAX_VOLUME)
-            .ok_or(ParseError::NotAVolume(word))
+        let value = if is_digits(digits) { digits.parse().ok() } else { None };
+        value.filter(|percent| *percent <= MAX_VOLUME).ok_or(ParseError::NotAVolume(word))
     };
     if let Some(step) = word.strip_prefix('+') {
         percent(step).map(Volume::Up)

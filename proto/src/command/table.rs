@@ -109,11 +109,7 @@ pub static COMMANDS: &[Spec] = &[
         synopsis: "[0-100 | +N | -N]",
         help: "show or set the volume in percent",
         example: "volume 80",
-        parse: |arguments| {
-            Ok(Command::Volume(
-                arguments.next().map(parse_volume).transpose()?,
-            ))
-        },
+        parse: |arguments| Ok(Command::Volume(arguments.next().map(parse_volume).transpose()?)),
     },
     Spec {
         name: "status",
@@ -153,11 +149,7 @@ pub fn find(word: &str) -> Result<&'static Spec, ParseError<'_>> {
     }
     let mut candidates = names_beginning(word).map(|(_, spec)| spec);
     let first = candidates.next().ok_or(ParseError::UnknownCommand(word))?;
-    if candidates.all(|other| other == first) {
-        Ok(first)
-    } else {
-        Err(ParseError::AmbiguousCommand(word))
-    }
+    if candidates.all(|other| other == first) { Ok(first) } else { Err(ParseError::AmbiguousCommand(word)) }
 }
 
 /// The names and aliases that begin with `prefix`, in any case, in the order of [`COMMANDS`]: what a Tab offers.
@@ -174,10 +166,7 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
     for spec in COMMANDS {
         writeln!(out, "{}", HelpLine(spec))?;
     }
-    writeln!(
-        out,
-        "Any beginning of a name that only one command has will do: vol 50"
-    )
+    writeln!(out, "Any beginning of a name that only one command has will do: vol 50")
 }
 
 /// Writes all that is known about one command.
@@ -200,12 +189,7 @@ struct HelpLine<'a>(&'a Spec);
 
 impl fmt::Display for HelpLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spec {
-            name,
-            synopsis,
-            help,
-            ..
-        } = self.0;
+        let Spec { name, synopsis, help, .. } = self.0;
         let synopsis_columns = USAGE_COLUMNS.saturating_sub(name.len() + 1);
         write!(f, "{name} {synopsis:synopsis_columns$}  {help}")
     }
@@ -214,15 +198,10 @@ impl fmt::Display for HelpLine<'_> {
 fn names() -> impl Iterator<Item = (&'static str, &'static Spec)> {
     COMMANDS.iter().flat_map(|spec| {
         let aliases = spec.aliases.iter().copied();
-        core::iter::once(spec.name)
-            .chain(aliases)
-            .map(move |name| (name, spec))
+        core::iter::once(spec.name).chain(aliases).map(move |name| (name, spec))
     })
 }
 
 fn names_beginning(prefix: &str) -> impl Iterator<Item = (&'static str, &'static Spec)> {
-    names().filter(move |(name, _)| {
-        name.get(..prefix.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-    })
+    names().filter(move |(name, _)| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix)))
 }

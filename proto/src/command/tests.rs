@@ -24,17 +24,11 @@ fn song(number: u32) -> Command {
 }
 
 fn song_at(number: u32, ms: u64) -> Command {
-    Command::Play(Play::Song {
-        song: SongId(number),
-        at: Duration::from_millis(ms),
-    })
+    Command::Play(Play::Song { song: SongId(number), at: Duration::from_millis(ms) })
 }
 
 fn songs(first: u32, last: u32) -> Command {
-    Command::Play(Play::Range {
-        first: SongId(first),
-        last: SongId(last),
-    })
+    Command::Play(Play::Range { first: SongId(first), last: SongId(last) })
 }
 
 fn seek_to(ms: u64) -> Command {
@@ -103,29 +97,14 @@ fn songs_and_ranges() {
     check("play all", Command::Play(Play::All));
     check("play 3 at 0:00", song(3));
     check("play 3 at 75", song_at(3, 75_000));
-    check_error(
-        "play",
-        "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30",
-    );
-    check_error(
-        "play 3 at",
-        "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30",
-    );
+    check_error("play", "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30");
+    check_error("play 3 at", "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30");
     check_error("info", "info needs more: info N, for example: info 3");
     check_error("play 0", "there is no song 0: song numbers start at 1");
     check_error("play 0-3", "there is no song 0: song numbers start at 1");
-    check_error(
-        "play 4294967296",
-        "there is no song \"4294967296\"; list shows the numbers",
-    );
-    check_error(
-        "info 99999999999",
-        "there is no song \"99999999999\"; list shows the numbers",
-    );
-    check_error(
-        "play 7-3",
-        "a range goes from the smaller number to the larger: 3-7",
-    );
+    check_error("play 4294967296", "there is no song \"4294967296\"; list shows the numbers");
+    check_error("info 99999999999", "there is no song \"99999999999\"; list shows the numbers");
+    check_error("play 7-3", "a range goes from the smaller number to the larger: 3-7");
     for (line, word) in [
         ("play x", "x"),
         ("play -3", "-3"),
@@ -138,11 +117,7 @@ fn songs_and_ranges() {
         ("info 1-2", "1-2"),
         ("play x-0", "x-0"),
     ] {
-        assert_eq!(
-            parse(line),
-            Err(ParseError::NotASongNumber(word)),
-            "{line:?}"
-        );
+        assert_eq!(parse(line), Err(ParseError::NotASongNumber(word)), "{line:?}");
     }
 }
 
@@ -150,26 +125,11 @@ fn songs_and_ranges() {
 fn extra_words() {
     check_error("list all", "list stands alone, without \"all\"");
     check_error("quit now", "quit stands alone, without \"now\"");
-    check_error(
-        "play 3 4",
-        "\"4\" is out of place here; the command is: play N [at M:SS] | N-N | all",
-    );
-    check_error(
-        "play 3 at 1:30 loud",
-        "\"loud\" is out of place here; the command is: play N [at M:SS] | N-N | all",
-    );
-    check_error(
-        "play 3-7 at 1:30",
-        "\"at\" is out of place here; the command is: play N [at M:SS] | N-N | all",
-    );
-    check_error(
-        "play all of it",
-        "\"of\" is out of place here; the command is: play N [at M:SS] | N-N | all",
-    );
-    check_error(
-        "volume 5 0",
-        "\"0\" is out of place here; the command is: volume [0-100 | +N | -N]",
-    );
+    check_error("play 3 4", "\"4\" is out of place here; the command is: play N [at M:SS] | N-N | all");
+    check_error("play 3 at 1:30 loud", "\"loud\" is out of place here; the command is: play N [at M:SS] | N-N | all");
+    check_error("play 3-7 at 1:30", "\"at\" is out of place here; the command is: play N [at M:SS] | N-N | all");
+    check_error("play all of it", "\"of\" is out of place here; the command is: play N [at M:SS] | N-N | all");
+    check_error("volume 5 0", "\"0\" is out of place here; the command is: volume [0-100 | +N | -N]");
 }
 
 #[test]
@@ -182,14 +142,8 @@ fn times() {
     check("seek 1:30.5", seek_to(90_500));
     check("seek 1:30.05", seek_to(90_050));
     check("seek 1:30.005", seek_to(90_005));
-    check(
-        "seek +10",
-        Command::Seek(Seek::Forward(Duration::from_secs(10))),
-    );
-    check(
-        "seek -1:30",
-        Command::Seek(Seek::Back(Duration::from_secs(90))),
-    );
+    check("seek +10", Command::Seek(Seek::Forward(Duration::from_secs(10))));
+    check("seek -1:30", Command::Seek(Seek::Back(Duration::from_secs(90))));
     check("seek 1193:02:47.295", seek_to(u64::from(u32::MAX)));
     for word in [
         ":30",
@@ -215,33 +169,15 @@ fn times() {
         "١",
     ] {
         let line = format!("seek {word}");
-        assert!(
-            matches!(parse(&line), Err(ParseError::NotATime(_))),
-            "{line}: {:?}",
-            parse(&line)
-        );
+        assert!(matches!(parse(&line), Err(ParseError::NotATime(_))), "{line}: {:?}", parse(&line));
     }
-    for word in [
-        "1193:02:47.296",
-        "4294968",
-        "99999999999",
-        "99999999999999999999999999:00:00",
-    ] {
+    for word in ["1193:02:47.296", "4294968", "99999999999", "99999999999999999999999999:00:00"] {
         let line = format!("seek {word}");
         assert_eq!(parse(&line), Err(ParseError::TimeTooLong(word)));
     }
-    check_error(
-        "seek",
-        "seek needs more: seek M:SS | +S | -S, for example: seek 1:30",
-    );
-    check_error(
-        "seek 1:5",
-        "\"1:5\" is not a time; times are 90 (seconds), 1:30 or 1:02:03",
-    );
-    check_error(
-        "play 3 at 4294968",
-        "\"4294968\" is too long; times go up to 1193:02:47.295",
-    );
+    check_error("seek", "seek needs more: seek M:SS | +S | -S, for example: seek 1:30");
+    check_error("seek 1:5", "\"1:5\" is not a time; times are 90 (seconds), 1:30 or 1:02:03");
+    check_error("play 3 at 4294968", "\"4294968\" is too long; times go up to 1193:02:47.295");
 }
 
 #[test]
@@ -252,22 +188,8 @@ fn volumes() {
     check("volume 80%", Command::Volume(Some(Volume::To(80))));
     check("volume +5", Command::Volume(Some(Volume::Up(5))));
     check("volume -5", Command::Volume(Some(Volume::Down(5))));
-    check_error(
-        "volume 101",
-        "\"101\" is not a volume; it goes from 0 to 100",
-    );
-    for word in [
-        "256",
-        "99999999999",
-        "+101",
-        "-101",
-        "x",
-        "+",
-        "%",
-        "5%%",
-        "--5",
-        "1.5",
-    ] {
+    check_error("volume 101", "\"101\" is not a volume; it goes from 0 to 100");
+    for word in ["256", "99999999999", "+101", "-101", "x", "+", "%", "5%%", "--5", "1.5"] {
         let line = format!("volume {word}");
         assert_eq!(parse(&line), Err(ParseError::NotAVolume(word)));
     }
@@ -276,18 +198,9 @@ fn volumes() {
 #[test]
 fn seek_and_volume_stay_in_range() {
     let position = Duration::from_secs(5);
-    assert_eq!(
-        Seek::To(Duration::from_secs(90)).from(position),
-        Duration::from_secs(90)
-    );
-    assert_eq!(
-        Seek::Forward(Duration::from_secs(10)).from(position),
-        Duration::from_secs(15)
-    );
-    assert_eq!(
-        Seek::Back(Duration::from_secs(10)).from(position),
-        Duration::ZERO
-    );
+    assert_eq!(Seek::To(Duration::from_secs(90)).from(position), Duration::from_secs(90));
+    assert_eq!(Seek::Forward(Duration::from_secs(10)).from(position), Duration::from_secs(15));
+    assert_eq!(Seek::Back(Duration::from_secs(10)).from(position), Duration::ZERO);
     assert_eq!(Volume::To(30).from(80), 30);
     assert_eq!(Volume::Up(30).from(80), 100);
     assert_eq!(Volume::Down(30).from(20), 0);
@@ -296,20 +209,11 @@ fn seek_and_volume_stay_in_range() {
 #[test]
 fn errors_quote_safely() {
     check_error("\u{1b}[2J", "no command \"\\u{1b}[2J\"; help lists them");
-    check_error(
-        "pl\u{202e}ay",
-        "no command \"pl\\u{202e}ay\"; help lists them",
-    );
-    check_error(
-        "play can't",
-        "\"can't\" is not a song number; list shows them",
-    );
+    check_error("pl\u{202e}ay", "no command \"pl\\u{202e}ay\"; help lists them");
+    check_error("play can't", "\"can't\" is not a song number; list shows them");
     check_error("play été", "\"été\" is not a song number; list shows them");
     let long = "x".repeat(10_000);
-    check_error(
-        &long,
-        "no command \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; help lists them",
-    );
+    check_error(&long, "no command \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; help lists them");
 }
 
 #[test]
@@ -320,16 +224,9 @@ fn the_table_agrees_with_the_parser() {
             assert_eq!(find(alias), Ok(spec), "{alias}");
         }
         let example = parse(spec.example).unwrap().unwrap();
-        assert_eq!(
-            find(example.to_string().split(' ').next().unwrap()),
-            Ok(spec),
-            "{}",
-            spec.example
-        );
-        let takes_words = !matches!(
-            parse(&format!("{} x y z", spec.name)),
-            Err(ParseError::ExtraWord { word: "x", .. })
-        );
+        assert_eq!(find(example.to_string().split(' ').next().unwrap()), Ok(spec), "{}", spec.example);
+        let takes_words =
+            !matches!(parse(&format!("{} x y z", spec.name)), Err(ParseError::ExtraWord { word: "x", .. }));
         assert_eq!(takes_words, !spec.synopsis.is_empty(), "{}", spec.name);
     }
 }
@@ -348,14 +245,8 @@ fn completions_are_names_in_table_order() {
 fn help_fits_a_serial_console() {
     let mut help = String::new();
     write_help(&mut help).unwrap();
-    assert!(
-        help.contains("play N [at M:SS] | N-N | all  play a song, some songs, or all\n"),
-        "{help}"
-    );
-    assert!(
-        help.contains("list                          show the songs and their numbers\n"),
-        "{help}"
-    );
+    assert!(help.contains("play N [at M:SS] | N-N | all  play a song, some songs, or all\n"), "{help}");
+    assert!(help.contains("list                          show the songs and their numbers\n"), "{help}");
     assert_eq!(help.lines().count(), COMMANDS.len() + 1);
     for line in help.lines() {
         assert!(line.len() <= 72, "{line}");
@@ -366,10 +257,7 @@ fn help_fits_a_serial_console() {
 fn help_on_one_command() {
     let mut help = String::new();
     write_help_on(&mut help, find("quit").unwrap()).unwrap();
-    assert_eq!(
-        help,
-        "quit                          leave\nalso: exit\nfor example: quit\n"
-    );
+    assert_eq!(help, "quit                          leave\nalso: exit\nfor example: quit\n");
 }
 
 fn any_position() -> impl Strategy<Value = Duration> {
@@ -398,10 +286,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         ]),
         any_song().prop_map(Command::Info),
         (any_song(), any_position()).prop_map(|(song, at)| Command::Play(Play::Song { song, at })),
-        (any_song(), any_song()).prop_map(|(a, b)| Command::Play(Play::Range {
-            first: a.min(b),
-            last: a.max(b)
-        })),
+        (any_song(), any_song()).prop_map(|(a, b)| Command::Play(Play::Range { first: a.min(b), last: a.max(b) })),
         any_position().prop_map(|to| Command::Seek(Seek::To(to))),
         any_position().prop_map(|by| Command::Seek(Seek::Forward(by))),
         any_position().prop_map(|by| Command::Seek(Seek::Back(by))),

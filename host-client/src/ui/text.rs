@@ -1,0 +1,326 @@
+//! Text for a terminal: made harmless, measured, cut, and the ways to write times and sizes.
+
+use std::time::Duration;
+
+use trill_proto::command::Clock;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
+
+/// Which characters the interface itself draws with. Songs are shown in their own script in either case: most
+/// terminals show UTF-8 even where no locale is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// Anything.
+    Unicode,
+    /// ASCII alone.
+    Ascii,
+}
+
+impl Charset {
+    /// What the user's locale calls for.
+    pub fn detect() -> Self {
+        // A Windows console takes Unicode and knows no such variables.
+        if cfg!(windows) { Self::Unicode } else { Self::of_locale(|name| std::env::var(name).ok()) }
+    }
+
+    /// What a POSIX locale calls for: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set and not empty decides.
+    fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .into_iter()
+            .filter_map(variable)
+            .find(|value| !value.is_empty())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if locale.contains("utf-8") || locale.contains("utf8") { Self::Unicode } else { Self::Ascii }
+    }
+
+    /// What stands for text that was cut off.
+    pub fn ellipsis(self) -> &'static str {
+        match self {
+            Self::Unicode => "…",
+            Self::Ascii => "...",
+        }
+    }
+
+    /// What stands between a title and its artist.
+    pub fn dash(self) -> &'static str {
+        match self {
+            Self::Unicode => " — ",
+            Self::Ascii => " - ",
+        }
+    }
+}
+
+/// Marks that stay on one character. Real text needs up to four; more only smears over the lines around it.
+const MAX_MARKS: usize = 4;
+
+/// `text` without all that a terminal would obey or hide: control characters, whole escape sequences, and invisible
+/// formatting that can make one text look like another. Line breaks, tabs and other white space become plain spaces.
+///
+/// Everything that came over the network goes through here before it is shown.
+pub fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut marks = 0;
+    let mut rest = text;
+    while let Some(char) = rest.chars().next() {
+        rest = &rest[char.len_utf8()..];
+        match char {
+            '\u{1b}' => rest = after_escape(rest),
+            '\u{9b}' => rest = after_control_sequence(rest),
+            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => rest = after_control_string(rest),
+            _ if char.is_whitespace() => {
+                cleaned.push(' ');
+                marks = 0;
+            }
+            _ if char.is_control() || is_invisible(char) => {}
+            _ => {
+                marks = if char_width(char) == 0 { marks + 1 } else { 0 };
+                if marks <= MAX_MARKS {
+                    cleaned.push(char);
+                }
+            }
+        }
+    }
+    cleaned
+}
+
+/// What follows an escape sequence (ECMA-48, 5.3) whose ESC has just been read.
+fn after_escape(rest: &str) -> &str {
+    if let Some(rest) = rest.strip_prefix('[') {
+        return after_control_sequence(rest);
+    }
+    if let Some(rest) = rest.strip_prefix([']', 'P', 'X', '^', '_']) {
+        return after_control_string(rest);
+    }
+    let rest = rest.trim_start_matches(|char| matches!(char, ' '..='/'));
+    rest.strip_prefix(|char| matches!(char, '0'..='~')).unwrap_or(rest)
+}
+
+/// What follows a control sequence such as a change of colour: parameters, intermediate bytes, one final byte.
+fn after_control_sequence(rest: &str) -> &str {
+    let rest = rest.trim_start_matches(|char| matches!(char, '0'..='?'));
+    let rest = rest.trim_start_matches(|char| matches!(char, ' '..='/'));
+    rest.strip_prefix(|char| matches!(char, '@'..='~')).unwrap_or(rest)
+}
+
+/// What follows a control string such as a window title, which ends with BEL or ST. One that does not end is kept as
+/// text: it may be the rest of the title.
+fn after_control_string(rest: &str) -> &str {
+    let Some(end) = rest.find(['\u{7}', '\u{9c}', '\u{1b}']) else {
+        return rest;
+    };
+    let end = &rest[end..];
+    // ST is one character, or ESC and a backslash; any other ESC starts a sequence of its own.
+    end.strip_prefix("\u{1b}\\").or_else(|| end.strip_prefix(['\u{7}', '\u{9c}'])).unwrap_or(end)
+}
+
+/// Unicode's `Default_Ignorable_Code_Point`s and the interlinear annotation marks, but for ZERO WIDTH NON-JOINER,
+/// which Persian spelling needs.
+///
+/// ZERO WIDTH JOINER and the variation selectors are among them: whether a terminal draws a joined emoji two columns
+/// wide or six differs from one to the next, and without the joiner all of them agree.
+fn is_invisible(char: char) -> bool {
+    matches!(
+        char,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200d}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Columns that [`clean`] text takes: the sum over its characters, which is the most that any terminal uses.
+pub fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+fn char_width(char: char) -> usize {
+    char.width().unwrap_or(0)
+}
+
+/// [`clean`] text in at most `columns`: when it is wider, what fits of it before an ellipsis.
+pub fn cut(text: &str, columns: usize, charset: Charset) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let ellipsis = charset.ellipsis();
+    match columns.checked_sub(width(ellipsis)) {
+        Some(columns) => format!("{}{ellipsis}", beginning(text, columns)),
+        None => beginning(ellipsis, columns).to_owned(),
+    }
+}
+
+/// As much of `text` as fits `columns`, without splitting what is drawn as one.
+fn beginning(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let end = text.grapheme_indices(true).find_map(|(start, grapheme)| {
+        used += width(grapheme);
+        (used > columns).then_some(start)
+    });
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// [`cut`], then filled up with spaces to exactly `columns`, the text to the left.
+pub fn left(text: &str, columns: usize, charset: Charset) -> String {
+    let cut = cut(text, columns, charset);
+    let padding = columns - width(&cut);
+    format!("{cut}{:padding$}", "")
+}
+
+/// A length or position as `3:07` or `1:02:03`, in whole seconds; `-:--` when it is unknown.
+pub fn time(time: Option<Duration>) -> String {
+    match time {
+        Some(time) => Clock(Duration::from_secs(time.as_secs())).to_string(),
+        None => "-:--".to_owned(),
+    }
+}
+
+/// A number of bytes in decimal units, as `987 B` or `4.2 MB`.
+pub fn size(bytes: u64) -> String {
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let (mut value, mut unit) = (bytes as f64, "B");
+    for larger in ["kB", "MB", "GB", "TB"] {
+        // What one decimal would round up to 1000.0 belongs to the larger unit.
+        if value < 999.95 {
+            break;
+        }
+        (value, unit) = (value / 1e3, larger);
+    }
+    format!("{value:.1} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_clean(text: &str, expected: &str) {
+        assert_eq!(clean(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn ordinary_text_stays() {
+        for text in ["", "Song 2", "Für Elise", "東京", "Привет", "e\u{301}", "می\u{200c}خواهم", "👩🚀", "a \u{fffd} b"]
+        {
+            check_clean(text, text);
+        }
+    }
+
+    #[test]
+    fn escape_sequences_go_whole() {
+        check_clean("\u{1b}[31;1mRed\u{1b}[0m", "Red");
+        check_clean("\u{9b}2JRed", "Red");
+        check_clean("\u{1b}]0;window\u{7}Title", "Title");
+        check_clean("\u{1b}]8;;http://x\u{1b}\\Link\u{1b}]8;;\u{1b}\\", "Link");
+        check_clean("\u{9d}0;window\u{9c}Title", "Title");
+        check_clean("\u{1b}Pq#0\u{1b}\\Sixel", "Sixel");
+        check_clean("\u{1b}]0;window\u{1b}[2JTitle", "Title");
+        check_clean("\u{1b}cReset\u{1b}(B", "Reset");
+    }
+
+    #[test]
+    fn broken_escape_sequences_take_no_text_with_them() {
+        check_clean("\u{1b}", "");
+        check_clean("\u{1b}[", "");
+        check_clean("\u{1b}[31", "");
+        check_clean("\u{1b}[31é", "é");
+        check_clean("\u{1b}é", "é");
+        check_clean("\u{1b}\u{1b}[31mx", "x");
+        check_clean("\u{1b}]never ends", "never ends");
+    }
+
+    #[test]
+    fn white_space_becomes_spaces_and_controls_go() {
+        check_clean("a\tb\nc\rd\u{85}e\u{2028}f\u{a0}g", "a b c d e f g");
+        check_clean("a\0b\u{7}c\u{8}d\u{7f}e\u{80}f", "abcdef");
+    }
+
+    #[test]
+    fn invisible_formatting_goes() {
+        check_clean("a\u{202e}b\u{2066}c\u{200f}d\u{200b}e\u{feff}f\u{ad}g\u{e0041}h\u{3164}i", "abcdefghi");
+        check_clean("👩\u{200d}🚀 ❤\u{fe0f}", "👩🚀 ❤");
+    }
+
+    #[test]
+    fn a_tower_of_marks_is_cut_down() {
+        check_clean(&format!("a{}b", "\u{301}".repeat(50)), "a\u{301}\u{301}\u{301}\u{301}b");
+    }
+
+    #[test]
+    fn widths() {
+        for (text, columns) in
+            [("", 0), ("abc", 3), ("é", 1), ("e\u{301}", 1), ("東京", 4), ("👩🚀", 4), ("ﾊﾟ", 2), ("각", 2)]
+        {
+            assert_eq!(width(text), columns, "{text:?}");
+        }
+    }
+
+    #[track_caller]
+    fn check_cut(text: &str, columns: usize, expected: &str) {
+        assert_eq!(cut(text, columns, Charset::Unicode), expected, "{text:?} in {columns}");
+    }
+
+    #[test]
+    fn cuts_between_what_is_drawn_as_one() {
+        check_cut("abcdef", 6, "abcdef");
+        check_cut("abcdef", 5, "abcd…");
+        check_cut("東京事変", 8, "東京事変");
+        check_cut("東京事変", 7, "東京事…");
+        check_cut("東京事変", 6, "東京…");
+        check_cut("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…");
+        check_cut("👍🏽👍🏽", 5, "👍🏽…");
+        check_cut("👍🏽👍🏽", 4, "…");
+        check_cut("ab", 1, "…");
+        check_cut("ab", 0, "");
+        assert_eq!(cut("abcdef", 5, Charset::Ascii), "ab...");
+        assert_eq!(cut("abcdef", 2, Charset::Ascii), "..");
+    }
+
+    #[test]
+    fn left_fills_columns_not_characters() {
+        assert_eq!(left("東京", 6, Charset::Unicode), "東京  ");
+        assert_eq!(left("東京事変", 6, Charset::Unicode), "東京… ");
+        assert_eq!(left("e\u{301}", 2, Charset::Unicode), "e\u{301} ");
+    }
+
+    #[test]
+    fn times() {
+        for (ms, shown) in [(0, "0:00"), (999, "0:00"), (187_500, "3:07"), (3_599_000, "59:59"), (3_723_000, "1:02:03")]
+        {
+            assert_eq!(time(Some(Duration::from_millis(ms))), shown);
+        }
+        assert_eq!(time(None), "-:--");
+    }
+
+    #[test]
+    fn sizes() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (4_210_000, "4.2 MB"),
+            (2_500_000_000, "2.5 GB"),
+            (u64::MAX, "18446744.1 TB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
+    fn the_first_locale_variable_that_is_set_decides() {
+        let detect = |settings: &[(&str, &str)]| {
+            Charset::of_locale(|name| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string()))
+        };
+        assert_eq!(detect(&[]), Charset::Ascii);
+        assert_eq!(detect(&[("LANG", "C")]), Charset::Ascii);
+        assert_eq!(detect(&[("LANG", "de_DE.ISO-8859-1")]), Charset::Ascii);
+        assert_eq!(detect(&[("LANG", "de_DE.UTF-8")]), Charset::Unicode);
+        assert_eq!(detect(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]), Charset::Ascii);
+        assert_eq!(detect(&[("LANG", "C"), ("LC_CTYPE", "C.utf8"), ("LC_ALL", "")]), Charset::Unicode);
+    }
+}
