@@ -1,0 +1,163 @@
+//! The programs under test, built from the sources at hand.
+//!
+//! `cargo test` builds no binaries of other packages and sets no `CARGO_BIN_EXE_*` for them, so each test process
+//! asks cargo for both once. Cargo knows what is fresh: a stale binary is never run, and a second test process
+//! pays only the check.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+const PACKAGES: [&str; 2] = ["trill-server", "trill"];
+
+/// The path of `trill-server`.
+///
+/// # Panics
+/// When the programs do not build; cargo's own messages are on stderr.
+pub fn server() -> &'static Path {
+    binary("trill-server")
+}
+
+/// The path of `trill`, the host client.
+///
+/// # Panics
+/// When the programs do not build; cargo's own messages are on stderr.
+pub fn client() -> &'static Path {
+    binary("trill")
+}
+
+/// The target directory this test process was built in: where made files may be kept between runs.
+pub fn target_dir() -> &'static Path {
+    &layout().target_dir
+}
+
+fn binary(name: &str) -> &'static Path {
+    static BUILT: OnceLock<Result<BTreeMap<String, PathBuf>, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(build);
+    let path = built.as_ref().map(|binaries| binaries.get(name));
+    match path {
+        Ok(Some(path)) => path,
+        Ok(None) => panic!("cargo built {PACKAGES:?} but no binary `{name}` came out"),
+        Err(reason) => panic!("the programs under test do not build: {reason}"),
+    }
+}
+
+/// Builds both programs and returns the path of every binary by name.
+fn build() -> Result<BTreeMap<String, PathBuf>, String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(&cargo);
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--bins", "--message-format=json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(&layout().target_dir)
+        .arg("--profile")
+        .arg(&layout().profile);
+    if let Some(target) = &layout().target {
+        command.arg("--target").arg(target);
+    }
+    for package in PACKAGES {
+        command.arg("--package").arg(package);
+    }
+    // Diagnostics go to the person who runs the tests; the machine-readable messages come here.
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|e| format!("{}: {e}", cargo.display()))?;
+    if !output.status.success() {
+        return Err(format!("cargo build: {}", output.status));
+    }
+    Ok(executables(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// The binaries named in cargo's JSON messages, one message a line.
+fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
+    let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    parsed
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            let path = message["executable"].as_str()?;
+            Some((name, PathBuf::from(path)))
+        })
+        .collect()
+}
+
+/// Where and how this test process itself was built.
+#[derive(Debug, PartialEq)]
+struct Layout {
+    target_dir: PathBuf,
+    target: Option<String>,
+    profile: String,
+}
+
+fn layout() -> &'static Layout {
+    static LAYOUT: OnceLock<Layout> = OnceLock::new();
+    LAYOUT.get_or_init(|| {
+        let exe = env::current_exe().expect("a running test knows its own path");
+        layout_of(&exe).unwrap_or_else(|| panic!("{} is not in a target directory of cargo", exe.display()))
+    })
+}
+
+/// Reads `TARGET_DIR[/TRIPLE]/PROFILE/deps/TEST`: it holds whichever way the directory was chosen
+/// (`CARGO_TARGET_DIR`, `--target-dir`, the configuration), and in each cargo profile.
+fn layout_of(exe: &Path) -> Option<Layout> {
+    let profile_dir =
+        exe.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name == "deps"))?.parent()?;
+    let profile = match profile_dir.file_name()?.to_str()? {
+        "debug" => "dev",
+        other => other,
+    };
+    let above = profile_dir.parent()?;
+    let triple = above.file_name().and_then(|name| name.to_str()).filter(|name| name.matches('-').count() >= 2);
+    // A target directory may have dashes in its own name; one that cargo made for a triple has no tag of its own.
+    let triple = triple.filter(|_| above.parent().is_some_and(|dir| dir.join("CACHEDIR.TAG").exists()));
+    let target_dir = if triple.is_some() { above.parent()? } else { above };
+    Some(Layout { target_dir: target_dir.into(), target: triple.map(str::to_owned), profile: profile.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_paths_from_cargos_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"trill_server"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"trill-server"},"executable":"/t/debug/trill-server"}"#,
+            "\nnot json\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        let expected = BTreeMap::from([("trill-server".to_owned(), PathBuf::from("/t/debug/trill-server"))]);
+        assert_eq!(executables(messages), expected);
+    }
+
+    #[test]
+    fn finds_the_target_directory_from_the_tests_own_path() {
+        let check = |exe: &Path, target_dir: &Path, target: Option<&str>, profile: &str| {
+            let expected = Layout {
+                target_dir: target_dir.into(),
+                target: target.map(str::to_owned),
+                profile: profile.to_owned(),
+            };
+            assert_eq!(layout_of(exe), Some(expected), "{}", exe.display());
+        };
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let dir = root.path().join("my-own-target-dir");
+        std::fs::create_dir(&dir).expect("a directory");
+        check(&dir.join("debug/deps/switch-0123"), &dir, None, "dev");
+        check(&dir.join("release/deps/switch-0123"), &dir, None, "release");
+        std::fs::write(dir.join("CACHEDIR.TAG"), "").expect("a file");
+        check(
+            &dir.join("x86_64-unknown-linux-gnu/debug/deps/switch-0123"),
+            &dir,
+            Some("x86_64-unknown-linux-gnu"),
+            "dev",
+        );
+    }
+}

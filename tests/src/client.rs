@@ -1,0 +1,110 @@
+//! `trill`, the host client: one command, piped commands, or a person at a terminal.
+
+use crate::binaries;
+use crate::process::{Output, Process};
+use crate::pulse::PulseServer;
+use crate::terminal::{Size, Terminal};
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+/// A client to be started: its arguments and surroundings.
+///
+/// ```no_run
+/// # use trill_tests::{client::Client, server::ServerProcess};
+/// # fn example(server: &ServerProcess) {
+/// use std::time::Duration;
+/// let list = Client::of(server.address()).arg("list").run(Duration::from_secs(10));
+/// println!("{}", list.expect_code(0).stdout);
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    command: Command,
+}
+
+impl Client {
+    /// A client without arguments, away from the sound server and the home directory of whoever runs the tests.
+    pub fn new() -> Self {
+        let home = binaries::target_dir().join("trill-home");
+        fs::create_dir_all(&home).expect("a home directory in the target directory");
+        let mut command = Command::new(binaries::client());
+        for variable in
+            ["PULSE_SERVER", "PULSE_SINK", "PIPEWIRE_REMOTE", "ALSA_CONFIG_PATH", "NO_COLOR", "XDG_CONFIG_HOME"]
+        {
+            command.env_remove(variable);
+        }
+        command.env("HOME", &home).env("XDG_RUNTIME_DIR", &home).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+        Self { command }
+    }
+
+    /// A client of the server at `address`.
+    pub fn of(address: SocketAddr) -> Self {
+        Self::new().arg(address.to_string())
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Adds a variable to the environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Lets the client play through `sink` of `pulse`.
+    #[must_use]
+    pub fn plays_to(mut self, pulse: &PulseServer, sink: &str) -> Self {
+        self.command.envs(pulse.env(sink));
+        self
+    }
+
+    /// Runs the client to its end, with stdin at end of file.
+    ///
+    /// # Panics
+    /// When it is still running after `deadline`.
+    #[track_caller]
+    pub fn run(self, deadline: Duration) -> Output {
+        let mut process = self.spawn();
+        process.close_stdin();
+        process.wait(deadline)
+    }
+
+    /// Starts the client with stdin a pipe: see [`Process::write`] and [`Process::close_stdin`].
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn spawn(self) -> Process {
+        Process::spawn("trill", self.command)
+    }
+
+    /// Starts the client in a terminal of `size`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn in_terminal(self, size: Size) -> Terminal {
+        Terminal::spawn("trill", self.command, size)
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,320 @@
+//! One proxied connection: a thread that owns both sockets and moves bytes between them.
+
+use super::link::{Link, Output};
+use super::{Conditions, Direction, Fault, SOCKET_BUFFER_BYTES, Script};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A connection as the test sees it: what passed, and a way in for faults.
+#[derive(Debug)]
+pub(super) struct Connection {
+    traffic: [Mutex<Traffic>; 2],
+    injected: Mutex<Vec<(Direction, Fault)>>,
+    /// A byte wakes the thread.
+    wake: UnixStream,
+    open: AtomicBool,
+}
+
+/// What passed in one direction.
+///
+/// The lock is held from before a write to after its count, so whoever has received bytes finds them counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traffic {
+    /// Bytes read from the sender.
+    pub(super) received: u64,
+    /// Bytes written to the receiver.
+    pub(super) forwarded: u64,
+    /// Those bytes, if they are recorded.
+    pub(super) recorded: Option<Vec<u8>>,
+}
+
+impl Connection {
+    /// Starts to move bytes between `client` and `server`.
+    pub(super) fn start(
+        client: TcpStream,
+        server: TcpStream,
+        conditions: [Conditions; 2],
+        script: &Script,
+        recording: bool,
+    ) -> Arc<Self> {
+        let (wake, woken) = UnixStream::pair().expect("the system has free descriptors");
+        let traffic = Traffic { recorded: recording.then(Vec::new), ..Traffic::default() };
+        let connection = Arc::new(Self {
+            traffic: [Mutex::new(traffic.clone()), Mutex::new(traffic)],
+            injected: Mutex::default(),
+            wake,
+            open: AtomicBool::new(true),
+        });
+        let now = Instant::now();
+        let link = |direction| Link::new(conditions[direction as usize], script.of(direction), now);
+        let pump = Pump {
+            client,
+            server,
+            woken,
+            halves: Direction::BOTH.map(|direction| Half {
+                link: link(direction),
+                sender: Sender::Open,
+                closed: false,
+            }),
+            connection: Arc::clone(&connection),
+        };
+        thread::spawn(move || pump.run());
+        connection
+    }
+
+    pub(super) fn inject(&self, direction: Direction, fault: Fault) {
+        self.injected.lock().unwrap_or_else(PoisonError::into_inner).push((direction, fault));
+        // Fails only when the thread has ended, and then there is nothing to strike.
+        (&self.wake).write_all(&[0]).ok();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn traffic(&self, direction: Direction) -> MutexGuard<'_, Traffic> {
+        // A panic elsewhere leaves counts of whole writes.
+        self.traffic[direction as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes a socket so that the other end gets a reset instead of an end of stream.
+pub(super) fn reset(socket: TcpStream) {
+    // Fails only for a socket that is dead already.
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO)).ok();
+}
+
+/// The state of the thread.
+struct Pump {
+    client: TcpStream,
+    server: TcpStream,
+    woken: UnixStream,
+    /// By [`Direction`].
+    halves: [Half; 2],
+    connection: Arc<Connection>,
+}
+
+/// One direction.
+struct Half {
+    link: Link,
+    sender: Sender,
+    /// Whether the receiver has been told that the stream is over.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Sender {
+    Open,
+    /// It has said that it sends no more.
+    Done,
+}
+
+/// What one direction waits for.
+#[derive(Default)]
+struct Interest {
+    readable: bool,
+    writable: bool,
+    until: Option<Instant>,
+}
+
+impl Pump {
+    fn run(mut self) {
+        // A socket that breaks on one side is a reset on the other.
+        if self.prepare().and_then(|()| self.pump()).is_err() {
+            reset(self.client);
+            reset(self.server);
+        }
+        self.connection.open.store(false, Ordering::Release);
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        self.woken.set_nonblocking(true)?;
+        for socket in [&self.client, &self.server] {
+            socket.set_nonblocking(true)?;
+            // Each write is a segment: the pieces must not be put together again by Nagle's algorithm.
+            socket.set_nodelay(true)?;
+            SockRef::from(socket).set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Moves bytes until both streams are over; an error is a reset of both.
+    fn pump(&mut self) -> io::Result<()> {
+        loop {
+            self.strike_injected()?;
+            let interests = [self.step(Direction::ToServer)?, self.step(Direction::ToClient)?];
+            if self.halves.iter().all(|half| half.closed && half.sender == Sender::Done) {
+                return Ok(());
+            }
+            self.wait(&interests);
+        }
+    }
+
+    /// Does what the test has asked for since the last time.
+    fn strike_injected(&mut self) -> io::Result<()> {
+        let injected = std::mem::take(&mut *self.connection.injected.lock().unwrap_or_else(PoisonError::into_inner));
+        injected.into_iter().try_for_each(|(direction, fault)| self.strike(direction, fault))
+    }
+
+    fn strike(&mut self, direction: Direction, fault: Fault) -> io::Result<()> {
+        let link = &mut self.halves[direction as usize].link;
+        match fault {
+            Fault::Change(conditions) => link.change(conditions),
+            Fault::Freeze(length) => link.freeze(Instant::now(), length),
+            Fault::Thaw => link.thaw(),
+            Fault::HalfClose => self.close(direction),
+            // The sockets stay until the ends have closed them: closing one with unread bytes would be a reset.
+            Fault::Close => Direction::BOTH.into_iter().for_each(|direction| self.close(direction)),
+            Fault::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
+        }
+        Ok(())
+    }
+
+    /// Tells the receiver that the stream is over.
+    fn close(&mut self, direction: Direction) {
+        self.halves[direction as usize].closed = true;
+        // Fails only when the receiver is gone, which the other direction sees.
+        self.ends(direction).1.shutdown(Shutdown::Write).ok();
+    }
+
+    /// Moves what can be moved in one direction now, and returns what the rest waits for.
+    fn step(&mut self, direction: Direction) -> io::Result<Interest> {
+        let mut interest = Interest::default();
+        self.receive(direction, &mut interest)?;
+        self.forward(direction, &mut interest)?;
+        Ok(interest)
+    }
+
+    /// Reads from the sender while there is room.
+    fn receive(&mut self, direction: Direction, interest: &mut Interest) -> io::Result<()> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let half = &self.halves[direction as usize];
+            if half.sender == Sender::Done {
+                return Ok(());
+            }
+            let now = Instant::now();
+            let room = match half.link.room(now) {
+                Ok(room) => room,
+                // What is sent after a half-close is read, so that the sender is not held back, and dropped.
+                Err(_) if half.closed => buffer.len(),
+                Err(later) => {
+                    interest.until = later;
+                    return Ok(());
+                }
+            };
+            let (mut sender, _) = self.ends(direction);
+            match sender.read(&mut buffer[..room]) {
+                Ok(0) => self.halves[direction as usize].sender = Sender::Done,
+                Ok(count) => {
+                    self.connection.traffic(direction).received += count as u64;
+                    let half = &mut self.halves[direction as usize];
+                    if !half.closed {
+                        half.link.enter(now, &buffer[..count]);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    interest.readable = true;
+                    return Ok(());
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Writes to the receiver what has arrived.
+    fn forward(&mut self, direction: Direction, interest: &mut Interest) -> io::Result<()> {
+        loop {
+            let half = &mut self.halves[direction as usize];
+            if half.closed {
+                return Ok(());
+            }
+            let now = Instant::now();
+            let sender_is_done = half.sender == Sender::Done;
+            match half.link.poll(now, sender_is_done) {
+                Output::Write(count) => {
+                    if !self.write(direction, now, count)? {
+                        interest.writable = true;
+                        return Ok(());
+                    }
+                }
+                Output::Strike(fault) => self.strike(direction, fault)?,
+                Output::WaitUntil(later) => {
+                    interest.until = Some(interest.until.map_or(later, |until| until.min(later)));
+                    return Ok(());
+                }
+                Output::Wait => {
+                    if sender_is_done && half.link.is_empty() {
+                        self.close(direction);
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Writes some of the first `count` bytes; false when the receiver takes none now.
+    fn write(&mut self, direction: Direction, now: Instant, count: usize) -> io::Result<bool> {
+        let (_, mut receiver) = self.ends(direction);
+        let bytes = &self.halves[direction as usize].link.front()[..count];
+        let mut traffic = self.connection.traffic(direction);
+        let written = match receiver.write(bytes) {
+            Ok(written) => written,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(e) => return Err(e),
+        };
+        traffic.forwarded += written as u64;
+        if let Some(recorded) = &mut traffic.recorded {
+            recorded.extend_from_slice(&bytes[..written]);
+        }
+        drop(traffic);
+        self.halves[direction as usize].link.taken(now, written);
+        Ok(true)
+    }
+
+    /// Sleeps until a socket is ready, a moment has come, or the test wants something.
+    fn wait(&mut self, interests: &[Interest; 2]) {
+        let [to_server, to_client] = interests;
+        let flags = |readable, writable| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, readable);
+            flags.set(PollFlags::OUT, writable);
+            flags
+        };
+        let mut ready = vec![PollFd::new(&self.woken, PollFlags::IN)];
+        // poll(2) reports a hang-up even to those who wait for nothing: a socket without interest is left out.
+        for (socket, flags) in [
+            (&self.client, flags(to_server.readable, to_client.writable)),
+            (&self.server, flags(to_client.readable, to_server.writable)),
+        ] {
+            if !flags.is_empty() {
+                ready.push(PollFd::new(socket, flags));
+            }
+        }
+        let until = [to_server.until, to_client.until].into_iter().flatten().min();
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout =
+            timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        // Interrupted by a signal: the caller looks at everything anyway.
+        poll(&mut ready, timeout.as_ref()).ok();
+        let mut wakes = [0; 64];
+        while matches!(self.woken.read(&mut wakes), Ok(1..)) {}
+    }
+
+    /// Sender and receiver of a direction.
+    fn ends(&self, direction: Direction) -> (&TcpStream, &TcpStream) {
+        match direction {
+            Direction::ToServer => (&self.client, &self.server),
+            Direction::ToClient => (&self.server, &self.client),
+        }
+    }
+}

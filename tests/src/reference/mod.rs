@@ -1,0 +1,115 @@
+//! What an MP3 file must sound like: a full decode, trimmed to the music.
+//!
+//! Nothing here is shared with the programs under test. The decoder is `nanomp3`, and [`layout`] reads tags and the
+//! LAME extension on its own, so that it is a second opinion on the server's parser.
+
+pub mod compare;
+pub mod layout;
+
+use crate::pcm::Pcm;
+use layout::Layout;
+use nanomp3::{Decoder, FrameInfo, MAX_SAMPLES_PER_FRAME};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+/// A decoded file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The music: what a gapless player plays, to the sample. Mono files have one channel.
+    pub music: Pcm,
+    /// Where the music lies among all the decoder puts out, in samples a channel from the first audio frame.
+    pub heard: Range<usize>,
+    /// How many samples a channel all frames stand for, those before and after the music included.
+    pub total: usize,
+    /// Where tags end and audio begins and ends in the file, in bytes.
+    pub layout: Layout,
+}
+
+impl Reference {
+    /// The frame of [`Self::music`] that a seek to `milliseconds` begins with.
+    pub fn frame_at(&self, milliseconds: u64) -> usize {
+        (milliseconds * u64::from(self.music.rate) / 1000) as usize
+    }
+}
+
+/// Decodes a whole file.
+///
+/// # Panics
+/// When it cannot be read or holds no MPEG audio.
+#[track_caller]
+pub fn decode(path: &Path) -> Reference {
+    match fs::read(path) {
+        Ok(file) => decode_bytes(&file),
+        Err(e) => panic!("{}: {e}", path.display()),
+    }
+}
+
+/// Decodes the bytes of a whole file.
+///
+/// # Panics
+/// When they hold no MPEG audio, or its format changes.
+#[track_caller]
+pub fn decode_bytes(file: &[u8]) -> Reference {
+    let layout = layout::of(file);
+    let all = decode_frames(&file[layout.audio.clone()]);
+    let total = all.frames();
+    let heard = layout.heard(total);
+    Reference { music: all.slice(heard.clone()), heard, total, layout }
+}
+
+/// Decodes frame after frame; one that decodes to nothing is as much silence as it stands for.
+#[track_caller]
+fn decode_frames(mut audio: &[u8]) -> Pcm {
+    // Rounds as minimp3 does, which the client uses: the two differ by at most one step then.
+    let mut decoder = Decoder::new_minimp3_compat();
+    let mut buffer = [0i16; MAX_SAMPLES_PER_FRAME];
+    let mut decoded: Option<Pcm> = None;
+    loop {
+        let (consumed, result) = decoder.decode(audio, &mut buffer);
+        audio = &audio[consumed..];
+        let info = match &result {
+            Ok(info) => Some(info),
+            Err(silent) => silent.frame_info(),
+        };
+        if let Some(info) = info {
+            let channels = usize::from(info.channels.num());
+            let pcm = decoded.get_or_insert(Pcm { rate: info.sample_rate, channels, samples: Vec::new() });
+            assert_eq!((pcm.rate, pcm.channels), (info.sample_rate, channels), "the format changes within the file");
+            let samples = nominal_samples(info) * channels;
+            if result.is_err() {
+                buffer.fill(0);
+            }
+            pcm.samples.extend_from_slice(&buffer[..samples]);
+        }
+        if consumed == 0 {
+            return decoded.expect("the file holds MPEG audio");
+        }
+    }
+}
+
+/// Samples a channel in a Layer III frame: MPEG-1, which begins at 32 kHz, has two granules, later versions one.
+fn nominal_samples(info: &FrameInfo) -> usize {
+    if info.sample_rate >= 32_000 { 1152 } else { 576 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus;
+    use nanomp3::Options;
+
+    /// nanomp3's own reader trims too: a third opinion.
+    #[test]
+    fn agrees_with_nanomp3_on_what_is_heard() {
+        for song in corpus::ALL_KINDS {
+            let path = song.make();
+            let file = fs::read(&path).expect("a song that was just made");
+            let ours = decode_bytes(&file);
+            let theirs = nanomp3::decode_all_with::<i16>(&file, Options::default().minimp3_compat(true));
+            assert_eq!(ours.music.rate, theirs.sample_rate, "{song:?}");
+            assert_eq!(ours.music.samples.len(), theirs.samples.len(), "{song:?}");
+            assert!(ours.music.samples == theirs.samples, "{song:?}: the samples differ");
+        }
+    }
+}

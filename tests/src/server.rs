@@ -1,0 +1,165 @@
+//! `trill-server` running on a port of its own.
+
+use crate::binaries;
+use crate::process::{Output, Process};
+use crate::usage::Usage;
+use rustix::process::Signal;
+use std::ffi::OsStr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long the server may take to open its port.
+const LISTEN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long it may take to walk a directory of test size.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A server that has opened its port. Dropping it kills it.
+#[derive(Debug)]
+pub struct ServerProcess {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl ServerProcess {
+    /// Serves `directory` on a free port of the loopback address, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When the server does not get ready.
+    #[track_caller]
+    pub fn start(directory: &Path) -> Self {
+        Self::start_with(directory, &[])
+    }
+
+    /// As [`Self::start`], with options in front of the directory.
+    ///
+    /// # Panics
+    /// When the server does not get ready.
+    #[track_caller]
+    pub fn start_with(directory: &Path, options: &[&str]) -> Self {
+        let mut command = Self::command();
+        command.args(["--listen", "127.0.0.1:0"]).args(options).arg(directory);
+        let mut server = Self::launch(command);
+        server.wait_until_ready();
+        server
+    }
+
+    /// Starts the server in the words of `command` and waits for its port only, not for its songs.
+    ///
+    /// # Panics
+    /// When it does not say `listening on ADDRESS` within 20 s.
+    #[track_caller]
+    pub fn launch(command: Command) -> Self {
+        let mut process = Process::spawn("trill-server", command);
+        let line = process.wait_for_line(LISTEN_DEADLINE, "listening on ");
+        let Some(address) = listening_address(&line) else { panic!("no address in {line:?}") };
+        Self { process, address }
+    }
+
+    /// A command that runs the server with no arguments yet, for [`Self::launch`] or a case that must fail.
+    pub fn command() -> Command {
+        Command::new(binaries::server())
+    }
+
+    /// Runs the server with `arguments` that make it exit at once, and returns how.
+    ///
+    /// # Panics
+    /// When it is still running after 20 s.
+    #[track_caller]
+    pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+        let mut command = Self::command();
+        command.args(arguments);
+        Process::spawn("trill-server", command).wait(LISTEN_DEADLINE)
+    }
+
+    /// Waits for the end of the directory walk and returns how many songs the server says it has.
+    ///
+    /// # Panics
+    /// When it does not say `ready, N songs` within 60 s.
+    #[track_caller]
+    pub fn wait_until_ready(&mut self) -> usize {
+        let line = self.process.wait_for_line(READY_DEADLINE, "ready, ");
+        let Some(songs) = ready_songs(&line) else { panic!("no number of songs in {line:?}") };
+        songs
+    }
+
+    /// The address to connect to; of a server that listens everywhere, its loopback address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the server costs now.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[track_caller]
+    pub fn usage(&self) -> Usage {
+        self.process.usage()
+    }
+
+    /// The process: its lines, its end.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Sends a signal to the server.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Asks the server to end (SIGTERM) and returns how it did.
+    ///
+    /// # Panics
+    /// When it does not end within 10 s.
+    #[track_caller]
+    pub fn stop(self) -> Output {
+        self.process.terminate()
+    }
+}
+
+/// The address in `… listening on ADDRESS …`, made one that can be connected to.
+fn listening_address(line: &str) -> Option<SocketAddr> {
+    let (_, after) = line.split_once("listening on ")?;
+    let word = after.split_whitespace().next()?.trim_end_matches([',', '.', ';']);
+    let mut address: SocketAddr = word.parse().ok()?;
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    Some(address)
+}
+
+/// The number in `… ready, N songs …` (`1 song`).
+fn ready_songs(line: &str) -> Option<usize> {
+    let (_, after) = line.split_once("ready, ")?;
+    let mut words = after.split_whitespace();
+    let count = words.next()?.parse().ok()?;
+    words.next()?.starts_with("song").then_some(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_address() {
+        let check = |line: &str, expected: Option<&str>| {
+            let expected = expected.map(|address| address.parse().expect("an address"));
+            assert_eq!(listening_address(line), expected, "{line}");
+        };
+        check("listening on 127.0.0.1:7455", Some("127.0.0.1:7455"));
+        check("[info] listening on [::]:7455, open to the network", Some("[::1]:7455"));
+        check("listening on 0.0.0.0:1", Some("127.0.0.1:1"));
+        check("listening on the radio", None);
+    }
+
+    #[test]
+    fn reads_the_number_of_songs() {
+        let check = |line: &str, expected| assert_eq!(ready_songs(line), expected, "{line}");
+        check("ready, 12 songs", Some(12));
+        check("info: ready, 1 song", Some(1));
+        check("ready, steady, go", None);
+    }
+}

@@ -1,0 +1,84 @@
+//! What a process costs, as the kernel counts it in `/proc`.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// A reading of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Resident memory in bytes (`VmRSS`).
+    pub resident_bytes: u64,
+    /// Threads that exist.
+    pub threads: usize,
+    /// Open file descriptors.
+    pub open_files: usize,
+    /// CPU time used since the start, user and system together, to 10 ms.
+    pub cpu_time: Duration,
+}
+
+/// Reads the costs of process `pid`.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] when there is no such process; [`io::ErrorKind::InvalidData`] when the kernel's
+/// files are not understood.
+pub fn of(pid: u32) -> io::Result<Usage> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (resident_kib, threads) = (status_field(&status, "VmRSS")?, status_field(&status, "Threads")?);
+    Ok(Usage {
+        resident_bytes: resident_kib * 1024,
+        threads: usize::try_from(threads).map_err(io::Error::other)?,
+        open_files: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
+        cpu_time: cpu_time(&stat)?,
+    })
+}
+
+/// The number in a line such as `VmRSS: 5012 kB` of `/proc/PID/status`.
+fn status_field(status: &str, name: &str) -> io::Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| not_understood(name))
+}
+
+/// `utime` and `stime`, fields 14 and 15 of `/proc/PID/stat` (proc(5)), as a duration.
+fn cpu_time(stat: &str) -> io::Result<Duration> {
+    // Field 2 is the program's name in parentheses and may hold spaces and parentheses itself.
+    let (_, after_name) = stat.rsplit_once(')').ok_or_else(|| not_understood("stat"))?;
+    let times: Vec<u64> =
+        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let [user, system] = times[..] else { return Err(not_understood("stat")) };
+    let milliseconds_a_tick = 1000 / rustix::param::clock_ticks_per_second();
+    Ok(Duration::from_millis((user + system) * milliseconds_a_tick))
+}
+
+fn not_understood(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc: {what} is not understood"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::process;
+
+    #[test]
+    fn reads_the_fields() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 120 30 0 0 20 0 3 0 1 0 0";
+        assert_eq!(cpu_time(stat).expect("a stat line"), Duration::from_millis(1500));
+        let status = "Name:\tx\nVmRSS:\t    5012 kB\nThreads:\t3\n";
+        assert_eq!(status_field(status, "VmRSS").expect("a field"), 5012);
+        assert_eq!(status_field(status, "Vm").map_err(|e| e.kind()), Err(io::ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn counts_open_files_of_a_live_process() {
+        let before = of(process::id()).expect("a reading of this process");
+        let files: Vec<File> = (0..50).map(|_| File::open("/dev/null").expect("/dev/null")).collect();
+        let after = of(process::id()).expect("a reading of this process");
+        drop(files);
+        // Other tests of this process open and close files too; not fifty.
+        assert!(after.open_files >= before.open_files + 25, "{before:?}, then {after:?}");
+        assert!(after.resident_bytes > 1 << 20 && after.threads >= 1, "{after:?}");
+    }
+}
