@@ -21,18 +21,21 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds the compiler, and installs Debian's where that is the way.
+    /// Chooses the compiler, which need not be there yet.
+    pub(crate) fn choose() -> Self {
+        // Where there is neither, rustc itself says best how to get its target.
+        if has_core() || !system::is_debian_like() { Self::Own } else { Self::Debian }
+    }
+
+    /// Makes sure that the compiler is there, and all else that `needs` says.
     ///
     /// # Errors
-    /// [`Error::NoBareMetal`] with what stood in the way of Debian's packages.
-    pub(crate) fn find() -> Result<Self, Error> {
-        if has_core() || !system::is_debian_like() {
-            // Where neither is there, rustc itself says best how to get its target.
-            return Ok(Self::Own);
-        }
-        match system::ensure(&[Need::BareMetal]) {
-            Ok(()) => Ok(Self::Debian),
-            Err(debian) => Err(Error::NoBareMetal { target: TARGET, debian: Box::new(debian) }),
+    /// Those of [`system::ensure`], in [`Error::NoBareMetal`] where there is another way than Debian's packages.
+    pub(crate) fn ensure(self, needs: &[Need]) -> Result<(), Error> {
+        match self {
+            Self::Own => system::ensure(needs),
+            Self::Debian => system::ensure(&[needs, &[Need::BareMetal]].concat())
+                .map_err(|debian| Error::NoBareMetal { target: TARGET, debian: Box::new(debian) }),
         }
     }
 

@@ -24,6 +24,7 @@ enum Event {
     /// The client has ended.
     ClientEnded(io::Result<ExitStatus>),
     /// A signal came that would have ended this program.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there are none to watch"))]
     Signal(i32),
 }
 

@@ -30,11 +30,11 @@ pub(crate) enum Error {
         /// How it ended.
         status: ExitStatus,
     },
-    /// There is no compiler for bare metal.
+    /// Debian's packages were to bring a compiler for bare metal, and did not.
     NoBareMetal {
         /// What it would have to compile for.
         target: &'static str,
-        /// Why Debian's packages did not help.
+        /// Why they did not.
         debian: Box<Self>,
     },
     /// The demo's server ended, or did not come up.
@@ -77,9 +77,10 @@ impl fmt::Display for Error {
             }
             Self::Start { program, source } => write!(f, "cannot start {program}: {source}"),
             Self::Failed { command, status } => write!(f, "failed ({status}): {command}"),
-            Self::NoBareMetal { target, debian } => {
-                write!(f, "{debian}\nOr, where Rust comes from rustup, type:\n  rustup target add {target}")
-            }
+            Self::NoBareMetal { target, debian } => write!(
+                f,
+                "{debian}\nThe rust packages are for bare metal; with rustup this does as well:\n  rustup target add {target}"
+            ),
             Self::Server { what, words } => {
                 write!(f, "the server {what}")?;
                 words.iter().try_for_each(|line| write!(f, "\n  {line}"))

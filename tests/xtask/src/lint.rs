@@ -29,7 +29,7 @@ fn check_dependencies() -> Result<(), Error> {
     // Does nothing once that version is there. Unoptimised it is built in a minute, and checks in two seconds.
     process::run(
         cargo()?
-            .args(["install", "--locked", "--debug", "--version", CARGO_DENY, "cargo-deny", "--root"])
+            .args(["install", "--quiet", "--locked", "--debug", "--version", CARGO_DENY, "cargo-deny", "--root"])
             .arg(&tools)
             .env("CARGO_PROFILE_DEV_DEBUG", "0"),
     )?;

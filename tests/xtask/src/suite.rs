@@ -15,11 +15,12 @@ const SHARED: &str = "trill-proto";
 /// # Errors
 /// What is missing is said before anything runs; then the first step that fails ends it.
 pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
-    system::ensure(&[Need::Build, Need::Tests])?;
     if !cargo_args.is_empty() {
+        system::ensure(&[Need::Build, Need::Tests])?;
         return process::run(process::cargo()?.arg("test").args(cargo_args));
     }
-    let toolchain = Toolchain::find()?;
+    let toolchain = Toolchain::choose();
+    toolchain.ensure(&[Need::Build, Need::Tests])?;
     process::run(process::cargo()?.args(["test", "--workspace"]))?;
     // The workspace's other members switch `std` on, so only alone is the package as a board gets it. `defmt`
     // has to stay out of every other test: its logging links on a host only under a logger of one's own.
