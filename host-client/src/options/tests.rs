@@ -1,0 +1,229 @@
+use std::time::Duration;
+
+use trill_proto::command::{Play, Seek, Volume};
+use trill_proto::ids::SongId;
+
+use super::*;
+
+fn parse(line: &[&str]) -> Result<Invocation, UsageError> {
+    Invocation::parse(line.iter().map(OsString::from))
+}
+
+#[track_caller]
+fn run(line: &[&str]) -> Options {
+    match parse(line) {
+        Ok(Invocation::Run(options)) => options,
+        other => panic!("{line:?}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn check_error(line: &[&str], expected: &str) {
+    match parse(line) {
+        Err(error) => assert_eq!(error.to_string(), expected, "{line:?}"),
+        Ok(invocation) => panic!("{line:?}: {invocation:?}"),
+    }
+}
+
+#[track_caller]
+fn check_command(line: &[&str], server: &str, command: Option<Command>) {
+    let options = run(line);
+    assert_eq!((options.server.to_string().as_str(), options.command), (server, command), "{line:?}");
+}
+
+fn play(number: u32) -> Option<Command> {
+    Some(Command::Play(Play::Song { song: SongId(number), at: Duration::ZERO }))
+}
+
+fn back(seconds: u64) -> Option<Command> {
+    Some(Command::Seek(Seek::Back(Duration::from_secs(seconds))))
+}
+
+#[test]
+fn nothing_at_all_is_a_prompt_on_this_machine() {
+    let expected = Options {
+        server: ServerAddress { host: "localhost".to_owned(), port: 7455 },
+        command: None,
+        output: OutputSpec::DefaultDevice,
+        volume_percent: 100,
+        name: None,
+        verbosity: Verbosity::Normal,
+    };
+    assert_eq!(run(&[]), expected);
+}
+
+#[test]
+fn the_first_word_is_a_host_unless_it_reads_like_a_command() {
+    check_command(&["attic"], "attic:7455", None);
+    check_command(&["attic", "list"], "attic:7455", Some(Command::List));
+    check_command(&["attic", "l"], "attic:7455", Some(Command::List));
+    check_command(&["list"], "localhost:7455", Some(Command::List));
+    check_command(&["l"], "localhost:7455", Some(Command::List));
+    check_command(&["PLAY", "3"], "localhost:7455", play(3));
+    check_command(&["play:7455", "play", "3"], "play:7455", play(3));
+    check_command(&["play.local"], "play.local:7455", None);
+    check_error(&["p"], "\"p\" could be play, pause or previous; for a host of that name, type p:7455");
+    check_command(&["p:7455"], "p:7455", None);
+    check_error(&["3"], "\"3\" is neither a host nor a command");
+}
+
+#[test]
+fn hosts_and_ports() {
+    for (argument, host, port, shown) in [
+        ("attic", "attic", 7455, "attic:7455"),
+        ("attic:1", "attic", 1, "attic:1"),
+        ("my_pc.local:65535", "my_pc.local", 65535, "my_pc.local:65535"),
+        ("müller", "müller", 7455, "müller:7455"),
+        ("192.168.1.5", "192.168.1.5", 7455, "192.168.1.5:7455"),
+        ("192.168.1.5:80", "192.168.1.5", 80, "192.168.1.5:80"),
+        ("::1", "::1", 7455, "[::1]:7455"),
+        ("fe80::1%eth0", "fe80::1%eth0", 7455, "[fe80::1%eth0]:7455"),
+        ("[::1]", "::1", 7455, "[::1]:7455"),
+        ("[::1]:80", "::1", 80, "[::1]:80"),
+        ("[fe80::1%2]:80", "fe80::1%2", 80, "[fe80::1%2]:80"),
+    ] {
+        let server = run(&[argument]).server;
+        assert_eq!(server, ServerAddress { host: host.to_owned(), port }, "{argument}");
+        assert_eq!(server.to_string(), shown);
+    }
+}
+
+#[test]
+fn what_is_no_host() {
+    for host in ["", " ", ":7455", "a/b", "user@attic", "a b", "[", "[]", "[::1", "[::1]x", "[attic]:80", "::1%", "3"] {
+        let expected = UsageError::BadAddress(AddressError::BadHost(host.to_owned()));
+        assert_eq!(parse(&[host]), Err(expected));
+    }
+    check_error(&["attic\u{1b}[2J"], "\"attic\\u{1b}[2J\" is neither a host nor a command");
+}
+
+#[test]
+fn what_is_no_port() {
+    for port in ["", "0", "65536", "+80", "-1", "http", "80:80", " 80"] {
+        let expected = UsageError::BadAddress(AddressError::BadPort(port.to_owned()));
+        assert_eq!(parse(&[&format!("attic:{port}")]), Err(expected));
+        assert!(matches!(parse(&[&format!("[::1]:{port}")]), Err(UsageError::BadAddress(_))), "{port:?}");
+    }
+    check_error(&["attic:0"], "\"0\" is not a port: those go from 1 to 65535");
+}
+
+#[test]
+fn what_follows_the_host_is_one_command() {
+    check_command(&["attic", "play", "3"], "attic:7455", play(3));
+    check_command(&["attic", "play 3"], "attic:7455", play(3));
+    check_command(&["play 3"], "localhost:7455", play(3));
+    check_command(&["attic", ""], "attic:7455", None);
+    check_command(&["attic", "volume", "-5"], "attic:7455", Some(Command::Volume(Some(Volume::Down(5)))));
+    check_command(&["seek", "-10"], "localhost:7455", back(10));
+    check_command(&["attic", "seek", "-1:30"], "attic:7455", back(90));
+    check_error(&["attic", "play"], "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30");
+    check_error(&["play", "0"], "there is no song 0: song numbers start at 1");
+    check_error(&["attic", "basement"], "no command \"basement\"; help lists them");
+    check_error(&["list", "attic"], "list stands alone, without \"attic\"");
+}
+
+#[test]
+fn options_may_stand_anywhere() {
+    for line in [
+        ["--output", "null", "--volume", "30", "--name", "couch", "attic", "play", "3"],
+        ["attic", "--output", "null", "play", "--volume", "30", "3", "--name", "couch"],
+    ] {
+        let expected = Options {
+            server: ServerAddress { host: "attic".to_owned(), port: 7455 },
+            command: play(3),
+            output: OutputSpec::Null,
+            volume_percent: 30,
+            name: Some("couch".to_owned()),
+            verbosity: Verbosity::Normal,
+        };
+        assert_eq!(run(&line), expected);
+    }
+    let options = run(&["--output=wav:a=b.wav", "--volume=0", "--name=my couch"]);
+    assert_eq!((options.output, options.volume_percent), (OutputSpec::Wav("a=b.wav".into()), 0));
+    assert_eq!(options.name.as_deref(), Some("my couch"));
+}
+
+#[test]
+fn verbosity_adds_up() {
+    for (line, expected) in [
+        (&["-q"][..], Verbosity::Quiet),
+        (&["--quiet"], Verbosity::Quiet),
+        (&["-v"], Verbosity::Verbose),
+        (&["--verbose", "attic"], Verbosity::Verbose),
+        (&["-v", "-v"], Verbosity::Debug),
+        (&["-v", "--verbose"], Verbosity::Debug),
+        (&["-vv"], Verbosity::Debug),
+    ] {
+        assert_eq!(run(line).verbosity, expected, "{line:?}");
+    }
+    check_error(&["-v", "-q"], "--verbose and --quiet contradict each other");
+    check_error(&["-vv", "-q"], "--verbose and --quiet contradict each other");
+}
+
+#[test]
+fn help_version_and_devices() {
+    assert_eq!(parse(&["--help"]), Ok(Invocation::Help));
+    assert_eq!(parse(&["attic", "-h", "--nonsense"]), Ok(Invocation::Help));
+    assert_eq!(parse(&["-V"]), Ok(Invocation::Version));
+    assert_eq!(parse(&["--version"]), Ok(Invocation::Version));
+    assert_eq!(parse(&["--list-devices"]), Ok(Invocation::ListDevices));
+    check_error(&["--list-devices", "attic"], "--list-devices stands alone, without \"attic\"");
+    check_command(&["help"], "localhost:7455", Some(Command::Help(None)));
+}
+
+#[test]
+fn wrong_options() {
+    check_error(&["--loud"], "no option \"--loud\"; --help lists them");
+    check_error(&["attic", "list", "-x"], "no option \"-x\"; --help lists them");
+    check_error(&["-host"], "no option \"-host\"; --help lists them");
+    check_error(&["--verbose=2"], "no option \"--verbose=2\"; --help lists them");
+    check_error(&["-"], "no option \"-\"; --help lists them");
+    check_error(&["--output"], "--output needs a value");
+    check_error(&["--output="], "--output needs a value");
+    check_error(&["--output", "wav"], "--output: incomplete output: expected wav:PATH");
+    check_error(&["--output", "--volume", "30"], "--output needs a value");
+    check_error(&["--name", ""], "--name takes 1 to 255 bytes");
+    check_error(&["--name", &"x".repeat(256)], "--name takes 1 to 255 bytes");
+    check_error(&["--volume", "101"], "--volume goes from 0 to 100, not \"101\"");
+    check_error(&["--volume", "loud"], "--volume goes from 0 to 100, not \"loud\"");
+    check_error(&["--volume", "1", "--volume=2"], "--volume is given twice");
+    check_error(&["-q", "-q"], "-q is given twice");
+    check_error(&["--\u{1b}[2J"], "no option \"--\\u{1b}[2J\"; --help lists them");
+}
+
+#[test]
+fn nothing_is_an_option_after_two_dashes() {
+    check_command(&["--", "attic", "seek", "-10"], "attic:7455", back(10));
+    check_command(&["attic", "--", "list"], "attic:7455", Some(Command::List));
+    check_error(&["attic", "--", "--help"], "no command \"--help\"; help lists them");
+    check_error(&["attic", "list", "--", "--", "-v"], "list stands alone, without \"--\"");
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let broken = || OsString::from_vec(b"a\xff".to_vec());
+    for line in [vec![broken()], vec!["--".into(), broken()], vec!["attic".into(), broken()]] {
+        assert_eq!(Invocation::parse(line), Err(UsageError::NotUnicode("a\u{fffd}".to_owned())));
+    }
+    let value = Invocation::parse(["--name".into(), broken()]);
+    assert_eq!(value, Err(UsageError::NotUnicode("--name".to_owned())));
+}
+
+#[test]
+fn help_fits_a_terminal_and_its_examples_work() {
+    assert!(HELP.lines().all(|line| line.chars().count() < 80));
+    for option in VALUED_OPTIONS.iter().chain(&FLAGS) {
+        assert!(HELP.contains(option), "{option}");
+    }
+    let examples = HELP.split("Examples:\n").nth(1).unwrap();
+    let examples: Vec<_> = examples.lines().take_while(|line| line.starts_with("  trill ")).collect();
+    assert_eq!(examples.len(), 5);
+    for line in examples {
+        let line = line.trim_start().split("   ").next().unwrap();
+        let words: Vec<_> = line.split(' ').skip(1).collect();
+        assert!(matches!(parse(&words), Ok(Invocation::Run(_))), "{line}: {:?}", parse(&words));
+    }
+}
