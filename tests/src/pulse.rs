@@ -177,15 +177,16 @@ impl PulseServer {
 
     /// The whole configuration of ALSA for a client: the default device and one named for each sink.
     fn write_alsa_configuration(&self) {
-        let device = |name: &str, target: &str| {
+        let device = |name: &str, target: &str, description: &str| {
             format!(
-                "pcm.{name} {{\n  type pulse\n{target}  hint {{\n    show on\n    description \"{name} (private PulseAudio)\"\n  }}\n}}\n\
+                "pcm.{name} {{\n  type pulse\n{target}  \
+                 hint {{\n    show on\n    description \"{description}\"\n  }}\n}}\n\
                  ctl.{name} {{\n  type pulse\n}}\n"
             )
         };
-        let mut text = device("!default", "");
+        let mut text = device("!default", "", "the default of a test");
         for sink in &self.sinks {
-            text.push_str(&device(sink, &format!("  device {sink}\n")));
+            text.push_str(&device(sink, &format!("  device {sink}\n"), &format!("the sink {sink} of a test")));
         }
         // Replaced whole: a client that starts meanwhile reads the old file or the new one.
         let new = self.directory.path().join("asound.conf.new");
