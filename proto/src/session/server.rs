@@ -144,6 +144,12 @@ impl Server {
         self.phase == Phase::Closed
     }
 
+    /// Whether the client's preamble is good and its HELLO due. The answer to the preamble, which then waits to be
+    /// transmitted, may be held back until HELLO shows who it is: most clients say it without waiting.
+    pub fn expects_hello(&self) -> bool {
+        self.phase == Phase::Hello
+    }
+
     /// The stream that is being sent.
     pub fn current_stream(&self) -> Option<StreamId> {
         self.sending.as_ref().map(|sending| sending.id)
@@ -550,5 +556,28 @@ impl Pace {
         }
         let carried = u128::from(self.bytes_per_second) * DATA_FRAME_TIME.as_micros() / 1_000_000;
         u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_PAYLOAD_BYTES as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hello_is_expected_from_the_last_byte_of_the_preamble_on() {
+        let now = Instant::from_micros(0);
+        let mut server = Server::new(now);
+        for byte in PREAMBLE {
+            assert!(!server.expects_hello());
+            assert_eq!(server.handle_input(now, &[byte]), Ok((1, None)));
+        }
+        assert!(server.expects_hello());
+        assert_eq!(server.poll_transmit(now), Some(&PREAMBLE[..]));
+
+        let mut wire = [0; 64];
+        let length = crate::message::Encode::encode(&Hello::default(), &mut wire).expect("fits");
+        let (_, event) = server.handle_input(now, &wire[..length]).expect("a good HELLO");
+        assert_eq!(event, Some(Event::Hello(Hello::default())));
+        assert!(!server.expects_hello());
     }
 }
