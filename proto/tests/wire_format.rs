@@ -212,7 +212,7 @@ plain_value!(u8, u16, u32, usize);
 
 impl Value for std::time::Duration {
     fn value(self) -> u64 {
-        self.as_millis().try_into().unwrap()
+        self.as_millis().try_into().expect("a limit in milliseconds")
     }
 }
 

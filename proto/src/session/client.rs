@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A PLAY does not end the stream before it until its STARTED comes, so a wrong song number leaves the music alone.
-//! From STARTED on, or from [`stop`](Client::stop) on, bytes of any other stream are dropped unread.
+//! From STARTED on, or from [`stop`](Client::stop) on, bytes of any other stream are dropped unread. Several PLAYs may be
+//! pending: each may start, and each that starts takes the place of the one before.
 
 use super::Busy;
 use super::liveness::{Liveness, Patience};
@@ -74,7 +75,7 @@ pub enum Event<'a> {
         /// At least one byte.
         bytes: &'a [u8],
     },
-    /// The current or the pending stream is over. What is buffered of it may be played out.
+    /// The current or a pending stream is over. What is buffered of it may be played out.
     Ended {
         /// The stream.
         stream: StreamId,
@@ -113,6 +114,9 @@ impl Stream {
     }
 }
 
+/// PLAYs that have not been answered. When one more is sent, the oldest is stopped.
+type Pending = Vec<Stream, 4>;
+
 /// Room for preamble and HELLO, or for a handful of commands.
 const OUTBOX_BYTES: usize = 384;
 
@@ -129,7 +133,8 @@ pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
     /// The last stream or request id given out: they share one sequence.
     last_id: u32,
     current: Option<Stream>,
-    pending: Option<Stream>,
+    /// In the order in which they were asked for.
+    pending: Pending,
 }
 
 impl<const CONTROL: usize> Client<CONTROL> {
@@ -158,7 +163,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             hello_sent: None,
             last_id: 0,
             current: None,
-            pending: None,
+            pending: Pending::new(),
         }
     }
 
@@ -179,9 +184,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
         self.current.as_ref().map(|stream| stream.id)
     }
 
-    /// The stream that was asked for and has not started.
+    /// The stream that was asked for last, if it has not started.
     pub fn pending_stream(&self) -> Option<StreamId> {
-        self.pending.as_ref().map(|stream| stream.id)
+        self.pending.last().map(|stream| stream.id)
     }
 
     /// Credit outstanding on the current stream, in bytes.
@@ -282,13 +287,21 @@ impl<const CONTROL: usize> Client<CONTROL> {
     }
 
     /// Asks for a song: [`Event::Started`] and [`Event::Data`], or [`Event::Failed`], which leaves the current stream
-    /// as it is. A stream that was asked for before and has not started is given up.
+    /// as it is.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, Busy> {
+        const NEEDED: usize = 2 * HEADER_BYTES + 28;
+        if self.outbox.room() < NEEDED {
+            return Err(Busy);
+        }
         let id = StreamId(self.last_id + 1);
         let window = Window::new(wanted.capacity);
+        if self.pending.is_full() {
+            let oldest = self.pending.remove(0);
+            self.outbox.push(&Stop { stream: oldest.id })?;
+        }
         self.outbox.push(&Play {
             stream: id,
             song: wanted.song,
@@ -297,21 +310,23 @@ impl<const CONTROL: usize> Client<CONTROL> {
             credit: window.outstanding(),
         })?;
         self.last_id += 1;
-        self.pending = Some(Stream { id, window, asked: now, waiting_since: now, received: 0, expected: u64::MAX });
+        let stream = Stream { id, window, asked: now, waiting_since: now, received: 0, expected: u64::MAX };
+        self.pending.push(stream).map_err(|_| Busy)?;
         Ok(id)
     }
 
-    /// Ends the current and the pending stream. No event of either follows.
+    /// Ends the current and every pending stream. No event of any of them follows.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first; nothing has ended then.
     pub fn stop(&mut self) -> Result<(), Busy> {
-        if self.outbox.room() < 2 * HEADER_BYTES {
+        if self.outbox.room() < HEADER_BYTES * (1 + self.pending.len()) {
             return Err(Busy);
         }
-        for stream in [self.current.take(), self.pending.take()].into_iter().flatten() {
+        for stream in self.current.take().iter().chain(&self.pending) {
             self.outbox.push(&Stop { stream: stream.id })?;
         }
+        self.pending.clear();
         self.path.pause();
         Ok(())
     }
@@ -423,7 +438,7 @@ struct Session<'m> {
     hello_sent: Option<Instant>,
     last_id: u32,
     current: &'m mut Option<Stream>,
-    pending: &'m mut Option<Stream>,
+    pending: &'m mut Pending,
 }
 
 impl Session<'_> {
@@ -493,7 +508,7 @@ impl Session<'_> {
 
     fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
         self.check_known(started.stream)?;
-        let Some(mut stream) = self.pending.take_if(|stream| stream.id == started.stream) else {
+        let Some(mut stream) = self.take_pending(started.stream) else {
             let is_repeated = self.current.as_ref().is_some_and(|stream| stream.id == started.stream);
             return if is_repeated { Err(Fault::Unexpected) } else { Ok(None) };
         };
@@ -510,7 +525,7 @@ impl Session<'_> {
             return Err(SessionError::Unexpected(Kind::Data));
         }
         self.check_known(id).map_err(|fault| fault.at(Kind::Data))?;
-        if self.pending.as_ref().is_some_and(|stream| stream.id == id) {
+        if self.pending.iter().any(|stream| stream.id == id) {
             return Err(SessionError::Unexpected(Kind::Data));
         }
         let Some(stream) = self.current.as_ref().filter(|stream| stream.id == id) else { return Ok(()) };
@@ -538,7 +553,7 @@ impl Session<'_> {
     fn handle_end<'a>(&mut self, end: End) -> Result<Option<Event<'a>>, Fault> {
         self.check_known(end.stream)?;
         let is_this = |stream: &mut Stream| stream.id == end.stream;
-        let Some(ended) = self.current.take_if(is_this).or_else(|| self.pending.take_if(is_this)) else {
+        let Some(ended) = self.current.take_if(is_this).or_else(|| self.take_pending(end.stream)) else {
             return Ok(None);
         };
         if end.reason == EndReason::Finished && ended.remaining() > 0 {
@@ -552,9 +567,14 @@ impl Session<'_> {
             *self.phase = Phase::Closed;
             return Some(Event::Failed(error));
         }
-        let is_this = |stream: &mut Stream| stream.id.0 == error.id;
-        let _ = self.current.take_if(is_this).or_else(|| self.pending.take_if(is_this));
+        let _ = self.current.take_if(|stream| stream.id.0 == error.id);
+        let _ = self.take_pending(StreamId(error.id));
         Some(Event::Failed(error))
+    }
+
+    fn take_pending(&mut self, id: StreamId) -> Option<Stream> {
+        let place = self.pending.iter().position(|stream| stream.id == id)?;
+        Some(self.pending.remove(place))
     }
 
     /// A stream that was never asked for cannot be answered.
