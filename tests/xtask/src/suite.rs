@@ -24,7 +24,9 @@ pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
     process::run(process::cargo()?.args(["test", "--workspace"]))?;
     // The workspace's other members switch `std` on, so only alone is the package as a board gets it. `defmt`
     // has to stay out of every other test: its logging links on a host only under a logger of one's own.
-    process::run(process::cargo()?.args(["test", "--package", SHARED, "--features", "defmt"]))?;
+    let mut alone = process::cargo()?;
+    alone.args(["test", "--package", SHARED, "--features", "defmt"]).env_remove("DEFMT_LOG");
+    process::run(&mut alone)?;
     toolchain.build(SHARED, &[])?;
     toolchain.build(SHARED, &["defmt"])
 }

@@ -4,10 +4,10 @@
 //! system that has it from elsewhere is left alone. On other systems the audio interfaces come with the system,
 //! and nothing is asked.
 
-use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
+use std::{env, fs};
 
 use crate::error::Error;
 use crate::process;
@@ -98,7 +98,7 @@ fn is_present(package: &Package) -> bool {
     match package.probe {
         Probe::Program(name) => on_path(name),
         Probe::Library(name) => process::ask(Command::new("pkg-config").args(["--exists", name])).is_some(),
-        Probe::AlsaPlugin(file) => alsa_plugin_dirs().iter().any(|dir| Path::new(dir).join(file).exists()),
+        Probe::AlsaPlugin(file) => alsa_plugin_dirs().iter().any(|dir| dir.join(file).exists()),
         Probe::Package => {
             let mut query = Command::new("dpkg-query");
             process::ask(query.args(["--show", "--showformat=${db:Status-Status}", package.name]))
@@ -112,10 +112,12 @@ fn on_path(program: impl AsRef<OsStr>) -> bool {
     env::split_paths(&path).any(|dir| dir.join(program.as_ref()).is_file())
 }
 
-/// Where distributions put the plugins of libasound.
-fn alsa_plugin_dirs() -> [String; 3] {
-    let multiarch = format!("/usr/lib/{}-linux-gnu/alsa-lib", env::consts::ARCH);
-    [multiarch, "/usr/lib64/alsa-lib".into(), "/usr/lib/alsa-lib".into()]
+/// Where distributions put the plugins of libasound: in the libraries' folder, or in that of the architecture there.
+fn alsa_plugin_dirs() -> Vec<PathBuf> {
+    let libraries = ["/usr/lib", "/usr/lib64"].map(PathBuf::from);
+    let inner = libraries.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten();
+    let inner: Vec<PathBuf> = inner.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    libraries.into_iter().chain(inner).map(|dir| dir.join("alsa-lib")).collect()
 }
 
 /// Whether packages come through apt-get here.
