@@ -6,9 +6,9 @@
 //! | [`server`], [`client`], [`terminal`] | the two programs running: their addresses, output, screens and costs |
 //! | [`pulse`] | a private PulseAudio whose sinks record what was played |
 //! | [`corpus`] | MP3 files made for the purpose, and directories of them |
-//! | [`reference`] | what a file must sound like, and where two pieces of sound differ |
+//! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
 //! | [`proxy`] | a bad network between the two programs |
-//! | [`raw`] | a peer that speaks bytes, however wrong |
+//! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
@@ -20,6 +20,7 @@
 pub mod binaries;
 pub mod client;
 pub mod corpus;
+pub mod messages;
 pub mod pcm;
 pub mod process;
 pub mod proxy;

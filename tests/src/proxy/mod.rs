@@ -3,7 +3,7 @@
 //!
 //! # The path it imitates
 //!
-//! Each direction of each connection is a [`Link`](link): a bottleneck with a bounded queue, then a long wire.
+//! Each direction of each connection is a bottleneck with a bounded queue, then a long wire.
 //!
 //! ```text
 //!             kernel buffer    queue ≤ queue_bytes     wire: delay        kernel buffer
