@@ -108,44 +108,23 @@ impl Decoder {
         let (samples, info) = self.decode_frame(input, pcm);
         match frame(samples, &info) {
             Some(frame) => Step::Frame(frame),
-            None if at_end => Step::Junk {
-                consumed: input.len(),
-            },
-            None => Step::Junk {
-                consumed: input.len() - LONGEST_FRAME_BYTES,
-            },
+            None if at_end => Step::Junk { consumed: input.len() },
+            None => Step::Junk { consumed: input.len() - LONGEST_FRAME_BYTES },
         }
     }
 
     /// The one call into C. Returns samples per channel, and what minimp3 said of the frame: all zero but
     /// `frame_bytes` if it found none.
-    fn decode_frame(
-        &mut self,
-        input: &[u8],
-        pcm: &mut [i16; PCM_SAMPLES],
-    ) -> (usize, mp3dec_frame_info_t) {
+    fn decode_frame(&mut self, input: &[u8], pcm: &mut [i16; PCM_SAMPLES]) -> (usize, mp3dec_frame_info_t) {
         // minimp3 leaves the struct alone when it finds no frame; zeroed, a rate says that it found one.
-        let mut info = mp3dec_frame_info_t {
-            frame_bytes: 0,
-            frame_offset: 0,
-            channels: 0,
-            hz: 0,
-            layer: 0,
-            bitrate_kbps: 0,
-        };
+        let mut info =
+            mp3dec_frame_info_t { frame_bytes: 0, frame_offset: 0, channels: 0, hz: 0, layer: 0, bitrate_kbps: 0 };
         let length = i32::try_from(input.len()).unwrap_or(i32::MAX);
         // SAFETY: `state` was initialised in `new` and is borrowed mutably. `input` points to at least `length`
         // readable bytes and is only read. `pcm` holds MINIMP3_MAX_SAMPLES_PER_FRAME samples, the most the function
         // writes. `info` is a valid struct. All of them outlive the call and the function keeps none.
-        let samples = unsafe {
-            mp3dec_decode_frame(
-                &mut *self.state,
-                input.as_ptr(),
-                length,
-                pcm.as_mut_ptr(),
-                &mut info,
-            )
-        };
+        let samples =
+            unsafe { mp3dec_decode_frame(&mut *self.state, input.as_ptr(), length, pcm.as_mut_ptr(), &mut info) };
         (usize::try_from(samples).unwrap_or(0), info)
     }
 }

@@ -24,23 +24,14 @@ fn synthesise(rate: u32, channels: u16) -> Vec<i16> {
 fn encode(rate: u32, channels: u16, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let (wav, mp3) = (folder.path().join("in.wav"), folder.path().join("out.mp3"));
-    let spec = hound::WavSpec {
-        channels,
-        sample_rate: rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
+    let spec =
+        hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(&wav, spec).unwrap();
     for sample in synthesise(rate, channels) {
         writer.write_sample(sample).unwrap();
     }
     writer.finalize().unwrap();
-    let run = Command::new("lame")
-        .args(["--quiet"])
-        .args(options)
-        .arg(&wav)
-        .arg(&mp3)
-        .status();
+    let run = Command::new("lame").args(["--quiet"]).args(options).arg(&wav).arg(&mp3).status();
     assert!(run.expect("these tests need the package `lame`").success());
     std::fs::read(mp3).unwrap()
 }
@@ -83,10 +74,7 @@ fn assert_within_one_lsb(got: &[i16], expected: &[i16]) {
     assert_eq!(got.len(), expected.len(), "sample count");
     let worst = got.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(worst <= Some(1), "samples differ by {worst:?}");
-    assert!(
-        got.iter().any(|&s| s.unsigned_abs() > 5_000),
-        "nothing but silence was decoded"
-    );
+    assert!(got.iter().any(|&s| s.unsigned_abs() > 5_000), "nothing but silence was decoded");
 }
 
 #[track_caller]
@@ -99,18 +87,12 @@ fn check(rate: u32, channels: u16, options: &[&str], nominal_samples: usize) {
         assert_eq!(frame.rate, rate);
         assert_eq!(u16::from(frame.channels), channels);
         assert_eq!(frame.nominal_samples, nominal_samples);
-        assert_eq!(
-            frame.samples, nominal_samples,
-            "a whole stream decodes wholly"
-        );
+        assert_eq!(frame.samples, nominal_samples, "a whole stream decodes wholly");
     }
     assert!(frames.len() * nominal_samples >= 10 * rate as usize);
     // However it arrives, the same comes out: no partial frame is taken for junk, no state is lost.
     for arrival in [1, 417, LOOKAHEAD_BYTES] {
-        assert!(
-            decode_arriving(&mp3, arrival).0 == samples,
-            "arriving by {arrival} bytes"
-        );
+        assert!(decode_arriving(&mp3, arrival).0 == samples, "arriving by {arrival} bytes");
     }
 }
 
@@ -149,15 +131,8 @@ fn a_start_in_the_middle_counts_frames_that_decode_to_nothing() {
     let (samples, frames) = decode_arriving(&mp3[offset..], mp3.len());
     assert_eq!(frames.len(), whole.len() - skipped);
     let silent = frames.iter().take_while(|frame| frame.samples == 0).count();
-    assert!(
-        (1..20).contains(&silent),
-        "{silent} frames without their bit reservoir"
-    );
-    assert!(
-        frames
-            .iter()
-            .all(|frame| frame.nominal_samples == 1152 && frame.rate == 32_000)
-    );
+    assert!((1..20).contains(&silent), "{silent} frames without their bit reservoir");
+    assert!(frames.iter().all(|frame| frame.nominal_samples == 1152 && frame.rate == 32_000));
     assert_eq!(samples.len(), (frames.len() - silent) * 1152);
 }
 
@@ -165,18 +140,10 @@ fn a_start_in_the_middle_counts_frames_that_decode_to_nothing() {
 fn junk_between_frames_is_stepped_over() {
     let mp3 = encode(44_100, 2, &["-b", "128", "-t"]);
     let (whole, frames) = decode_arriving(&mp3, mp3.len());
-    let half: usize = frames[..frames.len() / 2]
-        .iter()
-        .map(|frame| frame.consumed)
-        .sum();
+    let half: usize = frames[..frames.len() / 2].iter().map(|frame| frame.consumed).sum();
     let with_junk = [&mp3[..half], &[0x55; 50_000], &mp3[half..]].concat();
     let (samples, found) = decode_arriving(&with_junk, 1000);
-    assert!(
-        found.len() >= frames.len() - 2,
-        "{} of {} frames",
-        found.len(),
-        frames.len()
-    );
+    assert!(found.len() >= frames.len() - 2, "{} of {} frames", found.len(), frames.len());
     assert!(samples.len() >= whole.len() - 4 * PCM_SAMPLES);
 }
 
@@ -186,10 +153,7 @@ fn less_than_the_lookahead_is_left_alone_until_the_end() {
     let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
     let short = &mp3[..LOOKAHEAD_BYTES - 1];
     assert_eq!(decoder.decode(short, false, &mut pcm), Step::NeedMore);
-    assert!(matches!(
-        decoder.decode(short, true, &mut pcm),
-        Step::Frame(_)
-    ));
+    assert!(matches!(decoder.decode(short, true, &mut pcm), Step::Frame(_)));
     assert_eq!(decoder.decode(&[], true, &mut pcm), Step::NeedMore);
 }
 
@@ -219,11 +183,7 @@ fn check_progress(decoder: &mut Decoder, mut input: &[u8], pcm: &mut [i16; PCM_S
                 Step::Junk { consumed } => consumed,
                 Step::NeedMore => break,
             };
-            assert!(
-                (1..=input.len()).contains(&consumed),
-                "{consumed} of {}",
-                input.len()
-            );
+            assert!((1..=input.len()).contains(&consumed), "{consumed} of {}", input.len());
             input = &input[consumed..];
         }
     }

@@ -1,0 +1,265 @@
+//! What the producer, the feed and everybody else share: atomics, and a condition variable the feed never touches.
+//!
+//! Samples are counted by running totals, from when the output was opened: `written` by the producer, `read` by the
+//! feed. To discard is to raise `discard_up_to`; nothing is ever cleared under somebody's feet.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Device, PcmFormat};
+
+/// A handle on an [`Output`](super::Output) for any thread: cheap to clone, never blocks for long, outlives it
+/// harmlessly.
+#[derive(Clone, Debug)]
+pub struct Controls {
+    shared: Arc<Shared>,
+}
+
+impl Controls {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Stops the sound where it is, or lets it go on. A paused output takes samples until its ring is full.
+    pub fn set_paused(&self, paused: bool) {
+        self.shared.paused.store(paused, SeqCst);
+        self.shared.wake_producer();
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(SeqCst)
+    }
+
+    /// Sets the volume, 0 (silent) to 100 (samples unchanged, bit for bit); more counts as 100.
+    ///
+    /// The curve is cubic, the usual approximation of how loudness is perceived (PulseAudio's too): 50 is an eighth
+    /// of the amplitude, −18 dB.
+    pub fn set_volume(&self, volume: u8) {
+        let volume = volume.min(100);
+        self.shared.volume.store(volume, SeqCst);
+        self.shared.gain_bits.store(gain(volume).to_bits(), SeqCst);
+    }
+
+    /// The volume, 0 to 100.
+    pub fn volume(&self) -> u8 {
+        self.shared.volume.load(SeqCst)
+    }
+
+    /// Silence now: from when this returns, no sample written before it is handed to the device. Samples written
+    /// after it are kept. [Interrupts](Self::interrupt) the producer too, so that what it was about to write is not.
+    ///
+    /// (What the device already holds, a period or two, is still heard.)
+    pub fn discard(&self) {
+        self.shared.discard();
+    }
+
+    /// Makes the producer's current `write` or `drain`, or its next one, return at once, so that it looks at its
+    /// orders.
+    pub fn interrupt(&self) {
+        self.shared.interrupts.fetch_add(1, SeqCst);
+        self.shared.wake_producer();
+    }
+
+    /// Frames of the song handed to the device since the last `start` or discard, at the song's rate.
+    pub fn position_frames(&self) -> u64 {
+        let from = self.shared.song_start.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
+        self.shared.to_song_frames(self.shared.read.load(SeqCst).saturating_sub(from))
+    }
+
+    /// Frames written but not yet handed to the device, at the song's rate.
+    pub fn queued_frames(&self) -> u64 {
+        let read = self.shared.read.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
+        self.shared.to_song_frames(self.shared.written.load(SeqCst).saturating_sub(read))
+    }
+
+    /// How often the sound broke off because samples came too late, counted once however long it lasted: the ring
+    /// ran dry in the middle of a song, or the device's own buffer did.
+    pub fn underruns(&self) -> u64 {
+        self.shared.underruns.load(SeqCst)
+    }
+
+    /// From a sample being handed to the device to its being heard, as the device last reported it.
+    pub fn latency(&self) -> Duration {
+        Duration::from_micros(self.shared.latency_us.load(SeqCst))
+    }
+
+    /// The device in use, `None` before the first song and while it is lost.
+    pub fn device(&self) -> Option<Device> {
+        self.shared.device().clone()
+    }
+}
+
+/// What `volume` multiplies a sample by.
+fn gain(volume: u8) -> f32 {
+    (f32::from(volume) / 100.0).powi(3)
+}
+
+/// The state behind [`Controls`]. Totals count interleaved samples in the format of the ring.
+#[derive(Debug)]
+pub(super) struct Shared {
+    // Set by anyone.
+    pub(super) paused: AtomicBool,
+    volume: AtomicU8,
+    gain_bits: AtomicU32,
+    /// Samples before this total are not to be heard.
+    pub(super) discard_up_to: AtomicU64,
+    /// How often anybody discarded, and interrupted: the producer compares them with what it has seen.
+    pub(super) discards: AtomicU64,
+    pub(super) interrupts: AtomicU64,
+
+    // Set by the producer.
+    /// Samples put into the ring, and those it is just about to put there.
+    pub(super) written: AtomicU64,
+    /// `written` when the current song began.
+    pub(super) song_start: AtomicU64,
+    /// Nothing follows what is in the ring: running dry is no underrun.
+    pub(super) finishing: AtomicBool,
+    song_rate: AtomicU32,
+    /// Samples per second of the ring: its rate times its channels.
+    ring_samples_per_second: AtomicU32,
+    device: Mutex<Option<Device>>,
+
+    // Set by the feed, and by the callbacks around it.
+    /// Samples taken out of the ring, heard or discarded.
+    pub(super) read: AtomicU64,
+    /// Frames of silence handed out since the last sample.
+    pub(super) silent_frames: AtomicU64,
+    /// Whether the last period was music from end to end.
+    pub(super) sounding: AtomicBool,
+    pub(super) underruns: AtomicU64,
+    pub(super) latency_us: AtomicU64,
+    /// Calls of the feed: as long as this grows, the device lives.
+    pub(super) callbacks: AtomicU64,
+    /// The device said that it ran out of samples since the last callback.
+    pub(super) broke_off: AtomicBool,
+    /// The device said that its stream is over.
+    pub(super) lost: AtomicBool,
+
+    /// For the producer to wait on. No audio callback ever takes the lock.
+    wake_lock: Mutex<()>,
+    wake: Condvar,
+}
+
+impl Shared {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            paused: AtomicBool::new(false),
+            volume: AtomicU8::new(100),
+            gain_bits: AtomicU32::new(gain(100).to_bits()),
+            discard_up_to: AtomicU64::new(0),
+            discards: AtomicU64::new(0),
+            interrupts: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            song_start: AtomicU64::new(0),
+            finishing: AtomicBool::new(false),
+            song_rate: AtomicU32::new(0),
+            ring_samples_per_second: AtomicU32::new(0),
+            device: Mutex::new(None),
+            read: AtomicU64::new(0),
+            silent_frames: AtomicU64::new(0),
+            sounding: AtomicBool::new(false),
+            underruns: AtomicU64::new(0),
+            latency_us: AtomicU64::new(0),
+            callbacks: AtomicU64::new(0),
+            broke_off: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            wake_lock: Mutex::new(()),
+            wake: Condvar::new(),
+        })
+    }
+
+    pub(super) fn gain(&self) -> f32 {
+        f32::from_bits(self.gain_bits.load(SeqCst))
+    }
+
+    /// See [`Controls::discard`].
+    ///
+    /// The producer raises `written` and then looks at `discards`; this raises `discards` and then looks at
+    /// `written`. So of a write at the same moment one of the two takes notice (all of it is sequentially
+    /// consistent), and its samples are discarded.
+    pub(super) fn discard(&self) {
+        self.discards.fetch_add(1, SeqCst);
+        self.discard_up_to.fetch_max(self.written.load(SeqCst), SeqCst);
+        self.interrupts.fetch_add(1, SeqCst);
+        self.wake_producer();
+    }
+
+    /// The next sample written is the first of a song of rate `song_rate`, in a ring of format `ring`.
+    pub(super) fn begin_song(&self, song_rate: u32, ring: PcmFormat) {
+        self.song_rate.store(song_rate, SeqCst);
+        self.ring_samples_per_second.store(ring.rate * u32::from(ring.channels), SeqCst);
+        self.song_start.store(self.written.load(SeqCst), SeqCst);
+    }
+
+    fn to_song_frames(&self, samples: u64) -> u64 {
+        let song_rate = u64::from(self.song_rate.load(SeqCst));
+        let per_second = u64::from(self.ring_samples_per_second.load(SeqCst).max(1));
+        samples * song_rate / per_second
+    }
+
+    pub(super) fn device(&self) -> MutexGuard<'_, Option<Device>> {
+        self.device.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until `done`, or `at_most` that long. Only for what [`wake_producer`](Self::wake_producer) announces:
+    /// the feed wakes nobody, its progress shows when the time is over.
+    pub(super) fn wait(&self, at_most: Duration, mut done: impl FnMut() -> bool) {
+        let guard = self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.wake.wait_timeout_while(guard, at_most, |()| !done()));
+    }
+
+    fn wake_producer(&self) {
+        // Taking the lock means that the producer either has not looked yet or is already waiting.
+        drop(self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volume_is_cubic_and_exact_at_the_top() {
+        assert_eq!(gain(0), 0.0);
+        assert_eq!(gain(50), 0.125);
+        assert_eq!(gain(100), 1.0);
+        let controls = Controls::new(Shared::new());
+        assert_eq!((controls.volume(), controls.shared.gain()), (100, 1.0));
+        controls.set_volume(200);
+        assert_eq!(controls.volume(), 100);
+        controls.set_volume(50);
+        assert_eq!((controls.volume(), controls.shared.gain()), (50, 0.125));
+    }
+
+    #[test]
+    fn positions_are_in_frames_of_the_song() {
+        let shared = Shared::new();
+        let controls = Controls::new(shared.clone());
+        shared.written.store(1000, SeqCst);
+        shared.read.store(600, SeqCst);
+        shared.begin_song(22_050, PcmFormat { rate: 44_100, channels: 2 });
+        assert_eq!((controls.position_frames(), controls.queued_frames()), (0, 100));
+        shared.written.store(1800, SeqCst);
+        shared.read.store(1400, SeqCst);
+        assert_eq!((controls.position_frames(), controls.queued_frames()), (100, 100));
+        controls.discard();
+        assert_eq!((controls.position_frames(), controls.queued_frames()), (0, 0));
+        shared.written.store(2200, SeqCst);
+        shared.read.store(2000, SeqCst);
+        assert_eq!((controls.position_frames(), controls.queued_frames()), (50, 50));
+    }
+
+    #[test]
+    fn an_interrupt_ends_a_wait() {
+        let shared = Shared::new();
+        let controls = Controls::new(shared.clone());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| shared.wait(Duration::from_secs(60), || shared.interrupts.load(SeqCst) > 0));
+            controls.interrupt();
+            waiting.join().unwrap();
+        });
+    }
+}

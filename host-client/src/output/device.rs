@@ -1,0 +1,290 @@
+//! Sound devices, by cpal. The only module that knows it.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig};
+use cpal::{SupportedBufferSize, SupportedStreamConfigRange};
+
+use super::controls::Shared;
+use super::feed::Feed;
+use super::paced::{Driver, Stream};
+use super::{Device, OutputError, PcmFormat};
+
+/// A device asks for samples this often at least, if it can: 20 ms is soon enough to hear a command at once, and
+/// late enough for a busy machine.
+const PERIODS_PER_SECOND: u32 = 50;
+
+/// How long cpal waits for a device before it looks whether it is still there.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Frames converted at a time for a device that does not take 16-bit samples.
+const SCRATCH_FRAMES: usize = 1024;
+
+/// A device that a user can name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceEntry {
+    /// What `device:NAME` takes: unique, the same tomorrow.
+    pub id: String,
+    /// What the system calls it.
+    pub name: String,
+    /// Whether `device` without a name means this one.
+    pub is_default: bool,
+}
+
+/// The sound devices of this machine.
+///
+/// # Errors
+///
+/// [`OutputError::NoDevice`] if the system does not say.
+pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
+    keep_libasound_quiet();
+    let host = cpal::default_host();
+    let default = host.default_output_device().and_then(|device| device.id().ok());
+    let entries = host.output_devices().map_err(no_device)?.filter_map(|device| {
+        let id = device.id().ok()?;
+        Some(DeviceEntry {
+            name: device.to_string(),
+            is_default: Some(&id) == default.as_ref(),
+            id: id.id().to_owned(),
+        })
+    });
+    Ok(entries.collect())
+}
+
+/// Opens streams on one device, or on what takes its place.
+pub(super) struct DeviceDriver {
+    /// `None` for the default device.
+    wanted: Option<String>,
+    device: cpal::Device,
+    /// What it can do.
+    configs: Vec<SupportedStreamConfigRange>,
+    /// The rate for songs whose own it refuses.
+    default_rate: u32,
+}
+
+impl DeviceDriver {
+    /// Finds the device of id or name `wanted`, or the default one, and asks what it can do.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::NoDevice`], [`OutputError::UnknownDevice`], [`OutputError::DeviceRefused`].
+    pub(super) fn find(wanted: Option<&str>) -> Result<Self, OutputError> {
+        keep_libasound_quiet();
+        match wanted {
+            None => Self::probe(default_device()?, None),
+            Some(name) => Self::probe(named_device(name)?, Some(name.to_owned())),
+        }
+    }
+
+    fn probe(device: cpal::Device, wanted: Option<String>) -> Result<Self, OutputError> {
+        let refused = |error: cpal::Error| match wanted {
+            None => no_device(error),
+            Some(_) => OutputError::DeviceRefused { name: device.to_string(), reason: error.to_string() },
+        };
+        let configs: Vec<_> = device.supported_output_configs().map_err(refused)?.collect();
+        let default_rate = device.default_output_config().map_err(refused)?.sample_rate();
+        Ok(Self { wanted, device, configs, default_rate })
+    }
+
+    fn refused(&self, reason: impl ToString) -> OutputError {
+        OutputError::DeviceRefused { name: self.device.to_string(), reason: reason.to_string() }
+    }
+}
+
+impl Driver for DeviceDriver {
+    fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError> {
+        let choice = choose(&self.configs, song.rate).or_else(|| choose(&self.configs, self.default_rate));
+        let choice = choice.ok_or_else(|| self.refused("it takes no sample format known here"))?;
+        Ok(PcmFormat { rate: choice.rate, channels: choice.range.channels() })
+    }
+
+    fn open(&mut self, format: PcmFormat, feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError> {
+        keep_libasound_quiet();
+        let range = choose(&self.configs, format.rate).ok_or_else(|| self.refused("it changed"))?.range;
+        let asked_frames = period(format.rate, range.buffer_size());
+        let config = StreamConfig {
+            channels: format.channels,
+            sample_rate: format.rate,
+            buffer_size: BufferSize::Fixed(asked_frames),
+        };
+        let stream = build(&self.device, config, range.sample_format(), feed).map_err(|error| self.refused(error))?;
+        stream.play().map_err(|error| self.refused(error))?;
+        let granted_frames = stream.buffer_size().unwrap_or(asked_frames);
+        let name = self.device.to_string();
+        Ok((Box::new(CpalStream { _stream: stream }), Device { name, format, asked_frames, granted_frames }))
+    }
+
+    fn refresh(&mut self) -> Result<(), OutputError> {
+        let found = Self::find(self.wanted.as_deref());
+        let found = match (found, &self.wanted) {
+            // A device that was named and is gone: its music goes on elsewhere, and comes back with it.
+            (Err(_), Some(name)) => {
+                Self::probe(default_device()?, None).map(|other| Self { wanted: Some(name.clone()), ..other })
+            }
+            (found, _) => found,
+        };
+        *self = found?;
+        Ok(())
+    }
+}
+
+/// libasound prints what it thinks of its configuration to standard error, in the middle of a prompt. On this thread
+/// (the handler is per thread, and it is the opening thread that it speaks on) it goes to a buffer that nobody reads;
+/// each call begins a new one.
+fn keep_libasound_quiet() {
+    #[cfg(target_os = "linux")]
+    drop(alsa::Output::local_error_handler());
+}
+
+/// A stream of cpal's; ends when dropped, without playing what it holds.
+struct CpalStream {
+    _stream: cpal::Stream,
+}
+
+impl Stream for CpalStream {}
+
+fn default_device() -> Result<cpal::Device, OutputError> {
+    let none = || OutputError::NoDevice { reason: "the system names none".into() };
+    cpal::default_host().default_output_device().ok_or_else(none)
+}
+
+/// The device of this id, or else of this name.
+fn named_device(wanted: &str) -> Result<cpal::Device, OutputError> {
+    let devices: Vec<_> = cpal::default_host().output_devices().map_err(no_device)?.collect();
+    let id = |device: &cpal::Device| device.id().map(|id| id.id().to_owned()).unwrap_or_default();
+    let by_id = devices.iter().find(|device| id(device) == wanted);
+    let found = by_id.or_else(|| devices.iter().find(|device| device.to_string().eq_ignore_ascii_case(wanted)));
+    found
+        .cloned()
+        .ok_or_else(|| OutputError::UnknownDevice { name: wanted.to_owned(), known: devices.iter().map(id).collect() })
+}
+
+fn no_device(error: cpal::Error) -> OutputError {
+    OutputError::NoDevice { reason: error.to_string() }
+}
+
+/// A configuration of a device, at a rate it has.
+struct Choice {
+    range: SupportedStreamConfigRange,
+    rate: u32,
+}
+
+/// The best of `configs` at `rate`. ALSA would take a rate it does not have and silently use the nearest, so only
+/// what it says it has is asked for.
+fn choose(configs: &[SupportedStreamConfigRange], rate: u32) -> Option<Choice> {
+    let usable =
+        configs.iter().filter(|range| range.contains_rate(rate) && format_rank(range.sample_format()).is_some());
+    let best = usable.min_by_key(|range| (channel_rank(range.channels()), format_rank(range.sample_format())))?;
+    Some(Choice { range: *best, rate })
+}
+
+/// 16-bit samples need no conversion; the others lose nothing.
+fn format_rank(format: SampleFormat) -> Option<u8> {
+    match format {
+        SampleFormat::I16 => Some(0),
+        SampleFormat::I32 => Some(1),
+        SampleFormat::F32 => Some(2),
+        _ => None,
+    }
+}
+
+/// Stereo, for mono songs too; then mono; then as few channels as there are.
+fn channel_rank(channels: u16) -> u16 {
+    match channels {
+        2 => 0,
+        1 => 1,
+        more => more,
+    }
+}
+
+/// Frames to ask for per callback.
+fn period(rate: u32, supported: &SupportedBufferSize) -> u32 {
+    let wanted = rate / PERIODS_PER_SECOND;
+    match *supported {
+        SupportedBufferSize::Range { min, max } => wanted.max(min).min(max),
+        SupportedBufferSize::Unknown => wanted,
+    }
+}
+
+fn build(
+    device: &cpal::Device,
+    config: StreamConfig,
+    format: SampleFormat,
+    feed: Feed,
+) -> Result<cpal::Stream, cpal::Error> {
+    match format {
+        SampleFormat::I16 => build_of::<i16>(device, config, feed),
+        SampleFormat::I32 => build_of::<i32>(device, config, feed),
+        _ => build_of::<f32>(device, config, feed),
+    }
+}
+
+fn build_of<T: SizedSample + FromSample<i16>>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    mut feed: Feed,
+) -> Result<cpal::Stream, cpal::Error> {
+    let on_error = {
+        let shared = feed.shared().clone();
+        move |error: cpal::Error| note_error(&shared, error.kind())
+    };
+    let mut gaps = Gaps::new(config.sample_rate, config.channels);
+    let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
+    let on_data = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
+        note_latency(feed.shared(), info);
+        gaps.note(feed.shared(), Instant::now(), out.len());
+        for piece in out.chunks_mut(scratch.len()) {
+            let samples = &mut scratch[..piece.len()];
+            feed.fill(samples);
+            for (sample, out) in samples.iter().zip(piece) {
+                *out = T::from_sample(*sample);
+            }
+        }
+    };
+    device.build_output_stream(config, on_data, on_error, Some(POLL))
+}
+
+/// All that an error callback may do: it is called on the audio thread, of a lost device without end.
+fn note_error(shared: &Shared, kind: ErrorKind) {
+    match kind {
+        ErrorKind::Xrun => shared.broke_off.store(true, SeqCst),
+        ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => shared.lost.store(true, SeqCst),
+        _ => {}
+    }
+}
+
+fn note_latency(shared: &Shared, info: &cpal::OutputCallbackInfo) {
+    let timestamp = info.timestamp();
+    let latency = timestamp.playback.saturating_duration_since(timestamp.callback);
+    shared.latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
+}
+
+/// Counts how often the device ran out because it was not called in time. Some say so (`Xrun`); ALSA's way to a sound
+/// server does not, but then no callback came for longer than the two or three it had been given would last.
+struct Gaps {
+    samples_per_second: u32,
+    /// When the last callback came, and how long what it was given lasts.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Gaps {
+    fn new(rate: u32, channels: u16) -> Self {
+        Self { samples_per_second: rate * u32::from(channels), last: None }
+    }
+
+    /// A callback for `samples` came at `now`.
+    fn note(&mut self, shared: &Shared, now: Instant, samples: usize) {
+        let late = self.last.is_some_and(|(before, period)| now.saturating_duration_since(before) > 3 * period);
+        let said_so = shared.broke_off.swap(false, SeqCst);
+        if (late || said_so) && shared.sounding.load(SeqCst) {
+            shared.underruns.fetch_add(1, SeqCst);
+        }
+        let period = Duration::from_secs_f64(samples as f64 / f64::from(self.samples_per_second.max(1)));
+        self.last = Some((now, period));
+    }
+}
+
+#[cfg(test)]
+mod tests;

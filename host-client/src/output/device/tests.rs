@@ -1,0 +1,84 @@
+use super::*;
+
+fn range(channels: u16, rates: (u32, u32), format: SampleFormat) -> SupportedStreamConfigRange {
+    let buffer = SupportedBufferSize::Range { min: 64, max: 8192 };
+    SupportedStreamConfigRange::new(channels, rates.0, rates.1, buffer, format)
+}
+
+#[track_caller]
+fn check_choice(configs: &[SupportedStreamConfigRange], rate: u32, expected: Option<(u16, SampleFormat)>) {
+    let chosen = choose(configs, rate).map(|choice| (choice.range.channels(), choice.range.sample_format()));
+    assert_eq!(chosen, expected);
+}
+
+#[test]
+fn stereo_of_16_bits_is_preferred() {
+    use SampleFormat::{F32, F64, I16, I32};
+    let all = (8_000, 192_000);
+    let any = [range(1, all, I16), range(8, all, I16), range(2, all, F32), range(2, all, I16)];
+    check_choice(&any, 44_100, Some((2, I16)));
+    check_choice(&[range(2, all, F32), range(2, all, I32), range(1, all, I16)], 44_100, Some((2, I32)));
+    check_choice(&[range(8, all, I16), range(6, all, I16), range(1, all, F32)], 44_100, Some((1, F32)));
+    check_choice(&[range(8, all, I16), range(6, all, I16)], 44_100, Some((6, I16)));
+    check_choice(&[range(2, all, F64)], 44_100, None);
+    check_choice(&[], 44_100, None);
+}
+
+#[test]
+fn a_rate_the_device_does_not_have_is_not_asked_for() {
+    let configs = [range(2, (48_000, 48_000), SampleFormat::I16), range(1, (44_100, 48_000), SampleFormat::F32)];
+    check_choice(&configs, 48_000, Some((2, SampleFormat::I16)));
+    check_choice(&configs, 44_100, Some((1, SampleFormat::F32)));
+    check_choice(&configs, 22_050, None);
+}
+
+#[test]
+fn at_most_20_ms_are_asked_for_if_the_device_can() {
+    let between = |min, max| SupportedBufferSize::Range { min, max };
+    assert_eq!(period(44_100, &between(1, u32::MAX)), 882);
+    assert_eq!(period(48_000, &SupportedBufferSize::Unknown), 960);
+    assert_eq!(period(44_100, &between(1024, 4096)), 1024);
+    assert_eq!(period(44_100, &between(64, 512)), 512);
+}
+
+/// Callbacks of 10 ms at these times in ms: how many underruns do they count?
+#[track_caller]
+fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_ms: &[u64], underruns: u64) {
+    let shared = Shared::new();
+    shared.sounding.store(sounding, SeqCst);
+    let mut gaps = Gaps::new(44_100, 2);
+    let start = Instant::now();
+    for &time in times_ms {
+        if broke_off_before == Some(time) {
+            note_error(&shared, ErrorKind::Xrun);
+        }
+        gaps.note(&shared, start + Duration::from_millis(time), 882);
+    }
+    assert_eq!(shared.underruns.load(SeqCst), underruns);
+}
+
+#[test]
+fn a_device_called_too_late_counts_as_an_underrun() {
+    check_gaps(true, None, &[0, 10, 20, 30], 0);
+    check_gaps(true, None, &[0, 0, 0, 25, 25, 54], 0);
+    check_gaps(true, None, &[0, 10, 41], 1);
+    check_gaps(true, None, &[0, 500, 1000], 2);
+    check_gaps(false, None, &[0, 500, 1000], 0);
+}
+
+#[test]
+fn a_device_that_says_it_ran_out_counts_once() {
+    check_gaps(true, Some(20), &[0, 10, 20, 30], 1);
+    check_gaps(true, Some(500), &[0, 10, 500, 510], 1);
+    check_gaps(false, Some(20), &[0, 10, 20, 30], 0);
+}
+
+#[test]
+fn a_lost_device_says_so_or_says_anything() {
+    let shared = Shared::new();
+    note_error(&shared, ErrorKind::BackendError);
+    note_error(&shared, ErrorKind::DeviceChanged);
+    assert!(!shared.lost.load(SeqCst));
+    note_error(&shared, ErrorKind::DeviceNotAvailable);
+    assert!(shared.lost.load(SeqCst));
+}

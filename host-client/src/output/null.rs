@@ -1,0 +1,77 @@
+//! A device that is not there: takes samples at the pace of a clock, and drops them.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::feed::Feed;
+use super::paced::{Driver, Stream};
+use super::{Device, OutputError, PcmFormat};
+
+/// A period as short as a sound card's.
+const PERIODS_PER_SECOND: u32 = 100;
+
+/// Later than this, the clock starts anew instead of catching up: the machine slept.
+const LATEST: Duration = Duration::from_millis(200);
+
+/// Opens clocks.
+pub(super) struct NullDriver;
+
+impl Driver for NullDriver {
+    fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError> {
+        Ok(song)
+    }
+
+    fn open(&mut self, format: PcmFormat, feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError> {
+        let name = "null".to_owned();
+        let period_frames = (format.rate / PERIODS_PER_SECOND).max(1);
+        let (stop, stopped) = channel();
+        let thread = std::thread::Builder::new()
+            .name("null output".into())
+            .spawn(move || run(feed, format, period_frames, &stopped))
+            .map_err(|error| OutputError::DeviceRefused { name: name.clone(), reason: error.to_string() })?;
+        let device = Device { name, format, asked_frames: period_frames, granted_frames: period_frames };
+        Ok((Box::new(Clock { stop: Some(stop), thread: Some(thread) }), device))
+    }
+
+    fn refresh(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
+
+/// A running clock; stops when dropped.
+struct Clock {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Stream for Clock {}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It cannot have panicked: `fill` does not.
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(mut feed: Feed, format: PcmFormat, period_frames: u32, stopped: &Receiver<()>) {
+    let mut period = vec![0; period_frames as usize * usize::from(format.channels)];
+    let mut start = Instant::now();
+    let mut frames = 0;
+    loop {
+        feed.fill(&mut period);
+        frames += u64::from(period_frames);
+        let due = start + Duration::from_micros(frames * 1_000_000 / u64::from(format.rate));
+        let now = Instant::now();
+        if now > due + LATEST {
+            (start, frames) = (now, 0);
+        }
+        match stopped.recv_timeout(due.saturating_duration_since(now)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}

@@ -1,0 +1,434 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, AtomicU64};
+use std::thread::{self, JoinHandle};
+
+use super::super::Controls;
+use super::*;
+
+const STEREO: PcmFormat = PcmFormat { rate: 8_000, channels: 2 };
+const MONO: PcmFormat = PcmFormat { rate: 8_000, channels: 1 };
+
+/// 20 ms of `STEREO`.
+const PERIOD_SAMPLES: usize = 320;
+
+/// A device whose clock runs as fast as it can, that keeps what it is given.
+#[derive(Clone)]
+struct FakeDevice {
+    state: Arc<State>,
+}
+
+struct State {
+    /// The one format it takes, `None` for any.
+    only: Mutex<Option<PcmFormat>>,
+    /// Samples it was given, without silence.
+    heard: Mutex<Vec<i16>>,
+    opened: AtomicU32,
+    /// How many samples until its stream dies.
+    lifetime: AtomicU64,
+    /// Whether it can be opened.
+    present: AtomicBool,
+    /// Samples lower than this must not come.
+    floor: AtomicI16,
+    below_floor: AtomicU32,
+}
+
+impl FakeDevice {
+    fn new() -> Self {
+        let state = State {
+            only: Mutex::new(None),
+            heard: Mutex::new(Vec::new()),
+            opened: AtomicU32::new(0),
+            lifetime: AtomicU64::new(u64::MAX),
+            present: AtomicBool::new(true),
+            floor: AtomicI16::new(0),
+            below_floor: AtomicU32::new(0),
+        };
+        Self { state: Arc::new(state) }
+    }
+
+    fn heard(&self) -> Vec<i16> {
+        self.state.heard.lock().unwrap().clone()
+    }
+
+    fn opened(&self) -> u32 {
+        self.state.opened.load(SeqCst)
+    }
+}
+
+impl State {
+    /// Calls the feed for one period. Returns whether the stream lives on.
+    fn tick(&self, feed: &mut Feed) -> bool {
+        let mut period = [0; PERIOD_SAMPLES];
+        let floor = self.floor.load(SeqCst);
+        feed.fill(&mut period);
+        let mut heard = self.heard.lock().unwrap();
+        for sample in period.into_iter().filter(|&sample| sample != 0) {
+            self.below_floor.fetch_add(u32::from(sample < floor), SeqCst);
+            heard.push(sample);
+        }
+        (heard.len() as u64) < self.lifetime.load(SeqCst)
+    }
+}
+
+impl Driver for FakeDevice {
+    fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError> {
+        Ok(self.state.only.lock().unwrap().unwrap_or(song))
+    }
+
+    fn open(&mut self, format: PcmFormat, mut feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError> {
+        let name = "fake".to_owned();
+        if !self.state.present.load(SeqCst) {
+            return Err(OutputError::DeviceRefused { name, reason: "absent".into() });
+        }
+        self.state.opened.fetch_add(1, SeqCst);
+        let (state, stop) = (self.state.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let clock = thread::spawn(move || {
+            while !stopped.load(SeqCst) && state.tick(&mut feed) {
+                thread::yield_now();
+            }
+        });
+        let device = Device { name, format, asked_frames: 160, granted_frames: 160 };
+        Ok((Box::new(FakeStream { stop, clock: Some(clock) }), device))
+    }
+
+    fn refresh(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+}
+
+struct FakeStream {
+    stop: Arc<AtomicBool>,
+    clock: Option<JoinHandle<()>>,
+}
+
+impl Stream for FakeStream {}
+
+impl Drop for FakeStream {
+    fn drop(&mut self) {
+        self.stop.store(true, SeqCst);
+        self.clock.take().unwrap().join().unwrap();
+    }
+}
+
+struct Bench {
+    device: FakeDevice,
+    paced: Paced,
+    controls: Controls,
+    notices: Arc<Mutex<Vec<Notice>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (device, shared) = (FakeDevice::new(), Shared::new());
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let told = notices.clone();
+        let notify = Box::new(move |notice| told.lock().unwrap().push(notice));
+        let controls = Controls::new(shared.clone());
+        let paced = Paced::new(Box::new(device.clone()), notify, shared);
+        Self { device, paced, controls, notices }
+    }
+
+    #[track_caller]
+    fn write(&mut self, samples: &[i16]) {
+        assert_eq!(self.paced.write(samples).unwrap(), Written::All);
+    }
+
+    #[track_caller]
+    fn drain(&mut self) {
+        assert_eq!(self.paced.drain().unwrap(), Drained::Heard);
+    }
+
+    fn notices(&self) -> Vec<&'static str> {
+        let kind = |notice: &Notice| match notice {
+            Notice::Opened(_) => "opened",
+            Notice::Lost { .. } => "lost",
+            Notice::Restored(_) => "restored",
+        };
+        self.notices.lock().unwrap().iter().map(kind).collect()
+    }
+}
+
+fn ramp(from: i16, to: i16) -> Vec<i16> {
+    (from..=to).collect()
+}
+
+#[test]
+fn everything_written_is_heard_by_the_time_it_is_drained() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&ramp(1, 20_001)[..20_000]);
+    bench.drain();
+    assert_eq!(bench.device.heard(), ramp(1, 20_000));
+    assert_eq!((bench.controls.position_frames(), bench.controls.queued_frames()), (10_000, 0));
+    assert_eq!(bench.notices(), ["opened"]);
+}
+
+#[test]
+fn a_song_of_the_same_format_follows_without_a_gap() {
+    let mut bench = Bench::new();
+    for from in [1, 1001, 2001] {
+        bench.paced.start(STEREO).unwrap();
+        bench.write(&ramp(from, from + 999));
+    }
+    bench.drain();
+    assert_eq!(bench.device.heard(), ramp(1, 3000));
+    assert_eq!(bench.device.opened(), 1);
+}
+
+#[test]
+fn a_song_of_another_format_follows_after_the_last_was_heard() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&ramp(1, 1000));
+    bench.paced.start(MONO).unwrap();
+    assert_eq!(bench.device.heard(), ramp(1, 1000), "heard before the device is opened anew");
+    bench.write(&ramp(2001, 3000));
+    bench.drain();
+    assert_eq!(bench.device.heard(), [ramp(1, 1000), ramp(2001, 3000)].concat());
+    assert_eq!(bench.device.opened(), 2);
+}
+
+#[test]
+fn songs_are_converted_for_a_device_with_one_format() {
+    let mut bench = Bench::new();
+    *bench.device.state.only.lock().unwrap() = Some(PcmFormat { rate: 16_000, channels: 2 });
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&[5_000; 8_000]);
+    bench.paced.start(MONO).unwrap();
+    bench.write(&[5_000; 4_000]);
+    bench.drain();
+    let heard = bench.device.heard();
+    // Not the ringing at the edges, where a sample may be 0 and is not recorded.
+    assert!((31_800..=32_000).contains(&heard.len()), "{} samples", heard.len());
+    assert_eq!(bench.device.opened(), 1);
+    assert_eq!(bench.controls.position_frames(), 4_000);
+}
+
+#[test]
+fn a_writer_that_waits_for_room_is_interrupted_and_goes_on() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.controls.set_paused(true);
+    let samples = ramp(1, 20_000);
+    let controls = bench.controls.clone();
+    let mut taken = 0;
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| bench.paced.write(&samples));
+        while controls.queued_frames() < 640 {
+            thread::yield_now();
+        }
+        controls.interrupt();
+        match writer.join().unwrap().unwrap() {
+            Written::Interrupted { taken: so_far } => taken = so_far,
+            Written::All => panic!("20,000 samples do not fit into the ring"),
+        }
+    });
+    assert!(taken > 0);
+    controls.set_paused(false);
+    bench.write(&samples[taken..]);
+    bench.drain();
+    assert_eq!(bench.device.heard(), samples);
+}
+
+#[test]
+fn an_interrupt_is_reported_once_by_the_next_write_or_drain() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.controls.interrupt();
+    bench.controls.interrupt();
+    assert_eq!(bench.paced.write(&[1, 2]).unwrap(), Written::Interrupted { taken: 0 });
+    bench.write(&[1, 2]);
+    bench.controls.interrupt();
+    assert_eq!(bench.paced.drain().unwrap(), Drained::Interrupted);
+    bench.drain();
+    assert_eq!(bench.device.heard(), [1, 2]);
+}
+
+#[test]
+fn after_a_discard_the_first_write_is_refused_and_the_next_is_heard() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.controls.set_paused(true);
+    bench.write(&ramp(1, 600));
+    bench.controls.discard();
+    bench.controls.set_paused(false);
+    assert_eq!(bench.paced.write(&ramp(601, 700)).unwrap(), Written::Interrupted { taken: 0 });
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&ramp(1001, 2000));
+    bench.drain();
+    assert_eq!(bench.device.heard(), ramp(1001, 2000));
+}
+
+#[test]
+fn after_a_discard_by_the_producer_the_next_write_is_heard() {
+    let mut bench = Bench::new();
+    *bench.device.state.only.lock().unwrap() = Some(PcmFormat { rate: 16_000, channels: 2 });
+    bench.paced.start(STEREO).unwrap();
+    bench.controls.set_paused(true);
+    bench.write(&[9_000; 100]);
+    bench.controls.discard();
+    bench.paced.acknowledge();
+    bench.controls.set_paused(false);
+    bench.paced.start(MONO).unwrap();
+    bench.write(&[1; 4_000]);
+    bench.drain();
+    let heard = bench.device.heard();
+    assert!(heard.iter().all(|&sample| sample < 100), "the converter kept some of the old song");
+    assert!(heard.len() > 15_000);
+}
+
+#[test]
+fn a_discard_just_before_samples_reach_the_ring_reaches_them_there() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.paced.pending.extend([7; PERIOD_SAMPLES]);
+    // The producer has looked for discards, here comes one, and it goes on.
+    bench.controls.discard();
+    bench.paced.push(PERIOD_SAMPLES);
+    assert_eq!(bench.paced.write(&[7; 2]).unwrap(), Written::Interrupted { taken: 0 });
+    bench.write(&[8; PERIOD_SAMPLES]);
+    bench.drain();
+    assert_eq!(bench.device.heard(), [8; PERIOD_SAMPLES]);
+}
+
+#[test]
+fn running_dry_counts_again_after_a_drain() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&[1; PERIOD_SAMPLES]);
+    bench.drain();
+    let before = bench.controls.underruns();
+    bench.write(&[1; PERIOD_SAMPLES]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while bench.controls.underruns() == before {
+        assert!(Instant::now() < deadline, "no underrun was counted");
+        thread::yield_now();
+    }
+}
+
+/// Old orders are never carried out after a discard has returned, whenever it came.
+#[test]
+fn under_constant_switching_no_old_sample_is_heard() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    let (order, done) = (AtomicI16::new(1), AtomicBool::new(false));
+    let (state, controls) = (bench.device.state.clone(), bench.controls.clone());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                let sample = order.load(SeqCst);
+                let _ = bench.paced.write(&[sample; 2 * PERIOD_SAMPLES]).unwrap();
+            }
+        });
+        for next in 2..2_000 {
+            order.store(next, SeqCst);
+            controls.discard();
+            state.floor.store(next, SeqCst);
+            // Let some be heard now and then, so that there is something to discard in every state.
+            let heard = state.heard.lock().unwrap().len();
+            while next % 3 == 0 && state.heard.lock().unwrap().len() == heard {
+                thread::yield_now();
+            }
+        }
+        done.store(true, SeqCst);
+        controls.discard();
+    });
+    assert_eq!(state.below_floor.load(SeqCst), 0);
+    assert!(bench.device.heard().len() > 1_000);
+}
+
+#[test]
+fn a_device_that_stops_asking_is_opened_again_and_the_music_goes_on() {
+    let mut bench = Bench::new();
+    bench.device.state.lifetime.store(3_000, SeqCst);
+    bench.paced.start(STEREO).unwrap();
+    let device = bench.device.clone();
+    let notices = bench.notices.clone();
+    let told = bench.notices.clone();
+    bench.paced.notify = Box::new(move |notice| {
+        device.state.lifetime.store(u64::MAX, SeqCst);
+        told.lock().unwrap().push(notice);
+    });
+    bench.write(&ramp(1, 20_000));
+    bench.drain();
+    assert_eq!(notices.lock().unwrap().len(), 3);
+    assert_eq!(bench.notices(), ["opened", "lost", "restored"]);
+    let heard = bench.device.heard();
+    assert!(heard.windows(2).all(|pair| pair[0] < pair[1]), "nothing twice, nothing out of order");
+    assert_eq!(heard.last(), Some(&20_000));
+    let ring = 2 * 8_000 * 80 / 1000;
+    assert!(heard.len() >= 20_000 - ring, "{} samples lost, the ring holds {ring}", 20_000 - heard.len());
+}
+
+#[test]
+fn a_lost_device_is_replaced_by_one_of_another_format() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&[1_000; 2_000]);
+    let other = PcmFormat { rate: 16_000, channels: 2 };
+    *bench.device.state.only.lock().unwrap() = Some(other);
+    bench.paced.shared.lost.store(true, SeqCst);
+    bench.write(&[1_000; 20_000]);
+    bench.drain();
+    assert_eq!(bench.notices(), ["opened", "lost", "restored"]);
+    assert_eq!(bench.controls.device().unwrap().format, other);
+    assert!(bench.device.heard().len() > 30_000, "{} samples", bench.device.heard().len());
+}
+
+#[test]
+fn an_absent_device_is_waited_for_but_not_for_ever() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.device.state.present.store(false, SeqCst);
+    bench.paced.shared.lost.store(true, SeqCst);
+    let controls = bench.controls.clone();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| bench.paced.write(&[1; 20_000]));
+        while controls.device().is_some() {
+            thread::yield_now();
+        }
+        controls.interrupt();
+        assert!(matches!(writer.join().unwrap().unwrap(), Written::Interrupted { .. }));
+    });
+    let long_ago = Instant::now().checked_sub(GIVE_UP + Duration::from_secs(1)).unwrap();
+    bench.paced.lost.as_mut().unwrap().since = long_ago;
+    assert!(matches!(bench.paced.write(&[1; 2]), Err(OutputError::DeviceLost { name }) if name == "fake"));
+    assert!(matches!(bench.paced.start(STEREO), Err(OutputError::DeviceRefused { .. })));
+    bench.device.state.present.store(true, SeqCst);
+    bench.paced.start(STEREO).unwrap();
+    assert_eq!(bench.notices(), ["opened", "lost", "opened"]);
+}
+
+#[test]
+fn drain_waits_for_the_latency_of_the_device() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.paced.shared.latency_us.store(500_000, SeqCst);
+    bench.write(&ramp(1, 1_000));
+    bench.drain();
+    let silent = bench.paced.shared.silent_frames.load(SeqCst);
+    assert!(silent >= 4_000 + 320, "{silent} frames of silence are not half a second and two periods");
+}
+
+#[test]
+fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&ramp(1, 1_000));
+    bench.drain();
+    bench.paced.close();
+    assert!(bench.paced.shared.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
+    assert_eq!(bench.controls.device(), None);
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&ramp(1, 1_000));
+    bench.drain();
+    assert_eq!(bench.device.heard(), ramp(1, 1_000).repeat(2));
+}
+
+#[test]
+fn samples_before_a_song_are_an_error() {
+    let mut bench = Bench::new();
+    assert!(matches!(bench.paced.write(&[1, 2]), Err(OutputError::NotStarted)));
+    assert!(matches!(bench.paced.drain(), Err(OutputError::NotStarted)));
+}
