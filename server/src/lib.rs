@@ -1,1 +1,37 @@
-//! (to come)
+//! Serves a directory of MP3 files to Trill clients: a simple threaded server on blocking sockets.
+//!
+//! ```text
+//!  main ─ options ─ greeting ─ shutdown
+//!    │
+//!    ▼
+//!  server ──▶ listener ──▶ registry: who is connected, how many may be      capacity: what the system can hold
+//!    │           │    └──▶ porter: turns the others away
+//!    │           ▼ exactly one thread per connection
+//!    │        connection ◀──▶ trill_proto::session::server   which bytes to say, and when
+//!    │           │ read_at, page, info
+//!    └──▶ library ◀── a directory, or the songs that are built in (demo)
+//! ```
+//!
+//! No thread ever waits for a client but the client's own, and that one not for ever: a client that takes no data is
+//! given up after 30 s, as is one that says nothing. No lock is held while something waits.
+//!
+//! What this crate deliberately is not: it decodes nothing, converts nothing, authenticates nobody.
+#![forbid(unsafe_code)]
+
+mod buffers;
+mod capacity;
+mod connection;
+pub mod demo;
+pub mod greeting;
+pub mod library;
+mod link;
+mod listener;
+pub mod log;
+pub mod options;
+mod porter;
+mod registry;
+mod server;
+pub mod shutdown;
+
+pub use listener::BindError;
+pub use server::{Config, Server, StartError};

@@ -1,0 +1,192 @@
+//! One client's connection, from accepting it to its end, on a thread of its own.
+//!
+//! ```text
+//!          ┌──────────────────────────────────────────────────────────┐
+//!          ▼                                                          │
+//!   is it to end? ─▶ write what is to be said ─▶ has input come? ─yes─▶ answer it ─┐
+//!          ▲                                     │ no                              │
+//!          │                            credit for data? ─yes─▶ write one DATA frame
+//!          │                                     │ no                              │
+//!          └──────────── wait for input, at most until the next time-out ◀─────────┘
+//! ```
+//!
+//! So a command is obeyed between two DATA frames, and a connection that has nothing to do costs nothing.
+
+mod answer;
+mod cue;
+mod departure;
+mod playing;
+mod request;
+mod socket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use embedded_io::{ReadReady, Write};
+use trill_proto::error::Refusal;
+use trill_proto::message::{GoodbyeReason, refusal};
+use trill_proto::session::server::Server as Machine;
+use trill_proto::transport::blocking::{Received, receive, transmit_data, transmit_server};
+
+use crate::link::{Dismissal, bid_farewell};
+use crate::registry::Membership;
+use crate::server::Shared;
+use departure::Departure;
+use playing::Playing;
+use request::Request;
+use socket::Socket;
+
+/// Bytes taken from the socket at once. Commands are small; what is larger comes in pieces.
+const INPUT_BYTES: usize = 512;
+
+/// How long a full server waits for the HELLO of a client that may come back for its own place.
+const HOLD_BACK: Duration = Duration::from_secs(1);
+
+/// How long a client may take to hear the last words and close.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Serves the client until one side has enough of the other.
+pub(crate) fn serve(shared: &Arc<Shared>, membership: Membership, peer: SocketAddr) {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    match Socket::new(Arc::clone(membership.link())) {
+        Ok(socket) => {
+            let mut connection = Connection::new(Arc::clone(shared), membership, socket, peer);
+            let departure = connection.run();
+            connection.take_leave(&departure);
+        }
+        Err(error) => log::debug!("{peer}: {error}"),
+    }
+}
+
+struct Connection {
+    shared: Arc<Shared>,
+    membership: Membership,
+    socket: Socket,
+    machine: Machine,
+    /// What the log calls the client: its address, and its name once that is known.
+    client: String,
+    has_joined: bool,
+    /// Since when the answer to its preamble is held back, because all places are taken.
+    held_back: Option<Instant>,
+    playing: Playing,
+}
+
+impl Connection {
+    fn new(shared: Arc<Shared>, membership: Membership, socket: Socket, peer: SocketAddr) -> Self {
+        let machine = Machine::new(shared.clock.now());
+        let client = peer.to_string();
+        let playing = Playing::default();
+        Self { shared, membership, socket, machine, client, has_joined: false, held_back: None, playing }
+    }
+
+    fn run(&mut self) -> Departure {
+        loop {
+            if let Err(departure) = self.turn() {
+                return departure;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), Departure> {
+        self.check_dismissal()?;
+        self.transmit()?;
+        self.playing.let_go_unless(self.machine.current_stream());
+        if self.machine.has_data() && !self.socket.read_ready()? {
+            self.send_data()?;
+        } else {
+            self.take_input()?;
+        }
+        Ok(self.machine.handle_timeout(self.shared.clock.now())?)
+    }
+
+    fn check_dismissal(&self) -> Result<(), Departure> {
+        self.membership.link().dismissal().map_or(Ok(()), |why| Err(Departure::Dismissed(why)))
+    }
+
+    /// Writes what is to be said. The answer to a preamble takes a place, and is held back while there is none.
+    fn transmit(&mut self) -> Result<(), Departure> {
+        if self.machine.expects_hello() && !self.membership.take_seat() {
+            let since = *self.held_back.get_or_insert_with(Instant::now);
+            return if since.elapsed() < HOLD_BACK { Ok(()) } else { Err(Departure::Full) };
+        }
+        Ok(transmit_server(&mut self.machine, self.shared.clock.now(), &mut self.socket.writer())?)
+    }
+
+    fn send_data(&mut self) -> Result<(), Departure> {
+        let mut scratch = self.shared.buffers.take();
+        let Self { machine, socket, playing, .. } = self;
+        transmit_data(machine, &mut socket.writer(), playing, &mut scratch)?;
+        if let Some(failure) = self.playing.take_failure() {
+            log::warn!("{}: {failure}", self.client);
+        }
+        Ok(())
+    }
+
+    /// Waits for input until the session's next time-out, and obeys it.
+    fn take_input(&mut self) -> Result<(), Departure> {
+        self.socket.set_patience(self.patience())?;
+        let mut buffer = [0; INPUT_BYTES];
+        match receive(&mut self.socket, &mut buffer)? {
+            Received::Bytes(count) => self.handle_input(buffer.get(..count).unwrap_or_default()),
+            Received::Nothing => Ok(()),
+            Received::Closed => {
+                self.check_dismissal()?;
+                Err(Departure::Closed)
+            }
+        }
+    }
+
+    fn handle_input(&mut self, mut input: &[u8]) -> Result<(), Departure> {
+        while !input.is_empty() {
+            let (taken, event) = self.machine.handle_input(self.shared.clock.now(), input)?;
+            let request = event.map(Request::from);
+            input = input.get(taken..).unwrap_or_default();
+            if let Some(request) = request {
+                self.answer(request)?;
+            }
+            if taken == 0 {
+                self.transmit()?; // the replies fill the machine's output
+            }
+        }
+        Ok(())
+    }
+
+    /// How long nothing has to be done if nothing happens.
+    fn patience(&self) -> Duration {
+        let now = self.shared.clock.now();
+        let patience = self.machine.poll_timeout().map_or(Duration::ZERO, |at| at.saturating_since(now));
+        let is_held_back = self.held_back.is_some() && self.machine.expects_hello();
+        if is_held_back { patience.min(HOLD_BACK) } else { patience }
+    }
+
+    /// Says the last words, if any are due, and sees to it that they arrive.
+    fn take_leave(mut self, departure: &Departure) {
+        self.log(departure);
+        match departure {
+            Departure::Goodbye | Departure::Closed | Departure::GaveUp(_) | Departure::Lost(_) => return,
+            Departure::Dismissed(Dismissal::Crowded) => return,
+            Departure::Dismissed(Dismissal::Superseded) => self.machine.goodbye(GoodbyeReason::Superseded),
+            Departure::Dismissed(Dismissal::Restarting) => self.machine.goodbye(GoodbyeReason::Restarting),
+            Departure::Fault(_) | Departure::Full => {}
+        }
+        let mut writer = self.socket.last_writer();
+        let written = match departure {
+            Departure::Full => writer.write_all(&refusal(Refusal::Busy)),
+            _ => transmit_server(&mut self.machine, self.shared.clock.now(), &mut writer),
+        };
+        if written.is_ok() {
+            bid_farewell(self.membership.link().stream(), Instant::now() + FAREWELL_PATIENCE);
+        }
+    }
+
+    fn log(&self, departure: &Departure) {
+        let client = &self.client;
+        match departure {
+            _ if self.has_joined => log::info!("{client} left: {departure}"),
+            Departure::Fault(_) | Departure::Full => log::info!("{client} was turned away: {departure}"),
+            // Whoever looks whether the port is open.
+            _ => log::debug!("{client} left before it joined: {departure}"),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the server answers to each request.
+
+use std::time::Duration;
+
+use trill_proto::ids::{RequestId, SongId};
+use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES};
+use trill_proto::message::{Info, List, ListEnd, Play, Song, Welcome, cut};
+use trill_proto::session::Busy;
+use trill_proto::session::server::Server as Machine;
+
+use super::Connection;
+use super::cue::{Cue, CueError, cue};
+use super::departure::Departure;
+use super::request::Request;
+use crate::library::Listing;
+
+/// Songs that are taken from the library at once. A page of the list is long only on the wire.
+const LIST_CHUNK: u32 = 32;
+
+/// While a client waits for the first look at the directory, this is how often the server sees whether it should rather
+/// do something else …
+const WALK_SLICE: Duration = Duration::from_millis(200);
+
+/// … and how often it shows the client that it is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+impl Connection {
+    /// Answers one request, except that what remains of the answer in the machine is yet to be transmitted.
+    pub(super) fn answer(&mut self, request: Request) -> Result<(), Departure> {
+        match request {
+            Request::Hello { nonce, name } => self.welcome(nonce, &name),
+            Request::List(list) => self.list(&list),
+            Request::Info(info) => self.info(&info),
+            Request::Play(play) => self.play(&play),
+            Request::Stopped(stream) => {
+                log::debug!("{} stopped stream {stream}", self.client);
+                Ok(())
+            }
+            Request::Failed(code) => Err(Departure::GaveUp(code)),
+            Request::Goodbye => Err(Departure::Goodbye),
+        }
+    }
+
+    fn welcome(&mut self, nonce: [u8; 16], name: &str) -> Result<(), Departure> {
+        if !self.membership.join(nonce) {
+            return Err(Departure::Full);
+        }
+        if !name.is_empty() {
+            self.client = format!("{name} ({})", self.client);
+        }
+        self.has_joined = true;
+        log::info!("{} joined", self.client);
+        let (library, server_name) = (&self.shared.library, cut(&self.shared.name, MAX_NAME_BYTES));
+        let (generation, song_count) = (library.generation(), library.song_count());
+        // It fits: nothing but the preamble was said before.
+        let _ = self.machine.welcome(&Welcome { generation, song_count, server_name, ..Welcome::new() });
+        Ok(())
+    }
+
+    fn list(&mut self, list: &List) -> Result<(), Departure> {
+        const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
+        self.wait_for_library()?;
+        log::debug!("{} lists songs from {} on", self.client, list.first);
+        if list.first.0 <= 1 {
+            self.shared.library.refresh();
+        }
+        let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
+        let end = loop {
+            let page = self.shared.library.page(first, left.min(LIST_CHUNK) as usize);
+            let mut next = page.next;
+            for listing in &page.songs {
+                if room < LARGEST_SONG {
+                    (next, left) = (Some(listing.id), 0);
+                    break;
+                }
+                room -= self.say_song(list.request, listing)?;
+                left -= 1;
+            }
+            match next {
+                Some(next) if left > 0 => first = next,
+                _ => break ListEnd { request: list.request, total: page.total, next, generation: page.generation },
+            }
+        };
+        self.say(|machine| machine.list_end(&end))
+    }
+
+    fn info(&mut self, info: &Info) -> Result<(), Departure> {
+        self.wait_for_library()?;
+        log::debug!("{} asks about song {}", self.client, info.song);
+        match self.shared.library.info(info.song) {
+            Ok(listing) => self.say_song(info.request, &listing).map(drop),
+            Err(error) => self.refuse(info.request.0, info.song, &error.into()),
+        }
+    }
+
+    fn play(&mut self, play: &Play) -> Result<(), Departure> {
+        self.wait_for_library()?;
+        match cue(&self.shared.library, play) {
+            Ok(Cue { song, started }) => {
+                log::info!("{} plays {}", self.client, self.name_of(song.id()));
+                self.say(|machine| machine.start(&started))?;
+                self.playing.start(play.stream, song);
+                Ok(())
+            }
+            Err(error) => self.refuse(play.stream.0, play.song, &error),
+        }
+    }
+
+    fn refuse(&mut self, id: u32, song: SongId, error: &CueError) -> Result<(), Departure> {
+        log::info!("{} asked for song {song}: {error}", self.client);
+        let (code, text) = (error.code(), error.to_string());
+        self.say(|machine| machine.refuse(id, code, &text))
+    }
+
+    /// Returns the length of the frame in bytes.
+    fn say_song(&mut self, request: RequestId, listing: &Listing) -> Result<usize, Departure> {
+        let song = Song {
+            request,
+            song: listing.id,
+            duration_ms: listing.duration_ms,
+            size_bytes: listing.size_bytes,
+            bitrate: listing.bitrate,
+            rate: listing.rate,
+            channels: listing.channels,
+            track: listing.track,
+            is_cut: false,
+            title: &listing.title,
+            artist: &listing.artist,
+            album: &listing.album,
+        };
+        self.say(|machine| machine.song(&song))
+    }
+
+    /// Says something, if need be after what waits to be said: after that there is room for anything.
+    fn say<T>(&mut self, mut words: impl FnMut(&mut Machine) -> Result<T, Busy>) -> Result<T, Departure> {
+        loop {
+            match words(&mut self.machine) {
+                Ok(said) => return Ok(said),
+                Err(Busy) => self.transmit()?,
+            }
+        }
+    }
+
+    /// Waits for the library's first look at its directory, in which the client must not give up.
+    fn wait_for_library(&mut self) -> Result<(), Departure> {
+        let mut slices = 0;
+        while !self.shared.library.wait_until_walked_for(WALK_SLICE) {
+            self.check_dismissal()?;
+            slices += 1;
+            if WALK_SLICE * slices >= KEEP_ALIVE {
+                slices = 0;
+                self.machine.keep_alive(self.shared.clock.now());
+            }
+            self.transmit()?;
+            if self.socket.is_at_end() {
+                return Err(Departure::Closed);
+            }
+        }
+        Ok(())
+    }
+
+    /// `3 "Nocturne"`, for the log.
+    fn name_of(&self, song: SongId) -> String {
+        let page = self.shared.library.page(song, 1);
+        match page.songs.first() {
+            Some(listing) if listing.id == song => format!("{song} \"{}\"", listing.title),
+            _ => song.to_string(),
+        }
+    }
+}

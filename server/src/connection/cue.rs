@@ -1,0 +1,146 @@
+//! From a PLAY to an open song and the place in it to start at.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::SongId;
+use trill_proto::message::{Play, Start, Started};
+
+use crate::library::{Library, Location, OpenSong, SeekError, SongError};
+
+/// A song that is ready to be sent.
+pub(super) struct Cue {
+    pub(super) song: Arc<OpenSong>,
+    pub(super) started: Started,
+}
+
+/// Why a PLAY or an INFO cannot be answered. `Display` is for people, in the ERROR and in the log.
+#[derive(Debug)]
+pub(super) enum CueError {
+    /// No song ever had this id.
+    NoSuchSong,
+    /// The song was there once.
+    Gone,
+    /// No song has the content that is asked for.
+    Changed,
+    /// The song is not that long.
+    BeyondEnd,
+    /// The song's file is being written.
+    Changing,
+    /// The file system failed.
+    Unreadable(io::Error),
+}
+
+/// Opens the song that is asked for and finds where to start. Blocks while its frames are counted, unless that has been
+/// done.
+///
+/// If the song with this id has another content now, the one with the content that is asked for is taken, whatever its
+/// id is.
+///
+/// # Errors
+/// [`CueError`].
+pub(super) fn cue(library: &Library, play: &Play) -> Result<Cue, CueError> {
+    let song = match open(library, play.song, play.content_tag) {
+        Err(error @ (CueError::Changed | CueError::Gone)) if play.content_tag != 0 => {
+            let elsewhere = library.find_tag(play.content_tag).ok_or(error)?;
+            open(library, elsewhere, play.content_tag)?
+        }
+        opened => opened?,
+    };
+    let location = locate(&song, play.start)?;
+    let started = started(play, &song, location);
+    Ok(Cue { song, started })
+}
+
+fn open(library: &Library, id: SongId, content_tag: u64) -> Result<Arc<OpenSong>, CueError> {
+    let song = library.open_song(id)?;
+    let is_wanted = content_tag == 0 || content_tag == song.measured().content_tag;
+    if is_wanted { Ok(song) } else { Err(CueError::Changed) }
+}
+
+fn locate(song: &OpenSong, start: Start) -> Result<Location, CueError> {
+    match start {
+        Start::Time(ms) => Ok(song.locate(u32::try_from(ms).map_err(|_| CueError::BeyondEnd)?)?),
+        Start::Resume(position) => resume(song, position),
+    }
+}
+
+/// Where a decoder goes on that has had everything before `position`. It knows the sample better than anybody: what is
+/// told here is an estimate, for displays.
+fn resume(song: &OpenSong, position: u64) -> Result<Location, CueError> {
+    let measured = song.measured();
+    if position > measured.size_bytes {
+        return Err(CueError::BeyondEnd);
+    }
+    let part = u128::from(measured.total_samples) * u128::from(position) / u128::from(measured.size_bytes.max(1));
+    Ok(Location { position, first_sample: u64::try_from(part).unwrap_or(u64::MAX), discard: 0 })
+}
+
+fn started(play: &Play, song: &OpenSong, location: Location) -> Started {
+    let measured = song.measured();
+    Started {
+        stream: play.stream,
+        song: song.id(),
+        content_tag: measured.content_tag,
+        position: location.position,
+        size_bytes: measured.size_bytes,
+        first_sample: location.first_sample,
+        discard: location.discard,
+        begin_sample: measured.begin_sample,
+        end_sample: measured.end_sample,
+        bitrate: measured.bitrate,
+        rate: measured.rate,
+        channels: measured.channels,
+        encoder_delay: measured.encoder_delay,
+        encoder_padding: measured.encoder_padding,
+    }
+}
+
+impl CueError {
+    /// The code of the ERROR that says so.
+    pub(super) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchSong => ErrorCode::NO_SUCH_SONG,
+            Self::Gone => ErrorCode::SONG_GONE,
+            Self::Changed => ErrorCode::SONG_CHANGED,
+            Self::BeyondEnd => ErrorCode::BAD_POSITION,
+            Self::Changing | Self::Unreadable(_) => ErrorCode::READ_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for CueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchSong => f.write_str("there is no such song"),
+            Self::Gone => f.write_str("the song has been removed"),
+            Self::Changed => f.write_str("the song has changed"),
+            Self::BeyondEnd => f.write_str("the song is not that long"),
+            Self::Changing => f.write_str("the song is being changed"),
+            Self::Unreadable(error) => write!(f, "the song cannot be read: {error}"),
+        }
+    }
+}
+
+impl From<SongError> for CueError {
+    fn from(error: SongError) -> Self {
+        match error {
+            SongError::NoSuchSong => Self::NoSuchSong,
+            SongError::Gone => Self::Gone,
+            SongError::Changing => Self::Changing,
+            SongError::Unreadable(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+impl From<SeekError> for CueError {
+    fn from(error: SeekError) -> Self {
+        match error {
+            SeekError::BeyondEnd => Self::BeyondEnd,
+            SeekError::Changed => Self::Changing,
+            SeekError::Unreadable(error) => Self::Unreadable(error),
+        }
+    }
+}

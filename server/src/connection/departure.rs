@@ -1,0 +1,61 @@
+//! Why a connection ended.
+
+use std::fmt;
+use std::io;
+
+use trill_proto::error::{ErrorCode, SessionError};
+use trill_proto::transport::std_io::StdError;
+
+use crate::link::Dismissal;
+
+/// Why a connection ended, and so how to take leave. `Display` completes the sentence "the client left: …".
+#[derive(Debug)]
+pub(super) enum Departure {
+    /// The client said goodbye.
+    Goodbye,
+    /// The client closed the connection without a word, as one does that was killed.
+    Closed,
+    /// The client gave up, with this ERROR.
+    GaveUp(ErrorCode),
+    /// The client broke the protocol, or is silent: it is told so.
+    Fault(SessionError),
+    /// The server wants the connection to end: the client is told why.
+    Dismissed(Dismissal),
+    /// All places are taken: the client is refused.
+    Full,
+    /// The connection is lost, or the client takes nothing of what it is sent.
+    Lost(io::Error),
+}
+
+impl fmt::Display for Departure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Goodbye => f.write_str("goodbye"),
+            Self::Closed => f.write_str("it closed the connection"),
+            Self::GaveUp(code) => SessionError::Peer(*code).fmt(f),
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Dismissed(why) => why.fmt(f),
+            Self::Full => f.write_str("all places are taken"),
+            Self::Lost(error) if error.kind() == io::ErrorKind::TimedOut => f.write_str("it takes no more data"),
+            Self::Lost(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<SessionError> for Departure {
+    fn from(fault: SessionError) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StdError> for Departure {
+    fn from(error: StdError) -> Self {
+        Self::Lost(error.0)
+    }
+}
+
+impl From<io::Error> for Departure {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}

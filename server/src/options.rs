@@ -1,0 +1,294 @@
+//! The command line: `trill-server [OPTIONS] [DIR]`.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use log::LevelFilter;
+use pico_args::Arguments;
+use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+Serves the MP3 files in a directory, and in the directories below it, to Trill clients.
+
+Usage: trill-server [OPTIONS] [DIR]
+
+Without a DIR it serves the songs that are built in.
+
+Options:
+      --listen ADDR:PORT   address to listen on (default: [::]:7455, every address
+                           of this machine, IPv4 and IPv6); port 0 takes a free one
+      --max-clients N      how many clients it takes at once (default: as many as
+                           the system allows)
+      --name NAME          what clients call this server (default: the host's name)
+      --follow-symlinks    also serve what symbolic links in DIR point at outside of it
+  -v, --verbose            log every request
+  -q, --quiet              log nothing but warnings and errors
+  -h, --help               show this help and exit
+  -V, --version            show the version and exit
+
+Everybody who can reach the port can list and play the songs: there is no password.
+After -- nothing is an option.
+";
+
+/// What `--version` prints.
+pub const VERSION: &str = concat!("trill-server ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// Print [`HELP`] and exit.
+    Help,
+    /// Print [`VERSION`] and exit.
+    Version,
+    /// Serve songs.
+    Run(Options),
+}
+
+/// How to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The directory to serve; `None` for the songs that are built in.
+    pub directory: Option<PathBuf>,
+    /// The address to listen on; `None` for every address of the machine and the default port.
+    pub listen: Option<SocketAddr>,
+    /// Clients to take at once; `None` for as many as the system allows.
+    pub max_clients: Option<NonZeroUsize>,
+    /// What clients call the server, at most [`MAX_NAME_BYTES`]; `None` for the host's name.
+    pub name: Option<String>,
+    /// Whether symbolic links may lead out of the directory.
+    pub follow_symlinks: bool,
+    /// What to log.
+    pub log_level: LevelFilter,
+}
+
+impl Invocation {
+    /// Reads the arguments that follow the program's name.
+    ///
+    /// # Errors
+    /// A [`UsageError`]: print it and exit with status 2.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+        let literal = split_off_literal(&mut arguments);
+        let mut arguments = Arguments::from_vec(arguments);
+        if arguments.contains(["-h", "--help"]) {
+            return Ok(Self::Help);
+        }
+        if arguments.contains(["-V", "--version"]) {
+            return Ok(Self::Version);
+        }
+        let listen = value(&mut arguments, "--listen")?.map(address).transpose()?;
+        let max_clients = value(&mut arguments, "--max-clients")?.map(count).transpose()?;
+        let name = value(&mut arguments, "--name")?.map(server_name).transpose()?;
+        let follow_symlinks = arguments.contains("--follow-symlinks");
+        let log_level = log_level(&mut arguments)?;
+        let directory = directory(arguments.finish(), literal)?;
+        Ok(Self::Run(Options { directory, listen, max_clients, name, follow_symlinks, log_level }))
+    }
+}
+
+/// Takes away `--` and what follows it, which pico-args would search for options.
+fn split_off_literal(arguments: &mut Vec<OsString>) -> Vec<OsString> {
+    match arguments.iter().position(|argument| argument == "--") {
+        Some(position) => arguments.split_off(position).split_off(1),
+        None => Vec::new(),
+    }
+}
+
+fn value(arguments: &mut Arguments, option: &'static str) -> Result<Option<String>, UsageError> {
+    let value: Option<String> = arguments.opt_value_from_str(option).map_err(|_| UsageError::MissingValue(option))?;
+    match value {
+        // The next option, swallowed as a value.
+        Some(value) if value.starts_with('-') => Err(UsageError::MissingValue(option)),
+        value => Ok(value),
+    }
+}
+
+/// `ADDR:PORT`, or an address alone.
+fn address(text: String) -> Result<SocketAddr, UsageError> {
+    let with_port = text.parse().ok();
+    let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT));
+    with_port.or_else(alone).ok_or(UsageError::BadAddress(text))
+}
+
+fn count(text: String) -> Result<NonZeroUsize, UsageError> {
+    text.parse().map_err(|_| UsageError::BadCount(text))
+}
+
+fn server_name(name: String) -> Result<String, UsageError> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES { Err(UsageError::BadName) } else { Ok(name) }
+}
+
+fn log_level(arguments: &mut Arguments) -> Result<LevelFilter, UsageError> {
+    let verbose = arguments.contains(["-v", "--verbose"]);
+    let quiet = arguments.contains(["-q", "--quiet"]);
+    match (verbose, quiet) {
+        (false, false) => Ok(LevelFilter::Info),
+        (true, false) => Ok(LevelFilter::Debug),
+        (false, true) => Ok(LevelFilter::Warn),
+        (true, true) => Err(UsageError::VerboseAndQuiet),
+    }
+}
+
+/// The one word that may be left once the options are gone, which must not look like one; or what came after `--`.
+fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathBuf>, UsageError> {
+    if let Some(option) = left.iter().find(|argument| argument.as_encoded_bytes().starts_with(b"-")) {
+        let option = option.to_string_lossy().into_owned();
+        // A known option is left over only when it was given before.
+        let is_known = OPTIONS.contains(&option.split('=').next().unwrap_or(&option));
+        return Err(if is_known { UsageError::Repeated(option) } else { UsageError::UnknownOption(option) });
+    }
+    let mut words = left.into_iter().chain(literal);
+    let directory = words.next();
+    match (directory, words.next()) {
+        (_, Some(extra)) => Err(UsageError::UnexpectedWord(extra.to_string_lossy().into_owned())),
+        (Some(empty), None) if empty.is_empty() => Err(UsageError::EmptyDirectory),
+        (directory, None) => Ok(directory.map(PathBuf::from)),
+    }
+}
+
+const OPTIONS: [&str; 8] =
+    ["--listen", "--max-clients", "--name", "--follow-symlinks", "-v", "--verbose", "-q", "--quiet"];
+
+/// Why the command line cannot be understood. `Display` gives one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UsageError {
+    /// No option is called that.
+    UnknownOption(String),
+    /// The option may be given only once.
+    Repeated(String),
+    /// The option needs a value that is text, and has none.
+    MissingValue(&'static str),
+    /// The value of `--listen` is no address.
+    BadAddress(String),
+    /// The value of `--max-clients` is no number above 0.
+    BadCount(String),
+    /// The value of `--name` is longer than [`MAX_NAME_BYTES`], or empty.
+    BadName,
+    /// `-v` and `-q` together.
+    VerboseAndQuiet,
+    /// There is one DIR at most.
+    UnexpectedWord(String),
+    /// DIR is the empty string, as from a shell variable that is not set.
+    EmptyDirectory,
+}
+
+impl std::error::Error for UsageError {}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOption(option) => write!(f, "no option {option:?}; --help lists them"),
+            Self::Repeated(option) => write!(f, "{option} is given twice"),
+            Self::MissingValue(option) => write!(f, "{option} needs a value"),
+            Self::BadAddress(value) => {
+                write!(f, "--listen takes an address and a port, such as 0.0.0.0:{DEFAULT_PORT}, not {value:?}")
+            }
+            Self::BadCount(value) => write!(f, "--max-clients takes a number from 1 on, not {value:?}"),
+            Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
+            Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
+            Self::UnexpectedWord(word) => write!(f, "one DIR at a time: what is {word:?}?"),
+            Self::EmptyDirectory => f.write_str("DIR is empty"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Invocation, UsageError> {
+        Invocation::parse(line.iter().map(OsString::from))
+    }
+
+    fn defaults() -> Options {
+        Options {
+            directory: None,
+            listen: None,
+            max_clients: None,
+            name: None,
+            follow_symlinks: false,
+            log_level: LevelFilter::Info,
+        }
+    }
+
+    #[track_caller]
+    fn check(line: &[&str], expected: Options) {
+        assert_eq!(parse(line), Ok(Invocation::Run(expected)), "{line:?}");
+    }
+
+    #[track_caller]
+    fn check_error(line: &[&str], expected: &str) {
+        match parse(line) {
+            Err(error) => assert_eq!(error.to_string(), expected, "{line:?}"),
+            Ok(invocation) => panic!("{line:?}: {invocation:?}"),
+        }
+    }
+
+    #[test]
+    fn options_in_any_order() {
+        let music = || Some(PathBuf::from("/music"));
+        check(&[], defaults());
+        check(&["/music"], Options { directory: music(), ..defaults() });
+        check(&["--name", "attic", "/music"], Options { directory: music(), name: Some("attic".into()), ..defaults() });
+        check(&["/music", "-v"], Options { directory: music(), log_level: LevelFilter::Debug, ..defaults() });
+        check(&["-q"], Options { log_level: LevelFilter::Warn, ..defaults() });
+        check(&["--follow-symlinks"], Options { follow_symlinks: true, ..defaults() });
+        check(&["--max-clients=12"], Options { max_clients: NonZeroUsize::new(12), ..defaults() });
+        check(&["--", "-v"], Options { directory: Some("-v".into()), ..defaults() });
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, expected) in
+            [("127.0.0.1:0", "127.0.0.1:0"), ("[::1]:80", "[::1]:80"), ("0.0.0.0", "0.0.0.0:7455"), ("::", "[::]:7455")]
+        {
+            check(&["--listen", text], Options { listen: expected.parse().ok(), ..defaults() });
+        }
+    }
+
+    #[test]
+    fn help_and_version_win() {
+        assert_eq!(parse(&["--listen", "nowhere", "-h"]), Ok(Invocation::Help));
+        assert_eq!(parse(&["--nonsense", "--version"]), Ok(Invocation::Version));
+    }
+
+    #[test]
+    fn what_cannot_be_understood() {
+        check_error(&["--verbse"], "no option \"--verbse\"; --help lists them");
+        check_error(&["-x", "/music"], "no option \"-x\"; --help lists them");
+        check_error(&["-"], "no option \"-\"; --help lists them");
+        check_error(&["/music", "/more"], "one DIR at a time: what is \"/more\"?");
+        check_error(&["/music", "--", "/more"], "one DIR at a time: what is \"/more\"?");
+        check_error(&[""], "DIR is empty");
+        check_error(&["--listen"], "--listen needs a value");
+        check_error(&["--listen", "-v"], "--listen needs a value");
+        check_error(&["--listen", "7455"], "--listen takes an address and a port, such as 0.0.0.0:7455, not \"7455\"");
+        check_error(
+            &["--listen", "localhost:1"],
+            "--listen takes an address and a port, such as 0.0.0.0:7455, not \"localhost:1\"",
+        );
+        check_error(
+            &["--listen", "1.2.3.4:65536"],
+            "--listen takes an address and a port, such as 0.0.0.0:7455, not \"1.2.3.4:65536\"",
+        );
+        check_error(&["--max-clients", "0"], "--max-clients takes a number from 1 on, not \"0\"");
+        check_error(&["--max-clients", "many"], "--max-clients takes a number from 1 on, not \"many\"");
+        check_error(&["--name", &"x".repeat(65)], "--name takes 1 to 64 bytes");
+        check_error(&["--name", "a", "--name", "b"], "--name is given twice");
+        check_error(&["-v", "-v"], "-v is given twice");
+        check_error(&["-v", "-q"], "--verbose and --quiet contradict each other");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_need_not_be_text() {
+        use std::os::unix::ffi::OsStringExt;
+        let name = OsString::from_vec(vec![b'm', 0xff]);
+        let expected = Options { directory: Some(name.clone().into()), ..defaults() };
+        assert_eq!(Invocation::parse([name]), Ok(Invocation::Run(expected)));
+    }
+}

@@ -1,0 +1,329 @@
+//! Who is connected: how many may be, who has to go, and how to reach them all.
+//!
+//! ```text
+//!           admit()              take_seat()             join()
+//! accepted ────────▶ waiting ──────────────▶ seated ───────────▶ joined
+//!     │ at capacity     │ 256 others wait                  │ same nonce again
+//!     ▼                 ▼                                  ▼
+//!  refused           dismissed                          dismissed
+//! ```
+//!
+//! A place ("seat") is taken when the server answers a client's preamble. While all are taken the answer is held back
+//! until HELLO shows whether this is a client that takes the place of its own lost connection.
+//!
+//! One mutex guards it all; nothing that can wait is done under it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::TcpStream;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::link::{Dismissal, Link};
+
+/// Connections that have not said HELLO, at most.
+const MAX_WAITING: usize = 256;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Clients.
+    pub(crate) max_clients: usize,
+    /// Connections that have not said HELLO.
+    max_waiting: usize,
+    /// Connections of all kinds, those included that are about to end.
+    max_members: usize,
+}
+
+impl Limits {
+    /// The limits of a process that can hold `capacity` connections, if it should not have more clients than wanted.
+    pub(crate) fn new(capacity: usize, wanted: Option<NonZeroUsize>) -> Self {
+        let max_waiting = MAX_WAITING.min(capacity / 4).max(1);
+        let possible = capacity.saturating_sub(max_waiting).max(1);
+        let max_clients = wanted.map_or(possible, |wanted| wanted.get().min(possible));
+        // As many again may be on their way out.
+        let max_members = capacity.min(max_clients + 2 * max_waiting);
+        Self { max_clients, max_waiting, max_members }
+    }
+}
+
+/// All connections of a server.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    limits: Limits,
+    state: Mutex<State>,
+    emptied: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// No connection is admitted any more.
+    is_closed: bool,
+    next_id: u64,
+    members: HashMap<u64, Arc<Link>>,
+    /// Those that have not said HELLO, oldest first.
+    waiting: BTreeSet<u64>,
+    /// Those that may say HELLO, or have.
+    seated: HashSet<u64>,
+    /// Who said which nonce in its HELLO.
+    nonces: HashMap<[u8; 16], u64>,
+}
+
+impl Registry {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default(), emptied: Condvar::new() }
+    }
+
+    pub(crate) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Takes up a connection, at the cost of the oldest silent one if there are too many of these. Gives the
+    /// connection back when the server is full or shuts down.
+    pub(crate) fn admit(self: &Arc<Self>, stream: TcpStream) -> Result<Membership, TcpStream> {
+        let mut state = self.lock();
+        if state.is_closed || state.members.len() >= self.limits.max_members {
+            return Err(stream);
+        }
+        let crowded = if state.waiting.len() >= self.limits.max_waiting { state.waiting.pop_first() } else { None };
+        let crowded = crowded.and_then(|oldest| state.unseat(oldest));
+        let id = state.next_id;
+        state.next_id += 1;
+        let link = Arc::new(Link::new(stream));
+        state.members.insert(id, Arc::clone(&link));
+        state.waiting.insert(id);
+        drop(state);
+        if let Some(crowded) = crowded {
+            crowded.dismiss(Dismissal::Crowded);
+        }
+        Ok(Membership { registry: Arc::clone(self), id, nonce: None, link })
+    }
+
+    /// Admits nobody any more, and tells everybody to go.
+    pub(crate) fn dismiss_all(&self) {
+        for link in self.close() {
+            link.dismiss(Dismissal::Restarting);
+        }
+    }
+
+    /// Breaks off every connection that is left.
+    pub(crate) fn cut_all(&self) {
+        for link in self.close() {
+            link.cut();
+        }
+    }
+
+    /// Waits until nobody is connected, at most for `patience`. Returns whether that is so.
+    pub(crate) fn wait_until_empty(&self, patience: Duration) -> bool {
+        let waited = self.emptied.wait_timeout_while(self.lock(), patience, |state| !state.members.is_empty());
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.members.is_empty()
+    }
+
+    fn close(&self) -> Vec<Arc<Link>> {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.members.values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Gives the member's seat to somebody else.
+    fn unseat(&mut self, id: u64) -> Option<Arc<Link>> {
+        self.seated.remove(&id);
+        self.members.get(&id).cloned()
+    }
+
+    fn seat(&mut self, id: u64, max_clients: usize) -> bool {
+        if self.seated.len() < max_clients {
+            self.seated.insert(id);
+        }
+        self.seated.contains(&id)
+    }
+}
+
+/// One connection's entry. Dropping it, in a panic too, removes it.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    registry: Arc<Registry>,
+    id: u64,
+    nonce: Option<[u8; 16]>,
+    link: Arc<Link>,
+}
+
+impl Membership {
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) const fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Takes a place for a client whose preamble is good. Returns whether there is one.
+    pub(crate) fn take_seat(&self) -> bool {
+        self.registry.lock().seat(self.id, self.registry.limits.max_clients)
+    }
+
+    /// Takes up a client that has said HELLO, in the place of an older connection with the same nonce. A nonce of
+    /// zeros names nobody. Returns whether there is a place.
+    pub(crate) fn join(&mut self, nonce: [u8; 16]) -> bool {
+        let mut state = self.registry.lock();
+        let older = state.nonces.get(&nonce).copied();
+        let older = older.and_then(|older| state.unseat(older));
+        let has_joined = state.seat(self.id, self.registry.limits.max_clients);
+        if has_joined {
+            state.waiting.remove(&self.id);
+            if nonce != [0; 16] {
+                state.nonces.insert(nonce, self.id);
+                self.nonce = Some(nonce);
+            }
+        }
+        drop(state);
+        if let Some(older) = older {
+            older.dismiss(Dismissal::Superseded);
+        }
+        has_joined
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut state = self.registry.lock();
+        state.members.remove(&self.id);
+        state.waiting.remove(&self.id);
+        state.seated.remove(&self.id);
+        if let Some(nonce) = self.nonce
+            && state.nonces.get(&nonce) == Some(&self.id)
+        {
+            state.nonces.remove(&nonce);
+        }
+        if state.members.is_empty() {
+            self.registry.emptied.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn registry(max_clients: usize, max_waiting: usize) -> Arc<Registry> {
+        let limits = Limits { max_clients, max_waiting, max_members: max_clients + 2 * max_waiting };
+        Arc::new(Registry::new(limits))
+    }
+
+    /// A connection's two ends: the server's, the client's.
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (listener.accept().unwrap().0, client)
+    }
+
+    fn admit(registry: &Arc<Registry>) -> Membership {
+        registry.admit(connection().0).expect("room")
+    }
+
+    #[test]
+    fn limits_follow_what_the_system_can_hold() {
+        let clients = |capacity, wanted| Limits::new(capacity, NonZeroUsize::new(wanted)).max_clients;
+        assert_eq!(clients(15_382, 0), 15_126);
+        assert_eq!(clients(15_382, 100), 100);
+        assert_eq!(clients(15_382, 1_000_000), 15_126);
+        assert_eq!(clients(1, 0), 1);
+        let limits = Limits::new(100, None);
+        assert_eq!((limits.max_clients, limits.max_waiting, limits.max_members), (75, 25, 100));
+    }
+
+    #[test]
+    fn a_seat_is_free_again_when_its_connection_ends() {
+        let registry = registry(1, 4);
+        let (first, second) = (admit(&registry), admit(&registry));
+        assert!(first.take_seat() && first.take_seat());
+        assert!(!second.take_seat());
+        drop(first);
+        assert!(second.take_seat());
+    }
+
+    #[test]
+    fn a_client_takes_the_place_of_its_own_older_connection_even_in_a_full_house() {
+        let registry = registry(1, 4);
+        let (mut old, mut new, mut other) = (admit(&registry), admit(&registry), admit(&registry));
+        assert!(old.join([7; 16]));
+        assert!(!other.join([8; 16]));
+        assert!(new.join([7; 16]));
+        assert_eq!(old.link().dismissal(), Some(Dismissal::Superseded));
+        assert_eq!(new.link().dismissal(), None);
+        drop(old);
+        let mut third = admit(&registry);
+        assert!(third.join([7; 16]), "the nonce still belongs to the new connection");
+        assert_eq!(new.link().dismissal(), Some(Dismissal::Superseded));
+    }
+
+    #[test]
+    fn a_nonce_of_zeros_names_nobody() {
+        let registry = registry(2, 4);
+        let (mut first, mut second) = (admit(&registry), admit(&registry));
+        assert!(first.join([0; 16]) && second.join([0; 16]));
+        assert_eq!(first.link().dismissal(), None);
+    }
+
+    #[test]
+    fn the_oldest_that_says_nothing_makes_room() {
+        let registry = registry(8, 2);
+        let mut joined = admit(&registry);
+        assert!(joined.join([1; 16]));
+        let (oldest, newer) = (admit(&registry), admit(&registry));
+        let newest = admit(&registry);
+        assert_eq!(oldest.link().dismissal(), Some(Dismissal::Crowded));
+        for member in [&joined, &newer, &newest] {
+            assert_eq!(member.link().dismissal(), None);
+        }
+    }
+
+    #[test]
+    fn connections_that_are_slow_to_go_count() {
+        let registry = registry(1, 1);
+        let members = [admit(&registry), admit(&registry), admit(&registry)];
+        assert!(registry.admit(connection().0).is_err());
+        drop(members);
+        assert!(registry.admit(connection().0).is_ok());
+    }
+
+    #[test]
+    fn a_dismissal_wakes_a_reader() {
+        let registry = registry(1, 1);
+        let (stream, _client) = connection();
+        let member = registry.admit(stream).expect("room");
+        let link = Arc::clone(member.link());
+        let reader = thread::spawn(move || link.stream().read(&mut [0; 8]).unwrap());
+        registry.dismiss_all();
+        assert_eq!(reader.join().unwrap(), 0);
+        assert_eq!(member.link().dismissal(), Some(Dismissal::Restarting));
+        assert!(registry.admit(connection().0).is_err(), "the server shuts down");
+        assert!(!registry.wait_until_empty(Duration::ZERO));
+        drop(member);
+        assert!(registry.wait_until_empty(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_thread_that_panics_leaves_no_entry() {
+        let registry = registry(1, 1);
+        let member = admit(&registry);
+        let panicked = thread::spawn(move || {
+            assert!(member.take_seat());
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert!(registry.wait_until_empty(Duration::ZERO));
+        assert!(admit(&registry).take_seat());
+    }
+}

@@ -1,0 +1,157 @@
+//! A running server: what its connections share, how it starts and how it ends.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use trill_proto::time::Instant;
+
+use crate::buffers::Buffers;
+use crate::capacity;
+use crate::library::Library;
+use crate::listener::{self, BindError, Listener};
+use crate::registry::{Limits, Registry};
+
+/// How long clients may take to hear that the server shuts down.
+const GOODBYE_PATIENCE: Duration = Duration::from_millis(800);
+
+/// How long threads may take to notice that their connection was cut.
+const CUT_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How to serve.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The address to listen on; `None` for every address of the machine and the default port.
+    pub listen: Option<SocketAddr>,
+    /// Clients to take at once; `None` for as many as the system allows.
+    pub max_clients: Option<NonZeroUsize>,
+    /// What clients call the server; cut to 64 bytes.
+    pub name: String,
+}
+
+/// A server that listens. Dropping it shuts it down.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listener: Arc<Listener>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+/// What the connections of a server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) library: Arc<Library>,
+    pub(crate) name: String,
+    pub(crate) clock: Clock,
+    pub(crate) buffers: Buffers,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Server {
+    /// Listens, and serves `library` to whoever connects. Returns at once; clients wait for the library's first walk.
+    ///
+    /// Raises the process's limit of open files as far as it may.
+    ///
+    /// # Errors
+    /// [`StartError`], if it cannot listen.
+    pub fn start(library: Arc<Library>, config: Config) -> Result<Self, StartError> {
+        let limits = Limits::new(capacity::of_process(), config.max_clients);
+        let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
+        let address = socket.local_addr().map_err(StartError::System)?;
+        let registry = Arc::new(Registry::new(limits));
+        let shared = Arc::new(Shared {
+            library,
+            name: config.name,
+            clock: Clock::new(),
+            buffers: Buffers::default(),
+            registry: Arc::clone(&registry),
+        });
+        let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
+        let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
+        let accept = move || accepted.accept_until_stopped(&served);
+        let accepting = thread::Builder::new().name("listener".into()).spawn(accept).map_err(StartError::System)?;
+        Ok(Self { address, shared, listener, accepting: Some(accepting) })
+    }
+
+    /// The address it listens on, with the port that it got.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Clients that it takes at once.
+    pub fn max_clients(&self) -> usize {
+        self.shared.registry.limits().max_clients
+    }
+
+    /// Says goodbye to every client and closes; takes about a second at most, whatever the clients do.
+    pub fn shut_down(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        let Some(accepting) = self.accepting.take() else { return };
+        let will_end = self.listener.stop();
+        self.shared.registry.dismiss_all();
+        if !self.shared.registry.wait_until_empty(GOODBYE_PATIENCE) {
+            self.shared.registry.cut_all();
+            self.shared.registry.wait_until_empty(CUT_PATIENCE);
+        }
+        if will_end {
+            let _ = accepting.join(); // a panic was logged
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The clock of the session machines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    epoch: std::time::Instant,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { epoch: std::time::Instant::now() }
+    }
+
+    pub(crate) fn now(self) -> Instant {
+        Instant::from_micros(u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Why a server cannot start. `Display` gives one line.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on: choose another.
+    Bind(BindError),
+    /// The system lacks what every server needs, such as threads: give up.
+    System(io::Error),
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(error) => Some(error),
+            Self::System(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(error) => error.fmt(f),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
