@@ -1,0 +1,414 @@
+//! The program: what the user asks for, what the server answers, what the player reports, one after the other.
+//!
+//! ```text
+//!   prompt or stdin ─┐                            ┌─▶ Link ──▶ Connection (commands)
+//!   reader thread ───┼─▶ channel ─▶ App (a loop) ─┼─▶ Player's controls
+//!   player thread ───┘                            └─▶ Console
+//! ```
+//!
+//! One thread runs the loop and nothing in it blocks for long, so a command is obeyed whatever else is going on.
+//! Nothing the server said is kept to answer with later: every `list`, `info` and `play` is a new exchange.
+
+mod commands;
+mod link;
+mod news;
+mod requests;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use trill_proto::command::{self, Command};
+use trill_proto::ids::RequestId;
+
+use crate::buffer::Buffer;
+use crate::network::{self, ConnectError, Connection, Identity};
+use crate::options::Options;
+use crate::output::{Notice, Output, OutputError, OutputSpec};
+use crate::player::{self, Player};
+use crate::ui::console::Console;
+use crate::ui::prompt::{self, Input, Lines};
+use crate::ui::status;
+
+use link::Link;
+use requests::Request;
+use stage::Stage;
+
+/// How often the status line is drawn while something moves.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a program that nobody sits at tries to reach a server that it lost, before it gives the song up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All was done: status 0.
+    Done,
+    /// Something failed, and a line on standard error said what: status 1.
+    Failed,
+    /// What was asked for makes no sense: status 2.
+    Usage,
+    /// The user pressed Ctrl-C, or the system ended the program: status 130, as shells have it.
+    Interrupted,
+}
+
+impl Exit {
+    /// The status for the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Runs the program that the command line asks for, to its end.
+pub fn run(options: &Options) -> Exit {
+    match &options.command {
+        Some(Command::Help(spec)) => {
+            Console::plain(options.verbosity).print(&commands::help(*spec));
+            Exit::Done
+        }
+        Some(command) => match commands::alone(command) {
+            Ok(()) => start(options, Mode::OneShot),
+            Err(reason) => {
+                Console::plain(options.verbosity).error(&reason);
+                Exit::Usage
+            }
+        },
+        None if prompt::is_possible() => start(options, Mode::Interactive),
+        None => start(options, Mode::Script { is_over: false }),
+    }
+}
+
+fn start(options: &Options, mode: Mode) -> Exit {
+    match App::new(options, mode) {
+        Ok(app) => app.run(options.command),
+        Err(reason) => {
+            Console::plain(options.verbosity).error(&reason);
+            Exit::Failed
+        }
+    }
+}
+
+/// Where commands come from, and so when the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// The command line: ends when the command is done.
+    OneShot,
+    /// Standard input, no terminal: each line is obeyed when the one before is done; ends when the last is.
+    Script { is_over: bool },
+    /// A prompt: ends when the user says so.
+    Interactive,
+}
+
+/// What the loop waits for.
+enum Event {
+    Input(Input),
+    Connected {
+        attempt: u64,
+        result: Result<Arc<Connection>, ConnectError>,
+    },
+    Network {
+        attempt: u64,
+        event: network::Event,
+    },
+    Player(player::Event),
+    Output(Notice),
+    /// The system asks the program to end.
+    Signal,
+}
+
+struct App {
+    mode: Mode,
+    console: Console,
+    lines: Option<Lines>,
+    /// A line was asked for and has not come.
+    is_reading: bool,
+    events: Receiver<Event>,
+    sender: Sender<Event>,
+    link: Link,
+    /// How the server calls itself, once it has.
+    server_name: Option<String>,
+    buffer: Arc<Buffer>,
+    output: OutputSpec,
+    player: Option<Player>,
+    volume_percent: u8,
+    stage: Stage,
+    /// Asked, and not answered.
+    requests: BTreeMap<RequestId, Request>,
+    /// To be asked when the connection is there.
+    held: Vec<Request>,
+    has_failed: bool,
+    exit: Option<Exit>,
+}
+
+impl App {
+    fn new(options: &Options, mode: Mode) -> Result<Self, String> {
+        let (sender, events) = mpsc::channel();
+        watch_signals(sender.clone())?;
+        let tell_input = {
+            let sender = sender.clone();
+            move |input| drop(sender.send(Event::Input(input)))
+        };
+        let (lines, console) = match mode {
+            Mode::OneShot => (None, Console::plain(options.verbosity)),
+            Mode::Script { .. } => {
+                let lines = Lines::of_stdin(tell_input).map_err(|error| error.to_string())?;
+                (Some(lines), Console::plain(options.verbosity))
+            }
+            Mode::Interactive => {
+                let opened = prompt::open(tell_input);
+                let (lines, screen) = opened.map_err(|error| format!("cannot use this terminal: {error}"))?;
+                (Some(lines), Console::above_prompt(options.verbosity, screen))
+            }
+        };
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());
+        let buffer = Buffer::new();
+        let identity = Identity { name, nonce };
+        Ok(Self {
+            mode,
+            console,
+            lines,
+            is_reading: false,
+            events,
+            link: Link::new(options.server.clone(), identity, buffer.clone(), sender.clone()),
+            sender,
+            server_name: None,
+            buffer,
+            output: options.output.clone(),
+            player: None,
+            volume_percent: options.volume_percent,
+            stage: Stage::default(),
+            requests: BTreeMap::new(),
+            held: Vec::new(),
+            has_failed: false,
+            exit: None,
+        })
+    }
+
+    fn run(mut self, command: Option<Command>) -> Exit {
+        self.link.connect();
+        if self.mode == Mode::Interactive {
+            // While the connection is made; a listener without a device may still look at the list.
+            if let Err(error) = self.open_player() {
+                self.console.notice(&error.to_string());
+            }
+        }
+        if let Some(command) = command {
+            self.execute(command);
+        }
+        let exit = loop {
+            if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
+                break exit;
+            }
+            if let Some(event) = self.next_event() {
+                self.handle(event);
+            }
+            self.on_time(Instant::now());
+            self.find_what_follows();
+            self.show_status();
+            self.ask_for_input();
+        };
+        self.link.close();
+        exit
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Input(input) => self.on_input(input),
+            Event::Connected { attempt, result } => {
+                if let Err(error) = self.link.on_connected(attempt, result) {
+                    self.on_attempt_failed(&error.to_string());
+                }
+            }
+            Event::Network { attempt, event } if self.link.is_present(attempt) => self.on_network(event),
+            Event::Network { .. } => {}
+            Event::Player(event) => self.on_player(event),
+            Event::Output(notice) => self.on_output(&notice),
+            Event::Signal => self.exit = Some(Exit::Interrupted),
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        self.is_reading = false;
+        match (input, &mut self.mode) {
+            (Input::Line(line), _) => match command::parse(&line) {
+                Ok(Some(command)) => self.execute(command),
+                Ok(None) => {}
+                Err(error) => self.fail(&error.to_string()),
+            },
+            (Input::End, Mode::Script { is_over }) => *is_over = true,
+            (Input::End | Input::Quit, _) => self.exit = Some(Exit::Done),
+        }
+    }
+
+    /// Waits for an event, at most until there is something else to do.
+    fn next_event(&self) -> Option<Event> {
+        let deadline = [self.link.deadline(), self.status_deadline()].into_iter().flatten().min();
+        match deadline {
+            Some(deadline) => match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) => Some(event),
+                // Disconnected it cannot be: `self.sender` is one end.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+            },
+            None => self.events.recv().ok(),
+        }
+    }
+
+    fn status_deadline(&self) -> Option<Instant> {
+        let moves = self.console.is_interactive() && !self.stage.is_empty();
+        moves.then(|| Instant::now() + STATUS_INTERVAL)
+    }
+
+    /// Reads the next line when it may be obeyed: at a prompt always, of a script when all before it is done.
+    fn ask_for_input(&mut self) {
+        let is_due = match self.mode {
+            Mode::OneShot => false,
+            Mode::Script { is_over } => !is_over && self.is_settled(),
+            Mode::Interactive => true,
+        };
+        if let Some(lines) = &self.lines
+            && is_due
+            && !self.is_reading
+            && self.server_name.is_some()
+        {
+            self.is_reading = true;
+            lines.next();
+        }
+    }
+
+    /// Whether everything asked for was answered.
+    fn is_settled(&self) -> bool {
+        self.requests.is_empty() && self.held.is_empty() && !self.stage.is_switching() && !self.link.is_connecting()
+    }
+
+    fn is_done(&self) -> bool {
+        let is_last = match self.mode {
+            Mode::OneShot => true,
+            Mode::Script { is_over } => is_over,
+            Mode::Interactive => false,
+        };
+        is_last && self.is_settled() && self.stage.is_empty()
+    }
+
+    fn verdict(&self) -> Exit {
+        if self.has_failed { Exit::Failed } else { Exit::Done }
+    }
+
+    /// Says what failed; the program's status will say that something did.
+    fn fail(&mut self, reason: &str) {
+        self.has_failed = true;
+        self.console.error(reason);
+    }
+
+    /// Opens the output, if it is not open.
+    fn open_player(&mut self) -> Result<(), OutputError> {
+        if self.player.is_some() {
+            return Ok(());
+        }
+        let (notices, events) = (self.sender.clone(), self.sender.clone());
+        let output = Output::open(&self.output, move |notice| drop(notices.send(Event::Output(notice))))?;
+        output.1.set_volume(self.volume_percent);
+        let tell = move |event| drop(events.send(Event::Player(event)));
+        let player = Player::spawn(self.buffer.clone(), output, tell);
+        self.player = Some(player.map_err(|error| OutputError::NoDevice { reason: error.to_string() })?);
+        Ok(())
+    }
+
+    fn set_paused(&self, is_paused: bool) {
+        if let Some(player) = &self.player {
+            player.controls().set_paused(is_paused);
+        }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.player.as_ref().is_some_and(|player| player.controls().is_paused())
+    }
+
+    /// Ends all music, here and at the server.
+    fn stop(&mut self) {
+        self.stage.clear();
+        self.buffer.clear();
+        if let Some(connection) = self.link.connection() {
+            connection.stop();
+        }
+        self.link.give_up();
+        self.set_paused(false);
+    }
+
+    fn show_status(&self) {
+        if self.console.is_interactive() && self.server_name.is_some() {
+            self.console.show_status(|columns, charset| status::line(&self.status(), columns, charset));
+        }
+    }
+
+    fn status(&self) -> status::Status<'_> {
+        let level = self.stage.heard().map_or(0, |song| self.buffer.level(song.ticket));
+        let started = self.stage.heard().and_then(|song| song.started);
+        let bytes_per_second = started.map_or(1, |started| started.bytes_per_second());
+        let (position, is_buffering) = self.position();
+        let song = self.stage.heard().or_else(|| self.stage.meant());
+        let details = song.and_then(|song| song.details.as_ref());
+        let length = started.map(|started| Duration::from_millis(started.duration_ms()));
+        status::Status {
+            state: self.state(is_buffering),
+            song: song.map(|song| status::Song {
+                number: song.song.0,
+                title: details.map_or("", |details| &details.title),
+                artist: details.map_or("", |details| &details.artist),
+                position,
+                duration: length.or_else(|| details.and_then(|details| details.duration)),
+            }),
+            buffered: Duration::from_secs_f64(level as f64 / f64::from(bytes_per_second)),
+            buffer_fill: level as f32 / crate::buffer::CAPACITY_BYTES as f32,
+            underruns: self.player.as_ref().map_or(0, |player| player.controls().underruns()),
+            volume_percent: self.volume_percent,
+        }
+    }
+
+    fn state(&self, is_buffering: bool) -> status::State {
+        if self.stage.is_empty() {
+            return if self.link.is_connecting() { status::State::Connecting } else { status::State::Stopped };
+        }
+        if self.is_paused() {
+            return status::State::Paused;
+        }
+        match (self.stage.needs_server() && self.link.connection().is_none(), is_buffering) {
+            (true, _) => status::State::Reconnecting,
+            (false, true) => status::State::Buffering,
+            (false, false) => status::State::Playing,
+        }
+    }
+
+    /// What is heard now, as a time in the song; and whether it waits for more to arrive.
+    fn position(&self) -> (Duration, bool) {
+        let Some(song) = self.stage.heard() else { return (Duration::ZERO, true) };
+        let player = self.player.as_ref();
+        match player
+            .and_then(|player| player.progress().filter(|progress| progress.ticket == song.ticket).zip(Some(player)))
+        {
+            Some((progress, player)) => (player.position(&progress), progress.is_buffering),
+            None => (song.at, true),
+        }
+    }
+}
+
+/// Sends [`Event::Signal`] for Ctrl-C and when the system ends the program; the second time ends it at once.
+fn watch_signals(sender: Sender<Event>) -> Result<(), String> {
+    let is_repeated = AtomicBool::new(false);
+    let handler = move || {
+        if is_repeated.swap(true, Ordering::SeqCst) || sender.send(Event::Signal).is_err() {
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| format!("cannot watch for signals: {error}"))
+}

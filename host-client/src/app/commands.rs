@@ -1,0 +1,181 @@
+//! What the user asks for.
+
+use std::time::Duration;
+
+use trill_proto::command::{self, Clock, Command, Play, Seek, Spec, Volume};
+use trill_proto::ids::SongId;
+
+use super::requests::{Otherwise, Request};
+use super::stage::Playlist;
+use super::{App, Exit};
+use crate::network::{Ask, Song};
+use crate::ui::status;
+use crate::ui::text::clean;
+
+const NOTHING_PLAYS: &str = "nothing is playing; play N plays song N";
+
+/// Whether a command makes sense on the command line, where nothing else happens; if not, why.
+pub(super) fn alone(command: &Command) -> Result<(), String> {
+    match command {
+        Command::List | Command::Info(_) | Command::Play(_) | Command::Status | Command::Help(_) => Ok(()),
+        Command::Stop
+        | Command::Pause
+        | Command::Resume
+        | Command::Next
+        | Command::Previous
+        | Command::Seek(_)
+        | Command::Volume(_)
+        | Command::Quit => {
+            let line = command.to_string();
+            let name = line.split(' ').next().unwrap_or(&line);
+            Err(format!(
+                "{name} acts on music that this program is playing: start it without a command, and type {name} there"
+            ))
+        }
+    }
+}
+
+/// The text of `help`.
+pub(super) fn help(spec: Option<&'static Spec>) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = match spec {
+        Some(spec) => command::write_help_on(&mut text, spec),
+        None => command::write_help(&mut text),
+    };
+    text
+}
+
+impl App {
+    pub(super) fn execute(&mut self, command: Command) {
+        match command {
+            Command::List => self.request(Request::List { from: SongId(1), table: None }),
+            Command::Info(song) => self.request(Request::Info(song)),
+            Command::Play(play) => self.play(play),
+            Command::Stop => self.stop(),
+            Command::Pause => self.pause(),
+            Command::Resume => self.resume(),
+            Command::Next => self.play_next(),
+            Command::Previous => self.play_previous(),
+            Command::Seek(seek) => self.seek(seek),
+            Command::Volume(volume) => self.volume(volume),
+            Command::Status => self.print_status(),
+            Command::Help(spec) => self.console.print(&help(spec)),
+            Command::Quit => self.exit = Some(self.quit()),
+        }
+    }
+
+    fn quit(&self) -> Exit {
+        // At a prompt the user has seen what failed; a script's caller has not.
+        if self.console.is_interactive() { Exit::Done } else { self.verdict() }
+    }
+
+    fn play(&mut self, play: Play) {
+        if let Err(error) = self.open_player() {
+            return self.fail(&error.to_string());
+        }
+        match play {
+            Play::Song { song, at } => {
+                let ask = self.stage.switch_to(song, at, Playlist::SINGLE, false);
+                self.send_play(&ask);
+            }
+            Play::Range { first, last } => self.play_all(Playlist { first, last, advances: true }),
+            Play::All => self.play_all(Playlist::ALL),
+        }
+    }
+
+    fn play_all(&mut self, playlist: Playlist) {
+        self.request(Request::First { from: playlist.first, playlist, otherwise: Otherwise::Empty });
+    }
+
+    /// Plays a song that was just looked up.
+    pub(super) fn switch_to(&mut self, song: Song, playlist: Playlist) {
+        let ask = self.stage.switch_to(song.id, Duration::ZERO, playlist, false);
+        if let Some(wish) = self.stage.meant_mut() {
+            wish.details = Some(song);
+        }
+        self.send_play(&ask);
+    }
+
+    /// Sends a PLAY now; without a connection it is sent when there is one, for the stage remembers it.
+    pub(super) fn send_play(&mut self, ask: &Ask) {
+        match self.link.connection() {
+            Some(connection) => connection.play(ask),
+            None => self.link.connect(),
+        }
+    }
+
+    fn pause(&mut self) {
+        match self.stage.meant_mut() {
+            None => return self.fail(NOTHING_PLAYS),
+            // One that is on its way begins in silence.
+            Some(wish) => wish.keeps_pause = true,
+        }
+        self.set_paused(true);
+    }
+
+    fn resume(&mut self) {
+        if self.stage.meant().is_none() {
+            return self.fail(NOTHING_PLAYS);
+        }
+        self.set_paused(false);
+    }
+
+    fn play_next(&mut self) {
+        let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
+        let (song, playlist) = (wish.song, wish.playlist);
+        match song.0.checked_add(1).map(SongId).filter(|from| *from <= playlist.last) {
+            Some(from) => self.request(Request::First { from, playlist, otherwise: Otherwise::Last(song) }),
+            None => self.fail(&format!("song {song} is the last")),
+        }
+    }
+
+    fn play_previous(&mut self) {
+        let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
+        let (song, playlist) = (wish.song, wish.playlist);
+        match Request::before(song, playlist) {
+            Some(request) => self.request(request),
+            None => self.fail(&format!("song {song} is the first")),
+        }
+    }
+
+    fn seek(&mut self, seek: Seek) {
+        let (heard, _) = self.position();
+        let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
+        let from = if self.stage.is_switching() { wish.at } else { heard };
+        let target = seek.from(from);
+        let length = wish.started.map(|started| Duration::from_millis(started.duration_ms()));
+        if let Some(length) = length.filter(|length| target >= *length) {
+            let length = Clock(Duration::from_secs(length.as_secs()));
+            return self.fail(&format!("song {} is only {length} long", wish.song));
+        }
+        let (song, playlist, details) = (wish.song, wish.playlist, wish.details.clone());
+        // A song that was asked for to begin with sound still does.
+        let keeps_pause = !self.stage.is_switching() || wish.keeps_pause;
+        let ask = self.stage.switch_to(song, target, playlist, keeps_pause);
+        if let Some(wish) = self.stage.meant_mut() {
+            (wish.details, wish.is_announced) = (details, true);
+        }
+        self.send_play(&ask);
+    }
+
+    fn volume(&mut self, volume: Option<Volume>) {
+        let Some(volume) = volume else {
+            return self.console.print(&format!("volume {}", self.volume_percent));
+        };
+        self.volume_percent = volume.from(self.volume_percent);
+        if let Some(player) = &self.player {
+            player.controls().set_volume(self.volume_percent);
+        }
+    }
+
+    fn print_status(&mut self) {
+        let server = match &self.server_name {
+            Some(name) if !name.is_empty() => format!("{} at {}", clean(name), self.link.server),
+            _ => self.link.server.to_string(),
+        };
+        let state = if self.link.connection().is_some() { "" } else { " (not connected)" };
+        let report = status::report(&self.status());
+        self.console.print(&format!("{:<11}{server}{state}\n{report}", "server"));
+    }
+}

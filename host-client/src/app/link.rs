@@ -1,0 +1,231 @@
+//! The way to the server: at most one connection, and when to try for the next.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::app::Event;
+use crate::buffer::Buffer;
+use crate::network::{ConnectError, Connection, Identity};
+use crate::options::ServerAddress;
+
+/// A server must have said WELCOME this long after it took the connection.
+const WELCOME_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Before the first new attempt when a connection that delivered breaks: a network that changed is often back at
+/// once, and the buffer is being played empty.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
+/// Before the second; doubled with every further one, up to the last.
+const SECOND_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(3);
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The connection, or the lack of it.
+pub(super) struct Link {
+    pub(super) server: ServerAddress,
+    identity: Identity,
+    buffer: Arc<Buffer>,
+    events: Sender<Event>,
+    /// Counts connections, so that events of old ones are known.
+    attempt: u64,
+    state: State,
+    /// Attempts that failed since music last arrived.
+    failures: u32,
+    pub(super) lost_at: Option<Instant>,
+}
+
+enum State {
+    Down,
+    Connecting,
+    Greeting { connection: Arc<Connection>, until: Instant },
+    Up(Arc<Connection>),
+    Waiting { until: Instant },
+}
+
+impl Link {
+    pub(super) fn new(server: ServerAddress, identity: Identity, buffer: Arc<Buffer>, events: Sender<Event>) -> Self {
+        Self { server, identity, buffer, events, attempt: 0, state: State::Down, failures: 0, lost_at: None }
+    }
+
+    /// The connection, once the server has welcomed us on it.
+    pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
+        match &self.state {
+            State::Up(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Whether an attempt is under way.
+    pub(super) fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Connecting | State::Greeting { .. })
+    }
+
+    /// Whether a connection is there, or will be tried for again.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, State::Down)
+    }
+
+    /// Whether `attempt` is the present one, so that its news count.
+    pub(super) fn is_present(&self, attempt: u64) -> bool {
+        self.attempt == attempt
+    }
+
+    /// Tries now, unless a connection is there or being tried for. An [`Event::Connected`] follows.
+    pub(super) fn connect(&mut self) {
+        if !matches!(self.state, State::Down | State::Waiting { .. }) {
+            return;
+        }
+        self.attempt += 1;
+        let (attempt, events) = (self.attempt, self.events.clone());
+        let (server, identity, buffer) = (self.server.clone(), self.identity.clone(), self.buffer.clone());
+        let connect = move || {
+            let news = events.clone();
+            let notify = move |event| {
+                // Nobody listens any more once the program ends.
+                let _ = news.send(Event::Network { attempt, event });
+            };
+            let result = Connection::open(&server, &identity, buffer, Box::new(notify));
+            let _ = events.send(Event::Connected { attempt, result });
+        };
+        self.state = match thread::Builder::new().name("connect".into()).spawn(connect) {
+            Ok(_) => State::Connecting,
+            Err(_) => self.next_attempt(Instant::now()),
+        };
+    }
+
+    /// An attempt is over.
+    ///
+    /// # Errors
+    ///
+    /// Its own.
+    pub(super) fn on_connected(
+        &mut self,
+        attempt: u64,
+        result: Result<Arc<Connection>, ConnectError>,
+    ) -> Result<(), ConnectError> {
+        if !self.is_present(attempt) || !matches!(self.state, State::Connecting) {
+            if let Ok(connection) = result {
+                connection.close();
+            }
+            return Ok(());
+        }
+        self.state = State::Down;
+        let until = Instant::now() + WELCOME_DEADLINE;
+        self.state = State::Greeting { connection: result?, until };
+        Ok(())
+    }
+
+    pub(super) fn on_welcome(&mut self) {
+        if let State::Greeting { connection, .. } = &self.state {
+            self.state = State::Up(connection.clone());
+        }
+    }
+
+    /// Music arrives: the next loss is a new one.
+    pub(super) fn on_music(&mut self) {
+        self.failures = 0;
+        self.lost_at = None;
+    }
+
+    /// The connection is over. Returns whether the server had welcomed us on it.
+    pub(super) fn on_closed(&mut self) -> bool {
+        let was_up = matches!(self.state, State::Up(_));
+        self.state = State::Down;
+        was_up
+    }
+
+    /// Tries again later, the later the more often it failed.
+    pub(super) fn retry(&mut self, now: Instant) {
+        self.lost_at.get_or_insert(now);
+        self.state = self.next_attempt(now);
+    }
+
+    /// Gives up trying.
+    pub(super) fn give_up(&mut self) {
+        if matches!(self.state, State::Waiting { .. }) {
+            self.state = State::Down;
+        }
+        self.on_music();
+    }
+
+    /// When [`on_time`](Self::on_time) has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Greeting { until, .. } | State::Waiting { until } => Some(until),
+            State::Down | State::Connecting | State::Up(_) => None,
+        }
+    }
+
+    /// Does what is due. Returns whether a server took the connection and then said nothing.
+    pub(super) fn on_time(&mut self, now: Instant) -> bool {
+        match &self.state {
+            State::Waiting { until } if *until <= now => {
+                self.connect();
+                false
+            }
+            State::Greeting { connection, until } if *until <= now => {
+                connection.close();
+                // Whatever it says now comes too late.
+                self.attempt += 1;
+                self.state = State::Down;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Says goodbye, if there is somebody to say it to.
+    pub(super) fn close(&mut self) {
+        if let State::Up(connection) | State::Greeting { connection, .. } = &self.state {
+            connection.close();
+            connection.wait_until_closed(GOODBYE);
+        }
+        self.state = State::Down;
+    }
+
+    fn next_attempt(&mut self, now: Instant) -> State {
+        let until = now + retry_delay(self.failures, random());
+        self.failures = self.failures.saturating_add(1);
+        State::Waiting { until }
+    }
+}
+
+/// How long to wait after `failures` attempts that failed; `random` spreads clients that all lost the same server.
+fn retry_delay(failures: u32, random: u32) -> Duration {
+    let longest = match failures.checked_sub(1) {
+        None => FIRST_RETRY,
+        Some(doublings) => SECOND_RETRY.saturating_mul(1 << doublings.min(16)).min(LAST_RETRY),
+    };
+    // Between half of it and all of it.
+    longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+fn random() -> u32 {
+    // Without randomness the attempts are merely not spread.
+    getrandom::u32().unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_retry_is_within_50_ms_and_the_last_within_3_s() {
+        for (failures, shortest_ms, longest_ms) in [
+            (0, 25, 50),
+            (1, 100, 200),
+            (2, 200, 400),
+            (3, 400, 800),
+            (4, 800, 1600),
+            (5, 1500, 3000),
+            (u32::MAX, 1500, 3000),
+        ] {
+            let ms = |random| retry_delay(failures, random).as_millis();
+            assert_eq!((ms(0), ms(u32::MAX)), (shortest_ms, longest_ms), "after {failures} failures");
+        }
+    }
+}

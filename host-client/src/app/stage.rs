@@ -1,0 +1,263 @@
+//! What is to be heard: the song at hand, the one that follows it, and the one asked for in their place.
+//!
+//! ```text
+//!   play 3-7          STARTED              last byte            next song found        heard to its end
+//!   ───────▶ wanted ─────────▶ [ 3 ] ───────────▶ [ 3 ] ──────────────▶ [ 3 | 4 ] ─────────────▶ [ 4 ]
+//! ```
+//!
+//! A song asked for with [`Stage::switch_to`] changes nothing before it starts, so a wrong number leaves the music
+//! alone. A song that follows is asked for as soon as every byte of the one before is here.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use trill_proto::ids::SongId;
+use trill_proto::message::{EndReason, Start, Started};
+
+use crate::buffer::{Join, Ticket};
+use crate::network::{Ask, Song};
+
+/// The songs that belong together: those of one `play`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Playlist {
+    pub(super) first: SongId,
+    pub(super) last: SongId,
+    /// One follows the other by itself.
+    pub(super) advances: bool,
+}
+
+impl Playlist {
+    /// All songs, one after the other.
+    pub(super) const ALL: Self = Self { first: SongId(1), last: SongId(u32::MAX), advances: true };
+
+    /// One song, with all the others left and right of it for `next` and `previous`.
+    pub(super) const SINGLE: Self = Self { advances: false, ..Self::ALL };
+}
+
+/// A song that is to be heard.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) ticket: Ticket,
+    pub(super) song: SongId,
+    pub(super) playlist: Playlist,
+    pub(super) at: Duration,
+    pub(super) asked: Instant,
+    /// It begins in silence if the one before was paused.
+    pub(super) keeps_pause: bool,
+    pub(super) started: Option<Started>,
+    /// What the server told for a person to read.
+    pub(super) details: Option<Song>,
+    /// Nothing more of it will come.
+    is_received: bool,
+    /// Its stream is one of the present connection.
+    is_flowing: bool,
+    pub(super) is_announced: bool,
+}
+
+/// A song to look for: the first in the list from `from` to `playlist.last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Upcoming {
+    pub(super) from: SongId,
+    pub(super) playlist: Playlist,
+}
+
+/// What the end of a stream means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// All is well, or it concerns nobody.
+    Fine,
+    /// Part of this song is missing.
+    Early(SongId),
+}
+
+/// What is to be heard.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    /// The song that is heard or about to be, and the one that follows it.
+    songs: VecDeque<Wish>,
+    /// The song that was asked for in their place and has not started.
+    switch: Option<Wish>,
+    upcoming: Option<Upcoming>,
+    last_ticket: u64,
+}
+
+impl Stage {
+    /// The song that is heard, or about to be.
+    pub(super) fn heard(&self) -> Option<&Wish> {
+        self.songs.front()
+    }
+
+    /// The song that a listener means: the one they asked for last, or else the one they hear.
+    pub(super) fn meant(&self) -> Option<&Wish> {
+        self.switch.as_ref().or_else(|| self.heard())
+    }
+
+    pub(super) fn heard_mut(&mut self) -> Option<&mut Wish> {
+        self.songs.front_mut()
+    }
+
+    pub(super) fn meant_mut(&mut self) -> Option<&mut Wish> {
+        self.switch.as_mut().or_else(|| self.songs.front_mut())
+    }
+
+    /// Whether a song was asked for and has not started.
+    pub(super) fn is_switching(&self) -> bool {
+        self.switch.is_some()
+    }
+
+    /// Whether nothing is to be heard, now or later.
+    pub(super) fn is_empty(&self) -> bool {
+        self.songs.is_empty() && self.switch.is_none() && self.upcoming.is_none()
+    }
+
+    /// Whether music would fall silent without a server.
+    pub(super) fn needs_server(&self) -> bool {
+        self.switch.is_some() || self.upcoming.is_some() || self.songs.iter().any(|song| !song.is_received)
+    }
+
+    /// Another song in place of all there is, once it starts. Returns what to ask the server for.
+    pub(super) fn switch_to(&mut self, song: SongId, at: Duration, playlist: Playlist, keeps_pause: bool) -> Ask {
+        let wish = self.wish(song, at, playlist, keeps_pause);
+        self.switch.insert(wish).ask(Join::Switch)
+    }
+
+    /// The song that was [upcoming](Self::upcoming). Returns what to ask the server for.
+    pub(super) fn follow_with(&mut self, details: Song, playlist: Playlist) -> Ask {
+        let mut wish = self.wish(details.id, Duration::ZERO, playlist, true);
+        wish.details = Some(details);
+        let ask = wish.ask(Join::Follow);
+        self.upcoming = None;
+        self.songs.push_back(wish);
+        ask
+    }
+
+    /// The song to look for now: what is here is received, so there is time for it.
+    pub(super) fn upcoming(&self) -> Option<Upcoming> {
+        let has_room = self.switch.is_none() && self.songs.len() <= 1 && self.songs.iter().all(|song| song.is_received);
+        self.upcoming.filter(|_| has_room)
+    }
+
+    /// There is no such song.
+    pub(super) fn nothing_upcoming(&mut self) {
+        self.upcoming = None;
+    }
+
+    /// The song asked for in place of the others will not come. Returns which that was.
+    pub(super) fn give_up_switch(&mut self) -> Option<SongId> {
+        self.switch.take().map(|wish| wish.song)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.songs.clear();
+        (self.switch, self.upcoming) = (None, None);
+    }
+
+    // ── what happened ──
+
+    pub(super) fn on_started(&mut self, ticket: Ticket, started: Started) {
+        if let Some(switch) = self.switch.take_if(|switch| switch.ticket == ticket) {
+            self.songs.clear();
+            self.songs.push_back(switch);
+        }
+        let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return };
+        wish.is_flowing = true;
+        if wish.started.replace(started).is_none() {
+            self.upcoming = wish.upcoming();
+        }
+    }
+
+    pub(super) fn on_ended(&mut self, ticket: Ticket, reason: EndReason) -> Ending {
+        let is_replaced = reason == EndReason::Replaced && self.switch.is_some();
+        let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return Ending::Fine };
+        (wish.is_received, wish.is_flowing) = (true, false);
+        if reason == EndReason::Finished || is_replaced { Ending::Fine } else { Ending::Early(wish.song) }
+    }
+
+    /// The server will not send this song, or no more of it. Returns it.
+    pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
+        if let Some(switch) = self.switch.take_if(|switch| switch.ticket == ticket) {
+            return Some(switch);
+        }
+        let index = self.songs.iter().position(|song| song.ticket == ticket)?;
+        if self.songs[index].started.is_none() {
+            let refused = self.songs.remove(index)?;
+            self.upcoming = refused.upcoming();
+            return Some(refused);
+        }
+        // It was to be resumed: what is here of it is all there will be.
+        self.songs[index].is_received = true;
+        Some(self.songs[index].clone())
+    }
+
+    pub(super) fn on_finished(&mut self, ticket: Ticket) {
+        if self.heard().is_some_and(|song| song.ticket == ticket) {
+            self.songs.pop_front();
+        }
+    }
+
+    /// Every stream went with the connection.
+    pub(super) fn on_disconnected(&mut self) {
+        for song in &mut self.songs {
+            song.is_flowing = false;
+        }
+    }
+
+    /// What to ask a new connection for, or one whose last answer was a refusal: the song that was asked for last, or
+    /// the rest of the song that was cut off, of which `position` bytes are here.
+    pub(super) fn unanswered(&self, position: impl Fn(Ticket) -> Option<u64>) -> Option<Ask> {
+        if let Some(switch) = &self.switch {
+            return Some(switch.ask(Join::Switch));
+        }
+        let song = self.songs.iter().find(|song| !song.is_received && !song.is_flowing)?;
+        match song.started {
+            None => Some(song.ask(Join::Follow)),
+            Some(started) => Some(Ask {
+                start: Start::Resume(position(song.ticket)?),
+                content_tag: started.content_tag,
+                ..song.ask(Join::Follow)
+            }),
+        }
+    }
+
+    fn wish(&mut self, song: SongId, at: Duration, playlist: Playlist, keeps_pause: bool) -> Wish {
+        self.last_ticket += 1;
+        Wish {
+            ticket: Ticket(self.last_ticket),
+            song,
+            playlist,
+            at,
+            asked: Instant::now(),
+            keeps_pause,
+            started: None,
+            details: None,
+            is_received: false,
+            is_flowing: false,
+            is_announced: false,
+        }
+    }
+
+    /// The song of this ticket, wherever it is.
+    pub(super) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Wish> {
+        self.switch.iter_mut().chain(&mut self.songs).find(|song| song.ticket == ticket)
+    }
+}
+
+impl Wish {
+    /// What comes after it by itself.
+    fn upcoming(&self) -> Option<Upcoming> {
+        let from = self.song.0.checked_add(1).map(SongId)?;
+        let follows = self.playlist.advances && from <= self.playlist.last;
+        follows.then_some(Upcoming { from, playlist: self.playlist })
+    }
+
+    fn ask(&self, join: Join) -> Ask {
+        Ask {
+            ticket: self.ticket,
+            song: self.song,
+            start: Start::Time(u64::try_from(self.at.as_millis()).unwrap_or(u64::MAX)),
+            content_tag: 0,
+            join,
+            asked: self.asked,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `trill`: see the library.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use trill::app::{self, Exit};
+use trill::options::{HELP, Invocation, VERSION, Verbosity};
+use trill::output::{DeviceEntry, list_devices};
+use trill::ui::console::Console;
+
+fn main() -> ExitCode {
+    let exit = match Invocation::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Help) => print(HELP),
+        Ok(Invocation::Version) => print(VERSION),
+        Ok(Invocation::ListDevices) => print_devices(),
+        Ok(Invocation::Run(options)) => app::run(&options),
+        Err(error) => fail(&format!("{error} (trill --help explains)"), Exit::Usage),
+    };
+    ExitCode::from(exit.code())
+}
+
+fn print_devices() -> Exit {
+    let devices = match list_devices() {
+        Ok(devices) => devices,
+        Err(error) => return fail(&error.to_string(), Exit::Failed),
+    };
+    if devices.is_empty() {
+        return fail("no sound device; --output wav:FILE and --output null need none", Exit::Failed);
+    }
+    let widest = devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
+    let line = |device: &DeviceEntry| {
+        let default = if device.is_default { "  (default)" } else { "" };
+        format!("{:<widest$}  {}{default}", device.id, device.name)
+    };
+    print(&devices.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn print(text: &str) -> Exit {
+    Console::plain(Verbosity::Normal).print(text);
+    Exit::Done
+}
+
+fn fail(reason: &str, exit: Exit) -> Exit {
+    Console::plain(Verbosity::Normal).error(reason);
+    exit
+}

@@ -1,0 +1,456 @@
+//! The connection to a server: one socket, two threads, one session machine between them.
+//!
+//! ```text
+//!              commands: list, info, play, stop
+//!                         │            (any thread)
+//!                 ┌───────▼────────┐
+//!   socket ──────▶│ Mutex<Session> │──condvar──▶ writer thread ──▶ socket
+//!   reader thread └───────┬────────┘             (and the clock)
+//!                         ├─▶ DATA: straight into the compressed buffer
+//!                         └─▶ everything else: an Event
+//! ```
+//!
+//! Everything that changes the machine collects at once what it wants to say, so the writer copies bytes out of the
+//! lock and writes them without it. A [`Connection`] is used once: when it ends there is exactly one
+//! [`Event::Closed`], and whoever wants to go on opens another.
+
+mod connect;
+mod session;
+
+use std::fmt;
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use embedded_io::Write;
+use trill_proto::error::{ErrorCode, Refusal as RefusalReason, SessionError};
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::message::{EndReason, GoodbyeReason, Start, Started};
+use trill_proto::time;
+use trill_proto::transport::blocking::{Received, receive};
+use trill_proto::transport::std_io::StdIo;
+
+use crate::buffer::{Buffer, Delivery, Join, Supplier, Ticket};
+use crate::options::ServerAddress;
+
+pub use connect::ConnectError;
+use session::Session;
+
+/// How long to try one address of a server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes read from the socket at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How this run of the program introduces itself, on every connection alike.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// For the server's log.
+    pub name: String,
+    /// Random.
+    pub nonce: [u8; 16],
+}
+
+/// A PLAY to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// Names the answer.
+    pub ticket: Ticket,
+    /// The song.
+    pub song: SongId,
+    /// Where to begin. [`Start::Resume`] goes on with a song that is in the buffer under the same ticket.
+    pub start: Start,
+    /// The content tag that the song must have, or 0 for any.
+    pub content_tag: u64,
+    /// How it comes into the buffer.
+    pub join: Join,
+    /// When the user asked for it.
+    pub asked: Instant,
+}
+
+/// A song as the server describes it. Its texts are whatever the server sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Song {
+    /// The song.
+    pub id: SongId,
+    /// `None` until the server has measured it.
+    pub duration: Option<Duration>,
+    /// Bytes of audio.
+    pub size_bytes: u64,
+    /// Mean bit rate in bit/s; 0 if unknown.
+    pub bitrate: u32,
+    /// Sample rate in Hz; 0 if unknown.
+    pub rate: u32,
+    /// 1 or 2; 0 if unknown.
+    pub channels: u8,
+    /// 0 if unknown.
+    pub track: u16,
+    /// Never empty in practice.
+    pub title: String,
+    /// Empty if unknown.
+    pub artist: String,
+    /// Empty if unknown.
+    pub album: String,
+}
+
+/// What came from the server.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The connection is open.
+    Welcome {
+        /// How the server calls itself; may be empty.
+        server_name: String,
+        /// Songs it has; `None` while it is still looking.
+        song_count: Option<u32>,
+    },
+    /// The answer to [`Connection::list`].
+    Page {
+        /// The request.
+        request: RequestId,
+        /// In the order of their numbers.
+        songs: Vec<Song>,
+        /// Songs in the library.
+        total: u32,
+        /// Where the next page begins; `None` after the last.
+        next: Option<SongId>,
+    },
+    /// The answer to [`Connection::info`].
+    Info {
+        /// The request.
+        request: RequestId,
+        /// The song.
+        song: Song,
+    },
+    /// A LIST or INFO was refused.
+    RequestRefused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A song begins to arrive, or goes on.
+    Started {
+        /// The wish.
+        ticket: Ticket,
+        /// What the server says of it.
+        started: Started,
+    },
+    /// No more of the song comes.
+    Ended {
+        /// The wish.
+        ticket: Ticket,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A PLAY was refused.
+    PlayRefused {
+        /// The wish.
+        ticket: Ticket,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The last event of a connection.
+    Closed(CloseReason),
+}
+
+/// What a server says that does not do what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people; whatever the server sent.
+    pub text: String,
+}
+
+/// Why a connection is over. `Display` says it in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The network failed. Build a new one.
+    Lost(io::ErrorKind),
+    /// The server closed it without a word. Build a new one, unless it never said a word at all.
+    Ended,
+    /// The server said goodbye. Build a new one if it restarts, else give up.
+    Goodbye(GoodbyeReason),
+    /// The server broke the protocol, or is silent: see the error.
+    Session(SessionError),
+    /// The server gave the client up, and said why.
+    Peer(Refusal),
+    /// This side closed it.
+    Done,
+}
+
+impl CloseReason {
+    /// Whether another connection may fare better.
+    pub fn is_worth_a_retry(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::Ended => true,
+            Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
+            Self::Session(error) => matches!(error, SessionError::Silent | SessionError::Refused(RefusalReason::Busy)),
+            Self::Peer(refusal) => {
+                matches!(refusal.code, ErrorCode::SILENT | ErrorCode::TOO_FAST | ErrorCode::HELLO_TIMEOUT)
+            }
+            Self::Done => false,
+        }
+    }
+}
+
+impl From<SessionError> for CloseReason {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// Whom to tell an [`Event`]. Called under the connection's lock: it must only pass the event on.
+pub type Notify = Box<dyn Fn(Event) + Send + Sync>;
+
+/// One connection to a server.
+pub struct Connection {
+    socket: TcpStream,
+    epoch: Instant,
+    buffer: Arc<Buffer>,
+    notify: Notify,
+    session: Mutex<Session>,
+    wake_writer: Condvar,
+}
+
+impl Connection {
+    /// Connects and introduces itself. [`Event::Welcome`] follows, or [`Event::Closed`].
+    ///
+    /// Blocks while the name is looked up and its addresses are tried, each for some seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], if nothing answers at the address.
+    pub fn open(
+        address: &ServerAddress,
+        identity: &Identity,
+        buffer: Arc<Buffer>,
+        notify: Notify,
+    ) -> Result<Arc<Self>, ConnectError> {
+        let socket = connect::connect(address, CONNECT_TIMEOUT)?;
+        let prepared = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIMEOUT)));
+        prepared.map_err(|error| ConnectError::local(address, &error))?;
+        let connection = Arc::new(Self {
+            socket,
+            epoch: Instant::now(),
+            buffer,
+            notify,
+            session: Mutex::new(Session::new(time::Instant::from_micros(0), identity)),
+            wake_writer: Condvar::new(),
+        });
+        let (reading, writing) = (connection.clone(), connection.clone());
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
+        spawn("network writer", Box::new(move || writing.write()))
+            .and_then(|_| spawn("network reader", Box::new(move || reading.read())))
+            .map_err(|error| {
+                connection.close();
+                ConnectError::local(address, &error)
+            })?;
+        Ok(connection)
+    }
+
+    // ── commands ──
+
+    /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`].
+    pub fn list(&self, first: SongId, at_most: u32) -> RequestId {
+        self.command(|session, _| session.list(first, at_most))
+    }
+
+    /// Asks for one song's particulars: [`Event::Info`] or [`Event::RequestRefused`].
+    pub fn info(&self, song: SongId) -> RequestId {
+        self.command(|session, _| session.info(song))
+    }
+
+    /// Asks for a song: [`Event::Started`] and [`Event::Ended`], or [`Event::PlayRefused`]. The one before plays on
+    /// until it starts; one that was asked for and has not started is given up.
+    pub fn play(&self, ask: &Ask) {
+        self.command(|session, now| session.play(now, ask));
+    }
+
+    /// Ends every song, and drops what is buffered. No event of any of them follows.
+    pub fn stop(&self) {
+        self.command(|session, _| {
+            session.stop();
+            // Under the lock, so that no STARTED comes in between.
+            self.buffer.clear();
+        });
+    }
+
+    /// Says goodbye and closes the connection. Returns when both threads know; the last bytes may still be on their
+    /// way.
+    pub fn close(&self) {
+        let mut session = self.lock();
+        session.close(self.now());
+        drop(session);
+        self.wake_writer.notify_all();
+    }
+
+    /// Waits until what [`close`](Self::close) said is with the operating system, at most so long.
+    pub fn wait_until_closed(&self, at_most: Duration) {
+        let is_open = |session: &mut Session| !session.is_written();
+        drop(self.wake_writer.wait_timeout_while(self.lock(), at_most, is_open));
+    }
+
+    fn command<T>(&self, run: impl FnOnce(&mut Session, time::Instant) -> T) -> T {
+        let mut session = self.lock();
+        while let Some(wait) = session.too_fast(Instant::now()) {
+            drop(session);
+            thread::sleep(wait);
+            session = self.lock();
+        }
+        let now = self.now();
+        let result = run(&mut session, now);
+        session.collect(now);
+        drop(session);
+        self.wake_writer.notify_all();
+        result
+    }
+
+    // ── threads ──
+
+    fn read(self: &Arc<Self>) {
+        let mut input = vec![0; READ_BYTES];
+        let mut socket = StdIo(&self.socket);
+        let reason = loop {
+            let taken = match receive(&mut socket, &mut input) {
+                Ok(Received::Bytes(count)) => self.take(&input[..count]),
+                Ok(Received::Nothing) => Ok(()),
+                Ok(Received::Closed) => Err(CloseReason::Ended),
+                Err(error) => Err(CloseReason::Lost(error.0.kind())),
+            };
+            if let Err(reason) = taken {
+                break reason;
+            }
+        };
+        let mut session = self.lock();
+        let reason = session.end(reason);
+        session.collect(self.now());
+        (self.notify)(Event::Closed(reason));
+        drop(session);
+        self.wake_writer.notify_all();
+    }
+
+    /// Hands what was read to the machine, and what it makes of it to whom it concerns.
+    fn take(self: &Arc<Self>, input: &[u8]) -> Result<(), CloseReason> {
+        let mut session = self.lock();
+        let now = self.now();
+        let supplier = |stream| -> Arc<dyn Supplier> { Arc::new(Stream { connection: self.clone(), stream }) };
+        let taken = session.take(now, input, &self.buffer, &supplier, &self.notify);
+        session.collect(now);
+        let has_output = session.has_output();
+        drop(session);
+        if has_output {
+            self.wake_writer.notify_all();
+        }
+        taken
+    }
+
+    fn write(&self) {
+        let mut socket = StdIo(&self.socket);
+        while let Some(bytes) = self.next_output() {
+            if let Err(error) = socket.write_all(&bytes) {
+                self.lock().end(CloseReason::Lost(kind_of(&error)));
+                break;
+            }
+        }
+        self.lock().set_written();
+        self.wake_writer.notify_all();
+        // Wakes the reader, if it is not what ended this. A socket that is gone cannot be shut down: as well.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Waits for bytes to write, and keeps the machine's time meanwhile. `None` when the session is over.
+    fn next_output(&self) -> Option<Vec<u8>> {
+        let mut session = self.lock();
+        loop {
+            let now = self.now();
+            session.handle_timeout(now);
+            session.collect(now);
+            if session.has_output() {
+                return Some(session.take_output());
+            }
+            let wait = session.poll_timeout()?.saturating_since(now);
+            session = match self.wake_writer.wait_timeout(session, wait) {
+                Ok((session, _)) => session,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+
+    fn now(&self) -> time::Instant {
+        let micros = self.epoch.elapsed().as_micros();
+        time::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Session> {
+        // A machine that panicked would be a bug; the other thread goes on to close the connection.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// One stream of a connection, as the buffer knows it.
+struct Stream {
+    connection: Arc<Connection>,
+    stream: StreamId,
+}
+
+impl Supplier for Stream {
+    fn release(&self, bytes: usize) {
+        let mut session = self.connection.lock();
+        if session.release(self.stream, bytes) {
+            session.collect(self.connection.now());
+            drop(session);
+            self.connection.wake_writer.notify_all();
+        }
+    }
+
+    fn delivery(&self) -> Delivery {
+        let session = self.connection.lock();
+        session.delivery(self.connection.now())
+    }
+}
+
+fn kind_of(error: &impl embedded_io::Error) -> io::ErrorKind {
+    match error.kind() {
+        embedded_io::ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+        embedded_io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
+        _ => io::ErrorKind::BrokenPipe,
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = ErrorCode::ALL.iter().find(|(_, code)| *code == self.code);
+        match (known, self.text.is_empty()) {
+            (_, false) => f.write_str(&crate::ui::text::clean(&self.text)),
+            (Some((name, _)), true) => write!(f, "{}", name.to_ascii_lowercase().replace('_', " ")),
+            (None, true) => write!(f, "error {}", self.code.0),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(kind) => write!(f, "the connection broke: {kind}"),
+            Self::Ended => f.write_str("the server closed the connection"),
+            Self::Goodbye(GoodbyeReason::Restarting) => f.write_str("the server is shutting down"),
+            Self::Goodbye(GoodbyeReason::Superseded) => f.write_str("another connection took this one's place"),
+            Self::Goodbye(_) => f.write_str("the server said goodbye"),
+            Self::Session(error) => error.fmt(f),
+            Self::Peer(refusal) => write!(f, "the server gave up: {refusal}"),
+            Self::Done => f.write_str("the connection is closed"),
+        }
+    }
+}

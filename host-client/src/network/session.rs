@@ -1,0 +1,328 @@
+//! What a connection's lock protects: the session machine, what waits to be written, and what was asked for.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use trill_proto::error::SessionError;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::limits::{COMMAND_BURST, COMMANDS_PER_SECOND};
+use trill_proto::message::{self, EndReason, GoodbyeReason, Kind, ListEnd, Start, Started};
+use trill_proto::session::client::{self, Client, PlayRequest};
+use trill_proto::time;
+
+use super::{Ask, CloseReason, Event, Identity, Notify, Refusal, Song};
+use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Supplier, Ticket};
+
+/// Of what a server allows, this much is left for its PINGs to be answered and for clocks to differ.
+const SPARE_COMMANDS: u32 = 64;
+
+/// The state of one connection.
+pub(super) struct Session {
+    client: Client,
+    output: Vec<u8>,
+    asked: Asked,
+    allowance: Allowance,
+    /// Why the session is over; set once.
+    ending: Option<CloseReason>,
+    /// The writer has written its last.
+    is_written: bool,
+}
+
+impl Session {
+    pub(super) fn new(now: time::Instant, identity: &Identity) -> Self {
+        let Identity { name, nonce } = identity;
+        Self {
+            client: Client::new(now, &client::Identity { name, nonce: *nonce, roles: 0 }),
+            output: Vec::new(),
+            asked: Asked::default(),
+            allowance: Allowance { commands: f64::from(COMMAND_BURST - SPARE_COMMANDS), counted: Instant::now() },
+            ending: None,
+            is_written: false,
+        }
+    }
+
+    // ── commands; the outbox was emptied after whatever came before ──
+
+    pub(super) fn list(&mut self, first: SongId, at_most: u32) -> RequestId {
+        let request = self.client.list(first, at_most).expect(ROOM);
+        let songs = Vec::new();
+        self.asked.requests.insert(request, Request { first: Some(first), at_most, songs });
+        request
+    }
+
+    pub(super) fn info(&mut self, song: SongId) -> RequestId {
+        let request = self.client.info(song).expect(ROOM);
+        self.asked.requests.insert(request, Request { first: None, at_most: 1, songs: Vec::new() });
+        request
+    }
+
+    pub(super) fn play(&mut self, now: time::Instant, ask: &Ask) {
+        let Ask { song, start, content_tag, .. } = *ask;
+        // Every song has the whole buffer to itself: one that follows or is resumed finds others' bytes in it, but
+        // those only become fewer.
+        let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES };
+        let stream = self.client.play(now, &wanted).expect(ROOM);
+        self.asked.pending = Some((stream, *ask));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.client.stop().expect(ROOM);
+        (self.asked.current, self.asked.pending) = (None, None);
+    }
+
+    pub(super) fn close(&mut self, now: time::Instant) {
+        self.client.goodbye(GoodbyeReason::Done);
+        self.end(CloseReason::Done);
+        self.collect(now);
+    }
+
+    /// How long to wait before the next command, so that the server does not take it for a flood.
+    pub(super) fn too_fast(&mut self, now: Instant) -> Option<Duration> {
+        self.allowance.take(now).err()
+    }
+
+    // ── the reader's side ──
+
+    /// Hands `input` to the machine, and acts on what it makes of it.
+    pub(super) fn take(
+        &mut self,
+        now: time::Instant,
+        mut input: &[u8],
+        buffer: &Buffer,
+        supplier: &dyn Fn(StreamId) -> Arc<dyn Supplier>,
+        notify: &Notify,
+    ) -> Result<(), CloseReason> {
+        while !input.is_empty() {
+            let (taken, event) = self.client.handle_input(now, input)?;
+            if let Some(event) = event {
+                self.asked.act_on(event, buffer, supplier, notify)?;
+            }
+            input = &input[taken..];
+        }
+        Ok(())
+    }
+
+    /// The session is over. Returns why: what was said first.
+    pub(super) fn end(&mut self, reason: CloseReason) -> CloseReason {
+        if self.client.is_open() {
+            // The machine ended itself if it was its error; what the threads noticed it has to be told.
+            self.client.goodbye(GoodbyeReason::Done);
+        }
+        self.ending.get_or_insert(reason).clone()
+    }
+
+    // ── the writer's side ──
+
+    pub(super) fn handle_timeout(&mut self, now: time::Instant) {
+        if let Err(error) = self.client.handle_timeout(now) {
+            self.ending.get_or_insert(error.into());
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<time::Instant> {
+        self.client.poll_timeout().filter(|_| self.ending.is_none())
+    }
+
+    /// Takes from the machine what it wants to say.
+    pub(super) fn collect(&mut self, now: time::Instant) {
+        while let Some(bytes) = self.client.poll_transmit(now) {
+            self.output.extend_from_slice(bytes);
+        }
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    pub(super) fn take_output(&mut self) -> Vec<u8> {
+        mem::take(&mut self.output)
+    }
+
+    pub(super) fn set_written(&mut self) {
+        self.is_written = true;
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    // ── the buffer's side ──
+
+    /// Returns whether there is something to write now.
+    pub(super) fn release(&mut self, stream: StreamId, bytes: usize) -> bool {
+        self.client.release(stream, bytes)
+    }
+
+    pub(super) fn delivery(&self, now: time::Instant) -> Delivery {
+        Delivery { bytes_per_second: self.client.delivery_rate(now), round_trip: self.client.round_trip() }
+    }
+}
+
+/// Why a command always finds room in the machine's outbox.
+const ROOM: &str = "the outbox is emptied after every call, and holds any one command";
+
+/// What was asked for and is not answered.
+#[derive(Default)]
+struct Asked {
+    requests: BTreeMap<RequestId, Request>,
+    pending: Option<(StreamId, Ask)>,
+    current: Option<(StreamId, Ticket)>,
+}
+
+/// A LIST, or an INFO: that has no first song.
+struct Request {
+    first: Option<SongId>,
+    at_most: u32,
+    songs: Vec<Song>,
+}
+
+impl Asked {
+    fn act_on(
+        &mut self,
+        event: client::Event<'_>,
+        buffer: &Buffer,
+        supplier: &dyn Fn(StreamId) -> Arc<dyn Supplier>,
+        notify: &Notify,
+    ) -> Result<(), CloseReason> {
+        match event {
+            client::Event::Welcome(welcome) => notify(Event::Welcome {
+                server_name: welcome.server_name.to_owned(),
+                song_count: (welcome.generation != 0).then_some(welcome.song_count),
+            }),
+            client::Event::Song(song) => self.on_song(&song, notify)?,
+            client::Event::ListEnd(end) => self.on_list_end(end, notify)?,
+            client::Event::Started(started) => self.on_started(started, buffer, supplier, notify)?,
+            client::Event::Data { stream, bytes } => {
+                if let Some((_, ticket)) = self.current.filter(|(current, _)| *current == stream) {
+                    buffer.push(ticket, bytes);
+                }
+            }
+            client::Event::Ended { stream, reason } => self.on_ended(stream, reason, buffer, notify),
+            client::Event::Failed(error) => self.on_failed(&error, buffer, notify)?,
+            client::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
+        }
+        Ok(())
+    }
+
+    fn on_song(&mut self, song: &message::Song<'_>, notify: &Notify) -> Result<(), CloseReason> {
+        let id = song.request;
+        let unexpected = || CloseReason::Session(SessionError::Unexpected(Kind::Song));
+        let request = self.requests.get_mut(&id).ok_or_else(unexpected)?;
+        if request.first.is_none() {
+            self.requests.remove(&id);
+            notify(Event::Info { request: id, song: Song::from(song) });
+        } else if request.songs.len() < request.at_most as usize {
+            request.songs.push(Song::from(song));
+        } else {
+            return Err(unexpected());
+        }
+        Ok(())
+    }
+
+    fn on_list_end(&mut self, end: ListEnd, notify: &Notify) -> Result<(), CloseReason> {
+        let request = self.requests.remove(&end.request).and_then(|request| Some((request.first?, request.songs)));
+        let Some((first, songs)) = request else {
+            return Err(SessionError::Unexpected(Kind::ListEnd).into());
+        };
+        // A list that does not advance would never end.
+        if end.next.is_some_and(|next| next <= first) {
+            return Err(SessionError::Malformed(Kind::ListEnd).into());
+        }
+        notify(Event::Page { request: end.request, songs, total: end.total, next: end.next });
+        Ok(())
+    }
+
+    fn on_started(
+        &mut self,
+        started: Started,
+        buffer: &Buffer,
+        supplier: &dyn Fn(StreamId) -> Arc<dyn Supplier>,
+        notify: &Notify,
+    ) -> Result<(), CloseReason> {
+        // The machine reports none that was not asked for last.
+        let Some((stream, ask)) = self.pending.take_if(|(stream, _)| *stream == started.stream) else { return Ok(()) };
+        let Ask { ticket, asked, .. } = ask;
+        // Before the player can know: what it reports of the song comes after this.
+        notify(Event::Started { ticket, started });
+        let supplier = supplier(stream);
+        let is_answer = started.song == ask.song
+            && match ask.start {
+                Start::Resume(_) => buffer.resume(ticket, &started, supplier),
+                Start::Time(_) => {
+                    buffer.start(Arrival { ticket, started, asked, supplier }, ask.join);
+                    true
+                }
+            };
+        if !is_answer {
+            return Err(SessionError::Malformed(Kind::Started).into());
+        }
+        self.current = Some((stream, ticket));
+        Ok(())
+    }
+
+    fn on_ended(&mut self, stream: StreamId, reason: EndReason, buffer: &Buffer, notify: &Notify) {
+        let pending = self.pending.take_if(|(pending, _)| *pending == stream).map(|(_, ask)| ask.ticket);
+        let current = self.current.take_if(|(current, _)| *current == stream).map(|(_, ticket)| ticket);
+        if let Some(ticket) = current.or(pending) {
+            // Before the player can know, as above.
+            notify(Event::Ended { ticket, reason });
+            buffer.end(ticket);
+        }
+    }
+
+    fn on_failed(&mut self, error: &message::Error<'_>, buffer: &Buffer, notify: &Notify) -> Result<(), CloseReason> {
+        let refusal = Refusal { code: error.code, text: error.text.to_owned() };
+        if error.code.is_fatal() {
+            return Err(CloseReason::Peer(refusal));
+        }
+        if self.requests.remove(&RequestId(error.id)).is_some() {
+            notify(Event::RequestRefused { request: RequestId(error.id), refusal });
+        } else if let Some((_, ask)) = self.pending.take_if(|(stream, _)| stream.0 == error.id) {
+            notify(Event::PlayRefused { ticket: ask.ticket, refusal });
+        } else if let Some((_, ticket)) = self.current.take_if(|(stream, _)| stream.0 == error.id) {
+            notify(Event::Ended { ticket, reason: EndReason::Failed });
+            buffer.end(ticket);
+        }
+        Ok(())
+    }
+}
+
+impl From<&message::Song<'_>> for Song {
+    fn from(song: &message::Song<'_>) -> Self {
+        Self {
+            id: song.song,
+            duration: song.duration_ms.map(|ms| Duration::from_millis(ms.into())),
+            size_bytes: song.size_bytes,
+            bitrate: song.bitrate,
+            rate: song.rate,
+            channels: song.channels,
+            track: song.track,
+            title: song.title.to_owned(),
+            artist: song.artist.to_owned(),
+            album: song.album.to_owned(),
+        }
+    }
+}
+
+/// How many commands may be sent now: the server counts in the same way.
+struct Allowance {
+    commands: f64,
+    counted: Instant,
+}
+
+impl Allowance {
+    /// Takes one command, or says how long to wait for it.
+    fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let rate = f64::from(COMMANDS_PER_SECOND);
+        let earned = now.saturating_duration_since(self.counted).as_secs_f64() * rate;
+        self.commands = (self.commands + earned).min(f64::from(COMMAND_BURST - SPARE_COMMANDS));
+        self.counted = now;
+        if self.commands < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - self.commands) / rate));
+        }
+        self.commands -= 1.0;
+        Ok(())
+    }
+}

@@ -1,0 +1,334 @@
+//! The player's thread: compressed bytes in, sound out.
+//!
+//! ```text
+//!   Buffer ──▶ Decoder ──▶ Playback: begin? trim? over? ──▶ Output
+//! ```
+//!
+//! Only this thread writes to the [`Output`], and it takes its orders from the [`Buffer`] alone: a song is played as
+//! long as it is the first there. When it is not any more, because another took its place or everything was
+//! stopped, this thread discards what the output still holds *before* it looks at what comes next. So not one sample
+//! of an old song follows a switch, however the threads interleave. Pause and volume go past it, to [`Controls`].
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use trill_proto::message::Started;
+use trill_proto::playback::{Playback, Step, Supply};
+
+use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Ticket, Turn, View};
+use crate::decoder::{self, Decoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
+use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
+
+/// A device with nothing to play is given back after this long.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How often a player that waits for bytes looks whether the output has run dry.
+const DRY_POLL: Duration = Duration::from_millis(20);
+
+/// The sample rates that MP3 knows (ISO/IEC 11172-3, 13818-3 and the 2.5 extension).
+const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
+
+/// What becomes of the songs.
+#[derive(Debug)]
+pub enum Event {
+    /// It is this song's turn; nothing of another is heard any more, but for the end of one it follows.
+    Began(Ticket),
+    /// Its first sample went to the output, so long after the user asked for it.
+    Sounded {
+        /// The song.
+        ticket: Ticket,
+        /// Since the command.
+        after: Duration,
+    },
+    /// It was heard to its end, or to where the next song joins it.
+    Finished(Ticket),
+    /// It cannot be heard.
+    Failed {
+        /// The song.
+        ticket: Ticket,
+        /// Why.
+        error: OutputError,
+    },
+}
+
+/// Where the player is in a song.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The song.
+    pub ticket: Ticket,
+    /// Waiting until enough has arrived.
+    pub is_buffering: bool,
+    started: Started,
+    /// Absolute sample from which the output counts its position.
+    counted_from: u64,
+}
+
+/// A handle on the player's thread. Dropping it ends the sound and waits for the thread.
+pub struct Player {
+    buffer: Arc<Buffer>,
+    controls: Controls,
+    progress: Arc<Mutex<Option<Progress>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Player {
+    /// Plays what comes into `buffer` through `output`, and tells `notify` of it.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it gives no thread.
+    pub fn spawn(
+        buffer: Arc<Buffer>,
+        (output, controls): (Output, Controls),
+        notify: impl Fn(Event) + Send + 'static,
+    ) -> io::Result<Self> {
+        buffer.connect_output(controls.clone());
+        let progress = Arc::new(Mutex::new(None));
+        let worker = Worker {
+            buffer: buffer.clone(),
+            output,
+            controls: controls.clone(),
+            notify: Box::new(notify),
+            progress: progress.clone(),
+            format: None,
+            front: vec![0; LOOKAHEAD_BYTES],
+            pcm: Box::new([0; PCM_SAMPLES]),
+        };
+        let thread = thread::Builder::new().name("player".into()).spawn(move || worker.run())?;
+        Ok(Self { buffer, controls, progress, thread: Some(thread) })
+    }
+
+    /// Pause, volume, counters.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// Where it is; `None` when nothing is played.
+    pub fn progress(&self) -> Option<Progress> {
+        *lock(&self.progress)
+    }
+
+    /// The time of the music that is heard now.
+    pub fn position(&self, progress: &Progress) -> Duration {
+        let sample = progress.counted_from + self.controls.position_frames();
+        Duration::from_millis(progress.started.millis_at(sample))
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.buffer.close();
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, that was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Worker {
+    buffer: Arc<Buffer>,
+    output: Output,
+    controls: Controls,
+    notify: Box<dyn Fn(Event) + Send>,
+    progress: Arc<Mutex<Option<Progress>>>,
+    /// What the output was started with last.
+    format: Option<PcmFormat>,
+    front: Vec<u8>,
+    pcm: Box<[i16; PCM_SAMPLES]>,
+}
+
+/// The song at hand.
+struct Song {
+    ticket: Ticket,
+    started: Started,
+    decoder: Decoder,
+    playback: Playback,
+    /// When the user asked for it, until its first sample went out.
+    asked: Option<Instant>,
+}
+
+/// How a song came to its end.
+enum Outcome {
+    /// As it should.
+    Heard,
+    /// It is not wanted any more.
+    Unwanted,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            match self.buffer.wait_for_song(IDLE) {
+                Turn::Closed => return,
+                Turn::Idle => self.output.release(),
+                Turn::Play(arrival) => self.play(arrival),
+            }
+        }
+    }
+
+    fn play(&mut self, arrival: Arrival) {
+        let ticket = arrival.ticket;
+        let outcome = self.play_to_end(arrival);
+        if !matches!(outcome, Ok(Outcome::Heard)) {
+            self.output.discard();
+        }
+        *lock(&self.progress) = None;
+        self.buffer.finish(ticket);
+        match outcome {
+            Ok(Outcome::Heard) => (self.notify)(Event::Finished(ticket)),
+            Ok(Outcome::Unwanted) => {}
+            Err(error) => (self.notify)(Event::Failed { ticket, error }),
+        }
+    }
+
+    fn play_to_end(&mut self, arrival: Arrival) -> Result<Outcome, OutputError> {
+        let Arrival { ticket, started, asked, .. } = arrival;
+        let playback = Playback::new(&started);
+        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked: Some(asked) };
+        self.begin(&song)?;
+        (self.notify)(Event::Began(ticket));
+        loop {
+            let Some(view) = self.buffer.peek(ticket, &mut self.front) else { return Ok(Outcome::Unwanted) };
+            let step = self.next_step(&mut song, &view);
+            self.show_buffering(song.playback.is_buffering());
+            match step {
+                Step::Wait => self.wait(&mut song, &view),
+                Step::Decode => self.decode(&mut song, &view)?,
+                Step::Drain => return self.drain(ticket),
+            }
+        }
+    }
+
+    /// Opens the device, if need be, while the first bytes are on their way.
+    fn begin(&mut self, song: &Song) -> Result<(), OutputError> {
+        let Started { rate, channels, first_sample, discard, .. } = song.started;
+        // What a server says may be wrong, and of a song without audio it says nothing: the frames will tell.
+        let is_plausible = SAMPLE_RATES.contains(&rate) && (1..=2).contains(&channels);
+        self.format = is_plausible.then_some(PcmFormat { rate, channels: channels.into() });
+        if let Some(format) = self.format {
+            self.output.start(format)?;
+        }
+        self.count_from(song, first_sample + u64::from(discard));
+        Ok(())
+    }
+
+    fn next_step(&self, song: &mut Song, view: &View) -> Step {
+        // Of interest only to a decision that is still to be made.
+        let delivery = song.playback.is_buffering().then(|| self.buffer.delivery(song.ticket)).flatten();
+        let Delivery { bytes_per_second, round_trip } =
+            delivery.unwrap_or(Delivery { bytes_per_second: 0, round_trip: Duration::ZERO });
+        let supply = Supply {
+            buffered: view.buffered,
+            received: view.received,
+            capacity: CAPACITY_BYTES as usize,
+            delivery_rate: bytes_per_second,
+            round_trip,
+        };
+        match song.playback.next_step(&supply) {
+            // The rest will never come: what is here is all there is.
+            Step::Wait if view.is_over && view.buffered > 0 => Step::Decode,
+            Step::Wait if view.is_over => {
+                song.playback.on_undecodable_rest();
+                Step::Drain
+            }
+            step => step,
+        }
+    }
+
+    fn wait(&self, song: &mut Song, view: &View) {
+        self.buffer.wait_for_more(song.ticket, view.received, DRY_POLL);
+        if self.controls.queued_frames() == 0 {
+            song.playback.on_dry();
+        }
+    }
+
+    fn decode(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
+        let at_end = view.is_over && view.copied == view.buffered;
+        match song.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
+            decoder::Step::Frame(frame) => {
+                self.buffer.consume(song.ticket, frame.consumed);
+                self.put(song, &frame)
+            }
+            decoder::Step::Junk { consumed } => {
+                self.buffer.consume(song.ticket, consumed);
+                Ok(())
+            }
+            // Not after `next_step` found enough.
+            decoder::Step::NeedMore => Ok(()),
+        }
+    }
+
+    /// Puts out what is to be heard of a decoded frame.
+    fn put(&mut self, song: &mut Song, frame: &decoder::Frame) -> Result<(), OutputError> {
+        let channels = usize::from(frame.channels);
+        let nominal = frame.nominal_samples;
+        if frame.samples < nominal {
+            // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
+            self.pcm[frame.samples * channels..nominal * channels].fill(0);
+        }
+        let begins = song.playback.next_sample();
+        let heard = song.playback.on_frame(nominal, nominal);
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let format = PcmFormat { rate: frame.rate, channels: frame.channels.into() };
+        if self.format != Some(format) {
+            self.output.start(format)?;
+            self.format = Some(format);
+            self.count_from(song, begins + heard.start as u64);
+        }
+        let is_written = write(&mut self.output, &self.pcm[heard.start * channels..heard.end * channels], || {
+            self.buffer.is_first(song.ticket)
+        })?;
+        if is_written && let Some(asked) = song.asked.take() {
+            (self.notify)(Event::Sounded { ticket: song.ticket, after: asked.elapsed() });
+        }
+        Ok(())
+    }
+
+    /// Lets the end be heard, unless another song joins it or takes its place.
+    fn drain(&mut self, ticket: Ticket) -> Result<Outcome, OutputError> {
+        loop {
+            if !self.buffer.is_first(ticket) {
+                return Ok(Outcome::Unwanted);
+            }
+            if self.format.is_none() || self.buffer.is_followed(ticket) || self.output.drain()? == Drained::Heard {
+                return Ok(Outcome::Heard);
+            }
+        }
+    }
+
+    fn count_from(&self, song: &Song, sample: u64) {
+        *lock(&self.progress) = Some(Progress {
+            ticket: song.ticket,
+            is_buffering: song.playback.is_buffering(),
+            started: song.started,
+            counted_from: sample,
+        });
+    }
+
+    fn show_buffering(&self, is_buffering: bool) {
+        if let Some(progress) = lock(&self.progress).as_mut() {
+            progress.is_buffering = is_buffering;
+        }
+    }
+}
+
+/// Writes all of `samples`, as long as they are wanted. Returns whether they still were.
+fn write(output: &mut Output, mut samples: &[i16], is_wanted: impl Fn() -> bool) -> Result<bool, OutputError> {
+    loop {
+        match output.write(samples)? {
+            Written::All => return Ok(true),
+            Written::Interrupted { .. } if !is_wanted() => return Ok(false),
+            Written::Interrupted { taken } => samples = &samples[taken..],
+        }
+    }
+}
+
+fn lock(progress: &Mutex<Option<Progress>>) -> MutexGuard<'_, Option<Progress>> {
+    // Plain values: nobody leaves them half changed.
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

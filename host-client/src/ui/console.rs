@@ -1,0 +1,117 @@
+//! Where text goes: standard output and error, or the screen above the prompt.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::prompt::Screen;
+use super::text::Charset;
+use crate::options::Verbosity;
+
+/// Columns to assume of a terminal that does not say.
+const USUAL_COLUMNS: usize = 80;
+
+/// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
+#[derive(Debug)]
+pub struct Console {
+    verbosity: Verbosity,
+    charset: Charset,
+    /// Text for standard output appears above the prompt.
+    screen: Option<Screen>,
+    is_output_gone: bool,
+}
+
+impl Console {
+    /// Plain lines, on standard output and error.
+    pub fn plain(verbosity: Verbosity) -> Self {
+        Self { verbosity, charset: Charset::detect(), screen: None, is_output_gone: false }
+    }
+
+    /// Lines above the prompt.
+    pub fn above_prompt(verbosity: Verbosity, screen: Screen) -> Self {
+        Self { screen: Some(screen), ..Self::plain(verbosity) }
+    }
+
+    /// Which characters may be drawn with.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// Whether there is a prompt.
+    pub fn is_interactive(&self) -> bool {
+        self.screen.is_some()
+    }
+
+    /// Columns of the terminal that results are shown on; `None` if they go elsewhere.
+    pub fn columns(&self) -> Option<usize> {
+        if !io::stdout().is_terminal() {
+            return None;
+        }
+        let size = terminal_size::terminal_size();
+        Some(size.map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0)))
+    }
+
+    /// Whoever read the results has gone away: there is no need to make more of them.
+    pub fn is_output_gone(&self) -> bool {
+        self.is_output_gone
+    }
+
+    /// What was asked for: one line or several.
+    pub fn print(&mut self, text: &str) {
+        let text = text.trim_end_matches('\n');
+        match &self.screen {
+            Some(screen) => screen.print(text),
+            None if self.is_output_gone => {}
+            None => {
+                let mut out = io::stdout().lock();
+                self.is_output_gone = writeln!(out, "{text}").and_then(|()| out.flush()).is_err();
+            }
+        }
+    }
+
+    /// Something failed: one line.
+    pub fn error(&self, text: &str) {
+        match &self.screen {
+            Some(screen) => screen.print(text),
+            None => to_stderr(&format!("trill: {text}")),
+        }
+    }
+
+    /// Something that a listener may want to know: one line.
+    pub fn notice(&self, text: &str) {
+        self.say(Verbosity::Normal, text);
+    }
+
+    /// Something that explains what happens: one line.
+    pub fn verbose(&self, text: &str) {
+        self.say(Verbosity::Verbose, text);
+    }
+
+    /// A detail: one line.
+    pub fn debug(&self, text: &str) {
+        self.say(Verbosity::Debug, text);
+    }
+
+    /// Shows the line above the prompt, if there is one.
+    pub fn show_status(&self, line: impl FnOnce(usize, Charset) -> String) {
+        if let Some(screen) = &self.screen {
+            // A line that fills the last column leaves some terminals undecided about where they are.
+            let columns = self.columns().unwrap_or(USUAL_COLUMNS).saturating_sub(1);
+            screen.show_status(line(columns, self.charset));
+        }
+    }
+
+    fn say(&self, verbosity: Verbosity, text: &str) {
+        if self.verbosity < verbosity {
+            return;
+        }
+        match &self.screen {
+            // Sent to a file, it shall get there.
+            Some(screen) if io::stderr().is_terminal() => screen.print(text),
+            _ => to_stderr(text),
+        }
+    }
+}
+
+/// `eprintln!` without its panic.
+fn to_stderr(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

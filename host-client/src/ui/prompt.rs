@@ -1,0 +1,283 @@
+//! The prompt of a terminal, with a status line on the row above it.
+//!
+//! ```text
+//!   … what was printed
+//!   ▶ 3 Aria — Bach  1:02 [=====>------] 3:07  buf 12s  vol 80      ← status
+//!   trill> pl_                                                      ← rustyline
+//! ```
+//!
+//! Two threads: one reads lines, the other draws. Drawing has one of its own because rustyline's printer blocks
+//! while the user searches the history, and nothing else must.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
+use trill_proto::command;
+
+const PROMPT: &str = "trill> ";
+
+/// What the user typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A line.
+    Line(String),
+    /// There are no more lines.
+    End,
+    /// The user wants to leave, whatever is playing.
+    Quit,
+}
+
+/// A source of lines. Each is read only when it was [asked for](Self::next).
+#[derive(Debug)]
+pub struct Lines {
+    next: Sender<()>,
+}
+
+impl Lines {
+    /// Asks for one more line.
+    pub fn next(&self) {
+        // A source that is at its end needs no asking.
+        let _ = self.next.send(());
+    }
+
+    /// Lines of standard input, without a prompt.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it gives no thread.
+    pub fn of_stdin(tell: impl Fn(Input) + Send + 'static) -> io::Result<Self> {
+        let (next, wanted) = mpsc::channel();
+        thread::Builder::new().name("input".into()).spawn(move || read_stdin(&wanted, &tell))?;
+        Ok(Self { next })
+    }
+}
+
+/// Whether standard input and output are a terminal that can do more than print.
+pub fn is_possible() -> bool {
+    let is_dumb = std::env::var("TERM").is_ok_and(|term| matches!(term.as_str(), "dumb" | "cons25" | "emacs" | ""));
+    io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
+}
+
+/// Starts a prompt.
+///
+/// # Errors
+///
+/// What rustyline says of the terminal, or the system's if it gives no thread.
+pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), ReadlineError> {
+    let config = Config::builder()
+        .auto_add_history(true)
+        .completion_type(CompletionType::List)
+        .completion_show_all_if_ambiguous(true)
+        .build();
+    let history = MemHistory::with_config(&config);
+    let mut editor = Editor::with_history(config, history)?;
+    editor.set_helper(Some(Commands));
+    let printer = editor.create_external_printer()?;
+    let (draw, drawings) = mpsc::channel();
+    thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, printer))?;
+    let (next, wanted) = mpsc::channel();
+    let is_reading = Arc::new(AtomicBool::new(false));
+    let screen = Screen { draw: draw.clone(), _restore: Restore::new(is_reading.clone()) };
+    thread::Builder::new()
+        .name("prompt".into())
+        .spawn(move || read_prompt(editor, &wanted, &draw, &is_reading, &tell))?;
+    Ok((Lines { next }, screen))
+}
+
+fn read_stdin(wanted: &Receiver<()>, tell: &impl Fn(Input)) {
+    let mut stdin = io::stdin().lock();
+    while wanted.recv().is_ok() {
+        let mut line = Vec::new();
+        match stdin.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return tell(Input::End),
+            // What is no text is no command either, and is quoted in the error.
+            Ok(_) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
+        }
+    }
+}
+
+fn read_prompt(
+    mut editor: Editor<Commands, MemHistory>,
+    wanted: &Receiver<()>,
+    draw: &Sender<Drawing>,
+    is_reading: &AtomicBool,
+    tell: &impl Fn(Input),
+) {
+    let mut interrupts = 0;
+    while wanted.recv().is_ok() {
+        let input = loop {
+            is_reading.store(true, Ordering::SeqCst);
+            let line = editor.readline(PROMPT);
+            is_reading.store(false, Ordering::SeqCst);
+            // The screen outlives this thread, or nobody looks at it any more.
+            let _ = draw.send(Drawing::Entered);
+            match line {
+                Ok(line) => break Input::Line(line),
+                Err(ReadlineError::Interrupted) if interrupts == 0 => {
+                    interrupts = 1;
+                    let _ = draw.send(Drawing::Text("Ctrl-C once more, or Ctrl-D, leaves".to_owned()));
+                }
+                Err(_) => break Input::Quit,
+            }
+        };
+        interrupts = 0;
+        tell(input);
+    }
+}
+
+/// Draws above the prompt.
+#[derive(Debug)]
+pub struct Screen {
+    draw: Sender<Drawing>,
+    _restore: Restore,
+}
+
+#[derive(Debug)]
+enum Drawing {
+    /// Lines, without an end of the last.
+    Text(String),
+    Status(String),
+    /// The user pressed Enter: the status line scrolled away with the prompt.
+    Entered,
+    /// Say when everything before this is drawn.
+    Flush(Sender<()>),
+}
+
+impl Screen {
+    /// Shows lines.
+    pub fn print(&self, text: &str) {
+        let _ = self.draw.send(Drawing::Text(text.to_owned()));
+    }
+
+    /// Shows a status line, if it is another than before.
+    pub fn show_status(&self, line: String) {
+        let _ = self.draw.send(Drawing::Status(line));
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let (done, drawn) = mpsc::channel();
+        let _ = self.draw.send(Drawing::Flush(done));
+        // Not for ever: the user may be searching the history.
+        let _ = drawn.recv_timeout(FLUSH);
+    }
+}
+
+/// How long the last words may take to appear.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// Up one row, to its beginning, and clear it: from the prompt to the status line.
+const TO_STATUS: &str = "\x1b[A\x1b[2K\r";
+
+fn draw_all(drawings: &Receiver<Drawing>, mut printer: impl ExternalPrinter) {
+    let mut status = String::new();
+    let mut is_shown = false;
+    while let Ok(drawing) = drawings.recv() {
+        let mut output = String::new();
+        if is_shown {
+            output.push_str(TO_STATUS);
+        }
+        match drawing {
+            Drawing::Text(text) => {
+                output.push_str(&text);
+                output.push('\n');
+            }
+            Drawing::Status(line) if is_shown && line == status => continue,
+            Drawing::Status(line) => status = line,
+            Drawing::Entered => {
+                is_shown = false;
+                continue;
+            }
+            Drawing::Flush(done) => {
+                let _ = done.send(());
+                continue;
+            }
+        }
+        output.push_str(&status);
+        output.push('\n');
+        is_shown = true;
+        // A terminal that is gone shows nothing; the prompt's thread notices that it is.
+        let _ = printer.print(output);
+    }
+}
+
+/// Puts the terminal back as it was when the program ends while a line is being read: rustyline's thread cannot be
+/// told to.
+#[derive(Debug)]
+struct Restore {
+    is_reading: Arc<AtomicBool>,
+    #[cfg(unix)]
+    terminal: Option<rustix::termios::Termios>,
+}
+
+impl Restore {
+    fn new(is_reading: Arc<AtomicBool>) -> Self {
+        Self {
+            is_reading,
+            #[cfg(unix)]
+            terminal: rustix::termios::tcgetattr(io::stdin()).ok(),
+        }
+    }
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        if !self.is_reading.load(Ordering::SeqCst) {
+            return;
+        }
+        #[cfg(unix)]
+        if let Some(terminal) = &self.terminal {
+            // A terminal that hung up is beyond help.
+            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, terminal);
+        }
+        // Bracketed paste off, and the shell's prompt on a line of its own.
+        let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
+        let _ = io::stdout().flush();
+    }
+}
+
+/// Completes the names of commands.
+struct Commands;
+
+impl Completer for Commands {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let before = &line[..cursor];
+        let start = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
+        let (words, begun) = before.split_at(start);
+        let is_name_due = match words.split_whitespace().next() {
+            None => true,
+            Some(first) => {
+                command::find(first).is_ok_and(|spec| spec.name == "help") && words.split_whitespace().count() == 1
+            }
+        };
+        if !is_name_due {
+            return Ok((start, Vec::new()));
+        }
+        let pair = |name: &str| Pair { display: name.to_owned(), replacement: format!("{name} ") };
+        Ok((start, command::completions(begun).map(pair).collect()))
+    }
+}
+
+impl Hinter for Commands {
+    type Hint = String;
+}
+impl Highlighter for Commands {}
+impl Validator for Commands {}
+impl Helper for Commands {}
+
+#[cfg(test)]
+mod tests;
