@@ -48,6 +48,10 @@ pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCo
     let mut server = Server::start(command, &log_path)?;
     let address = server.address()?;
     introduce(dir, address, &log_path);
+    if client_args.is_empty() {
+        eprintln!("{WITHOUT_SOUND}");
+    }
+    eprintln!();
 
     let mut command = Command::new(executable(&programs, "trill"));
     command.arg(address.to_string()).args(client_args);
@@ -59,16 +63,14 @@ pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCo
 /// Says what runs here and what to type.
 fn introduce(dir: Option<&Path>, address: SocketAddr, log: &Path) {
     let songs = dir.map_or("the built-in songs".into(), |dir| dir.display().to_string());
-    eprintln!(
-        "
-Serving {songs} on {address}; the server's log is {}
-Type `list`, then `play 1`, then `play 2` over it; `help` for the rest, `quit` to leave.
-No sound device here? `cargo xtask demo -- --output wav:demo.wav` writes what would be heard into a file, and
-`cargo xtask demo -- --output null` plays to nobody.
-",
-        log.display()
-    );
+    eprintln!("\nServing {songs} on {address}; the server's log is {}", log.display());
+    eprintln!("Type `list`, then `play 1`, then `play 2` over it; `help` for the rest, `quit` to leave.");
 }
+
+/// What to do on a machine without loudspeakers.
+const WITHOUT_SOUND: &str = "\
+No sound device here? `cargo xtask demo -- --output wav:demo.wav` writes what would be heard into a file, and
+`cargo xtask demo -- --output null` plays to nobody.";
 
 /// Runs the client on the terminal until it ends.
 fn play(mut command: Command, sender: Sender<Event>, events: &Receiver<Event>) -> Result<ExitStatus, Error> {
