@@ -9,6 +9,7 @@
 //! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
 //! | [`proxy`] | a bad network between the two programs |
 //! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
+//! | [`session`] | an honest client that holds the server to every rule of the protocol |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
@@ -28,6 +29,7 @@ pub mod pulse;
 pub mod raw;
 pub mod reference;
 pub mod server;
+pub mod session;
 pub mod terminal;
 pub mod usage;
 pub mod wait;

@@ -2,7 +2,8 @@
 
 use crate::binaries;
 use crate::process::{Output, Process};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
+use crate::wait;
 use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -96,6 +97,35 @@ impl ServerProcess {
     #[track_caller]
     pub fn usage(&self) -> Usage {
         self.process.usage()
+    }
+
+    /// What the server costs when it has nothing to do: nobody is connected, and all songs have been read.
+    ///
+    /// # Panics
+    /// When it still has something to do after 60 s.
+    #[track_caller]
+    pub fn usage_at_rest(&self) -> Usage {
+        wait::wait_for(READY_DEADLINE, "the server's threads for songs and clients to end", || {
+            let names = usage::thread_names(self.process.id()).expect("a running process has threads");
+            !names.iter().any(|name| ["tags", "library", "walk"].contains(&name.as_str()) || name.starts_with("client"))
+        });
+        self.usage()
+    }
+
+    /// Waits until the server has no more threads and open files than at `first`.
+    ///
+    /// # Panics
+    /// When that takes longer than `deadline`; the message names the threads that are left.
+    #[track_caller]
+    pub fn wait_until_back_at(&self, first: &Usage, deadline: Duration) {
+        let is_back = || {
+            let now = self.usage();
+            (now.threads <= first.threads && now.open_files <= first.open_files).then_some(())
+        };
+        if wait::try_wait(deadline, is_back).is_none() {
+            let names = usage::thread_names(self.process.id());
+            panic!("after {deadline:?} {:?}, at first {first:?}; threads: {names:?}", self.usage());
+        }
     }
 
     /// The process: its lines, its end.

@@ -34,6 +34,26 @@ pub fn of(pid: u32) -> io::Result<Usage> {
     })
 }
 
+/// The names of all threads of process `pid`; the kernel cuts them to 15 bytes.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] when there is no such process.
+pub fn thread_names(pid: u32) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        match fs::read_to_string(task?.path().join("comm")) {
+            Ok(name) => names.push(name.trim_end().to_owned()),
+            // It ended since the directory was read.
+            Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(names)
+}
+
+/// What reading a file of a thread that has just ended gives: no such process.
+const ESRCH: i32 = 3;
+
 /// The number in a line such as `VmRSS: 5012 kB` of `/proc/PID/status`.
 fn status_field(status: &str, name: &str) -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -69,6 +89,19 @@ mod tests {
         let status = "Name:\tx\nVmRSS:\t    5012 kB\nThreads:\t3\n";
         assert_eq!(status_field(status, "VmRSS").expect("a field"), 5012);
         assert_eq!(status_field(status, "Vm").map_err(|e| e.kind()), Err(io::ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn tells_the_names_of_threads() {
+        let named = std::thread::Builder::new().name("a named thread".into());
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let thread = named.spawn(move || asked.recv()).expect("a thread");
+        let is_there =
+            || thread_names(process::id()).is_ok_and(|names| names.iter().any(|name| name == "a named thread"));
+        crate::wait::wait_for(Duration::from_secs(10), "the thread's name", is_there);
+        drop(ask);
+        assert!(thread.join().expect("no panic").is_err());
+        crate::wait::wait_for(Duration::from_secs(10), "the thread's end", || !is_there());
     }
 
     #[test]
