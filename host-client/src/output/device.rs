@@ -233,8 +233,9 @@ fn build_of<T: SizedSample + FromSample<i16>>(
     let mut gaps = Gaps::new(config.sample_rate, config.channels);
     let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
     let on_data = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
-        note_latency(feed.shared(), info);
-        gaps.note(feed.shared(), Instant::now(), out.len());
+        let latency = latency(info);
+        feed.shared().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
+        gaps.note(feed.shared(), Instant::now(), latency, out.len());
         for piece in out.chunks_mut(scratch.len()) {
             let samples = &mut scratch[..piece.len()];
             feed.fill(samples);
@@ -255,14 +256,17 @@ fn note_error(shared: &Shared, kind: ErrorKind) {
     }
 }
 
-fn note_latency(shared: &Shared, info: &cpal::OutputCallbackInfo) {
+/// How long after it is handed over the next sample will be heard: what the device still holds.
+fn latency(info: &cpal::OutputCallbackInfo) -> Duration {
     let timestamp = info.timestamp();
-    let latency = timestamp.playback.saturating_duration_since(timestamp.callback);
-    shared.latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
+    timestamp.playback.saturating_duration_since(timestamp.callback)
 }
 
-/// Counts how often the device ran out because it was not called in time. Some say so (`Xrun`); ALSA's way to a sound
-/// server does not, but then no callback came for longer than the two or three it had been given would last.
+/// Counts how often the device ran out because it was not called in time.
+///
+/// Mostly it says so (`Xrun`), but ALSA's way to a sound server does not always. Then it shows: no callback came for
+/// longer than the two or three it had been given last, and hardly anything is left. (One of them alone is no proof:
+/// the server holds some too.)
 struct Gaps {
     samples_per_second: u32,
     /// When the last callback came, and how long what it was given lasts.
@@ -274,11 +278,13 @@ impl Gaps {
         Self { samples_per_second: rate * u32::from(channels), last: None }
     }
 
-    /// A callback for `samples` came at `now`.
-    fn note(&mut self, shared: &Shared, now: Instant, samples: usize) {
-        let late = self.last.is_some_and(|(before, period)| now.saturating_duration_since(before) > 3 * period);
+    /// A callback for `samples` came at `now`, when the device still held `latency`.
+    fn note(&mut self, shared: &Shared, now: Instant, latency: Duration, samples: usize) {
+        let ran_out = self
+            .last
+            .is_some_and(|(before, period)| now.saturating_duration_since(before) > 3 * period && latency < period);
         let said_so = shared.broke_off.swap(false, SeqCst);
-        if (late || said_so) && shared.sounding.load(SeqCst) {
+        if (ran_out || said_so) && shared.sounding.load(SeqCst) {
             shared.underruns.fetch_add(1, SeqCst);
         }
         let period = Duration::from_secs_f64(samples as f64 / f64::from(self.samples_per_second.max(1)));

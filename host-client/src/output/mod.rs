@@ -22,7 +22,7 @@
 //! looks there now; or [`Controls::discard`], which also silences what is queued. Either way the next `write` or
 //! `drain` returns `Interrupted` once, and the producer looks at its orders before it goes on.
 //!
-//! Only [`device`] knows cpal.
+//! Only `device` knows cpal.
 
 mod controls;
 mod convert;

@@ -228,7 +228,7 @@ impl Paced {
             }
             match &self.running {
                 None => self.reopen()?,
-                Some(running) => match running.room().min(self.pending.len()) {
+                Some(running) => match running.room(&self.shared).min(self.pending.len()) {
                     0 => self.wait(),
                     count => self.push(count),
                 },
@@ -354,9 +354,13 @@ enum Push {
 }
 
 impl Running {
-    /// Samples the ring takes now.
-    fn room(&self) -> usize {
-        self.depth.saturating_sub(self.ring.occupied_len())
+    /// Samples the ring takes now. What was discarded and is still there delays nothing: the feed steps over it. So
+    /// after a switch the next song need not wait for the feed.
+    fn room(&self, shared: &Shared) -> usize {
+        let discarded = shared.discard_up_to.load(SeqCst).saturating_sub(shared.read.load(SeqCst));
+        let discarded = usize::try_from(discarded).unwrap_or(usize::MAX);
+        let to_be_heard = self.ring.occupied_len().saturating_sub(discarded);
+        self.depth.saturating_sub(to_be_heard).min(self.ring.vacant_len())
     }
 
     fn frames(&self, time: Duration) -> u64 {

@@ -41,36 +41,37 @@ fn at_most_20_ms_are_asked_for_if_the_device_can() {
     assert_eq!(period(44_100, &between(64, 512)), 512);
 }
 
-/// Callbacks of 10 ms at these times in ms: how many underruns do they count?
+/// Callbacks of 10 ms at these times, to a device that then held so much, all in ms: how many underruns do they count?
 #[track_caller]
-fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_ms: &[u64], underruns: u64) {
+fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_and_latencies: &[(u64, u64)], underruns: u64) {
     let shared = Shared::new();
     shared.sounding.store(sounding, SeqCst);
     let mut gaps = Gaps::new(44_100, 2);
     let start = Instant::now();
-    for &time in times_ms {
+    for &(time, latency) in times_and_latencies {
         if broke_off_before == Some(time) {
             note_error(&shared, ErrorKind::Xrun);
         }
-        gaps.note(&shared, start + Duration::from_millis(time), 882);
+        gaps.note(&shared, start + Duration::from_millis(time), Duration::from_millis(latency), 882);
     }
     assert_eq!(shared.underruns.load(SeqCst), underruns);
 }
 
 #[test]
 fn a_device_called_too_late_counts_as_an_underrun() {
-    check_gaps(true, None, &[0, 10, 20, 30], 0);
-    check_gaps(true, None, &[0, 0, 0, 25, 25, 54], 0);
-    check_gaps(true, None, &[0, 10, 41], 1);
-    check_gaps(true, None, &[0, 500, 1000], 2);
-    check_gaps(false, None, &[0, 500, 1000], 0);
+    check_gaps(true, None, &[(0, 0), (10, 20), (20, 20), (30, 20)], 0);
+    check_gaps(true, None, &[(0, 0), (0, 10), (0, 20), (25, 5), (25, 15), (54, 0)], 0);
+    check_gaps(true, None, &[(0, 20), (10, 20), (41, 0)], 1);
+    check_gaps(true, None, &[(0, 20), (10, 20), (41, 20)], 0);
+    check_gaps(true, None, &[(0, 0), (500, 0), (1000, 9)], 2);
+    check_gaps(false, None, &[(0, 0), (500, 0), (1000, 0)], 0);
 }
 
 #[test]
 fn a_device_that_says_it_ran_out_counts_once() {
-    check_gaps(true, Some(20), &[0, 10, 20, 30], 1);
-    check_gaps(true, Some(500), &[0, 10, 500, 510], 1);
-    check_gaps(false, Some(20), &[0, 10, 20, 30], 0);
+    check_gaps(true, Some(20), &[(0, 20), (10, 20), (20, 20), (30, 20)], 1);
+    check_gaps(true, Some(500), &[(0, 20), (10, 20), (500, 0), (510, 10)], 1);
+    check_gaps(false, Some(20), &[(0, 20), (10, 20), (20, 0), (30, 20)], 0);
 }
 
 #[test]
