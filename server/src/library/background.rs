@@ -1,0 +1,106 @@
+//! Reads tags and durations while nobody waits for them.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use super::catalogue::Details;
+use super::file::Stamp;
+use super::tags::Tags;
+use super::{Library, State, measure};
+
+/// More threads than this do not make a disk faster.
+const MAX_THREADS: usize = 4;
+
+/// Who is reading.
+#[derive(Default)]
+pub(super) struct Background {
+    pub(super) threads: usize,
+    /// Songs that are being read right now.
+    reading: usize,
+}
+
+impl Library {
+    /// Starts threads as far as there are songs to read. They end when there are none.
+    pub(super) fn start_reading(&self) {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let mut state = self.state();
+        let wanted = state.catalogue.due(cores.min(MAX_THREADS));
+        while state.background.threads < wanted {
+            let this = self.this.clone();
+            match thread::Builder::new().name("tags".into()).spawn(move || read_songs(&this)) {
+                Ok(_) => state.background.threads += 1,
+                Err(error) => {
+                    log::warn!("cannot start a thread to read tags: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits until all songs have been read, but no longer than `patience`.
+    pub(super) fn wait_until_read(&self, patience: Duration) {
+        let is_busy = |state: &mut State| !state.is_all_read();
+        drop(self.progress.wait_timeout_while(self.state(), patience, is_busy).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Reads one song; `false` if there is none left.
+    fn read_next(&self) -> bool {
+        let mut state = self.state();
+        let Some((id, song)) = state.catalogue.take_due() else {
+            state.background.threads -= 1;
+            self.progress.notify_all();
+            return false;
+        };
+        let path = song.path.clone();
+        // What is known exactly does not become less exact.
+        let must_count = song.details.as_ref().is_some_and(|details| details.is_counted);
+        state.background.reading += 1;
+        drop(state);
+
+        let now = SystemTime::now();
+        // A file that makes us panic is a bug, but no reason to leave the others unread.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_song(&path, must_count)));
+
+        let mut state = self.state();
+        state.background.reading -= 1;
+        match read {
+            Ok(Ok((details, stamp))) => state.catalogue.learn(id, details, stamp, now),
+            // Removed since it was listed; the next list will tell.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Err(error)) => log::warn!("{path:?} cannot be read: {error}"),
+            Err(_) => log::error!("{path:?} cannot be read: a bug"),
+        }
+        let is_all_read = state.is_all_read();
+        drop(state);
+        if is_all_read {
+            self.progress.notify_all();
+        }
+        true
+    }
+
+    fn read_song(&self, path: &Path, must_count: bool) -> io::Result<(Arc<Details>, Stamp)> {
+        let (content, stamp) = self.origin.open(path)?;
+        let tags = Tags::read(&content)?;
+        let believed = if must_count { None } else { measure::believe(&content)? };
+        let (measured, is_counted) = match believed {
+            Some(measured) => (measured, false),
+            None => (measure::count(&content)?.0, true),
+        };
+        Ok((Arc::new(Details { tags, measured, is_counted }), stamp))
+    }
+}
+
+impl State {
+    /// Whether everything is known that the files say.
+    pub(super) fn is_all_read(&self) -> bool {
+        self.catalogue.due(1) == 0 && self.background.reading == 0
+    }
+}
+
+fn read_songs(library: &Weak<Library>) {
+    while library.upgrade().is_some_and(|library| library.read_next()) {}
+}

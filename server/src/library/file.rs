@@ -1,0 +1,114 @@
+//! Opening a song's file, and telling whether it is still the same.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+
+/// The coarsest clock of a file system in use: FAT counts in two seconds.
+const CLOCK_TICK: Duration = Duration::from_secs(2);
+
+/// What tells without reading a file that it has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size_bytes: u64,
+    /// When its content was last changed, in nanoseconds since 1970.
+    modified: i64,
+    /// When anything about it was last changed, permissions included. Always 0 where there is no such thing.
+    touched: i64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let since_1970 = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since_1970.and_then(|time| time.as_nanos().try_into().ok()).unwrap_or(0);
+        Self { size_bytes: metadata.len(), modified, touched: touched(metadata) }
+    }
+
+    /// Of a song that cannot change.
+    pub(super) const fn of_built_in(bytes: &[u8]) -> Self {
+        Self { size_bytes: bytes.len() as u64, modified: 0, touched: 0 }
+    }
+
+    /// Whether the content is the same, as far as size and time tell.
+    pub(super) fn is_same_content(&self, other: &Self) -> bool {
+        (self.size_bytes, self.modified) == (other.size_bytes, other.modified)
+    }
+
+    /// Whether the file changed so shortly before `now` that another change might leave this stamp as it is: the clock of
+    /// its file system may not have ticked in between.
+    pub(super) fn is_fresh(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        // A time far in the future is wrong, and says nothing.
+        [self.modified, self.touched]
+            .iter()
+            .any(|&time| now.abs_diff(time.unsigned_abs().into()) < CLOCK_TICK.as_nanos())
+    }
+}
+
+#[cfg(unix)]
+fn touched(metadata: &Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn touched(_: &Metadata) -> i64 {
+    0
+}
+
+/// Opens a file for reading. A FIFO neither blocks this nor is read by mistake: it has to be looked at afterwards anyway,
+/// for what is at a path may be something else since it was listed.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] if it is no regular file; else whatever the file system reports.
+pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    regular(options.open(path)?)
+}
+
+/// Opens the file that `path` leads to within the directory `root`, a canonical path. Symbolic links are followed as
+/// long as they stay inside, and nothing that changes meanwhile can lead outside: the system resolves the path from
+/// `root` on and stops where it would leave it.
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] if it leads outside, [`io::ErrorKind::InvalidInput`] if it is no regular file; else
+/// whatever the file system reports.
+pub(super) fn open_inside(root: &Path, path: &Path) -> io::Result<(File, Metadata)> {
+    let real = fs::canonicalize(root.join(path))?;
+    let inside = real.strip_prefix(root).map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    // Opened each time: an open directory would keep a disk from being unmounted.
+    let directory = Dir::open_ambient_dir(root, ambient_authority())?;
+    regular(directory.open_with(inside, &options)?.into_std())
+}
+
+fn regular(file: File) -> io::Result<(File, Metadata)> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
+/// Whether a file of this name is taken for a song.
+pub(super) fn is_song_name(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.len().checked_sub(4).and_then(|stem| name.get(stem..)).is_some_and(|end| end.eq_ignore_ascii_case(b".mp3"))
+}
+
+/// What a song is called whose tags do not say: the file's name without `.mp3`, and with `�` for what is not Unicode.
+pub(super) fn title_of(path: &Path) -> String {
+    let name = path.file_stem().filter(|stem| !stem.is_empty()).unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}

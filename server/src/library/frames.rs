@@ -1,0 +1,235 @@
+//! Finds MP3 frames the way the decoder does, without decoding them.
+//!
+//! Positions, durations and seek points are only exact if this agrees with minimp3 (and its port nanomp3) on what is
+//! a frame, so the rules here are those of its `mp3dec_decode_frame` and `mp3d_find_frame`:
+//!
+//! - In step: a frame counts if a matching header follows it at once, or if it ends exactly where the data ends.
+//! - Otherwise the decoder forgets everything and looks for the next position at which ten more headers follow, each
+//!   where the frame before it ends; fewer if the data end before that. What lies between is junk: tags, cut frames.
+//!
+//! So the last frame before junk is lost to the decoder. The one exception is deliberate: junk after which no frame
+//! comes any more, such as a trailing tag, ends the audio right before it, and since no client is sent what follows,
+//! the decoder finds that the last frame ends where the data end.
+
+use std::io;
+use std::ops::Range;
+
+use trill_proto::mpeg::{FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES};
+
+use super::source::{ReadAt, read_full_at};
+
+/// How many headers must follow before the decoder believes that it has found a frame: `MAX_FRAME_SYNC_MATCHES`.
+const SYNC_MATCHES: usize = 10;
+
+/// Enough to judge any position: the longest frames that [`SYNC_MATCHES`] can ask for, and one more header.
+const LOOKAHEAD: usize = SYNC_MATCHES * MAX_FRAME_BYTES + HEADER_BYTES;
+
+/// What is read from the file at a time.
+const WINDOW_BYTES: usize = 128 * 1024;
+
+/// A frame that the decoder will take for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Where it starts in the file.
+    pub(super) offset: u64,
+    /// Its header.
+    pub(super) header: FrameHeader,
+    /// How many bytes of the bit reservoir it needs.
+    pub(super) main_data_begin: usize,
+    /// The decoder starts afresh here: the first frame, or the first after junk.
+    pub(super) follows_junk: bool,
+}
+
+impl Frame {
+    /// Where the next one starts, if there is no junk between.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + self.header.frame_bytes() as u64
+    }
+}
+
+/// The frames within a range of a file, in order.
+pub(super) struct Frames<'a> {
+    window: Window<'a>,
+    at: u64,
+    /// The header at `at`, once that is known to be a frame's.
+    in_step: Option<FrameHeader>,
+    /// Where the first frame may start for the decoder to begin there; nothing has been found yet.
+    origin: Option<u64>,
+    follows_junk: bool,
+}
+
+impl<'a> Frames<'a> {
+    /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
+    pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
+        let window = Window::new(source, range.end.max(range.start));
+        Self { window, at: range.start, in_step: None, origin: Some(range.start), follows_junk: true }
+    }
+
+    /// Starts again at `offset`, as if given the bytes from there on.
+    pub(super) fn restart_at(&mut self, offset: u64) {
+        (self.at, self.in_step, self.origin, self.follows_junk) = (offset, None, Some(offset), true);
+    }
+
+    /// Goes on at `offset`, where a frame starts, as a decoder does that came there from the frame before.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn continue_at(&mut self, offset: u64) -> io::Result<()> {
+        self.restart_at(offset);
+        self.origin = None;
+        self.in_step = FrameHeader::parse(self.window.ahead(offset)?);
+        Ok(())
+    }
+
+    /// The next frame; `None` after the last.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn next(&mut self) -> io::Result<Option<Frame>> {
+        loop {
+            if self.in_step.is_none() && !self.synchronise()? {
+                return Ok(None);
+            }
+            let Some(header) = self.in_step else { return Ok(None) };
+            let ahead = self.window.ahead(self.at)?;
+            let (length, offset) = (header.frame_bytes(), self.at);
+            if length > ahead.len() {
+                self.lose_step();
+                continue;
+            }
+            let main_data_begin = header.main_data_begin(ahead).unwrap_or(0);
+            let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
+            if next.is_some() || length == ahead.len() {
+                self.at = offset + length as u64;
+                self.in_step = next;
+            } else {
+                self.lose_step();
+                if self.synchronise()? {
+                    continue;
+                }
+            }
+            let follows_junk = std::mem::take(&mut self.follows_junk);
+            return Ok(Some(Frame { offset, header, main_data_begin, follows_junk }));
+        }
+    }
+
+    /// Whether a decoder that is given the bytes from `offset` on takes what is there for a frame.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn can_start_at(&mut self, offset: u64) -> io::Result<bool> {
+        Ok(synchronises(self.window.ahead(offset)?, Place::Origin).is_some())
+    }
+
+    /// The bytes of a frame that was just found.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn bytes(&mut self, frame: &Frame) -> io::Result<&[u8]> {
+        let ahead = self.window.ahead(frame.offset)?;
+        Ok(&ahead[..frame.header.frame_bytes().min(ahead.len())])
+    }
+
+    /// What is at `at` is no frame after all: the search goes on behind its first byte.
+    fn lose_step(&mut self) {
+        self.in_step = None;
+        self.at += 1;
+    }
+
+    /// Moves to the next position at which the decoder finds a frame; `false` if there is none.
+    fn synchronise(&mut self) -> io::Result<bool> {
+        loop {
+            let ahead = self.window.ahead(self.at)?;
+            if ahead.len() < HEADER_BYTES {
+                self.at += ahead.len() as u64;
+                return Ok(false);
+            }
+            let place = match self.origin {
+                Some(origin) if origin == self.at => Place::Origin,
+                Some(_) => Place::First,
+                None => Place::Later,
+            };
+            if let Some(header) = synchronises(ahead, place) {
+                (self.in_step, self.origin, self.follows_junk) = (Some(header), None, true);
+                return Ok(true);
+            }
+            // A header starts with 0xff; skip to the next at once.
+            let skip = ahead[1..].iter().position(|&byte| byte == 0xff).map_or(ahead.len(), |found| found + 1);
+            self.at += skip as u64;
+        }
+    }
+}
+
+/// What is before a position at which the decoder could start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Nothing: these are the first bytes of the data.
+    Origin,
+    /// Junk, but no frame; the client is sent the bytes from here on.
+    First,
+    /// Junk that the client is sent too, and frames before it.
+    Later,
+}
+
+/// The header at the start of `ahead` if the decoder starts there: `mp3d_match_frame`. `ahead` must hold [`LOOKAHEAD`]
+/// bytes, or end where the data end.
+fn synchronises(ahead: &[u8], place: Place) -> Option<FrameHeader> {
+    let first = FrameHeader::parse(ahead)?;
+    let (mut at, mut header) = (0, first);
+    for matches in 0..SYNC_MATCHES {
+        at += header.frame_bytes();
+        let Some(bytes) = ahead.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) else {
+            let found = match place {
+                Place::Origin => matches > 0 || at == ahead.len(),
+                Place::First => matches > 0,
+                // A lone frame is not enough, and the last one does not count if it is cut.
+                Place::Later => matches > 1 || (matches > 0 && at <= ahead.len()),
+            };
+            return found.then_some(first);
+        };
+        header = FrameHeader::parse(bytes).filter(|next| first.is_continued_by(next))?;
+    }
+    Some(first)
+}
+
+/// A stretch of the file in memory, moved along in large steps.
+struct Window<'a> {
+    source: &'a dyn ReadAt,
+    /// Nothing from here on is looked at.
+    limit: u64,
+    start: u64,
+    filled: usize,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    fn new(source: &'a dyn ReadAt, limit: u64) -> Self {
+        Self { source, limit, start: 0, filled: 0, buffer: Vec::new() }
+    }
+
+    /// At least [`LOOKAHEAD`] bytes from `at` on, or all that there are.
+    fn ahead(&mut self, at: u64) -> io::Result<&[u8]> {
+        let wanted = self.limit.saturating_sub(at).min(LOOKAHEAD as u64);
+        if at < self.start || at + wanted > self.start + self.filled as u64 {
+            self.move_to(at)?;
+        }
+        let skip = usize::try_from(at - self.start).unwrap_or(usize::MAX).min(self.filled);
+        Ok(&self.buffer[skip..self.filled])
+    }
+
+    fn move_to(&mut self, at: u64) -> io::Result<()> {
+        let end = self.start + self.filled as u64;
+        let kept = if (self.start..end).contains(&at) { (end - at) as usize } else { 0 };
+        self.buffer.copy_within(self.filled - kept..self.filled, 0);
+        (self.start, self.filled) = (at, kept);
+
+        let size = self.limit.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
+        self.buffer.resize(size.max(kept), 0);
+        self.filled += read_full_at(self.source, at + kept as u64, &mut self.buffer[kept..])?;
+        if self.filled < size {
+            // Cut while it was read.
+            self.limit = at + self.filled as u64;
+        }
+        Ok(())
+    }
+}

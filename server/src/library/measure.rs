@@ -1,0 +1,265 @@
+//! What has to be known about a song's audio before it can be played: where it is, how long, and what to trim.
+
+use std::io;
+use std::ops::Range;
+
+use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
+
+use super::frames::{Frame, Frames};
+use super::seek::SeekIndex;
+use super::source::{ReadAt, read_full_at, read_vec_at};
+
+/// How much of the audio's beginning and end goes into its content tag, and is looked at to find its last frame.
+const EDGE_BYTES: u64 = 16 * 1024;
+
+/// A song's audio. Samples are per channel and absolute: 0 is the first that a decoder puts out for the first audio
+/// frame. All zero but for the tag if there is no audio in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Measured {
+    /// Names the audio: the same bytes have the same tag on every server. Never 0.
+    pub content_tag: u64,
+    /// Where the first audio frame starts in the file: after ID3v2 and the encoder's information frame.
+    pub audio_offset: u64,
+    /// Bytes from there to the end of the last frame.
+    pub size_bytes: u64,
+    /// Samples that all frames decode to.
+    pub total_samples: u64,
+    /// The sample at which the music begins: after the encoder's and the decoder's delay, if the file tells the former.
+    pub begin_sample: u64,
+    /// The sample at which the music has ended: before the encoder's padding, if the file tells that.
+    pub end_sample: u64,
+    /// Sample rate in Hz.
+    pub rate: u32,
+    /// 1 or 2.
+    pub channels: u8,
+    /// Mean bit rate in bit/s.
+    pub bitrate: u32,
+    /// What the encoder says that it added, in samples; 0 if it says nothing.
+    pub encoder_delay: u16,
+    /// Likewise after the music.
+    pub encoder_padding: u16,
+}
+
+impl Measured {
+    /// How long the music is, in milliseconds.
+    pub fn duration_ms(&self) -> u32 {
+        let samples = u128::from(self.end_sample - self.begin_sample);
+        (samples * 1_000 / u128::from(self.rate.max(1))).try_into().unwrap_or(u32::MAX)
+    }
+}
+
+/// Counts every frame. Reads the whole file.
+///
+/// # Errors
+/// Whatever the file system reports.
+pub(super) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
+    let mut index = SeekIndex::default();
+    let Some(Opening { mut frames, tag, .. }) = Opening::find(source)? else {
+        return Ok((no_audio(), index));
+    };
+    let (mut first, mut end, mut total_samples, mut counted) = (None, 0, 0, 0_u32);
+    while let Some(frame) = frames.next()? {
+        let first = first.get_or_insert(frame);
+        index.note(frame.offset - first.offset, total_samples, counted);
+        total_samples += u64::from(frame.header.samples());
+        counted = counted.saturating_add(1);
+        end = frame.end();
+    }
+    let Some(first) = first else { return Ok((no_audio(), index)) };
+    let gap = tag.and_then(|tag| Some(Gap { gap: tag.gap?, is_whole: tag.frames.is_none_or(|told| told == counted) }));
+    Ok((measured(source, first, end, total_samples, gap)?, index))
+}
+
+/// Believes the information frame where it fits the file: `None` if there is none, or if it does not. Reads the
+/// beginning and the end of the file only, so that a large library does not have to be read whole for its list.
+///
+/// # Errors
+/// Whatever the file system reports.
+pub(super) fn believe(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
+    let Some(Opening { mut frames, information, tag, end }) = Opening::find(source)? else {
+        return Ok(Some(no_audio()));
+    };
+    let Some(InfoTag { frames: Some(told_frames), bytes: Some(told_bytes), gap }) = tag else { return Ok(None) };
+    let Some(first) = frames.next()? else { return Ok(None) };
+    // Some encoders count the information frame, some do not.
+    let told_bytes = u64::from(told_bytes);
+    let fits = [information.offset, first.offset].map(|start| end - start).contains(&told_bytes)
+        && first.offset == information.end()
+        && ends_with_a_frame(source, first.offset..end)?;
+    if !fits {
+        return Ok(None);
+    }
+    let total_samples = u64::from(told_frames) * u64::from(first.header.samples());
+    let gap = gap.map(|gap| Gap { gap, is_whole: true });
+    measured(source, first, end, total_samples, gap).map(Some)
+}
+
+/// The beginning of the audio.
+struct Opening<'a> {
+    /// About to find the first audio frame.
+    frames: Frames<'a>,
+    /// The first frame in the file.
+    information: Frame,
+    /// What it says, if it is an information frame.
+    tag: Option<InfoTag>,
+    /// Where trailing tags start.
+    end: u64,
+}
+
+impl<'a> Opening<'a> {
+    /// `None` if there is no frame.
+    fn find(source: &'a dyn ReadAt) -> io::Result<Option<Self>> {
+        let range = between_tags(source)?;
+        let end = range.end;
+        let mut frames = Frames::new(source, range);
+        let Some(information) = frames.next()? else { return Ok(None) };
+        let tag = InfoTag::parse(&information.header, frames.bytes(&information)?);
+        frames.restart_at(if tag.is_some() { information.end() } else { information.offset });
+        Ok(Some(Self { frames, information, tag, end }))
+    }
+}
+
+/// What the encoder says that it added, and whether the file is as long as it was when it said so: what is missing
+/// from a file that was cut, or was joined to another, is not silence.
+struct Gap {
+    gap: EncoderGap,
+    is_whole: bool,
+}
+
+fn measured(source: &dyn ReadAt, first: Frame, end: u64, total_samples: u64, gap: Option<Gap>) -> io::Result<Measured> {
+    let size_bytes = end - first.offset;
+    let delay = u64::from(DECODER_DELAY);
+    let begin = gap.as_ref().map_or(0, |told| u64::from(told.gap.delay) + delay).min(total_samples);
+    let padding = gap.as_ref().filter(|told| told.is_whole).map_or(0, |told| u64::from(told.gap.padding));
+    let gap = gap.map_or(EncoderGap::default(), |told| told.gap);
+    Ok(Measured {
+        content_tag: content_tag(source, first.offset, size_bytes)?,
+        audio_offset: first.offset,
+        size_bytes,
+        total_samples,
+        begin_sample: begin,
+        end_sample: total_samples.saturating_sub(padding.saturating_sub(delay)).max(begin),
+        rate: first.header.sample_rate(),
+        channels: first.header.channels(),
+        bitrate: mean_bitrate(size_bytes, total_samples, &first.header),
+        encoder_delay: gap.delay,
+        encoder_padding: gap.padding,
+    })
+}
+
+fn no_audio() -> Measured {
+    let mut hash = Hash::new();
+    hash.add(&0_u64.to_be_bytes());
+    Measured { content_tag: hash.finish(), ..Measured::default() }
+}
+
+fn mean_bitrate(size_bytes: u64, samples: u64, header: &FrameHeader) -> u32 {
+    let samples = u128::from(samples.max(1));
+    let bits = u128::from(size_bytes) * 8;
+    ((bits * u128::from(header.sample_rate()) + samples / 2) / samples).try_into().unwrap_or(u32::MAX)
+}
+
+fn ends_with_a_frame(source: &dyn ReadAt, audio: Range<u64>) -> io::Result<bool> {
+    let edge = audio.end.saturating_sub(EDGE_BYTES).max(audio.start);
+    let mut frames = Frames::new(source, edge..audio.end);
+    let mut end = None;
+    while let Some(frame) = frames.next()? {
+        end = Some(frame.end());
+    }
+    Ok(end == Some(audio.end))
+}
+
+/// A hash of the audio's length and of its first and last 16 KiB.
+fn content_tag(source: &dyn ReadAt, offset: u64, size_bytes: u64) -> io::Result<u64> {
+    let edge = size_bytes.min(EDGE_BYTES);
+    let mut hash = Hash::new();
+    hash.add(&size_bytes.to_be_bytes());
+    for start in [offset, offset + size_bytes - edge] {
+        hash.add(&read_vec_at(source, start, edge as usize)?);
+    }
+    Ok(hash.finish())
+}
+
+/// FNV-1a of 64 bits: the same everywhere and for ever, which the standard library's hashes do not promise.
+struct Hash(u64);
+
+impl Hash {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// Never 0, which means "any" on the wire.
+    const fn finish(self) -> u64 {
+        if self.0 == 0 { 1 } else { self.0 }
+    }
+}
+
+/// The file without the tags at either end.
+fn between_tags(source: &dyn ReadAt) -> io::Result<Range<u64>> {
+    let length = source.length()?;
+    let mut start = 0;
+    // More than one was seen in the wild. One that claims to be longer than the file is no reason to play nothing.
+    while let Some(tag) = id3v2_bytes(source, start)?.filter(|tag| start + tag <= length) {
+        start += tag;
+    }
+    let mut end = length;
+    while let Some(tag) = trailing_tag_bytes(source, end)?.filter(|&tag| start + tag <= end) {
+        end -= tag;
+    }
+    Ok(start..end)
+}
+
+/// Length of the ID3v2 tag at `offset`, header and footer included.
+///
+/// ```text
+///  "ID3"  version 2  flags 1  size 4, of which 7 bits each count      ID3v2.4.0 structure, 3.1
+/// ```
+pub(super) fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option<u64>> {
+    let mut header = [0; 10];
+    let filled = read_full_at(source, offset, &mut header)?;
+    let [b'I', b'D', b'3', version, _, flags, size @ ..] = header else { return Ok(None) };
+    if filled < header.len() || version == 0xff || size.iter().any(|byte| byte & 0x80 != 0) {
+        return Ok(None);
+    }
+    let size = size.iter().fold(0, |size, &byte| size << 7 | u64::from(byte));
+    let has_footer = flags & 0x10 != 0;
+    Ok(Some(10 + size + if has_footer { 10 } else { 0 }))
+}
+
+/// Length of the tag that ends at `end`, if it is one of those that players append.
+///
+/// ```text
+///  ID3v1      "TAG"  125                                                   128 in all
+///  enhanced   "TAG+" 223, right before an ID3v1                            227 in all
+///  APEv2      [header 32]  items  "APETAGEX" version 4 size 4 items 4 flags 4 zero 8
+///  Lyrics3v2  size as 6 digits  "LYRICS200"
+/// ```
+fn trailing_tag_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
+    let tail = |length: u64| match end.checked_sub(length) {
+        Some(start) => read_vec_at(source, start, length as usize),
+        None => Ok(Vec::new()),
+    };
+    if tail(128)?.starts_with(b"TAG") {
+        let is_enhanced = tail(128 + 227)?.starts_with(b"TAG+");
+        return Ok(Some(if is_enhanced { 128 + 227 } else { 128 }));
+    }
+    if let Some([size_0, size_1, size_2, size_3, _, _, _, _, _, _, _, flags, ..]) =
+        tail(32)?.strip_prefix(b"APETAGEX").and_then(|footer| footer.get(4..))
+    {
+        // The size counts items and footer, not the header.
+        let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
+        let has_header = flags & 0x80 != 0;
+        return Ok(Some(size + if has_header { 32 } else { 0 }));
+    }
+    if let Some(digits) = tail(15)?.strip_suffix(b"LYRICS200") {
+        let size = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+        return Ok(size.map(|size| size + 15));
+    }
+    Ok(None)
+}

@@ -1,0 +1,256 @@
+//! The songs: which there are, what they are called, and their bytes.
+//!
+//! ```text
+//!   walk ── scan ──► catalogue ──► listing        which files there are; which number is which song
+//!                        │
+//!                        ▼   background, lowest number first
+//!          tags, measure ◄── frames ──► seek      what is in a file, as the decoder sees it
+//!                        │
+//!                        ▼
+//!                      song                       one open file for all who play it
+//! ```
+//!
+//! The first look at the directory runs in a thread of its own; every later one, which finds what was added, changed and
+//! removed, in the thread of whoever asks for a list. Nothing polls. Tags and durations are read by a few threads that
+//! exist only while there is something to read.
+//!
+//! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
+//! something else a moment later. [`file::open_inside`] keeps a song from being a way out of the directory.
+
+mod background;
+mod catalogue;
+mod error;
+mod file;
+mod frames;
+mod listing;
+mod measure;
+mod origin;
+mod scan;
+mod seek;
+mod song;
+mod source;
+mod tags;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use trill_proto::ids::SongId;
+
+use background::Background;
+use catalogue::{Catalogue, Details};
+use origin::Origin;
+use tags::Tags;
+use walk::Walks;
+
+pub use error::{OpenError, ReadError, SeekError, SongError};
+pub use listing::{Listing, Page};
+pub use measure::Measured;
+pub use origin::BuiltIn;
+pub use seek::Location;
+pub use song::OpenSong;
+
+/// How long a list waits for tags and durations that are just being read. Mostly that is all of them: those of a small
+/// library, or of the file that was just added. A large library is listed as far as it is known.
+const LIST_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long a search for a content tag waits for songs to be read.
+const TAG_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often counting is begun anew because the file changes under it.
+const COUNT_ATTEMPTS: usize = 3;
+
+/// Where the songs are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// All files below this directory whose names end in `.mp3`.
+    Directory(PathBuf),
+    /// These.
+    BuiltIn(&'static [BuiltIn]),
+}
+
+/// How to look for songs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Also where symbolic links lead out of the directory.
+    pub follow_symlinks: bool,
+}
+
+/// All songs that are served; used by all threads at once. What blocks says so.
+///
+/// ```no_run
+/// use trill_server::library::{Library, Options, Source};
+///
+/// let library = Library::open(Source::Directory("/srv/music".into()), Options::default())?;
+/// println!("{} songs", library.wait_until_walked());
+/// library.refresh();
+/// for song in library.page(trill_proto::ids::SongId(1), 20).songs {
+///     println!("{} {}", song.id, song.title);
+/// }
+/// # Ok::<(), trill_server::library::OpenError>(())
+/// ```
+pub struct Library {
+    origin: Origin,
+    state: Mutex<State>,
+    /// A look at the directory is over, or all songs have been read.
+    progress: Condvar,
+    open: Mutex<HashMap<SongId, Arc<Slot>>>,
+    this: Weak<Self>,
+}
+
+/// Where a song is while it is open; locked while it is being opened, so that this happens once.
+type Slot = Mutex<Weak<OpenSong>>;
+
+#[derive(Default)]
+struct State {
+    catalogue: Catalogue,
+    walks: Walks,
+    background: Background,
+}
+
+impl Library {
+    /// Begins to serve what is in `source`. Returns at once; the first look at a directory runs in the background.
+    ///
+    /// # Errors
+    /// [`OpenError`] if there is no such directory, or it cannot be read.
+    pub fn open(source: Source, options: Options) -> Result<Arc<Self>, OpenError> {
+        let origin = match source {
+            Source::Directory(path) => Origin::open_directory(&path, options.follow_symlinks)?,
+            Source::BuiltIn(songs) => Origin::BuiltIn(songs),
+        };
+        let library = Arc::new_cyclic(|this| Self {
+            origin,
+            state: Mutex::default(),
+            progress: Condvar::new(),
+            open: Mutex::default(),
+            this: this.clone(),
+        });
+        let walker = library.clone();
+        thread::Builder::new().name("library".into()).spawn(move || walker.walk()).map_err(OpenError::NoThread)?;
+        Ok(library)
+    }
+
+    /// Waits for the first look at the directory, and says how many songs it found. Blocks for about 10 µs per file.
+    pub fn wait_until_walked(&self) -> u32 {
+        let is_walking = |state: &mut State| state.catalogue.generation() == 0;
+        let state = self.progress.wait_while(self.state(), is_walking).unwrap_or_else(PoisonError::into_inner);
+        state.catalogue.song_count()
+    }
+
+    /// The same, but no longer than `patience`; whether the look is over.
+    pub fn wait_until_walked_for(&self, patience: Duration) -> bool {
+        let is_walking = |state: &mut State| state.catalogue.generation() == 0;
+        let state = self.progress.wait_timeout_while(self.state(), patience, is_walking);
+        !state.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Sees what was added, changed or removed before this call: for the first page of a list. [`Self::info`] and
+    /// [`Self::open_song`] see by themselves whether their song has changed. Blocks for about 2 µs per file, and up to
+    /// 100 ms for tags and durations that are just being read.
+    pub fn refresh(&self) {
+        self.walk();
+        self.wait_until_read(LIST_PATIENCE);
+    }
+
+    /// 0 until the first look at the directory is over; grows with each change that was seen.
+    pub fn generation(&self) -> u32 {
+        self.state().catalogue.generation()
+    }
+
+    /// Songs in the library; 0 until the first look at the directory is over.
+    pub fn song_count(&self) -> u32 {
+        self.state().catalogue.song_count()
+    }
+
+    /// Up to `at_most` songs from `first` on, as far as they are known; songs that are gone are left out.
+    pub fn page(&self, first: SongId, at_most: usize) -> Page {
+        Page::of(&self.state().catalogue, first, at_most)
+    }
+
+    /// All about one song, with its exact duration. Blocks while the file is read, unless that was done before.
+    ///
+    /// # Errors
+    /// [`SongError`].
+    pub fn info(&self, id: SongId) -> Result<Listing, SongError> {
+        self.open_song(id)?;
+        Ok(Listing::of(id, self.state().catalogue.song(id)?))
+    }
+
+    /// Opens a song, or shares it with those who have it open. Blocks while its frames are counted, unless that was done
+    /// before.
+    ///
+    /// # Errors
+    /// [`SongError`].
+    pub fn open_song(&self, id: SongId) -> Result<Arc<OpenSong>, SongError> {
+        let path = self.state().catalogue.song(id)?.path.clone();
+        let slot = self.slot(id);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(song) = slot.upgrade()
+            && self.origin.stamp(&path).is_ok_and(|stamp| song.is_of(&stamp))
+        {
+            return Ok(song);
+        }
+        let song = Arc::new(self.open_anew(id, &path)?);
+        *slot = Arc::downgrade(&song);
+        Ok(song)
+    }
+
+    /// The song with this content tag, the lowest number if there are several. Waits up to 2 s for songs that have not been
+    /// read yet.
+    pub fn find_tag(&self, tag: u64) -> Option<SongId> {
+        let find = || self.state().catalogue.song_with_tag(tag);
+        find().or_else(|| {
+            self.wait_until_read(TAG_PATIENCE);
+            find()
+        })
+    }
+
+    fn open_anew(&self, id: SongId, path: &Path) -> Result<OpenSong, SongError> {
+        for _ in 0..COUNT_ATTEMPTS {
+            let now = SystemTime::now();
+            let (content, stamp) = self.origin.open(path)?;
+            let known = self.state().catalogue.details(id, &stamp);
+            let (details, index) = match known {
+                Some(details) if details.is_counted => (details, None),
+                known => {
+                    let tags = known.map_or_else(|| Tags::read(&content), |details| Ok(details.tags.clone()))?;
+                    let (measured, index) = measure::count(&content)?;
+                    (Arc::new(Details { tags, measured, is_counted: true }), Some(index))
+                }
+            };
+            let song = OpenSong::new(id, content, stamp, details.measured, index);
+            if song.is_unchanged()? {
+                self.state().catalogue.learn(id, details, stamp, now);
+                return Ok(song);
+            }
+        }
+        Err(SongError::Changing)
+    }
+
+    fn slot(&self, id: SongId) -> Arc<Slot> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = open.get(&id) {
+            return slot.clone();
+        }
+        let is_open = |slot: &Slot| slot.try_lock().is_ok_and(|song| song.strong_count() > 0);
+        open.retain(|_, slot| Arc::strong_count(slot) > 1 || is_open(slot));
+        open.entry(id).or_default().clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Library").field(&format_args!("{}", self.origin)).finish()
+    }
+}

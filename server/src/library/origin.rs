@@ -1,0 +1,146 @@
+//! Where songs come from: a directory, or the program itself.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+use super::file::{Stamp, open_inside, open_regular};
+use super::scan::{Found, Scan, scan};
+use super::source::ReadAt;
+
+/// A song that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// What its file would be called.
+    pub name: &'static str,
+    /// What would be in it.
+    pub bytes: &'static [u8],
+}
+
+/// Where a library's songs come from.
+pub(super) enum Origin {
+    Directory {
+        /// Canonical, so that what is inside can be told by its path.
+        root: PathBuf,
+        follow_symlinks: bool,
+    },
+    BuiltIn(&'static [BuiltIn]),
+}
+
+impl Origin {
+    /// # Errors
+    /// [`OpenError`] if there is no such directory, or it cannot be read.
+    pub(super) fn open_directory(path: &Path, follow_symlinks: bool) -> Result<Self, OpenError> {
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
+            io::ErrorKind::NotADirectory => OpenError::NotADirectory(path.to_owned()),
+            _ => OpenError::Unreadable(path.to_owned(), error),
+        };
+        let root = fs::canonicalize(path).map_err(unreadable)?;
+        fs::read_dir(&root).map_err(unreadable)?;
+        Ok(Self::Directory { root, follow_symlinks })
+    }
+
+    /// What is there now.
+    ///
+    /// # Errors
+    /// Whatever the file system reports about the directory itself.
+    pub(super) fn scan(&self) -> io::Result<Scan> {
+        match self {
+            Self::Directory { root, follow_symlinks } => scan(root, *follow_symlinks),
+            Self::BuiltIn(songs) => {
+                let found = |song: &BuiltIn| Found { path: song.name.into(), stamp: Stamp::of_built_in(song.bytes) };
+                let mut found: Vec<_> = songs.iter().map(found).collect();
+                found.sort_by(|a, b| a.path.cmp(&b.path));
+                Ok(Scan { found, skipped: Vec::new() })
+            }
+        }
+    }
+
+    /// Opens a song, and tells what it was like at that moment.
+    ///
+    /// # Errors
+    /// Those of [`open_inside`].
+    pub(super) fn open(&self, path: &Path) -> io::Result<(Content, Stamp)> {
+        match self {
+            Self::Directory { root, follow_symlinks } => {
+                let (file, metadata) =
+                    if *follow_symlinks { open_regular(&root.join(path))? } else { open_inside(root, path)? };
+                Ok((Content::File(file), Stamp::of(&metadata)))
+            }
+            Self::BuiltIn(songs) => {
+                let song = songs.iter().find(|song| Path::new(song.name) == path);
+                let bytes = song.ok_or(io::ErrorKind::NotFound)?.bytes;
+                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
+            }
+        }
+    }
+
+    /// Whether a song can be opened.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn check(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Directory { root, .. } => open_regular(&root.join(path)).map(drop),
+            Self::BuiltIn(_) => Ok(()),
+        }
+    }
+
+    /// What a song is like now, without opening it.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        match self {
+            Self::Directory { root, .. } => Ok(Stamp::of(&fs::metadata(root.join(path))?)),
+            Self::BuiltIn(_) => Ok(self.open(path)?.1),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { root, .. } => write!(f, "{root:?}"),
+            Self::BuiltIn(_) => f.write_str("built-in songs"),
+        }
+    }
+}
+
+/// The bytes of a song.
+pub(super) enum Content {
+    File(File),
+    BuiltIn(&'static [u8]),
+}
+
+impl Content {
+    /// What the song is like now.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn stamp(&self) -> io::Result<Stamp> {
+        match self {
+            Self::File(file) => Ok(Stamp::of(&file.metadata()?)),
+            Self::BuiltIn(bytes) => Ok(Stamp::of_built_in(bytes)),
+        }
+    }
+}
+
+impl ReadAt for Content {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => ReadAt::read_at(file, offset, buffer),
+            Self::BuiltIn(bytes) => bytes.read_at(offset, buffer),
+        }
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.length(),
+            Self::BuiltIn(bytes) => bytes.length(),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! From a time to the bytes to send, exact to the sample.
+//!
+//! A decoder that starts in the middle of a stream gives right samples only after three things have happened: the bit
+//! reservoir that a frame needs has been filled by the frames before it, and after the first frame that decodes, its
+//! overlap and its synthesis filter have forgotten that they began empty. So the bytes to send start so early that the
+//! reservoir of a frame is whole that starts at least [`SETTLING_SAMPLES`] before the sample that is wanted.
+
+use std::io;
+
+use trill_proto::mpeg::SETTLING_SAMPLES;
+
+use super::error::SeekError;
+use super::frames::{Frame, Frames};
+use super::measure::Measured;
+use super::source::ReadAt;
+
+/// Frames between two checkpoints.
+const CHECKPOINT_FRAMES: u32 = 256;
+
+/// Most frames that one frame's bit reservoir can reach back, plus those that a decoder needs to find its feet. MPEG 2
+/// reaches back 255 bytes, and no frame adds less than one.
+const MAX_LOOKBACK_FRAMES: u64 = 255 + 10;
+
+/// Most samples of a frame.
+const MAX_FRAME_SAMPLES: u64 = 1_152;
+
+/// Where to start sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Bytes from the first audio frame to the frame to start with.
+    pub position: u64,
+    /// The absolute sample at which that frame begins.
+    pub first_sample: u64,
+    /// Samples to throw away from there on.
+    pub discard: u32,
+}
+
+/// Every 256th frame of a song: 16 bytes per 6.7 s of music.
+#[derive(Debug, Default)]
+pub(super) struct SeekIndex {
+    checkpoints: Vec<Checkpoint>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Checkpoint {
+    /// From the first audio frame, in bytes.
+    position: u64,
+    /// Absolute sample at which the frame begins.
+    sample: u64,
+}
+
+impl SeekIndex {
+    /// Takes note of a frame; to be called with each, in order.
+    pub(super) fn note(&mut self, position: u64, sample: u64, frame_number: u32) {
+        if frame_number.is_multiple_of(CHECKPOINT_FRAMES) {
+            self.checkpoints.push(Checkpoint { position, sample });
+        }
+    }
+
+    /// The last checkpoint from which everything is seen that a frame at `sample` may depend on.
+    fn before(&self, sample: u64) -> Checkpoint {
+        let sample = sample.saturating_sub(MAX_LOOKBACK_FRAMES * MAX_FRAME_SAMPLES);
+        let after = self.checkpoints.partition_point(|checkpoint| checkpoint.sample <= sample);
+        let before = after.checked_sub(1).and_then(|index| self.checkpoints.get(index)).copied();
+        before.unwrap_or(Checkpoint { position: 0, sample: 0 })
+    }
+}
+
+/// Where to start sending so that the music can be heard from `ms` milliseconds after its beginning.
+///
+/// # Errors
+/// [`SeekError`].
+pub(super) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms: u32) -> Result<Location, SeekError> {
+    let target = song.begin_sample + u64::from(ms) * u64::from(song.rate) / 1_000;
+    if target > song.end_sample {
+        return Err(SeekError::BeyondEnd);
+    }
+    // The last frame that starts early enough for everything to be right at the target.
+    let latest = target.saturating_sub(u64::from(SETTLING_SAMPLES));
+    let mut frames = Frames::new(source, song.audio_offset..song.audio_offset + song.size_bytes);
+    let candidates = candidates(&mut frames, song, index.before(latest), latest)?;
+    let (position, first_sample) = match first_to_send(&mut frames, &candidates)? {
+        Some((frame, sample)) => (frame.offset - song.audio_offset, *sample),
+        None => (0, 0),
+    };
+    let discard = u32::try_from(target - first_sample).unwrap_or(u32::MAX);
+    Ok(Location { position, first_sample, discard })
+}
+
+/// The frames, with the samples at which they begin, that lead up to the last one that begins at `latest` or before
+/// and that belong together with it: the decoder forgets all that is before junk.
+fn candidates(
+    frames: &mut Frames<'_>,
+    song: &Measured,
+    from: Checkpoint,
+    latest: u64,
+) -> io::Result<Vec<(Frame, u64)>> {
+    frames.continue_at(song.audio_offset + from.position)?;
+    let mut candidates = Vec::new();
+    let mut sample = from.sample;
+    while let Some(frame) = frames.next()?.filter(|_| sample <= latest) {
+        if frame.follows_junk {
+            candidates.clear();
+        }
+        candidates.push((frame, sample));
+        sample += u64::from(frame.header.samples());
+    }
+    Ok(candidates)
+}
+
+/// The latest candidate from which the last one can be decoded.
+fn first_to_send<'a>(frames: &mut Frames<'_>, candidates: &'a [(Frame, u64)]) -> io::Result<Option<&'a (Frame, u64)>> {
+    let Some(((last, _), before)) = candidates.split_last() else { return Ok(None) };
+    let mut missing = last.main_data_begin;
+    let reach = before.iter().rev().take_while(|(frame, _)| {
+        let is_needed = missing > 0;
+        missing = missing.saturating_sub(frame.header.main_data_bytes());
+        is_needed
+    });
+    let latest = candidates.len().saturating_sub(1 + reach.count());
+    // Shortly before junk a decoder in step goes on where one that starts there finds no frame.
+    for candidate in candidates.iter().take(latest + 1).rev() {
+        if frames.can_start_at(candidate.0.offset)? {
+            return Ok(Some(candidate));
+        }
+    }
+    Ok(candidates.first())
+}

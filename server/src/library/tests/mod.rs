@@ -1,0 +1,82 @@
+mod audio;
+mod corpus;
+mod directory;
+mod live;
+mod playing;
+mod tags;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+use trill_proto::ids::SongId;
+
+use super::{Library, Listing, Options, Source};
+
+/// Longer than anything takes that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// So many frames of silence, 26 ms and 417 bytes each; different for each `fill`.
+fn frames(count: usize, fill: u8) -> Vec<u8> {
+    let mut frame = vec![0xff, 0xfb, 0x90, 0x64];
+    frame.resize(36, 0);
+    frame.resize(417, fill);
+    frame.repeat(count)
+}
+
+/// An ID3v2.3 tag with this title.
+fn title(title: &str) -> Vec<u8> {
+    let mut tag = id3::Tag::new();
+    id3::TagLike::set_title(&mut tag, title);
+    let mut bytes = Vec::new();
+    id3::Encoder::new().version(id3::Version::Id3v23).encode(&tag, &mut bytes).unwrap();
+    bytes
+}
+
+/// A directory for one test, with these files.
+fn directory(files: &[(&str, &[u8])]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (path, bytes) in files {
+        write(&directory, path, bytes);
+    }
+    directory
+}
+
+fn write(directory: &TempDir, path: &str, bytes: &[u8]) {
+    let path = directory.path().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Makes a file look as if it had been there for an hour, so that its stamp can be trusted.
+fn age(path: &Path) {
+    let an_hour_ago = SystemTime::now() - Duration::from_secs(3_600);
+    fs::File::options().write(true).open(path).unwrap().set_modified(an_hour_ago).unwrap();
+}
+
+fn open(directory: &Path) -> Arc<Library> {
+    let library = Library::open(Source::Directory(directory.to_owned()), Options::default()).unwrap();
+    library.wait_until_walked();
+    library
+}
+
+/// All that is listed now, once everything has been read.
+fn list(library: &Library) -> Vec<Listing> {
+    library.refresh();
+    library.wait_until_read(DEADLINE);
+    library.page(SongId(1), usize::MAX).songs
+}
+
+/// Numbers and titles of all that is listed now.
+fn titles(library: &Library) -> Vec<(u32, String)> {
+    list(library).into_iter().map(|song| (song.id.0, song.title)).collect()
+}
+
+#[track_caller]
+fn check_titles(library: &Library, expected: &[(u32, &str)]) {
+    let titles = titles(library);
+    let titles: Vec<_> = titles.iter().map(|(id, title)| (*id, title.as_str())).collect();
+    assert_eq!(titles, expected);
+}

@@ -1,0 +1,225 @@
+//! Open songs: their bytes, and what becomes of them.
+
+use super::corpus::file;
+use super::*;
+use crate::library::{OpenSong, ReadError, SongError};
+
+fn read(song: &OpenSong, position: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 5_000];
+    loop {
+        match song.read_at(position + bytes.len() as u64, &mut buffer).unwrap() {
+            0 => return bytes,
+            length => bytes.extend_from_slice(&buffer[..length]),
+        }
+    }
+}
+
+#[test]
+fn only_audio_is_read() {
+    let music = &file("cbr 128").bytes;
+    let mut id3v1 = b"TAG".to_vec();
+    id3v1.resize(128, b'x');
+    let directory = directory(&[("a.mp3", &[&title("A")[..], music, &id3v1].concat())]);
+    let song = open(directory.path()).open_song(SongId(1)).unwrap();
+    assert_eq!(read(&song, 0), music[417..]);
+    assert_eq!(read(&song, 100_000), music[100_417..]);
+    assert_eq!(read(&song, u64::MAX), []);
+    assert_eq!(song.measured().size_bytes, music.len() as u64 - 417);
+}
+
+#[test]
+fn one_file_is_shared_by_all_who_play_it() {
+    let directory = directory(&[("a.mp3", &frames(50, 0)), ("b.mp3", &frames(50, 1))]);
+    let library = open(directory.path());
+    let songs: Vec<_> = std::thread::scope(|scope| {
+        let open = || library.open_song(SongId(1)).unwrap();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(songs.iter().all(|song| Arc::ptr_eq(song, &songs[0])));
+    let weak = Arc::downgrade(&songs[0]);
+    drop(songs);
+    assert!(weak.upgrade().is_none(), "the file is closed when nobody plays it");
+    library.open_song(SongId(2)).unwrap();
+    assert_eq!(library.open.lock().unwrap().len(), 1, "nothing is kept of songs that are closed");
+}
+
+#[test]
+fn info_is_exact_even_where_the_information_frame_lies() {
+    let mut music = file("cbr 128").bytes.clone();
+    let tag = music.windows(4).position(|name| name == b"Info").unwrap();
+    let frames = u32::from_be_bytes(music[tag + 8..tag + 12].try_into().unwrap());
+    music[tag + 8..tag + 12].copy_from_slice(&(frames / 2).to_be_bytes());
+    let directory = directory(&[("a.mp3", &music)]);
+    let library = open(directory.path());
+    let believed = list(&library)[0].duration_ms.unwrap();
+    let counted = library.info(SongId(1)).unwrap().duration_ms.unwrap();
+    assert!(believed < 5_000 && counted > 9_300, "{believed} ms believed, {counted} ms counted");
+    assert_eq!(list(&library)[0].duration_ms, Some(counted), "what was counted is kept");
+}
+
+#[test]
+fn a_song_that_is_replaced_plays_on_and_is_opened_anew_for_others() {
+    let directory = directory(&[("a.mp3", &frames(50, 1))]);
+    let library = open(directory.path());
+    let old = library.open_song(SongId(1)).unwrap();
+    write(&directory, "new", &frames(60, 2));
+    fs::rename(directory.path().join("new"), directory.path().join("a.mp3")).unwrap();
+    let new = library.open_song(SongId(1)).unwrap();
+    assert_eq!(read(&old, 0), frames(50, 1));
+    assert_eq!(read(&new, 0), frames(60, 2));
+    assert_ne!(old.measured().content_tag, new.measured().content_tag);
+}
+
+#[test]
+fn a_song_that_is_removed_plays_on() {
+    let directory = directory(&[("a.mp3", &frames(50, 1))]);
+    let library = open(directory.path());
+    let song = library.open_song(SongId(1)).unwrap();
+    fs::remove_file(directory.path().join("a.mp3")).unwrap();
+    library.refresh();
+    assert_eq!(read(&song, 0), frames(50, 1));
+    assert!(song.locate(1_000).is_ok());
+    assert!(matches!(library.open_song(SongId(1)), Err(SongError::Gone)));
+}
+
+#[track_caller]
+fn check_notices(name: &str, change: impl FnOnce(&mut fs::File)) {
+    use crate::library::SeekError;
+    let directory = directory(&[("a.mp3", &frames(50, 1))]);
+    let path = directory.path().join("a.mp3");
+    age(&path);
+    let song = open(directory.path()).open_song(SongId(1)).unwrap();
+    song.read_at(0, &mut [0; 100]).unwrap();
+    change(&mut fs::File::options().write(true).open(&path).unwrap());
+    assert!(matches!(song.read_at(100, &mut [0; 100]), Err(ReadError::Changed)), "{name}");
+    assert!(matches!(song.locate(500), Err(SeekError::Changed)), "{name}");
+}
+
+#[test]
+fn a_song_that_is_written_to_while_it_plays_is_not_played_wrong() {
+    use std::io::Write;
+    check_notices("emptied", |file| file.set_len(0).unwrap());
+    check_notices("cut", |file| file.set_len(10_000).unwrap());
+    check_notices("grown", |file| file.set_len(100_000).unwrap());
+    check_notices("overwritten", |file| file.write_all(&frames(10, 2)).unwrap());
+}
+
+#[test]
+fn a_song_is_found_by_its_content_tag() {
+    let directory = directory(&[("a.mp3", &frames(50, 1)), ("b.mp3", &frames(50, 2)), ("c.mp3", &frames(50, 2))]);
+    let library = open(directory.path());
+    let tag = library.open_song(SongId(3)).unwrap().measured().content_tag;
+    list(&library);
+    assert_eq!(library.find_tag(tag), Some(SongId(2)), "the lowest number");
+    fs::remove_file(directory.path().join("b.mp3")).unwrap();
+    list(&library);
+    assert_eq!(library.find_tag(tag), Some(SongId(3)));
+    assert_eq!(library.find_tag(tag ^ 1), None);
+}
+
+#[test]
+fn everything_fits_the_small_stack_of_a_connection() {
+    let directory = directory(&[("a.mp3", &[&title("A")[..], &file("vbr").bytes].concat())]);
+    let path = directory.path().to_owned();
+    let serve = move || {
+        let library = open(&path);
+        library.refresh();
+        assert_eq!(library.page(SongId(1), 10).songs.len(), 1);
+        assert_eq!(library.info(SongId(1)).unwrap().title, "A");
+        let song = library.open_song(SongId(1)).unwrap();
+        assert!(song.locate(5_000).unwrap().position > 0);
+        assert_eq!(song.read_at(0, &mut [0; 100]).unwrap(), 100);
+        assert_eq!(library.find_tag(song.measured().content_tag), Some(SongId(1)));
+    };
+    std::thread::Builder::new().stack_size(64 * 1024).spawn(serve).unwrap().join().unwrap();
+}
+
+#[cfg(unix)]
+mod swapped {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A library of `x/a.mp3`, and another directory with a file of the same name that must not be read.
+    fn library_and_secret() -> (TempDir, Arc<Library>) {
+        let parent = directory(&[("music/x/a.mp3", &frames(50, 1)), ("secret/a.mp3", &frames(60, 2))]);
+        let library = open(&parent.path().join("music"));
+        (parent, library)
+    }
+
+    #[track_caller]
+    fn check_refused(library: &Library) {
+        match library.open_song(SongId(1)) {
+            Err(SongError::Unreadable(error)) => println!("{error}"),
+            other => panic!("{:?}", other.map(|song| song.measured().total_samples)),
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_a_link_out_of_the_directory_is_not_opened() {
+        let (parent, library) = library_and_secret();
+        let path = parent.path().join("music/x/a.mp3");
+        fs::remove_file(&path).unwrap();
+        symlink(parent.path().join("secret/a.mp3"), &path).unwrap();
+        check_refused(&library);
+    }
+
+    #[test]
+    fn a_file_in_a_directory_that_became_a_link_out_of_it_is_not_opened() {
+        let (parent, library) = library_and_secret();
+        fs::remove_dir_all(parent.path().join("music/x")).unwrap();
+        symlink("../secret", parent.path().join("music/x")).unwrap();
+        check_refused(&library);
+    }
+
+    #[test]
+    fn a_file_that_became_a_fifo_is_not_waited_for() {
+        let (parent, library) = library_and_secret();
+        let path = parent.path().join("music/x/a.mp3");
+        fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        check_refused(&library);
+    }
+
+    #[test]
+    fn a_file_that_became_a_directory_or_device_is_not_opened() {
+        let (parent, library) = library_and_secret();
+        let path = parent.path().join("music/x/a.mp3");
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        check_refused(&library);
+        fs::remove_dir(&path).unwrap();
+        symlink("/dev/zero", &path).unwrap();
+        check_refused(&library);
+    }
+
+    #[test]
+    fn a_directory_that_is_swapped_all_the_time_never_lets_a_secret_out() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (parent, library) = library_and_secret();
+        let (real, spare) = (parent.path().join("music/x"), parent.path().join("spare"));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    fs::rename(&real, &spare).unwrap();
+                    symlink(parent.path().join("secret"), &real).unwrap();
+                    fs::remove_file(&real).unwrap();
+                    fs::rename(&spare, &real).unwrap();
+                }
+            });
+            let mut opened = 0;
+            for _ in 0..3_000 {
+                if let Ok(song) = library.open_song(SongId(1)) {
+                    opened += 1;
+                    assert_eq!(song.measured().total_samples, 50 * 1_152);
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            println!("opened {opened} times");
+        });
+    }
+}
