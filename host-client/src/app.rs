@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Exit {
 
 fn start(options: &Options, mode: Mode) -> Exit {
     match App::new(options, mode) {
-        Ok(app) => app.run(options.command),
+        Ok(app) => app.run(),
         Err(reason) => {
             Console::plain(options.verbosity).error(&reason);
             Exit::Failed
@@ -127,6 +127,8 @@ enum Event {
 
 struct App {
     mode: Mode,
+    /// The one command to obey, until it is.
+    command: Option<Command>,
     console: Console,
     lines: Option<Lines>,
     /// A line was asked for and has not come.
@@ -176,6 +178,7 @@ impl App {
         let identity = Identity { name, nonce };
         Ok(Self {
             mode,
+            command: options.command,
             console,
             lines,
             is_reading: false,
@@ -195,17 +198,9 @@ impl App {
         })
     }
 
-    fn run(mut self, command: Option<Command>) -> Exit {
+    fn run(mut self) -> Exit {
         self.link.connect();
-        if self.mode == Mode::Interactive {
-            // While the connection is made; a listener without a device may still look at the list.
-            if let Err(error) = self.open_player() {
-                self.console.notice(&error.to_string());
-            }
-        }
-        if let Some(command) = command {
-            self.execute(command);
-        }
+        self.prepare();
         let exit = loop {
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
@@ -220,6 +215,19 @@ impl App {
         };
         self.link.close();
         exit
+    }
+
+    /// Opens the output while the connection is made, if it will be needed.
+    fn prepare(&mut self) {
+        let is_needed = matches!(self.command, Some(Command::Play(_))) || self.mode == Mode::Interactive;
+        if !is_needed {
+            return;
+        }
+        if let Err(error) = self.open_player() {
+            self.console.error(&error.to_string());
+            // At a prompt there is still the list to look at.
+            self.exit = (self.mode == Mode::OneShot).then_some(Exit::Failed);
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -297,7 +305,7 @@ impl App {
             Mode::Script { is_over } => is_over,
             Mode::Interactive => false,
         };
-        is_last && self.is_settled() && self.stage.is_empty()
+        is_last && self.command.is_none() && self.is_settled() && self.stage.is_empty()
     }
 
     fn verdict(&self) -> Exit {

@@ -45,8 +45,8 @@ pub struct Arrival {
     pub ticket: Ticket,
     /// What the server said of it.
     pub started: Started,
-    /// When the user asked for it.
-    pub asked: Instant,
+    /// When the user asked for it; `None` if it follows by itself.
+    pub asked: Option<Instant>,
     /// Who delivers the bytes.
     pub supplier: Arc<dyn Supplier>,
 }

@@ -69,8 +69,8 @@ pub struct Ask {
     pub content_tag: u64,
     /// How it comes into the buffer.
     pub join: Join,
-    /// When the user asked for it.
-    pub asked: Instant,
+    /// When the user asked for it; `None` if it follows by itself.
+    pub asked: Option<Instant>,
 }
 
 /// A song as the server describes it. Its texts are whatever the server sent.

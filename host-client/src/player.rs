@@ -187,7 +187,7 @@ impl Worker {
     fn play_to_end(&mut self, arrival: Arrival) -> Result<Outcome, OutputError> {
         let Arrival { ticket, started, asked, .. } = arrival;
         let playback = Playback::new(&started);
-        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked: Some(asked) };
+        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked };
         self.begin(&song)?;
         (self.notify)(Event::Began(ticket));
         loop {

@@ -61,6 +61,9 @@ impl App {
         self.server_name = Some(server_name);
         self.ask_again();
         self.request_held();
+        if let Some(command) = self.command.take() {
+            self.execute(command);
+        }
     }
 
     /// Asks for the music that no stream of this connection brings.

@@ -41,7 +41,8 @@ pub(super) struct Wish {
     pub(super) song: SongId,
     pub(super) playlist: Playlist,
     pub(super) at: Duration,
-    pub(super) asked: Instant,
+    /// When the user asked for it; `None` if it follows by itself.
+    pub(super) asked: Option<Instant>,
     /// It begins in silence if the one before was paused.
     pub(super) keeps_pause: bool,
     pub(super) started: Option<Started>,
@@ -124,7 +125,7 @@ impl Stage {
     /// The song that was [upcoming](Self::upcoming). Returns what to ask the server for.
     pub(super) fn follow_with(&mut self, details: Song, playlist: Playlist) -> Ask {
         let mut wish = self.wish(details.id, Duration::ZERO, playlist, true);
-        wish.details = Some(details);
+        (wish.details, wish.asked) = (Some(details), None);
         let ask = wish.ask(Join::Follow);
         self.upcoming = None;
         self.songs.push_back(wish);
@@ -226,7 +227,7 @@ impl Stage {
             song,
             playlist,
             at,
-            asked: Instant::now(),
+            asked: Some(Instant::now()),
             keeps_pause,
             started: None,
             details: None,
