@@ -279,6 +279,19 @@ fn after_a_discard_by_the_producer_the_next_write_is_heard() {
 }
 
 #[test]
+fn after_a_discard_there_is_room_though_the_feed_has_not_skipped_yet() {
+    let mut bench = Bench::new();
+    bench.device.state.lifetime.store(0, SeqCst);
+    bench.paced.start(STEREO).unwrap();
+    for _ in 0..3 {
+        bench.write(&[1; 4 * PERIOD_SAMPLES]);
+        bench.controls.discard();
+        bench.paced.acknowledge();
+    }
+    assert_eq!(bench.notices(), ["opened"], "no write waited until the device was taken for lost");
+}
+
+#[test]
 fn a_discard_just_before_samples_reach_the_ring_reaches_them_there() {
     let mut bench = Bench::new();
     bench.paced.start(STEREO).unwrap();
