@@ -219,7 +219,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects and introduces itself. [`Event::Welcome`] follows, or [`Event::Closed`].
+    /// Connects. Nothing is said or heard before [`start`](Self::start).
     ///
     /// Blocks while the name is looked up and its addresses are tried, each for some seconds.
     ///
@@ -235,23 +235,27 @@ impl Connection {
         let socket = connect::connect(address, CONNECT_TIMEOUT)?;
         let prepared = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIMEOUT)));
         prepared.map_err(|error| ConnectError::local(address, &error))?;
-        let connection = Arc::new(Self {
+        Ok(Arc::new(Self {
             socket,
             epoch: Instant::now(),
             buffer,
             notify,
             session: Mutex::new(Session::new(time::Instant::from_micros(0), identity)),
             wake_writer: Condvar::new(),
-        });
-        let (reading, writing) = (connection.clone(), connection.clone());
+        }))
+    }
+
+    /// Introduces itself and begins to listen. [`Event::Welcome`] follows, or [`Event::Closed`]: possibly before this
+    /// returns, so make the connection known to whoever is notified before. Call it once.
+    pub fn start(self: &Arc<Self>) {
+        let (reading, writing) = (self.clone(), self.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
-        spawn("network writer", Box::new(move || writing.write()))
-            .and_then(|_| spawn("network reader", Box::new(move || reading.read())))
-            .map_err(|error| {
-                connection.close();
-                ConnectError::local(address, &error)
-            })?;
-        Ok(connection)
+        let started = spawn("network writer", Box::new(move || writing.write()))
+            .and_then(|_| spawn("network reader", Box::new(move || reading.read())));
+        if let Err(error) = started {
+            self.close();
+            (self.notify)(Event::Closed(CloseReason::Lost(error.kind())));
+        }
     }
 
     // ── commands ──

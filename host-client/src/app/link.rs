@@ -89,7 +89,12 @@ impl Link {
                 let _ = news.send(Event::Network { attempt, event });
             };
             let result = Connection::open(&server, &identity, buffer, Box::new(notify));
+            let opened = result.as_ref().ok().cloned();
             let _ = events.send(Event::Connected { attempt, result });
+            // Only now, so that no WELCOME can overtake the news of its connection.
+            if let Some(connection) = opened {
+                connection.start();
+            }
         };
         self.state = match thread::Builder::new().name("connect".into()).spawn(connect) {
             Ok(_) => State::Connecting,
