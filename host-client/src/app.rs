@@ -16,9 +16,10 @@ mod requests;
 mod stage;
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use trill_proto::command::{self, Command};
@@ -82,7 +83,7 @@ pub fn run(options: &Options) -> Exit {
                 Exit::Usage
             }
         },
-        None if prompt::is_possible() => start(options, Mode::Interactive),
+        None if io::stdin().is_terminal() => start(options, Mode::Interactive),
         None => start(options, Mode::Script { is_over: false }),
     }
 }
@@ -104,7 +105,7 @@ enum Mode {
     OneShot,
     /// Standard input, no terminal: each line is obeyed when the one before is done; ends when the last is.
     Script { is_over: bool },
-    /// A prompt: ends when the user says so.
+    /// Somebody types, with a prompt if the terminal is up to it: ends when they say so.
     Interactive,
 }
 
@@ -161,14 +162,14 @@ impl App {
         };
         let (lines, console) = match mode {
             Mode::OneShot => (None, Console::plain(options.verbosity)),
-            Mode::Script { .. } => {
-                let lines = Lines::of_stdin(tell_input).map_err(|error| error.to_string())?;
-                (Some(lines), Console::plain(options.verbosity))
-            }
-            Mode::Interactive => {
+            Mode::Interactive if prompt::is_possible() => {
                 let opened = prompt::open(tell_input);
                 let (lines, screen) = opened.map_err(|error| format!("cannot use this terminal: {error}"))?;
                 (Some(lines), Console::above_prompt(options.verbosity, screen))
+            }
+            Mode::Script { .. } | Mode::Interactive => {
+                let lines = Lines::of_stdin(tell_input).map_err(|error| error.to_string())?;
+                (Some(lines), Console::plain(options.verbosity))
             }
         };
         let mut nonce = [0; 16];
@@ -262,18 +263,15 @@ impl App {
     /// Waits for an event, at most until there is something else to do.
     fn next_event(&self) -> Option<Event> {
         let deadline = [self.link.deadline(), self.status_deadline()].into_iter().flatten().min();
+        // The channel cannot be closed: `self.sender` is one end.
         match deadline {
-            Some(deadline) => match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(event) => Some(event),
-                // Disconnected it cannot be: `self.sender` is one end.
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
             None => self.events.recv().ok(),
         }
     }
 
     fn status_deadline(&self) -> Option<Instant> {
-        let moves = self.console.is_interactive() && !self.stage.is_empty();
+        let moves = self.console.has_prompt() && !self.stage.is_empty();
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 
@@ -354,7 +352,7 @@ impl App {
     }
 
     fn show_status(&self) {
-        if self.console.is_interactive() && self.server_name.is_some() {
+        if self.console.has_prompt() && self.server_name.is_some() {
             self.console.show_status(|columns, charset| status::line(&self.status(), columns, charset));
         }
     }

@@ -42,6 +42,8 @@ pub enum Event {
         /// Since the command.
         after: Duration,
     },
+    /// There should have been music in it, and there was none. [`Event::Finished`] follows.
+    Undecodable(Ticket),
     /// It was heard to its end, or to where the next song joins it.
     Finished(Ticket),
     /// It cannot be heard.
@@ -148,6 +150,8 @@ struct Song {
     playback: Playback,
     /// When the user asked for it, until its first sample went out.
     asked: Option<Instant>,
+    /// The decoder found something in it.
+    has_frames: bool,
 }
 
 /// How a song came to its end.
@@ -187,7 +191,7 @@ impl Worker {
     fn play_to_end(&mut self, arrival: Arrival) -> Result<Outcome, OutputError> {
         let Arrival { ticket, started, asked, .. } = arrival;
         let playback = Playback::new(&started);
-        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked };
+        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked, has_frames: false };
         self.begin(&song)?;
         (self.notify)(Event::Began(ticket));
         loop {
@@ -197,7 +201,12 @@ impl Worker {
             match step {
                 Step::Wait => self.wait(&mut song, &view),
                 Step::Decode => self.decode(&mut song, &view)?,
-                Step::Drain => return self.drain(ticket),
+                Step::Drain => {
+                    if !song.has_frames && started.size_bytes > started.position {
+                        (self.notify)(Event::Undecodable(ticket));
+                    }
+                    return self.drain(ticket);
+                }
             }
         }
     }
@@ -250,6 +259,7 @@ impl Worker {
         match song.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
             decoder::Step::Frame(frame) => {
                 self.buffer.consume(song.ticket, frame.consumed);
+                song.has_frames = true;
                 self.put(song, &frame)
             }
             decoder::Step::Junk { consumed } => {

@@ -7,7 +7,7 @@ use trill_proto::ids::SongId;
 
 use super::requests::{Otherwise, Request};
 use super::stage::Playlist;
-use super::{App, Exit};
+use super::{App, Exit, Mode};
 use crate::network::{Ask, Song};
 use crate::ui::status;
 use crate::ui::text::clean;
@@ -67,7 +67,7 @@ impl App {
 
     fn quit(&self) -> Exit {
         // At a prompt the user has seen what failed; a script's caller has not.
-        if self.console.is_interactive() { Exit::Done } else { self.verdict() }
+        if self.mode == Mode::Interactive { Exit::Done } else { self.verdict() }
     }
 
     fn play(&mut self, play: Play) {

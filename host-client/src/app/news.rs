@@ -46,7 +46,7 @@ impl App {
         self.link.on_welcome();
         let is_first = self.server_name.is_none();
         let name = if server_name.is_empty() { "the server".to_owned() } else { clean(&server_name) };
-        if is_first && self.console.is_interactive() {
+        if is_first && self.mode == Mode::Interactive {
             let songs = match song_count {
                 None => String::new(),
                 Some(1) => ", 1 song".to_owned(),
@@ -80,8 +80,9 @@ impl App {
             self.exit = Some(Exit::Failed);
             return;
         }
-        self.console.verbose(reason);
-        self.fail_requests(reason);
+        if !self.fail_requests(reason) && !self.stage.is_switching() {
+            self.console.verbose(reason);
+        }
         if let Some(song) = self.stage.give_up_switch() {
             self.fail(&format!("play {song}: {reason}"));
         }
@@ -113,7 +114,7 @@ impl App {
         let text = reason.to_string();
         let is_told = self.fail_requests(&text);
         if !self.stage.needs_server() {
-            if self.console.is_interactive() && !is_told {
+            if self.mode == Mode::Interactive && !is_told {
                 self.console.notice(&format!("{text}; the next command connects again"));
             }
         } else if reason.is_worth_a_retry() {
@@ -186,6 +187,12 @@ impl App {
                     self.console.verbose(&format!("play {song}: first sample after {ms:.1} ms"));
                 }
             }
+            player::Event::Undecodable(ticket) => {
+                if let Some(wish) = self.stage.find_mut(ticket) {
+                    let song = wish.song;
+                    self.fail(&format!("song {song} is no MP3 that can be decoded"));
+                }
+            }
             player::Event::Finished(ticket) => {
                 self.stage.on_finished(ticket);
                 self.announce();
@@ -219,7 +226,7 @@ impl App {
 
     /// Says what is playing, where no status line does.
     pub(super) fn announce(&mut self) {
-        if self.console.is_interactive() {
+        if self.console.has_prompt() {
             return;
         }
         let charset = self.console.charset();

@@ -262,3 +262,6 @@ impl Wish {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Console {
     }
 
     /// Whether there is a prompt.
-    pub fn is_interactive(&self) -> bool {
+    pub fn has_prompt(&self) -> bool {
         self.screen.is_some()
     }
 

@@ -9,6 +9,7 @@
 //! Two threads: one reads lines, the other draws. Drawing has one of its own because rustyline's printer blocks
 //! while the user searches the history, and nothing else must.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -82,7 +83,7 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    editor.set_helper(Some(Commands));
+    editor.set_helper(Some(Commands::default()));
     let printer = editor.create_external_printer()?;
     let (draw, drawings) = mpsc::channel();
     thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, printer))?;
@@ -114,8 +115,8 @@ fn read_prompt(
     is_reading: &AtomicBool,
     tell: &impl Fn(Input),
 ) {
-    let mut interrupts = 0;
     while wanted.recv().is_ok() {
+        let mut has_interrupted = false;
         let input = loop {
             is_reading.store(true, Ordering::SeqCst);
             let line = editor.readline(PROMPT);
@@ -124,16 +125,20 @@ fn read_prompt(
             let _ = draw.send(Drawing::Entered);
             match line {
                 Ok(line) => break Input::Line(line),
-                Err(ReadlineError::Interrupted) if interrupts == 0 => {
-                    interrupts = 1;
+                Err(ReadlineError::Interrupted) if has_typed(&editor) || !has_interrupted => {
+                    has_interrupted = true;
                     let _ = draw.send(Drawing::Text("Ctrl-C once more, or Ctrl-D, leaves".to_owned()));
                 }
                 Err(_) => break Input::Quit,
             }
         };
-        interrupts = 0;
         tell(input);
     }
+}
+
+/// Whether there was anything on the line that Ctrl-C cleared; from now on there is not.
+fn has_typed(editor: &Editor<Commands, MemHistory>) -> bool {
+    editor.helper().is_some_and(|commands| commands.has_typed.take())
 }
 
 /// Draws above the prompt.
@@ -249,7 +254,11 @@ impl Drop for Restore {
 }
 
 /// Completes the names of commands.
-struct Commands;
+#[derive(Default)]
+struct Commands {
+    /// Something was typed since this was last looked at: rustyline does not say what an interrupt cleared.
+    has_typed: Cell<bool>,
+}
 
 impl Completer for Commands {
     type Candidate = Pair;
@@ -274,6 +283,14 @@ impl Completer for Commands {
 
 impl Hinter for Commands {
     type Hint = String;
+
+    /// Called with the line whenever it changes. It has no hints.
+    fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
+        if !line.is_empty() {
+            self.has_typed.set(true);
+        }
+        None
+    }
 }
 impl Highlighter for Commands {}
 impl Validator for Commands {}

@@ -1,0 +1,199 @@
+use super::*;
+
+fn started() -> Started {
+    Started { content_tag: 7, size_bytes: 1_000, ..Started::default() }
+}
+
+fn song(number: u32) -> Song {
+    Song {
+        id: SongId(number),
+        duration: None,
+        size_bytes: 0,
+        bitrate: 0,
+        rate: 0,
+        channels: 0,
+        track: 0,
+        title: String::new(),
+        artist: String::new(),
+        album: String::new(),
+    }
+}
+
+fn range(first: u32, last: u32) -> Playlist {
+    Playlist { first: SongId(first), last: SongId(last), advances: true }
+}
+
+impl Stage {
+    /// Asks for a song and lets it start.
+    fn play(&mut self, number: u32, playlist: Playlist) -> Ticket {
+        let ask = self.switch_to(SongId(number), Duration::ZERO, playlist, false);
+        self.on_started(ask.ticket, started());
+        ask.ticket
+    }
+
+    /// Lets the song that is upcoming be found, and start.
+    fn follow(&mut self, number: u32) -> Ticket {
+        let upcoming = self.upcoming().expect("a song is upcoming");
+        let ask = self.follow_with(song(number), upcoming.playlist);
+        assert_eq!(ask.join, Join::Follow);
+        self.on_started(ask.ticket, started());
+        ask.ticket
+    }
+
+    fn heard_number(&self) -> Option<u32> {
+        self.heard().map(|song| song.song.0)
+    }
+}
+
+#[test]
+fn a_wrong_number_leaves_the_music_alone() {
+    let mut stage = Stage::default();
+    stage.play(1, Playlist::SINGLE);
+    let wrong = stage.switch_to(SongId(99), Duration::ZERO, Playlist::SINGLE, false);
+    assert!(stage.is_switching());
+    assert_eq!(stage.on_refused(wrong.ticket).map(|wish| wish.song), Some(SongId(99)));
+    assert_eq!((stage.heard_number(), stage.is_switching()), (Some(1), false));
+    assert_eq!(stage.unanswered(|_| Some(0)).map(|ask| ask.song), None, "its stream flows on");
+}
+
+#[test]
+fn a_switch_takes_the_place_of_all_before_it() {
+    let mut stage = Stage::default();
+    let first = stage.play(3, range(3, 7));
+    assert_eq!(stage.on_ended(first, EndReason::Finished), Ending::Fine);
+    stage.follow(4);
+    stage.play(9, Playlist::SINGLE);
+    assert_eq!((stage.heard_number(), stage.upcoming()), (Some(9), None));
+}
+
+#[test]
+fn songs_of_a_range_follow_each_other_once_all_of_one_is_here() {
+    let mut stage = Stage::default();
+    let third = stage.play(3, range(3, 5));
+    assert_eq!(stage.upcoming(), None, "3 is still arriving");
+    let _ = stage.on_ended(third, EndReason::Finished);
+    assert_eq!(stage.upcoming(), Some(Upcoming { from: SongId(4), playlist: range(3, 5) }));
+    // There is no song 4.
+    let fifth = stage.follow(5);
+    let _ = stage.on_ended(fifth, EndReason::Finished);
+    assert_eq!((stage.heard_number(), stage.upcoming()), (Some(3), None), "5 is the last");
+    stage.on_finished(third);
+    assert_eq!(stage.heard_number(), Some(5));
+    stage.on_finished(fifth);
+    assert!(stage.is_empty());
+}
+
+#[test]
+fn a_song_that_was_heard_before_the_next_was_found_does_not_end_the_range() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::ALL);
+    let _ = stage.on_ended(first, EndReason::Finished);
+    stage.on_finished(first);
+    assert!(!stage.is_empty());
+    stage.follow(2);
+    assert_eq!(stage.heard_number(), Some(2));
+}
+
+#[test]
+fn a_song_that_cannot_follow_is_skipped() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::ALL);
+    let _ = stage.on_ended(first, EndReason::Finished);
+    let ask = stage.follow_with(song(2), Playlist::ALL);
+    assert_eq!(stage.on_refused(ask.ticket).map(|wish| wish.song), Some(SongId(2)));
+    assert_eq!(stage.upcoming().map(|upcoming| upcoming.from), Some(SongId(3)));
+}
+
+#[test]
+fn a_single_song_is_followed_by_none() {
+    let mut stage = Stage::default();
+    let ticket = stage.play(u32::MAX, Playlist::SINGLE);
+    let _ = stage.on_ended(ticket, EndReason::Finished);
+    assert_eq!(stage.upcoming(), None);
+    stage.on_finished(ticket);
+    assert!(stage.is_empty());
+}
+
+#[test]
+fn only_a_stream_that_was_cut_short_is_a_fault() {
+    for (reason, switches, expected) in [
+        (EndReason::Finished, false, Ending::Fine),
+        (EndReason::Replaced, true, Ending::Fine),
+        (EndReason::Replaced, false, Ending::Early(SongId(1))),
+        (EndReason::Failed, false, Ending::Early(SongId(1))),
+        (EndReason::Failed, true, Ending::Early(SongId(1))),
+        (EndReason::Stopped, false, Ending::Early(SongId(1))),
+    ] {
+        let mut stage = Stage::default();
+        let ticket = stage.play(1, Playlist::SINGLE);
+        if switches {
+            stage.switch_to(SongId(2), Duration::ZERO, Playlist::SINGLE, false);
+        }
+        assert_eq!(stage.on_ended(ticket, reason), expected, "{reason:?}");
+    }
+}
+
+#[test]
+fn a_song_that_was_cut_off_is_resumed_where_it_was() {
+    let mut stage = Stage::default();
+    let ticket = stage.play(1, Playlist::SINGLE);
+    stage.on_disconnected();
+    assert!(stage.needs_server());
+    let ask = stage.unanswered(|asked| (asked == ticket).then_some(123)).unwrap();
+    assert_eq!((ask.ticket, ask.start, ask.content_tag), (ticket, Start::Resume(123), 7));
+    stage.on_started(ticket, started());
+    assert!(stage.unanswered(|_| Some(200)).is_none());
+}
+
+#[test]
+fn a_song_that_is_all_here_is_not_resumed() {
+    let mut stage = Stage::default();
+    let ticket = stage.play(1, Playlist::SINGLE);
+    let _ = stage.on_ended(ticket, EndReason::Finished);
+    stage.on_disconnected();
+    assert!(!stage.needs_server());
+    assert!(stage.unanswered(|_| Some(0)).is_none());
+}
+
+#[test]
+fn a_cut_before_the_start_repeats_the_question() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::SINGLE);
+    let second = stage.switch_to(SongId(2), Duration::from_secs(9), Playlist::SINGLE, false);
+    stage.on_disconnected();
+    let ask = stage.unanswered(|_| Some(123)).unwrap();
+    assert_eq!((ask.ticket, ask.start, ask.join), (second.ticket, Start::Time(9_000), Join::Switch));
+    // Refused, the song before it goes on.
+    stage.on_refused(second.ticket);
+    let ask = stage.unanswered(|_| Some(123)).unwrap();
+    assert_eq!((ask.ticket, ask.start), (first, Start::Resume(123)));
+}
+
+#[test]
+fn a_song_that_was_to_follow_is_asked_for_again_if_a_switch_took_its_place_in_vain() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::ALL);
+    let _ = stage.on_ended(first, EndReason::Finished);
+    let second = stage.follow_with(song(2), Playlist::ALL);
+    let wrong = stage.switch_to(SongId(99), Duration::ZERO, Playlist::SINGLE, false);
+    stage.on_refused(wrong.ticket);
+    let ask = stage.unanswered(|_| Some(0)).unwrap();
+    assert_eq!((ask.ticket, ask.join), (second.ticket, Join::Follow));
+}
+
+#[test]
+fn what_cannot_be_resumed_is_as_long_as_it_is() {
+    let mut stage = Stage::default();
+    let ticket = stage.play(1, Playlist::SINGLE);
+    stage.on_disconnected();
+    assert_eq!(stage.on_refused(ticket).map(|wish| wish.song), Some(SongId(1)));
+    assert_eq!((stage.heard_number(), stage.needs_server()), (Some(1), false));
+}
+
+#[test]
+fn tickets_are_never_used_twice() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::SINGLE);
+    stage.clear();
+    assert_ne!(stage.play(1, Playlist::SINGLE), first);
+}
