@@ -4,7 +4,7 @@ mod common;
 
 use std::fs;
 
-use common::{Frame, Music, Raw, Seen, TestClient, mp3, mp3_of_bytes, serve};
+use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
@@ -361,13 +361,6 @@ fn junk_plays_as_nothing() {
 
 fn play(stream: StreamId, credit: u32) -> Play {
     Play { stream, song: SongId(1), start: Start::Time(0), content_tag: 0, credit }
-}
-
-fn encoded(message: &impl trill_proto::message::Encode) -> Vec<u8> {
-    let mut bytes = vec![0; 1_100];
-    let length = message.encode(&mut bytes).expect("fits");
-    bytes.truncate(length);
-    bytes
 }
 
 /// The 32-bit field at this place of a payload.

@@ -36,8 +36,12 @@ impl fmt::Display for Departure {
             Self::Fault(fault) => fault.fmt(f),
             Self::Dismissed(why) => why.fmt(f),
             Self::Full => f.write_str("all places are taken"),
-            Self::Lost(error) if error.kind() == io::ErrorKind::TimedOut => f.write_str("it takes no more data"),
-            Self::Lost(error) => error.fmt(f),
+            Self::Lost(error) => match error.kind() {
+                io::ErrorKind::TimedOut => f.write_str("it takes no more data"),
+                // What a client that is killed looks like if something was on its way to it.
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Closed.fmt(f),
+                _ => error.fmt(f),
+            },
         }
     }
 }

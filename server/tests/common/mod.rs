@@ -1,12 +1,12 @@
 //! A server in this process, clients on real sockets, and songs to serve.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 
 mod client;
 mod raw;
 mod songs;
 
 pub use client::{Seen, TestClient};
-pub use raw::{Frame, Raw};
+pub use raw::{Frame, Raw, encoded};
 pub use songs::{Music, mp3, mp3_of_bytes};
 
 use std::net::SocketAddr;

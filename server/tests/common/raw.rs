@@ -16,6 +16,31 @@ pub struct Frame {
     pub payload: Vec<u8>,
 }
 
+impl Frame {
+    /// All frames in these bytes, the last of which must be complete.
+    #[track_caller]
+    pub fn all(mut bytes: &[u8]) -> Vec<Self> {
+        let mut frames = Vec::new();
+        while let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() {
+            let header = Header::decode(*header);
+            let (payload, rest) = rest.split_at(usize::from(header.length));
+            let kind = Kind::from_byte(header.kind).expect("a known kind");
+            frames.push(Self { kind, id: header.id, payload: payload.into() });
+            bytes = rest;
+        }
+        assert!(bytes.is_empty(), "half a frame: {bytes:02x?}");
+        frames
+    }
+}
+
+/// The whole frame of a message.
+pub fn encoded(message: &impl Encode) -> Vec<u8> {
+    let mut frame = vec![0; 1_100];
+    let length = message.encode(&mut frame).expect("fits");
+    frame.truncate(length);
+    frame
+}
+
 pub struct Raw {
     stream: TcpStream,
 }
@@ -48,9 +73,7 @@ impl Raw {
     }
 
     pub fn say(&mut self, message: &impl Encode) {
-        let mut frame = [0; 1_100];
-        let length = message.encode(&mut frame).expect("fits");
-        self.send(&frame[..length]);
+        self.send(&encoded(message));
     }
 
     #[track_caller]

@@ -1,0 +1,200 @@
+//! What clients do that are broken or mean no good: they are told what is wrong and closed, and nobody else notices.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::limits::{MAX_CREDIT_BYTES, PREAMBLE_BYTES};
+use trill_proto::message::{
+    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, PREAMBLE, Ping, Play, Start, Welcome,
+};
+
+/// What the server says before it closes the connection.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// A refusal with this reason instead of a preamble.
+    Refused(u8),
+    /// An ERROR that concerns the connection.
+    Error(ErrorCode),
+    /// Nothing.
+    Closed,
+}
+
+#[test]
+fn everything_that_is_wrong_is_named_and_ends_the_connection_alone() {
+    let song = mp3_of_bytes(1 << 20, 1);
+    let music = Music::new(&[&song, &mp3(50, 2)]);
+    let server = serve(music.path());
+    while_a_listener_hears_every_byte(server.address(), &song, || {
+        for (what, bytes, expected) in cases() {
+            let mut raw = Raw::connect(server.address());
+            raw.send(&bytes);
+            assert_eq!(verdict(&raw.rest()), expected, "{what}");
+        }
+    });
+}
+
+fn cases() -> Vec<(&'static str, Vec<u8>, Verdict)> {
+    let hello = || [&PREAMBLE[..], &encoded(&Hello::default())].concat();
+    let after_hello = |frames: &[&[u8]]| [hello(), frames.concat()].concat();
+    let header = |kind: u8, length, id| Header { kind, flags: 0, length, id }.encode();
+    let play = |stream, credit| {
+        encoded(&Play { stream: StreamId(stream), song: SongId(1), start: Start::Time(0), content_tag: 0, credit })
+    };
+    let credit = |stream, more| encoded(&Credit { stream: StreamId(stream), more });
+    let list = encoded(&List { request: RequestId(1), first: SongId(1), at_most: 1 });
+    let mut bad_start = play(1, 1);
+    bad_start[12] = 7;
+    let mut long_name = encoded(&Hello { name: "x", ..Hello::default() });
+    let at_length = long_name.len() - 2;
+    long_name[at_length] = 200;
+
+    let error = Verdict::Error;
+    vec![
+        ("zeros", vec![0; 64], Verdict::Refused(1)),
+        ("one wrong byte", b"X".to_vec(), Verdict::Refused(1)),
+        ("HTTP", b"GET / HTTP/1.1\r\nHost: attic\r\n\r\n".to_vec(), Verdict::Refused(1)),
+        ("a greeting in TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), Verdict::Refused(1)),
+        ("noise", (0..60_000).map(|at| (at % 253) as u8).collect(), Verdict::Refused(1)),
+        ("a mode that is not offered", b"TRIL\x01\x00\x00\x00".to_vec(), Verdict::Refused(2)),
+        ("a huge HELLO", [&PREAMBLE[..], &header(1, u16::MAX, 0)].concat(), error(ErrorCode::TOO_LARGE)),
+        ("a HELLO that ends early", [&PREAMBLE[..], &header(1, 5, 0), &[1; 5]].concat(), error(ErrorCode::MALFORMED)),
+        ("a name that goes on too long", [&PREAMBLE[..], &long_name].concat(), error(ErrorCode::MALFORMED)),
+        (
+            "a version of the future",
+            [&PREAMBLE[..], &encoded(&Hello { lowest_version: 9, highest_version: 9, ..Hello::default() })].concat(),
+            error(ErrorCode::VERSION),
+        ),
+        ("LIST before HELLO", [&PREAMBLE[..], &list].concat(), error(ErrorCode::UNEXPECTED)),
+        ("HELLO twice", after_hello(&[&encoded(&Hello::default())]), error(ErrorCode::UNEXPECTED)),
+        ("a message of the server's", after_hello(&[&encoded(&Welcome::new())]), error(ErrorCode::UNEXPECTED)),
+        ("DATA", after_hello(&[&header(Kind::Data.to_byte(), 3, 1), b"abc"]), error(ErrorCode::UNEXPECTED)),
+        ("an unknown type", after_hello(&[&header(0x7f, 0, 0)]), error(ErrorCode::UNKNOWN_TYPE)),
+        ("a LIST that is too long", after_hello(&[&header(2, 9, 1), &[0; 9]]), error(ErrorCode::MALFORMED)),
+        ("a PLAY that starts nowhere", after_hello(&[&bad_start]), error(ErrorCode::MALFORMED)),
+        ("too much credit at once", after_hello(&[&play(1, MAX_CREDIT_BYTES + 1)]), error(ErrorCode::CREDIT)),
+        (
+            "too much credit in all",
+            after_hello(&[&play(1, 1), &credit(1, MAX_CREDIT_BYTES), &credit(1, u32::MAX)]),
+            error(ErrorCode::CREDIT),
+        ),
+        ("stream 0", after_hello(&[&play(0, 1)]), error(ErrorCode::STREAM_ID)),
+        ("a stream id again", after_hello(&[&play(5, 1), &play(5, 1)]), error(ErrorCode::STREAM_ID)),
+        ("credit for a stream never asked for", after_hello(&[&credit(1, 1)]), error(ErrorCode::STREAM_ID)),
+        ("a flood of commands", after_hello(&[&encoded(&Ping { token: 1 }).repeat(2_000)]), error(ErrorCode::TOO_FAST)),
+        (
+            "an ERROR",
+            after_hello(&[&encoded(&trill_proto::message::Error { id: 0, code: ErrorCode(1), text: "" })]),
+            Verdict::Closed,
+        ),
+        ("goodbye", after_hello(&[&encoded(&Goodbye { reason: GoodbyeReason::Done })]), Verdict::Closed),
+    ]
+}
+
+/// What the last words of a connection mean, whatever came before them.
+fn verdict(answer: &[u8]) -> Verdict {
+    if let Some(refusal) = answer.strip_prefix(b"TRNO") {
+        assert_eq!(refusal.len(), PREAMBLE_BYTES - 4, "nothing follows a refusal");
+        return Verdict::Refused(refusal[0]);
+    }
+    let answer = answer.strip_prefix(&PREAMBLE).unwrap_or(answer);
+    match Frame::all(answer).last() {
+        Some(Frame { kind: Kind::Error, id: 0, payload }) => {
+            Verdict::Error(ErrorCode(u16::from_be_bytes([payload[0], payload[1]])))
+        }
+        _ => Verdict::Closed,
+    }
+}
+
+/// Plays the song again and again meanwhile.
+fn while_a_listener_hears_every_byte(address: SocketAddr, song: &[u8], act: impl FnOnce()) {
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let listener = scope.spawn(|| {
+            let mut client = TestClient::join_as(address, "listener", [9; 16]);
+            let mut heard = 0;
+            while heard == 0 || !is_done.load(Ordering::Relaxed) {
+                let stream = client.start(1).stream;
+                assert_eq!(client.next(), Seen::Ended(stream, EndReason::Finished));
+                assert!(client.data(stream) == song);
+                heard += 1;
+            }
+        });
+        // If `act` panics, the scope waits for the listener all the same.
+        let _done = SetOnDrop(&is_done);
+        act();
+        drop(_done);
+        listener.join().expect("an undisturbed listener");
+    });
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn clients_that_vanish_at_any_moment_do_no_harm() {
+    let song = mp3_of_bytes(1 << 20, 1);
+    let music = Music::new(&[&song, &mp3(50, 2)]);
+    let server = serve(music.path());
+    let everything = [
+        PREAMBLE.to_vec(),
+        encoded(&Hello::default()),
+        encoded(&Ping { token: 1 }),
+        encoded(&List { request: RequestId(1), first: SongId(1), at_most: 10 }),
+        encoded(&Play {
+            stream: StreamId(2),
+            song: SongId(1),
+            start: Start::Time(0),
+            content_tag: 0,
+            credit: MAX_CREDIT_BYTES,
+        }),
+    ]
+    .concat();
+    while_a_listener_hears_every_byte(server.address(), &song, || {
+        for length in 0..=everything.len() {
+            Raw::connect(server.address()).send(&everything[..length]);
+        }
+    });
+}
+
+#[test]
+fn terminal_escapes_and_bad_utf8_in_a_name() {
+    let music = Music::new(&[&mp3(3, 1)]);
+    let server = serve(music.path());
+    // Shown to nobody but the log, which strips it; see there.
+    TestClient::join_as(server.address(), "\x1b]0;owned\x07\x1b[2J\r\n", [0; 16]);
+
+    let mut hello = encoded(&Hello { name: "abc", ..Hello::default() });
+    let at = hello.len() - 2;
+    hello[at] = 0xff;
+    let mut raw = Raw::connect(server.address());
+    raw.send(&[&PREAMBLE[..], &hello].concat());
+    assert_eq!(verdict(&raw.rest()), Verdict::Error(ErrorCode::MALFORMED));
+}
+
+#[test]
+fn a_client_that_never_reads_does_not_delay_the_others() {
+    let song = mp3_of_bytes(1 << 20, 1);
+    let music = Music::new(&[&song, &mp3_of_bytes(16 << 20, 2)]);
+    let server = serve(music.path());
+    let stuck: Vec<_> = (0..20)
+        .map(|_| {
+            let mut raw = Raw::join(server.address());
+            let (stream, song) = (StreamId(1), SongId(2));
+            raw.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: MAX_CREDIT_BYTES });
+            raw
+        })
+        .collect();
+    while_a_listener_hears_every_byte(server.address(), &song, || {});
+    drop(stuck);
+}
