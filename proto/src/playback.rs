@@ -88,7 +88,7 @@ impl Playback {
     pub fn new(started: &Started) -> Self {
         Self {
             phase: Phase::Buffering,
-            expected: started.size_bytes - started.position.min(started.size_bytes),
+            expected: started.size_bytes.saturating_sub(started.position),
             bytes_per_second: started.bytes_per_second(),
             next_sample: started.first_sample,
             heard: Range64 {
@@ -103,7 +103,12 @@ impl Playback {
     ///
     /// [`Start::Resume`]: crate::message::Start::Resume
     pub fn on_resumed(&mut self, received_before: u64, started: &Started) {
-        self.expected = received_before + (started.size_bytes - started.position.min(started.size_bytes));
+        self.expected = received_before.saturating_add(started.size_bytes.saturating_sub(started.position));
+    }
+
+    /// The stream ended early: nothing comes after the `received` bytes that have come. What they hold is played.
+    pub fn on_ended(&mut self, received: u64) {
+        self.expected = self.expected.min(received);
     }
 
     /// What to do next.
@@ -164,13 +169,13 @@ impl Playback {
     fn is_safe(&self, supply: &Supply) -> bool {
         let playing = u64::from(self.bytes_per_second);
         let bridge = bytes_in(playing, supply.round_trip + CUSHION);
-        let remaining = self.expected.saturating_sub(supply.received) + supply.buffered as u64;
-        let deficit = if supply.delivery_rate * 100 >= playing * SAFE_RATE_PERCENT {
+        let remaining = self.expected.saturating_sub(supply.received).saturating_add(supply.buffered as u64);
+        let delivery_rate = supply.delivery_rate.saturating_mul(100) / SAFE_RATE_PERCENT;
+        let deficit = if delivery_rate >= playing {
             0
         } else {
             // Of every second of music only this part will arrive while it is played.
-            let arriving = (supply.delivery_rate * 100 / SAFE_RATE_PERCENT).min(playing);
-            remaining - (u128::from(remaining) * u128::from(arriving) / u128::from(playing)) as u64
+            remaining - (u128::from(remaining) * u128::from(delivery_rate) / u128::from(playing)) as u64
         };
         // More than the buffer holds can never be waited for; leave room for the grants of the last quarter.
         let most = supply.capacity as u64 * 3 / 4;
@@ -257,6 +262,16 @@ mod tests {
         assert_eq!(playback.next_step(&Supply { buffered: 416, received: 416, ..FAST }), Step::Wait);
         assert_eq!(playback.next_step(&Supply { buffered: 417, received: 417, ..FAST }), Step::Decode);
         assert_eq!(playback.next_step(&Supply { buffered: 0, received: 417, ..FAST }), Step::Drain);
+    }
+
+    #[test]
+    fn a_stream_that_failed_plays_what_has_come() {
+        let mut playback = Playback::new(&STARTED);
+        let supply = Supply { buffered: 3_000, received: 3_000, ..FAST };
+        assert_eq!(playback.next_step(&supply), Step::Wait);
+        playback.on_ended(3_000);
+        assert_eq!(playback.next_step(&supply), Step::Decode);
+        assert_eq!(playback.next_step(&Supply { buffered: 0, ..supply }), Step::Drain);
     }
 
     #[test]

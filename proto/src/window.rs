@@ -3,22 +3,31 @@
 //! Credit is the only way data moves. Outstanding credit is at most
 //!
 //! ```text
-//! min(free buffer, max(floor, delivery rate × (smallest round-trip + 200 ms)))
+//! min(free buffer, max(floor, delivery rate × (1.5 × smallest round-trip + 200 ms)))
 //! ```
 //!
-//! so the buffer fills faster than it plays, and an answer or a new song never queues behind more than 200 ms of an
-//! old one. It is granted again by halves, so that the path never runs empty.
+//! so the buffer fills faster than it plays, and an answer or a new song never queues behind much of an old one. It is
+//! granted again by quarters: between three quarters and all of it are under way, so as long as the path could carry
+//! more, each measurement allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
 
 use crate::limits::{CREDIT_FLOOR_BYTES, CREDIT_SLACK, FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
 use crate::time::Instant;
 use core::time::Duration;
 
 /// What a client knows of the path to its server. Lives as long as the connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Path {
     smallest_round_trip: Option<Duration>,
     bytes_per_second: u64,
     sample: Option<Sample>,
+    /// What the server allows to be outstanding.
+    max_credit: u32,
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self { smallest_round_trip: None, bytes_per_second: 0, sample: None, max_credit: MAX_CREDIT_BYTES }
+    }
 }
 
 /// A measurement of the delivery rate that is under way.
@@ -30,8 +39,8 @@ struct Sample {
     starved: bool,
 }
 
-/// A sample shorter than this says more about the scheduler than about the path.
-const SHORTEST_SAMPLE: Duration = Duration::from_millis(2);
+/// A sample shorter than this says more about bursts (of a radio, of a scheduler) than about the path.
+const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 
 /// A round-trip to assume while none was measured.
 const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
@@ -67,6 +76,11 @@ impl Path {
         self.sample = Some(Sample { begun: now, bytes: 0, starved: is_starved });
     }
 
+    /// The server allows no more than this to be outstanding, in bytes.
+    pub fn on_max_credit(&mut self, bytes: u32) {
+        self.max_credit = bytes.clamp(FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES);
+    }
+
     /// Forgets the measurement under way, because data will not flow for a while.
     pub const fn pause(&mut self) {
         self.sample = None;
@@ -84,9 +98,9 @@ impl Path {
 
     /// Most credit that may be outstanding, as far as the path is concerned.
     fn ceiling(&self) -> u32 {
-        let span = self.round_trip() + CREDIT_SLACK;
+        let span = self.round_trip() * 3 / 2 + CREDIT_SLACK;
         let carried = u128::from(self.bytes_per_second) * span.as_micros() / 1_000_000;
-        u32::try_from(carried).unwrap_or(u32::MAX).clamp(CREDIT_FLOOR_BYTES, MAX_CREDIT_BYTES)
+        u32::try_from(carried).unwrap_or(u32::MAX).clamp(CREDIT_FLOOR_BYTES, self.max_credit)
     }
 }
 
@@ -156,9 +170,8 @@ impl Window {
         let target = u64::from(free.min(ceiling)).min(remaining);
         let more = u32::try_from(target.saturating_sub(u64::from(self.outstanding))).unwrap_or(u32::MAX);
         let is_last = u64::from(self.outstanding) + u64::from(more) == remaining;
-        // By halves of what the path may hold, or by quarters of the buffer if that is less: a player frees its buffer
-        // a few hundred bytes at a time, and a CREDIT for each would cost more than it brings.
-        let quantum = (ceiling / 2).min(self.capacity / 4);
+        // A player frees its buffer a few hundred bytes at a time; a CREDIT for each would cost more than it brings.
+        let quantum = ceiling.min(self.capacity) / 4;
         if more < quantum && !is_last { 0 } else { more }
     }
 
@@ -188,14 +201,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_granted_until_half_has_come() {
+    fn nothing_is_granted_until_a_quarter_has_come() {
         let path = Path::default();
         let mut window = Window::new(1 << 20);
         assert_eq!(window.grant(&path, PLENTY), None);
-        assert!(window.on_data(8_191));
+        assert!(window.on_data(4_095));
         assert_eq!(window.grant(&path, PLENTY), None);
         assert!(window.on_data(1));
-        assert_eq!(window.grant(&path, PLENTY), Some(8_192));
+        assert_eq!(window.grant(&path, PLENTY), Some(4_096));
         assert_eq!(window.outstanding(), CREDIT_FLOOR_BYTES);
     }
 
@@ -229,39 +242,63 @@ mod tests {
         assert_eq!(window.grant(&path, 10), None);
     }
 
-    /// A path of 125,000 bytes/s and 100 ms: the window must grow to rate × 300 ms and stay there.
-    #[test]
-    fn the_window_settles_at_the_rate_of_the_path() {
+    /// What a path of this rate and round-trip, which cuts into segments, was measured to be after a while, and the most
+    /// credit that was outstanding.
+    fn settle(bytes_per_second: u64, round_trip: Duration, lasting: Duration) -> (u64, u32) {
+        let one_way = round_trip.as_micros() as u64 / 2;
         let mut path = Path::default();
-        path.on_round_trip(Duration::from_millis(100));
+        path.on_round_trip(round_trip);
         let mut window = Window::new(1 << 20);
-        let mut arrivals = heapless::Deque::<(u64, u32), 64>::new();
-        let mut wire_free_at = 100_000;
-        let mut send = |arrivals: &mut heapless::Deque<(u64, u32), 64>, now: u64, bytes: u32| {
-            let begins = wire_free_at.max(now + 50_000);
-            wire_free_at = begins + u64::from(bytes) * 8;
-            arrivals.push_back((wire_free_at + 50_000, bytes)).expect("room");
+        let mut arrivals = std::collections::VecDeque::new();
+        let mut wire_is_free_at = one_way;
+        let mut send = |arrivals: &mut std::collections::VecDeque<(u64, u32)>, now: u64, mut bytes: u32| {
+            while bytes > 0 {
+                let segment = bytes.min(1_460);
+                wire_is_free_at =
+                    wire_is_free_at.max(now + one_way) + u64::from(segment) * 1_000_000 / bytes_per_second;
+                arrivals.push_back((wire_is_free_at + one_way, segment));
+                bytes -= segment;
+            }
         };
         send(&mut arrivals, 0, window.outstanding());
         let mut most = 0;
-        while let Some((at, bytes)) = arrivals.pop_front() {
-            if at > 20_000_000 {
-                break;
-            }
-            let now = Instant::from_micros(at);
-            // Arrives in segments, as on a real path.
+        while let Some((at, bytes)) = arrivals.pop_front().filter(|(at, _)| *at < lasting.as_micros() as u64) {
             assert!(window.on_data(bytes as usize));
-            path.on_data(now, u64::from(bytes), window.outstanding() == 0);
+            path.on_data(Instant::from_micros(at), u64::from(bytes), window.outstanding() == 0);
             window.release(bytes as usize);
             if let Some(more) = window.grant(&path, PLENTY) {
-                send(&mut arrivals, at, more / 2);
-                send(&mut arrivals, at, more - more / 2);
+                send(&mut arrivals, at, more);
             }
             most = most.max(window.outstanding());
         }
-        let rate = path.bytes_per_second();
-        assert!((100_000..=130_000).contains(&rate), "measured {rate} bytes/s");
-        assert!(most <= 60_000, "{most} bytes outstanding");
+        (path.bytes_per_second(), most)
+    }
+
+    #[test]
+    fn the_window_settles_at_the_rate_of_the_path() {
+        let (rate, most) = settle(125_000, Duration::from_millis(100), Duration::from_secs(20));
+        assert!((115_000..=127_000).contains(&rate), "measured {rate} bytes/s");
+        assert!((30_000..=45_000).contains(&most), "{most} bytes outstanding");
+    }
+
+    #[test]
+    fn the_window_opens_on_a_long_path_too() {
+        let (rate, most) = settle(800_000, Duration::from_millis(500), Duration::from_secs(15));
+        assert!(rate > 700_000, "measured {rate} bytes/s, {most} bytes outstanding");
+        let (rate, _) = settle(100_000, Duration::from_millis(1_500), Duration::from_secs(60));
+        assert!(rate > 85_000, "measured {rate} bytes/s");
+    }
+
+    #[test]
+    fn a_server_that_allows_little_gets_no_more() {
+        let mut path = Path::default();
+        path.on_max_credit(20_000);
+        path.on_round_trip(Duration::from_millis(100));
+        path.on_data(millis(0), 1, false);
+        path.on_data(millis(100), 1_000_000, false);
+        let mut window = Window::new(1 << 20);
+        assert!(window.on_data(16_384));
+        assert_eq!(window.grant(&path, PLENTY), Some(20_000));
     }
 
     #[test]
@@ -269,7 +306,7 @@ mod tests {
         let mut path = Path::default();
         path.on_round_trip(Duration::from_millis(10));
         path.on_data(millis(0), 1, false);
-        path.on_data(millis(10), 10_000, false);
+        path.on_data(millis(100), 100_000, false);
         assert_eq!(path.bytes_per_second(), 1_000_000);
         path.on_data(millis(1_000), 10_000, true);
         assert_eq!(path.bytes_per_second(), 1_000_000);

@@ -33,9 +33,11 @@ fn hello() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn welcome() -> impl Strategy<Value = Message<'static>> {
-    (any::<(u8, u8, u16, u32)>(), any::<(u32, u32, u32)>(), text(64)).prop_map(|(first, second, server_name)| {
-        let (version, max_streams, max_control, features) = first;
-        let (generation, song_count, max_credit) = second;
+    let limits = (256_u16.., 16_384_u32..);
+    (any::<(u8, u8, u32)>(), limits, any::<(u32, u32)>(), text(64)).prop_map(|(first, limits, second, server_name)| {
+        let (version, max_streams, features) = first;
+        let (max_control, max_credit) = limits;
+        let (generation, song_count) = second;
         Message::Welcome(Welcome {
             version,
             max_streams,
@@ -79,9 +81,9 @@ fn started() -> impl Strategy<Value = Message<'static>> {
         Message::Started(Started {
             stream: StreamId(stream),
             song: SongId(song),
-            content_tag,
+            content_tag: content_tag.max(1),
             position: one.min(other),
-            size_bytes: one.max(other),
+            size_bytes: one.max(other).max(1),
             first_sample: u64::from(first_sample),
             discard,
             begin_sample: begin.min(end),
@@ -110,10 +112,11 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         song(),
         started(),
         play(),
-        any::<(u32, u32, u32)>().prop_map(|(id, first, at_most)| {
+        (1_u32.., any::<(u32, u32)>()).prop_map(|(id, (first, at_most))| {
             Message::List(List { request: RequestId(id), first: SongId(first), at_most })
         }),
-        any::<(u32, u32)>().prop_map(|(id, song)| Message::Info(Info { request: RequestId(id), song: SongId(song) })),
+        (1_u32.., any::<u32>())
+            .prop_map(|(id, song)| Message::Info(Info { request: RequestId(id), song: SongId(song) })),
         any::<(u32, u32, u32, u32)>().prop_map(|(id, total, next, generation)| {
             let next = (next != 0).then_some(SongId(next));
             Message::ListEnd(ListEnd { request: RequestId(id), total, next, generation })
@@ -211,8 +214,14 @@ fn server_log(input: &[u8], lengths: &[usize]) -> Vec<String> {
                         server.welcome(&Welcome::new()).expect("room");
                     }
                     if let Some(play) = play {
-                        let started =
-                            Started { stream: play.stream, size_bytes: 99, rate: 1, channels: 1, ..Started::default() };
+                        let started = Started {
+                            stream: play.stream,
+                            content_tag: 1,
+                            size_bytes: 99,
+                            rate: 1,
+                            channels: 1,
+                            ..Started::default()
+                        };
                         server.start(&started).expect("room");
                     }
                 }

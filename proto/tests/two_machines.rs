@@ -26,7 +26,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let capacity = prop_oneof![1_000_u32..20_000, Just(65_536), Just(1 << 20)];
+    let capacity = prop_oneof![8_192_u32..20_000, Just(65_536), Just(1 << 20)];
     let delay_us = prop_oneof![Just(0_u64), 50_u64..2_000, 1_000_u64..150_000];
     let bytes_per_second = prop_oneof![10_000_u64..500_000, Just(1_000_000_000)];
     let fragment = prop_oneof![Just(1_usize), 1_usize..100, Just(1_460), Just(usize::MAX)];
@@ -136,6 +136,28 @@ fn a_paused_client_is_not_thought_dead() {
     world.perform(Operation::Unpause);
     world.settle();
     assert_eq!(world.delivered(), Some((3, 0, world::SONGS[2].size)));
+}
+
+#[test]
+fn a_play_overtaken_by_a_wrong_one_still_starts() {
+    let mut world = World::new(65_536, Duration::from_millis(50), 1_000_000, 1_460);
+    world.perform(Operation::Play { song: 2, at_ms: 0 });
+    world.perform(Operation::Play { song: 99, at_ms: 0 });
+    world.settle();
+    assert_eq!(world.delivered(), Some((2, 0, world::SONGS[1].size)));
+}
+
+#[test]
+fn asking_for_signs_of_life_does_not_put_off_the_end_of_a_dead_connection() {
+    let mut world = World::new(65_536, Duration::from_millis(10), 100_000, 1_460);
+    world.perform(Operation::Wait(Duration::from_millis(300)));
+    world.cut_the_wire_quietly();
+    let cut = world.now;
+    while world.client_error().is_none() {
+        world.perform(Operation::Ping);
+        world.perform(Operation::Wait(Duration::from_secs(1)));
+        assert!(world.now < cut + Duration::from_secs(40), "the client never noticed");
+    }
 }
 
 #[test]

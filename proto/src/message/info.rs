@@ -27,6 +27,9 @@ impl Info {
     /// # Errors
     /// [`Malformed`] if it has not the form of an INFO.
     pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
+        if id == 0 {
+            return Err(Malformed);
+        }
         let mut fields = Reader::new(payload);
         let message = Self { request: RequestId(id), song: SongId(fields.u32()?) };
         exact(fields, message)

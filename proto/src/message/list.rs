@@ -29,6 +29,9 @@ impl List {
     /// # Errors
     /// [`Malformed`] if it has not the form of a LIST.
     pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
+        if id == 0 {
+            return Err(Malformed);
+        }
         let mut fields = Reader::new(payload);
         let message = Self { request: RequestId(id), first: SongId(fields.u32()?), at_most: fields.u32()? };
         exact(fields, message)

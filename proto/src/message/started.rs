@@ -127,8 +127,9 @@ impl Started {
     fn is_consistent(&self) -> bool {
         let in_order = self.position <= self.size_bytes && self.begin_sample <= self.end_sample;
         let has_sound = self.rate > 0 && (1..=2).contains(&self.channels);
-        let countable = self.first_sample.checked_add(u64::from(self.discard)).is_some();
-        in_order && countable && (has_sound || self.size_bytes == 0)
+        let is_countable = self.first_sample.checked_add(u64::from(self.discard)).is_some();
+        let is_silent = self.size_bytes == 0 && self.rate == 0 && self.channels == 0;
+        self.content_tag != 0 && in_order && is_countable && (is_silent || (has_sound && self.size_bytes > 0))
     }
 }
 

@@ -15,7 +15,10 @@ use super::extension::{self, Extensions};
 use super::{Encode, Kind, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
-use crate::limits::{MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_NAME_BYTES, MAX_STREAMS, VERSION};
+use crate::limits::{
+    FIRST_CREDIT_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_NAME_BYTES, MAX_STREAMS, MIN_CONTROL_BYTES,
+    VERSION,
+};
 
 const NAME: u8 = 1;
 
@@ -26,7 +29,7 @@ pub struct Welcome<'a> {
     pub version: u8,
     /// Streams that may be open at once.
     pub max_streams: u8,
-    /// Largest payload that the server takes, in bytes.
+    /// Largest payload that the server takes, in bytes; at least [`MIN_CONTROL_BYTES`].
     pub max_control: u16,
     /// Feature bits; none is defined in version 1.
     pub features: u32,
@@ -34,7 +37,7 @@ pub struct Welcome<'a> {
     pub generation: u32,
     /// Songs in the library; 0 while the generation is 0.
     pub song_count: u32,
-    /// Most credit that may be outstanding on a stream, in bytes.
+    /// Most credit that may be outstanding on a stream, in bytes; at least [`FIRST_CREDIT_BYTES`].
     pub max_credit: u32,
     /// How the server calls itself; may be empty.
     pub server_name: &'a str,
@@ -71,6 +74,9 @@ impl<'a> Welcome<'a> {
         let song_count = fields.u32()?;
         let max_credit = fields.u32()?;
         let extensions = Extensions::new(fields.rest())?;
+        if usize::from(max_control) < MIN_CONTROL_BYTES || max_credit < FIRST_CREDIT_BYTES {
+            return Err(Malformed);
+        }
         let server_name = text::decode(extensions.find(NAME).unwrap_or_default(), MAX_NAME_BYTES)?;
         Ok(Self { version, max_streams, max_control, features, generation, song_count, max_credit, server_name })
     }

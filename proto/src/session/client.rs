@@ -15,22 +15,26 @@
 //! From STARTED on, or from [`stop`](Client::stop) on, bytes of any other stream are dropped unread. Several PLAYs may be
 //! pending: each may start, and each that starts takes the place of the one before.
 
+mod handling;
+
 use super::Busy;
 use super::liveness::{Liveness, Patience};
 use super::outbox::Outbox;
-use crate::error::{Malformed, Refusal, SessionError};
-use crate::frame::{FrameReader, Part};
+use crate::error::{Refusal, SessionError};
+use crate::frame::FrameReader;
 use crate::ids::{RequestId, SongId, StreamId};
 use crate::limits::{
-    HEADER_BYTES, MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION,
+    HEADER_BYTES, MAX_CONTROL_BYTES, MIN_BUFFER_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER,
+    STALL_PING_AFTER, VERSION,
 };
 use crate::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, MAGIC, PREAMBLE,
-    Ping, Play, Pong, REFUSAL_MAGIC, Song, Start, Started, Stop, Welcome,
+    Credit, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, MAGIC, PREAMBLE, Play, REFUSAL_MAGIC,
+    Song, Start, Started, Stop, Welcome,
 };
 use crate::time::Instant;
 use crate::window::{Path, Window};
 use core::time::Duration;
+use handling::Session;
 use heapless::Vec;
 
 /// How a client introduces itself.
@@ -66,7 +70,7 @@ pub enum Event<'a> {
     Song(Song<'a>),
     /// The page is complete.
     ListEnd(ListEnd),
-    /// The stream that was asked for last begins: the one before is over, and whatever of it is buffered is to go.
+    /// A stream that was asked for begins: the one before is over, and whatever of it is buffered is to go.
     Started(Started),
     /// Bytes of the current stream, in order. They count as buffered until [`release`](Client::release)d.
     Data {
@@ -100,6 +104,8 @@ enum Phase {
 struct Stream {
     id: StreamId,
     window: Window,
+    /// The position and content tag with which it must start, if it goes on with one that was cut.
+    resume: Option<(u64, u64)>,
     asked: Instant,
     /// When credit was last granted after all of it had been used up: from then on data is due.
     waiting_since: Instant,
@@ -269,9 +275,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, Busy> {
-        let request = RequestId(self.last_id + 1);
+        let request = RequestId(self.next_id()?);
         self.outbox.push(&List { request, first, at_most })?;
-        self.last_id += 1;
+        self.last_id = request.0;
         Ok(request)
     }
 
@@ -280,9 +286,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn info(&mut self, song: SongId) -> Result<RequestId, Busy> {
-        let request = RequestId(self.last_id + 1);
+        let request = RequestId(self.next_id()?);
         self.outbox.push(&Info { request, song })?;
-        self.last_id += 1;
+        self.last_id = request.0;
         Ok(request)
     }
 
@@ -291,12 +297,16 @@ impl<const CONTROL: usize> Client<CONTROL> {
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
+    ///
+    /// # Panics
+    /// If the capacity is below [`MIN_BUFFER_BYTES`]: music would stop and never go on.
     pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, Busy> {
         const NEEDED: usize = 2 * HEADER_BYTES + 28;
+        assert!(wanted.capacity >= MIN_BUFFER_BYTES, "a buffer of {} bytes is too small", wanted.capacity);
         if self.outbox.room() < NEEDED {
             return Err(Busy);
         }
-        let id = StreamId(self.last_id + 1);
+        let id = StreamId(self.next_id()?);
         let window = Window::new(wanted.capacity);
         if self.pending.is_full() {
             let oldest = self.pending.remove(0);
@@ -309,8 +319,12 @@ impl<const CONTROL: usize> Client<CONTROL> {
             content_tag: wanted.content_tag,
             credit: window.outstanding(),
         })?;
-        self.last_id += 1;
-        let stream = Stream { id, window, asked: now, waiting_since: now, received: 0, expected: u64::MAX };
+        self.last_id = id.0;
+        let resume = match wanted.start {
+            Start::Time(_) => None,
+            Start::Resume(position) => Some((position, wanted.content_tag)),
+        };
+        let stream = Stream { id, window, resume, asked: now, waiting_since: now, received: 0, expected: u64::MAX };
         self.pending.push(stream).map_err(|_| Busy)?;
         Ok(id)
     }
@@ -356,9 +370,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     /// The next bytes to send, all of them, before anything else is sent. `None` when there is nothing to say now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
-        if self.phase != Phase::Closed {
-            self.queue_what_is_due(now);
-        }
+        self.queue_what_is_due(now);
         if let Phase::Preamble | Phase::Welcome = self.phase {
             self.hello_sent.get_or_insert(now);
         }
@@ -367,7 +379,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     fn queue_what_is_due(&mut self, now: Instant) {
         const LARGEST: usize = HEADER_BYTES + 24;
-        if self.outbox.room() < 3 * LARGEST {
+        if self.phase != Phase::Open || self.outbox.room() < 3 * LARGEST {
             return; // after what is waiting
         }
         if let Some(current) = &mut self.current {
@@ -386,6 +398,11 @@ impl<const CONTROL: usize> Client<CONTROL> {
         if let Some(pong) = self.liveness.take_pong(now) {
             let _ = self.outbox.push(&pong);
         }
+    }
+
+    /// The id of the next stream or request. A session that is over, or out of ids, has none.
+    fn next_id(&self) -> Result<u32, Busy> {
+        self.last_id.checked_add(1).filter(|_| self.phase != Phase::Closed).ok_or(Busy)
     }
 
     /// With data on its way, silence shows a dead path much sooner than without.
@@ -427,181 +444,5 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
     *phase = Phase::Closed;
     if let Some(code) = error.code() {
         let _ = outbox.push(&Error { id: 0, code, text: "" });
-    }
-}
-
-/// The machine without its reader, from which parts of frames are borrowed while they are handled.
-struct Session<'m> {
-    phase: &'m mut Phase,
-    liveness: &'m mut Liveness,
-    path: &'m mut Path,
-    hello_sent: Option<Instant>,
-    last_id: u32,
-    current: &'m mut Option<Stream>,
-    pending: &'m mut Pending,
-}
-
-impl Session<'_> {
-    fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
-        match part {
-            Part::Control { kind, header, payload } => {
-                self.handle_control(now, kind, header, payload).map_err(|fault| fault.at(kind))
-            }
-            Part::DataBegins { id, length } => self.expect_data(StreamId(id), length).map(|()| None),
-            Part::Data { id, bytes } => self.handle_data(now, StreamId(id), bytes),
-        }
-    }
-
-    fn handle_control<'a>(
-        &mut self,
-        now: Instant,
-        kind: Kind,
-        header: Header,
-        payload: &'a [u8],
-    ) -> Result<Option<Event<'a>>, Fault> {
-        let id = header.id;
-        if !matches!((kind, &*self.phase), (Kind::Welcome, Phase::Welcome) | (Kind::Error | Kind::Goodbye, _))
-            && *self.phase != Phase::Open
-        {
-            return Err(Fault::Unexpected);
-        }
-        match kind {
-            Kind::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
-            Kind::Song => Ok(Some(Event::Song(Song::decode(id, header.flags, payload)?))),
-            Kind::ListEnd => Ok(Some(Event::ListEnd(ListEnd::decode(id, payload)?))),
-            Kind::Started => self.handle_started(now, Started::decode(id, payload)?),
-            Kind::End => self.handle_end(End::decode(id, payload)?),
-            Kind::Error => Ok(self.handle_error(Error::decode(id, payload)?)),
-            Kind::Goodbye => {
-                let reason = Goodbye::decode(payload)?.reason;
-                *self.phase = Phase::Closed;
-                Ok(Some(Event::Goodbye(reason)))
-            }
-            Kind::Ping => {
-                self.liveness.on_ping(now, Ping::decode(payload)?);
-                Ok(None)
-            }
-            Kind::Pong => {
-                if let Some(measured) = self.liveness.on_pong(now, Pong::decode(payload)?) {
-                    self.path.on_round_trip(measured);
-                }
-                Ok(None)
-            }
-            Kind::Hello | Kind::List | Kind::Info | Kind::Play | Kind::Credit | Kind::Stop => Err(Fault::Unexpected),
-            Kind::Data | Kind::Notice => Ok(None), // never gathered: the reader deals with them
-        }
-    }
-
-    fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, Fault> {
-        if welcome.version != VERSION {
-            return Err(Fault::Session(SessionError::Version { lowest: welcome.version, highest: welcome.version }));
-        }
-        if *self.phase != Phase::Welcome {
-            return Err(Fault::Unexpected);
-        }
-        if let Some(sent) = self.hello_sent {
-            self.path.on_round_trip(now.saturating_since(sent));
-        }
-        *self.phase = Phase::Open;
-        Ok(Event::Welcome(welcome))
-    }
-
-    fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
-        self.check_known(started.stream)?;
-        let Some(mut stream) = self.take_pending(started.stream) else {
-            let is_repeated = self.current.as_ref().is_some_and(|stream| stream.id == started.stream);
-            return if is_repeated { Err(Fault::Unexpected) } else { Ok(None) };
-        };
-        // Opening the file takes time too, so this can only be too long; the smallest counts.
-        self.path.on_round_trip(now.saturating_since(stream.asked));
-        self.path.pause();
-        stream.expected = started.size_bytes - started.position;
-        *self.current = Some(stream);
-        Ok(Some(Event::Started(started)))
-    }
-
-    fn expect_data(&mut self, id: StreamId, length: u16) -> Result<(), SessionError> {
-        if *self.phase != Phase::Open {
-            return Err(SessionError::Unexpected(Kind::Data));
-        }
-        self.check_known(id).map_err(|fault| fault.at(Kind::Data))?;
-        if self.pending.iter().any(|stream| stream.id == id) {
-            return Err(SessionError::Unexpected(Kind::Data));
-        }
-        let Some(stream) = self.current.as_ref().filter(|stream| stream.id == id) else { return Ok(()) };
-        if u32::from(length) > stream.window.outstanding() || u64::from(length) > stream.remaining() {
-            return Err(SessionError::Credit);
-        }
-        Ok(())
-    }
-
-    fn handle_data<'a>(
-        &mut self,
-        now: Instant,
-        id: StreamId,
-        bytes: &'a [u8],
-    ) -> Result<Option<Event<'a>>, SessionError> {
-        let Some(stream) = self.current.as_mut().filter(|stream| stream.id == id) else { return Ok(None) };
-        if !stream.window.on_data(bytes.len()) {
-            return Err(SessionError::Credit);
-        }
-        stream.received += bytes.len() as u64;
-        self.path.on_data(now, bytes.len() as u64, stream.window.outstanding() == 0);
-        Ok(Some(Event::Data { stream: id, bytes }))
-    }
-
-    fn handle_end<'a>(&mut self, end: End) -> Result<Option<Event<'a>>, Fault> {
-        self.check_known(end.stream)?;
-        let is_this = |stream: &mut Stream| stream.id == end.stream;
-        let Some(ended) = self.current.take_if(is_this).or_else(|| self.take_pending(end.stream)) else {
-            return Ok(None);
-        };
-        if end.reason == EndReason::Finished && ended.remaining() > 0 {
-            return Err(Fault::Unexpected);
-        }
-        Ok(Some(Event::Ended { stream: end.stream, reason: end.reason }))
-    }
-
-    fn handle_error<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {
-        if error.code.is_fatal() {
-            *self.phase = Phase::Closed;
-            return Some(Event::Failed(error));
-        }
-        let _ = self.current.take_if(|stream| stream.id.0 == error.id);
-        let _ = self.take_pending(StreamId(error.id));
-        Some(Event::Failed(error))
-    }
-
-    fn take_pending(&mut self, id: StreamId) -> Option<Stream> {
-        let place = self.pending.iter().position(|stream| stream.id == id)?;
-        Some(self.pending.remove(place))
-    }
-
-    /// A stream that was never asked for cannot be answered.
-    const fn check_known(&self, id: StreamId) -> Result<(), Fault> {
-        if id.0 == 0 || id.0 > self.last_id { Err(Fault::Session(SessionError::StreamId)) } else { Ok(()) }
-    }
-}
-
-/// What is wrong with a control frame, before its kind is added.
-enum Fault {
-    Malformed,
-    Unexpected,
-    Session(SessionError),
-}
-
-impl From<Malformed> for Fault {
-    fn from(_: Malformed) -> Self {
-        Self::Malformed
-    }
-}
-
-impl Fault {
-    const fn at(self, kind: Kind) -> SessionError {
-        match self {
-            Self::Malformed => SessionError::Malformed(kind),
-            Self::Unexpected => SessionError::Unexpected(kind),
-            Self::Session(error) => error,
-        }
     }
 }

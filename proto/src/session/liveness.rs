@@ -9,7 +9,7 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Liveness {
     last_received: Instant,
-    /// When the last PING went out, if nothing has come since.
+    /// When silence last made a PING due, if nothing has come since.
     pinged: Option<Instant>,
     /// A PING that is due.
     ping: Option<Ping>,
@@ -58,7 +58,7 @@ impl Liveness {
     pub(super) fn poll_timeout(&self, patience: Patience) -> Instant {
         match self.pinged {
             None => self.last_received.max(patience.since) + patience.ping_after,
-            Some(pinged) => pinged + patience.close_after,
+            Some(pinged) => pinged.max(patience.since) + patience.close_after,
         }
     }
 
@@ -70,13 +70,13 @@ impl Liveness {
             return Err(SessionError::Silent);
         }
         self.ask(now);
+        self.pinged = Some(now);
         Ok(())
     }
 
-    /// Sends a PING now, whatever was received.
-    pub(super) fn ask(&mut self, now: Instant) {
+    /// Sends a PING now, whatever was received. It starts no deadline and moves none.
+    pub(super) const fn ask(&mut self, now: Instant) {
         self.ping = Some(Ping { token: now.as_micros() });
-        self.pinged = Some(now);
     }
 
     pub(super) fn take_ping(&mut self) -> Option<Ping> {

@@ -13,23 +13,27 @@
 //! The machine says which bytes of a song to send, and never touches them: [`poll_data`](Server::poll_data) gives a
 //! frame header and a range of the song.
 
+mod handling;
+mod pace;
+
 use super::Busy;
 use super::liveness::{Liveness, Patience};
 use super::outbox::Outbox;
-use crate::error::{ErrorCode, Malformed, Refusal, SessionError};
-use crate::frame::{FrameReader, Part};
+use crate::error::{ErrorCode, Refusal, SessionError};
+use crate::frame::FrameReader;
 use crate::ids::StreamId;
 use crate::limits::{
-    COMMAND_BURST, COMMANDS_PER_SECOND, DATA_FRAME_TIME, HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES,
-    MAX_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES, MIN_CONTROL_BYTES, MIN_DATA_BYTES, PREAMBLE_BYTES, VERSION,
+    HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES, MIN_CONTROL_BYTES,
+    PREAMBLE_BYTES,
 };
 use crate::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Ping,
-    Play, Pong, Song, Started, Stop, Welcome, refusal,
+    End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Play, Song,
+    Started, Welcome, refusal,
 };
 use crate::time::Instant;
-use core::time::Duration;
+use handling::Session;
 use heapless::Vec;
+use pace::{Allowance, Pace};
 
 /// What the client wants. Borrows from the machine or from the input, so act on it before the next call.
 #[derive(Debug, PartialEq)]
@@ -108,6 +112,8 @@ pub struct Server {
     allowance: Allowance,
     pace: Pace,
     client_max_control: usize,
+    /// Most credit that may be outstanding, as WELCOME said.
+    max_credit: u32,
     last_stream: u32,
     offered: Option<Offered>,
     sending: Option<Sending>,
@@ -123,9 +129,10 @@ impl Server {
             reader: FrameReader::new(),
             outbox: Outbox::new(),
             liveness: Liveness::new(now),
-            allowance: Allowance { commands: COMMAND_BURST, counted: now },
+            allowance: Allowance::new(now),
             pace: Pace::new(now),
             client_max_control: MIN_CONTROL_BYTES,
+            max_credit: MAX_CREDIT_BYTES,
             last_stream: 0,
             offered: None,
             sending: None,
@@ -190,7 +197,7 @@ impl Server {
         };
         let frames = input.get(greeted..).unwrap_or_default();
         let Self { phase, reader, outbox, liveness, allowance, pace, .. } = self;
-        let Self { client_max_control, last_stream, offered, sending, .. } = self;
+        let Self { client_max_control, max_credit, last_stream, offered, sending, .. } = self;
         let mut session = Session {
             phase: &mut *phase,
             outbox: &mut *outbox,
@@ -198,6 +205,7 @@ impl Server {
             allowance,
             pace,
             client_max_control,
+            max_credit: *max_credit,
             last_stream,
             offered,
             sending,
@@ -240,6 +248,7 @@ impl Server {
     /// [`Busy`] if the output must be transmitted first.
     pub fn welcome(&mut self, welcome: &Welcome<'_>) -> Result<(), Busy> {
         self.outbox.push(welcome)?;
+        self.max_credit = welcome.max_credit;
         if self.phase == Phase::Welcome {
             self.phase = Phase::Open;
         }
@@ -289,13 +298,18 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a request or a PLAY with an ERROR that concerns nothing else.
+    /// Answers a request or a PLAY with an ERROR that concerns nothing else. Does nothing for a PLAY that was stopped or
+    /// overtaken by another: that has its END.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn refuse(&mut self, id: u32, code: ErrorCode, text: &str) -> Result<(), Busy> {
+        let is_offered = self.offered.as_ref().is_some_and(|offered| offered.id.0 == id);
+        if self.last_stream == id && !is_offered {
+            return Ok(());
+        }
         self.outbox.push(&Error { id, code, text })?;
-        let _ = self.offered.take_if(|offered| offered.id.0 == id);
+        let _ = self.offered.take_if(|_| is_offered);
         Ok(())
     }
 
@@ -336,7 +350,7 @@ impl Server {
             if let Some(pong) = self.liveness.take_pong(now) {
                 let _ = self.outbox.push(&pong);
             }
-            if let Some(done) = self.sending.take_if(|sending| sending.position == sending.end) {
+            if let Some(done) = self.sending.take_if(|sending| sending.position >= sending.end) {
                 let _ = self.outbox.push(&End { stream: done.id, reason: EndReason::Finished });
             }
         }
@@ -387,175 +401,14 @@ impl Server {
 
 /// Ends the session and leaves an ERROR for the client, if that is to be told.
 fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionError) {
-    *phase = Phase::Closed;
+    let is_greeted = core::mem::replace(phase, Phase::Closed) != Phase::Preamble;
+    if !is_greeted && error == SessionError::HelloTimeout {
+        // Before the preamble there are no frames.
+        let _ = outbox.push_bytes(&refusal(Refusal::NotTrill));
+        return;
+    }
     if let Some(code) = error.code() {
         let _ = outbox.push(&Error { id: 0, code, text: "" });
-    }
-}
-
-/// The machine without its reader, from which parts of frames are borrowed while they are handled.
-struct Session<'m> {
-    phase: &'m mut Phase,
-    outbox: &'m mut Outbox<OUTBOX_BYTES>,
-    liveness: &'m mut Liveness,
-    allowance: &'m mut Allowance,
-    pace: &'m mut Pace,
-    client_max_control: &'m mut usize,
-    last_stream: &'m mut u32,
-    offered: &'m mut Option<Offered>,
-    sending: &'m mut Option<Sending>,
-}
-
-impl Session<'_> {
-    fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
-        let Part::Control { kind, header, payload } = part else {
-            return Err(SessionError::Unexpected(Kind::Data));
-        };
-        let is_in_place = match kind {
-            Kind::Hello => *self.phase == Phase::Hello,
-            Kind::Error | Kind::Goodbye => true,
-            _ => matches!(self.phase, Phase::Welcome | Phase::Open),
-        };
-        if !is_in_place {
-            return Err(SessionError::Unexpected(kind));
-        }
-        if kind != Kind::Credit && !self.allowance.take(now) {
-            return Err(SessionError::TooFast);
-        }
-        let malformed = |_: Malformed| SessionError::Malformed(kind);
-        let id = header.id;
-        match kind {
-            Kind::Hello => self.handle_hello(Hello::decode(payload).map_err(malformed)?).map(Some),
-            Kind::List => Ok(Some(Event::List(List::decode(id, payload).map_err(malformed)?))),
-            Kind::Info => Ok(Some(Event::Info(Info::decode(id, payload).map_err(malformed)?))),
-            Kind::Play => self.handle_play(Play::decode(id, payload).map_err(malformed)?).map(Some),
-            Kind::Credit => self.handle_credit(now, Credit::decode(id, payload).map_err(malformed)?).map(|()| None),
-            Kind::Stop => Ok(self.handle_stop(Stop::decode(id, payload).map_err(malformed)?)),
-            Kind::Ping => {
-                self.liveness.on_ping(now, Ping::decode(payload).map_err(malformed)?);
-                Ok(None)
-            }
-            Kind::Pong => Pong::decode(payload).map_err(malformed).map(|_| None),
-            Kind::Goodbye => {
-                let reason = Goodbye::decode(payload).map_err(malformed)?.reason;
-                *self.phase = Phase::Closed;
-                Ok(Some(Event::Goodbye(reason)))
-            }
-            Kind::Error => {
-                let error = Error::decode(id, payload).map_err(malformed)?;
-                *self.phase = Phase::Closed;
-                Ok(Some(Event::Failed(error)))
-            }
-            Kind::Welcome | Kind::Song | Kind::ListEnd | Kind::Started | Kind::Data | Kind::End | Kind::Notice => {
-                Err(SessionError::Unexpected(kind))
-            }
-        }
-    }
-
-    fn handle_hello<'a>(&mut self, hello: Hello<'a>) -> Result<Event<'a>, SessionError> {
-        if !(hello.lowest_version..=hello.highest_version).contains(&VERSION) {
-            return Err(SessionError::Version { lowest: hello.lowest_version, highest: hello.highest_version });
-        }
-        *self.client_max_control = usize::from(hello.max_control).min(MAX_CONTROL_BYTES);
-        *self.phase = Phase::Welcome;
-        Ok(Event::Hello(hello))
-    }
-
-    fn handle_play<'a>(&mut self, play: Play) -> Result<Event<'a>, SessionError> {
-        if play.stream.0 <= *self.last_stream {
-            return Err(SessionError::StreamId);
-        }
-        if play.credit > MAX_CREDIT_BYTES {
-            return Err(SessionError::Credit);
-        }
-        *self.last_stream = play.stream.0;
-        *self.offered = Some(Offered { id: play.stream, credit: play.credit });
-        Ok(Event::Play(play))
-    }
-
-    /// Credit for a stream that has ended is ignored: it crossed the END on its way.
-    fn handle_credit(&mut self, now: Instant, credit: Credit) -> Result<(), SessionError> {
-        if credit.stream.0 > *self.last_stream {
-            return Err(SessionError::StreamId);
-        }
-        let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
-        let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
-        if let Some(outstanding) = sending.or(offered) {
-            let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= MAX_CREDIT_BYTES);
-            *outstanding = sum.ok_or(SessionError::Credit)?;
-            self.pace.on_credit(now);
-        }
-        Ok(())
-    }
-
-    fn handle_stop<'a>(&mut self, stop: Stop) -> Option<Event<'a>> {
-        let is_sending = self.sending.take_if(|sending| sending.id == stop.stream).is_some();
-        let is_offered = self.offered.take_if(|offered| offered.id == stop.stream).is_some();
-        if !is_sending && !is_offered {
-            return None; // it ended by itself, and the STOP crossed its END
-        }
-        // There is room: `handle_input` made sure of it.
-        let _ = self.outbox.push(&End { stream: stop.stream, reason: EndReason::Stopped });
-        Some(Event::Stopped(stop.stream))
-    }
-}
-
-/// How many commands the client may still send: a token bucket.
-#[derive(Debug)]
-struct Allowance {
-    commands: u32,
-    counted: Instant,
-}
-
-impl Allowance {
-    fn take(&mut self, now: Instant) -> bool {
-        let earned = now.saturating_since(self.counted).as_micros() * u128::from(COMMANDS_PER_SECOND) / 1_000_000;
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.commands = self.commands.saturating_add(earned).min(COMMAND_BURST);
-            self.counted = now;
-        }
-        let Some(left) = self.commands.checked_sub(1) else { return false };
-        self.commands = left;
-        true
-    }
-}
-
-/// How large a DATA frame may be, from the rate at which credit comes back.
-#[derive(Debug)]
-struct Pace {
-    last_credit: Instant,
-    sent_since: u32,
-    /// The highest rate seen. A lower one later says that the client is full, not that the path is slower.
-    bytes_per_second: u64,
-}
-
-/// A DATA frame before anything was measured, in bytes.
-const FIRST_DATA_BYTES: u32 = 4 * 1_024;
-
-impl Pace {
-    const fn new(now: Instant) -> Self {
-        Self { last_credit: now, sent_since: 0, bytes_per_second: 0 }
-    }
-
-    fn on_sent(&mut self, bytes: u32) {
-        self.sent_since = self.sent_since.saturating_add(bytes);
-    }
-
-    fn on_credit(&mut self, now: Instant) {
-        let micros = now.saturating_since(self.last_credit).max(Duration::from_micros(1)).as_micros();
-        let measured = u128::from(self.sent_since) * 1_000_000 / micros;
-        self.bytes_per_second = self.bytes_per_second.max(u64::try_from(measured).unwrap_or(u64::MAX));
-        self.last_credit = now;
-        self.sent_since = 0;
-    }
-
-    fn frame_bytes(&self) -> u32 {
-        if self.bytes_per_second == 0 {
-            return FIRST_DATA_BYTES;
-        }
-        let carried = u128::from(self.bytes_per_second) * DATA_FRAME_TIME.as_micros() / 1_000_000;
-        u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_PAYLOAD_BYTES as u32)
     }
 }
 

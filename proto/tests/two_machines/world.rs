@@ -160,7 +160,8 @@ impl World {
                 self.client.play(self.now, &play(song, Start::Time(at_ms), self.capacity)).expect("room");
             }
             Operation::Resume { song, position } => {
-                self.client.play(self.now, &play(song, Start::Resume(position), self.capacity)).expect("room");
+                let wanted = play(song, Start::Resume(position), self.capacity);
+                self.client.play(self.now, &PlayRequest { content_tag: 1, ..wanted }).expect("room");
             }
             Operation::Stop => {
                 self.client.stop().expect("room");
@@ -209,12 +210,22 @@ impl World {
         self.now
     }
 
-    /// From now on nothing arrives any more. Returns when the client gave up.
-    pub(crate) fn cut_the_wire(&mut self) -> Instant {
+    /// From now on nothing arrives any more.
+    pub(crate) fn cut_the_wire_quietly(&mut self) {
         for wire in [&mut self.up, &mut self.down] {
             wire.is_cut = true;
             wire.arriving.clear();
         }
+    }
+
+    /// Why the client gave up, if it did.
+    pub(crate) fn client_error(&self) -> Option<SessionError> {
+        self.client_error
+    }
+
+    /// From now on nothing arrives any more. Returns when the client gave up.
+    pub(crate) fn cut_the_wire(&mut self) -> Instant {
+        self.cut_the_wire_quietly();
         let deadline = self.now + Duration::from_secs(60);
         while self.client_error.is_none() {
             assert!(self.now < deadline, "the client never noticed");
@@ -425,8 +436,8 @@ impl World {
             content_tag: 1,
             position,
             size_bytes: song.size,
-            rate: 44_100,
-            channels: 2,
+            rate: if song.size == 0 { 0 } else { 44_100 },
+            channels: if song.size == 0 { 0 } else { 2 },
             ..Started::default()
         };
         self.server.start(&started).expect("room");

@@ -1,0 +1,72 @@
+//! How fast a client may be, and how large the frames that go to it.
+
+use crate::limits::{COMMAND_BURST, COMMANDS_PER_SECOND, DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
+use crate::time::Instant;
+
+/// How many commands the client may still send: a token bucket.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    commands: u32,
+    counted: Instant,
+}
+
+impl Allowance {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { commands: COMMAND_BURST, counted: now }
+    }
+
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let earned = now.saturating_since(self.counted).as_micros() * u128::from(COMMANDS_PER_SECOND) / 1_000_000;
+        if earned > 0 {
+            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+            self.commands = self.commands.saturating_add(earned).min(COMMAND_BURST);
+            self.counted = now;
+        }
+        let Some(left) = self.commands.checked_sub(1) else { return false };
+        self.commands = left;
+        true
+    }
+}
+
+/// How large a DATA frame may be, from the rate at which credit comes back.
+#[derive(Debug)]
+pub(super) struct Pace {
+    measured: Instant,
+    sent_since: u32,
+    /// The highest rate seen. A lower one later says that the client is full, not that the path is slower.
+    bytes_per_second: u64,
+}
+
+/// A DATA frame before anything was measured, in bytes.
+const FIRST_DATA_BYTES: u32 = 4 * 1_024;
+
+impl Pace {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { measured: now, sent_since: 0, bytes_per_second: 0 }
+    }
+
+    pub(super) fn on_sent(&mut self, bytes: u32) {
+        self.sent_since = self.sent_since.saturating_add(bytes);
+    }
+
+    /// Credit came: what was sent since the last measurement has arrived, or is about to. Credits that follow one another
+    /// closely are taken together, since a burst says nothing about the path.
+    pub(super) fn on_credit(&mut self, now: Instant) {
+        let elapsed = now.saturating_since(self.measured);
+        if elapsed < DATA_FRAME_TIME {
+            return;
+        }
+        let rate = u128::from(self.sent_since) * 1_000_000 / elapsed.as_micros();
+        self.bytes_per_second = self.bytes_per_second.max(u64::try_from(rate).unwrap_or(u64::MAX));
+        self.measured = now;
+        self.sent_since = 0;
+    }
+
+    pub(super) fn frame_bytes(&self) -> u32 {
+        if self.bytes_per_second == 0 {
+            return FIRST_DATA_BYTES;
+        }
+        let carried = u128::from(self.bytes_per_second) * DATA_FRAME_TIME.as_micros() / 1_000_000;
+        u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_PAYLOAD_BYTES as u32)
+    }
+}
