@@ -48,6 +48,8 @@ pub struct Session {
     greeting: Option<Greeting>,
     exchanges: BTreeMap<u32, Exchange>,
     goodbye: Option<GoodbyeReason>,
+    /// What is to be sent together with what follows.
+    held_back: Option<Vec<u8>>,
 }
 
 /// What WELCOME said.
@@ -172,6 +174,7 @@ impl Session {
             greeting: None,
             exchanges: BTreeMap::new(),
             goodbye: None,
+            held_back: None,
         };
         session.send(&[PREAMBLE.as_slice(), &encode(&Message::Hello(hello))].concat());
         session
@@ -450,9 +453,22 @@ impl Session {
     /// Sends any bytes, which an honest client would not.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
+        if let Some(held_back) = &mut self.held_back {
+            return held_back.extend(bytes);
+        }
         if let Err(e) = self.stream.write_all(bytes) {
             panic!("sending {} bytes: {e}", bytes.len());
         }
+    }
+
+    /// Sends everything that `requests` says in one piece, so that the server gets it at once.
+    #[track_caller]
+    pub fn together<T>(&mut self, requests: impl FnOnce(&mut Self) -> T) -> T {
+        self.held_back = Some(Vec::new());
+        let value = requests(self);
+        let bytes = self.held_back.take().expect("it was put there above");
+        self.send(&bytes);
+        value
     }
 
     /// Sends a message that no method above sends.
