@@ -1,4 +1,4 @@
-//! What is to be heard: the song at hand, the one that follows it, and the one asked for in their place.
+//! What is to be heard: the song at hand, the one that follows it, and those asked for in their place.
 //!
 //! ```text
 //!   play 3-7          STARTED              last byte            next song found        heard to its end
@@ -76,8 +76,9 @@ pub(super) enum Ending {
 pub(super) struct Stage {
     /// The song that is heard or about to be, and the one that follows it.
     songs: VecDeque<Wish>,
-    /// The song that was asked for in their place and has not started.
-    switch: Option<Wish>,
+    /// Asked for in place of the songs and not answered, in order. Each may start, so that a wrong number at the end
+    /// leaves alone those before it.
+    switches: Vec<Wish>,
     upcoming: Option<Upcoming>,
     last_ticket: u64,
 }
@@ -90,7 +91,7 @@ impl Stage {
 
     /// The song that a listener means: the one they asked for last, or else the one they hear.
     pub(super) fn meant(&self) -> Option<&Wish> {
-        self.switch.as_ref().or_else(|| self.heard())
+        self.switches.last().or_else(|| self.heard())
     }
 
     pub(super) fn heard_mut(&mut self) -> Option<&mut Wish> {
@@ -98,28 +99,30 @@ impl Stage {
     }
 
     pub(super) fn meant_mut(&mut self) -> Option<&mut Wish> {
-        self.switch.as_mut().or_else(|| self.songs.front_mut())
+        self.switches.last_mut().or_else(|| self.songs.front_mut())
     }
 
     /// Whether a song was asked for and has not started.
     pub(super) fn is_switching(&self) -> bool {
-        self.switch.is_some()
+        !self.switches.is_empty()
     }
 
     /// Whether nothing is to be heard, now or later.
     pub(super) fn is_empty(&self) -> bool {
-        self.songs.is_empty() && self.switch.is_none() && self.upcoming.is_none()
+        self.songs.is_empty() && !self.is_switching() && self.upcoming.is_none()
     }
 
     /// Whether music would fall silent without a server.
     pub(super) fn needs_server(&self) -> bool {
-        self.switch.is_some() || self.upcoming.is_some() || self.songs.iter().any(|song| !song.is_received)
+        self.is_switching() || self.upcoming.is_some() || self.songs.iter().any(|song| !song.is_received)
     }
 
     /// Another song in place of all there is, once it starts. Returns what to ask the server for.
     pub(super) fn switch_to(&mut self, song: SongId, at: Duration, playlist: Playlist, keeps_pause: bool) -> Ask {
         let wish = self.wish(song, at, playlist, keeps_pause);
-        self.switch.insert(wish).ask(Join::Switch)
+        let ask = wish.ask(Join::Switch);
+        self.switches.push(wish);
+        ask
     }
 
     /// The song that was [upcoming](Self::upcoming). Returns what to ask the server for.
@@ -134,7 +137,7 @@ impl Stage {
 
     /// The song to look for now: what is here is received, so there is time for it.
     pub(super) fn upcoming(&self) -> Option<Upcoming> {
-        let has_room = self.switch.is_none() && self.songs.len() <= 1 && self.songs.iter().all(|song| song.is_received);
+        let has_room = !self.is_switching() && self.songs.len() <= 1 && self.songs.iter().all(|song| song.is_received);
         self.upcoming.filter(|_| has_room)
     }
 
@@ -145,20 +148,21 @@ impl Stage {
 
     /// The song asked for in place of the others will not come. Returns which that was.
     pub(super) fn give_up_switch(&mut self) -> Option<SongId> {
-        self.switch.take().map(|wish| wish.song)
+        self.switches.drain(..).next_back().map(|wish| wish.song)
     }
 
     pub(super) fn clear(&mut self) {
         self.songs.clear();
-        (self.switch, self.upcoming) = (None, None);
+        self.switches.clear();
+        self.upcoming = None;
     }
 
     // ── what happened ──
 
     pub(super) fn on_started(&mut self, ticket: Ticket, started: Started) {
-        if let Some(switch) = self.switch.take_if(|switch| switch.ticket == ticket) {
+        if let Some(place) = self.switches.iter().position(|switch| switch.ticket == ticket) {
             self.songs.clear();
-            self.songs.push_back(switch);
+            self.songs.extend(self.switches.drain(..=place).next_back());
         }
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return };
         wish.is_flowing = true;
@@ -168,7 +172,8 @@ impl Stage {
     }
 
     pub(super) fn on_ended(&mut self, ticket: Ticket, reason: EndReason) -> Ending {
-        let is_replaced = reason == EndReason::Replaced && self.switch.is_some();
+        self.switches.retain(|switch| switch.ticket != ticket);
+        let is_replaced = reason == EndReason::Replaced && self.is_switching();
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return Ending::Fine };
         (wish.is_received, wish.is_flowing) = (true, false);
         if reason == EndReason::Finished || is_replaced { Ending::Fine } else { Ending::Early(wish.song) }
@@ -176,8 +181,8 @@ impl Stage {
 
     /// The server will not send this song, or no more of it. Returns it.
     pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
-        if let Some(switch) = self.switch.take_if(|switch| switch.ticket == ticket) {
-            return Some(switch);
+        if let Some(place) = self.switches.iter().position(|switch| switch.ticket == ticket) {
+            return Some(self.switches.remove(place));
         }
         let index = self.songs.iter().position(|song| song.ticket == ticket)?;
         if self.songs[index].started.is_none() {
@@ -206,7 +211,7 @@ impl Stage {
     /// What to ask a new connection for, or one whose last answer was a refusal: the song that was asked for last, or
     /// the rest of the song that was cut off, of which `position` bytes are here.
     pub(super) fn unanswered(&self, position: impl Fn(Ticket) -> Option<u64>) -> Option<Ask> {
-        if let Some(switch) = &self.switch {
+        if let Some(switch) = self.switches.last() {
             return Some(switch.ask(Join::Switch));
         }
         let song = self.songs.iter().find(|song| !song.is_received && !song.is_flowing)?;
@@ -239,7 +244,7 @@ impl Stage {
 
     /// The song of this ticket, wherever it is.
     pub(super) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Wish> {
-        self.switch.iter_mut().chain(&mut self.songs).find(|song| song.ticket == ticket)
+        self.switches.iter_mut().chain(&mut self.songs).find(|song| song.ticket == ticket)
     }
 }
 

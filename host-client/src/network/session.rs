@@ -64,12 +64,13 @@ impl Session {
         // those only become fewer.
         let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES };
         let stream = self.client.play(now, &wanted).expect(ROOM);
-        self.asked.pending = Some((stream, *ask));
+        self.asked.pending.insert(stream, *ask);
     }
 
     pub(super) fn stop(&mut self) {
         self.client.stop().expect(ROOM);
-        (self.asked.current, self.asked.pending) = (None, None);
+        self.asked.current = None;
+        self.asked.pending.clear();
     }
 
     pub(super) fn close(&mut self, now: time::Instant) {
@@ -167,7 +168,7 @@ const ROOM: &str = "the outbox is emptied after every call, and holds any one co
 #[derive(Default)]
 struct Asked {
     requests: BTreeMap<RequestId, Request>,
-    pending: Option<(StreamId, Ask)>,
+    pending: BTreeMap<StreamId, Ask>,
     current: Option<(StreamId, Ticket)>,
 }
 
@@ -241,20 +242,25 @@ impl Asked {
         supplier: &dyn Fn(StreamId) -> Arc<dyn Supplier>,
         notify: &Notify,
     ) -> Result<(), CloseReason> {
-        // The machine reports none that was not asked for last.
-        let Some((stream, ask)) = self.pending.take_if(|(stream, _)| *stream == started.stream) else { return Ok(()) };
+        let stream = started.stream;
+        let Some(ask) = self.pending.remove(&stream) else { return Ok(()) };
+        // What was asked for before has been answered, or given up.
+        self.pending.retain(|pending, _| *pending > stream);
         let Ask { ticket, asked, .. } = ask;
         // Before the player can know: what it reports of the song comes after this.
         notify(Event::Started { ticket, started });
         let supplier = supplier(stream);
-        let is_answer = started.song == ask.song
-            && match ask.start {
-                Start::Resume(_) => buffer.resume(ticket, &started, supplier),
-                Start::Time(_) => {
+        let is_answer = match ask.start {
+            // The same music may have another number since the server was restarted.
+            Start::Resume(_) => buffer.resume(ticket, &started, supplier),
+            Start::Time(_) => {
+                let is_wanted = started.song == ask.song;
+                if is_wanted {
                     buffer.start(Arrival { ticket, started, asked, supplier }, ask.join);
-                    true
                 }
-            };
+                is_wanted
+            }
+        };
         if !is_answer {
             return Err(SessionError::Malformed(Kind::Started).into());
         }
@@ -263,7 +269,7 @@ impl Asked {
     }
 
     fn on_ended(&mut self, stream: StreamId, reason: EndReason, buffer: &Buffer, notify: &Notify) {
-        let pending = self.pending.take_if(|(pending, _)| *pending == stream).map(|(_, ask)| ask.ticket);
+        let pending = self.pending.remove(&stream).map(|ask| ask.ticket);
         let current = self.current.take_if(|(current, _)| *current == stream).map(|(_, ticket)| ticket);
         if let Some(ticket) = current.or(pending) {
             // Before the player can know, as above.
@@ -279,7 +285,7 @@ impl Asked {
         }
         if self.requests.remove(&RequestId(error.id)).is_some() {
             notify(Event::RequestRefused { request: RequestId(error.id), refusal });
-        } else if let Some((_, ask)) = self.pending.take_if(|(stream, _)| stream.0 == error.id) {
+        } else if let Some(ask) = self.pending.remove(&StreamId(error.id)) {
             notify(Event::PlayRefused { ticket: ask.ticket, refusal });
         } else if let Some((_, ticket)) = self.current.take_if(|(stream, _)| stream.0 == error.id) {
             notify(Event::Ended { ticket, reason: EndReason::Failed });

@@ -57,6 +57,17 @@ fn a_wrong_number_leaves_the_music_alone() {
 }
 
 #[test]
+fn a_wrong_number_leaves_alone_what_is_about_to_start() {
+    let mut stage = Stage::default();
+    let right = stage.switch_to(SongId(1), Duration::ZERO, Playlist::SINGLE, false);
+    let wrong = stage.switch_to(SongId(99), Duration::ZERO, Playlist::SINGLE, false);
+    stage.on_started(right.ticket, started());
+    assert_eq!((stage.heard_number(), stage.is_switching()), (Some(1), true));
+    assert_eq!(stage.on_refused(wrong.ticket).map(|wish| wish.song), Some(SongId(99)));
+    assert_eq!((stage.heard_number(), stage.is_switching()), (Some(1), false));
+}
+
+#[test]
 fn a_switch_takes_the_place_of_all_before_it() {
     let mut stage = Stage::default();
     let first = stage.play(3, range(3, 7));
