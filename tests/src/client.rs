@@ -73,6 +73,11 @@ impl Client {
         self
     }
 
+    /// The command itself, for a test that sees to its streams.
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
     /// Runs the client to its end, with stdin at end of file.
     ///
     /// # Panics

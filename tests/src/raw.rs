@@ -235,11 +235,14 @@ impl RawListener {
     /// When none comes within `deadline`.
     #[track_caller]
     pub fn accept(&self, deadline: Duration) -> RawConnection {
-        wait::wait_for_some(deadline, "a connection", || {
-            let (stream, _) = self.listener.accept().ok()?;
-            stream.set_nonblocking(false).ok()?;
-            RawConnection::of(stream).ok()
-        })
+        wait::wait_for_some(deadline, "a connection", || self.try_accept())
+    }
+
+    /// Accepts a connection if one is waiting.
+    pub fn try_accept(&self) -> Option<RawConnection> {
+        let (stream, _) = self.listener.accept().ok()?;
+        stream.set_nonblocking(false).ok()?;
+        RawConnection::of(stream).ok()
     }
 }
 

@@ -118,6 +118,11 @@ impl Song {
         Self { milliseconds, ..self }
     }
 
+    /// What kind of file it is, for messages.
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// Whether the file tells delay and padding. LAME leaves its tag out when a frame of the bitrate has no room
     /// for it, which takes about 160 bytes.
     pub fn has_lame_tag(&self) -> bool {

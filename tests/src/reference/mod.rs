@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod layout;
+pub mod likeness;
 
 use crate::pcm::Pcm;
 use layout::Layout;

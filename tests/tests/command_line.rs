@@ -1,0 +1,316 @@
+//! The client without a terminal: one command, piped commands, and what it says when something is wrong.
+#![cfg(target_os = "linux")]
+
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use trill_proto::message::{EndReason, Kind, Message};
+use trill_tests::client::Client;
+use trill_tests::corpus::{self, MusicDir, Song};
+use trill_tests::messages::{self, Frame};
+use trill_tests::pcm::Pcm;
+use trill_tests::process::Output;
+use trill_tests::proxy::{Conditions, Direction, Proxy};
+use trill_tests::raw::RawListener;
+use trill_tests::reference::compare::assert_same_from;
+use trill_tests::reference::{self, likeness};
+use trill_tests::server::ServerProcess;
+use trill_tests::wait;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+// ── what is played ──
+
+/// A song and how near to the encoder's input the decoded sound is at least, in dB.
+const TAGGED: [(Song, f64); 6] = [
+    (corpus::CBR_128, 12.0),
+    (corpus::CBR_320, 14.0),
+    (corpus::VBR, 12.0),
+    (corpus::MONO_22050, 14.0),
+    (corpus::WITH_PICTURE, 12.0),
+    (corpus::WITH_ID3V1, 12.0),
+];
+
+#[test]
+fn a_wav_file_holds_exactly_the_samples_that_went_into_the_encoder() {
+    let music = MusicDir::new();
+    for (index, (song, _)) in TAGGED.iter().enumerate() {
+        music.add(format!("{}.mp3", index + 1), song);
+    }
+    let server = ServerProcess::start(music.path());
+    for (index, (song, least_db)) in TAGGED.iter().enumerate() {
+        let played = play_to_wav(server.address(), &["play", &(index + 1).to_string()]);
+        assert_eq!(played.frames(), song.input_frames(), "{song:?}");
+        assert_same_from(&played, &reference::decode(&song.make()).music, 0);
+        let ratio = likeness::signal_to_noise_db(&played, &song.music());
+        assert!(ratio >= *least_db, "{ratio:.1} dB: {song:?}");
+        println!("figure: wav: {}: {} samples, {ratio:.1} dB from the music", song.kind(), played.frames());
+    }
+}
+
+#[test]
+fn songs_of_one_format_join_without_a_gap() {
+    let songs = [1, 2, 3].map(|seed| corpus::CBR_128.seed(seed).milliseconds(1_500));
+    let music = MusicDir::new();
+    for (index, song) in songs.iter().enumerate() {
+        music.add(format!("{}.mp3", index + 1), song);
+    }
+    let server = ServerProcess::start(music.path());
+    let music = songs.map(|song| reference::decode(&song.make()).music);
+    for (what, range) in [("1-3", 0..3), ("2-3", 1..3), ("all", 0..3)] {
+        let played = play_to_wav(server.address(), &["play", what]);
+        let joined = music[range].iter().flat_map(|music| music.samples.clone()).collect();
+        assert_same_from(&played, &Pcm { samples: joined, ..music[0] }, 0);
+    }
+}
+
+#[test]
+fn a_song_of_another_rate_is_resampled() {
+    let songs = [corpus::CBR_128, corpus::MONO_22050, corpus::MONO_8_KBPS].map(|song| song.milliseconds(2_000));
+    let music = MusicDir::new();
+    for (index, song) in songs.iter().enumerate() {
+        music.add(format!("{}.mp3", index + 1), song);
+    }
+    let server = ServerProcess::start(music.path());
+    let played = play_to_wav(server.address(), &["play", "all"]);
+    assert_eq!((played.rate, played.channels), (44_100, 2), "the format of the first song");
+
+    let mut begin = 0;
+    for song in songs {
+        let original = reference::decode(&song.make()).music;
+        let expected = likeness::resample(&original, played.rate).to_stereo();
+        let end = begin + expected.frames();
+        assert!(played.frames() >= end, "{} of {end} frames: {song:?}", played.frames());
+        let ratio = likeness::signal_to_noise_db(&played.slice(begin..end), &expected);
+        println!("figure: wav: {} Hz as {} Hz: {ratio:.1} dB", original.rate, played.rate);
+        assert!(ratio >= 40.0, "{ratio:.1} dB: {song:?}");
+        begin = end;
+    }
+    assert!(played.frames().abs_diff(begin) <= 2, "{} frames for {begin}", played.frames());
+}
+
+#[test]
+fn piped_commands_are_obeyed_and_the_last_song_plays_out() {
+    let song = corpus::CBR_128.milliseconds(2_500);
+    let (_music, server) = serve(&[song]);
+    let mut client = Client::of(server.address()).arg("--output=null").spawn();
+    client.write(b"list\nplay 1\n");
+    client.close_stdin();
+    let output = client.wait(DEADLINE).expect_code(0);
+    assert!(output.stdout.starts_with("1\t1\t"), "{output}");
+    assert!(output.elapsed >= Duration::from_millis(2_500), "a clock that plays 2.5 s: {output}");
+
+    let wav = WavPath::new();
+    let mut client = Client::of(server.address()).arg(wav.option()).spawn();
+    client.write(b"list\nplay 1");
+    client.close_stdin();
+    client.wait(DEADLINE).expect_code(0);
+    assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
+}
+
+#[test]
+fn what_is_wrong_in_a_script_is_said_and_the_rest_is_done() {
+    let song = corpus::CBR_128.milliseconds(1_500);
+    let (_music, server) = serve(&[song]);
+    let wav = WavPath::new();
+    let mut client = Client::of(server.address()).arg(wav.option()).spawn();
+    client.write(b"play 9\nfly 1\n\nplay 0\ninfo x\nplay 1\n");
+    client.close_stdin();
+    let output = client.wait(DEADLINE).expect_code(1);
+    let complaints: Vec<_> = output.stderr.lines().filter(|line| line.starts_with("trill: ")).collect();
+    assert_eq!(complaints.len(), 4, "{output}");
+    assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
+}
+
+// ── nothing is kept ──
+
+#[test]
+fn every_list_and_every_play_is_a_new_exchange() {
+    let songs = [1, 2].map(|seed| corpus::CBR_128.seed(seed).milliseconds(2_000));
+    let (_music, server) = serve(&songs);
+    let proxy = Proxy::recording(server.address(), Conditions::PERFECT);
+    let to_client = || messages::frames(&proxy.recorded(0, Direction::ToClient));
+    let wav = WavPath::new();
+    let mut client = Client::of(proxy.address()).arg(wav.option()).spawn();
+    client.write(b"list\nlist\nlist\nplay 1\n");
+    wait::wait_for(DEADLINE, "the first END", || proxy.accepted() > 0 && finished(&to_client()) == 1);
+    client.write(b"play 1\n");
+    wait::wait_for(DEADLINE, "the second END", || finished(&to_client()) == 2);
+    client.write(b"list\nquit\n");
+    client.close_stdin();
+    client.wait(DEADLINE).expect_code(0);
+
+    let (sent, received) = (messages::frames(&proxy.recorded(0, Direction::ToServer)), to_client());
+    assert_eq!((count(&sent, Kind::List), count(&received, Kind::ListEnd)), (4, 4), "every list asks");
+    assert_eq!((count(&sent, Kind::Play), count(&received, Kind::Started)), (2, 2), "every play asks");
+    let audio = reference::decode(&songs[0].make()).layout.audio.len();
+    let data: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(Kind::Data)).collect();
+    let streams: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(Kind::Started)).collect();
+    for stream in streams {
+        let bytes: usize = data.iter().filter(|f| f.header.id == stream.header.id).map(|f| f.payload.len()).sum();
+        assert_eq!(bytes, audio, "the whole song on stream {}", stream.header.id);
+    }
+    assert_eq!(proxy.accepted(), 1, "one connection");
+}
+
+fn finished(frames: &[Frame]) -> usize {
+    let is_end = |frame: &&Frame| matches!(frame.message(), Message::End(end) if end.reason == EndReason::Finished);
+    frames.iter().filter(|frame| frame.kind() == Some(Kind::End)).filter(is_end).count()
+}
+
+fn count(frames: &[Frame], kind: Kind) -> usize {
+    frames.iter().filter(|frame| frame.kind() == Some(kind)).count()
+}
+
+// ── exit codes ──
+
+#[test]
+fn what_is_done_exits_with_0() {
+    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
+    let check = |words: &[&str], expected: &str| {
+        let output = Client::of(server.address()).args(words).run(DEADLINE).expect_code(0);
+        assert!(output.stdout.contains(expected) && output.stderr.is_empty(), "{words:?}: {output}");
+    };
+    check(&["list"], "1\t1\t");
+    check(&["l"], "1\t1\t");
+    check(&["info", "1"], "44100 Hz");
+    check(&["status"], "stopped");
+    check(&["help"], "play");
+    for (option, expected) in [("--help", "Usage"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let output = Client::new().arg(option).run(DEADLINE).expect_code(0);
+        assert!(output.stdout.contains(expected) && output.stderr.is_empty(), "{output}");
+    }
+}
+
+#[test]
+fn what_fails_exits_with_1_and_one_line() {
+    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
+    let check = |words: &[&str], expected: &str| {
+        expect_one_line(Client::of(server.address()).args(words).run(DEADLINE), 1, expected);
+    };
+    check(&["--output=null", "play", "2"], "no song 2");
+    check(&["info", "2"], "no song 2");
+    check(&["--output=null", "play", "2-4"], "no songs from 2 to 4");
+    check(&["--output=null", "play", "1", "at", "0:59"], "not that long");
+    check(&["--output=wav:/no/such/directory/x.wav", "play", "1"], "/no/such/directory/x.wav");
+    check(&["--output=wav:/dev/full", "play", "1"], "/dev/full");
+}
+
+#[test]
+fn what_makes_no_sense_exits_with_2_and_one_line() {
+    // Nothing of this may even ask the server.
+    let server = RawListener::bind();
+    let host = server.address().to_string();
+    let check = |arguments: &[&str], expected: &str| {
+        expect_one_line(Client::new().args(arguments).run(DEADLINE), 2, expected);
+    };
+    check(&["--loud", &host, "list"], "--loud");
+    check(&[&host, "fly"], "fly");
+    check(&[&host, "list", "all"], "all");
+    check(&[&host, "play"], "play N");
+    check(&[&host, "play", "0"], "start at 1");
+    check(&[&host, "play", "one"], "not a song number");
+    check(&[&host, "play", "3-1"], "3");
+    check(&[&host, "play", "1", "at", "1:5"], "1:5");
+    check(&[&host, "p", "1"], "play");
+    check(&[&host, "stop"], "stop");
+    check(&[&host, "volume", "50"], "volume");
+    check(&["--output", "tape", &host, "list"], "tape");
+    check(&["--output"], "--output needs a value");
+    check(&["--volume=101", &host, "list"], "101");
+    check(&["-v", "-q", &host, "list"], "contradict");
+    check(&["127.0.0.1:port", "list"], "port");
+    check(&["--list-devices", &host], "stands alone");
+    assert!(server.try_accept().is_none(), "a command that makes no sense was sent");
+}
+
+#[test]
+fn a_server_that_does_not_run_is_one_line() {
+    let nobody = RawListener::bind().address();
+    let check = |client: Client| expect_one_line(client.run(DEADLINE), 1, &nobody.to_string());
+    check(Client::of(nobody).arg("list"));
+    check(Client::of(nobody).args(["--output=null", "play", "1"]));
+    check(Client::of(nobody));
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_disaster() {
+    let music = MusicDir::new();
+    // Several pages of the list: the client shall not fetch them all for nobody.
+    for index in 0..2_000 {
+        music.add_bytes(format!("{index:04}.mp3"), b"");
+    }
+    let server = ServerProcess::start(music.path());
+    for words in [["list"].as_slice(), &["help"], &["info", "1"]] {
+        let (status, stderr) = run_unread(server.address(), words);
+        assert!(!stderr.contains("panicked"), "{words:?}: {stderr}");
+        assert!(status.code().is_some_and(|code| code <= 1), "{words:?}: {status}: {stderr}");
+    }
+}
+
+/// Runs a client whose stdout has been closed at the other end, as `| head -1` does sooner or later.
+fn run_unread(server: SocketAddr, words: &[&str]) -> (ExitStatus, String) {
+    let (reader, writer) = io::pipe().expect("the system has free descriptors");
+    drop(reader);
+    let mut command = Client::of(server).args(words).into_command();
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the client was just built");
+    let ended = || child.try_wait().expect("a child can be asked for its status");
+    let status = wait::wait_for_some(DEADLINE, "the end of a client whose output nobody reads", ended);
+    let mut stderr = String::new();
+    child.stderr.take().expect("stderr was piped above").read_to_string(&mut stderr).expect("messages in UTF-8");
+    (status, stderr)
+}
+
+// ── helpers ──
+
+/// Serves songs as `1.mp3`, `2.mp3`, …
+fn serve(songs: &[Song]) -> (MusicDir, ServerProcess) {
+    let music = MusicDir::new();
+    for (index, song) in songs.iter().enumerate() {
+        music.add(format!("{}.mp3", index + 1), song);
+    }
+    let server = ServerProcess::start(music.path());
+    (music, server)
+}
+
+#[track_caller]
+fn play_to_wav(server: SocketAddr, words: &[&str]) -> Pcm {
+    let wav = WavPath::new();
+    Client::of(server).arg(wav.option()).args(words).run(DEADLINE).expect_code(0);
+    wav.read()
+}
+
+/// The line is the whole output.
+#[track_caller]
+fn expect_one_line(output: Output, code: i32, expected: &str) {
+    let output = output.expect_code(code);
+    let is_line = output.stderr.starts_with("trill: ") && output.stderr.trim_end().lines().count() == 1;
+    assert!(is_line && output.stderr.contains(expected), "one line with {expected:?}: {output}");
+    assert!(output.stdout.is_empty(), "nothing was done: {output}");
+}
+
+/// Where a client writes its sound.
+struct WavPath(TempDir);
+
+impl WavPath {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("out.wav")
+    }
+
+    fn option(&self) -> String {
+        format!("--output=wav:{}", self.path().display())
+    }
+
+    #[track_caller]
+    fn read(&self) -> Pcm {
+        Pcm::read_wav(&self.path())
+    }
+}
