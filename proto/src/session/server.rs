@@ -164,7 +164,15 @@ impl Server {
 
     /// Whether [`poll_data`](Self::poll_data) has something to send.
     pub fn has_data(&self) -> bool {
-        self.sending.as_ref().is_some_and(|sending| sending.credit > 0 && sending.position < sending.end)
+        self.next_data_bytes() > 0
+    }
+
+    /// Payload bytes of the DATA frame that comes next, if it is given room enough; 0 if there is nothing to send.
+    pub fn next_data_bytes(&self) -> usize {
+        let Some(sending) = self.sending.as_ref().filter(|_| self.phase == Phase::Open) else { return 0 };
+        let granted = u64::from(sending.credit.min(self.pace.frame_bytes()));
+        let left = sending.end.saturating_sub(sending.position);
+        usize::try_from(granted.min(left)).unwrap_or(usize::MAX)
     }
 
     // ── events ──
@@ -357,16 +365,11 @@ impl Server {
         (!self.outbox.is_empty()).then(|| self.outbox.take())
     }
 
-    /// The next DATA frame, of at most `at_most` payload bytes, for when [`poll_transmit`](Self::poll_transmit) has nothing and no input waits: commands go
-    /// first. Counts as sent, unless [`fail`](Self::fail) follows.
+    /// The next DATA frame, of at most `at_most` payload bytes, for when [`poll_transmit`](Self::poll_transmit) has
+    /// nothing and no input waits: commands go first. Counts as sent, unless [`fail`](Self::fail) follows.
     pub fn poll_data(&mut self, at_most: usize) -> Option<DataFrame> {
-        if self.phase != Phase::Open {
-            return None;
-        }
-        let limit = self.pace.frame_bytes().min(u32::try_from(at_most).unwrap_or(u32::MAX));
+        let length = u16::try_from(self.next_data_bytes().min(at_most)).ok().filter(|length| *length > 0)?;
         let sending = self.sending.as_mut()?;
-        let left = sending.end.saturating_sub(sending.position);
-        let length = u16::try_from(left.min(u64::from(sending.credit.min(limit)))).ok().filter(|length| *length > 0)?;
         let header = Header { kind: Kind::Data.to_byte(), flags: 0, length, id: sending.id.0 }.encode();
         let frame = DataFrame { header, stream: sending.id, position: sending.position, length: usize::from(length) };
         sending.position += u64::from(length);
@@ -415,22 +418,48 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::SongId;
+    use crate::message::{Encode, Start};
+
+    const NOW: Instant = Instant::from_micros(0);
+
+    /// Gives the machine this message, and welcomes a client that says HELLO.
+    fn hear(server: &mut Server, message: &impl Encode) {
+        let mut wire = [0; 128];
+        let length = message.encode(&mut wire).expect("fits");
+        let (taken, event) = server.handle_input(NOW, &wire[..length]).expect("a good message");
+        assert_eq!(taken, length);
+        if let Some(Event::Hello(_)) = event {
+            server.welcome(&Welcome::new()).expect("room");
+        }
+    }
 
     #[test]
     fn hello_is_expected_from_the_last_byte_of_the_preamble_on() {
-        let now = Instant::from_micros(0);
-        let mut server = Server::new(now);
+        let mut server = Server::new(NOW);
         for byte in PREAMBLE {
             assert!(!server.expects_hello());
-            assert_eq!(server.handle_input(now, &[byte]), Ok((1, None)));
+            assert_eq!(server.handle_input(NOW, &[byte]), Ok((1, None)));
         }
         assert!(server.expects_hello());
-        assert_eq!(server.poll_transmit(now), Some(&PREAMBLE[..]));
-
-        let mut wire = [0; 64];
-        let length = crate::message::Encode::encode(&Hello::default(), &mut wire).expect("fits");
-        let (_, event) = server.handle_input(now, &wire[..length]).expect("a good HELLO");
-        assert_eq!(event, Some(Event::Hello(Hello::default())));
+        assert_eq!(server.poll_transmit(NOW), Some(&PREAMBLE[..]));
+        hear(&mut server, &Hello::default());
         assert!(!server.expects_hello());
+    }
+
+    #[test]
+    fn the_length_of_the_next_data_frame_is_known_before_it_is_taken() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        hear(&mut server, &Hello::default());
+        let (stream, song, start) = (StreamId(1), SongId(1), Start::Time(0));
+        hear(&mut server, &Play { stream, song, start, content_tag: 0, credit: 5_000 });
+        assert_eq!(server.next_data_bytes(), 0);
+        server.start(&Started { stream, song, size_bytes: 6_000, ..Started::default() }).expect("room");
+        for expected in [4_096, 904] {
+            assert_eq!(server.next_data_bytes(), expected);
+            assert_eq!(server.poll_data(usize::MAX).map(|frame| frame.length), Some(expected));
+        }
+        assert!(!server.has_data());
     }
 }
