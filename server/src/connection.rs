@@ -114,9 +114,11 @@ impl Connection {
     }
 
     fn send_data(&mut self) -> Result<(), Departure> {
-        let mut scratch = self.shared.buffers.take();
+        // As long as the frame, and for no longer than it takes: most listeners wait for credit most of the time, and
+        // thousands of them should not hold a buffer each.
+        let mut payload = vec![0; self.machine.next_data_bytes()];
         let Self { machine, socket, playing, .. } = self;
-        transmit_data(machine, &mut socket.writer(), playing, &mut scratch)?;
+        transmit_data(machine, &mut socket.writer(), playing, &mut payload)?;
         if let Some(failure) = self.playing.take_failure() {
             log::warn!("{}: {failure}", self.client);
         }

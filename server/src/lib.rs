@@ -18,7 +18,6 @@
 //! What this crate deliberately is not: it decodes nothing, converts nothing, authenticates nobody.
 #![forbid(unsafe_code)]
 
-mod buffers;
 mod capacity;
 mod connection;
 pub mod demo;

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use trill_proto::time::Instant;
 
-use crate::buffers::Buffers;
 use crate::capacity;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
@@ -48,7 +47,6 @@ pub(crate) struct Shared {
     pub(crate) library: Arc<Library>,
     pub(crate) name: String,
     pub(crate) clock: Clock,
-    pub(crate) buffers: Buffers,
     pub(crate) registry: Arc<Registry>,
 }
 
@@ -64,13 +62,8 @@ impl Server {
         let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
         let registry = Arc::new(Registry::new(limits));
-        let shared = Arc::new(Shared {
-            library,
-            name: config.name,
-            clock: Clock::new(),
-            buffers: Buffers::default(),
-            registry: Arc::clone(&registry),
-        });
+        let shared =
+            Arc::new(Shared { library, name: config.name, clock: Clock::new(), registry: Arc::clone(&registry) });
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
         let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
         let accept = move || accepted.accept_until_stopped(&served);

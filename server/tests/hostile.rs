@@ -9,9 +9,9 @@ use std::thread;
 use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{MAX_CREDIT_BYTES, PREAMBLE_BYTES};
+use trill_proto::limits::{COMMAND_BURST, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, PREAMBLE, Ping, Play, Start, Welcome,
+    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, PREAMBLE, Ping, Play, Start, Stop, Welcome,
 };
 
 /// What the server says before it closes the connection.
@@ -86,7 +86,11 @@ fn cases() -> Vec<(&'static str, Vec<u8>, Verdict)> {
         ("stream 0", after_hello(&[&play(0, 1)]), error(ErrorCode::STREAM_ID)),
         ("a stream id again", after_hello(&[&play(5, 1), &play(5, 1)]), error(ErrorCode::STREAM_ID)),
         ("credit for a stream never asked for", after_hello(&[&credit(1, 1)]), error(ErrorCode::STREAM_ID)),
-        ("a flood of commands", after_hello(&[&encoded(&Ping { token: 1 }).repeat(2_000)]), error(ErrorCode::TOO_FAST)),
+        (
+            "a flood of commands",
+            after_hello(&[&encoded(&Stop { stream: StreamId(1) }).repeat(3 * COMMAND_BURST as usize)]),
+            error(ErrorCode::TOO_FAST),
+        ),
         (
             "an ERROR",
             after_hello(&[&encoded(&trill_proto::message::Error { id: 0, code: ErrorCode(1), text: "" })]),

@@ -105,6 +105,9 @@ fn whoever_says_nothing_is_closed_after_five_seconds() {
             raw
         })
         .collect();
+    for mut raw in silent.drain(..2) {
+        assert_eq!(raw.rest(), refusal(Refusal::NotTrill), "without a preamble there are no frames");
+    }
     for raw in &mut silent {
         let rest = raw.rest();
         let frames = Frame::all(rest.strip_prefix(&PREAMBLE).unwrap_or(&rest));
