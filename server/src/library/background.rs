@@ -27,17 +27,17 @@ impl Library {
     /// Starts threads as far as there are songs to read. They end when there are none.
     pub(super) fn start_reading(&self) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut state = self.state();
-        let wanted = state.catalogue.due(cores.min(MAX_THREADS));
-        while state.background.threads < wanted {
+        let spawn = || {
             let this = self.this.clone();
-            match thread::Builder::new().name("tags".into()).spawn(move || read_songs(&this)) {
-                Ok(_) => state.background.threads += 1,
-                Err(error) => {
-                    log::warn!("cannot start a thread to read tags: {error}");
-                    return;
-                }
-            }
+            thread::Builder::new().name("tags".into()).spawn(move || read_songs(&this))
+        };
+        let mut state = self.state();
+        let wanted = state.catalogue.due(cores.min(MAX_THREADS)).saturating_sub(state.background.threads);
+        let spawned: Result<Vec<_>, _> =
+            (0..wanted).map(|_| spawn().inspect(|_| state.background.threads += 1)).collect();
+        drop(state);
+        if let Err(error) = spawned {
+            log::warn!("cannot start a thread to read tags: {error}");
         }
     }
 
@@ -65,18 +65,19 @@ impl Library {
         // A file that makes us panic is a bug, but no reason to leave the others unread.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_song(&path, must_count)));
 
+        let read = read.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it")));
+        match &read {
+            // Removed since it was listed; the next list will tell.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => log::warn!("{path:?} cannot be read: {error}"),
+            Ok(_) => {}
+        }
         let mut state = self.state();
         state.background.reading -= 1;
-        match read {
-            Ok(Ok((details, stamp))) => state.catalogue.learn(id, details, stamp, now),
-            // Removed since it was listed; the next list will tell.
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Err(error)) => log::warn!("{path:?} cannot be read: {error}"),
-            Err(_) => log::error!("{path:?} cannot be read: a bug"),
+        if let Ok((details, stamp)) = read {
+            state.catalogue.learn(id, details, stamp, now);
         }
-        let is_all_read = state.is_all_read();
-        drop(state);
-        if is_all_read {
+        if state.is_all_read() {
             self.progress.notify_all();
         }
         true

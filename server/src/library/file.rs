@@ -75,8 +75,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// Opens the file that `path` leads to within the directory `root`, a canonical path. Symbolic links are followed as
-/// long as they stay inside, and nothing that changes meanwhile can lead outside: the system resolves the path from
-/// `root` on and stops where it would leave it.
+/// long as they stay inside.
 ///
 /// # Errors
 /// [`io::ErrorKind::PermissionDenied`] if it leads outside, [`io::ErrorKind::InvalidInput`] if it is no regular file; else
@@ -84,13 +83,22 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 pub(super) fn open_inside(root: &Path, path: &Path) -> io::Result<(File, Metadata)> {
     let real = fs::canonicalize(root.join(path))?;
     let inside = real.strip_prefix(root).map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+    open_beneath(root, inside)
+}
+
+/// Opens a path from `root` on. Whatever has become a link since the path was looked at, it does not lead outside: the
+/// system, or `cap-std` in its place, stops where the path would leave `root`.
+///
+/// # Errors
+/// Those of [`open_inside`].
+pub(super) fn open_beneath(root: &Path, path: &Path) -> io::Result<(File, Metadata)> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     // Opened each time: an open directory would keep a disk from being unmounted.
     let directory = Dir::open_ambient_dir(root, ambient_authority())?;
-    regular(directory.open_with(inside, &options)?.into_std())
+    regular(directory.open_with(path, &options)?.into_std())
 }
 
 fn regular(file: File) -> io::Result<(File, Metadata)> {

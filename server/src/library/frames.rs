@@ -36,8 +36,6 @@ pub(super) struct Frame {
     pub(super) header: FrameHeader,
     /// How many bytes of the bit reservoir it needs.
     pub(super) main_data_begin: usize,
-    /// The decoder starts afresh here: the first frame, or the first after junk.
-    pub(super) follows_junk: bool,
 }
 
 impl Frame {
@@ -55,19 +53,18 @@ pub(super) struct Frames<'a> {
     in_step: Option<FrameHeader>,
     /// Where the first frame may start for the decoder to begin there; nothing has been found yet.
     origin: Option<u64>,
-    follows_junk: bool,
 }
 
 impl<'a> Frames<'a> {
     /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
     pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
         let window = Window::new(source, range.end.max(range.start));
-        Self { window, at: range.start, in_step: None, origin: Some(range.start), follows_junk: true }
+        Self { window, at: range.start, in_step: None, origin: Some(range.start) }
     }
 
     /// Starts again at `offset`, as if given the bytes from there on.
     pub(super) fn restart_at(&mut self, offset: u64) {
-        (self.at, self.in_step, self.origin, self.follows_junk) = (offset, None, Some(offset), true);
+        (self.at, self.in_step, self.origin) = (offset, None, Some(offset));
     }
 
     /// Goes on at `offset`, where a frame starts, as a decoder does that came there from the frame before.
@@ -108,8 +105,7 @@ impl<'a> Frames<'a> {
                     continue;
                 }
             }
-            let follows_junk = std::mem::take(&mut self.follows_junk);
-            return Ok(Some(Frame { offset, header, main_data_begin, follows_junk }));
+            return Ok(Some(Frame { offset, header, main_data_begin }));
         }
     }
 
@@ -150,7 +146,7 @@ impl<'a> Frames<'a> {
                 None => Place::Later,
             };
             if let Some(header) = synchronises(ahead, place) {
-                (self.in_step, self.origin, self.follows_junk) = (Some(header), None, true);
+                (self.in_step, self.origin) = (Some(header), None);
                 return Ok(true);
             }
             // A header starts with 0xff; skip to the next at once.

@@ -87,8 +87,7 @@ pub(super) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
     Ok(Location { position, first_sample, discard })
 }
 
-/// The frames, with the samples at which they begin, that lead up to the last one that begins at `latest` or before
-/// and that belong together with it: the decoder forgets all that is before junk.
+/// The frames, with the samples at which they begin, that lead up to the last one that begins at `latest` or before.
 fn candidates(
     frames: &mut Frames<'_>,
     song: &Measured,
@@ -99,16 +98,14 @@ fn candidates(
     let mut candidates = Vec::new();
     let mut sample = from.sample;
     while let Some(frame) = frames.next()?.filter(|_| sample <= latest) {
-        if frame.follows_junk {
-            candidates.clear();
-        }
         candidates.push((frame, sample));
         sample += u64::from(frame.header.samples());
     }
     Ok(candidates)
 }
 
-/// The latest candidate from which the last one can be decoded.
+/// The latest candidate from which the last one can be decoded, as far as that depends on what is sent: where junk is
+/// between them, the decoder forgets all before it, whether it began at the start of the song or here.
 fn first_to_send<'a>(frames: &mut Frames<'_>, candidates: &'a [(Frame, u64)]) -> io::Result<Option<&'a (Frame, u64)>> {
     let Some(((last, _), before)) = candidates.split_last() else { return Ok(None) };
     let mut missing = last.main_data_begin;

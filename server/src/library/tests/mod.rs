@@ -1,7 +1,9 @@
 mod audio;
+mod catalogue;
 mod corpus;
 mod directory;
 mod live;
+mod many;
 mod playing;
 mod tags;
 

@@ -1,0 +1,58 @@
+//! When a file is read again.
+
+use super::*;
+use crate::library::catalogue::{Catalogue, Details};
+use crate::library::file::Stamp;
+use crate::library::measure::Measured;
+use crate::library::scan::Found;
+use crate::library::tags::Tags;
+
+fn stamp(directory: &TempDir) -> Stamp {
+    Stamp::of(&fs::metadata(directory.path().join("a.mp3")).unwrap())
+}
+
+/// A look at the directory that shows one file like this; whether it should be read then.
+fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
+    let files = vec![Found { path: "a.mp3".into(), stamp }];
+    let known = catalogue.compare(&files);
+    catalogue.update(files.into_iter().zip(known).map(|(file, known)| (file, known.song)).collect());
+    catalogue.take_due().is_some()
+}
+
+fn learn(catalogue: &mut Catalogue, stamp: Stamp, now: SystemTime) {
+    let (tags, measured) = (Tags::default(), Measured::default());
+    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, is_counted: true }), stamp, now);
+}
+
+#[test]
+fn a_file_that_was_read_right_after_a_change_is_read_again() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let (stamp, now) = (stamp(&directory), SystemTime::now());
+    let mut catalogue = Catalogue::default();
+    assert!(look(&mut catalogue, stamp), "it is new");
+    assert!(!look(&mut catalogue, stamp), "it is being read");
+    learn(&mut catalogue, stamp, now);
+    assert!(look(&mut catalogue, stamp), "it may have changed without its time showing that");
+    assert_eq!(catalogue.details(SongId(1), &stamp).map(|_| ()), None);
+    learn(&mut catalogue, stamp, now + Duration::from_secs(3));
+    assert!(!look(&mut catalogue, stamp), "now its time would show that");
+    assert!(catalogue.details(SongId(1), &stamp).is_some());
+}
+
+#[test]
+fn a_file_that_was_touched_is_read_again() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let (before, now) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
+    let mut catalogue = Catalogue::default();
+    look(&mut catalogue, before);
+    learn(&mut catalogue, before, now);
+    age(&directory.path().join("a.mp3"));
+    assert!(look(&mut catalogue, stamp(&directory)));
+}
+
+#[test]
+fn a_time_in_the_far_future_is_not_taken_for_now() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let a_year_ago = SystemTime::now() - Duration::from_secs(365 * 86_400);
+    assert!(!stamp(&directory).is_fresh(a_year_ago));
+}
