@@ -6,7 +6,10 @@ use crate::usage::{self, Usage};
 use crate::wait;
 use rustix::process::Signal;
 use std::ffi::OsStr;
+use std::fs::{self, Permissions};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -61,6 +64,31 @@ impl ServerProcess {
     /// A command that runs the server with no arguments yet, for [`Self::launch`] or a case that must fail.
     pub fn command() -> Command {
         Command::new(binaries::server())
+    }
+
+    /// As [`Self::command`], but as somebody whom the permissions of files bind, which they do not bind root. What the
+    /// server needs for that is put into `directory`, which must be one of those.
+    ///
+    /// # Panics
+    /// When the program cannot be copied.
+    pub fn command_without_privileges(directory: &Path) -> Command {
+        /// The user `nobody`, by custom.
+        const NOBODY: u32 = 65_534;
+        if !rustix::process::geteuid().is_root() {
+            return Self::command();
+        }
+        // Where the program is built may be closed to others. Not copied by this process: while a file is open for
+        // writing in any process, and each that another test starts has it open for a moment, it cannot be run.
+        let program = directory.join("trill-server");
+        let mut copy = Command::new("cp");
+        copy.arg(binaries::server()).arg(&program);
+        Process::spawn("cp", copy).wait(LISTEN_DEADLINE).expect_code(0);
+        for path in [directory, &program] {
+            fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a directory of this test's own");
+        }
+        let mut command = Command::new(program);
+        command.uid(NOBODY).gid(NOBODY);
+        command
     }
 
     /// Runs the server with `arguments` that make it exit at once, and returns how.

@@ -27,8 +27,8 @@ use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{FIRST_CREDIT_BYTES, HEADER_BYTES, MAX_CREDIT_BYTES, MAX_LIST_PAGE_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    Credit, End, EndReason, Goodbye, GoodbyeReason, Header, Hello, Info, List, Message, PREAMBLE, Play, Pong, Song,
-    Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, Message, PREAMBLE, Play, Pong,
+    Song, Start, Started, Stop, Welcome,
 };
 
 /// Long enough for a machine on its knees; nothing waits this long if all is well.
@@ -45,6 +45,8 @@ pub struct Session {
     /// How much of `input` has been taken apart.
     taken: usize,
     last_id: u32,
+    /// What HELLO said that this client takes.
+    max_control: u16,
     greeting: Option<Greeting>,
     exchanges: BTreeMap<u32, Exchange>,
     goodbye: Option<GoodbyeReason>,
@@ -171,6 +173,7 @@ impl Session {
             input: Vec::new(),
             taken: 0,
             last_id: 0,
+            max_control: hello.max_control,
             greeting: None,
             exchanges: BTreeMap::new(),
             goodbye: None,
@@ -523,6 +526,8 @@ impl Session {
     fn read_frame(&mut self, end: Instant) -> Result<Frame, Ending> {
         let header = self.read(HEADER_BYTES, end)?;
         let header = Header::decode(header.try_into().expect("as many bytes as were asked for"));
+        let is_taken = header.kind == Kind::Data.to_byte() || header.length <= self.max_control;
+        assert!(is_taken, "{header:?} is longer than the {} bytes that HELLO said", self.max_control);
         Ok(Frame { header, payload: self.read(header.length.into(), end)? })
     }
 
@@ -733,6 +738,16 @@ mod tests {
         check(&[Message::Started(STARTED), Message::Data(1, b"abc")], |session| {
             let stream = session.request_play_of(1, Start::Time(0), 0, 2);
             session.receive_audio(stream, 3);
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "longer than the 256 bytes")]
+    fn a_frame_that_is_too_long_is_seen() {
+        let long = "x".repeat(255);
+        check(&[Message::Song(Song { title: &long, ..Song::default() })], |session| {
+            session.max_control = 256;
+            session.until_closed();
         });
     }
 

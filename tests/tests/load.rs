@@ -344,7 +344,7 @@ impl Song {
             0 => (0, Start::Time(0), 0, ErrorCode::NO_SUCH_SONG),
             1 => (6, Start::Time(0), 0, ErrorCode::NO_SUCH_SONG),
             2 => (u32::MAX, Start::Time(0), 0, ErrorCode::NO_SUCH_SONG),
-            3 => (id, Start::Time(self.duration_ms() + 1), 0, ErrorCode::BAD_POSITION),
+            3 => (id, Start::Time(self.duration_ms() + 2), 0, ErrorCode::BAD_POSITION),
             4 => (id, Start::Time(u64::MAX), 0, ErrorCode::BAD_POSITION),
             5 => (id, Start::Resume(beyond), 0, ErrorCode::BAD_POSITION),
             6 => (id, Start::Resume(u64::MAX), 0, ErrorCode::BAD_POSITION),

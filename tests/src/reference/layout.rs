@@ -1,6 +1,8 @@
 //! Where the audio of an MP3 file lies, and which of its samples are music.
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
 
 /// What a decoder adds in front of everything, in samples: the delay of Layer III's filter bank.
 const DECODER_DELAY: usize = 529;
@@ -33,6 +35,18 @@ impl Layout {
         let begin = (delay + DECODER_DELAY).min(total);
         let end = total.saturating_sub(padding.saturating_sub(DECODER_DELAY));
         begin..end.max(begin)
+    }
+}
+
+/// The audio of a file: the bytes that a server may send.
+///
+/// # Panics
+/// When it cannot be read.
+#[track_caller]
+pub fn audio_of(path: &Path) -> Vec<u8> {
+    match fs::read(path) {
+        Ok(file) => file[of(&file).audio].to_vec(),
+        Err(e) => panic!("{}: {e}", path.display()),
     }
 }
 

@@ -1,0 +1,213 @@
+//! What is called like a song and is none.
+
+use super::{DEADLINE, check_audio, titles};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use trill_proto::error::ErrorCode;
+use trill_proto::message::{EndReason, Start};
+use trill_tests::corpus::{self, MusicDir};
+use trill_tests::reference::layout;
+use trill_tests::server::ServerProcess;
+use trill_tests::session::Session;
+
+const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
+
+/// Two songs among everything else that can be in a directory.
+struct Zoo {
+    music: MusicDir,
+    /// What links lead out to: a song, and a directory with another.
+    _outside: MusicDir,
+    _socket: UnixListener,
+    has_device: bool,
+}
+
+impl Zoo {
+    fn open() -> Self {
+        let (music, outside) = (MusicDir::new(), MusicDir::new());
+        let path = |name: &str| music.path().join(name);
+        music.add("1 song.mp3", &SHORT);
+        music.add("2 real/song.mp3", &SHORT);
+        music.add("._1 song.mp3", &SHORT);
+        fs::create_dir(path("directory.mp3")).expect("a directory");
+        music.add("directory.mp3/inside.mp3", &SHORT);
+        let everybody = Mode::from(0o666);
+        mknodat(CWD, path("fifo.mp3"), FileType::Fifo, everybody, 0).expect("a FIFO");
+        let device = mknodat(CWD, path("zero.mp3"), FileType::CharacterDevice, everybody, makedev(1, 5));
+        let socket = UnixListener::bind(path("socket.mp3")).expect("a socket");
+        for (link, target) in [
+            ("link to fifo.mp3", "fifo.mp3"),
+            ("link to device.mp3", "/dev/zero"),
+            ("link to nothing.mp3", "nothing.mp3"),
+            ("link to itself.mp3", "link to itself.mp3"),
+            ("link to song.mp3", "1 song.mp3"),
+            ("link to directory", "2 real"),
+            ("link to all", "."),
+            ("2 real/link to all", ".."),
+        ] {
+            symlink(target, path(link)).expect("a link");
+        }
+        symlink(outside.add("3 outside.mp3", &SHORT), path("link to outside.mp3")).expect("a link");
+        outside.add("4 far/5 away.mp3", &SHORT);
+        symlink(outside.path().join("4 far"), path("link to outside")).expect("a link");
+        Self { music, _outside: outside, _socket: socket, has_device: device.is_ok() }
+    }
+
+    /// Serves all this; it must be these songs, and each of these lines must be in the log.
+    #[track_caller]
+    fn check(&self, options: &[&str], songs: &[&str], skipped: &[(&str, &str)]) {
+        let mut server = ServerProcess::start_with(self.music.path(), options);
+        let mut session = Session::open(server.address());
+        let listed = session.list();
+        assert_eq!(titles(&listed), songs, "{options:?}");
+        let audio = layout::audio_of(&SHORT.make());
+        for song in &listed {
+            check_audio(&mut session, song.id, &audio);
+        }
+        let device = [("zero.mp3", "not a regular file")];
+        for (name, reason) in skipped.iter().chain(device.iter().filter(|_| self.has_device)) {
+            let line = format!("skipped {name:?}: {reason}");
+            server.process().wait_for_line(DEADLINE, &line);
+        }
+        // Said once, not at every list.
+        session.list();
+        session.leave();
+        let lines = server.stop().expect_code(0).stderr;
+        let said = lines.lines().filter(|line| line.contains("skipped")).count();
+        assert_eq!(said, skipped.len() + usize::from(self.has_device), "{lines}");
+    }
+}
+
+/// What is skipped in any case.
+const SKIPPED: [(&str, &str); 7] = [
+    ("._1 song.mp3", "holds no sound, only what macOS notes about another file"),
+    ("directory.mp3", "not a regular file"),
+    ("fifo.mp3", "not a regular file"),
+    ("socket.mp3", "not a regular file"),
+    ("link to fifo.mp3", "not a regular file"),
+    ("link to nothing.mp3", "leads nowhere"),
+    ("link to itself.mp3", "leads back to a directory that it is in"),
+];
+
+#[test]
+fn only_files_are_songs_and_links_stay_inside() {
+    let outside = "leads out of the directory; --follow-symlinks allows that";
+    let skipped = [
+        ("link to device.mp3", outside),
+        ("link to outside", outside),
+        ("link to outside.mp3", outside),
+        ("link to all", "leads back to a directory that it is in"),
+        ("2 real/link to all", "leads back to a directory that it is in"),
+        ("link to directory/link to all", "leads back to a directory that it is in"),
+    ];
+    // The linked directory is there twice, and so is the linked song.
+    let songs = ["1 song", "song", "song", "link to song"];
+    Zoo::open().check(&[], &songs, &[SKIPPED.as_slice(), &skipped].concat());
+}
+
+#[test]
+fn links_may_lead_outside_where_that_is_asked_for() {
+    let skipped = [
+        ("link to device.mp3", "not a regular file"),
+        ("link to all", "leads back to a directory that it is in"),
+        ("2 real/link to all", "leads back to a directory that it is in"),
+        ("link to directory/link to all", "leads back to a directory that it is in"),
+    ];
+    let songs = ["1 song", "song", "song", "5 away", "link to outside", "link to song"];
+    Zoo::open().check(&["--follow-symlinks"], &songs, &[SKIPPED.as_slice(), &skipped].concat());
+}
+
+#[test]
+fn what_cannot_be_read_is_skipped() {
+    let music = MusicDir::new();
+    for name in ["1 song.mp3", "2 secret.mp3", "3 secret/song.mp3", "4 song.mp3"] {
+        music.add(name, &SHORT);
+    }
+    let mut command = ServerProcess::command_without_privileges(music.path());
+    for name in ["2 secret.mp3", "3 secret"] {
+        fs::set_permissions(music.path().join(name), Permissions::from_mode(0)).expect("a file of this test's own");
+    }
+    command.args(["--listen", "127.0.0.1:0"]).arg(music.path());
+    let mut server = ServerProcess::launch(command);
+    server.wait_until_ready();
+    let mut session = Session::open(server.address());
+    assert_eq!(titles(&session.list()), ["1 song", "4 song"]);
+    for name in ["2 secret.mp3", "3 secret"] {
+        server.process().wait_for_line(DEADLINE, &format!("skipped {name:?}: cannot be read: permission denied"));
+    }
+    // Readable at last, they take the next numbers.
+    for name in ["2 secret.mp3", "3 secret"] {
+        fs::set_permissions(music.path().join(name), Permissions::from_mode(0o755)).expect("a file of this test's own");
+    }
+    let songs = session.list();
+    assert_eq!(titles(&songs), ["1 song", "4 song", "2 secret", "song"]);
+    check_audio(&mut session, 3, &layout::audio_of(&SHORT.make()));
+}
+
+#[test]
+fn junk_plays_as_nothing() {
+    let music = MusicDir::new();
+    let mut random = vec![0; 100_000];
+    fastrand::Rng::with_seed(1).fill(&mut random);
+    for (name, bytes) in [
+        ("1 empty.mp3", b"".as_slice()),
+        ("2 text.mp3", b"This is not music.\n"),
+        ("3 random.mp3", &random),
+        ("4 zeros.mp3", &[0; 50_000]),
+        ("5 ones.mp3", &[0xff; 50_000]),
+        ("6 tag.mp3", b"ID3\x04\0\0\0\0\0\0"),
+    ] {
+        music.add_bytes(name, bytes);
+    }
+    music.add("7 song.mp3", &SHORT);
+    let server = ServerProcess::start(music.path());
+    let mut session = Session::open(server.address());
+    let songs = session.list_measured();
+    assert_eq!(titles(&songs), ["1 empty", "2 text", "3 random", "4 zeros", "5 ones", "6 tag", "7 song"]);
+    for song in &songs[..6] {
+        assert_eq!((song.duration_ms, song.size_bytes, song.rate, song.channels), (Some(0), 0, 0, 0), "{song:?}");
+        let played = session.play_out(song.id).expect("a song that was listed");
+        let started = played.started();
+        assert_eq!((started.size_bytes, started.rate, started.begin_sample, started.end_sample), (0, 0, 0, 0));
+        assert_eq!((played.audio.len(), played.end), (0, Some(EndReason::Finished)), "{song:?}");
+        let beyond = session.request_play(song.id, Start::Resume(1));
+        assert_eq!(session.started(beyond), Err(ErrorCode::BAD_POSITION), "{song:?}");
+    }
+    check_audio(&mut session, 7, &layout::audio_of(&SHORT.make()));
+}
+
+/// Between the list and the first PLAY somebody puts something else in a song's place.
+#[test]
+fn what_was_a_song_is_looked_at_again_when_it_is_opened() {
+    let (music, outside) = (MusicDir::new(), MusicDir::new());
+    let path = |name: &str| music.path().join(name);
+    for name in ["1 fifo.mp3", "2 directory.mp3", "3 link.mp3", "4 linked/song.mp3", "5 gone.mp3"] {
+        music.add(name, &SHORT);
+    }
+    let secret = outside.add("song.mp3", &corpus::CBR_320.milliseconds(500));
+    let server = ServerProcess::start(music.path());
+    let mut session = Session::open(server.address());
+    assert_eq!(session.list_measured().len(), 5);
+
+    for name in ["1 fifo.mp3", "2 directory.mp3", "3 link.mp3", "4 linked/song.mp3", "5 gone.mp3"] {
+        music.remove(name);
+    }
+    mknodat(CWD, path("1 fifo.mp3"), FileType::Fifo, Mode::from(0o666), 0).expect("a FIFO");
+    fs::create_dir(path("2 directory.mp3")).expect("a directory");
+    symlink(secret, path("3 link.mp3")).expect("a link");
+    fs::remove_dir(path("4 linked")).expect("an empty directory");
+    symlink(outside.path(), path("4 linked")).expect("a link");
+    for (song, expected) in [
+        (1, ErrorCode::READ_FAILED),
+        (2, ErrorCode::READ_FAILED),
+        (3, ErrorCode::READ_FAILED),
+        (4, ErrorCode::READ_FAILED),
+        (5, ErrorCode::SONG_GONE),
+    ] {
+        assert_eq!(session.play_out(song).map(|played| played.audio.len()), Err(expected), "song {song}");
+        let request = session.request_info(song);
+        assert_eq!(session.info(request), Err(expected), "song {song}");
+    }
+    assert_eq!(titles(&session.list()), Vec::<&str>::new());
+}
