@@ -1,6 +1,7 @@
 //! Looking at the directory, one look at a time.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
@@ -51,8 +52,11 @@ impl Library {
         let mut files = Vec::with_capacity(found.len());
         for (file, known) in found.into_iter().zip(known) {
             // Whether a file can be read is only to be found out by trying; one that is as it was need not be tried.
-            match if known.is_unchanged { Ok(()) } else { self.origin.check(&file.path) } {
+            let readable = if known.is_unchanged { Ok(()) } else { self.origin.check(&file.path) };
+            match readable {
                 Ok(()) => files.push((file, known.song)),
+                // Removed this very moment.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => skipped.push((file.path, Reason::Unreadable(error.kind()))),
             }
         }
