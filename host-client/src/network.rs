@@ -260,20 +260,22 @@ impl Connection {
 
     // ── commands ──
 
-    /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`].
-    pub fn list(&self, first: SongId, at_most: u32) -> RequestId {
+    /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`]. `None` when the
+    /// connection is over, of which [`Event::Closed`] tells.
+    pub fn list(&self, first: SongId, at_most: u32) -> Option<RequestId> {
         self.command(|session, _| session.list(first, at_most))
     }
 
-    /// Asks for one song's particulars: [`Event::Info`] or [`Event::RequestRefused`].
-    pub fn info(&self, song: SongId) -> RequestId {
+    /// Asks for one song's particulars: [`Event::Info`] or [`Event::RequestRefused`]. `None` as for
+    /// [`list`](Self::list).
+    pub fn info(&self, song: SongId) -> Option<RequestId> {
         self.command(|session, _| session.info(song))
     }
 
     /// Asks for a song: [`Event::Started`] and [`Event::Ended`], or [`Event::PlayRefused`]. The one before plays on
-    /// until it starts; one that was asked for and has not started is given up.
+    /// until it starts, and so do others that were asked for.
     pub fn play(&self, ask: &Ask) {
-        self.command(|session, now| session.play(now, ask));
+        self.command(|session, now| session.play(now, ask, &self.notify));
     }
 
     /// Ends every song, and drops what is buffered. No event of any of them follows.

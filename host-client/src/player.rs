@@ -236,15 +236,11 @@ impl Worker {
             delivery_rate: bytes_per_second,
             round_trip,
         };
-        match song.playback.next_step(&supply) {
-            // The rest will never come: what is here is all there is.
-            Step::Wait if view.is_over && view.buffered > 0 => Step::Decode,
-            Step::Wait if view.is_over => {
-                song.playback.on_undecodable_rest();
-                Step::Drain
-            }
-            step => step,
+        if view.is_over {
+            // Perhaps before its time: then what is here is all there is.
+            song.playback.on_ended(view.received);
         }
+        song.playback.next_step(&supply)
     }
 
     fn wait(&self, song: &mut Song, view: &View) {

@@ -66,9 +66,9 @@ impl App {
         }
     }
 
-    /// Asks for the music that no stream of this connection brings.
+    /// Asks for the music that a connection before this one was to bring.
     fn ask_again(&mut self) {
-        if let Some(ask) = self.stage.unanswered(|ticket| self.buffer.position(ticket)) {
+        for ask in self.stage.unanswered(|ticket| self.buffer.position(ticket)) {
             self.send_play(&ask);
         }
     }
@@ -83,7 +83,7 @@ impl App {
         if !self.fail_requests(reason) && !self.stage.is_switching() {
             self.console.verbose(reason);
         }
-        if let Some(song) = self.stage.give_up_switch() {
+        for song in self.stage.give_up_switches() {
             self.fail(&format!("play {song}: {reason}"));
         }
         if !self.stage.needs_server() {
@@ -139,7 +139,9 @@ impl App {
         self.link.on_music();
         self.stage.on_started(ticket, started);
         self.console.debug(&describe(&started));
-        if self.stage.find_mut(ticket).is_some_and(|wish| wish.details.is_none()) {
+        // One that plays a song and says nothing needs no title.
+        let is_shown = self.mode != Mode::OneShot || !self.console.is_quiet();
+        if is_shown && self.stage.find_mut(ticket).is_some_and(|wish| wish.details.is_none()) {
             self.request(Request::Details(ticket, started.song));
         }
         self.announce();
@@ -156,8 +158,6 @@ impl App {
             self.buffer.end(ticket);
             self.fail(&refused(wish.song, refusal));
         }
-        // It may have taken the place of a PLAY that was still to be answered.
-        self.ask_again();
     }
 
     /// Looks for the song after the last one, once all of that is here.

@@ -1,6 +1,6 @@
 //! Questions to the server that are not about sending music: lists, particulars, and which song comes next.
 
-use trill_proto::ids::SongId;
+use trill_proto::ids::{RequestId, SongId};
 
 use super::App;
 use super::stage::{Playlist, Upcoming};
@@ -70,11 +70,10 @@ impl Request {
 impl App {
     /// Asks the server, as soon as there is a connection.
     pub(super) fn request(&mut self, request: Request) {
-        match self.link.connection() {
-            Some(connection) => {
-                let id = ask(connection, &request);
-                self.requests.insert(id, request);
-            }
+        match self.link.connection().map(|connection| ask(connection, &request)) {
+            Some(Some(id)) => drop(self.requests.insert(id, request)),
+            // The connection has just broken: whether another is built is decided when that is told.
+            Some(None) => self.held.push(request),
             None => {
                 self.link.connect();
                 self.held.push(request);
@@ -182,7 +181,7 @@ impl App {
     }
 }
 
-fn ask(connection: &Connection, request: &Request) -> trill_proto::ids::RequestId {
+fn ask(connection: &Connection, request: &Request) -> Option<RequestId> {
     match *request {
         Request::List { from, .. } => connection.list(from, PAGE_SONGS),
         Request::Info(song) | Request::Details(_, song) => connection.info(song),

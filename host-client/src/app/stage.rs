@@ -146,9 +146,9 @@ impl Stage {
         self.upcoming = None;
     }
 
-    /// The song asked for in place of the others will not come. Returns which that was.
-    pub(super) fn give_up_switch(&mut self) -> Option<SongId> {
-        self.switches.drain(..).next_back().map(|wish| wish.song)
+    /// No song will come in place of the others. Returns which were asked for.
+    pub(super) fn give_up_switches(&mut self) -> Vec<SongId> {
+        self.switches.drain(..).map(|wish| wish.song).collect()
     }
 
     pub(super) fn clear(&mut self) {
@@ -166,14 +166,20 @@ impl Stage {
         }
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return };
         wish.is_flowing = true;
-        if wish.started.replace(started).is_none() {
+        // A song that was resumed may have another number now.
+        wish.song = started.song;
+        if wish.started.is_none() {
+            wish.started = Some(started);
             self.upcoming = wish.upcoming();
         }
     }
 
     pub(super) fn on_ended(&mut self, ticket: Ticket, reason: EndReason) -> Ending {
-        self.switches.retain(|switch| switch.ticket != ticket);
+        let ended = self.take_switch(ticket);
         let is_replaced = reason == EndReason::Replaced && self.is_switching();
+        if let Some(wish) = ended {
+            return if is_replaced { Ending::Fine } else { Ending::Early(wish.song) };
+        }
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return Ending::Fine };
         (wish.is_received, wish.is_flowing) = (true, false);
         if reason == EndReason::Finished || is_replaced { Ending::Fine } else { Ending::Early(wish.song) }
@@ -181,8 +187,8 @@ impl Stage {
 
     /// The server will not send this song, or no more of it. Returns it.
     pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
-        if let Some(place) = self.switches.iter().position(|switch| switch.ticket == ticket) {
-            return Some(self.switches.remove(place));
+        if let Some(switch) = self.take_switch(ticket) {
+            return Some(switch);
         }
         let index = self.songs.iter().position(|song| song.ticket == ticket)?;
         if self.songs[index].started.is_none() {
@@ -208,21 +214,24 @@ impl Stage {
         }
     }
 
-    /// What to ask a new connection for, or one whose last answer was a refusal: the song that was asked for last, or
-    /// the rest of the song that was cut off, of which `position` bytes are here.
-    pub(super) fn unanswered(&self, position: impl Fn(Ticket) -> Option<u64>) -> Option<Ask> {
-        if let Some(switch) = self.switches.last() {
-            return Some(switch.ask(Join::Switch));
-        }
-        let song = self.songs.iter().find(|song| !song.is_received && !song.is_flowing)?;
-        match song.started {
+    /// What to ask a new connection for: the rest of a song that was cut off, of which `position` tells how far it
+    /// came, and the songs asked for in its place.
+    pub(super) fn unanswered(&self, position: impl Fn(Ticket) -> Option<u64>) -> Vec<Ask> {
+        let cut = self.songs.iter().filter(|song| !song.is_received && !song.is_flowing);
+        let rest = cut.filter_map(|song| match song.started {
             None => Some(song.ask(Join::Follow)),
             Some(started) => Some(Ask {
                 start: Start::Resume(position(song.ticket)?),
                 content_tag: started.content_tag,
                 ..song.ask(Join::Follow)
             }),
-        }
+        });
+        rest.chain(self.switches.iter().map(|switch| switch.ask(Join::Switch))).collect()
+    }
+
+    fn take_switch(&mut self, ticket: Ticket) -> Option<Wish> {
+        let place = self.switches.iter().position(|switch| switch.ticket == ticket)?;
+        Some(self.switches.remove(place))
     }
 
     fn wish(&mut self, song: SongId, at: Duration, playlist: Playlist, keeps_pause: bool) -> Wish {

@@ -43,34 +43,41 @@ impl Session {
         }
     }
 
-    // ── commands; the outbox was emptied after whatever came before ──
+    // ── commands: there is room for them, for the outbox was emptied after whatever came before; but a session that
+    //    is over takes none ──
 
-    pub(super) fn list(&mut self, first: SongId, at_most: u32) -> RequestId {
-        let request = self.client.list(first, at_most).expect(ROOM);
+    pub(super) fn list(&mut self, first: SongId, at_most: u32) -> Option<RequestId> {
+        let request = self.client.list(first, at_most).ok()?;
         let songs = Vec::new();
         self.asked.requests.insert(request, Request { first: Some(first), at_most, songs });
-        request
+        Some(request)
     }
 
-    pub(super) fn info(&mut self, song: SongId) -> RequestId {
-        let request = self.client.info(song).expect(ROOM);
+    pub(super) fn info(&mut self, song: SongId) -> Option<RequestId> {
+        let request = self.client.info(song).ok()?;
         self.asked.requests.insert(request, Request { first: None, at_most: 1, songs: Vec::new() });
-        request
+        Some(request)
     }
 
-    pub(super) fn play(&mut self, now: time::Instant, ask: &Ask) {
+    pub(super) fn play(&mut self, now: time::Instant, ask: &Ask, notify: &Notify) {
         let Ask { song, start, content_tag, .. } = *ask;
         // Every song has the whole buffer to itself: one that follows or is resumed finds others' bytes in it, but
         // those only become fewer.
         let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES };
-        let stream = self.client.play(now, &wanted).expect(ROOM);
-        self.asked.pending.insert(stream, *ask);
+        if let Ok(stream) = self.client.play(now, &wanted) {
+            self.asked.pending.insert(stream, *ask);
+        }
+        // Of many that wait for an answer the machine gives up the oldest.
+        for (_, Ask { ticket, .. }) in self.asked.pending.extract_if(.., |stream, _| !self.client.is_pending(*stream)) {
+            notify(Event::Ended { ticket, reason: EndReason::Replaced });
+        }
     }
 
     pub(super) fn stop(&mut self) {
-        self.client.stop().expect(ROOM);
-        self.asked.current = None;
-        self.asked.pending.clear();
+        if self.client.stop().is_ok() {
+            self.asked.current = None;
+            self.asked.pending.clear();
+        }
     }
 
     pub(super) fn close(&mut self, now: time::Instant) {
@@ -160,9 +167,6 @@ impl Session {
         Delivery { bytes_per_second: self.client.delivery_rate(now), round_trip: self.client.round_trip() }
     }
 }
-
-/// Why a command always finds room in the machine's outbox.
-const ROOM: &str = "the outbox is emptied after every call, and holds any one command";
 
 /// What was asked for and is not answered.
 #[derive(Default)]

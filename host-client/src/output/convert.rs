@@ -50,6 +50,11 @@ impl Converter {
         self.to
     }
 
+    /// `samples` without half a frame at the end, which would put left into right from there on.
+    pub(super) fn whole_frames<'a>(&self, samples: &'a [i16]) -> &'a [i16] {
+        &samples[..samples.len() - samples.len() % usize::from(self.from.channels)]
+    }
+
     /// Converts `samples` (whole frames) and appends what is ready to `out`.
     pub(super) fn process(&mut self, samples: &[i16], out: &mut Vec<i16>) {
         if self.from == self.to {

@@ -118,6 +118,7 @@ impl Paced {
 
     /// See [`Output::write`](super::Output::write).
     pub(super) fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
+        let samples = self.converter.as_ref().ok_or(OutputError::NotStarted)?.whole_frames(samples);
         let mut taken = 0;
         loop {
             if self.push_pending()? == Push::Interrupted {

@@ -86,6 +86,7 @@ impl WavFile {
 
     /// See [`Output::write`](super::Output::write).
     pub(super) fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
+        let samples = self.converter.as_ref().ok_or(OutputError::NotStarted)?.whole_frames(samples);
         let mut taken = 0;
         loop {
             if self.wait_while_paused() {

@@ -40,6 +40,11 @@ impl Console {
         self.screen.is_some()
     }
 
+    /// Whether only results and errors are shown.
+    pub fn is_quiet(&self) -> bool {
+        self.verbosity < Verbosity::Normal
+    }
+
     /// Columns of the terminal that results are shown on; `None` if they go elsewhere.
     pub fn columns(&self) -> Option<usize> {
         if !io::stdout().is_terminal() {

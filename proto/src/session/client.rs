@@ -195,6 +195,11 @@ impl<const CONTROL: usize> Client<CONTROL> {
         self.pending.last().map(|stream| stream.id)
     }
 
+    /// Whether this stream was asked for and has neither started nor been given up.
+    pub fn is_pending(&self, stream: StreamId) -> bool {
+        self.pending.iter().any(|pending| pending.id == stream)
+    }
+
     /// Credit outstanding on the current stream, in bytes.
     pub fn outstanding_credit(&self) -> u32 {
         self.current.as_ref().map_or(0, |stream| stream.window.outstanding())

@@ -440,6 +440,16 @@ fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
 }
 
 #[test]
+fn half_a_frame_at_the_end_is_dropped() {
+    let mut bench = Bench::new();
+    bench.paced.start(STEREO).unwrap();
+    bench.write(&[1, 2, 3]);
+    bench.write(&[5, 6]);
+    bench.drain();
+    assert_eq!(bench.device.heard(), [1, 2, 5, 6]);
+}
+
+#[test]
 fn samples_before_a_song_are_an_error() {
     let mut bench = Bench::new();
     assert!(matches!(bench.paced.write(&[1, 2]), Err(OutputError::NotStarted)));

@@ -62,6 +62,15 @@ fn the_file_has_exactly_the_samples_written() {
 }
 
 #[test]
+fn half_a_frame_at_the_end_is_dropped() {
+    let mut bench = Bench::new();
+    bench.output.start(STEREO).unwrap();
+    bench.write(&[1, 2, 3]);
+    bench.write(&[5, 6]);
+    assert_eq!(bench.finish().1, [1, 2, 5, 6]);
+}
+
+#[test]
 fn later_songs_are_converted_to_the_format_of_the_first() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();

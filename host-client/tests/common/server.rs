@@ -1,0 +1,229 @@
+//! A server in the test's own process: small, honest, and cut off on demand.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{SongId, StreamId};
+use trill_proto::limits::MAX_PAYLOAD_BYTES;
+use trill_proto::message::{self, Info, List, ListEnd, Play, Start, Welcome};
+use trill_proto::session::server::{Event, Server};
+use trill_proto::time;
+use trill_proto::transport::blocking::{Received, Source, receive, transmit_data, transmit_server};
+use trill_proto::transport::std_io::StdIo;
+
+use super::DEADLINE;
+use super::song::Song;
+
+/// Songs in a page at most.
+const PAGE_SONGS: usize = 3;
+
+/// A running server. Its threads end with the test's process.
+pub(crate) struct FakeServer {
+    pub(crate) address: SocketAddr,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+/// What a server has, and what goes wrong with it.
+#[derive(Clone, Default)]
+pub(crate) struct Setup {
+    /// Songs with their numbers.
+    pub(crate) songs: Vec<(u32, Song)>,
+    /// Each connection is dropped after so many bytes of DATA, the first after the first number; later ones live on.
+    pub(crate) cut_after: Vec<usize>,
+    /// PLAYs that resume are refused with this.
+    pub(crate) refuses_resume: Option<ErrorCode>,
+}
+
+impl FakeServer {
+    /// A server with songs 1, 2, …
+    pub(crate) fn with(songs: impl IntoIterator<Item = Song>) -> Self {
+        Self::start(Setup { songs: (1..).zip(songs).collect(), ..Setup::default() })
+    }
+
+    pub(crate) fn start(setup: Setup) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its number");
+        let log = Arc::<Log>::default();
+        let setup = Arc::new(setup);
+        let lines = log.clone();
+        thread::spawn(move || {
+            for (index, socket) in listener.incoming().enumerate() {
+                let (setup, log) = (setup.clone(), lines.clone());
+                let cut_after = setup.cut_after.get(index).copied();
+                let connection = Connection { setup, log, cut_after, playing: None };
+                thread::spawn(move || connection.serve(&socket.expect("a client")));
+            }
+        });
+        Self { address, log }
+    }
+
+    /// What the clients asked, a line for each message.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lines.lock().expect("no thread panicked").clone()
+    }
+
+    /// Waits until a client has said this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, line: &str) {
+        let lines = self.log.lines.lock().expect("no thread panicked");
+        let lacks = |lines: &mut Vec<String>| lines.iter().all(|said| said != line);
+        let (lines, waited) = self.log.grown.wait_timeout_while(lines, DEADLINE, lacks).expect("no thread panicked");
+        assert!(!waited.timed_out(), "no {line} in {lines:?}");
+    }
+}
+
+struct Connection {
+    setup: Arc<Setup>,
+    log: Arc<Log>,
+    /// Bytes of DATA until the connection is dropped.
+    cut_after: Option<usize>,
+    playing: Option<(StreamId, Song)>,
+}
+
+impl Connection {
+    fn serve(mut self, socket: &TcpStream) {
+        let epoch = Instant::now();
+        let now = || time::Instant::from_micros(epoch.elapsed().as_micros() as u64);
+        let mut server = Server::new(now());
+        let (mut io, mut input, mut payload) = (StdIo(socket), vec![0; 4096], vec![0; MAX_PAYLOAD_BYTES]);
+        while !server.is_closed() {
+            if transmit_server(&mut server, now(), &mut io).is_err() {
+                return;
+            }
+            // What was cut off is cut off in the middle of a frame's worth of bytes.
+            let at_most = self.cut_after.unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD_BYTES);
+            let sent = transmit_data(&mut server, &mut io, &mut self, &mut payload[..at_most]);
+            let Ok(has_sent) = sent else { return };
+            if self.cut_after == Some(0) {
+                return;
+            }
+            let patience = Duration::from_millis(if has_sent { 1 } else { 10 });
+            socket.set_read_timeout(Some(patience)).expect("a time-out");
+            match receive(&mut io, &mut input) {
+                Ok(Received::Bytes(count)) => self.take(&mut server, now(), &input[..count]),
+                Ok(Received::Nothing) => {}
+                Ok(Received::Closed) | Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, server: &mut Server, now: time::Instant, mut input: &[u8]) {
+        while !input.is_empty() {
+            let (taken, event) = server.handle_input(now, input).expect("an honest client");
+            input = &input[taken..];
+            let event = match event {
+                None => continue,
+                Some(Event::Hello(_)) => {
+                    let song_count = self.setup.songs.len() as u32;
+                    let welcome = Welcome { server_name: "fake", song_count, generation: 1, ..Welcome::new() };
+                    server.welcome(&welcome).expect("room");
+                    continue;
+                }
+                Some(Event::List(list)) => Request::List(list),
+                Some(Event::Info(info)) => Request::Info(info),
+                Some(Event::Play(play)) => Request::Play(play),
+                Some(Event::Stopped(_)) => Request::Note("STOP"),
+                Some(Event::Goodbye(_)) => Request::Note("GOODBYE"),
+                Some(Event::Failed(error)) => panic!("the client gave up: {error:?}"),
+            };
+            self.answer(server, event);
+        }
+    }
+
+    fn answer(&mut self, server: &mut Server, request: Request) {
+        let line = match &request {
+            Request::List(List { first, at_most, .. }) => format!("LIST {first} {at_most}"),
+            Request::Info(Info { song, .. }) => format!("INFO {song}"),
+            Request::Play(Play { song, start: Start::Time(ms), .. }) => format!("PLAY {song} at {ms} ms"),
+            Request::Play(Play { song, start: Start::Resume(position), .. }) => format!("PLAY {song} from {position}"),
+            Request::Note(note) => (*note).to_owned(),
+        };
+        self.log.lines.lock().expect("no thread panicked").push(line);
+        self.log.grown.notify_all();
+        match request {
+            Request::List(list) => self.list(server, list),
+            Request::Info(Info { request, song }) => match self.song(song) {
+                Some(found) => drop(server.song(&describe(request, song.0, &found)).expect("room")),
+                None => server.refuse(request.0, ErrorCode::NO_SUCH_SONG, "").expect("room"),
+            },
+            Request::Play(play) => self.play(server, &play),
+            Request::Note(_) => {}
+        }
+    }
+
+    fn list(&self, server: &mut Server, List { request, first, at_most }: List) {
+        let mut rest = self.setup.songs.iter().filter(|(number, _)| *number >= first.0);
+        // No more than fit into the machine's output at once.
+        for (number, song) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
+            server.song(&describe(request, *number, song)).expect("room");
+        }
+        let next = rest.next().map(|(number, _)| SongId(*number));
+        let total = self.setup.songs.len() as u32;
+        server.list_end(&ListEnd { request, total, next, generation: 1 }).expect("room");
+    }
+
+    fn play(&mut self, server: &mut Server, play: &Play) {
+        let Some(song) = self.song(play.song) else {
+            return server.refuse(play.stream.0, ErrorCode::NO_SUCH_SONG, "").expect("room");
+        };
+        let position = match (play.start, self.setup.refuses_resume) {
+            (Start::Resume(_), Some(code)) => return server.refuse(play.stream.0, code, "").expect("room"),
+            (Start::Resume(position), None) => {
+                assert_eq!(play.content_tag, song.started.content_tag, "a client that resumes says what");
+                position
+            }
+            (Start::Time(_), _) => 0,
+        };
+        let started = message::Started { stream: play.stream, song: play.song, position, ..song.started };
+        server.start(&started).expect("room");
+        self.playing = Some((play.stream, song));
+    }
+
+    fn song(&self, wanted: SongId) -> Option<Song> {
+        self.setup.songs.iter().find(|(number, _)| *number == wanted.0).map(|(_, song)| song.clone())
+    }
+}
+
+/// A message of the client, on its own.
+enum Request {
+    List(List),
+    Info(Info),
+    Play(Play),
+    Note(&'static str),
+}
+
+impl Source for Connection {
+    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> bool {
+        let (playing, song) = self.playing.as_ref().expect("a song");
+        assert_eq!(*playing, stream);
+        let position = usize::try_from(position).expect("a short song");
+        payload.copy_from_slice(&song.audio[position..position + payload.len()]);
+        if let Some(left) = &mut self.cut_after {
+            *left = left.saturating_sub(payload.len());
+        }
+        true
+    }
+}
+
+fn describe(request: trill_proto::ids::RequestId, number: u32, song: &Song) -> message::Song<'_> {
+    message::Song {
+        request,
+        song: SongId(number),
+        duration_ms: Some(song.started.duration_ms() as u32),
+        size_bytes: song.started.size_bytes,
+        bitrate: song.started.bitrate,
+        rate: song.started.rate,
+        channels: song.started.channels,
+        title: &song.title,
+        ..message::Song::default()
+    }
+}

@@ -1,0 +1,98 @@
+//! Songs made by LAME, what the server says of them, and what they sound like.
+
+use std::f64::consts::TAU;
+use std::process::Command;
+
+use nanomp3::{Decoder, MAX_SAMPLES_PER_FRAME};
+use trill_proto::message::Started;
+use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
+
+/// One song of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Song {
+    pub(crate) title: String,
+    /// The frames that are sent.
+    pub(crate) audio: Vec<u8>,
+    /// What STARTED says of them, from the beginning; stream and song are filled in by the server.
+    pub(crate) started: Started,
+    /// What is to be heard, interleaved.
+    pub(crate) music: Vec<i16>,
+}
+
+impl Song {
+    /// Music of a pitch, so that songs can be told apart, through LAME with `options`.
+    pub(crate) fn encode(title: &str, pitch: f64, seconds: u32, rate: u32, channels: u16, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let (wav, mp3) = (folder.path().join("in.wav"), folder.path().join("out.mp3"));
+        let spec = hound::WavSpec {
+            channels,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&wav, spec).expect("a WAV file");
+        for frame in 0..seconds * rate {
+            let time = f64::from(frame) / f64::from(rate);
+            let sample = (TAU * pitch * time * (1.0 + time / 10.0)).sin() * 12_000.0;
+            (0..channels).for_each(|_| writer.write_sample(sample as i16).expect("a sample"));
+        }
+        writer.finalize().expect("a WAV file");
+        let run = Command::new("lame").arg("--quiet").args(options).arg(&wav).arg(&mp3).status();
+        assert!(run.expect("these tests need the package `lame`").success());
+        let song = Self::of_file(title, &std::fs::read(mp3).expect("LAME's output"));
+        assert_eq!(
+            song.music.len(),
+            (seconds * rate * u32::from(channels)) as usize,
+            "a gapless player restores these"
+        );
+        song
+    }
+
+    /// Two seconds at 128 kbit/s.
+    pub(crate) fn short(title: &str, pitch: f64) -> Self {
+        Self::encode(title, pitch, 2, 44_100, 2, &["-b", "128"])
+    }
+
+    /// An MP3 file without ID3 tags, with an information frame by LAME.
+    fn of_file(title: &str, file: &[u8]) -> Self {
+        let first = FrameHeader::parse(file).expect("a frame");
+        let tag = InfoTag::parse(&first, file).expect("an information frame");
+        let EncoderGap { delay, padding } = tag.gap.expect("LAME's extension");
+        let audio = file[first.frame_bytes()..].to_vec();
+        let (mut rest, mut total) = (&audio[..], 0);
+        while let Some(header) = FrameHeader::parse(rest) {
+            total += u64::from(header.samples());
+            rest = &rest[header.frame_bytes().min(rest.len())..];
+        }
+        let begin = u64::from(u32::from(delay) + DECODER_DELAY);
+        let end = total - u64::from(u32::from(padding).saturating_sub(DECODER_DELAY));
+        let started = Started {
+            content_tag: u64::from_be_bytes(audio[8..16].try_into().expect("8 bytes")) | 1,
+            size_bytes: audio.len() as u64,
+            discard: begin as u32,
+            begin_sample: begin,
+            end_sample: end,
+            bitrate: 128_000,
+            rate: first.sample_rate(),
+            channels: first.channels(),
+            encoder_delay: delay,
+            encoder_padding: padding,
+            ..Started::default()
+        };
+        let channels = usize::from(first.channels());
+        let music = decode(&audio)[begin as usize * channels..end as usize * channels].to_vec();
+        Self { title: title.to_owned(), audio, started, music }
+    }
+}
+
+fn decode(mut audio: &[u8]) -> Vec<i16> {
+    let mut decoder = Decoder::new_minimp3_compat();
+    let (mut samples, mut pcm) = (Vec::new(), [0_i16; MAX_SAMPLES_PER_FRAME]);
+    while !audio.is_empty() {
+        let (consumed, result) = decoder.decode(audio, &mut pcm);
+        audio = &audio[consumed..];
+        let info = result.expect("every frame decodes");
+        samples.extend_from_slice(&pcm[..info.samples_produced * usize::from(info.channels.num())]);
+    }
+    samples
+}
