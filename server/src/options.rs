@@ -12,7 +12,7 @@ use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Serves the MP3 files in a directory, and in the directories below it, to Trill clients.
+Serves the MP3 files in a directory, and in those below it, to Trill clients.
 
 Usage: trill-server [OPTIONS] [DIR]
 
@@ -24,13 +24,13 @@ Options:
       --max-clients N      how many clients it takes at once (default: as many as
                            the system allows)
       --name NAME          what clients call this server (default: the host's name)
-      --follow-symlinks    also serve what symbolic links in DIR point at outside of it
+      --follow-symlinks    also serve what symbolic links lead to outside of DIR
   -v, --verbose            log every request
   -q, --quiet              log nothing but warnings and errors
   -h, --help               show this help and exit
   -V, --version            show the version and exit
 
-Everybody who can reach the port can list and play the songs: there is no password.
+Whoever can reach the port can list and play the songs: there is no password.
 After -- nothing is an option.
 ";
 
