@@ -15,6 +15,7 @@
 //! [`Event::Closed`], and whoever wants to go on opens another.
 
 mod connect;
+mod event;
 mod session;
 
 use std::fmt;
@@ -25,9 +26,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_io::Write;
-use trill_proto::error::{ErrorCode, Refusal as RefusalReason, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::message::{EndReason, GoodbyeReason, Start, Started};
+use trill_proto::message::Start;
 use trill_proto::time;
 use trill_proto::transport::blocking::{Received, receive};
 use trill_proto::transport::std_io::StdIo;
@@ -36,6 +36,7 @@ use crate::buffer::{Buffer, Delivery, Join, Supplier, Ticket};
 use crate::options::ServerAddress;
 
 pub use connect::ConnectError;
+pub use event::{CloseReason, Event, Refusal, Song};
 use session::Session;
 
 /// How long to try one address of a server.
@@ -71,138 +72,6 @@ pub struct Ask {
     pub join: Join,
     /// When the user asked for it; `None` if it follows by itself.
     pub asked: Option<Instant>,
-}
-
-/// A song as the server describes it. Its texts are whatever the server sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Song {
-    /// The song.
-    pub id: SongId,
-    /// `None` until the server has measured it.
-    pub duration: Option<Duration>,
-    /// Bytes of audio.
-    pub size_bytes: u64,
-    /// Mean bit rate in bit/s; 0 if unknown.
-    pub bitrate: u32,
-    /// Sample rate in Hz; 0 if unknown.
-    pub rate: u32,
-    /// 1 or 2; 0 if unknown.
-    pub channels: u8,
-    /// 0 if unknown.
-    pub track: u16,
-    /// Never empty in practice.
-    pub title: String,
-    /// Empty if unknown.
-    pub artist: String,
-    /// Empty if unknown.
-    pub album: String,
-}
-
-/// What came from the server.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// The connection is open.
-    Welcome {
-        /// How the server calls itself; may be empty.
-        server_name: String,
-        /// Songs it has; `None` while it is still looking.
-        song_count: Option<u32>,
-    },
-    /// The answer to [`Connection::list`].
-    Page {
-        /// The request.
-        request: RequestId,
-        /// In the order of their numbers.
-        songs: Vec<Song>,
-        /// Songs in the library.
-        total: u32,
-        /// Where the next page begins; `None` after the last.
-        next: Option<SongId>,
-    },
-    /// The answer to [`Connection::info`].
-    Info {
-        /// The request.
-        request: RequestId,
-        /// The song.
-        song: Song,
-    },
-    /// A LIST or INFO was refused.
-    RequestRefused {
-        /// The request.
-        request: RequestId,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// A song begins to arrive, or goes on.
-    Started {
-        /// The wish.
-        ticket: Ticket,
-        /// What the server says of it.
-        started: Started,
-    },
-    /// No more of the song comes.
-    Ended {
-        /// The wish.
-        ticket: Ticket,
-        /// Why.
-        reason: EndReason,
-    },
-    /// A PLAY was refused.
-    PlayRefused {
-        /// The wish.
-        ticket: Ticket,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The last event of a connection.
-    Closed(CloseReason),
-}
-
-/// What a server says that does not do what it was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// For programs.
-    pub code: ErrorCode,
-    /// For people; whatever the server sent.
-    pub text: String,
-}
-
-/// Why a connection is over. `Display` says it in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The network failed. Build a new one.
-    Lost(io::ErrorKind),
-    /// The server closed it without a word. Build a new one, unless it never said a word at all.
-    Ended,
-    /// The server said goodbye. Build a new one if it restarts, else give up.
-    Goodbye(GoodbyeReason),
-    /// The server broke the protocol, or is silent: see the error.
-    Session(SessionError),
-    /// The server gave the client up, and said why.
-    Peer(Refusal),
-    /// This side closed it.
-    Done,
-}
-
-impl CloseReason {
-    /// Whether another connection may fare better.
-    pub fn is_worth_a_retry(&self) -> bool {
-        match self {
-            Self::Lost(_) | Self::Ended => true,
-            Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
-            Self::Session(error) => matches!(error, SessionError::Silent | SessionError::Refused(RefusalReason::Busy)),
-            Self::Peer(refusal) => {
-                matches!(refusal.code, ErrorCode::SILENT | ErrorCode::TOO_FAST | ErrorCode::HELLO_TIMEOUT)
-            }
-            Self::Done => false,
-        }
-    }
-}
-
-impl From<SessionError> for CloseReason {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
-    }
 }
 
 /// Whom to tell an [`Event`]. Called under the connection's lock: it must only pass the event on.
@@ -432,31 +301,5 @@ fn kind_of(error: &impl embedded_io::Error) -> io::ErrorKind {
         embedded_io::ErrorKind::TimedOut => io::ErrorKind::TimedOut,
         embedded_io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
         _ => io::ErrorKind::BrokenPipe,
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = ErrorCode::ALL.iter().find(|(_, code)| *code == self.code);
-        match (known, self.text.is_empty()) {
-            (_, false) => f.write_str(&crate::ui::text::clean(&self.text)),
-            (Some((name, _)), true) => write!(f, "{}", name.to_ascii_lowercase().replace('_', " ")),
-            (None, true) => write!(f, "error {}", self.code.0),
-        }
-    }
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost(kind) => write!(f, "the connection broke: {kind}"),
-            Self::Ended => f.write_str("the server closed the connection"),
-            Self::Goodbye(GoodbyeReason::Restarting) => f.write_str("the server is shutting down"),
-            Self::Goodbye(GoodbyeReason::Superseded) => f.write_str("another connection took this one's place"),
-            Self::Goodbye(_) => f.write_str("the server said goodbye"),
-            Self::Session(error) => error.fmt(f),
-            Self::Peer(refusal) => write!(f, "the server gave up: {refusal}"),
-            Self::Done => f.write_str("the connection is closed"),
-        }
     }
 }
