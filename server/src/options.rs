@@ -19,11 +19,12 @@ Usage: trill-server [OPTIONS] [DIR]
 Without a DIR it serves the songs that are built in.
 
 Options:
-      --listen ADDR:PORT   address to listen on (default: [::]:7455, every address
-                           of this machine, IPv4 and IPv6); port 0 takes a free one
-      --max-clients N      how many clients it takes at once (default: as many as
-                           the system allows)
-      --name NAME          what clients call this server (default: the host's name)
+      --listen ADDR:PORT   address to listen on; port 0 takes a free one
+                           (default: [::]:7455, every address of this machine,
+                           IPv4 and IPv6)
+      --max-clients N      how many clients it takes at once (default: as many
+                           as the system allows)
+      --name NAME          what clients call this server (default: host's name)
       --follow-symlinks    also serve what symbolic links lead to outside of DIR
   -v, --verbose            log every request
   -q, --quiet              log nothing but warnings and errors
