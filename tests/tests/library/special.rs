@@ -126,7 +126,7 @@ fn what_cannot_be_read_is_skipped() {
     }
     let mut command = ServerProcess::command_without_privileges(music.path());
     for name in ["2 secret.mp3", "3 secret"] {
-        fs::set_permissions(music.path().join(name), Permissions::from_mode(0)).expect("a file of this test's own");
+        fs::set_permissions(music.path().join(name), Permissions::from_mode(0o000)).expect("a file of this test's own");
     }
     command.args(["--listen", "127.0.0.1:0"]).arg(music.path());
     let mut server = ServerProcess::launch(command);
