@@ -211,12 +211,11 @@ impl App {
             Notice::Opened(device) => {
                 let ms = |period: Duration| period.as_secs_f64() * 1000.0;
                 self.console.verbose(&format!(
-                    "output: device {}, {}, period {} frames ({:.1} ms), asked {} frames ({:.1} ms)",
+                    "output: device {}, {}, period {} frames ({:.1} ms), asked {:.1} ms",
                     clean(&device.name),
                     device.format,
                     device.granted_frames,
                     ms(device.granted_period()),
-                    device.asked_frames,
                     ms(device.asked_period()),
                 ));
             }
