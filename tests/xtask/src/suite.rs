@@ -21,7 +21,7 @@ pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
     }
     let toolchain = Toolchain::choose();
     toolchain.ensure(&[Need::Build, Need::Tests])?;
-    process::run(process::cargo()?.args(["test", "--workspace"]))?;
+    process::run(process::cargo()?.args(["test", "--workspace", "--no-fail-fast"]))?;
     // The workspace's other members switch `std` on, so only alone is the package as a board gets it. `defmt`
     // has to stay out of every other test: its logging links on a host only under a logger of one's own.
     let mut alone = process::cargo()?;

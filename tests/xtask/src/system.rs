@@ -52,7 +52,6 @@ const PACKAGES: &[Package] = &[
         probe: Probe::AlsaPlugin("libasound_module_pcm_pulse.so"),
         need: Need::Tests,
     },
-    Package { name: "iproute2", probe: Probe::Program("ip"), need: Need::Tests },
     Package { name: "rustc-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "cargo-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "rust-web-src", probe: Probe::Package, need: Need::BareMetal },
@@ -183,12 +182,12 @@ mod tests {
 
     #[test]
     fn installing_asks_nothing_and_removes_nothing() {
-        let [update, install] = install_commands(&["lame", "iproute2"], Installer::Sudo);
+        let [update, install] = install_commands(&["lame", "pulseaudio"], Installer::Sudo);
         assert_eq!(update.join(" "), "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get update");
         assert_eq!(
             install.join(" "),
             "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-remove \
-             --no-install-recommends lame iproute2"
+             --no-install-recommends lame pulseaudio"
         );
         let [_, install] = install_commands(&["lame"], Installer::Root);
         assert_eq!(install[..3], ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
@@ -206,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_with_a_remedy() {
-        let said = missing_error(vec!["lame", "iproute2"]).to_string();
-        assert!(said.contains("missing on this system: lame iproute2"), "{said}");
+        let said = missing_error(vec!["lame", "pulseaudio"]).to_string();
+        assert!(said.contains("missing on this system: lame pulseaudio"), "{said}");
     }
 }
