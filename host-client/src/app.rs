@@ -255,7 +255,11 @@ impl App {
                 Ok(None) => {}
                 Err(error) => self.fail(&error.to_string()),
             },
-            (Input::End, Mode::Script { is_over }) => *is_over = true,
+            (Input::End, Mode::Script { is_over }) => {
+                *is_over = true;
+                // Nobody is left to resume what was paused.
+                self.set_paused(false);
+            }
             (Input::End | Input::Quit, _) => self.exit = Some(Exit::Done),
         }
     }

@@ -84,6 +84,15 @@ fn a_stop_reaches_the_server_and_ends_the_script() {
 }
 
 #[test]
+fn a_script_that_ends_in_a_pause_is_heard_to_its_end() {
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    let (run, heard) = record(server.address, &["-q"], "play 1\npause\n");
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+    assert_same_sound(&heard, &song.music);
+}
+
+#[test]
 fn nothing_is_cached() {
     let server = FakeServer::with([Song::short("one", 300.0)]);
     let (run, _) = record(server.address, &["-q"], "list\nlist\ninfo 1\ninfo 1\nplay 1\nplay 1\nseek 1\n");

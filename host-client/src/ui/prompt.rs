@@ -10,7 +10,7 @@
 //! while the user searches the history, and nothing else must.
 
 use std::cell::Cell;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -27,6 +27,9 @@ use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper
 use trill_proto::command;
 
 const PROMPT: &str = "trill> ";
+
+/// Longest line taken from standard input; what is longer is no command but, say, a file sent here by mistake.
+const MAX_LINE_BYTES: u64 = 4_096;
 
 /// What the user typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +103,7 @@ fn read_stdin(wanted: &Receiver<()>, tell: &impl Fn(Input)) {
     let mut stdin = io::stdin().lock();
     while wanted.recv().is_ok() {
         let mut line = Vec::new();
-        match stdin.read_until(b'\n', &mut line) {
+        match stdin.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return tell(Input::End),
             // What is no text is no command either, and is quoted in the error.
             Ok(_) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
