@@ -16,6 +16,20 @@
 //! given up after 30 s, as is one that says nothing. No lock is held while something waits.
 //!
 //! What this crate deliberately is not: it decodes nothing, converts nothing, authenticates nobody.
+//!
+//! # Example
+//!
+//! ```
+//! use trill_server::library::{Library, Options, Source};
+//! use trill_server::{Config, Server, demo};
+//!
+//! let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default())?;
+//! let config = Config { listen: "127.0.0.1:0".parse().ok(), name: "attic".into(), ..Config::default() };
+//! let server = Server::start(library, config)?;
+//! println!("listening on {}", server.address());
+//! server.shut_down();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod capacity;

@@ -63,6 +63,9 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         say(&greeting::demo(demo::SONGS.len()));
     }
     ::log::info!("room for {} clients", server.max_clients());
+    if options.max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
+        ::log::warn!("that is all that the system allows; see ulimit -n");
+    }
     let walk = move || drop(happened.send(Happening::Walked(library.wait_until_walked())));
     thread::Builder::new().name("walk".into()).spawn(walk)?;
 

@@ -62,9 +62,16 @@ fn open(library: &Library, id: SongId, content_tag: u64) -> Result<Arc<OpenSong>
 
 fn locate(song: &OpenSong, start: Start) -> Result<Location, CueError> {
     match start {
+        Start::Time(0) => Ok(beginning(song)),
         Start::Time(ms) => Ok(song.locate(u32::try_from(ms).map_err(|_| CueError::BeyondEnd)?)?),
         Start::Resume(position) => resume(song, position),
     }
+}
+
+/// Where most songs start. Nothing has to be searched for this, which may take long.
+fn beginning(song: &OpenSong) -> Location {
+    let discard = u32::try_from(song.measured().begin_sample).unwrap_or(u32::MAX);
+    Location { position: 0, first_sample: 0, discard }
 }
 
 /// Where a decoder goes on that has had everything before `position`. It knows the sample better than anybody: what is
