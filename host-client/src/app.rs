@@ -346,6 +346,7 @@ impl App {
 
     /// Ends all music, here and at the server.
     fn stop(&mut self) {
+        self.cancel_lookups();
         self.stage.clear();
         self.buffer.clear();
         if let Some(connection) = self.link.connection() {

@@ -71,6 +71,7 @@ impl App {
     }
 
     fn play(&mut self, play: Play) {
+        self.cancel_lookups();
         if let Err(error) = self.open_player() {
             return self.fail(&error.to_string());
         }
@@ -124,6 +125,7 @@ impl App {
     fn play_next(&mut self) {
         let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
         let (song, playlist) = (wish.song, wish.playlist);
+        self.cancel_lookups();
         match song.0.checked_add(1).map(SongId).filter(|from| *from <= playlist.last) {
             Some(from) => self.request(Request::First { from, playlist, otherwise: Otherwise::Last(song) }),
             None => self.fail(&format!("song {song} is the last")),
@@ -133,6 +135,7 @@ impl App {
     fn play_previous(&mut self) {
         let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
         let (song, playlist) = (wish.song, wish.playlist);
+        self.cancel_lookups();
         match Request::before(song, playlist) {
             Some(request) => self.request(request),
             None => self.fail(&format!("song {song} is the first")),

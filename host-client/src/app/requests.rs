@@ -61,6 +61,11 @@ impl Request {
         }
     }
 
+    /// Whether the answer starts a song in place of what is heard.
+    fn is_lookup(&self) -> bool {
+        matches!(self, Self::First { .. } | Self::Before { .. })
+    }
+
     /// Whether the user waits for the answer.
     fn is_of_user(&self) -> bool {
         !matches!(self, Self::Details(..) | Self::Next(_))
@@ -86,6 +91,12 @@ impl App {
         for request in std::mem::take(&mut self.held) {
             self.request(request);
         }
+    }
+
+    /// The user wants something else than the song that is being looked for: no answer shall start it.
+    pub(super) fn cancel_lookups(&mut self) {
+        self.requests.retain(|_, request| !request.is_lookup());
+        self.held.retain(|request| !request.is_lookup());
     }
 
     /// Says of everything that the user waits for that it will not come. Returns whether there was any.
