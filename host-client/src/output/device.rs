@@ -131,8 +131,8 @@ impl Driver for DeviceDriver {
 }
 
 /// libasound prints what it thinks of its configuration to standard error, in the middle of a prompt. On this thread
-/// (the handler is per thread, and it is the opening thread that it speaks on) it goes to a buffer that nobody reads;
-/// each call begins a new one.
+/// (the handler is per thread, and it speaks on the opening thread and on cpal's own) it goes to a buffer that nobody
+/// reads; each call begins a new one.
 fn keep_libasound_quiet() {
     #[cfg(target_os = "linux")]
     drop(alsa::Output::local_error_handler());
@@ -232,7 +232,12 @@ fn build_of<T: SizedSample + FromSample<i16>>(
     };
     let mut gaps = Gaps::new(config.sample_rate, config.channels);
     let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
+    let mut is_quiet = false;
     let on_data = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
+        // Here too, where a lost device is spoken of. Once, before any sound: it allocates.
+        if !std::mem::replace(&mut is_quiet, true) {
+            keep_libasound_quiet();
+        }
         let latency = latency(info);
         feed.shared().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
         gaps.note(feed.shared(), Instant::now(), latency, out.len());
