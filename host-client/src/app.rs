@@ -353,7 +353,7 @@ impl App {
             connection.stop();
         }
         self.link.give_up();
-        self.set_paused(false);
+        // A pause lasts until the next song begins: lifted now, it could let a moment of this one through.
     }
 }
 

@@ -156,8 +156,7 @@ impl Connection {
         });
     }
 
-    /// Says goodbye and closes the connection. Returns when both threads know; the last bytes may still be on their
-    /// way.
+    /// Says goodbye and closes the connection. Returns at once; the threads do it.
     pub fn close(&self) {
         let mut session = self.lock();
         session.close(self.now());

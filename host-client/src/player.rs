@@ -86,7 +86,6 @@ impl Player {
         (output, controls): (Output, Controls),
         notify: impl Fn(Event) + Send + 'static,
     ) -> io::Result<Self> {
-        buffer.connect_output(controls.clone());
         let progress = Arc::new(Mutex::new(None));
         let worker = Worker {
             buffer: buffer.clone(),
@@ -99,6 +98,7 @@ impl Player {
             pcm: Box::new([0; PCM_SAMPLES]),
         };
         let thread = thread::Builder::new().name("player".into()).spawn(move || worker.run())?;
+        buffer.connect_output(controls.clone());
         Ok(Self { buffer, controls, progress, thread: Some(thread) })
     }
 
