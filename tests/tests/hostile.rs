@@ -153,8 +153,8 @@ fn strangers_are_told_what_is_wrong_and_nobody_else_notices() {
         let listener = Listener::start(scope, &host);
         // Those that wait for the server to lose patience wait together.
         let patient = [
-            scope.spawn(|| host.check_no_hello("not a byte", b"", &timeout)),
-            scope.spawn(|| host.check_no_hello("half a preamble", b"TRI", &timeout)),
+            scope.spawn(|| host.check_no_hello("not a byte", b"", &refusal(Refusal::NotTrill))),
+            scope.spawn(|| host.check_no_hello("half a preamble", b"TRI", &refusal(Refusal::NotTrill))),
             scope.spawn(|| host.check_no_hello("half a HELLO", &half_a_hello, &[&PREAMBLE, &timeout[..]].concat())),
             scope.spawn(|| host.check_slow_drip()),
         ];
