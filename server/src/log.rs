@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use jiff::Zoned;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// Lines that may wait to be written.
@@ -44,7 +45,9 @@ pub fn flush() {
 }
 
 enum Entry {
-    Line(String),
+    /// The time is put into words by the thread that writes: finding out the time zone takes more stack than a
+    /// connection's thread has.
+    Line { time: Timestamp, level: Level, message: String },
     /// Everything before this was written: say so.
     Flush(SyncSender<()>),
 }
@@ -61,8 +64,8 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            let line = line(&Zoned::now(), record.level(), &record.args().to_string());
-            if self.queue.try_send(Entry::Line(line)).is_err() {
+            let (time, level, message) = (Timestamp::now(), record.level(), record.args().to_string());
+            if self.queue.try_send(Entry::Line { time, level, message }).is_err() {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -78,13 +81,13 @@ impl Log for Logger {
 }
 
 /// `2026-11-22 17:25:03 attic (192.168.1.7:50112) joined`; a level is named if it is a special one.
-fn line(now: &Zoned, level: Level, message: &str) -> String {
+fn line(time: &Zoned, level: Level, message: &str) -> String {
     let level = match level {
         Level::Error => "error: ",
         Level::Warn => "warning: ",
         Level::Info | Level::Debug | Level::Trace => "",
     };
-    format!("{} {level}{}\n", now.strftime("%F %T"), printable(message))
+    format!("{} {level}{}\n", time.strftime("%F %T"), printable(message))
 }
 
 /// `text` without what a terminal would obey or hide. Names, titles and file names come from others.
@@ -100,10 +103,14 @@ fn printable(text: &str) -> String {
 }
 
 fn write_all(lines: &Receiver<Entry>, out: &mut impl Write) {
+    let zone = TimeZone::system();
     for entry in lines {
         match entry {
-            // Where stderr is gone there is nobody to tell.
-            Entry::Line(line) => drop(out.write_all(line.as_bytes())),
+            Entry::Line { time, level, message } => {
+                let line = line(&time.to_zoned(zone.clone()), level, &message);
+                // Where stderr is gone there is nobody to tell.
+                let _ = out.write_all(line.as_bytes());
+            }
             Entry::Flush(done) => drop(done.try_send(())),
         }
         let dropped = DROPPED.swap(0, Ordering::Relaxed);
@@ -149,11 +156,21 @@ mod tests {
     fn a_reader_that_is_gone_does_no_harm() {
         let (queue, lines) = sync_channel(4);
         let (done, is_done) = sync_channel(1);
-        queue.send(Entry::Line("lost\n".into())).unwrap();
+        queue.send(Entry::Line { time: Timestamp::UNIX_EPOCH, level: Level::Info, message: "lost".into() }).unwrap();
         queue.send(Entry::Flush(done)).unwrap();
         drop(queue);
         write_all(&lines, &mut Gone);
         assert_eq!(is_done.try_recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_line_takes_little_stack_of_the_thread_that_logs() {
+        let (queue, lines) = sync_channel(1);
+        let log = move || {
+            Logger { queue }.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
+        };
+        thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
+        assert!(matches!(lines.try_recv(), Ok(Entry::Line { message, .. }) if message == "joined"));
     }
 
     #[test]
