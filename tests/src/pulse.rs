@@ -4,6 +4,7 @@
 //! nothing that was handed over is taken back, so captures are whole even on a busy machine.
 //! Debian packages: `pulseaudio pulseaudio-utils libasound2-plugins`.
 
+use crate::binaries;
 use crate::pcm::Pcm;
 use crate::process::{Process, system_program};
 use crate::wait;
@@ -35,11 +36,16 @@ pub struct PulseServer {
 impl PulseServer {
     /// Starts a sound server with [`DEFAULT_SINK`].
     ///
+    /// From now on the calling thread and what it starts go before the other work of the machine, where the system
+    /// permits it: a device does not wait for a compiler.
+    ///
     /// # Panics
     /// When it does not start; the message names missing packages.
     #[track_caller]
     pub fn start() -> Self {
         require_alsa_plugin();
+        // Whatever has to be compiled first does not go before others.
+        binaries::client();
         let directory = TempDir::with_prefix("trill-pulse-").expect("a temporary directory");
         let configuration = directory.path().join("pulse.pa");
         let socket = socket_in(directory.path());
@@ -54,7 +60,9 @@ impl PulseServer {
 
         let mut command = system_program("pulseaudio", "pulseaudio");
         command.arg("-n").arg("-F").arg(&configuration);
-        command.args(["--daemonize=no", "--disallow-exit", "--use-pid-file=no", "--realtime=no"]);
+        command.args(["--daemonize=no", "--disallow-exit", "--use-pid-file=no"]);
+        // It would give up the place in line that it gets below.
+        command.args(["--high-priority=no", "--realtime=no"]);
         // Ends by itself if the test process dies without dropping its guards.
         command.arg("--exit-idle-time=600");
         command.env("HOME", directory.path()).env("XDG_RUNTIME_DIR", directory.path());
@@ -67,6 +75,8 @@ impl PulseServer {
         let server = Self { process, directory, sinks: vec![DEFAULT_SINK.to_owned()] };
         server.write_alsa_configuration();
         wait::wait_for(DEADLINE, "an answer of PulseAudio", || server.try_control(&["info"]).is_some());
+        put_first(&["--all-tasks"], server.process.id().to_string());
+        put_first(&[], rustix::thread::gettid().as_raw_nonzero().to_string());
         server
     }
 
@@ -84,7 +94,8 @@ impl PulseServer {
         self.write_alsa_configuration();
     }
 
-    /// Takes a sink away, as when headphones are unplugged. Streams that play to it are killed with it.
+    /// Takes a sink away, as when headphones are unplugged. Streams that play to it move to another sink, or are killed
+    /// if there is none.
     ///
     /// # Panics
     /// When there is no such sink.
@@ -316,6 +327,14 @@ fn record(mut stream: impl Read, recorded: &Mutex<Recorded>) {
         let total = recorded.bytes.len();
         recorded.arrivals.push((total, Instant::now()));
     }
+}
+
+/// Lets a thread, and whatever it starts later, run whenever it can (`SCHED_RR`), as desktops let sound servers.
+/// Not everybody is permitted to: sound then shares the machine, and a busy one is heard.
+fn put_first(options: &[&str], id: String) {
+    let mut command = system_program("chrt", "util-linux");
+    command.args(options).args(["--rr", "--pid", "1", &id]);
+    Process::spawn("chrt", command).wait(DEADLINE);
 }
 
 fn socket_in(directory: &Path) -> PathBuf {

@@ -276,6 +276,8 @@ impl vt100::Callbacks for Reactions {
         letter: char,
     ) {
         match (intermediate, parameters, letter) {
+            // Mode 2026 holds the screen still while it is drawn; what is drawn is the same.
+            (Some(b'?'), [[2026]], 'h' | 'l') => {}
             // Device status report 6: the cursor's position, counted from 1.
             (None, [[6]], 'n') => {
                 let (row, column) = screen.cursor_position();

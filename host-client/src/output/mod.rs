@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!             decoder thread                       │        audio callback, or a clock's thread
-//!  Output::write → convert → ring (80 ms or four ──┼─→ Feed::fill: discard, pause, volume, count → device
+//!  Output::write → convert → ring (200 ms or four ─┼─→ Feed::fill: discard, pause, volume, count → device
 //!                            of the device's periods)
 //!                 Controls (any thread): atomics for both sides, a condition variable for the producer
 //! ```
 //!
-//! [`Output`] belongs to the one thread that produces samples. [`Controls`] is for everybody. The ring is short, so
-//! that pause, volume, stop and a switch are heard at once; what is buffered against the network is compressed and
-//! lies before the decoder.
+//! [`Output`] belongs to the one thread that produces samples. [`Controls`] is for everybody. The ring is short, and
+//! pause, volume, stop and a switch act in the feed, so they are heard at once; what is buffered against the network is
+//! compressed and lies before the decoder.
 //!
 //! # Playing songs
 //!

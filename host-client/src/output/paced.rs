@@ -12,9 +12,10 @@ use super::convert::Converter;
 use super::feed::Feed;
 use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 
-/// The least the ring holds. Short, for what is in it is heard after a volume change and delays nothing else, but
-/// enough for the decoder's thread to be late by a few dozen milliseconds.
-const RING_MS: u32 = 80;
+/// The least the ring holds: as long as the decoder's thread may be late, on a machine that does other work too.
+/// It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring. It is what is
+/// lost with a device that goes away.
+pub(super) const RING_MS: u32 = 200;
 
 /// ... and at least this many periods, should the device's be long.
 const RING_PERIODS: u32 = 4;
@@ -23,7 +24,7 @@ const RING_PERIODS: u32 = 4;
 const RING_MAX_MS: u32 = 1000;
 
 /// How often a producer that waits for the feed looks again. The feed does not wake it: that would be a system call
-/// in an audio callback. A quarter of the ring is late enough to find room and early enough not to run dry.
+/// in an audio callback. A tenth of the ring is late enough to find room and early enough not to run dry.
 const POLL: Duration = Duration::from_millis(20);
 
 /// Without a call of the feed for this long, the device is lost. (On ALSA a lost device reports errors of all kinds

@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use super::paced::RING_MS;
 use super::*;
 
 const SONG: PcmFormat = PcmFormat { rate: 44_100, channels: 2 };
@@ -22,21 +23,21 @@ fn null_plays_at_the_pace_of_a_clock() {
 }
 
 #[test]
-fn the_ring_holds_80_ms_and_the_writer_waits() {
+fn the_ring_holds_what_it_should_and_the_writer_waits() {
     let (mut output, controls) = open_null();
     controls.set_paused(true);
     output.start(SONG).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| output.write(&[1; 44_100]));
         let deadline = Instant::now() + Duration::from_secs(20);
-        while controls.queued_frames() < 44_100 * 80 / 1000 {
+        while controls.queued_frames() < 44_100 * u64::from(RING_MS) / 1000 {
             assert!(Instant::now() < deadline, "{} frames are queued", controls.queued_frames());
             std::thread::yield_now();
         }
         controls.interrupt();
         assert!(matches!(writer.join().unwrap().unwrap(), Written::Interrupted { .. }));
     });
-    assert_eq!(controls.queued_frames(), 44_100 * 80 / 1000);
+    assert_eq!(controls.queued_frames(), 44_100 * u64::from(RING_MS) / 1000);
 }
 
 #[test]

@@ -370,7 +370,7 @@ fn a_device_that_stops_asking_is_opened_again_and_the_music_goes_on() {
     let heard = bench.device.heard();
     assert!(heard.windows(2).all(|pair| pair[0] < pair[1]), "nothing twice, nothing out of order");
     assert_eq!(heard.last(), Some(&20_000));
-    let ring = 2 * 8_000 * 80 / 1000;
+    let ring = 2 * 8_000 * RING_MS as usize / 1000;
     assert!(heard.len() >= 20_000 - ring, "{} samples lost, the ring holds {ring}", 20_000 - heard.len());
 }
 
