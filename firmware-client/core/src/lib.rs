@@ -1,0 +1,10 @@
+//! Trill's client for boards.
+#![no_std]
+#![forbid(unsafe_code)]
+#![allow(async_fn_in_trait)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod board;
+pub mod pcm;

@@ -1,0 +1,275 @@
+//! Decoded sound on its way to the output: a short ring, and what an interrupt takes out of it.
+//!
+//! ```text
+//!            the radio's task                 │           interrupt, DMA
+//!   Pcm::push ─▶ ring of stereo frames ───────┼─▶ Feed::fill: discard, pause, volume, count ─▶ output
+//!   pause, set_volume, discard ─▶ atomics ────┘
+//! ```
+//!
+//! The ring is short and pause, volume and discard act in the feed, so they are heard at once.
+//!
+//! A stereo frame is one 32-bit word, so the ring is an array of atomic words: lock-free and safe, and on a Cortex-M as
+//! cheap as an array of anything else. Nothing needs more than loads and stores, for which every core has instructions:
+//! each atomic is written by one side only. Frames are counted by running totals that wrap, after 27 hours at 44.1 kHz;
+//! they are compared by how far they are behind what was written.
+
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use core::sync::atomic::{AtomicBool, AtomicU32};
+
+/// How long a change of volume, a pause or its end takes from nothing to full scale: long enough not to click,
+/// too short to hear as a fade.
+const RAMP_MS: u32 = 5;
+
+/// A gain that changes nothing, bit for bit.
+const UNITY: u32 = 1 << 16;
+
+/// Left, right.
+pub type Frame = [i16; 2];
+
+/// The ring of `FRAMES` stereo frames, and what both of its sides know. A static of the board's.
+#[derive(Debug)]
+pub struct Pcm<const FRAMES: usize> {
+    frames: [AtomicU32; FRAMES],
+
+    // Written by the radio's task.
+    written: AtomicU32,
+    /// Frames before this total are not to be heard.
+    discard_up_to: AtomicU32,
+    /// The total at which the current song began.
+    song_begin: AtomicU32,
+    paused: AtomicBool,
+    /// Nothing follows what is in the ring: running dry is no underrun.
+    finishing: AtomicBool,
+    /// What samples are multiplied by, in 65,536ths.
+    gain: AtomicU32,
+    ramp_step: AtomicU32,
+
+    // Written by the feed.
+    read: AtomicU32,
+    underruns: AtomicU32,
+}
+
+impl<const FRAMES: usize> Pcm<FRAMES> {
+    /// An empty ring, at full volume.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(FRAMES.is_power_of_two(), "totals wrap: the length of the ring must divide 2^32") };
+        Self {
+            frames: [const { AtomicU32::new(0) }; FRAMES],
+            written: AtomicU32::new(0),
+            discard_up_to: AtomicU32::new(0),
+            song_begin: AtomicU32::new(0),
+            paused: AtomicBool::new(false),
+            finishing: AtomicBool::new(true),
+            gain: AtomicU32::new(UNITY),
+            ramp_step: AtomicU32::new(UNITY),
+            read: AtomicU32::new(0),
+            underruns: AtomicU32::new(0),
+        }
+    }
+
+    /// The output's side. There must be only one, ever.
+    #[must_use]
+    pub const fn feed(&self) -> Feed<'_, FRAMES> {
+        Feed { pcm: self, level: 0, fresh: true, sounding: false }
+    }
+
+    // ── the radio's side ──
+
+    /// A song of this rate begins with the next frame.
+    pub(crate) fn begin_song(&self, rate: u32) {
+        self.song_begin.store(self.written.load(Relaxed), Relaxed);
+        self.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
+        self.finishing.store(false, Release);
+    }
+
+    /// Puts in as many of `frames` as there is room for; returns how many.
+    pub(crate) fn push(&self, frames: impl ExactSizeIterator<Item = Frame>) -> usize {
+        let written = self.written.load(Relaxed);
+        let count = frames.len().min(self.room());
+        for (place, frame) in frames.take(count).enumerate() {
+            let index = written.wrapping_add(place as u32) as usize % FRAMES;
+            if let Some(word) = self.frames.get(index) {
+                word.store(pack(frame), Relaxed);
+            }
+        }
+        self.written.store(written.wrapping_add(count as u32), Release);
+        if written.wrapping_sub(self.discard_up_to.load(Relaxed)) as usize > FRAMES {
+            // An old mark is moved along, so that it is not taken for a new one when the totals wrap.
+            self.discard_up_to.store(written.wrapping_sub(FRAMES as u32), Release);
+        }
+        count
+    }
+
+    /// Frames that can be pushed now.
+    pub(crate) fn room(&self) -> usize {
+        FRAMES - self.written.load(Relaxed).wrapping_sub(self.read.load(Acquire)) as usize
+    }
+
+    /// Frames pushed and not yet handed out.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let written = self.written.load(Relaxed);
+        let unread = written.wrapping_sub(self.read.load(Acquire));
+        let undiscarded = written.wrapping_sub(self.discard_up_to.load(Relaxed));
+        unread.min(undiscarded) as usize
+    }
+
+    /// Frames of the current song handed out.
+    #[must_use]
+    pub fn position(&self) -> u32 {
+        let written = self.written.load(Relaxed);
+        let unread = written.wrapping_sub(self.read.load(Acquire));
+        written.wrapping_sub(self.song_begin.load(Relaxed)).saturating_sub(unread)
+    }
+
+    /// Nothing that was pushed and not handed out is heard any more.
+    pub(crate) fn discard(&self) {
+        self.discard_up_to.store(self.written.load(Relaxed), Release);
+        self.finishing.store(true, Release);
+    }
+
+    /// Nothing follows for now: let what is there be heard to its end.
+    pub(crate) fn finish(&self) {
+        self.finishing.store(true, Release);
+    }
+
+    /// Stops the sound where it is, or lets it go on.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Release);
+    }
+
+    /// Whether it is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Relaxed)
+    }
+
+    /// Sets the volume in percent; 100 changes no sample. The curve is cubic, the usual approximation of how loudness
+    /// is perceived: 50 is an eighth of the amplitude, −18 dB.
+    pub(crate) fn set_volume(&self, percent: u8) {
+        let percent = u64::from(percent.min(100));
+        self.gain.store((u64::from(UNITY) * percent.pow(3) / 1_000_000) as u32, Release);
+    }
+
+    /// How often the sound broke off because frames came too late, counted once however long it lasted.
+    #[must_use]
+    pub fn underruns(&self) -> u32 {
+        self.underruns.load(Relaxed)
+    }
+}
+
+impl<const FRAMES: usize> Default for Pcm<FRAMES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The output's side of a [`Pcm`].
+#[derive(Debug)]
+pub struct Feed<'a, const FRAMES: usize> {
+    pcm: &'a Pcm<FRAMES>,
+    /// What samples are multiplied by just now, in 65,536ths; on its way to the volume, or to 0 for a pause.
+    level: u32,
+    /// Before this it was silent, other than by a pause: there is nothing to click against, so the first sample is
+    /// heard at its full level.
+    fresh: bool,
+    /// The last period was music from end to end: to run short now would be heard.
+    sounding: bool,
+}
+
+impl<const FRAMES: usize> Feed<'_, FRAMES> {
+    /// Fills `out` with the next frames; with silence where there are none or none are wanted. Returns how many are
+    /// music.
+    pub fn fill(&mut self, out: &mut [Frame]) -> usize {
+        self.skip_discarded();
+        let filled = self.take(out);
+        if let Some(rest) = out.get_mut(filled..) {
+            rest.fill([0, 0]);
+        }
+        self.account(filled, out.len());
+        filled
+    }
+
+    fn skip_discarded(&mut self) {
+        let discard_up_to = self.pcm.discard_up_to.load(Acquire);
+        let written = self.pcm.written.load(Acquire);
+        let unread = written.wrapping_sub(self.pcm.read.load(Relaxed));
+        if written.wrapping_sub(discard_up_to) < unread {
+            self.pcm.read.store(discard_up_to, Release);
+            self.fresh = true;
+            self.sounding = false;
+        }
+    }
+
+    /// Moves frames from the ring to the front of `out`, at the level they are to be heard. Returns how many.
+    fn take(&mut self, out: &mut [Frame]) -> usize {
+        let pcm = self.pcm;
+        let is_finishing = pcm.finishing.load(Acquire); // first: what was pushed before it was set is then seen too
+        let read = pcm.read.load(Relaxed);
+        let available = pcm.written.load(Acquire).wrapping_sub(read) as usize;
+        if !self.sounding && !is_finishing && available < out.len().min(FRAMES) {
+            return 0; // sound begins, and begins again, with a whole period
+        }
+        let is_paused = pcm.paused.load(Acquire);
+        let wanted = if is_paused { 0 } else { pcm.gain.load(Acquire) };
+        let ramp_step = pcm.ramp_step.load(Relaxed);
+        let mut filled = 0;
+        for (frame, index) in out.iter_mut().take(available).zip(0_u32..) {
+            if self.fresh {
+                self.level = wanted;
+            }
+            if is_paused && self.level == 0 {
+                break;
+            }
+            self.fresh = false;
+            self.level = step_towards(self.level, wanted, ramp_step);
+            let place = read.wrapping_add(index) as usize % FRAMES;
+            let word = pcm.frames.get(place).map_or(0, |word| word.load(Relaxed));
+            *frame = scale(unpack(word), self.level);
+            filled += 1;
+        }
+        pcm.read.store(read.wrapping_add(filled as u32), Release);
+        filled
+    }
+
+    /// Counts an underrun, if a period of which `filled` of `wanted` frames were music was one.
+    fn account(&mut self, filled: usize, wanted: usize) {
+        let pcm = self.pcm;
+        let is_whole = filled == wanted;
+        let is_expected = !pcm.paused.load(Relaxed) && !pcm.finishing.load(Relaxed);
+        if self.sounding && !is_whole && is_expected {
+            pcm.underruns.store(pcm.underruns.load(Relaxed).wrapping_add(1), Relaxed);
+        }
+        self.sounding = is_whole && wanted > 0;
+        self.fresh |= filled == 0 && !pcm.paused.load(Relaxed);
+    }
+}
+
+const fn step_towards(level: u32, wanted: u32, step: u32) -> u32 {
+    if level.abs_diff(wanted) <= step {
+        wanted
+    } else if level < wanted {
+        level + step
+    } else {
+        level - step
+    }
+}
+
+fn scale(frame: Frame, level: u32) -> Frame {
+    if level == UNITY {
+        return frame;
+    }
+    frame.map(|sample| ((i32::from(sample) * level as i32) >> 16) as i16)
+}
+
+fn pack([left, right]: Frame) -> u32 {
+    u32::from(left as u16) | u32::from(right as u16) << 16
+}
+
+fn unpack(word: u32) -> Frame {
+    [word as u16 as i16, (word >> 16) as u16 as i16]
+}
+
+#[cfg(test)]
+mod tests;
