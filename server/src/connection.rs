@@ -158,8 +158,8 @@ impl Connection {
     fn patience(&self) -> Duration {
         let now = self.shared.clock.now();
         let patience = self.machine.poll_timeout().map_or(Duration::ZERO, |at| at.saturating_since(now));
-        let is_held_back = self.held_back.is_some() && self.machine.expects_hello();
-        if is_held_back { patience.min(HOLD_BACK) } else { patience }
+        let held_back = self.held_back.filter(|_| self.machine.expects_hello());
+        held_back.map_or(patience, |since| patience.min(HOLD_BACK.saturating_sub(since.elapsed())))
     }
 
     /// Says the last words, if any are due, and sees to it that they arrive.
