@@ -114,7 +114,7 @@ fn per_second(bytes: u64, elapsed: Duration) -> u64 {
 pub struct Window {
     /// Bytes of the buffer that the stream fills.
     capacity: u32,
-    /// Bytes that came and have not been released.
+    /// Bytes in the buffer: those that came and have not been released, and what it held before.
     held: u32,
     /// Bytes granted that have not come.
     outstanding: u32,
@@ -123,10 +123,11 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a new stream into an empty buffer of `capacity` bytes, with the first credit granted.
-    pub fn new(capacity: u32) -> Self {
-        let first = capacity.min(FIRST_CREDIT_BYTES);
-        Self { capacity, held: 0, outstanding: first, granted: u64::from(first) }
+    /// The window of a new stream into a buffer of `capacity` bytes, of which something else still holds `occupied`,
+    /// with the first credit granted.
+    pub fn new(capacity: u32, occupied: u32) -> Self {
+        let first = capacity.saturating_sub(occupied).min(FIRST_CREDIT_BYTES);
+        Self { capacity, held: occupied, outstanding: first, granted: u64::from(first) }
     }
 
     /// Bytes granted that have not come.
@@ -196,14 +197,16 @@ mod tests {
 
     #[test]
     fn the_first_credit_is_small_and_never_more_than_the_buffer() {
-        assert_eq!(Window::new(1 << 20).outstanding(), FIRST_CREDIT_BYTES);
-        assert_eq!(Window::new(6_000).outstanding(), 6_000);
+        assert_eq!(Window::new(1 << 20, 0).outstanding(), FIRST_CREDIT_BYTES);
+        assert_eq!(Window::new(6_000, 0).outstanding(), 6_000);
+        assert_eq!(Window::new(20_000, 18_000).outstanding(), 2_000);
+        assert_eq!(Window::new(20_000, 30_000).outstanding(), 0);
     }
 
     #[test]
     fn nothing_is_granted_until_a_quarter_has_come() {
         let path = Path::default();
-        let mut window = Window::new(1 << 20);
+        let mut window = Window::new(1 << 20, 0);
         assert_eq!(window.grant(&path, PLENTY), None);
         assert!(window.on_data(4_095));
         assert_eq!(window.grant(&path, PLENTY), None);
@@ -214,7 +217,7 @@ mod tests {
 
     #[test]
     fn data_without_credit_is_noticed() {
-        let mut window = Window::new(100);
+        let mut window = Window::new(100, 0);
         assert!(window.on_data(60));
         assert!(!window.on_data(41));
         assert!(window.on_data(40));
@@ -223,7 +226,7 @@ mod tests {
     #[test]
     fn a_full_buffer_gets_no_credit_until_a_quarter_is_free() {
         let path = Path::default();
-        let mut window = Window::new(8_000);
+        let mut window = Window::new(8_000, 0);
         assert!(window.on_data(8_000));
         assert_eq!(window.grant(&path, PLENTY), None);
         window.release(1_999);
@@ -233,9 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_in_the_buffer_before_makes_room_as_it_goes() {
+        let path = Path::default();
+        let mut window = Window::new(8_000, 7_000);
+        assert!(window.on_data(1_000));
+        assert_eq!(window.grant(&path, PLENTY), None);
+        window.release(7_000);
+        assert_eq!(window.grant(&path, PLENTY), Some(7_000));
+    }
+
+    #[test]
     fn the_last_bytes_are_granted_and_no_more() {
         let path = Path::default();
-        let mut window = Window::new(8_000);
+        let mut window = Window::new(8_000, 0);
         assert!(window.on_data(8_000));
         window.release(8_000);
         assert_eq!(window.grant(&path, 10), Some(10));
@@ -248,7 +261,7 @@ mod tests {
         let one_way = round_trip.as_micros() as u64 / 2;
         let mut path = Path::default();
         path.on_round_trip(round_trip);
-        let mut window = Window::new(1 << 20);
+        let mut window = Window::new(1 << 20, 0);
         let mut arrivals = std::collections::VecDeque::new();
         let mut wire_is_free_at = one_way;
         let mut send = |arrivals: &mut std::collections::VecDeque<(u64, u32)>, now: u64, mut bytes: u32| {
@@ -296,7 +309,7 @@ mod tests {
         path.on_round_trip(Duration::from_millis(100));
         path.on_data(millis(0), 1, false);
         path.on_data(millis(100), 1_000_000, false);
-        let mut window = Window::new(1 << 20);
+        let mut window = Window::new(1 << 20, 0);
         assert!(window.on_data(16_384));
         assert_eq!(window.grant(&path, PLENTY), Some(20_000));
     }

@@ -165,7 +165,7 @@ fn pieces<'a>(mut bytes: &'a [u8], lengths: &[usize]) -> Vec<&'a [u8]> {
 /// What a fresh client with a song under way makes of `input`: its events, with DATA joined, and how it ends.
 fn client_log(input: &[u8], lengths: &[usize]) -> Vec<String> {
     let mut client: Client<256> = Client::new(NOW, &Identity { name: "any", nonce: [1; 16], roles: 0 });
-    let wanted = PlayRequest { song: SongId(1), start: Start::Time(0), content_tag: 0, capacity: 65_536 };
+    let wanted = PlayRequest { song: SongId(1), start: Start::Time(0), content_tag: 0, capacity: 65_536, occupied: 0 };
     client.play(NOW, &wanted).expect("room");
     let _ = client.poll_transmit(NOW);
     let mut log = Vec::new();

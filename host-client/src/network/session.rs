@@ -63,7 +63,7 @@ impl Session {
         let Ask { song, start, content_tag, .. } = *ask;
         // Every song has the whole buffer to itself: one that follows or is resumed finds others' bytes in it, but
         // those only become fewer.
-        let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES };
+        let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES, occupied: 0 };
         if let Ok(stream) = self.client.play(now, &wanted) {
             self.asked.pending.insert(stream, *ask);
         }

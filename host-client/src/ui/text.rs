@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use trill_proto::command::Clock;
+use trill_proto::text::visible;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
@@ -54,80 +55,17 @@ impl Charset {
 /// Marks that stay on one character. Real text needs up to four; more only smears over the lines around it.
 const MAX_MARKS: usize = 4;
 
-/// `text` without all that a terminal would obey or hide: control characters, whole escape sequences, and invisible
-/// formatting that can make one text look like another. Line breaks, tabs and other white space become plain spaces.
+/// `text` as it can be shown: what is [visible](trill_proto::text::visible) of it, and not more than a few marks on one
+/// character.
 ///
 /// Everything that came over the network goes through here before it is shown.
 pub fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
     let mut marks = 0;
-    let mut rest = text;
-    while let Some(char) = rest.chars().next() {
-        rest = &rest[char.len_utf8()..];
-        match char {
-            '\u{1b}' => rest = after_escape(rest),
-            '\u{9b}' => rest = after_control_sequence(rest),
-            '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => rest = after_control_string(rest),
-            _ if char.is_whitespace() => {
-                cleaned.push(' ');
-                marks = 0;
-            }
-            _ if char.is_control() || is_invisible(char) => {}
-            _ => {
-                marks = if char_width(char) == 0 { marks + 1 } else { 0 };
-                if marks <= MAX_MARKS {
-                    cleaned.push(char);
-                }
-            }
-        }
-    }
-    cleaned
-}
-
-/// What follows an escape sequence (ECMA-48, 5.3) whose ESC has just been read.
-fn after_escape(rest: &str) -> &str {
-    if let Some(rest) = rest.strip_prefix('[') {
-        return after_control_sequence(rest);
-    }
-    if let Some(rest) = rest.strip_prefix([']', 'P', 'X', '^', '_']) {
-        return after_control_string(rest);
-    }
-    let rest = rest.trim_start_matches(|char| matches!(char, ' '..='/'));
-    rest.strip_prefix(|char| matches!(char, '0'..='~')).unwrap_or(rest)
-}
-
-/// What follows a control sequence such as a change of colour: parameters, intermediate bytes, one final byte.
-fn after_control_sequence(rest: &str) -> &str {
-    let rest = rest.trim_start_matches(|char| matches!(char, '0'..='?'));
-    let rest = rest.trim_start_matches(|char| matches!(char, ' '..='/'));
-    rest.strip_prefix(|char| matches!(char, '@'..='~')).unwrap_or(rest)
-}
-
-/// What follows a control string such as a window title, which ends with BEL or ST. One that does not end is kept as
-/// text: it may be the rest of the title.
-fn after_control_string(rest: &str) -> &str {
-    let Some(end) = rest.find(['\u{7}', '\u{9c}', '\u{1b}']) else {
-        return rest;
+    let is_kept = |char: &char| {
+        marks = if char_width(*char) == 0 { marks + 1 } else { 0 };
+        marks <= MAX_MARKS
     };
-    let end = &rest[end..];
-    // ST is one character, or ESC and a backslash; any other ESC starts a sequence of its own.
-    end.strip_prefix("\u{1b}\\").or_else(|| end.strip_prefix(['\u{7}', '\u{9c}'])).unwrap_or(end)
-}
-
-/// Unicode's `Default_Ignorable_Code_Point`s and the interlinear annotation marks, but for ZERO WIDTH NON-JOINER,
-/// which Persian spelling needs.
-///
-/// ZERO WIDTH JOINER and the variation selectors are among them: whether a terminal draws a joined emoji two columns
-/// wide or six differs from one to the next, and without the joiner all of them agree.
-fn is_invisible(char: char) -> bool {
-    matches!(
-        char,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200d}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+    visible(text).filter(is_kept).collect()
 }
 
 /// Columns that [`clean`] text takes: the sum over its characters, which is the most that any terminal uses.

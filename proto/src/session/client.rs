@@ -57,8 +57,11 @@ pub struct PlayRequest {
     pub start: Start,
     /// The content tag that the song must have, or 0 for any.
     pub content_tag: u64,
-    /// Size of the buffer that the stream fills, in bytes, empty when the stream starts.
+    /// Size of the buffer that the stream fills, in bytes.
     pub capacity: u32,
+    /// Bytes in the buffer that stay there when the stream starts: of a song that it follows, or goes on with.
+    /// [`release`](Client::release) them as if they were the stream's. 0 if the stream takes the place of what is there.
+    pub occupied: u32,
 }
 
 /// What happened. Borrows from the machine or from the input, so act on it before the next call.
@@ -312,7 +315,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             return Err(Busy);
         }
         let id = StreamId(self.next_id()?);
-        let window = Window::new(wanted.capacity);
+        let window = Window::new(wanted.capacity, wanted.occupied);
         if self.pending.is_full() {
             let oldest = self.pending.remove(0);
             self.outbox.push(&Stop { stream: oldest.id })?;
@@ -350,8 +353,13 @@ impl<const CONTROL: usize> Client<CONTROL> {
         Ok(())
     }
 
-    /// The application has taken `bytes` of this stream out of its buffer. Returns whether that makes a CREDIT due.
+    /// The application has taken `bytes` out of the buffer that this stream fills. Returns whether that makes a CREDIT
+    /// due.
     pub fn release(&mut self, stream: StreamId, bytes: usize) -> bool {
+        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.id == stream) {
+            pending.window.release(bytes);
+            return false;
+        }
         let Some(current) = self.current.as_mut().filter(|current| current.id == stream) else { return false };
         current.window.release(bytes);
         current.window.due(&self.path, current.remaining()) > 0

@@ -154,7 +154,8 @@ impl World {
     // ── what a test does ──
 
     pub(crate) fn perform(&mut self, operation: Operation) {
-        let play = |song, start, capacity| PlayRequest { song: SongId(song), start, content_tag: 0, capacity };
+        let play =
+            |song, start, capacity| PlayRequest { song: SongId(song), start, content_tag: 0, capacity, occupied: 0 };
         match operation {
             Operation::Play { song, at_ms } => {
                 self.client.play(self.now, &play(song, Start::Time(at_ms), self.capacity)).expect("room");

@@ -34,7 +34,7 @@ pub(crate) fn play() -> Vec<(Side, Vec<u8>)> {
 }
 
 fn wanted(song: u32) -> PlayRequest {
-    PlayRequest { song: SongId(song), start: Start::Time(0), content_tag: 0, capacity: 16_384 }
+    PlayRequest { song: SongId(song), start: Start::Time(0), content_tag: 0, capacity: 16_384, occupied: 0 }
 }
 
 struct Talk {

@@ -87,7 +87,7 @@ impl TestClient {
     }
 
     pub fn play_from(&mut self, song: u32, start: Start, content_tag: u64) -> StreamId {
-        let request = PlayRequest { song: SongId(song), start, content_tag, capacity: 1 << 20 };
+        let request = PlayRequest { song: SongId(song), start, content_tag, capacity: 1 << 20, occupied: 0 };
         let stream = self.machine.play(self.now(), &request).expect("room");
         self.transmit();
         stream
