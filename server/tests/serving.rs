@@ -3,14 +3,18 @@
 mod common;
 
 use std::fs;
+use std::time::Instant;
 
 use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
-use trill_proto::message::{Credit, EndReason, Kind, List, ListEnd, Ping, Play, Start, Started, Stop};
+use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER};
+use trill_proto::message::{Credit, EndReason, Info, Kind, List, ListEnd, Ping, Play, Start, Started, Stop};
 
 const MEGABYTE: usize = 1 << 20;
+
+/// What takes a server that is not optimised a few seconds to look through.
+const SLOW_BYTES: u64 = 768 << 20;
 
 #[test]
 fn a_song_arrives_whole() {
@@ -313,6 +317,50 @@ fn content_is_found_again_under_another_number_or_not_at_all() {
     while !matches!(client.next(), Seen::ListEnd(_)) {}
     let stream = client.play_from(2, Start::Time(0), tag);
     assert_eq!(client.next(), Seen::Failed(stream.0, ErrorCode::SONG_CHANGED));
+}
+
+#[test]
+fn a_stream_goes_on_after_a_restart_into_a_smaller_directory() {
+    let (first, wanted) = (mp3(50, 1), mp3(60, 2));
+    let music = Music::new(&[&first, &wanted]);
+    let server = serve(music.path());
+    let tag = TestClient::join(server.address()).start(2).content_tag;
+    server.shut_down();
+
+    fs::remove_file(music.song(1)).unwrap();
+    let server = serve(music.path());
+    let mut client = TestClient::join(server.address());
+    let stream = client.play_from(2, Start::Resume(417), tag);
+    let started = skip_to_started(&mut client, stream);
+    assert_eq!((started.song, started.content_tag, started.position), (SongId(1), tag, 417));
+    assert_eq!(client.next(), Seen::Ended(stream, EndReason::Finished));
+    assert!(client.data(stream) == &wanted[417..]);
+    // Without the tag, or with one that no song has, there is no such song.
+    for other in [0, tag ^ 1] {
+        let stream = client.play_from(2, Start::Time(0), other);
+        assert_eq!(client.next(), Seen::Failed(stream.0, ErrorCode::NO_SUCH_SONG));
+    }
+}
+
+#[test]
+fn while_frames_are_counted_the_client_hears_that_the_server_is_there() {
+    // Nothing but a hole: it takes seconds to see that there is no frame in it.
+    let music = Music::new(&[b"", &mp3(3, 1)]);
+    fs::File::create(music.song(1)).unwrap().set_len(SLOW_BYTES).unwrap();
+    let server = serve(music.path());
+    let mut raw = Raw::join(server.address());
+    let begun = Instant::now();
+    raw.say(&Info { request: RequestId(1), song: SongId(1) });
+    assert_eq!(raw.frame().kind, Kind::Ping, "instead of an answer that takes long");
+    println!("PING after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < STALL_PING_AFTER + STALL_CLOSE_AFTER, "the client has given up");
+
+    // Meanwhile others get what they want.
+    let stream = TestClient::join(server.address()).start(2).stream;
+    assert_eq!(stream, StreamId(1));
+    let answer = std::iter::repeat_with(|| raw.frame()).find(|frame| frame.kind != Kind::Ping).unwrap();
+    println!("answer after {:?}", begun.elapsed());
+    assert_eq!((answer.kind, answer.id), (Kind::Song, 1));
 }
 
 #[test]

@@ -1,28 +1,29 @@
 //! What the server answers to each request.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES};
+use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
 use trill_proto::message::{Info, List, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::Busy;
 use trill_proto::session::server::Server as Machine;
 
 use super::Connection;
-use super::cue::{Cue, CueError, cue};
+use super::cue::{Cue, CueError};
 use super::departure::Departure;
 use super::request::Request;
-use crate::library::Listing;
+use crate::library::{Library, Listing};
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
 const LIST_CHUNK: u32 = 32;
 
-/// While a client waits for the first look at the directory, this is how often the server sees whether it should rather
-/// do something else …
-const WALK_SLICE: Duration = Duration::from_millis(200);
+/// While a client waits for an answer that takes long, this is how often the server sees whether it should rather do
+/// something else …
+const WAIT_SLICE: Duration = Duration::from_millis(200);
 
-/// … and how often it shows the client that it is there.
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// … and how often it shows the client that it is there: well before one that plays another song meanwhile gives up.
+const KEEP_ALIVE: Duration = STALL_PING_AFTER;
 
 impl Connection {
     /// Answers one request, except that what remains of the answer in the machine is yet to be transmitted.
@@ -87,7 +88,9 @@ impl Connection {
     fn info(&mut self, info: &Info) -> Result<(), Departure> {
         self.wait_for_library()?;
         log::debug!("{} asks about song {}", self.client, info.song);
-        match self.shared.library.info(info.song) {
+        // Kept open until it is listed, so that what was counted for that is still true.
+        let opened = self.open(info.song)?;
+        match opened.and_then(|_song| self.shared.library.info(info.song)) {
             Ok(listing) => self.say_song(info.request, &listing).map(drop),
             Err(error) => self.refuse(info.request.0, info.song, &error.into()),
         }
@@ -95,7 +98,7 @@ impl Connection {
 
     fn play(&mut self, play: &Play) -> Result<(), Departure> {
         self.wait_for_library()?;
-        match cue(&self.shared.library, play) {
+        match self.cue(play)? {
             Ok(Cue { song, started }) => {
                 log::info!("{} plays {}", self.client, self.name_of(song.id()));
                 self.say(|machine| machine.start(&started))?;
@@ -141,14 +144,26 @@ impl Connection {
         }
     }
 
-    /// Waits for the library's first look at its directory, in which the client must not give up.
+    /// Waits for the library's first look at its directory.
     fn wait_for_library(&mut self) -> Result<(), Departure> {
-        let mut slices = 0;
-        while !self.shared.library.wait_until_walked_for(WALK_SLICE) {
+        self.wait_in_company(|library, patience| library.wait_until_walked_for(patience).then_some(()))
+    }
+
+    /// Waits until `done` is, which itself waits for as long as it is told at most, and lets the client see meanwhile
+    /// that the server is there.
+    pub(super) fn wait_in_company<T>(
+        &mut self,
+        mut done: impl FnMut(&Library, Duration) -> Option<T>,
+    ) -> Result<T, Departure> {
+        let library = Arc::clone(&self.shared.library);
+        let mut seen = Instant::now();
+        loop {
+            if let Some(result) = done(&library, WAIT_SLICE) {
+                return Ok(result);
+            }
             self.check_dismissal()?;
-            slices += 1;
-            if WALK_SLICE * slices >= KEEP_ALIVE {
-                slices = 0;
+            if seen.elapsed() >= KEEP_ALIVE {
+                seen = Instant::now();
                 self.machine.keep_alive(self.shared.clock.now());
             }
             self.transmit()?;
@@ -156,7 +171,6 @@ impl Connection {
                 return Err(Departure::Closed);
             }
         }
-        Ok(())
     }
 
     /// `3 "Nocturne"`, for the log.

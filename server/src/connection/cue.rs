@@ -3,12 +3,19 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::{Play, Start, Started};
 
-use crate::library::{Library, Location, OpenSong, SeekError, SongError};
+use super::Connection;
+use super::departure::Departure;
+use crate::library::{Location, OpenSong, SeekError, SongError};
+
+/// How long a search for a song's content waits for songs that have not been read yet: long enough for a large library
+/// on a server that was just restarted, and no longer than a listener's music lasts.
+const FIND_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A song that is ready to be sent.
 pub(super) struct Cue {
@@ -30,34 +37,58 @@ pub(super) enum CueError {
     /// The song's file is being written.
     Changing,
     /// The file system failed.
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
 }
 
-/// Opens the song that is asked for and finds where to start. Blocks while its frames are counted, unless that has been
-/// done.
-///
-/// If the song with this id has another content now, the one with the content that is asked for is taken, whatever its
-/// id is.
-///
-/// # Errors
-/// [`CueError`].
-pub(super) fn cue(library: &Library, play: &Play) -> Result<Cue, CueError> {
-    let song = match open(library, play.song, play.content_tag) {
-        Err(error @ (CueError::Changed | CueError::Gone)) if play.content_tag != 0 => {
-            let elsewhere = library.find_tag(play.content_tag).ok_or(error)?;
-            open(library, elsewhere, play.content_tag)?
+impl Connection {
+    /// Opens the song that is asked for and finds where to start.
+    ///
+    /// If the song with this id has another content now, or there is none, the one with the content that is asked for is
+    /// taken, whatever its id is: a server that was restarted has numbered its songs anew.
+    pub(super) fn cue(&mut self, play: &Play) -> Result<Result<Cue, CueError>, Departure> {
+        let opened = match self.open_if(play.song, play.content_tag)? {
+            Err(error @ (CueError::Changed | CueError::Gone | CueError::NoSuchSong)) if play.content_tag != 0 => {
+                match self.find(play.content_tag)? {
+                    Some(elsewhere) => self.open_if(elsewhere, play.content_tag)?,
+                    None => Err(error),
+                }
+            }
+            opened => opened,
+        };
+        Ok(opened.and_then(|song| {
+            let location = locate(&song, play.start)?;
+            let started = started(play, &song, location);
+            Ok(Cue { song, started })
+        }))
+    }
+
+    /// Opens a song, however long it takes to count its frames.
+    pub(super) fn open(&mut self, id: SongId) -> Result<Result<Arc<OpenSong>, SongError>, Departure> {
+        match self.shared.library.begin_opening(id) {
+            Ok(opening) => self.wait_in_company(|_, patience| opening.wait_for(patience)),
+            Err(error) => Ok(Err(error)),
         }
-        opened => opened?,
-    };
-    let location = locate(&song, play.start)?;
-    let started = started(play, &song, location);
-    Ok(Cue { song, started })
-}
+    }
 
-fn open(library: &Library, id: SongId, content_tag: u64) -> Result<Arc<OpenSong>, CueError> {
-    let song = library.open_song(id)?;
-    let is_wanted = content_tag == 0 || content_tag == song.measured().content_tag;
-    if is_wanted { Ok(song) } else { Err(CueError::Changed) }
+    /// Opens a song if it has this content; 0 is any.
+    fn open_if(&mut self, id: SongId, content_tag: u64) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
+        let is_wanted = |song: &OpenSong| content_tag == 0 || content_tag == song.measured().content_tag;
+        Ok(match self.open(id)? {
+            Ok(song) if is_wanted(&song) => Ok(song),
+            Ok(_) => Err(CueError::Changed),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    /// The song with this content. Waits for songs that have not been read yet.
+    fn find(&mut self, content_tag: u64) -> Result<Option<SongId>, Departure> {
+        let begun = Instant::now();
+        self.wait_in_company(|library, patience| {
+            let is_all_read = library.wait_until_read_for(patience);
+            let found = library.find_tag(content_tag);
+            (found.is_some() || is_all_read || begun.elapsed() >= FIND_PATIENCE).then_some(found)
+        })
+    }
 }
 
 fn locate(song: &OpenSong, start: Start) -> Result<Location, CueError> {
@@ -147,7 +178,7 @@ impl From<SeekError> for CueError {
         match error {
             SeekError::BeyondEnd => Self::BeyondEnd,
             SeekError::Changed => Self::Changing,
-            SeekError::Unreadable(error) => Self::Unreadable(error),
+            SeekError::Unreadable(error) => Self::Unreadable(Arc::new(error)),
         }
     }
 }

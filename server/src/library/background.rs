@@ -41,10 +41,11 @@ impl Library {
         }
     }
 
-    /// Waits until all songs have been read, but no longer than `patience`.
-    pub(super) fn wait_until_read(&self, patience: Duration) {
+    /// Waits until all songs have been read, but no longer than `patience`; whether they have.
+    pub fn wait_until_read_for(&self, patience: Duration) -> bool {
         let is_busy = |state: &mut State| !state.is_all_read();
-        drop(self.progress.wait_timeout_while(self.state(), patience, is_busy).unwrap_or_else(PoisonError::into_inner));
+        let waited = self.progress.wait_timeout_while(self.state(), patience, is_busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Reads one song; `false` if there is none left.
@@ -57,7 +58,7 @@ impl Library {
         };
         let path = song.path.clone();
         // What is known exactly does not become less exact.
-        let must_count = song.details.as_ref().is_some_and(|details| details.is_counted);
+        let must_count = song.details.as_ref().is_some_and(|details| details.index.is_some());
         state.background.reading += 1;
         drop(state);
 
@@ -87,11 +88,11 @@ impl Library {
         let (content, stamp) = self.origin.open(path)?;
         let tags = Tags::read(&content)?;
         let believed = if must_count { None } else { measure::believe(&content)? };
-        let (measured, is_counted) = match believed {
-            Some(measured) => (measured, false),
-            None => (measure::count(&content)?.0, true),
+        let (measured, index) = match believed {
+            Some(measured) => (measured, None),
+            None => measure::count(&content).map(|(measured, index)| (measured, Some(Arc::new(index))))?,
         };
-        Ok((Arc::new(Details { tags, measured, is_counted }), stamp))
+        Ok((Arc::new(Details { tags, measured, index }), stamp))
     }
 }
 

@@ -15,6 +15,7 @@ use super::error::SongError;
 use super::file::Stamp;
 use super::measure::Measured;
 use super::scan::Found;
+use super::seek::SeekIndex;
 use super::tags::Tags;
 
 /// A file that is or was a song. Kept small: there may be 100,000.
@@ -37,8 +38,8 @@ pub(super) struct Song {
 pub(super) struct Details {
     pub(super) tags: Tags,
     pub(super) measured: Measured,
-    /// Every frame was counted; otherwise the information frame was believed.
-    pub(super) is_counted: bool,
+    /// There if every frame was counted; otherwise the information frame was believed.
+    pub(super) index: Option<Arc<SeekIndex>>,
 }
 
 impl Song {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Why there is no library. All of it is for the user to put right.
 #[derive(Debug)]
@@ -30,15 +31,15 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Why a song cannot be had.
-#[derive(Debug)]
+/// Why a song cannot be had. Several may wait for the same song, and are told the same.
+#[derive(Clone, Debug)]
 pub enum SongError {
     /// No song ever had this number: list the songs.
     NoSuchSong,
     /// The song was there once, and may come back: list the songs again.
     Gone,
     /// Its file cannot be opened or read, or is no longer a file inside the directory: give up on it.
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
     /// Its file is being written: try again later.
     Changing,
 }
@@ -60,7 +61,7 @@ impl From<io::Error> for SongError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Gone,
-            _ => Self::Unreadable(error),
+            _ => Self::Unreadable(Arc::new(error)),
         }
     }
 }

@@ -7,12 +7,13 @@
 //!          tags, measure ◄── frames ──► seek      what is in a file, as the decoder sees it
 //!                        │
 //!                        ▼
-//!                      song                       one open file for all who play it
+//!               opening ── song                   one open file for all who play it
 //! ```
 //!
 //! The first look at the directory runs in a thread of its own; every later one, which finds what was added, changed and
 //! removed, in the thread of whoever asks for a list. Nothing polls. Tags and durations are read by a few threads that
-//! exist only while there is something to read.
+//! exist only while there is something to read; a song that somebody wants before its frames were counted is counted on
+//! a thread of its own.
 //!
 //! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
 //! something else a moment later. `file::open_inside` keeps a song from being a way out of the directory.
@@ -24,6 +25,7 @@ mod file;
 mod frames;
 mod listing;
 mod measure;
+mod opening;
 mod origin;
 mod scan;
 mod seek;
@@ -35,24 +37,24 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use trill_proto::ids::SongId;
 
 use background::Background;
-use catalogue::{Catalogue, Details};
+use catalogue::Catalogue;
+use opening::Openings;
 use origin::Origin;
-use tags::Tags;
 use walk::Walks;
 
 pub use error::{OpenError, ReadError, SeekError, SongError};
 pub use listing::{Listing, Page};
 pub use measure::Measured;
+pub use opening::Opening;
 pub use origin::BuiltIn;
 pub use seek::Location;
 pub use song::OpenSong;
@@ -60,12 +62,6 @@ pub use song::OpenSong;
 /// How long a list waits for tags and durations that are just being read. Mostly that is all of them: those of a small
 /// library, or of the file that was just added. A large library is listed as far as it is known.
 const LIST_PATIENCE: Duration = Duration::from_millis(100);
-
-/// How long a search for a content tag waits for songs to be read.
-const TAG_PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often counting is begun anew because the file changes under it.
-const COUNT_ATTEMPTS: usize = 3;
 
 /// Where the songs are.
 #[derive(Clone, Debug)]
@@ -101,12 +97,9 @@ pub struct Library {
     state: Mutex<State>,
     /// A look at the directory is over, or all songs have been read.
     progress: Condvar,
-    open: Mutex<HashMap<SongId, Arc<Slot>>>,
+    openings: Openings,
     this: Weak<Self>,
 }
-
-/// Where a song is while it is open; locked while it is being opened, so that this happens once.
-type Slot = Mutex<Weak<OpenSong>>;
 
 #[derive(Default)]
 struct State {
@@ -129,7 +122,7 @@ impl Library {
             origin,
             state: Mutex::default(),
             progress: Condvar::new(),
-            open: Mutex::default(),
+            openings: Openings::default(),
             this: this.clone(),
         });
         let walker = library.clone();
@@ -156,7 +149,7 @@ impl Library {
     /// 100 ms for tags and durations that are just being read.
     pub fn refresh(&self) {
         self.walk();
-        self.wait_until_read(LIST_PATIENCE);
+        self.wait_until_read_for(LIST_PATIENCE);
     }
 
     /// 0 until the first look at the directory is over; grows with each change that was seen.
@@ -183,65 +176,9 @@ impl Library {
         Ok(Listing::of(id, self.state().catalogue.song(id)?))
     }
 
-    /// Opens a song, or shares it with those who have it open. Blocks while its frames are counted, unless that was done
-    /// before.
-    ///
-    /// # Errors
-    /// [`SongError`].
-    pub fn open_song(&self, id: SongId) -> Result<Arc<OpenSong>, SongError> {
-        let path = self.state().catalogue.song(id)?.path.clone();
-        let slot = self.slot(id);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(song) = slot.upgrade()
-            && self.origin.stamp(&path).is_ok_and(|stamp| song.is_of(&stamp))
-        {
-            return Ok(song);
-        }
-        let song = Arc::new(self.open_anew(id, &path)?);
-        *slot = Arc::downgrade(&song);
-        Ok(song)
-    }
-
-    /// The song with this content tag, the lowest number if there are several. Waits up to 2 s for songs that have not been
-    /// read yet.
+    /// The song with this content tag, the lowest number if there are several, among those that have been read.
     pub fn find_tag(&self, tag: u64) -> Option<SongId> {
-        let find = || self.state().catalogue.song_with_tag(tag);
-        find().or_else(|| {
-            self.wait_until_read(TAG_PATIENCE);
-            find()
-        })
-    }
-
-    fn open_anew(&self, id: SongId, path: &Path) -> Result<OpenSong, SongError> {
-        for _ in 0..COUNT_ATTEMPTS {
-            let now = SystemTime::now();
-            let (content, stamp) = self.origin.open(path)?;
-            let known = self.state().catalogue.details(id, &stamp);
-            let (details, index) = match known {
-                Some(details) if details.is_counted => (details, None),
-                known => {
-                    let tags = known.map_or_else(|| Tags::read(&content), |details| Ok(details.tags.clone()))?;
-                    let (measured, index) = measure::count(&content)?;
-                    (Arc::new(Details { tags, measured, is_counted: true }), Some(index))
-                }
-            };
-            let song = OpenSong::new(id, content, stamp, details.measured, index);
-            if song.is_unchanged()? {
-                self.state().catalogue.learn(id, details, stamp, now);
-                return Ok(song);
-            }
-        }
-        Err(SongError::Changing)
-    }
-
-    fn slot(&self, id: SongId) -> Arc<Slot> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = open.get(&id) {
-            return slot.clone();
-        }
-        let is_open = |slot: &Slot| slot.try_lock().is_ok_and(|song| song.strong_count() > 0);
-        open.retain(|_, slot| Arc::strong_count(slot) > 1 || is_open(slot));
-        open.entry(id).or_default().clone()
+        self.state().catalogue.song_with_tag(tag)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

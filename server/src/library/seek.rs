@@ -14,8 +14,8 @@ use super::frames::{Frame, Frames};
 use super::measure::Measured;
 use super::source::ReadAt;
 
-/// Frames between two checkpoints.
-const CHECKPOINT_FRAMES: u32 = 256;
+/// Frames between two checkpoints: half a megabyte to look through for a seek, at 128 kbit/s.
+const CHECKPOINT_FRAMES: u32 = 1_024;
 
 /// Most frames that one frame's bit reservoir can reach back, plus those that a decoder needs to find its feet. MPEG 2
 /// reaches back 255 bytes, and no frame adds less than one.
@@ -35,7 +35,7 @@ pub struct Location {
     pub discard: u32,
 }
 
-/// Every 256th frame of a song: 16 bytes per 6.7 s of music.
+/// Every 1,024th frame of a song: 16 bytes per 27 s of music, so that it can be kept of every song.
 #[derive(Debug, Default)]
 pub(super) struct SeekIndex {
     checkpoints: Vec<Checkpoint>,

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use trill_proto::ids::SongId;
 
 use super::error::{ReadError, SeekError};
 use super::file::Stamp;
-use super::measure::{Measured, count};
+use super::measure::Measured;
 use super::origin::Content;
 use super::seek::{Location, SeekIndex, locate};
 use super::source::ReadAt;
@@ -19,8 +19,7 @@ pub struct OpenSong {
     content: Content,
     stamp: Stamp,
     measured: Measured,
-    /// Built at the first seek unless counting the frames gave it already.
-    index: OnceLock<SeekIndex>,
+    index: Arc<SeekIndex>,
 }
 
 impl fmt::Debug for OpenSong {
@@ -30,14 +29,7 @@ impl fmt::Debug for OpenSong {
 }
 
 impl OpenSong {
-    pub(super) fn new(
-        id: SongId,
-        content: Content,
-        stamp: Stamp,
-        measured: Measured,
-        index: Option<SeekIndex>,
-    ) -> Self {
-        let index = index.map_or_else(OnceLock::new, OnceLock::from);
+    pub(super) fn new(id: SongId, content: Content, stamp: Stamp, measured: Measured, index: Arc<SeekIndex>) -> Self {
         Self { id, content, stamp, measured, index }
     }
 
@@ -77,12 +69,12 @@ impl OpenSong {
     }
 
     /// Where to start sending so that the music is heard from `ms` milliseconds after its beginning, exact to the sample.
-    /// Reads up to a few hundred frames, the first time perhaps the whole file.
+    /// Reads up to a thousand frames or so.
     ///
     /// # Errors
     /// [`SeekError`].
     pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
-        let location = locate(&self.content, &self.measured, self.index()?, ms)?;
+        let location = locate(&self.content, &self.measured, &self.index, ms)?;
         if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
     }
 
@@ -91,13 +83,9 @@ impl OpenSong {
         self.stamp.is_same_content(stamp)
     }
 
-    fn index(&self) -> io::Result<&SeekIndex> {
-        if let Some(index) = self.index.get() {
-            return Ok(index);
-        }
-        // Two threads may do this at once; the second result is dropped.
-        let (_, index) = count(&self.content)?;
-        Ok(self.index.get_or_init(|| index))
+    #[cfg(test)]
+    pub(super) fn index(&self) -> &Arc<SeekIndex> {
+        &self.index
     }
 
     /// Whether the file has not been written to since it was opened.

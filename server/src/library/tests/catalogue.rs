@@ -21,7 +21,7 @@ fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
 
 fn learn(catalogue: &mut Catalogue, stamp: Stamp, now: SystemTime) {
     let (tags, measured) = (Tags::default(), Measured::default());
-    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, is_counted: true }), stamp, now);
+    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, index: None }), stamp, now);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn ten_thousand_songs_are_listed() {
     let start = Instant::now();
     let library = open(directory.path());
     println!("first look: {:?}", start.elapsed());
-    library.wait_until_read(DEADLINE);
+    library.wait_until_read_for(DEADLINE);
     println!("tags and durations: {:?}", start.elapsed());
 
     let (mut next, mut listed) = (Some(SongId(1)), 0);

@@ -67,7 +67,7 @@ fn open(directory: &Path) -> Arc<Library> {
 /// All that is listed now, once everything has been read.
 fn list(library: &Library) -> Vec<Listing> {
     library.refresh();
-    library.wait_until_read(DEADLINE);
+    library.wait_until_read_for(DEADLINE);
     library.page(SongId(1), usize::MAX).songs
 }
 

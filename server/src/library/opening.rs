@@ -1,0 +1,202 @@
+//! Opening songs: each once for all who want it at the same time.
+//!
+//! A song whose frames have not been counted yet is counted on a thread of its own, so that nobody has to wait for a slow
+//! disk without a word, and nobody's slow connection holds up the others who want the song.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use trill_proto::ids::SongId;
+
+use super::catalogue::Details;
+use super::error::SongError;
+use super::origin::Content;
+use super::seek::SeekIndex;
+use super::song::OpenSong;
+use super::tags::Tags;
+use super::{Library, measure};
+
+/// How often counting is begun anew because the file changes under it.
+const COUNT_ATTEMPTS: usize = 3;
+
+/// Threads that count at once; who comes then counts by himself. Well within what the process keeps in reserve.
+const MAX_THREADS: usize = 64;
+
+/// A song that is being opened.
+#[derive(Clone, Debug)]
+pub struct Opening(Arc<Job>);
+
+#[derive(Debug, Default)]
+struct Job {
+    outcome: Mutex<Option<Result<Arc<OpenSong>, SongError>>>,
+    done: Condvar,
+}
+
+impl Opening {
+    /// Waits until the song is open, but no longer than `patience`; `None` if it is not yet.
+    pub fn wait_for(&self, patience: Duration) -> Option<Result<Arc<OpenSong>, SongError>> {
+        let waited = self.0.done.wait_timeout_while(self.outcome(), patience, |outcome| outcome.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+    }
+
+    fn wait(&self) -> Result<Arc<OpenSong>, SongError> {
+        loop {
+            if let Some(outcome) = self.wait_for(Duration::MAX) {
+                return outcome;
+            }
+        }
+    }
+
+    fn finish(&self, outcome: Result<Arc<OpenSong>, SongError>) {
+        *self.outcome() = Some(outcome);
+        self.0.done.notify_all();
+    }
+
+    fn outcome(&self) -> MutexGuard<'_, Option<Result<Arc<OpenSong>, SongError>>> {
+        self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The songs that are open, or being opened.
+#[derive(Debug, Default)]
+pub(super) struct Openings {
+    slots: Mutex<HashMap<SongId, Slot>>,
+    threads: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    song: Weak<OpenSong>,
+    job: Weak<Job>,
+}
+
+impl Slot {
+    fn is_used(&self) -> bool {
+        self.song.strong_count() + self.job.strong_count() > 0
+    }
+}
+
+impl Openings {
+    fn open_song(&self, id: SongId) -> Option<Arc<OpenSong>> {
+        self.slots().get(&id)?.song.upgrade()
+    }
+
+    /// The opening of the song that somebody has begun; or else a new one, and `true`, for whoever asks to begin with.
+    fn job(&self, id: SongId) -> (Opening, bool) {
+        let mut slots = self.slots();
+        if let Some(job) = slots.get(&id).and_then(|slot| slot.job.upgrade())
+            && job.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        {
+            return (Opening(job), false);
+        }
+        slots.retain(|_, slot| slot.is_used());
+        let job = Arc::new(Job::default());
+        slots.entry(id).or_default().job = Arc::downgrade(&job);
+        (Opening(job), true)
+    }
+
+    fn remember(&self, song: &Arc<OpenSong>) {
+        self.slots().entry(song.id()).or_default().song = Arc::downgrade(song);
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<SongId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.slots().len()
+    }
+}
+
+impl Library {
+    /// Opens a song, or shares it with those who have it open. Blocks while its frames are counted, unless that was done
+    /// before.
+    ///
+    /// # Errors
+    /// [`SongError`].
+    pub fn open_song(&self, id: SongId) -> Result<Arc<OpenSong>, SongError> {
+        self.begin_opening(id)?.wait()
+    }
+
+    /// The same, for those who have something else to do while frames are counted.
+    ///
+    /// # Errors
+    /// [`SongError`], if the song is not in the library.
+    pub fn begin_opening(&self, id: SongId) -> Result<Opening, SongError> {
+        let state = self.state();
+        let song = state.catalogue.song(id)?;
+        let path = song.path.clone();
+        let is_counted = song.details.as_ref().is_some_and(|details| details.index.is_some());
+        drop(state);
+        let (opening, is_ours) = self.openings.job(id);
+        if is_ours && (is_counted || !self.begin_counting(&opening, id, &path)) {
+            self.finish(&opening, id, &path);
+        }
+        Ok(opening)
+    }
+
+    /// Opens the song on a thread of its own, if there may be one more.
+    fn begin_counting(&self, opening: &Opening, id: SongId, path: &Path) -> bool {
+        let Some(library) = self.this.upgrade() else { return false };
+        let (opening, path) = (opening.clone(), path.to_owned());
+        let count = move || {
+            library.finish(&opening, id, &path);
+            library.openings.threads.fetch_sub(1, Ordering::Relaxed);
+        };
+        let is_allowed = self.openings.threads.fetch_add(1, Ordering::Relaxed) < MAX_THREADS;
+        let is_begun = is_allowed && thread::Builder::new().name(format!("song {id}")).spawn(count).is_ok();
+        if !is_begun {
+            self.openings.threads.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_begun
+    }
+
+    fn finish(&self, opening: &Opening, id: SongId, path: &Path) {
+        let open = || self.share(id, path).map_or_else(|| self.open_anew(id, path), Ok);
+        // A file that makes us panic is a bug, but no reason to let others wait for ever.
+        let opened = catch_unwind(AssertUnwindSafe(open));
+        opening.finish(opened.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it").into())));
+    }
+
+    /// The song, if somebody has it open and the file is still the same.
+    fn share(&self, id: SongId, path: &Path) -> Option<Arc<OpenSong>> {
+        let song = self.openings.open_song(id)?;
+        self.origin.stamp(path).is_ok_and(|stamp| song.is_of(&stamp)).then_some(song)
+    }
+
+    fn open_anew(&self, id: SongId, path: &Path) -> Result<Arc<OpenSong>, SongError> {
+        for _ in 0..COUNT_ATTEMPTS {
+            let now = SystemTime::now();
+            let (content, stamp) = self.origin.open(path)?;
+            let known = self.state().catalogue.details(id, &stamp);
+            let (details, index) = counted(&content, known)?;
+            let song = Arc::new(OpenSong::new(id, content, stamp, details.measured, index));
+            if song.is_unchanged()? {
+                self.state().catalogue.learn(id, details, stamp, now);
+                self.openings.remember(&song);
+                return Ok(song);
+            }
+        }
+        Err(SongError::Changing)
+    }
+}
+
+/// What is `known` about a song, with what counting its frames adds to it.
+fn counted(content: &Content, known: Option<Arc<Details>>) -> io::Result<(Arc<Details>, Arc<SeekIndex>)> {
+    if let Some(details) = &known
+        && let Some(index) = &details.index
+    {
+        return Ok((details.clone(), index.clone()));
+    }
+    let tags = known.map_or_else(|| Tags::read(content), |details| Ok(details.tags.clone()))?;
+    let (measured, index) = measure::count(content)?;
+    let index = Arc::new(index);
+    Ok((Arc::new(Details { tags, measured, index: Some(index.clone()) }), index))
+}
