@@ -83,3 +83,17 @@ pub trait Audio {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnsupportedRate;
+
+/// Commands of a board's own, for what only it has: the name of a wireless network, say.
+pub trait Commands {
+    /// Does what `line` says, if it is such a command, and says through `tell` what came of it, a line at a time. Returns
+    /// whether it was.
+    fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool;
+}
+
+/// No commands.
+impl Commands for () {
+    fn run(&mut self, _: &str, _: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
+        false
+    }
+}

@@ -8,3 +8,14 @@ extern crate std;
 
 pub mod board;
 pub mod pcm;
+pub mod radio;
+pub mod server;
+
+mod buffer;
+mod console;
+mod line;
+mod network;
+mod player;
+mod screen;
+mod state;
+mod wish;

@@ -26,11 +26,71 @@ const UNITY: u32 = 1 << 16;
 /// Left, right.
 pub type Frame = [i16; 2];
 
-/// The ring of `FRAMES` stereo frames, and what both of its sides know. A static of the board's.
+/// The ring of `FRAMES` stereo frames, a power of two, and what both of its sides know. A static of the board's.
 #[derive(Debug)]
 pub struct Pcm<const FRAMES: usize> {
     frames: [AtomicU32; FRAMES],
+    controls: Controls,
+}
 
+impl<const FRAMES: usize> Pcm<FRAMES> {
+    /// An empty ring, at full volume.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(FRAMES.is_power_of_two(), "totals wrap: the length of the ring must divide 2^32") };
+        Self { frames: [const { AtomicU32::new(0) }; FRAMES], controls: Controls::new() }
+    }
+
+    /// The output's side. There must be only one, ever.
+    #[must_use]
+    pub const fn feed(&self) -> Feed<'_, FRAMES> {
+        Feed { pcm: self, level: 0, fresh: true, sounding: false }
+    }
+
+    /// How often the sound broke off because frames came too late, counted once however long it lasted.
+    #[must_use]
+    pub fn underruns(&self) -> u32 {
+        self.controls.underruns()
+    }
+
+    pub(crate) const fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// Puts in as many of `frames` as there is room for; returns how many.
+    pub(crate) fn push(&self, frames: impl ExactSizeIterator<Item = Frame>) -> usize {
+        let Controls { written: total, discard_up_to, .. } = &self.controls;
+        let written = total.load(Relaxed);
+        let count = frames.len().min(self.room());
+        for (frame, place) in frames.take(count).zip(0_u32..) {
+            let index = written.wrapping_add(place) as usize % FRAMES;
+            if let Some(word) = self.frames.get(index) {
+                word.store(pack(frame), Relaxed);
+            }
+        }
+        total.store(written.wrapping_add(count as u32), Release);
+        if written.wrapping_sub(discard_up_to.load(Relaxed)) as usize > FRAMES {
+            // An old mark is moved along, so that it is not taken for a new one when the totals wrap.
+            discard_up_to.store(written.wrapping_sub(FRAMES as u32), Release);
+        }
+        count
+    }
+
+    /// Frames that can be pushed now.
+    pub(crate) fn room(&self) -> usize {
+        FRAMES - self.controls.unread() as usize
+    }
+}
+
+impl<const FRAMES: usize> Default for Pcm<FRAMES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the radio and the feed tell each other.
+#[derive(Debug)]
+pub(crate) struct Controls {
     // Written by the radio's task.
     written: AtomicU32,
     /// Frames before this total are not to be heard.
@@ -49,13 +109,9 @@ pub struct Pcm<const FRAMES: usize> {
     underruns: AtomicU32,
 }
 
-impl<const FRAMES: usize> Pcm<FRAMES> {
-    /// An empty ring, at full volume.
-    #[must_use]
-    pub const fn new() -> Self {
-        const { assert!(FRAMES.is_power_of_two(), "totals wrap: the length of the ring must divide 2^32") };
+impl Controls {
+    const fn new() -> Self {
         Self {
-            frames: [const { AtomicU32::new(0) }; FRAMES],
             written: AtomicU32::new(0),
             discard_up_to: AtomicU32::new(0),
             song_begin: AtomicU32::new(0),
@@ -68,14 +124,6 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         }
     }
 
-    /// The output's side. There must be only one, ever.
-    #[must_use]
-    pub const fn feed(&self) -> Feed<'_, FRAMES> {
-        Feed { pcm: self, level: 0, fresh: true, sounding: false }
-    }
-
-    // ── the radio's side ──
-
     /// A song of this rate begins with the next frame.
     pub(crate) fn begin_song(&self, rate: u32) {
         self.song_begin.store(self.written.load(Relaxed), Relaxed);
@@ -83,44 +131,21 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         self.finishing.store(false, Release);
     }
 
-    /// Puts in as many of `frames` as there is room for; returns how many.
-    pub(crate) fn push(&self, frames: impl ExactSizeIterator<Item = Frame>) -> usize {
-        let written = self.written.load(Relaxed);
-        let count = frames.len().min(self.room());
-        for (place, frame) in frames.take(count).enumerate() {
-            let index = written.wrapping_add(place as u32) as usize % FRAMES;
-            if let Some(word) = self.frames.get(index) {
-                word.store(pack(frame), Relaxed);
-            }
-        }
-        self.written.store(written.wrapping_add(count as u32), Release);
-        if written.wrapping_sub(self.discard_up_to.load(Relaxed)) as usize > FRAMES {
-            // An old mark is moved along, so that it is not taken for a new one when the totals wrap.
-            self.discard_up_to.store(written.wrapping_sub(FRAMES as u32), Release);
-        }
-        count
+    /// Frames in the ring, those included that were discarded.
+    fn unread(&self) -> u32 {
+        self.written.load(Relaxed).wrapping_sub(self.read.load(Acquire))
     }
 
-    /// Frames that can be pushed now.
-    pub(crate) fn room(&self) -> usize {
-        FRAMES - self.written.load(Relaxed).wrapping_sub(self.read.load(Acquire)) as usize
-    }
-
-    /// Frames pushed and not yet handed out.
-    #[must_use]
-    pub fn queued(&self) -> usize {
-        let written = self.written.load(Relaxed);
-        let unread = written.wrapping_sub(self.read.load(Acquire));
-        let undiscarded = written.wrapping_sub(self.discard_up_to.load(Relaxed));
-        unread.min(undiscarded) as usize
+    /// Frames pushed, and neither handed out nor discarded.
+    pub(crate) fn queued(&self) -> u32 {
+        let undiscarded = self.written.load(Relaxed).wrapping_sub(self.discard_up_to.load(Relaxed));
+        self.unread().min(undiscarded)
     }
 
     /// Frames of the current song handed out.
-    #[must_use]
-    pub fn position(&self) -> u32 {
-        let written = self.written.load(Relaxed);
-        let unread = written.wrapping_sub(self.read.load(Acquire));
-        written.wrapping_sub(self.song_begin.load(Relaxed)).saturating_sub(unread)
+    pub(crate) fn position(&self) -> u32 {
+        let pushed = self.written.load(Relaxed).wrapping_sub(self.song_begin.load(Relaxed));
+        pushed.saturating_sub(self.unread())
     }
 
     /// Nothing that was pushed and not handed out is heard any more.
@@ -140,8 +165,7 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
     }
 
     /// Whether it is paused.
-    #[must_use]
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.paused.load(Relaxed)
     }
 
@@ -152,16 +176,9 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         self.gain.store((u64::from(UNITY) * percent.pow(3) / 1_000_000) as u32, Release);
     }
 
-    /// How often the sound broke off because frames came too late, counted once however long it lasted.
-    #[must_use]
-    pub fn underruns(&self) -> u32 {
+    /// See [`Pcm::underruns`].
+    pub(crate) fn underruns(&self) -> u32 {
         self.underruns.load(Relaxed)
-    }
-}
-
-impl<const FRAMES: usize> Default for Pcm<FRAMES> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -192,11 +209,12 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
     }
 
     fn skip_discarded(&mut self) {
-        let discard_up_to = self.pcm.discard_up_to.load(Acquire);
-        let written = self.pcm.written.load(Acquire);
-        let unread = written.wrapping_sub(self.pcm.read.load(Relaxed));
+        let Controls { discard_up_to, written, read, .. } = &self.pcm.controls;
+        let discard_up_to = discard_up_to.load(Acquire);
+        let written = written.load(Acquire);
+        let unread = written.wrapping_sub(read.load(Relaxed));
         if written.wrapping_sub(discard_up_to) < unread {
-            self.pcm.read.store(discard_up_to, Release);
+            read.store(discard_up_to, Release);
             self.fresh = true;
             self.sounding = false;
         }
@@ -204,7 +222,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
 
     /// Moves frames from the ring to the front of `out`, at the level they are to be heard. Returns how many.
     fn take(&mut self, out: &mut [Frame]) -> usize {
-        let pcm = self.pcm;
+        let pcm = &self.pcm.controls;
         let is_finishing = pcm.finishing.load(Acquire); // first: what was pushed before it was set is then seen too
         let read = pcm.read.load(Relaxed);
         let available = pcm.written.load(Acquire).wrapping_sub(read) as usize;
@@ -225,7 +243,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
             self.fresh = false;
             self.level = step_towards(self.level, wanted, ramp_step);
             let place = read.wrapping_add(index) as usize % FRAMES;
-            let word = pcm.frames.get(place).map_or(0, |word| word.load(Relaxed));
+            let word = self.pcm.frames.get(place).map_or(0, |word| word.load(Relaxed));
             *frame = scale(unpack(word), self.level);
             filled += 1;
         }
@@ -235,7 +253,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
 
     /// Counts an underrun, if a period of which `filled` of `wanted` frames were music was one.
     fn account(&mut self, filled: usize, wanted: usize) {
-        let pcm = self.pcm;
+        let pcm = &self.pcm.controls;
         let is_whole = filled == wanted;
         let is_expected = !pcm.paused.load(Relaxed) && !pcm.finishing.load(Relaxed);
         if self.sounding && !is_whole && is_expected {

@@ -27,33 +27,33 @@ fn fill(feed: &mut Feed<'_, 256>, count: usize) -> Vec<Frame> {
 fn what_goes_in_comes_out_bit_for_bit() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     let frames = [[i16::MIN, i16::MAX], [-1, 1], [0, -2]];
     for _ in 0..200 {
         assert_eq!(push(&pcm, &frames), 3);
         assert_eq!(fill(&mut feed, 3), frames);
     }
-    assert_eq!((pcm.position(), pcm.queued(), pcm.underruns()), (600, 0, 0));
+    assert_eq!((pcm.controls.position(), pcm.controls.queued(), pcm.underruns()), (600, 0, 0));
 }
 
 #[test]
 fn no_more_goes_in_than_there_is_room_for() {
     let pcm = Pcm::<256>::new();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     assert_eq!(push(&pcm, &ramp(1, 300)), 256);
-    assert_eq!((pcm.room(), pcm.queued()), (0, 256));
+    assert_eq!((pcm.room(), pcm.controls.queued()), (0, 256));
     assert_eq!(fill(&mut pcm.feed(), 100), ramp(1, 100));
-    assert_eq!((pcm.room(), pcm.queued()), (100, 156));
+    assert_eq!((pcm.room(), pcm.controls.queued()), (100, 156));
 }
 
 #[test]
 fn sound_begins_with_a_whole_period_or_with_all_there_is() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     push(&pcm, &ramp(1, 9));
     assert_eq!(fill(&mut feed, 10), NOTHING);
-    pcm.finish();
+    pcm.controls.finish();
     assert_eq!(fill(&mut feed, 10), ramp(1, 9));
     assert_eq!(pcm.underruns(), 0);
 }
@@ -62,7 +62,7 @@ fn sound_begins_with_a_whole_period_or_with_all_there_is() {
 fn running_short_in_mid_song_counts_once_however_long_it_lasts() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     push(&pcm, &ramp(1, 15));
     assert_eq!(fill(&mut feed, 10).len(), 10);
     assert_eq!(fill(&mut feed, 10).len(), 5);
@@ -77,46 +77,46 @@ fn running_short_in_mid_song_counts_once_however_long_it_lasts() {
 fn what_was_discarded_is_never_heard_and_the_next_frame_at_once_and_at_full_level() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     push(&pcm, &ramp(1, 200));
     assert_eq!(fill(&mut feed, 10), ramp(1, 10));
-    pcm.discard();
-    assert_eq!(pcm.queued(), 0);
+    pcm.controls.discard();
+    assert_eq!(pcm.controls.queued(), 0);
     assert_eq!(fill(&mut feed, 10), NOTHING);
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     push(&pcm, &ramp(1_000, 10));
     assert_eq!(fill(&mut feed, 10), ramp(1_000, 10));
-    assert_eq!((pcm.position(), pcm.underruns()), (10, 0));
+    assert_eq!((pcm.controls.position(), pcm.underruns()), (10, 0));
 }
 
 #[test]
 fn a_pause_fades_out_and_in_and_loses_no_frame() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     push(&pcm, &[[10_000, 10_000]; 250]);
     assert_eq!(fill(&mut feed, 10), [[10_000; 2]; 10]);
-    pcm.set_paused(true);
+    pcm.controls.set_paused(true);
     let faded = fill(&mut feed, 60);
     assert_eq!(faded.len(), 41, "5 ms, and what is left of a step");
     assert!(faded.windows(2).all(|pair| pair[1][0] < pair[0][0]));
     assert_eq!(fill(&mut feed, 60), NOTHING);
-    assert_eq!((pcm.position(), pcm.underruns()), (51, 0));
-    pcm.set_paused(false);
+    assert_eq!((pcm.controls.position(), pcm.underruns()), (51, 0));
+    pcm.controls.set_paused(false);
     let risen = fill(&mut feed, 60);
     assert!(risen[..41].windows(2).all(|pair| pair[1][0] > pair[0][0]));
     assert_eq!(risen[41..], [[10_000; 2]; 19]);
-    assert_eq!(pcm.position(), 111);
+    assert_eq!(pcm.controls.position(), 111);
 }
 
 #[test]
 fn volume_is_cubic_and_exact_at_the_top() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.begin_song(RATE);
+    pcm.controls.begin_song(RATE);
     for (percent, expected) in [(100, [16_000, -16_000]), (50, [2_000, -2_000]), (0, [0, 0]), (200, [16_000, -16_000])] {
         assert_eq!(fill(&mut feed, 5), NOTHING, "after silence there is nothing to fade from");
-        pcm.set_volume(percent);
+        pcm.controls.set_volume(percent);
         push(&pcm, &[[16_000, -16_000]; 5]);
         assert_eq!(fill(&mut feed, 5), [expected; 5], "{percent} %");
     }
@@ -128,13 +128,13 @@ fn totals_wrap_unnoticed() {
     let mut feed = pcm.feed();
     for mark in [0, u32::MAX - 100, 1 << 31, (1 << 31) + 100] {
         // As if so many frames had been played since the last discard.
-        pcm.written.store(mark, Relaxed);
-        pcm.read.store(mark, Relaxed);
-        pcm.begin_song(RATE);
+        pcm.controls.written.store(mark, Relaxed);
+        pcm.controls.read.store(mark, Relaxed);
+        pcm.controls.begin_song(RATE);
         for round in 0..3 {
             assert_eq!(push(&pcm, &ramp(round, 200)), 200);
             assert_eq!(fill(&mut feed, 200), ramp(round, 200), "{mark} {round}");
         }
-        assert_eq!((pcm.position(), pcm.queued()), (600, 0));
+        assert_eq!((pcm.controls.position(), pcm.controls.queued()), (600, 0));
     }
 }

@@ -1,0 +1,231 @@
+//! Compressed bytes on their way from the network to the decoder: the jitter buffer.
+//!
+//! ```text
+//!   ┌────────┬───────────────────────┬─────────────────┬──────┐
+//!   │ (gone) │ the song that is heard│ one that follows│ room │   storage
+//!   └────────┴───────────────────────┴─────────────────┴──────┘
+//!            begin                                     end
+//! ```
+//!
+//! The bytes lie in one piece, so the decoder reads them where they are. When there is no room behind them they are
+//! moved to the front; as an eighth of the storage is never promised to the server, that is seven bytes moved for every
+//! byte received at the worst.
+//!
+//! Bounded without a check of its own: the session machine ends a connection that sends more than was granted.
+
+use heapless::Deque;
+use trill_proto::message::Started;
+
+use crate::wish::{Ticket, Wish};
+
+/// A song of which there are bytes in the buffer, or will be.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    pub(crate) wish: Wish,
+    pub(crate) started: Started,
+    /// Bytes that have come, over all connections.
+    pub(crate) received: u64,
+    /// Bytes of it in the buffer.
+    pub(crate) buffered: usize,
+    /// No more will come.
+    pub(crate) is_over: bool,
+}
+
+/// Songs in the buffer at once: the one heard, and one that joins it.
+const TRACKS: usize = 2;
+
+/// The songs that are here, the first being heard.
+#[derive(Debug)]
+pub(crate) struct Buffer<'m> {
+    storage: &'m mut [u8],
+    begin: usize,
+    end: usize,
+    tracks: Deque<Track, TRACKS>,
+}
+
+impl<'m> Buffer<'m> {
+    pub(crate) const fn new(storage: &'m mut [u8]) -> Self {
+        Self { storage, begin: 0, end: 0, tracks: Deque::new() }
+    }
+
+    /// Bytes it may be asked to hold.
+    pub(crate) const fn capacity(&self) -> usize {
+        self.storage.len() - self.storage.len() / 8
+    }
+
+    /// Bytes it holds.
+    pub(crate) const fn len(&self) -> usize {
+        self.end - self.begin
+    }
+
+    // ── network side ──
+
+    /// A song begins to arrive, in place of all that is here.
+    pub(crate) fn switch_to(&mut self, wish: Wish, started: Started) {
+        self.clear();
+        self.follow_with(wish, started);
+    }
+
+    /// A song begins to arrive, after the one that is here. One may be waiting at a time.
+    pub(crate) fn follow_with(&mut self, wish: Wish, started: Started) {
+        let is_over = started.position >= started.size_bytes;
+        let track = Track { wish, started, received: 0, buffered: 0, is_over };
+        // One that has no place is never asked for: see `is_followed`.
+        let _ = self.tracks.push_back(track);
+    }
+
+    /// The next bytes of the last song.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.end + bytes.len() > self.storage.len() {
+            self.storage.copy_within(self.begin..self.end, 0);
+            self.end -= self.begin;
+            self.begin = 0;
+        }
+        let (Some(room), Some(track)) = (self.storage.get_mut(self.end..self.end + bytes.len()), self.tracks.back_mut())
+        else {
+            return;
+        };
+        room.copy_from_slice(bytes);
+        self.end += bytes.len();
+        track.buffered += bytes.len();
+        track.received += bytes.len() as u64;
+        track.is_over |= track.started.position + track.received >= track.started.size_bytes;
+    }
+
+    /// No more will come of the last song.
+    pub(crate) fn end(&mut self) {
+        if let Some(track) = self.tracks.back_mut() {
+            track.is_over = true;
+        }
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.tracks.clear();
+        (self.begin, self.end) = (0, 0);
+    }
+
+    /// The song that arrives, or arrived last.
+    pub(crate) fn last(&self) -> Option<&Track> {
+        self.tracks.back()
+    }
+
+    /// The songs that are here, in the order in which they are heard.
+    pub(crate) fn tracks(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter()
+    }
+
+    /// The song of this ticket.
+    pub(crate) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.wish.ticket == ticket)
+    }
+
+    // ── player's side ──
+
+    /// The song that is heard.
+    pub(crate) fn first(&self) -> Option<&Track> {
+        self.tracks.front()
+    }
+
+    /// Whether another song is here to be heard after the first.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.tracks.len() > 1
+    }
+
+    /// The bytes of the first song.
+    pub(crate) fn front(&self) -> &[u8] {
+        let buffered = self.tracks.front().map_or(0, |track| track.buffered);
+        self.storage.get(self.begin..self.begin + buffered).unwrap_or_default()
+    }
+
+    /// The first `count` bytes are not needed any more.
+    pub(crate) fn consume(&mut self, count: usize) {
+        if let Some(track) = self.tracks.front_mut() {
+            let count = count.min(track.buffered);
+            track.buffered -= count;
+            self.begin += count;
+        }
+    }
+
+    /// The first song was heard: drops what is left of it. Returns how many bytes that were.
+    pub(crate) fn finish(&mut self) -> usize {
+        let rest = self.tracks.pop_front().map_or(0, |track| track.buffered);
+        self.begin += rest;
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wish::Join;
+    use trill_proto::ids::SongId;
+
+    fn wish(ticket: u32) -> Wish {
+        Wish {
+            ticket: Ticket(ticket),
+            song: SongId(1),
+            last: SongId(1),
+            at_ms: 0,
+            content_tag: 0,
+            join: Join::Switch,
+            keeps_pause: false,
+            is_announced: false,
+            asked: None,
+        }
+    }
+
+    fn started(size_bytes: u64) -> Started {
+        Started { size_bytes, ..Started::default() }
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_however_often_it_is_moved() {
+        let mut storage = [0xa5; 64];
+        let mut buffer = Buffer::new(&mut storage);
+        buffer.switch_to(wish(1), started(10_000));
+        let mut next_in = 0_u8;
+        let mut next_out = 0_u8;
+        for step in 0..1_000 {
+            let bytes: heapless::Vec<u8, 64> =
+                (0..(buffer.capacity() - buffer.len()).min(step % 13 + 1)).map(|i| next_in.wrapping_add(i as u8)).collect();
+            next_in = next_in.wrapping_add(bytes.len() as u8);
+            buffer.push(&bytes);
+            let count = buffer.len().min(step % 11);
+            for byte in &buffer.front()[..count] {
+                assert_eq!(*byte, next_out);
+                next_out = next_out.wrapping_add(1);
+            }
+            buffer.consume(count);
+        }
+    }
+
+    #[test]
+    fn songs_that_join_are_kept_apart() {
+        let mut storage = [0; 64];
+        let mut buffer = Buffer::new(&mut storage);
+        buffer.switch_to(wish(1), started(5));
+        buffer.push(&[1; 5]);
+        assert!(buffer.last().unwrap().is_over && !buffer.is_followed());
+        buffer.follow_with(wish(2), started(100));
+        buffer.push(&[2; 10]);
+        assert_eq!((buffer.front(), buffer.len(), buffer.is_followed()), (&[1; 5][..], 15, true));
+        buffer.consume(3);
+        assert_eq!(buffer.finish(), 2);
+        assert_eq!((buffer.front(), buffer.first().unwrap().wish.ticket), (&[2; 10][..], Ticket(2)));
+        buffer.switch_to(wish(3), started(0));
+        assert_eq!((buffer.len(), buffer.front()), (0, &[][..]));
+        assert!(buffer.first().unwrap().is_over, "a song without audio is over at once");
+    }
+
+    #[test]
+    fn bytes_of_no_song_are_dropped() {
+        let mut storage = [0; 16];
+        let mut buffer = Buffer::new(&mut storage);
+        buffer.push(&[1; 4]);
+        buffer.push(&[1; 400]);
+        assert_eq!(buffer.len(), 0);
+        buffer.consume(4);
+        assert_eq!(buffer.finish(), 0);
+    }
+}

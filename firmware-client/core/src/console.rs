@@ -1,0 +1,133 @@
+//! The serial console: a line is typed, something is told.
+
+use core::time::Duration;
+
+use embassy_futures::select::{Either, select};
+use embedded_io_async::{Read, Write};
+use trill_proto::command;
+
+use crate::board::{Clock, Commands};
+use crate::line::{Line, Typed};
+use crate::radio::Shared;
+use crate::server::Server;
+
+const PROMPT: &[u8] = b"> ";
+
+/// Returns to the beginning of the line and erases it (ECMA-48: CR, EL).
+const ERASE: &[u8] = b"\r\x1b[K";
+
+/// A console that was unplugged is looked at again after this.
+const UNPLUGGED: Duration = Duration::from_secs(1);
+
+/// Bytes written at once.
+const OUTPUT_BYTES: usize = 64;
+
+/// The console's side of the radio.
+pub(crate) struct Console<'r, 'm, C, I, O, X> {
+    pub(crate) shared: &'r Shared<'m>,
+    pub(crate) clock: &'r C,
+    pub(crate) input: I,
+    pub(crate) output: O,
+    pub(crate) commands: X,
+    pub(crate) line: Line,
+}
+
+impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
+    /// Reads and shows lines for ever.
+    pub(crate) async fn run(&mut self) -> ! {
+        self.write(PROMPT).await;
+        loop {
+            self.show().await;
+            let mut typed = [0; 16];
+            match select(self.input.read(&mut typed), self.shared.console.wait()).await {
+                Either::First(Ok(count)) if count > 0 => self.take(typed.get(..count).unwrap_or_default()).await,
+                Either::First(_) => self.clock.wait(UNPLUGGED).await,
+                Either::Second(()) => {}
+            }
+        }
+    }
+
+    async fn take(&mut self, typed: &[u8]) {
+        for byte in typed {
+            match self.line.take(*byte) {
+                Typed::Nothing => {}
+                Typed::Shown => self.write(core::slice::from_ref(byte)).await,
+                Typed::Erased => self.write(b"\x08 \x08").await,
+                Typed::Cleared => {
+                    self.write(ERASE).await;
+                    self.write(PROMPT).await;
+                }
+                Typed::Full => self.write(b"\x07").await,
+                Typed::Whole => {
+                    self.write(b"\r\n").await;
+                    self.execute();
+                    self.line.clear();
+                    // Before the next line, so that there is room for what that has to tell.
+                    if !self.show().await {
+                        self.write(PROMPT).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn execute(&mut self) {
+        let Self { shared, clock, commands, line, .. } = self;
+        let text = line.text().trim();
+        shared.with(|state| {
+            let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
+            if name.eq_ignore_ascii_case("server") {
+                match argument.trim().parse::<Server>() {
+                    Ok(server) => state.change_server(server),
+                    Err(error) => state.screen.line(format_args!("{error}: server attic:7455")),
+                }
+            } else if !commands.run(text, &mut |answer| state.screen.line(answer)) {
+                match command::parse(text) {
+                    Ok(Some(command)) => state.execute(clock.now(), command),
+                    Ok(None) => {}
+                    Err(error) => state.screen.line(format_args!("{error}")),
+                }
+            }
+        });
+    }
+
+    /// Writes what waits to be told, above the line that is being typed. Returns whether there was something.
+    async fn show(&mut self) -> bool {
+        let mut output = [0; OUTPUT_BYTES];
+        let mut is_first = true;
+        loop {
+            let count = self.shared.with(|state| {
+                let count = state.screen.take(&mut output).len();
+                // Now there is room for the next answer.
+                state.calls.network |= count == 0 && state.waits_for_room();
+                count
+            });
+            if count == 0 {
+                break;
+            }
+            if core::mem::take(&mut is_first) {
+                self.write(ERASE).await;
+            }
+            for piece in output.get(..count).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+                match piece.strip_suffix(b"\n") {
+                    Some(line) => {
+                        self.write(line).await;
+                        self.write(b"\r\n").await;
+                    }
+                    None => self.write(piece).await,
+                }
+            }
+        }
+        if !is_first {
+            self.write(PROMPT).await;
+            let Self { output, line, .. } = self;
+            let _ = output.write_all(line.text().as_bytes()).await;
+        }
+        !is_first
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        // Nobody reads an unplugged console.
+        let _ = self.output.write_all(bytes).await;
+    }
+}

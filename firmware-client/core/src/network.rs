@@ -1,0 +1,204 @@
+//! Keeps a connection to the server.
+
+use core::time::Duration;
+
+use embassy_futures::select::{Either, Either3, select, select3};
+use embedded_io_async::{Read, Write};
+use trill_proto::limits::HELLO_DEADLINE;
+use trill_proto::session::client::Identity;
+
+use crate::board::{Clock, ConnectError, Network};
+use crate::radio::Shared;
+use crate::server::Server;
+use crate::state::Loss;
+
+/// How long an attempt to connect may take, and a server to say its first word.
+const PATIENCE: Duration = HELLO_DEADLINE;
+
+/// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Before the first new attempt when a connection breaks: a network that changed is often back at once, and the buffer is
+/// being played empty.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
+/// Before the second; doubled with every further one, up to the last.
+const SECOND_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(3);
+
+/// Bytes that the machine says at once, at most.
+const OUTPUT_BYTES: usize = 384;
+
+/// Everything about connections.
+pub(crate) struct Link<'r, 'm, C, N> {
+    pub(crate) shared: &'r Shared<'m>,
+    pub(crate) clock: &'r C,
+    pub(crate) network: N,
+    pub(crate) identity: Identity<'static>,
+    /// What was read from the socket.
+    pub(crate) input: &'m mut [u8],
+    pub(crate) backoff: Backoff,
+}
+
+impl<C: Clock, N: Network> Link<'_, '_, C, N> {
+    /// Connects, again and again, for ever.
+    pub(crate) async fn run(&mut self) -> ! {
+        let mut told = None;
+        loop {
+            let server = self.shared.with(|state| state.server.clone());
+            let loss = self.attempt(&server).await;
+            let is_left = self.shared.with(|state| {
+                let was_open = state.was_open();
+                if was_open {
+                    self.backoff.reset();
+                }
+                if !state.is_leaving() {
+                    state.on_loss(loss, was_open || told != Some(loss));
+                }
+                state.on_disconnected();
+                state.is_leaving() || state.server != server
+            });
+            told = Some(loss);
+            if is_left {
+                self.backoff.reset();
+                told = None;
+                continue;
+            }
+            let wait = self.clock.wait(self.backoff.next());
+            // Another server is tried at once.
+            let _ = select(wait, self.until_left(&server)).await;
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn attempt(&mut self, server: &Server) -> Loss {
+        let Self { shared, clock, network, identity, input, .. } = self;
+        let left = until_left(shared, server);
+        let connecting = network.connect(server.host(), server.port());
+        let mut socket = match select3(connecting, clock.wait(PATIENCE), left).await {
+            Either3::First(Ok(socket)) => socket,
+            Either3::First(Err(error)) => return Loss::Unreachable(error),
+            Either3::Second(()) => return Loss::Unreachable(ConnectError::TimedOut),
+            Either3::Third(()) => return Loss::Broken,
+        };
+        shared.with(|state| state.on_connected(clock.now(), identity));
+        let loss = converse(shared, *clock, &mut socket, input).await;
+        // What the machine has to say at the end: why it goes, mostly. A server that is gone does not hear it.
+        let _ = say(shared, *clock, &mut socket).await;
+        let _ = select(socket.flush(), clock.wait(FIRST_RETRY)).await;
+        loss
+    }
+
+    async fn until_left(&self, server: &Server) {
+        until_left(self.shared, server).await;
+    }
+}
+
+/// Waits until another server is wanted.
+async fn until_left(shared: &Shared<'_>, server: &Server) {
+    while shared.with(|state| state.server == *server && !state.is_leaving()) {
+        shared.network.wait().await;
+    }
+}
+
+/// Says and hears what there is, until the connection is over.
+async fn converse<C: Clock, S: Read + Write>(
+    shared: &Shared<'_>,
+    clock: &C,
+    socket: &mut S,
+    input: &mut [u8],
+) -> Loss {
+    let welcome_deadline = clock.now() + PATIENCE;
+    loop {
+        if let Err(loss) = say(shared, clock, socket).await {
+            return loss;
+        }
+        if shared.with(|state| state.is_closed()) {
+            return Loss::Told;
+        }
+        let deadline = shared.with(|state| {
+            let timeout = state.poll_timeout();
+            if state.is_open() { timeout } else { timeout.map(|at| at.min(welcome_deadline)) }
+        });
+        let deadline = deadline.unwrap_or(welcome_deadline);
+        let heard = match select3(socket.read(input), clock.wait_until(deadline), shared.network.wait()).await {
+            Either3::First(Ok(0) | Err(_)) => return Loss::Broken,
+            Either3::First(Ok(count)) => {
+                let bytes = input.get(..count).unwrap_or_default();
+                shared.with(|state| state.take(clock.now(), bytes))
+            }
+            Either3::Second(()) if !shared.with(|state| state.is_open()) && clock.now() >= welcome_deadline => {
+                return Loss::Unreachable(ConnectError::TimedOut);
+            }
+            Either3::Second(()) => shared.with(|state| state.handle_timeout(clock.now())),
+            Either3::Third(()) => Ok(()),
+        };
+        if let Err(error) = heard {
+            return Loss::Session(error);
+        }
+    }
+}
+
+/// Writes all that is to be said now.
+async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S) -> Result<(), Loss> {
+    let mut output = [0; OUTPUT_BYTES];
+    loop {
+        let count = shared.with(|state| state.transmit(clock.now(), &mut output).len());
+        if count == 0 {
+            return Ok(());
+        }
+        let bytes = output.get(..count).unwrap_or_default();
+        match select(socket.write_all(bytes), clock.wait(WRITE_TIMEOUT)).await {
+            Either::First(Ok(())) => {}
+            Either::First(Err(_)) | Either::Second(()) => return Err(Loss::Broken),
+        }
+    }
+}
+
+/// How long to wait before the next attempt: the longer, the more have failed; never exactly as long as others wait
+/// that lost the same server.
+pub(crate) struct Backoff {
+    failures: u32,
+    random: u32,
+}
+
+impl Backoff {
+    /// `seed` differs from board to board.
+    pub(crate) fn new(seed: u32) -> Self {
+        Self { failures: 0, random: seed | 1 }
+    }
+
+    const fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    fn next(&mut self) -> Duration {
+        let span = match self.failures {
+            0 => FIRST_RETRY,
+            failures => (SECOND_RETRY * 2_u32.pow(failures.min(8) - 1)).min(LAST_RETRY),
+        };
+        self.failures += 1;
+        // xorshift32 (Marsaglia, "Xorshift RNGs", 2003).
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        span * 3 / 4 + span / 2 * (self.random >> 16) / (1 << 16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_become_rarer_and_no_two_boards_try_together() {
+        let mut one = Backoff::new(1);
+        let mut other = Backoff::new(2);
+        let spans: [Duration; 8] = core::array::from_fn(|_| one.next());
+        assert!(spans[0] <= FIRST_RETRY * 5 / 4 && spans[1] >= SECOND_RETRY * 3 / 4);
+        assert!(spans[7] >= LAST_RETRY * 3 / 4 && spans[7] <= LAST_RETRY * 5 / 4);
+        assert!(spans.iter().any(|span| *span != other.next()));
+        one.reset();
+        assert!(one.next() <= FIRST_RETRY * 5 / 4);
+    }
+}

@@ -1,0 +1,248 @@
+//! From compressed bytes to sound: decodes a frame whenever there is room for it.
+
+use core::ops::Range;
+use core::time::Duration;
+
+use trill_decoder::{Decoder, PCM_SAMPLES, Step as Decoded};
+use trill_proto::message::Started;
+use trill_proto::playback::{Playback, Step, Supply};
+use trill_proto::time::Instant;
+
+use crate::board::Audio;
+use crate::buffer::Track;
+use crate::pcm::{Frame, Pcm};
+use crate::state::State;
+use crate::wish::{Join, Ticket};
+
+/// How often to look whether the ring has run dry, or out, when nothing else is due.
+const POLL: Duration = Duration::from_millis(5);
+
+/// A quarter of the ring is worth decoding for.
+const WORTH_WAITING_FOR: usize = 4;
+
+/// When the player has something to do again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// At once, after others had their turn.
+    Now,
+    /// After so long, or when something comes.
+    After(Duration),
+    /// When something comes.
+    Idle,
+}
+
+/// The decoder and what it is doing.
+pub(crate) struct Player<'m, A, const FRAMES: usize> {
+    decoder: &'m mut Decoder,
+    /// The samples of the frame decoded last.
+    samples: &'m mut [i16; PCM_SAMPLES],
+    /// Which of its frames are still to be put into the ring, and the channels of each.
+    unheard: Range<usize>,
+    channels: usize,
+    pcm: &'m Pcm<FRAMES>,
+    audio: A,
+    /// The rate for which the output is set.
+    rate: u32,
+    song: Option<Song>,
+}
+
+/// The song at hand.
+struct Song {
+    ticket: Ticket,
+    playback: Playback,
+    /// Its rate, as its frames say; 0 until the first.
+    rate: u32,
+    /// Nothing of it was put into the ring.
+    is_silent: bool,
+    /// It plays at a rate that the output does not.
+    is_unplayable: bool,
+    asked: Option<Instant>,
+}
+
+impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
+    pub(crate) const fn new(
+        decoder: &'m mut Decoder,
+        samples: &'m mut [i16; PCM_SAMPLES],
+        pcm: &'m Pcm<FRAMES>,
+        audio: A,
+    ) -> Self {
+        Self { decoder, samples, unheard: 0..0, channels: 2, pcm, audio, rate: 0, song: None }
+    }
+
+    /// Does the next thing there is to do.
+    pub(crate) fn advance(&mut self, now: Instant, state: &mut State<'_>) -> Next {
+        let Some(track) = state.buffer.first() else {
+            self.song = None;
+            return Next::Idle;
+        };
+        if self.song.as_ref().is_none_or(|song| song.ticket != track.wish.ticket) {
+            self.begin(&track.clone(), state);
+            return Next::Now;
+        }
+        if !self.unheard.is_empty() {
+            return self.push();
+        }
+        match self.next_step(now, state) {
+            Step::Wait => self.wait(state),
+            Step::Decode => self.decode(now, state),
+            Step::Drain => self.drain(state),
+        }
+    }
+
+    fn begin(&mut self, track: &Track, state: &mut State<'_>) {
+        self.decoder.reset();
+        self.unheard = 0..0;
+        let started = &track.started;
+        self.song = Some(Song {
+            ticket: track.wish.ticket,
+            playback: Playback::new(started),
+            rate: 0,
+            is_silent: true,
+            is_unplayable: false,
+            asked: track.wish.asked,
+        });
+        state.count_from(first_heard(started));
+        state.on_began(track.wish.ticket);
+        if track.wish.join == Join::Switch {
+            // The position shown is that of this song at once.
+            self.pcm.controls().begin_song(started.rate);
+        }
+    }
+
+    fn next_step(&mut self, now: Instant, state: &mut State<'_>) -> Step {
+        let (Some(song), Some(track)) = (&mut self.song, state.buffer.first()) else { return Step::Wait };
+        if track.is_over {
+            // Perhaps before its time: then what is here is all there is.
+            song.playback.on_ended(track.received);
+        }
+        let (delivery_rate, round_trip) = state.delivery(now);
+        let supply = Supply {
+            buffered: track.buffered,
+            received: track.received,
+            capacity: state.buffer.capacity(),
+            delivery_rate,
+            round_trip,
+        };
+        let step = song.playback.next_step(&supply);
+        state.show_buffering(song.playback.is_buffering());
+        step
+    }
+
+    fn wait(&mut self, state: &State<'_>) -> Next {
+        let Some(song) = &mut self.song else { return Next::Idle };
+        if self.pcm.controls().queued() == 0 && !state.is_paused() {
+            song.playback.on_dry();
+        }
+        if song.playback.is_buffering() { Next::Idle } else { Next::After(POLL) }
+    }
+
+    fn decode(&mut self, now: Instant, state: &mut State<'_>) -> Next {
+        let Some(song) = &mut self.song else { return Next::Idle };
+        let at_end = state.buffer.first().is_some_and(|track| track.is_over);
+        let frame = match self.decoder.decode(state.buffer.front(), at_end, self.samples) {
+            Decoded::Frame(frame) => frame,
+            Decoded::Junk { consumed } => {
+                state.consume(consumed);
+                return Next::Now;
+            }
+            // Not after `next_step` found enough.
+            Decoded::NeedMore => return Next::Idle,
+        };
+        if song.rate != frame.rate && self.pcm.controls().queued() > 0 && self.rate != frame.rate {
+            // What is in the ring is of another rate: the frame is decoded again when it was heard.
+            self.decoder.reset();
+            self.pcm.controls().finish();
+            return Next::After(POLL);
+        }
+        state.consume(frame.consumed);
+        self.channels = frame.channels.into();
+        if let Some(missing) = self.samples.get_mut(frame.samples * self.channels..frame.nominal_samples * self.channels) {
+            // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
+            missing.fill(0);
+        }
+        let begins = song.playback.next_sample();
+        self.unheard = song.playback.on_frame(frame.nominal_samples, frame.nominal_samples);
+        if self.unheard.is_empty() {
+            return Next::Now;
+        }
+        if song.rate != frame.rate {
+            song.rate = frame.rate;
+            state.count_from(begins + self.unheard.start as u64);
+            self.begin_sound(frame.rate, state);
+        }
+        self.report_first_sample(now, state);
+        Next::Now
+    }
+
+    /// The song's first frame is about to go into the ring, or its first at another rate.
+    fn begin_sound(&mut self, rate: u32, state: &mut State<'_>) {
+        let is_set = self.rate == rate || self.audio.set_rate(rate).is_ok();
+        if is_set {
+            self.rate = rate;
+        } else {
+            state.on_unplayable(format_args!("has {rate} Hz, at which this board cannot play"));
+        }
+        if let Some(song) = &mut self.song {
+            song.is_unplayable = !is_set;
+        }
+        self.pcm.controls().begin_song(rate);
+    }
+
+    fn report_first_sample(&mut self, now: Instant, state: &mut State<'_>) {
+        let Some(song) = &mut self.song else { return };
+        if song.is_unplayable {
+            self.unheard = 0..0;
+            return;
+        }
+        song.is_silent = false;
+        if let Some(asked) = song.asked.take() {
+            state.on_sounded(now.saturating_since(asked));
+        }
+    }
+
+    /// Puts what was decoded into the ring, as far as there is room.
+    fn push(&mut self) -> Next {
+        let Range { start, end } = self.unheard;
+        let channels = self.channels;
+        let samples = self.samples.get(start * channels..end * channels).unwrap_or_default();
+        let frames = samples.chunks_exact(channels).map(|frame| -> Frame {
+            match *frame {
+                [left, right] => [left, right],
+                [both] => [both, both],
+                _ => [0, 0],
+            }
+        });
+        self.unheard.start += self.pcm.push(frames);
+        if self.unheard.is_empty() {
+            return Next::Now;
+        }
+        let wanted = self.unheard.len().min(FRAMES / WORTH_WAITING_FOR);
+        let missing = wanted.saturating_sub(self.pcm.room()) as u64;
+        Next::After(Duration::from_micros(missing * 1_000_000 / u64::from(self.rate.max(1))))
+    }
+
+    /// Lets the end be heard, unless another song joins it.
+    fn drain(&mut self, state: &mut State<'_>) -> Next {
+        let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
+        if !state.buffer.is_followed() {
+            self.pcm.controls().finish();
+            if self.pcm.controls().queued() > 0 {
+                return Next::After(POLL);
+            }
+        }
+        if is_silent && state.buffer.first().is_some_and(|track| track.received > 0 && self.is_all_wanted(track)) {
+            state.on_unplayable(format_args!("is no MP3 that can be decoded"));
+        }
+        state.finish();
+        Next::Now
+    }
+
+    /// Whether something of a song should have been heard.
+    fn is_all_wanted(&self, track: &Track) -> bool {
+        first_heard(&track.started) < track.started.end_sample
+    }
+}
+
+fn first_heard(started: &Started) -> u64 {
+    started.first_sample.saturating_add(u64::from(started.discard))
+}

@@ -1,0 +1,377 @@
+//! What the parts of the radio share, and everything that is decided about it.
+//!
+//! ```text
+//!   console: execute ──▶ ┌────────────────────────────────┐ ◀── player: what is in the buffer, how far it is
+//!                        │ what is wanted, and under which │
+//!   network: take    ──▶ │ request it was asked for        │ ──▶ screen, buffer, session machine
+//!                        └────────────────────────────────┘
+//! ```
+//!
+//! Whatever is to come from the server is written down here as *wanted*: songs to play, the song that follows, a list,
+//! a title. Beside it stands the request under which it was asked for, if it was. [`State::ask`] asks for what has no
+//! request. When a connection is lost, only the requests are forgotten: what was wanted still is, so on the next
+//! connection the same few lines resume the music, go on with the list and look the title up again.
+
+mod commands;
+mod news;
+mod report;
+
+pub(crate) use news::Loss;
+
+use core::time::Duration;
+
+use heapless::{Deque, Vec};
+use trill_proto::error::SessionError;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::message::{GoodbyeReason, Start};
+use trill_proto::session::Busy;
+use trill_proto::session::client::{Client, Identity, PlayRequest};
+use trill_proto::time::Instant;
+
+use crate::buffer::Buffer;
+use crate::pcm::Controls;
+use crate::screen::Screen;
+use crate::server::Server;
+use crate::wish::{Join, Ticket, Wish};
+
+/// Largest control payload that a board takes, in bytes: a song with its texts, cut by the server where they are longer.
+pub(crate) const CONTROL_BYTES: usize = 512;
+
+/// Room on the screen for one song of a list: its texts fill at most the control payload, and its number and length are
+/// short.
+pub(crate) const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
+
+/// Songs that were asked for and have not started: one less than the session machine takes, for the one that goes on
+/// after a connection was lost is asked for too.
+const PLAYS: usize = 3;
+
+/// Questions that wait for an answer.
+const QUESTIONS: usize = 4;
+
+/// Something to be told on the screen.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    /// All songs from this number on.
+    List { from: SongId },
+    /// One song.
+    Info(SongId),
+}
+
+/// A look for the song to be played next.
+#[derive(Clone, Copy, Debug)]
+struct Search {
+    from: SongId,
+    last: SongId,
+    join: Join,
+    asked: Option<Instant>,
+}
+
+/// Something wanted, and the request under which it was asked for on this connection.
+#[derive(Clone, Copy, Debug)]
+struct Wanted<T> {
+    what: T,
+    request: Option<RequestId>,
+}
+
+impl<T> Wanted<T> {
+    const fn new(what: T) -> Self {
+        Self { what, request: None }
+    }
+
+    fn is_answered_by(&self, request: RequestId) -> bool {
+        self.request == Some(request)
+    }
+}
+
+/// Who has something to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    pub(crate) network: bool,
+    pub(crate) player: bool,
+}
+
+/// The state of the radio.
+pub(crate) struct State<'m> {
+    pub(crate) screen: Screen<'m>,
+    pub(crate) buffer: Buffer<'m>,
+    pub(crate) calls: Calls,
+    pub(crate) server: Server,
+    controls: &'m Controls,
+
+    // ── the connection ──
+    client: Option<Client<CONTROL_BYTES>>,
+    /// The server has welcomed us on the present connection, or on the one that has just ended.
+    was_open: bool,
+    /// The connection is to be closed, to make another.
+    is_leaving: bool,
+    /// There was a connection, so the next is another one.
+    was_connected: bool,
+
+    // ── the music ──
+    /// The server is to be told that nothing is wanted any more, before it is told of what is wanted after that.
+    is_stopping: bool,
+    tickets: u32,
+    /// Songs that were asked for, in that order, and the streams under which.
+    plays: Vec<(Wish, Option<StreamId>), PLAYS>,
+    /// The stream that brings the last song of the buffer, or is to go on with it.
+    bringing: Option<StreamId>,
+    search: Option<Wanted<Search>>,
+    volume: u8,
+    /// The sample at which the song heard began to be counted.
+    counted_from: u64,
+    /// From the last `play` to its first sample.
+    first_sample_after: Duration,
+    is_buffering: bool,
+
+    // ── what is to be told ──
+    title: Option<Wanted<Ticket>>,
+    questions: Deque<Wanted<Question>, QUESTIONS>,
+}
+
+impl<'m> State<'m> {
+    pub(crate) fn new(screen: &'m mut [u8], buffer: &'m mut [u8], controls: &'m Controls, server: Server) -> Self {
+        Self {
+            screen: Screen::new(screen),
+            buffer: Buffer::new(buffer),
+            calls: Calls::default(),
+            server,
+            controls,
+            client: None,
+            was_open: false,
+            is_leaving: false,
+            was_connected: false,
+            is_stopping: false,
+            tickets: 0,
+            plays: Vec::new(),
+            bringing: None,
+            search: None,
+            volume: 100,
+            counted_from: 0,
+            first_sample_after: Duration::ZERO,
+            is_buffering: false,
+            title: None,
+            questions: Deque::new(),
+        }
+    }
+
+    // ── the connection, as the network sees it ──
+
+    /// A connection was made.
+    pub(crate) fn on_connected(&mut self, now: Instant, identity: &Identity<'_>) {
+        self.is_leaving = false;
+        self.was_open = false;
+        self.client = Some(Client::new(now, identity));
+    }
+
+    /// Takes what came from the server.
+    ///
+    /// # Errors
+    /// What the server did wrong. Transmit once more, then close the connection.
+    pub(crate) fn take(&mut self, now: Instant, mut input: &[u8]) -> Result<(), SessionError> {
+        // Out of its place while its events, which borrow from it, are acted on.
+        let Some(mut client) = self.client.take() else { return Ok(()) };
+        let result = loop {
+            if input.is_empty() {
+                break Ok(());
+            }
+            match client.handle_input(now, input) {
+                Ok((taken, event)) => {
+                    if let Some(event) = event {
+                        self.on_event(event);
+                    }
+                    input = input.get(taken..).unwrap_or_default();
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        self.client = Some(client);
+        result
+    }
+
+    /// What time brings. See [`Client::handle_timeout`].
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        self.client.as_mut().map_or(Ok(()), |client| client.handle_timeout(now))
+    }
+
+    /// See [`Client::poll_timeout`].
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.client.as_ref()?.poll_timeout()
+    }
+
+    /// The next bytes to send, asking for what is wanted first.
+    pub(crate) fn transmit<'o>(&mut self, now: Instant, out: &'o mut [u8]) -> &'o [u8] {
+        if self.is_leaving
+            && let Some(client) = &mut self.client
+        {
+            client.goodbye(GoodbyeReason::Done);
+        }
+        // What does not fit into the machine's outbox now does after this was sent.
+        let _ = self.ask(now);
+        let bytes = self.client.as_mut().and_then(|client| client.poll_transmit(now)).unwrap_or_default();
+        let out = out.split_at_mut(bytes.len().min(out.len())).0;
+        out.copy_from_slice(bytes);
+        out
+    }
+
+    /// Whether the session is over.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.as_ref().is_none_or(Client::is_closed)
+    }
+
+    /// Whether the server has welcomed us on this connection.
+    pub(crate) fn is_open(&self) -> bool {
+        self.client.as_ref().is_some_and(Client::is_open)
+    }
+
+    /// Whether the server has welcomed us on the last connection there was; that is, whether its loss is a new one.
+    pub(crate) const fn was_open(&mut self) -> bool {
+        core::mem::replace(&mut self.was_open, false)
+    }
+
+    /// Whether the music is paused.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.controls.is_paused()
+    }
+
+    /// Whether the connection is to be closed, to make another.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.is_leaving
+    }
+
+    /// The connection is over. What was wanted still is; it has to be asked for again.
+    pub(crate) fn on_disconnected(&mut self) {
+        self.client = None;
+        self.bringing = None;
+        self.is_stopping = false;
+        // Of several songs in a row only the last can be meant now.
+        while self.plays.len() > 1 {
+            self.plays.remove(0);
+        }
+        self.plays.iter_mut().for_each(|(_, stream)| *stream = None);
+        let requests = [
+            self.search.as_mut().map(|search| &mut search.request),
+            self.title.as_mut().map(|title| &mut title.request),
+            self.questions.front_mut().map(|question| &mut question.request),
+        ];
+        requests.into_iter().flatten().for_each(|request| *request = None);
+    }
+
+    // ── asking ──
+
+    /// Asks for what is wanted and was not asked for on this connection.
+    fn ask(&mut self, now: Instant) -> Result<(), Busy> {
+        let Some(client) = self.client.as_mut().filter(|client| client.is_open()) else { return Ok(()) };
+        if self.is_stopping {
+            client.stop()?;
+            self.is_stopping = false;
+        }
+        let capacity = self.buffer.capacity() as u32;
+        let occupied = self.buffer.len() as u32;
+
+        if self.bringing.is_none()
+            && let Some(track) = self.buffer.last().filter(|track| !track.is_over)
+        {
+            let start = Start::Resume(track.started.position + track.received);
+            let content_tag = track.started.content_tag;
+            let wanted = PlayRequest { song: track.started.song, start, content_tag, capacity, occupied };
+            self.bringing = Some(client.play(now, &wanted)?);
+        }
+        for (wish, stream) in self.plays.iter_mut().filter(|(_, stream)| stream.is_none()) {
+            let occupied = if wish.join == Join::Switch { 0 } else { occupied };
+            let Wish { song, at_ms, content_tag, .. } = *wish;
+            let wanted = PlayRequest { song, start: Start::Time(at_ms), content_tag, capacity, occupied };
+            *stream = Some(client.play(now, &wanted)?);
+        }
+        if let Some(search) = self.search.as_mut().filter(|search| search.request.is_none()) {
+            search.request = Some(client.list(search.what.from, 1)?);
+        }
+        let wish_of = |ticket| self.buffer.tracks().map(|track| track.wish).find(|wish| wish.ticket == ticket);
+        if let Some(title) = self.title.as_mut().filter(|title| title.request.is_none())
+            && let Some(wish) = wish_of(title.what)
+        {
+            title.request = Some(client.info(wish.song)?);
+        }
+        let room = self.screen.room() / SONG_LINE_BYTES;
+        if let Some(question) = self.questions.front_mut().filter(|question| question.request.is_none() && room > 0) {
+            question.request = Some(match question.what {
+                Question::List { from } => client.list(from, room as u32)?,
+                Question::Info(song) => client.info(song)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether somebody waits for an answer for which there has to be room on the screen.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.questions.front().is_some_and(|question| question.request.is_none())
+    }
+
+    // ── the player's side ──
+
+    /// `bytes` of the first song are not needed any more.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.buffer.consume(bytes);
+        self.release(bytes);
+    }
+
+    /// The first song was heard to its end.
+    pub(crate) fn finish(&mut self) {
+        let rest = self.buffer.finish();
+        self.release(rest);
+        self.look_for_next();
+    }
+
+    fn release(&mut self, bytes: usize) {
+        // What is in the buffer leaves it for the stream that fills it, or is about to.
+        let following = self.plays.iter().rev().filter(|(wish, _)| wish.join == Join::Follow).find_map(|play| play.1);
+        let streams = [self.bringing, following];
+        if let Some(client) = &mut self.client {
+            for stream in streams.into_iter().flatten() {
+                self.calls.network |= client.release(stream, bytes);
+            }
+        }
+    }
+
+    /// How fast music arrives in bytes per second, and the smallest round-trip.
+    pub(crate) fn delivery(&self, now: Instant) -> (u64, Duration) {
+        self.client.as_ref().map_or((0, Duration::ZERO), |client| {
+            (client.delivery_rate(now), client.round_trip())
+        })
+    }
+
+    /// The song heard is counted from this sample on.
+    pub(crate) const fn count_from(&mut self, sample: u64) {
+        self.counted_from = sample;
+    }
+
+    /// Whether the music waits for more to arrive.
+    pub(crate) const fn show_buffering(&mut self, is_buffering: bool) {
+        self.is_buffering = is_buffering;
+    }
+
+    // ── wishes ──
+
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// Wants a song. Of too many that wait for their start the oldest is given up, as the machine does.
+    fn want(&mut self, wish: Wish) {
+        if self.plays.is_full() {
+            self.plays.remove(0);
+        }
+        let _ = self.plays.push((wish, None));
+        self.calls.network = true;
+    }
+
+    /// What the user means by "the song": the one asked for last, or the one that is heard.
+    fn meant(&self) -> Option<&Wish> {
+        let asked = |join| self.plays.iter().rev().map(|(wish, _)| wish).find(move |wish| wish.join == join);
+        let heard = self.buffer.first().map(|track| &track.wish);
+        asked(Join::Switch).or(heard).or_else(|| asked(Join::Follow))
+    }
+}

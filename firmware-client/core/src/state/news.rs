@@ -1,0 +1,274 @@
+//! What the server says.
+
+use core::fmt;
+
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, Song, Started, Welcome};
+use trill_proto::session::client::Event;
+
+use super::report::{Names, SongLine, Text, write_info};
+use super::{Question, Search, State, Wanted};
+use crate::board::ConnectError;
+use crate::wish::{Join, Ticket, Wish};
+
+/// Why there is no connection, or none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// It could not be made.
+    Unreachable(ConnectError),
+    /// It broke.
+    Broken,
+    /// One of the sides did something wrong, or was silent for too long.
+    Session(trill_proto::error::SessionError),
+    /// The server ended it, and has been heard to say why.
+    Told,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(error) => error.fmt(f),
+            Self::Broken => f.write_str("the connection broke"),
+            Self::Session(error) => error.fmt(f),
+            Self::Told => f.write_str("the server ended the connection"),
+        }
+    }
+}
+
+impl State<'_> {
+    pub(super) fn on_event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Welcome(welcome) => self.on_welcome(&welcome),
+            Event::Song(song) => self.on_song(&song),
+            Event::ListEnd(end) => self.on_list_end(end),
+            Event::Started(started) => self.on_started(started),
+            Event::Data { stream, bytes } if self.bringing == Some(stream) => {
+                self.buffer.push(bytes);
+                self.calls.player = true;
+            }
+            Event::Data { .. } => {}
+            Event::Ended { stream, reason } => self.on_ended(stream, reason),
+            Event::Failed(error) => self.on_failed(&error),
+            Event::Goodbye(GoodbyeReason::Restarting) => self.screen.line(format_args!("the server is shutting down")),
+            Event::Goodbye(_) => self.screen.line(format_args!("the server said goodbye")),
+        }
+    }
+
+    fn on_welcome(&mut self, welcome: &Welcome<'_>) {
+        self.was_open = true;
+        if self.was_connected {
+            return self.screen.line(format_args!("connected again"));
+        }
+        self.was_connected = true;
+        let Self { screen, server, .. } = self;
+        let name = Text(if welcome.server_name.is_empty() { "a server" } else { welcome.server_name });
+        match (welcome.generation, welcome.song_count) {
+            // Its library is still being looked through.
+            (0, _) => screen.line(format_args!("connected to {name} at {server}; help lists the commands")),
+            (_, 1) => screen.line(format_args!("connected to {name} at {server}, 1 song; help lists the commands")),
+            (_, count) => {
+                screen.line(format_args!("connected to {name} at {server}, {count} songs; help lists the commands"));
+            }
+        }
+    }
+
+    /// Says why there is no connection, unless that was said before.
+    pub(crate) fn on_loss(&mut self, loss: Loss, is_news: bool) {
+        if is_news {
+            self.screen.line(format_args!("{}: {loss}; trying again", self.server));
+        }
+    }
+
+    // ── answers ──
+
+    fn on_song(&mut self, song: &Song<'_>) {
+        if let Some(search) = self.search.take_if(|search| search.is_answered_by(song.request)) {
+            self.on_found(search.what, song.song);
+        } else if self.title.take_if(|title| title.is_answered_by(song.request)).is_some() {
+            self.screen.line(format_args!("playing {} {}", song.song, Names(song)));
+        } else if let Some(question) = self.answered(song.request) {
+            match question.what {
+                Question::List { .. } => {
+                    question.what = Question::List { from: SongId(song.song.0.saturating_add(1)) };
+                    self.screen.line(format_args!("{}", SongLine(song)));
+                }
+                Question::Info(_) => {
+                    self.questions.pop_front();
+                    // A song's particulars are as long as its line in a list and some labels.
+                    let _ = self.screen.lines(|out| write_info(out, song));
+                }
+            }
+        }
+    }
+
+    fn on_list_end(&mut self, end: ListEnd) {
+        if let Some(search) = self.search.take_if(|search| search.is_answered_by(end.request)) {
+            return self.on_not_found(search.what);
+        }
+        let Some(question) = self.answered(end.request) else { return };
+        let Question::List { from } = question.what else { return };
+        match end.next {
+            Some(next) if next >= from => {
+                *question = Wanted::new(Question::List { from: next });
+            }
+            _ => {
+                self.questions.pop_front();
+                if end.total == 0 {
+                    self.screen.line(format_args!("the server has no songs"));
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, request: RequestId) -> Option<&mut Wanted<Question>> {
+        self.questions.front_mut().filter(|question| question.is_answered_by(request))
+    }
+
+    fn on_found(&mut self, search: Search, song: SongId) {
+        let Search { last, join, asked, .. } = search;
+        if song > last {
+            return self.on_not_found(search);
+        }
+        let ticket = self.next_ticket();
+        self.want(Wish {
+            ticket,
+            song,
+            last,
+            at_ms: 0,
+            content_tag: 0,
+            join,
+            keeps_pause: join == Join::Follow,
+            is_announced: false,
+            asked,
+        });
+    }
+
+    fn on_not_found(&mut self, search: Search) {
+        if search.join == Join::Switch {
+            let Search { from, last, .. } = search;
+            match last {
+                SongId(u32::MAX) => self.screen.line(format_args!("there is no song from {from} on")),
+                last => self.screen.line(format_args!("there are no songs from {from} to {last}")),
+            }
+        }
+    }
+
+    // ── streams ──
+
+    fn on_started(&mut self, started: Started) {
+        if self.bringing == Some(started.stream) {
+            return; // It goes on: the machine has made sure that it does so at the right byte of the same song.
+        }
+        self.bringing = None;
+        let Some(place) = self.plays.iter().position(|(_, stream)| *stream == Some(started.stream)) else { return };
+        let (wish, _) = self.plays.remove(place);
+        // What was asked for before it can only be answered by now with the end of it.
+        for _ in 0..place {
+            self.plays.remove(0);
+        }
+        self.bringing = Some(started.stream);
+        self.calls.player = true;
+        if wish.join == Join::Follow && !self.buffer.is_followed() {
+            return self.buffer.follow_with(wish, started);
+        }
+        self.controls.discard();
+        if !wish.keeps_pause {
+            self.controls.set_paused(false);
+        }
+        self.buffer.switch_to(wish, started);
+    }
+
+    fn on_ended(&mut self, stream: StreamId, reason: EndReason) {
+        if self.bringing == Some(stream) {
+            self.bringing = None;
+            self.buffer.end();
+            self.calls.player = true;
+            if reason == EndReason::Finished {
+                self.look_for_next();
+            } else if let Some(track) = self.buffer.last() {
+                self.screen.line(format_args!("the server ended song {} before its end", track.started.song));
+            }
+        }
+        self.plays.retain(|(_, asked)| *asked != Some(stream));
+    }
+
+    /// Looks for the song after the last one, once all of that is here and there is a place for another.
+    pub(super) fn look_for_next(&mut self) {
+        let is_free = self.plays.is_empty() && self.search.is_none() && !self.buffer.is_followed();
+        let Some(track) = self.buffer.last().filter(|track| is_free && track.is_over) else { return };
+        let song = track.wish.song;
+        if let Some(from) = song.0.checked_add(1).map(SongId).filter(|from| *from <= track.wish.last) {
+            let last = track.wish.last;
+            self.search = Some(Wanted::new(Search { from, last, join: Join::Follow, asked: None }));
+            self.calls.network = true;
+        }
+    }
+
+    fn on_failed(&mut self, error: &message::Error<'_>) {
+        if error.code.is_fatal() {
+            return self.screen.line(format_args!("the server gave up: {}", Refusal(error)));
+        }
+        if self.bringing == Some(StreamId(error.id)) {
+            self.bringing = None;
+            self.buffer.end();
+            self.calls.player = true;
+            if let Some(track) = self.buffer.last() {
+                self.screen.line(format_args!("song {} ends here: {}", track.started.song, Refusal(error)));
+            }
+        } else if let Some(place) = self.plays.iter().position(|(_, stream)| *stream == Some(StreamId(error.id))) {
+            let (wish, _) = self.plays.remove(place);
+            self.screen.line(format_args!("play {}: {}", wish.song, Refusal(error)));
+        } else if let Some(question) = self.answered(RequestId(error.id)).map(|question| question.what) {
+            self.questions.pop_front();
+            if let Question::Info(song) = question {
+                self.screen.line(format_args!("info {song}: {}", Refusal(error)));
+            }
+        } else {
+            let request = RequestId(error.id);
+            self.search.take_if(|search| search.is_answered_by(request));
+            self.title.take_if(|title| title.is_answered_by(request));
+        }
+    }
+
+    // ── the player ──
+
+    /// The song of this ticket is the one heard now.
+    pub(crate) fn on_began(&mut self, ticket: Ticket) {
+        if let Some(track) = self.buffer.find_mut(ticket)
+            && !core::mem::replace(&mut track.wish.is_announced, true)
+        {
+            self.title = Some(Wanted::new(ticket));
+            self.calls.network = true;
+        }
+    }
+
+    /// The first sample of a song that the user asked for went out, so long after that.
+    pub(crate) fn on_sounded(&mut self, after: core::time::Duration) {
+        self.first_sample_after = after;
+    }
+
+    /// The song heard cannot be played.
+    pub(crate) fn on_unplayable(&mut self, why: fmt::Arguments<'_>) {
+        if let Some(track) = self.buffer.first() {
+            self.screen.line(format_args!("song {} {why}", track.started.song));
+        }
+    }
+}
+
+/// Why a server refused something.
+struct Refusal<'a>(&'a message::Error<'a>);
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0.code {
+            ErrorCode::NO_SUCH_SONG => "there is no such song; list shows what there is",
+            ErrorCode::SONG_GONE => "it is gone; list shows what there is",
+            ErrorCode::SONG_CHANGED => "it has changed on the server; play it anew",
+            ErrorCode::BAD_POSITION => "it is not that long",
+            _ if self.0.text.is_empty() => return write!(f, "error {}", self.0.code.0),
+            _ => return Text(self.0.text).fmt(f),
+        };
+        f.write_str(text)
+    }
+}

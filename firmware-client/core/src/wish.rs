@@ -1,0 +1,36 @@
+//! What the user wants to hear.
+
+use trill_proto::ids::SongId;
+use trill_proto::time::Instant;
+
+/// Names one wish, on whatever connection it is fulfilled. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(pub(crate) u32);
+
+/// How a song comes after the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// In its place, at once.
+    Switch,
+    /// After its last sample, without a gap.
+    Follow,
+}
+
+/// A song to be heard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) ticket: Ticket,
+    pub(crate) song: SongId,
+    /// Last song of those that are to be heard one after the other.
+    pub(crate) last: SongId,
+    pub(crate) at_ms: u64,
+    /// The content tag that the song must have, 0 for any: to seek is to hear more of the same.
+    pub(crate) content_tag: u64,
+    pub(crate) join: Join,
+    /// A pause goes on when it begins.
+    pub(crate) keeps_pause: bool,
+    /// It need not be said that it is playing.
+    pub(crate) is_announced: bool,
+    /// When the user asked for it, until its first sample went out.
+    pub(crate) asked: Option<Instant>,
+}
