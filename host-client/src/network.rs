@@ -172,11 +172,6 @@ impl Connection {
 
     fn command<T>(&self, run: impl FnOnce(&mut Session, time::Instant) -> T) -> T {
         let mut session = self.lock();
-        while let Some(wait) = session.too_fast(Instant::now()) {
-            drop(session);
-            thread::sleep(wait);
-            session = self.lock();
-        }
         let now = self.now();
         let result = run(&mut session, now);
         session.collect(now);

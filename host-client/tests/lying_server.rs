@@ -157,7 +157,7 @@ fn malformed_and_oversized_frames_end_the_connection() {
 
 #[test]
 fn errors_of_the_server_are_told() {
-    let fatal = Error { id: 0, code: ErrorCode::TOO_FAST, text: "slow\u{1b}[2J down" };
+    let fatal = Error { id: 0, code: ErrorCode::MALFORMED, text: "slow\u{1b}[2J down" };
     check(frames(&[Message::Error(fatal)]), &["list"], "list: the server gave up: slow down");
     let refused = Error { id: 1, code: ErrorCode::READ_FAILED, text: "" };
     check(frames(&[Message::Error(refused)]), &["play", "3"], "song 3: read failed");

@@ -38,12 +38,10 @@ codes! {
     CREDIT = 6,
     /// A stream id that is 0 or not larger than all before it.
     STREAM_ID = 7,
-    /// Commands faster than the server takes them.
-    TOO_FAST = 8,
     /// HELLO did not come in time.
-    HELLO_TIMEOUT = 9,
+    HELLO_TIMEOUT = 8,
     /// Nothing was received for too long.
-    SILENT = 10,
+    SILENT = 9,
     /// No song has this id.
     NO_SUCH_SONG = 256,
     /// The song has been removed, or its file cannot be opened any more.
@@ -95,8 +93,6 @@ pub enum SessionError {
     Credit,
     /// The peer used a stream id out of order, or one never given out. Give up.
     StreamId,
-    /// The client sent commands faster than is allowed.
-    TooFast,
     /// The client did not say HELLO in time.
     HelloTimeout,
     /// Nothing came from the peer for too long: it is gone. Rebuild the connection.
@@ -152,7 +148,6 @@ impl SessionError {
             Self::Version { .. } => ErrorCode::VERSION,
             Self::Credit => ErrorCode::CREDIT,
             Self::StreamId => ErrorCode::STREAM_ID,
-            Self::TooFast => ErrorCode::TOO_FAST,
             Self::HelloTimeout => ErrorCode::HELLO_TIMEOUT,
             Self::Silent => ErrorCode::SILENT,
             Self::NotTrill | Self::Refused(_) | Self::Peer(_) => return None,
@@ -177,7 +172,6 @@ impl fmt::Display for SessionError {
             }
             Self::Credit => f.write_str("more data or credit than allowed"),
             Self::StreamId => f.write_str("stream id out of order"),
-            Self::TooFast => f.write_str("too many commands"),
             Self::HelloTimeout => f.write_str("no HELLO in time"),
             Self::Silent => f.write_str("nothing was heard from the other side for too long"),
             Self::Peer(code) => match ErrorCode::ALL.iter().find(|(_, known)| known == code) {

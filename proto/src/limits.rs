@@ -78,9 +78,3 @@ pub const STALL_CLOSE_AFTER: Duration = Duration::from_secs(2);
 
 /// Smallest buffer that a client can play from: a decoder keeps 4 KiB ahead of itself, and credit comes by quarters.
 pub const MIN_BUFFER_BYTES: u32 = 8 * 1_024;
-
-/// Commands (every client frame but CREDIT) that a client may send in one burst.
-pub const COMMAND_BURST: u32 = 4_096;
-
-/// Commands per second that a client may send for ever.
-pub const COMMANDS_PER_SECOND: u32 = 1_000;

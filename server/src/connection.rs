@@ -10,7 +10,8 @@
 //!          └──────────── wait for input, at most until the next time-out ◀─────────┘
 //! ```
 //!
-//! So a command is obeyed between two DATA frames, and a connection that has nothing to do costs nothing.
+//! So a command is obeyed between two DATA frames, and a connection that has nothing to do costs nothing. Of a client that
+//! sends thousands of commands no more than one in a millisecond is looked at.
 
 mod answer;
 mod cue;
@@ -21,6 +22,7 @@ mod socket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_io::{ReadReady, Write};
@@ -149,8 +151,19 @@ impl Connection {
             }
             if taken == 0 {
                 self.transmit()?; // the replies fill the machine's output
+                self.pause_input()?;
             }
         }
+        Ok(())
+    }
+
+    /// A client that sends more commands than it should is held back by TCP, and what it has asked for goes on.
+    fn pause_input(&mut self) -> Result<(), Departure> {
+        let Some(pause) = self.machine.input_pause(self.shared.clock.now()) else { return Ok(()) };
+        if self.machine.has_data() {
+            return self.send_data();
+        }
+        thread::sleep(pause);
         Ok(())
     }
 

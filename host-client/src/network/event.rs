@@ -129,9 +129,7 @@ impl CloseReason {
             Self::Lost(_) | Self::Ended => true,
             Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
             Self::Session(error) => matches!(error, SessionError::Silent | SessionError::Refused(error::Refusal::Busy)),
-            Self::Peer(refusal) => {
-                matches!(refusal.code, ErrorCode::SILENT | ErrorCode::TOO_FAST | ErrorCode::HELLO_TIMEOUT)
-            }
+            Self::Peer(refusal) => matches!(refusal.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT),
             Self::Done => false,
         }
     }

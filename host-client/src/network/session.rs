@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{COMMAND_BURST, COMMANDS_PER_SECOND};
 use trill_proto::message::{self, EndReason, GoodbyeReason, Kind, ListEnd, Start, Started};
 use trill_proto::session::client::{self, Client, PlayRequest};
 use trill_proto::time;
@@ -15,15 +14,11 @@ use trill_proto::time;
 use super::{Ask, CloseReason, Event, Identity, Notify, Refusal, Song};
 use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Supplier, Ticket};
 
-/// Of what a server allows, this much is left for its PINGs to be answered and for clocks to differ.
-const SPARE_COMMANDS: u32 = 64;
-
 /// The state of one connection.
 pub(super) struct Session {
     client: Client,
     output: Vec<u8>,
     asked: Asked,
-    allowance: Allowance,
     /// Why the session is over; set once.
     ending: Option<CloseReason>,
     /// The writer has written its last.
@@ -37,7 +32,6 @@ impl Session {
             client: Client::new(now, &client::Identity { name, nonce: *nonce, roles: 0 }),
             output: Vec::new(),
             asked: Asked::default(),
-            allowance: Allowance { commands: f64::from(COMMAND_BURST - SPARE_COMMANDS), counted: Instant::now() },
             ending: None,
             is_written: false,
         }
@@ -84,11 +78,6 @@ impl Session {
         self.client.goodbye(GoodbyeReason::Done);
         self.end(CloseReason::Done);
         self.collect(now);
-    }
-
-    /// How long to wait before the next command, so that the server does not take it for a flood.
-    pub(super) fn too_fast(&mut self, now: Instant) -> Option<Duration> {
-        self.allowance.take(now).err()
     }
 
     // ── the reader's side ──
@@ -313,26 +302,5 @@ impl From<&message::Song<'_>> for Song {
             artist: song.artist.to_owned(),
             album: song.album.to_owned(),
         }
-    }
-}
-
-/// How many commands may be sent now: the server counts in the same way.
-struct Allowance {
-    commands: f64,
-    counted: Instant,
-}
-
-impl Allowance {
-    /// Takes one command, or says how long to wait for it.
-    fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        let rate = f64::from(COMMANDS_PER_SECOND);
-        let earned = now.saturating_duration_since(self.counted).as_secs_f64() * rate;
-        self.commands = (self.commands + earned).min(f64::from(COMMAND_BURST - SPARE_COMMANDS));
-        self.counted = now;
-        if self.commands < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.commands) / rate));
-        }
-        self.commands -= 1.0;
-        Ok(())
     }
 }

@@ -31,6 +31,7 @@ use crate::message::{
     Started, Welcome, refusal,
 };
 use crate::time::Instant;
+use core::time::Duration;
 use handling::Session;
 use heapless::Vec;
 use pace::{Allowance, Pace};
@@ -175,12 +176,18 @@ impl Server {
         usize::try_from(granted.min(left)).unwrap_or(usize::MAX)
     }
 
+    /// How long no input is taken, if the client sends more commands than it should. What it has asked for goes on.
+    pub fn input_pause(&self, now: Instant) -> Option<Duration> {
+        self.allowance.pause(now)
+    }
+
     // ── events ──
 
     /// Takes bytes off the front of `input`, which came from the client.
     ///
     /// Returns how many were taken and the event that they complete, if any. Call again with the rest until nothing is
-    /// left. When nothing of a non-empty input was taken, replies fill the output: transmit first.
+    /// left. When nothing of a non-empty input was taken, replies fill the output: transmit first; or the client sends
+    /// more commands than it should: wait for [`input_pause`](Self::input_pause), and read nothing meanwhile.
     ///
     /// # Errors
     /// What the client did wrong. Transmit once more, then close the connection.
@@ -189,7 +196,7 @@ impl Server {
         now: Instant,
         input: &'a [u8],
     ) -> Result<(usize, Option<Event<'a>>), SessionError> {
-        if self.outbox.room() < REPLY_BYTES {
+        if self.outbox.room() < REPLY_BYTES || self.input_pause(now).is_some() {
             return Ok((0, None));
         }
         if !input.is_empty() {
@@ -417,9 +424,10 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
 
 #[cfg(test)]
 mod tests {
+    use super::pace::COMMAND_BURST;
     use super::*;
     use crate::ids::SongId;
-    use crate::message::{Encode, Start};
+    use crate::message::{Encode, Start, Stop};
 
     const NOW: Instant = Instant::from_micros(0);
 
@@ -445,6 +453,29 @@ mod tests {
         assert_eq!(server.poll_transmit(NOW), Some(&PREAMBLE[..]));
         hear(&mut server, &Hello::default());
         assert!(!server.expects_hello());
+    }
+
+    #[test]
+    fn a_client_that_sends_too_many_commands_is_not_read_for_a_while() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        hear(&mut server, &Hello::default());
+        let mut stop = [0; HEADER_BYTES];
+        Stop { stream: StreamId(1) }.encode(&mut stop).expect("fits");
+        let taken_at = |server: &mut Server, now| server.handle_input(now, &stop).map(|(taken, _)| taken);
+        for _ in 1..COMMAND_BURST {
+            assert_eq!(taken_at(&mut server, NOW), Ok(HEADER_BYTES));
+        }
+        let millis = |count| NOW + Duration::from_millis(count);
+        assert_eq!(taken_at(&mut server, NOW), Ok(0));
+        assert_eq!(server.input_pause(NOW), Some(Duration::from_millis(1)));
+        assert_eq!(taken_at(&mut server, millis(1)), Ok(HEADER_BYTES));
+        assert_eq!(taken_at(&mut server, millis(1)), Ok(0));
+        assert_eq!(taken_at(&mut server, millis(2)), Ok(HEADER_BYTES));
+        // Whoever waits has the whole burst again.
+        for _ in 0..COMMAND_BURST {
+            assert_eq!(taken_at(&mut server, millis(60_000)), Ok(HEADER_BYTES));
+        }
     }
 
     #[test]

@@ -1,30 +1,35 @@
 //! How fast a client may be, and how large the frames that go to it.
 
-use crate::limits::{COMMAND_BURST, COMMANDS_PER_SECOND, DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
+use crate::limits::{DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
 use crate::time::Instant;
+use core::time::Duration;
 
-/// How many commands the client may still send: a token bucket.
+/// Commands besides CREDIT that are taken at once.
+pub(super) const COMMAND_BURST: u32 = 4_096;
+
+/// From then on, one in this time: far more than anybody types, and no load.
+const COMMAND_TIME: Duration = Duration::from_millis(1);
+
+/// How many commands the client may still send: a leaky bucket.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    commands: u32,
-    counted: Instant,
+    /// When every command so far has had its time.
+    paid_until: Instant,
 }
 
 impl Allowance {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { commands: COMMAND_BURST, counted: now }
+        Self { paid_until: now }
     }
 
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let earned = now.saturating_since(self.counted).as_micros() * u128::from(COMMANDS_PER_SECOND) / 1_000_000;
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.commands = self.commands.saturating_add(earned).min(COMMAND_BURST);
-            self.counted = now;
-        }
-        let Some(left) = self.commands.checked_sub(1) else { return false };
-        self.commands = left;
-        true
+    pub(super) fn take(&mut self, now: Instant) {
+        self.paid_until = self.paid_until.max(now) + COMMAND_TIME;
+    }
+
+    /// How long the next command has to wait, if it has to.
+    pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
+        let ahead = self.paid_until.saturating_since(now) + COMMAND_TIME;
+        ahead.checked_sub(COMMAND_TIME * COMMAND_BURST).filter(|pause| !pause.is_zero())
     }
 }
 
