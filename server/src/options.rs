@@ -33,6 +33,9 @@ Options:
 
 Whoever can reach the port can list and play the songs: there is no password.
 After -- nothing is an option.
+
+Exit status: 0 after Ctrl-C or SIGTERM, 1 if it cannot serve, 2 for a wrong
+command line.
 ";
 
 /// What `--version` prints.
