@@ -6,9 +6,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use common::server::FakeServer;
-use common::song::Song;
 use common::trill;
+use trill_tests::fake_server::{FakeServer, Song};
 
 #[track_caller]
 fn check(arguments: &[&str], code: i32, stdout: &str, stderr: &str) {

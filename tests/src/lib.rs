@@ -10,26 +10,45 @@
 //! | [`proxy`] | a bad network between the two programs |
 //! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
 //! | [`session`] | an honest client that holds the server to every rule of the protocol |
+//! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
+//! | [`scenarios`] | what every client must do, on a laptop and on a board |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
 //! a missing system package is named. Nothing sleeps to make sure: every wait has a condition and a deadline.
-//! A guard ([`server::ServerProcess`], [`pulse::PulseServer`], …) ends what it started when it is dropped.
+//! The modules that read /proc, open terminals or run PulseAudio are there on Linux alone. A guard ([`server::ServerProcess`], [`pulse::PulseServer`], …) ends what it started when it is dropped.
 #![forbid(unsafe_code)]
-#![cfg(target_os = "linux")]
 
+pub mod fake_server;
+pub mod scenarios;
+
+#[cfg(target_os = "linux")]
 pub mod binaries;
+#[cfg(target_os = "linux")]
 pub mod client;
+#[cfg(target_os = "linux")]
 pub mod corpus;
+#[cfg(target_os = "linux")]
 pub mod messages;
+#[cfg(target_os = "linux")]
 pub mod pcm;
+#[cfg(target_os = "linux")]
 pub mod process;
+#[cfg(target_os = "linux")]
 pub mod proxy;
+#[cfg(target_os = "linux")]
 pub mod pulse;
+#[cfg(target_os = "linux")]
 pub mod raw;
+#[cfg(target_os = "linux")]
 pub mod reference;
+#[cfg(target_os = "linux")]
 pub mod server;
+#[cfg(target_os = "linux")]
 pub mod session;
+#[cfg(target_os = "linux")]
 pub mod terminal;
+#[cfg(target_os = "linux")]
 pub mod usage;
+#[cfg(target_os = "linux")]
 pub mod wait;

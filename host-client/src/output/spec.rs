@@ -58,7 +58,7 @@ impl fmt::Display for ParseSpecError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(text) => {
-                write!(f, "unknown output `{text}`: expected device, device:NAME, wav:PATH or null")
+                write!(f, "unknown output {text:?}: expected device, device:NAME, wav:PATH or null")
             }
             Self::Incomplete(form) => write!(f, "incomplete output: expected {form}"),
         }
@@ -93,6 +93,8 @@ mod tests {
             assert_eq!(error, ParseSpecError::Unknown(text.into()));
             assert!(error.to_string().contains("device, device:NAME, wav:PATH or null"));
         }
+        let error = "\u{1b}[2J\u{202e}".parse::<OutputSpec>().unwrap_err().to_string();
+        assert!(error.starts_with(r#"unknown output "\u{1b}[2J\u{202e}":"#), "{error}");
         for (text, form) in [("device:", "device:NAME"), ("wav", "wav:PATH"), ("wav:", "wav:PATH")] {
             assert_eq!(text.parse::<OutputSpec>(), Err(ParseSpecError::Incomplete(form)));
         }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::prompt::Screen;
-use super::text::Charset;
+use super::text::{Charset, clean};
 use crate::options::Verbosity;
 
 /// Columns to assume of a terminal that does not say.
@@ -72,10 +72,11 @@ impl Console {
         }
     }
 
-    /// Something failed: one line.
+    /// Something failed: one line, freed of what a terminal might obey: it may name a file, a device or a host.
     pub fn error(&self, text: &str) {
+        let text = clean(text);
         match &self.screen {
-            Some(screen) => screen.print(text),
+            Some(screen) => screen.print(&text),
             None => to_stderr(&format!("trill: {text}")),
         }
     }
@@ -108,10 +109,11 @@ impl Console {
         if self.verbosity < verbosity {
             return;
         }
+        let text = clean(text);
         match &self.screen {
             // Sent to a file, it shall get there.
-            Some(screen) if io::stderr().is_terminal() => screen.print(text),
-            _ => to_stderr(text),
+            Some(screen) if io::stderr().is_terminal() => screen.print(&text),
+            _ => to_stderr(&text),
         }
     }
 }

@@ -14,42 +14,52 @@ use trill_proto::time;
 use trill_proto::transport::blocking::{Received, Source, receive, transmit_data, transmit_server};
 use trill_proto::transport::std_io::StdIo;
 
-use super::DEADLINE;
-use super::song::Song;
+pub use song::Song;
+
+mod song;
+
+/// Far longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Songs in a page at most.
 const PAGE_SONGS: usize = 3;
 
 /// A running server. Its threads end with the test's process.
-pub(crate) struct FakeServer {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct FakeServer {
+    /// Where it listens, on the loopback interface.
+    pub address: SocketAddr,
     log: Arc<Log>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
     grown: Condvar,
 }
 
 /// What a server has, and what goes wrong with it.
-#[derive(Clone, Default)]
-pub(crate) struct Setup {
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
     /// Songs with their numbers.
-    pub(crate) songs: Vec<(u32, Song)>,
+    pub songs: Vec<(u32, Song)>,
     /// Each connection is dropped after so many bytes of DATA, the first after the first number; later ones live on.
-    pub(crate) cut_after: Vec<usize>,
+    pub cut_after: Vec<usize>,
     /// PLAYs that resume are refused with this.
-    pub(crate) refuses_resume: Option<ErrorCode>,
+    pub refuses_resume: Option<ErrorCode>,
 }
 
 impl FakeServer {
     /// A server with songs 1, 2, …
-    pub(crate) fn with(songs: impl IntoIterator<Item = Song>) -> Self {
+    pub fn with(songs: impl IntoIterator<Item = Song>) -> Self {
         Self::start(Setup { songs: (1..).zip(songs).collect(), ..Setup::default() })
     }
 
-    pub(crate) fn start(setup: Setup) -> Self {
+    /// A server with this and that.
+    ///
+    /// # Panics
+    /// When there is no port to listen on.
+    pub fn start(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("its number");
         let log = Arc::<Log>::default();
@@ -67,13 +77,27 @@ impl FakeServer {
     }
 
     /// What the clients asked, a line for each message.
-    pub(crate) fn log(&self) -> Vec<String> {
+    ///
+    /// # Panics
+    /// When a connection's thread did.
+    pub fn log(&self) -> Vec<String> {
         self.log.lines.lock().expect("no thread panicked").clone()
     }
 
+    /// How often a client asked for something that begins like this.
+    ///
+    /// # Panics
+    /// When a connection's thread did.
+    pub fn count(&self, beginning: &str) -> usize {
+        self.log().iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
     /// Waits until a client has said this.
+    ///
+    /// # Panics
+    /// When none has for a long time.
     #[track_caller]
-    pub(crate) fn wait_for(&self, line: &str) {
+    pub fn wait_for(&self, line: &str) {
         let lines = self.log.lines.lock().expect("no thread panicked");
         let lacks = |lines: &mut Vec<String>| lines.iter().all(|said| said != line);
         let (lines, waited) = self.log.grown.wait_timeout_while(lines, DEADLINE, lacks).expect("no thread panicked");

@@ -9,19 +9,23 @@ use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
 
 /// One song of a server.
 #[derive(Clone, Debug)]
-pub(crate) struct Song {
-    pub(crate) title: String,
+pub struct Song {
+    /// Its title.
+    pub title: String,
     /// The frames that are sent.
-    pub(crate) audio: Vec<u8>,
+    pub audio: Vec<u8>,
     /// What STARTED says of them, from the beginning; stream and song are filled in by the server.
-    pub(crate) started: Started,
+    pub started: Started,
     /// What is to be heard, interleaved.
-    pub(crate) music: Vec<i16>,
+    pub music: Vec<i16>,
 }
 
 impl Song {
     /// Music of a pitch, so that songs can be told apart, through LAME with `options`.
-    pub(crate) fn encode(title: &str, pitch: f64, seconds: u32, rate: u32, channels: u16, options: &[&str]) -> Self {
+    ///
+    /// # Panics
+    /// When LAME is not installed, or loses samples.
+    pub fn encode(title: &str, pitch: f64, seconds: u32, rate: u32, channels: u16, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let (wav, mp3) = (folder.path().join("in.wav"), folder.path().join("out.mp3"));
         let spec = hound::WavSpec {
@@ -49,7 +53,10 @@ impl Song {
     }
 
     /// Two seconds at 128 kbit/s.
-    pub(crate) fn short(title: &str, pitch: f64) -> Self {
+    ///
+    /// # Panics
+    /// As [`encode`](Self::encode).
+    pub fn short(title: &str, pitch: f64) -> Self {
         Self::encode(title, pitch, 2, 44_100, 2, &["-b", "128"])
     }
 

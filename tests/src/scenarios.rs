@@ -1,0 +1,199 @@
+//! What every client must do: the laptop's and the boards' pass the same scenarios.
+//!
+//! A client is anything that takes [`Client::run`]'s lines and is heard. [`client_scenarios!`](crate::client_scenarios)
+//! makes a test of each scenario.
+
+use std::net::SocketAddr;
+
+use trill_proto::error::ErrorCode;
+
+use crate::fake_server::{FakeServer, Setup, Song};
+
+/// A client under test.
+pub trait Client {
+    /// Connects to `server`, types `lines`, and lets what plays then be heard to its end.
+    fn run(&self, server: SocketAddr, lines: &[&str]) -> Heard;
+}
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// All that was heard, left and right; of mono both are alike.
+    pub frames: Vec<[i16; 2]>,
+    /// All that was said, on whatever it is said.
+    pub text: String,
+}
+
+/// Makes a test of each scenario for the client that this expression gives.
+#[macro_export]
+macro_rules! client_scenarios {
+    ($client:expr) => {
+        $crate::client_scenarios! { $client =>
+            a_song_has_exactly_the_samples_that_went_into_the_encoder
+            songs_of_a_range_follow_each_other_without_a_gap
+            after_a_switch_there_is_only_the_new_song
+            a_wrong_song_number_leaves_the_music_alone
+            nothing_is_cached
+            a_seek_and_a_stop_reach_the_server
+            a_cut_connection_is_resumed_and_not_heard
+            a_song_that_changed_meanwhile_ends_where_it_is
+            what_a_server_sends_cannot_command_the_terminal
+        }
+    };
+    ($client:expr => $($scenario:ident)*) => {
+        $(#[test]
+        fn $scenario() {
+            $crate::scenarios::$scenario(&$client);
+        })*
+    };
+}
+
+/// Gapless trimming, at every rate and number of channels.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_song_has_exactly_the_samples_that_went_into_the_encoder(client: &impl Client) {
+    let songs = [
+        Song::short("stereo", 440.0),
+        Song::encode("variable", 300.0, 3, 48_000, 2, &["-V", "4"]),
+        Song::encode("mono", 200.0, 3, 22_050, 1, &["-b", "64", "-m", "m"]),
+    ];
+    let server = FakeServer::with(songs.clone());
+    for (number, song) in (1..).zip(&songs) {
+        let heard = client.run(server.address, &[&format!("play {number}")]);
+        assert!(heard.text.contains(&format!("playing {number} {}", song.title)), "{}", heard.text);
+        assert_same_sound(&heard.frames, &frames(song));
+    }
+}
+
+/// Gapless joins, over numbers that no song has.
+///
+/// # Panics
+/// When a client fails it.
+pub fn songs_of_a_range_follow_each_other_without_a_gap(client: &impl Client) {
+    let songs = [Song::short("one", 300.0), Song::short("two", 500.0), Song::short("three", 700.0)];
+    let numbered = [2, 5, 9].into_iter().zip(songs.clone()).collect();
+    let server = FakeServer::start(Setup { songs: numbered, ..Setup::default() });
+    let heard = client.run(server.address, &["play all"]);
+    assert_same_sound(&heard.frames, &songs.iter().flat_map(frames).collect::<Vec<_>>());
+    let heard = client.run(server.address, &["play 3-8"]);
+    assert_same_sound(&heard.frames, &frames(&songs[1]));
+    let heard = client.run(server.address, &["play 10-20"]);
+    assert!(heard.frames.is_empty() && heard.text.contains("songs from 10 to 20"), "{}", heard.text);
+}
+
+/// A switch is at once, and for good.
+///
+/// # Panics
+/// When a client fails it.
+pub fn after_a_switch_there_is_only_the_new_song(client: &impl Client) {
+    let songs = [Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"]), Song::short("short", 700.0)];
+    let server = FakeServer::with(songs.clone());
+    let heard = client.run(server.address, &["play 1", "play 2"]).frames;
+    let (old, new) = heard.split_at(heard.len() - frames(&songs[1]).len());
+    assert_same_sound(new, &frames(&songs[1]));
+    let whole = frames(&songs[0]);
+    assert!(old.len() < whole.len(), "the first song was interrupted");
+    assert_same_sound(old, &whole[..old.len()]);
+}
+
+/// Mistakes are told, and nothing else.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_wrong_song_number_leaves_the_music_alone(client: &impl Client) {
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    let heard = client.run(server.address, &["play 1", "play 99", "info 99", "nonsense"]);
+    assert_eq!(heard.text.matches("song").count().min(2), 2, "{}", heard.text);
+    assert!(heard.text.contains("no command \"nonsense\""), "{}", heard.text);
+    assert_same_sound(&heard.frames, &frames(&song));
+}
+
+/// Every command asks the server anew.
+///
+/// # Panics
+/// When a client fails it.
+pub fn nothing_is_cached(client: &impl Client) {
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    for _ in 0..2 {
+        let heard = client.run(server.address, &["list", "info 1", "play 1"]);
+        assert!(heard.text.matches("one").count() >= 2, "{}", heard.text);
+        assert_same_sound(&heard.frames, &frames(&song));
+    }
+    assert_eq!((server.count("LIST 1 "), server.count("PLAY 1 at 0 ms")), (2, 2), "{:?}", server.log());
+}
+
+/// A seek is the server's work, and nothing is sent that is not wanted.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_seek_and_a_stop_reach_the_server(client: &impl Client) {
+    let server = FakeServer::with([Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"])]);
+    client.run(server.address, &["play 1", "seek 20", "stop"]);
+    let asked: Vec<_> = server.log().into_iter().filter(|line| line.starts_with("PLAY")).collect();
+    assert_eq!(asked, ["PLAY 1 at 0 ms", "PLAY 1 at 20000 ms"]);
+    server.wait_for("STOP");
+}
+
+/// A lost connection is made good.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_cut_connection_is_resumed_and_not_heard(client: &impl Client) {
+    let song = Song::encode("long", 300.0, 20, 44_100, 2, &["-b", "128"]);
+    let setup = Setup { songs: vec![(1, song.clone())], cut_after: vec![20_001, 1, 100_000], ..Setup::default() };
+    let server = FakeServer::start(setup);
+    let heard = client.run(server.address, &["play 1"]);
+    assert_same_sound(&heard.frames, &frames(&song));
+    assert_eq!(server.count("PLAY 1 at 0 ms"), 1, "{:?}", server.log());
+    assert_eq!(server.count("PLAY 1 from"), 3, "{:?}", server.log());
+}
+
+/// Wrong bytes are not played.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_song_that_changed_meanwhile_ends_where_it_is(client: &impl Client) {
+    let song = Song::encode("long", 300.0, 10, 44_100, 2, &["-b", "128"]);
+    let server = FakeServer::start(Setup {
+        songs: vec![(1, song.clone())],
+        cut_after: vec![50_000],
+        refuses_resume: Some(ErrorCode::SONG_CHANGED),
+    });
+    let heard = client.run(server.address, &["play 1"]);
+    assert!(heard.text.contains("has changed on the server; play it anew"), "{}", heard.text);
+    let whole = frames(&song);
+    assert!(!heard.frames.is_empty() && heard.frames.len() < whole.len(), "{} frames", heard.frames.len());
+    assert_same_sound(&heard.frames, &whole[..heard.frames.len()]);
+}
+
+/// Text is only text.
+///
+/// # Panics
+/// When a client fails it.
+pub fn what_a_server_sends_cannot_command_the_terminal(client: &impl Client) {
+    let song = Song { title: "evil\u{1b}[2J\u{7}\u{202e}name".to_owned(), ..Song::short("x", 300.0) };
+    let server = FakeServer::with([song]);
+    let heard = client.run(server.address, &["list", "info 1", "play 1"]);
+    assert!(heard.text.matches("evilname").count() >= 3, "{}", heard.text);
+    assert!(!heard.text.contains("[2J") && !heard.text.contains('\u{202e}'), "{}", heard.text);
+}
+
+/// The music of a song, mono on both sides.
+fn frames(song: &Song) -> Vec<[i16; 2]> {
+    match song.started.channels {
+        1 => song.music.iter().map(|sample| [*sample, *sample]).collect(),
+        _ => song.music.chunks_exact(2).map(|frame| [frame[0], frame[1]]).collect(),
+    }
+}
+
+/// Panics unless both are as long and equal to one step of rounding.
+#[track_caller]
+fn assert_same_sound(heard: &[[i16; 2]], expected: &[[i16; 2]]) {
+    assert_eq!(heard.len(), expected.len(), "frames");
+    let differs = |(a, b): (&i16, &i16)| i32::from(*a).abs_diff(i32::from(*b)) > 1;
+    let first = heard.as_flattened().iter().zip(expected.as_flattened()).position(differs);
+    assert_eq!(first, None, "the first sample that differs");
+}
