@@ -140,10 +140,11 @@ fn log_level(arguments: &mut Arguments) -> Result<LevelFilter, UsageError> {
 /// The one word that may be left once the options are gone, which must not look like one; or what came after `--`.
 fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathBuf>, UsageError> {
     if let Some(option) = left.iter().find(|argument| argument.as_encoded_bytes().starts_with(b"-")) {
-        let option = option.to_string_lossy().into_owned();
+        let option = option.to_string_lossy();
+        let name = option.split('=').next();
         // A known option is left over only when it was given before.
-        let is_known = OPTIONS.contains(&option.split('=').next().unwrap_or(&option));
-        return Err(if is_known { UsageError::Repeated(option) } else { UsageError::UnknownOption(option) });
+        let repeated = OPTIONS.into_iter().find(|known| Some(*known) == name);
+        return Err(repeated.map_or_else(|| UsageError::UnknownOption(option.into_owned()), UsageError::Repeated));
     }
     let mut words = left.into_iter().chain(literal);
     let directory = words.next();
@@ -163,7 +164,7 @@ pub enum UsageError {
     /// No option is called that.
     UnknownOption(String),
     /// The option may be given only once.
-    Repeated(String),
+    Repeated(&'static str),
     /// The option needs a value that is text, and has none.
     MissingValue(&'static str),
     /// The value of `--listen` is no address.
@@ -283,6 +284,7 @@ mod tests {
         check_error(&["--max-clients", "many"], "--max-clients takes a number from 1 on, not \"many\"");
         check_error(&["--name", &"x".repeat(65)], "--name takes 1 to 64 bytes");
         check_error(&["--name", "a", "--name", "b"], "--name is given twice");
+        check_error(&["--name=a", "--name=\u{1b}[2J"], "--name is given twice");
         check_error(&["-v", "-v"], "-v is given twice");
         check_error(&["-v", "-q"], "--verbose and --quiet contradict each other");
     }
