@@ -29,7 +29,8 @@ Options:
       --output SPEC   where the sound goes (default: device)
                         device        the default sound device
                         device:NAME   another one; see --list-devices
-                        wav:PATH      a file, as fast as it can be written
+                        wav:PATH      a file, as fast as it can be written,
+                                      whatever the volume
                         null          nowhere, as slowly as it would sound
       --list-devices  show the sound devices and exit
       --volume N      volume to start with, 0 to 100 (default: 100)

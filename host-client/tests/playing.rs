@@ -64,6 +64,18 @@ fn a_script_that_ends_in_a_pause_is_heard_to_its_end() {
 }
 
 #[test]
+fn a_wav_file_has_the_music_as_it_is_and_a_change_of_volume_says_so() {
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    let (run, heard) = record(server.address, &[], "volume 10\nplay 1\n");
+    assert!(run.stderr.contains("as if the volume were 100"), "{run:?}");
+    let loudest = |samples: &mut dyn Iterator<Item = i16>| samples.map(i16::unsigned_abs).max().unwrap_or(0);
+    let (played, sent) =
+        (loudest(&mut heard.into_iter().map(|[left, _]| left)), loudest(&mut song.music.iter().copied()));
+    assert!(played > sent / 2, "{played} of {sent}");
+}
+
+#[test]
 fn a_list_is_shown_whole_however_many_pages_it_has() {
     let song = Song::short("x", 300.0);
     let songs = (1..=300).map(|number| Song { title: format!("Song\t{number}"), ..song.clone() });

@@ -5,10 +5,11 @@ use std::time::Duration;
 use trill_proto::command::{self, Clock, Command, Play, Seek, Spec, Volume};
 use trill_proto::ids::SongId;
 
-use super::requests::{Otherwise, Request};
+use super::requests::{Otherwise, Request, Step};
 use super::stage::Playlist;
 use super::{App, Exit, Mode};
 use crate::network::{Ask, Song};
+use crate::output::OutputSpec;
 use crate::ui::status;
 use crate::ui::text::clean;
 
@@ -55,8 +56,8 @@ impl App {
             Command::Stop => self.stop(),
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
-            Command::Next => self.play_next(),
-            Command::Previous => self.play_previous(),
+            Command::Next => self.step(Step::Next),
+            Command::Previous => self.step(Step::Previous),
             Command::Seek(seek) => self.seek(seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.print_status(),
@@ -89,11 +90,11 @@ impl App {
         self.request(Request::First { from: playlist.first, playlist, otherwise: Otherwise::Empty });
     }
 
-    /// Plays a song that was just looked up.
-    pub(super) fn switch_to(&mut self, song: Song, playlist: Playlist) {
-        let ask = self.stage.switch_to(song.id, Duration::ZERO, playlist, false);
+    /// Plays a song instead of what is heard, with the particulars that are known of it.
+    pub(super) fn switch_to(&mut self, song: SongId, details: Option<Song>, playlist: Playlist) {
+        let ask = self.stage.switch_to(song, Duration::ZERO, playlist, false);
         if let Some(wish) = self.stage.meant_mut() {
-            wish.details = Some(song);
+            wish.details = details;
         }
         self.send_play(&ask);
     }
@@ -122,24 +123,13 @@ impl App {
         self.set_paused(false);
     }
 
-    fn play_next(&mut self) {
-        let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
-        let (song, playlist) = (wish.song, wish.playlist);
-        self.cancel_lookups();
-        match song.0.checked_add(1).map(SongId).filter(|from| *from <= playlist.last) {
-            Some(from) => self.request(Request::First { from, playlist, otherwise: Otherwise::Last(song) }),
-            None => self.fail(&format!("song {song} is the last")),
+    /// To the song before or after the one that the listener means: if that is still being looked for, once it is found.
+    fn step(&mut self, step: Step) {
+        if self.is_looking_up() {
+            return self.steps.push_back(step);
         }
-    }
-
-    fn play_previous(&mut self) {
         let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
-        let (song, playlist) = (wish.song, wish.playlist);
-        self.cancel_lookups();
-        match Request::before(song, playlist) {
-            Some(request) => self.request(request),
-            None => self.fail(&format!("song {song} is the first")),
-        }
+        self.step_from(wish.song, wish.playlist, step);
     }
 
     fn seek(&mut self, seek: Seek) {
@@ -167,6 +157,9 @@ impl App {
             return self.console.print(&format!("volume {}", self.volume_percent));
         };
         self.volume_percent = volume.from(self.volume_percent);
+        if let OutputSpec::Wav(_) = self.output {
+            self.console.notice("the WAV file is written as if the volume were 100");
+        }
         if let Some(player) = &self.player {
             player.controls().set_volume(self.volume_percent);
         }

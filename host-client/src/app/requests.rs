@@ -39,6 +39,13 @@ pub(super) enum Otherwise {
     Last(SongId),
 }
 
+/// From one song to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Next,
+    Previous,
+}
+
 impl Request {
     /// The song before `origin`; `None` if that is the first already.
     pub(super) fn before(origin: SongId, playlist: Playlist) -> Option<Self> {
@@ -97,10 +104,53 @@ impl App {
     pub(super) fn cancel_lookups(&mut self) {
         self.requests.retain(|_, request| !request.is_lookup());
         self.held.retain(|request| !request.is_lookup());
+        self.steps.clear();
+    }
+
+    /// Whether a song is being looked for, to play it now.
+    pub(super) fn is_looking_up(&self) -> bool {
+        self.requests.values().chain(&self.held).any(Request::is_lookup)
+    }
+
+    /// Looks for the song before or after this one.
+    pub(super) fn step_from(&mut self, song: SongId, playlist: Playlist, step: Step) {
+        let request = match step {
+            Step::Next => song
+                .0
+                .checked_add(1)
+                .map(SongId)
+                .filter(|from| *from <= playlist.last)
+                .map(|from| Request::First { from, playlist, otherwise: Otherwise::Last(song) }),
+            Step::Previous => Request::before(song, playlist),
+        };
+        match (request, step) {
+            (Some(request), _) => self.request(request),
+            (None, Step::Next) => self.stay_at(song, playlist, "last"),
+            (None, Step::Previous) => self.stay_at(song, playlist, "first"),
+        }
+    }
+
+    /// There is no song beyond this one. It may be one that was only to be passed.
+    fn stay_at(&mut self, song: SongId, playlist: Playlist, place: &str) {
+        self.fail(&format!("song {song} is the {place}"));
+        self.arrive_at(song, None, playlist);
+    }
+
+    /// A song was found: takes the steps that were typed meanwhile, or plays it.
+    fn arrive_at(&mut self, song: SongId, details: Option<Song>, playlist: Playlist) {
+        if let Some(step) = self.steps.pop_front() {
+            return self.step_from(song, playlist, step);
+        }
+        // After next and previous the listener is where they were.
+        let is_there = details.is_none() && self.stage.meant().is_some_and(|wish| wish.song == song);
+        if !is_there {
+            self.switch_to(song, details, playlist);
+        }
     }
 
     /// Says of everything that the user waits for that it will not come. Returns whether there was any.
     pub(super) fn fail_requests(&mut self, reason: &str) -> bool {
+        self.steps.clear();
         let answered = std::mem::take(&mut self.requests).into_values();
         let names: Vec<_> =
             answered.chain(self.held.drain(..)).filter(Request::is_of_user).map(|it| it.name()).collect();
@@ -118,7 +168,10 @@ impl App {
                 self.stage.nothing_upcoming();
                 self.fail(&format!("cannot go on: {refusal}"));
             }
-            other => self.fail(&format!("{}: {refusal}", other.name())),
+            other => {
+                self.steps.clear();
+                self.fail(&format!("{}: {refusal}", other.name()));
+            }
         }
     }
 
@@ -138,12 +191,15 @@ impl App {
         match request {
             Request::List { table, .. } => self.show_page(table, &songs, total, next),
             Request::First { playlist, otherwise, .. } => match first_of(songs, playlist) {
-                Some(song) => self.switch_to(song, playlist),
-                None => self.fail(&nothing_in(playlist, otherwise)),
+                Some(song) => self.arrive_at(song.id, Some(song), playlist),
+                None => match otherwise {
+                    Otherwise::Last(song) => self.stay_at(song, playlist, "last"),
+                    Otherwise::Empty => self.found_nothing(playlist),
+                },
             },
             Request::Before { from, before, playlist, origin } => {
                 match songs.into_iter().rfind(|song| (from..before).contains(&song.id)) {
-                    Some(song) => self.switch_to(song, playlist),
+                    Some(song) => self.arrive_at(song.id, Some(song), playlist),
                     None => self.look_further_back(from, before, playlist, origin),
                 }
             }
@@ -160,6 +216,16 @@ impl App {
             Request::Next(_) => {}
             // Answered by one song, not by a page: the connection does not mix them up.
             Request::Info(_) | Request::Details(..) => {}
+        }
+    }
+
+    fn found_nothing(&mut self, playlist: Playlist) {
+        self.steps.clear();
+        match playlist {
+            Playlist::ALL => self.fail("the server has no songs"),
+            Playlist { first, last, .. } => {
+                self.fail(&format!("no songs from {first} to {last}; list shows what there is"));
+            }
         }
     }
 
@@ -187,7 +253,7 @@ impl App {
         let numbers = (before.0 - from.0).saturating_mul(8).min(MOST_NUMBERS_BACK);
         match Request::further_back(from, numbers, playlist, origin) {
             Some(request) => self.request(request),
-            None => self.fail(&format!("song {origin} is the first")),
+            None => self.stay_at(origin, playlist, "first"),
         }
     }
 }
@@ -203,16 +269,6 @@ fn ask(connection: &Connection, request: &Request) -> Option<RequestId> {
 
 fn first_of(songs: Vec<Song>, playlist: Playlist) -> Option<Song> {
     songs.into_iter().next().filter(|song| song.id <= playlist.last)
-}
-
-fn nothing_in(playlist: Playlist, otherwise: Otherwise) -> String {
-    match otherwise {
-        Otherwise::Last(song) => format!("song {song} is the last"),
-        Otherwise::Empty if playlist == Playlist::ALL => "the server has no songs".to_owned(),
-        Otherwise::Empty => {
-            format!("no songs from {} to {}; list shows what there is", playlist.first, playlist.last)
-        }
-    }
 }
 
 /// Why the server does not show or send a song.

@@ -1,0 +1,118 @@
+//! The host client far from its server: what is typed within one round-trip, and a path that goes dead.
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use trill_proto::message::{Kind, Message, Play, Start};
+use trill_tests::client::Client;
+use trill_tests::corpus::{self, MusicDir};
+use trill_tests::messages;
+use trill_tests::proxy::{Conditions, Direction, Fault, Proxy};
+use trill_tests::server::ServerProcess;
+use trill_tests::terminal::{Terminal, VT100};
+use trill_tests::wait;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Long enough for two lines to be typed before the first is answered.
+const FAR: Conditions = Conditions { delay: Duration::from_millis(500), ..Conditions::PERFECT };
+
+#[test]
+fn next_typed_twice_skips_two_songs() {
+    let host = Host::with_songs(4);
+    let (proxy, mut client) = host.listener(FAR);
+    client.type_line("play 1");
+    client.wait_for_text(DEADLINE, "▶ 1 ");
+    enter(&client, &["next", "next"]);
+    client.wait_for_text(DEADLINE, "▶ 3 ");
+    enter(&client, &["previous", "previous", "previous"]);
+    client.wait_for_text(DEADLINE, "song 1 is the first");
+    wait::wait_for(DEADLINE, "a PLAY", || plays(&proxy, 0).len() > 2);
+    quit(&mut client);
+    assert_eq!(plays(&proxy, 0).iter().map(|play| play.song.0).collect::<Vec<_>>(), [1, 3, 1]);
+}
+
+#[test]
+fn a_song_that_is_looked_up_does_not_start_after_stop() {
+    let host = Host::with_songs(2);
+    let (proxy, mut client) = host.listener(FAR);
+    enter(&client, &["play all", "stop", "info 2"]);
+    // Answered after the look-up.
+    client.wait_for_text(DEADLINE, "kbit/s");
+    quit(&mut client);
+    assert!(messages::frames(&proxy.recorded(0, Direction::ToServer)).iter().any(|it| it.kind() == Some(Kind::List)));
+    assert_eq!(plays(&proxy, 0).len(), 0, "{:?}", plays(&proxy, 0));
+}
+
+#[test]
+fn a_path_that_goes_dead_is_noticed_within_seconds_and_the_song_resumed() {
+    let host = Host::with_songs(1);
+    // So slow that the song is on its way all the time.
+    let (proxy, mut client) = host.listener(Conditions::path(Duration::from_millis(40), 200_000));
+    client.type_line("play 1");
+    wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > 50_000);
+    proxy.inject_both(Fault::Freeze(Duration::MAX));
+    // A second of silence, two more after the PING; the rest is for a busy machine.
+    wait::wait_for(Duration::from_secs(15), "a new connection", || proxy.accepted() == 2);
+    wait::wait_for(DEADLINE, "a PLAY on it", || !plays(&proxy, 1).is_empty());
+    let play = plays(&proxy, 1)[0];
+    let Start::Resume(position) = play.start else { panic!("{play:?}") };
+    assert!((30_000..=60_000).contains(&position) && play.content_tag != 0, "{play:?}");
+    let before = proxy.forwarded(Direction::ToClient);
+    wait::wait_for(DEADLINE, "more of the song", || proxy.forwarded(Direction::ToClient) > before + 50_000);
+    quit(&mut client);
+}
+
+/// A server with songs of 24 s that are called by their numbers.
+struct Host {
+    server: ServerProcess,
+    _music: MusicDir,
+}
+
+impl Host {
+    fn with_songs(count: u64) -> Self {
+        let music = MusicDir::new();
+        for number in 1..=count {
+            music.add(format!("{number}.mp3"), &corpus::CBR_128.seed(number).milliseconds(24_000));
+        }
+        Self { server: ServerProcess::start(music.path()), _music: music }
+    }
+
+    /// Somebody at a terminal, on such a path.
+    fn listener(&self, conditions: Conditions) -> (Proxy, Terminal) {
+        let proxy = Proxy::recording(self.server.address(), conditions);
+        let client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+        client.wait_for_text(DEADLINE, "connected to");
+        (proxy, client)
+    }
+}
+
+/// What the client asked for on one of its connections.
+fn plays(proxy: &Proxy, connection: usize) -> Vec<Play> {
+    if proxy.accepted() <= connection {
+        return Vec::new();
+    }
+    let frames = messages::frames(&proxy.recorded(connection, Direction::ToServer));
+    let plays = frames.iter().filter(|frame| frame.kind() == Some(Kind::Play));
+    plays.map(|frame| if let Message::Play(play) = frame.message() { play } else { panic!("{frame:?}") }).collect()
+}
+
+/// Types lines, each as soon as there is a prompt for it: long before the one before is answered.
+#[track_caller]
+fn enter(client: &Terminal, lines: &[&str]) {
+    for line in lines {
+        let is_entered = |row: &&String| **row == format!("trill> {line}");
+        let before = client.screen().rows.iter().filter(is_entered).count();
+        client.type_line(line);
+        client.wait_for(DEADLINE, "the next prompt", |screen| {
+            let is_next = screen.rows.iter().rfind(|row| !row.is_empty()).is_some_and(|row| row == "trill>");
+            is_next && screen.rows.iter().filter(is_entered).count() > before
+        });
+    }
+}
+
+#[track_caller]
+fn quit(client: &mut Terminal) {
+    client.type_line("quit");
+    assert!(client.wait(DEADLINE).success());
+}
