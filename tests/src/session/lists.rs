@@ -1,0 +1,95 @@
+//! Lists and particulars.
+
+use super::{DEADLINE, Exchange, Listing, Page, Session};
+
+use std::time::Instant;
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId};
+use trill_proto::message::{Info, List, Message};
+
+impl Session {
+    /// Asks for a page of the list.
+    #[track_caller]
+    pub fn request_page(&mut self, first: u32, at_most: u32) -> u32 {
+        let request = RequestId(self.next_id());
+        let asked = List { request, first: SongId(first), at_most };
+        self.exchanges.insert(request.0, Exchange::List { asked, songs: Vec::new(), bytes: 0, end: None });
+        self.send_message(&Message::List(asked));
+        request.0
+    }
+
+    /// Waits for the page that was asked for.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[track_caller]
+    pub fn page(&mut self, request: u32) -> Page {
+        self.wait(|session| matches!(session.exchanges[&request], Exchange::List { end: Some(_), .. }));
+        match self.exchanges.remove(&request) {
+            Some(Exchange::List { songs, end: Some((total, next, generation)), .. }) => {
+                Page { songs, total, next, generation }
+            }
+            other => panic!("no page: {other:?}"),
+        }
+    }
+
+    /// The whole list, page after page.
+    ///
+    /// # Panics
+    /// When a page does not come, or the pages are not as many songs as the server says it has.
+    #[track_caller]
+    pub fn list(&mut self) -> Vec<Listing> {
+        let (mut songs, mut next, mut total) = (Vec::new(), Some(1), 0);
+        while let Some(first) = next {
+            let request = self.request_page(first, u32::MAX);
+            let page = self.page(request);
+            songs.extend(page.songs);
+            (next, total) = (page.next, page.total);
+        }
+        assert_eq!(songs.len(), total as usize, "songs in the list, and what LIST-END says");
+        songs
+    }
+
+    /// Lists until every song has been measured.
+    ///
+    /// # Panics
+    /// When that takes longer than 20 s.
+    #[track_caller]
+    pub fn list_measured(&mut self) -> Vec<Listing> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            // A list waits by itself for songs that are being read.
+            let songs = self.list();
+            if songs.iter().all(|song| song.duration_ms.is_some()) {
+                return songs;
+            }
+            assert!(Instant::now() < end, "still not measured after {DEADLINE:?}: {songs:?}");
+        }
+    }
+
+    /// Asks for a song's particulars.
+    #[track_caller]
+    pub fn request_info(&mut self, song: u32) -> u32 {
+        let request = RequestId(self.next_id());
+        self.exchanges.insert(request.0, Exchange::Info(None));
+        self.send_message(&Message::Info(Info { request, song: SongId(song) }));
+        request.0
+    }
+
+    /// Waits for the particulars that were asked for.
+    ///
+    /// # Errors
+    /// The code of the ERROR that came instead.
+    ///
+    /// # Panics
+    /// When neither comes.
+    #[track_caller]
+    pub fn info(&mut self, request: u32) -> Result<Listing, ErrorCode> {
+        self.wait(|session| !matches!(session.exchanges[&request], Exchange::Info(None)));
+        match self.exchanges.remove(&request) {
+            Some(Exchange::Info(Some(song))) => Ok(song),
+            Some(Exchange::Failed(code)) => Err(code),
+            other => panic!("no particulars: {other:?}"),
+        }
+    }
+}

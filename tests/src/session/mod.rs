@@ -1,0 +1,340 @@
+//! An honest client that sees every frame, and holds the server to the protocol.
+//!
+//! It does what `wire-format.md` says in the simplest way, and shares nothing but the codec with the programs under
+//! test. What a server must never say (DATA beyond the credit, a second END, songs out of order, …) panics with the
+//! rule that was broken, in whatever test that happens.
+//!
+//! Requests do not wait: `request_…` sends, and what waits takes the id that it returned. Everything that comes
+//! meanwhile is kept for whoever asks for it.
+//!
+//! ```no_run
+//! # use trill_tests::{server::ServerProcess, session::Session};
+//! # fn example(server: &ServerProcess) {
+//! let mut session = Session::open(server.address());
+//! let songs = session.list();
+//! let played = session.play_out(songs[0].id).expect("a song that was listed");
+//! assert_eq!(played.audio.len() as u64, played.started().size_bytes);
+//! # }
+//! ```
+
+mod lists;
+mod received;
+mod streams;
+
+#[cfg(test)]
+mod tests;
+
+use crate::messages::{Frame, encode};
+use crate::raw::Ending;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+use trill_proto::error::ErrorCode;
+use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
+use trill_proto::message::{
+    EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, Message, PREAMBLE, Started, Welcome,
+};
+
+/// Long enough for a machine on its knees; nothing waits this long if all is well.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What one read takes at most: as much as the kernel has, usually.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A session that was opened, or is about to be.
+#[derive(Debug)]
+pub struct Session {
+    stream: TcpStream,
+    input: Vec<u8>,
+    /// How much of `input` has been taken apart.
+    taken: usize,
+    last_id: u32,
+    /// What HELLO said that this client takes.
+    max_control: u16,
+    greeting: Option<Greeting>,
+    exchanges: BTreeMap<u32, Exchange>,
+    goodbye: Option<GoodbyeReason>,
+    /// What is to be sent together with what follows.
+    held_back: Option<Vec<u8>>,
+}
+
+/// What WELCOME said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// 0 while the server looks through its directory.
+    pub generation: u32,
+    /// Songs; 0 while the generation is 0.
+    pub song_count: u32,
+    /// How the server calls itself.
+    pub server_name: String,
+}
+
+/// A song as it was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the fields are those of SONG in wire-format.md
+pub struct Listing {
+    pub id: u32,
+    pub duration_ms: Option<u32>,
+    pub size_bytes: u64,
+    pub bitrate: u32,
+    pub rate: u32,
+    pub channels: u8,
+    pub track: u16,
+    pub is_cut: bool,
+    pub title: String,
+    pub artist: String,
+    pub album: String,
+}
+
+/// The answer to one LIST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In the order of their ids.
+    pub songs: Vec<Listing>,
+    /// Songs in the library.
+    pub total: u32,
+    /// The first song of the next page.
+    pub next: Option<u32>,
+    /// Generation of the library.
+    pub generation: u32,
+}
+
+/// What came of one PLAY.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    started: Option<Started>,
+    /// The bytes of the song that came, from `started().position` on.
+    pub audio: Vec<u8>,
+    /// Bytes that were granted and have not come.
+    pub credit: u32,
+    /// Why it is over.
+    pub end: Option<EndReason>,
+}
+
+impl Played {
+    /// What STARTED said.
+    ///
+    /// # Panics
+    /// When it did not come.
+    #[track_caller]
+    pub fn started(&self) -> &Started {
+        self.started.as_ref().expect("the stream did not start")
+    }
+
+    /// Bytes from the position of STARTED to the end of the song.
+    #[track_caller]
+    fn size(&self) -> u64 {
+        self.started().size_bytes - self.started().position
+    }
+}
+
+/// What came so far in answer to one request.
+#[derive(Debug)]
+enum Exchange {
+    List { asked: List, songs: Vec<Listing>, bytes: usize, end: Option<(u32, Option<u32>, u32)> },
+    Info(Option<Listing>),
+    Play { was_stopped: bool, played: Played },
+    Failed(ErrorCode),
+}
+
+impl Session {
+    /// Connects under a random nonce, and waits for WELCOME.
+    ///
+    /// # Panics
+    /// When that does not come.
+    #[track_caller]
+    pub fn open(address: SocketAddr) -> Self {
+        let mut nonce = [0; 16];
+        fastrand::fill(&mut nonce);
+        Self::open_as(address, nonce)
+    }
+
+    /// Connects under this nonce, and waits for WELCOME.
+    ///
+    /// # Panics
+    /// When that does not come.
+    #[track_caller]
+    pub fn open_as(address: SocketAddr, nonce: [u8; 16]) -> Self {
+        let mut session = Self::connect(address, Hello { nonce, name: "session", ..Hello::default() });
+        session.greeting();
+        session
+    }
+
+    /// Connects and says HELLO, without waiting for the answer.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    #[track_caller]
+    pub fn connect(address: SocketAddr, hello: Hello<'_>) -> Self {
+        let stream = match TcpStream::connect(address) {
+            Ok(stream) => stream,
+            Err(e) => panic!("connecting to {address}: {e}"),
+        };
+        let prepared = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(DEADLINE)));
+        prepared.and_then(|()| stream.set_write_timeout(Some(DEADLINE))).expect("a connected socket takes options");
+        let mut session = Self {
+            stream,
+            input: Vec::new(),
+            taken: 0,
+            last_id: 0,
+            max_control: hello.max_control,
+            greeting: None,
+            exchanges: BTreeMap::new(),
+            goodbye: None,
+            held_back: None,
+        };
+        session.send(&[PREAMBLE.as_slice(), &encode(&Message::Hello(hello))].concat());
+        session
+    }
+
+    /// The socket itself, to be treated badly.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Waits for WELCOME, unless it has come, and returns what it said.
+    ///
+    /// # Panics
+    /// When something else comes.
+    #[track_caller]
+    pub fn greeting(&mut self) -> &Greeting {
+        if self.greeting.is_none() {
+            let preamble = self.must(|session, end| session.read(PREAMBLE_BYTES, end));
+            assert_eq!(preamble, PREAMBLE, "the server's preamble");
+            let frame = self.must(Self::read_frame);
+            let Message::Welcome(Welcome { version: 1, generation, song_count, server_name, .. }) = frame.message()
+            else {
+                panic!("no WELCOME but {frame:?}");
+            };
+            self.greeting = Some(Greeting { generation, song_count, server_name: server_name.to_owned() });
+        }
+        self.greeting.as_ref().expect("it was put there above")
+    }
+
+    // ── the connection ──
+
+    /// Says goodbye and waits until the server closes.
+    ///
+    /// # Panics
+    /// When it does not, or not properly.
+    #[track_caller]
+    pub fn leave(mut self) {
+        self.send_message(&Message::Goodbye(Goodbye { reason: GoodbyeReason::Done }));
+        assert_eq!(self.until_closed(), (None, Ending::EndOfStream), "after GOODBYE");
+    }
+
+    /// Receives until the server closes; returns its GOODBYE, and how the connection ended.
+    ///
+    /// # Panics
+    /// When it does not close.
+    #[track_caller]
+    pub fn until_closed(&mut self) -> (Option<GoodbyeReason>, Ending) {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            if let Err(ending) = self.try_step(end) {
+                return (self.goodbye, ending);
+            }
+        }
+    }
+
+    /// Sends any bytes, which an honest client would not.
+    #[track_caller]
+    pub fn send(&mut self, bytes: &[u8]) {
+        if let Some(held_back) = &mut self.held_back {
+            return held_back.extend(bytes);
+        }
+        if let Err(e) = self.stream.write_all(bytes) {
+            panic!("sending {} bytes: {e}", bytes.len());
+        }
+    }
+
+    /// Sends everything that `requests` says in one piece, so that the server gets it at once.
+    #[track_caller]
+    pub fn together<T>(&mut self, requests: impl FnOnce(&mut Self) -> T) -> T {
+        self.held_back = Some(Vec::new());
+        let value = requests(self);
+        let bytes = self.held_back.take().expect("it was put there above");
+        self.send(&bytes);
+        value
+    }
+
+    /// Sends a message that no method above sends.
+    #[track_caller]
+    pub fn send_message(&mut self, message: &Message<'_>) {
+        self.send(&encode(message));
+    }
+
+    /// Waits until `condition` holds after some frame.
+    ///
+    /// # Panics
+    /// When the frames end before, or 20 s have passed.
+    #[track_caller]
+    fn wait(&mut self, condition: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        while !condition(self) {
+            if let Err(ending) = self.try_step(end) {
+                panic!("the server ended the connection: {ending:?}, goodbye {:?}", self.goodbye);
+            }
+        }
+    }
+
+    /// Takes one frame.
+    #[track_caller]
+    fn step(&mut self) {
+        self.must(Self::try_step);
+    }
+
+    #[track_caller]
+    fn must<T>(&mut self, read: impl FnOnce(&mut Self, Instant) -> Result<T, Ending>) -> T {
+        match read(self, Instant::now() + DEADLINE) {
+            Ok(value) => value,
+            Err(ending) => panic!("the server ended the connection: {ending:?}, goodbye {:?}", self.goodbye),
+        }
+    }
+
+    #[track_caller]
+    fn try_step(&mut self, end: Instant) -> Result<(), Ending> {
+        self.greeting();
+        let frame = self.read_frame(end)?;
+        assert_eq!(self.goodbye, None, "nothing follows GOODBYE, but {frame:?} did");
+        self.take(&frame);
+        Ok(())
+    }
+
+    fn next_id(&mut self) -> u32 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    #[track_caller]
+    fn read_frame(&mut self, end: Instant) -> Result<Frame, Ending> {
+        let header = self.read(HEADER_BYTES, end)?;
+        let header = Header::decode(header.try_into().expect("as many bytes as were asked for"));
+        let is_taken = header.kind == Kind::Data.to_byte() || header.length <= self.max_control;
+        assert!(is_taken, "{header:?} is longer than the {} bytes that HELLO said", self.max_control);
+        Ok(Frame { header, payload: self.read(header.length.into(), end)? })
+    }
+
+    #[track_caller]
+    fn read(&mut self, count: usize, end: Instant) -> Result<Vec<u8>, Ending> {
+        while self.input.len() - self.taken < count {
+            self.input.drain(..std::mem::take(&mut self.taken));
+            let (used, now) = (self.input.len(), Instant::now());
+            assert!(now < end, "nothing more within {DEADLINE:?}; waiting: {:?}", self.exchanges);
+            self.input.resize(used + READ_BYTES, 0);
+            let read = self.stream.read(&mut self.input[used..]);
+            self.input.truncate(used + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => return Err(Ending::EndOfStream),
+                Ok(_) => {}
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Err(Ending::Reset),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) => panic!("receiving: {e}"),
+            }
+        }
+        let bytes = self.input[self.taken..][..count].to_vec();
+        self.taken += count;
+        Ok(bytes)
+    }
+}
