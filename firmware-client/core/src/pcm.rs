@@ -88,7 +88,7 @@ impl<const FRAMES: usize> Default for Pcm<FRAMES> {
     }
 }
 
-/// What the radio and the feed tell each other.
+/// What the radio and the feed tell each other. All zero to begin with, so that the ring's static takes no flash.
 #[derive(Debug)]
 pub(crate) struct Controls {
     // Written by the radio's task.
@@ -98,10 +98,10 @@ pub(crate) struct Controls {
     /// The total at which the current song began.
     song_begin: AtomicU32,
     paused: AtomicBool,
-    /// Nothing follows what is in the ring: running dry is no underrun.
-    finishing: AtomicBool,
-    /// What samples are multiplied by, in 65,536ths.
-    gain: AtomicU32,
+    /// More follows what is in the ring: to run dry is an underrun.
+    flowing: AtomicBool,
+    /// How much less than [`UNITY`] samples are multiplied by.
+    attenuation: AtomicU32,
     ramp_step: AtomicU32,
 
     // Written by the feed.
@@ -116,9 +116,9 @@ impl Controls {
             discard_up_to: AtomicU32::new(0),
             song_begin: AtomicU32::new(0),
             paused: AtomicBool::new(false),
-            finishing: AtomicBool::new(true),
-            gain: AtomicU32::new(UNITY),
-            ramp_step: AtomicU32::new(UNITY),
+            flowing: AtomicBool::new(false),
+            attenuation: AtomicU32::new(0),
+            ramp_step: AtomicU32::new(0),
             read: AtomicU32::new(0),
             underruns: AtomicU32::new(0),
         }
@@ -128,7 +128,7 @@ impl Controls {
     pub(crate) fn begin_song(&self, rate: u32) {
         self.song_begin.store(self.written.load(Relaxed), Relaxed);
         self.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
-        self.finishing.store(false, Release);
+        self.flowing.store(true, Release);
     }
 
     /// Frames in the ring, those included that were discarded.
@@ -151,12 +151,12 @@ impl Controls {
     /// Nothing that was pushed and not handed out is heard any more.
     pub(crate) fn discard(&self) {
         self.discard_up_to.store(self.written.load(Relaxed), Release);
-        self.finishing.store(true, Release);
+        self.flowing.store(false, Release);
     }
 
     /// Nothing follows for now: let what is there be heard to its end.
     pub(crate) fn finish(&self) {
-        self.finishing.store(true, Release);
+        self.flowing.store(false, Release);
     }
 
     /// Stops the sound where it is, or lets it go on.
@@ -173,7 +173,8 @@ impl Controls {
     /// is perceived: 50 is an eighth of the amplitude, −18 dB.
     pub(crate) fn set_volume(&self, percent: u8) {
         let percent = u64::from(percent.min(100));
-        self.gain.store((u64::from(UNITY) * percent.pow(3) / 1_000_000) as u32, Release);
+        let gain = u64::from(UNITY) * percent.pow(3) / 1_000_000;
+        self.attenuation.store(UNITY - gain as u32, Release);
     }
 
     /// See [`Pcm::underruns`].
@@ -223,14 +224,14 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
     /// Moves frames from the ring to the front of `out`, at the level they are to be heard. Returns how many.
     fn take(&mut self, out: &mut [Frame]) -> usize {
         let pcm = &self.pcm.controls;
-        let is_finishing = pcm.finishing.load(Acquire); // first: what was pushed before it was set is then seen too
+        let is_flowing = pcm.flowing.load(Acquire); // first: what was pushed before it was reset is then seen too
         let read = pcm.read.load(Relaxed);
         let available = pcm.written.load(Acquire).wrapping_sub(read) as usize;
-        if !self.sounding && !is_finishing && available < out.len().min(FRAMES) {
+        if !self.sounding && is_flowing && available < out.len().min(FRAMES) {
             return 0; // sound begins, and begins again, with a whole period
         }
         let is_paused = pcm.paused.load(Acquire);
-        let wanted = if is_paused { 0 } else { pcm.gain.load(Acquire) };
+        let wanted = if is_paused { 0 } else { UNITY - pcm.attenuation.load(Acquire) };
         let ramp_step = pcm.ramp_step.load(Relaxed);
         let mut filled = 0;
         for (frame, index) in out.iter_mut().take(available).zip(0_u32..) {
@@ -255,7 +256,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
     fn account(&mut self, filled: usize, wanted: usize) {
         let pcm = &self.pcm.controls;
         let is_whole = filled == wanted;
-        let is_expected = !pcm.paused.load(Relaxed) && !pcm.finishing.load(Relaxed);
+        let is_expected = !pcm.paused.load(Relaxed) && pcm.flowing.load(Relaxed);
         if self.sounding && !is_whole && is_expected {
             pcm.underruns.store(pcm.underruns.load(Relaxed).wrapping_add(1), Relaxed);
         }
