@@ -81,7 +81,8 @@ impl<'m> Buffer<'m> {
             self.end -= self.begin;
             self.begin = 0;
         }
-        let (Some(room), Some(track)) = (self.storage.get_mut(self.end..self.end + bytes.len()), self.tracks.back_mut())
+        let (Some(room), Some(track)) =
+            (self.storage.get_mut(self.end..self.end + bytes.len()), self.tracks.back_mut())
         else {
             return;
         };
@@ -187,8 +188,9 @@ mod tests {
         let mut next_in = 0_u8;
         let mut next_out = 0_u8;
         for step in 0..1_000 {
-            let bytes: heapless::Vec<u8, 64> =
-                (0..(buffer.capacity() - buffer.len()).min(step % 13 + 1)).map(|i| next_in.wrapping_add(i as u8)).collect();
+            let bytes: heapless::Vec<u8, 64> = (0..(buffer.capacity() - buffer.len()).min(step % 13 + 1))
+                .map(|i| next_in.wrapping_add(i as u8))
+                .collect();
             next_in = next_in.wrapping_add(bytes.len() as u8);
             buffer.push(&bytes);
             let count = buffer.len().min(step % 11);

@@ -30,12 +30,13 @@ pub(crate) struct Console<'r, 'm, C, I, O, X> {
     pub(crate) output: O,
     pub(crate) commands: X,
     pub(crate) line: Line,
+    /// The cursor is behind the prompt, and perhaps what was typed.
+    pub(crate) is_prompting: bool,
 }
 
 impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
     /// Reads and shows lines for ever.
     pub(crate) async fn run(&mut self) -> ! {
-        self.write(PROMPT).await;
         loop {
             self.show().await;
             let mut typed = [0; 16];
@@ -51,7 +52,10 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
         for byte in typed {
             match self.line.take(*byte) {
                 Typed::Nothing => {}
-                Typed::Shown => self.write(core::slice::from_ref(byte)).await,
+                Typed::Shown => {
+                    self.is_prompting = true;
+                    self.write(core::slice::from_ref(byte)).await;
+                }
                 Typed::Erased => self.write(b"\x08 \x08").await,
                 Typed::Cleared => {
                     self.write(ERASE).await;
@@ -60,12 +64,11 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 Typed::Full => self.write(b"\x07").await,
                 Typed::Whole => {
                     self.write(b"\r\n").await;
+                    self.is_prompting = false;
                     self.execute();
                     self.line.clear();
                     // Before the next line, so that there is room for what that has to tell.
-                    if !self.show().await {
-                        self.write(PROMPT).await;
-                    }
+                    self.show().await;
                 }
             }
         }
@@ -91,21 +94,24 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
         });
     }
 
-    /// Writes what waits to be told, above the line that is being typed. Returns whether there was something.
-    async fn show(&mut self) -> bool {
+    /// Writes what waits to be told, above the line that is being typed.
+    async fn show(&mut self) {
         let mut output = [0; OUTPUT_BYTES];
-        let mut is_first = true;
         loop {
-            let count = self.shared.with(|state| {
+            let (count, is_answering) = self.shared.with(|state| {
                 let count = state.screen.take(&mut output).len();
                 // Now there is room for the next answer.
                 state.calls.network |= count == 0 && state.waits_for_room();
-                count
+                (count, state.is_answering())
             });
             if count == 0 {
-                break;
+                // Not between the parts of a long answer.
+                if !is_answering {
+                    self.prompt().await;
+                }
+                return;
             }
-            if core::mem::take(&mut is_first) {
+            if core::mem::take(&mut self.is_prompting) {
                 self.write(ERASE).await;
             }
             for piece in output.get(..count).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
@@ -118,12 +124,14 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 }
             }
         }
-        if !is_first {
+    }
+
+    async fn prompt(&mut self) {
+        if !core::mem::replace(&mut self.is_prompting, true) {
             self.write(PROMPT).await;
             let Self { output, line, .. } = self;
             let _ = output.write_all(line.text().as_bytes()).await;
         }
-        !is_first
     }
 
     async fn write(&mut self, bytes: &[u8]) {

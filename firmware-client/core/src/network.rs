@@ -55,8 +55,9 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
                 if !state.is_leaving() {
                     state.on_loss(loss, was_open || told != Some(loss));
                 }
+                let is_left = state.is_leaving() || state.server != server;
                 state.on_disconnected();
-                state.is_leaving() || state.server != server
+                is_left
             });
             told = Some(loss);
             if is_left {
@@ -102,12 +103,7 @@ async fn until_left(shared: &Shared<'_>, server: &Server) {
 }
 
 /// Says and hears what there is, until the connection is over.
-async fn converse<C: Clock, S: Read + Write>(
-    shared: &Shared<'_>,
-    clock: &C,
-    socket: &mut S,
-    input: &mut [u8],
-) -> Loss {
+async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, socket: &mut S, input: &mut [u8]) -> Loss {
     let welcome_deadline = clock.now() + PATIENCE;
     loop {
         if let Err(loss) = say(shared, clock, socket).await {

@@ -156,7 +156,9 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         }
         state.consume(frame.consumed);
         self.channels = frame.channels.into();
-        if let Some(missing) = self.samples.get_mut(frame.samples * self.channels..frame.nominal_samples * self.channels) {
+        if let Some(missing) =
+            self.samples.get_mut(frame.samples * self.channels..frame.nominal_samples * self.channels)
+        {
             // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
             missing.fill(0);
         }

@@ -19,7 +19,7 @@ use crate::network::{Backoff, Link};
 use crate::pcm::Pcm;
 use crate::player::{Next, Player};
 use crate::server::Server;
-use crate::state::{SONG_LINE_BYTES, State};
+use crate::state::State;
 
 /// Bytes read from the socket at once.
 const INPUT_BYTES: usize = 1024;
@@ -43,7 +43,7 @@ impl<const BUFFER: usize, const SCREEN: usize> Memory<BUFFER, SCREEN> {
     pub const fn new() -> Self {
         const {
             assert!(BUFFER - BUFFER / 8 >= MIN_BUFFER_BYTES as usize, "music would stop and never go on");
-            assert!(SCREEN >= 1_280 && SCREEN >= SONG_LINE_BYTES, "help and songs would never be shown");
+            assert!(SCREEN >= 1_280, "help and songs would never be shown");
         }
         Self {
             decoder: Decoder::new(),
@@ -137,7 +137,8 @@ where
     let shared = Shared::new(State::new(screen, buffer, pcm.controls(), server));
     let mut link = Link { shared: &shared, clock: &clock, network, identity, input, backoff: Backoff::new(seed) };
     let mut player = Player::new(decoder, samples, pcm, audio);
-    let mut console = Console { shared: &shared, clock: &clock, input: typed, output, commands, line: Line::new() };
+    let (line, is_prompting) = (Line::new(), false);
+    let mut console = Console { shared: &shared, clock: &clock, input: typed, output, commands, line, is_prompting };
     join3(link.run(), play(&shared, &clock, &mut player), console.run()).await.0
 }
 

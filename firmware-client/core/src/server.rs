@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", ":80", "attic:", "attic:0", "attic:65536", "attic:x", "[fe80::1", "[::1]80", "a b", "a\u{1b}[2J"] {
+        for text in
+            ["", ":80", "attic:", "attic:0", "attic:65536", "attic:x", "[fe80::1", "[::1]80", "a b", "a\u{1b}[2J"]
+        {
             check(text, None);
         }
         let long = core::str::from_utf8(&[b'x'; 64]).unwrap();

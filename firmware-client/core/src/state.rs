@@ -246,6 +246,7 @@ impl<'m> State<'m> {
         self.client = None;
         self.bringing = None;
         self.is_stopping = false;
+        self.is_leaving = false;
         // Of several songs in a row only the last can be meant now.
         while self.plays.len() > 1 {
             self.plays.remove(0);
@@ -304,6 +305,11 @@ impl<'m> State<'m> {
         Ok(())
     }
 
+    /// Whether there are questions without an answer.
+    pub(crate) fn is_answering(&self) -> bool {
+        !self.questions.is_empty()
+    }
+
     /// Whether somebody waits for an answer for which there has to be room on the screen.
     pub(crate) fn waits_for_room(&self) -> bool {
         self.questions.front().is_some_and(|question| question.request.is_none())
@@ -337,9 +343,7 @@ impl<'m> State<'m> {
 
     /// How fast music arrives in bytes per second, and the smallest round-trip.
     pub(crate) fn delivery(&self, now: Instant) -> (u64, Duration) {
-        self.client.as_ref().map_or((0, Duration::ZERO), |client| {
-            (client.delivery_rate(now), client.round_trip())
-        })
+        self.client.as_ref().map_or((0, Duration::ZERO), |client| (client.delivery_rate(now), client.round_trip()))
     }
 
     /// The song heard is counted from this sample on.

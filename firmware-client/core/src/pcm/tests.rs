@@ -114,7 +114,8 @@ fn volume_is_cubic_and_exact_at_the_top() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
     pcm.controls.begin_song(RATE);
-    for (percent, expected) in [(100, [16_000, -16_000]), (50, [2_000, -2_000]), (0, [0, 0]), (200, [16_000, -16_000])] {
+    for (percent, expected) in [(100, [16_000, -16_000]), (50, [2_000, -2_000]), (0, [0, 0]), (200, [16_000, -16_000])]
+    {
         assert_eq!(fill(&mut feed, 5), NOTHING, "after silence there is nothing to fade from");
         pcm.controls.set_volume(percent);
         push(&pcm, &[[16_000, -16_000]; 5]);

@@ -71,7 +71,7 @@ impl State<'_> {
 
     fn play_from(&mut self, now: Instant, from: SongId, last: SongId) {
         if !self.is_open() {
-            return self.screen.line(format_args!("not connected to {}", self.server));
+            self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
         }
         self.search = Some(Wanted::new(Search { from, last, join: Join::Switch, asked: Some(now) }));
     }
@@ -133,7 +133,8 @@ impl State<'_> {
         // A single song has all the others after it.
         let last = if last == song { LAST } else { last };
         // Twice in a row is two further, whether or not the first has been found.
-        let after = self.search.filter(|search| search.what.join == Join::Switch).map_or(song, |search| search.what.from);
+        let after =
+            self.search.filter(|search| search.what.join == Join::Switch).map_or(song, |search| search.what.from);
         match after.0.checked_add(1).map(SongId).filter(|from| *from <= last) {
             Some(from) => self.play_from(now, from, last),
             None => self.screen.line(format_args!("song {song} is the last")),

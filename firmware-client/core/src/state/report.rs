@@ -73,12 +73,14 @@ impl State<'_> {
     pub(super) fn write_status(&mut self) {
         let position = self.position_ms();
         let Self { screen, buffer, controls, server, volume, first_sample_after, is_buffering, .. } = self;
+        let asked_for = self.plays.last().map(|(wish, _)| wish.song).or(self.search.map(|search| search.what.from));
         let is_open = self.client.as_ref().is_some_and(trill_proto::session::client::Client::is_open);
         let _ = screen.lines(|out| {
             writeln!(out, "server  {server}{}", if is_open { "" } else { " (not connected)" })?;
-            match buffer.first() {
-                None => writeln!(out, "song    none")?,
-                Some(track) => {
+            match (buffer.first(), asked_for) {
+                (None, None) => writeln!(out, "song    none")?,
+                (None, Some(song)) => writeln!(out, "song    {song}, asked for")?,
+                (Some(track), _) => {
                     let state = match () {
                         () if controls.is_paused() => "paused",
                         () if *is_buffering => "buffering",

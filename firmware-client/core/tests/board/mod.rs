@@ -1,0 +1,208 @@
+//! A board of std: its network is this machine's, its console a pair of sockets, and its sound output plays as fast as
+//! it is fed.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use embedded_io_adapters::futures_03::FromFutures;
+use futures_lite::future;
+use trill_firmware::board::{Audio, Clock, ConnectError, Network, UnsupportedRate};
+use trill_firmware::pcm::{Feed, Frame, Pcm};
+use trill_firmware::radio::{self, Memory, Parts};
+use trill_proto::session::client::Identity;
+use trill_proto::time;
+
+/// Far longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// As small as that of the smallest board.
+const BUFFER_BYTES: usize = 12 * 1024;
+const SCREEN_BYTES: usize = 1_536;
+const RING_FRAMES: usize = 2_048;
+
+/// Frames that the output takes at once.
+const PERIOD: usize = 256;
+
+/// A rate at which the output cannot play.
+pub(crate) const REFUSED_RATE: u32 = 32_000;
+
+/// A radio that runs until it is dropped.
+pub(crate) struct Board {
+    console: UnixStream,
+    said: Arc<Mutex<String>>,
+    heard: Arc<Mutex<Vec<Frame>>>,
+    rate: Arc<AtomicU32>,
+    is_over: Arc<AtomicBool>,
+    _stop: async_channel::Sender<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Board {
+    /// A board that connects to `server`.
+    pub(crate) fn start(server: SocketAddr) -> Self {
+        let pcm: &'static Pcm<RING_FRAMES> = Box::leak(Box::default());
+        let (console, end) = UnixStream::pair().expect("a pair of sockets");
+        let (stop, stopped) = async_channel::bounded::<()>(1);
+        let (said, heard) = (Arc::default(), Arc::default());
+        let (rate, is_over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let output = Output { rate: rate.clone() };
+        let radio = thread::spawn(move || {
+            let memory: &'static mut Memory<BUFFER_BYTES, SCREEN_BYTES> = Box::leak(Box::default());
+            let typed = Async::new(end.try_clone().expect("a socket")).expect("a socket that does not block");
+            let shown = Async::new(end).expect("a socket that does not block");
+            let parts = Parts {
+                clock: StdClock(Instant::now()),
+                network: StdNetwork,
+                audio: output,
+                input: FromFutures::new(typed),
+                output: FromFutures::new(shown),
+                commands: (),
+                identity: Identity { name: "board", nonce: [7; 16], roles: 0 },
+                server: server.to_string().parse().expect("an address"),
+            };
+            let running = async { radio::run(memory, pcm, parts).await };
+            let stopped = async {
+                let _ = stopped.recv().await;
+            };
+            future::block_on(future::or(async { match running.await {} }, stopped));
+        });
+        let playing = thread::spawn({
+            let (heard, is_over): (Arc<Mutex<Vec<Frame>>>, _) = (Arc::clone(&heard), Arc::clone(&is_over));
+            move || play(pcm.feed(), &heard, &is_over)
+        });
+        let listening = thread::spawn({
+            let (said, mut console): (Arc<Mutex<String>>, _) =
+                (Arc::clone(&said), console.try_clone().expect("a socket"));
+            move || {
+                let mut bytes = [0; 1024];
+                while let Ok(count @ 1..) = console.read(&mut bytes) {
+                    said.lock().expect("no thread panicked").push_str(&String::from_utf8_lossy(&bytes[..count]));
+                }
+            }
+        });
+        let threads = vec![radio, playing, listening];
+        Self { console, said, heard, rate, is_over, _stop: stop, threads }
+    }
+
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        self.console.write_all(line.as_bytes()).and_then(|()| self.console.write_all(b"\r")).expect("a console");
+    }
+
+    /// Everything the console has shown.
+    pub(crate) fn said(&self) -> String {
+        self.said.lock().expect("no thread panicked").clone()
+    }
+
+    /// All that was heard.
+    pub(crate) fn heard(&self) -> Vec<Frame> {
+        self.heard.lock().expect("no thread panicked").clone()
+    }
+
+    /// The rate at which the output plays; 0 before the first song.
+    pub(crate) fn rate(&self) -> u32 {
+        self.rate.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this is so.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "never {what}; the console shows\n{}", self.said());
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until the console has shown this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until(&format!("showed {text:?}"), |board| board.said().contains(text));
+    }
+
+    /// Waits until nothing plays, or is looked for, any more.
+    #[track_caller]
+    pub(crate) fn wait_for_the_end(&mut self) {
+        for round in 1.. {
+            self.type_line("status");
+            self.wait_until("answered", |board| board.said().matches("volume  ").count() >= round);
+            let said = self.said();
+            let (_, status) = said.rsplit_once("song    ").expect("a status");
+            if status.starts_with("none") {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        let _ = self._stop.close();
+        let _ = self.console.shutdown(std::net::Shutdown::Both);
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() && !thread::panicking() {
+                panic!("a thread of the board panicked");
+            }
+        }
+    }
+}
+
+/// What an interrupt does on a board.
+fn play(mut feed: Feed<'_, RING_FRAMES>, heard: &Mutex<Vec<Frame>>, is_over: &AtomicBool) {
+    let mut period = [[0; 2]; PERIOD];
+    while !is_over.load(Ordering::Relaxed) {
+        let filled = feed.fill(&mut period);
+        heard.lock().expect("no thread panicked").extend_from_slice(&period[..filled]);
+        if filled < PERIOD {
+            thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+struct Output {
+    rate: Arc<AtomicU32>,
+}
+
+impl Audio for Output {
+    fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
+        if rate == REFUSED_RATE {
+            return Err(UnsupportedRate);
+        }
+        self.rate.store(rate, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+struct StdClock(Instant);
+
+impl Clock for StdClock {
+    fn now(&self) -> time::Instant {
+        time::Instant::from_micros(self.0.elapsed().as_micros() as u64)
+    }
+
+    async fn wait_until(&self, deadline: time::Instant) {
+        Timer::at(self.0 + Duration::from_micros(deadline.as_micros())).await;
+    }
+}
+
+struct StdNetwork;
+
+impl Network for StdNetwork {
+    type Socket<'a> = FromFutures<Async<std::net::TcpStream>>;
+
+    async fn connect(&mut self, host: &str, port: u16) -> Result<Self::Socket<'_>, ConnectError> {
+        let address: IpAddr = host.parse().map_err(|_| ConnectError::UnknownHost)?;
+        let socket = Async::<std::net::TcpStream>::connect((address, port)).await;
+        socket.map(FromFutures::new).map_err(|error| match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => ConnectError::Refused,
+            _ => ConnectError::TimedOut,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! The radio on a board of std, against a server of the test's own: what every client must do, and what only a board
+//! does.
+#![cfg(target_os = "linux")]
+
+mod board;
+
+use std::net::{SocketAddr, TcpListener};
+
+use board::{Board, REFUSED_RATE};
+use trill_tests::client_scenarios;
+use trill_tests::fake_server::{FakeServer, Song};
+use trill_tests::scenarios::{Client, Heard};
+
+/// A board on which lines are typed.
+struct Typist;
+
+impl Client for Typist {
+    fn run(&self, server: SocketAddr, lines: &[&str]) -> Heard {
+        let mut board = Board::start(server);
+        board.wait_for("connected to fake");
+        for line in lines {
+            board.type_line(line);
+        }
+        board.wait_for_the_end();
+        Heard { frames: board.heard(), text: board.said() }
+    }
+}
+
+client_scenarios!(Typist);
+
+#[test]
+fn a_list_is_shown_whole_and_in_order() {
+    let song = Song::short("x", 300.0);
+    let songs = (1..=100).map(|number| Song { title: format!("Song {number} {}", "y".repeat(number)), ..song.clone() });
+    let server = FakeServer::with(songs);
+    let mut board = Board::start(server.address);
+    board.wait_for("connected");
+    board.type_line("list");
+    board.wait_for(&format!("Song 100 {}", "y".repeat(100)));
+    let said = board.said();
+    let numbers: Vec<usize> =
+        said.lines().filter_map(|line| line.split_once("  Song ")?.0.trim().parse().ok()).collect();
+    assert_eq!(numbers, (1..=100).collect::<Vec<_>>(), "{said}");
+}
+
+#[test]
+fn the_output_follows_the_rate_of_the_song() {
+    let songs = [22_050, 48_000, REFUSED_RATE].map(|rate| Song::encode("x", 300.0, 2, rate, 1, &["-b", "64"]));
+    let server = FakeServer::with(songs);
+    let mut board = Board::start(server.address);
+    board.type_line("play all");
+    board.wait_for("song 3 has 32000 Hz, at which this board cannot play");
+    board.wait_for_the_end();
+    assert_eq!((board.rate(), board.heard().len()), (48_000, 2 * (22_050 + 48_000)));
+}
+
+#[test]
+fn a_stop_reaches_the_server() {
+    let server = FakeServer::with([Song::encode("long", 300.0, 200, 44_100, 2, &["-b", "128"])]);
+    let mut board = Board::start(server.address);
+    board.type_line("stop");
+    board.wait_for("nothing is playing");
+    board.type_line("play 1");
+    board.wait_until("sounds", |board| !board.heard().is_empty());
+    board.type_line("stop");
+    server.wait_for("STOP");
+    board.wait_for_the_end();
+}
+
+#[test]
+fn a_pause_keeps_the_place_and_a_volume_is_remembered() {
+    let song = Song::encode("long", 300.0, 30, 44_100, 2, &["-b", "128"]);
+    let server = FakeServer::with([song.clone()]);
+    let mut board = Board::start(server.address);
+    board.type_line("pause");
+    board.wait_for("nothing is playing; play N plays song N");
+    board.type_line("play 1");
+    board.wait_until("sounds", |board| !board.heard().is_empty());
+    board.type_line("pause");
+    board.type_line("volume 40");
+    board.type_line("volume +10");
+    board.type_line("volume");
+    board.wait_for("volume 50\r\n");
+    board.type_line("status");
+    board.wait_for("song    1, paused at");
+    board.type_line("resume");
+    board.wait_for_the_end();
+    assert_eq!(board.heard().len() * 2, song.music.len());
+}
+
+#[test]
+fn nobody_there_is_said_once_and_tried_for_ever() {
+    let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = reserved.local_addr().expect("its number");
+    drop(reserved);
+    let mut board = Board::start(address);
+    let complaint = format!("{address}: it refused the connection; trying again");
+    board.wait_for(&complaint);
+    board.type_line("list");
+    board.wait_for(&format!("not connected to {address}"));
+    board.type_line("play 1");
+    board.wait_for("song 1 plays when it is");
+    // The song that was wanted all along plays as soon as there is a server.
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    board.type_line(&format!("server {}", server.address));
+    board.wait_for("connected to fake");
+    assert_eq!(board.said().matches(&complaint).count(), 1, "{}", board.said());
+    board.type_line("play 1");
+    board.wait_for("playing 1 one");
+    board.wait_for_the_end();
+    assert_eq!(board.heard().len() * 2, song.music.len());
+    board.type_line("server a b");
+    board.wait_for("a server is written HOST or HOST:PORT");
+}
+
+#[test]
+fn what_is_typed_stays_when_something_is_told() {
+    let server = FakeServer::with([Song::short("one", 300.0)]);
+    let mut board = Board::start(server.address);
+    board.wait_for("connected");
+    board.type_line("help");
+    board.wait_for("server HOST[:PORT] connects to another server");
+    board.type_line("quit");
+    board.wait_for("a board does not quit");
+    board.type_line("");
+    board.type_line("play 1\u{7f}1");
+    board.wait_for("playing 1 one");
+}
