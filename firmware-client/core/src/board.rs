@@ -1,6 +1,6 @@
 //! What a board provides: a clock, a network, a console and a sound output.
 //!
-//! The console is any pair of [`embedded_io_async::Read`] and [`Write`](embedded_io_async::Write); the rest are the
+//! The console is any pair of [`embedded_io_async::Read`] and [`Write`]; the rest are the
 //! traits here. A sound output is two things: [`Audio`], which sets its pace, and whatever calls
 //! [`Feed::fill`](crate::pcm::Feed::fill) at that pace: an interrupt that refills a FIFO, or one that says which half of a
 //! DMA buffer was played.
