@@ -1,0 +1,91 @@
+//! Sound at the pace of a timer, to a file on the host.
+
+use core::cell::RefCell;
+
+use critical_section::Mutex;
+use trill_firmware::board::{Audio, UnsupportedRate};
+use trill_firmware::pcm::{Feed, Frame};
+use trill_registers::Registers;
+use trill_semihosting::SoundFile;
+
+/// Timer 0 of Arm's Cortex-M System Design Kit, DDI 0479, section 4.4.
+const CONTROL: usize = 0x00;
+const RELOAD: usize = 0x08;
+const INTERRUPT_CLEAR: usize = 0x0c;
+const ENABLE_WITH_INTERRUPT: u32 = 1 << 0 | 1 << 3;
+
+/// Bytes of the timer's registers.
+pub(crate) const REGISTERS_BYTES: usize = 0x10;
+
+const PERIODS_PER_SECOND: u32 = 400;
+/// Of the highest rate.
+const MOST_FRAMES_A_PERIOD: usize = 120;
+
+/// The output. A static, for the interrupt takes the sound out of it.
+pub(crate) struct Sound<const FRAMES: usize> {
+    timer: Registers,
+    clock_hz: u32,
+    state: Mutex<RefCell<State<FRAMES>>>,
+}
+
+struct State<const FRAMES: usize> {
+    feed: Feed<'static, FRAMES>,
+    file: Option<SoundFile>,
+    rate: u32,
+    /// Frames that are due, in parts of a period.
+    due: u32,
+    period: [Frame; MOST_FRAMES_A_PERIOD],
+}
+
+impl<const FRAMES: usize> Sound<FRAMES> {
+    pub(crate) const fn new(timer: Registers, clock_hz: u32, feed: Feed<'static, FRAMES>) -> Self {
+        let state = State { feed, file: None, rate: 0, due: 0, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
+        Self { timer, clock_hz, state: Mutex::new(RefCell::new(state)) }
+    }
+
+    /// Starts the timer. Sound goes to `file`, or nowhere. To unmask the interrupt is the board's.
+    pub(crate) fn start(&'static self, file: Option<SoundFile>) -> Pace<FRAMES> {
+        critical_section::with(|section| self.state.borrow_ref_mut(section).file = file);
+        self.timer.write(RELOAD, self.clock_hz / PERIODS_PER_SECOND - 1);
+        self.timer.write(CONTROL, ENABLE_WITH_INTERRUPT);
+        Pace(self)
+    }
+
+    /// To be called by the timer's interrupt.
+    ///
+    /// A period that the host made late is not made up for: as on hardware, the sound is then late, and not lost.
+    pub(crate) fn on_interrupt(&self) {
+        self.timer.write(INTERRUPT_CLEAR, 1);
+        critical_section::with(|section| self.state.borrow_ref_mut(section).play_period());
+    }
+}
+
+impl<const FRAMES: usize> State<FRAMES> {
+    fn play_period(&mut self) {
+        self.due += self.rate;
+        let count = self.due / PERIODS_PER_SECOND;
+        self.due %= PERIODS_PER_SECOND;
+        let Some(period) = self.period.get_mut(..count as usize) else { return };
+        let filled = self.feed.fill(period);
+        // Only music, so that what is in the file can be compared with what is in the song.
+        if let (Some(file), Some(music)) = (&mut self.file, period.get(..filled))
+            && file.write(music).is_err()
+        {
+            defmt::error!("the sound's file cannot be written any more");
+            self.file = None;
+        }
+    }
+}
+
+/// Sets the rate of the sound.
+pub(crate) struct Pace<const FRAMES: usize>(&'static Sound<FRAMES>);
+
+impl<const FRAMES: usize> Audio for Pace<FRAMES> {
+    fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
+        if rate as usize > MOST_FRAMES_A_PERIOD * PERIODS_PER_SECOND as usize {
+            return Err(UnsupportedRate);
+        }
+        critical_section::with(|section| self.0.state.borrow_ref_mut(section).rate = rate);
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! What the radio needs from a board, over embassy: a [`Clock`] and a [`Network`].
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod network;
+
+pub use network::{Network, Socket, SocketBuffers};
+
+use embassy_time::Timer;
+use trill_firmware::board;
+use trill_proto::time::Instant;
+
+/// The time of embassy's driver.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock;
+
+impl board::Clock for Clock {
+    fn now(&self) -> Instant {
+        Instant::from_micros(embassy_time::Instant::now().as_micros())
+    }
+
+    async fn wait_until(&self, deadline: Instant) {
+        Timer::at(embassy_time::Instant::from_micros(deadline.as_micros())).await;
+    }
+}

@@ -1,0 +1,117 @@
+//! Connections over embassy-net, one after the other, on one socket.
+
+use embassy_net::dns::DnsQueryType;
+use embassy_net::tcp::{self, TcpSocket};
+use embassy_net::{IpAddress, Stack};
+use embassy_time::{Duration, with_timeout};
+use embedded_io_async::{ErrorType, Read, Write};
+use trill_firmware::board::{self, ConnectError};
+
+/// How long the name server may take to answer.
+const NAME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the server may take to answer: time for three of TCP's attempts.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long a closed connection may take to say so to the other side.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The socket's memory. What it receives is the TCP window, and must fit into whatever the network's driver receives
+/// into: 4 to 8 KiB.
+#[derive(Debug)]
+pub struct SocketBuffers<const RECEIVE: usize, const SEND: usize> {
+    receive: [u8; RECEIVE],
+    send: [u8; SEND],
+}
+
+impl<const RECEIVE: usize, const SEND: usize> SocketBuffers<RECEIVE, SEND> {
+    /// All zero, so that a static of it takes no flash.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { receive: [0; RECEIVE], send: [0; SEND] }
+    }
+}
+
+impl<const RECEIVE: usize, const SEND: usize> Default for SocketBuffers<RECEIVE, SEND> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The network of a stack that runs in a task of its own.
+pub struct Network {
+    stack: Stack<'static>,
+    socket: TcpSocket<'static>,
+}
+
+impl Network {
+    /// Takes one of the stack's sockets, for good.
+    pub fn new<const RECEIVE: usize, const SEND: usize>(
+        stack: Stack<'static>,
+        buffers: &'static mut SocketBuffers<RECEIVE, SEND>,
+    ) -> Self {
+        let mut socket = TcpSocket::new(stack, &mut buffers.receive, &mut buffers.send);
+        // What is sent is short, and waited for.
+        socket.set_nagle_enabled(false);
+        Self { stack, socket }
+    }
+
+    async fn find(&self, host: &str) -> Result<IpAddress, ConnectError> {
+        if let Ok(address) = host.parse() {
+            return Ok(address);
+        }
+        let answer = with_timeout(NAME_TIMEOUT, self.stack.dns_query(host, DnsQueryType::A)).await;
+        let addresses = answer.map_err(|_| ConnectError::TimedOut)?.map_err(|_| ConnectError::UnknownHost)?;
+        addresses.first().copied().ok_or(ConnectError::UnknownHost)
+    }
+
+    /// Lets the last connection's end reach the other side.
+    async fn close(&mut self) {
+        self.socket.abort();
+        let _ = with_timeout(CLOSE_TIMEOUT, self.socket.flush()).await;
+    }
+}
+
+impl board::Network for Network {
+    type Socket<'a> = Socket<'a>;
+
+    async fn connect(&mut self, host: &str, port: u16) -> Result<Socket<'_>, ConnectError> {
+        self.close().await;
+        self.stack.wait_config_up().await;
+        let address = self.find(host).await?;
+        match with_timeout(CONNECT_TIMEOUT, self.socket.connect((address, port))).await {
+            Ok(Ok(())) => Ok(Socket(&mut self.socket)),
+            Ok(Err(tcp::ConnectError::ConnectionReset)) => Err(ConnectError::Refused),
+            Ok(Err(_)) | Err(_) => Err(ConnectError::TimedOut),
+        }
+    }
+}
+
+/// A connection; dropping it resets it. Whatever has to arrive has to be flushed first.
+pub struct Socket<'a>(&'a mut TcpSocket<'static>);
+
+impl Drop for Socket<'_> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl ErrorType for Socket<'_> {
+    type Error = tcp::Error;
+}
+
+impl Read for Socket<'_> {
+    async fn read(&mut self, out: &mut [u8]) -> Result<usize, tcp::Error> {
+        self.0.read(out).await
+    }
+}
+
+impl Write for Socket<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, tcp::Error> {
+        self.0.write(bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<(), tcp::Error> {
+        self.0.flush().await
+    }
+}

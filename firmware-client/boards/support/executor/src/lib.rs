@@ -1,0 +1,76 @@
+//! An embassy executor that sleeps by WFI.
+//!
+//! embassy's own sleeps by WFE, which in QEMU does not sleep at all on a Cortex-M: a board that waits would keep a core
+//! of the host busy.
+
+#![no_std]
+
+use core::sync::atomic::AtomicBool;
+use core::sync::atomic::Ordering::{Acquire, Release};
+
+use embassy_executor::{Spawner, raw};
+
+/// A task was woken since the executor last went to sleep.
+static WOKEN: AtomicBool = AtomicBool::new(false);
+
+/// Runs tasks, and sleeps while there is nothing to run.
+pub struct Executor(raw::Executor);
+
+impl Executor {
+    /// An executor without tasks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(raw::Executor::new(core::ptr::null_mut()))
+    }
+
+    /// Runs what `spawn` spawns, for ever.
+    pub fn run(&'static mut self, spawn: impl FnOnce(Spawner)) -> ! {
+        let executor = &self.0;
+        call(spawn, executor.spawner());
+        loop {
+            #[expect(
+                unsafe_code,
+                reason = "the raw executor leaves it to its caller not to poll it from within itself"
+            )]
+            // SAFETY: tasks cannot get at it: `run` has the only reference.
+            unsafe {
+                executor.poll();
+            }
+            sleep_until_woken();
+        }
+    }
+}
+
+/// Not inlined: what it has on the stack would stay there for as long as the executor runs.
+#[inline(never)]
+fn call(spawn: impl FnOnce(Spawner), spawner: Spawner) {
+    spawn(spawner);
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sleeps until an interrupt, unless a task was woken in the meantime.
+///
+/// Interrupts are masked between the look and the WFI, so that none comes unnoticed in between; WFI wakes for masked ones
+/// too (Armv7-M Architecture Reference Manual B1.5.19, Armv7-A B1.8.14), and they are served once they are unmasked.
+fn sleep_until_woken() {
+    critical_section::with(|_| {
+        if !WOKEN.swap(false, Acquire) {
+            #[expect(unsafe_code, reason = "the one instruction that Cortex-M and Cortex-A share")]
+            // SAFETY: it changes neither registers nor memory.
+            unsafe {
+                core::arch::asm!("wfi", options(nomem, nostack, preserves_flags));
+            }
+        }
+    });
+}
+
+#[expect(unsafe_code, reason = "embassy calls it by this name when a task is woken, and nothing else has it")]
+#[unsafe(export_name = "__pender")]
+fn wake(_context: *mut ()) {
+    WOKEN.store(true, Release);
+}

@@ -1,0 +1,89 @@
+//! The logs of `defmt`, to a file on the host that `defmt-print` reads.
+//!
+//! Not through the emulator's console, as the crate `defmt-semihosting` does: QEMU 7 writes that to its standard output,
+//! where the board's own console is.
+
+#![expect(unsafe_code, reason = "defmt's logger is one by contract: what it begins, it ends, with interrupts masked")]
+
+use core::cell::UnsafeCell;
+
+use critical_section::RestoreState;
+use defmt::{Encoder, Logger};
+use semihosting::fs::File;
+use semihosting::io::Write as _;
+
+use crate::{NotWritten, create};
+
+/// Sends the logs to this file; before, there are none.
+///
+/// # Errors
+/// [`NotWritten`]
+pub fn log_to(path: &str) -> Result<(), NotWritten> {
+    let file = create(path)?;
+    critical_section::with(|_| {
+        // SAFETY: interrupts are masked, and this is no part of a log.
+        unsafe { *STATE.file.get() = Some(file) };
+    });
+    Ok(())
+}
+
+static STATE: State = State {
+    restore: UnsafeCell::new(RestoreState::invalid()),
+    encoder: UnsafeCell::new(Encoder::new()),
+    file: UnsafeCell::new(None),
+};
+
+struct State {
+    restore: UnsafeCell<RestoreState>,
+    encoder: UnsafeCell<Encoder>,
+    file: UnsafeCell<Option<File>>,
+}
+
+// SAFETY: it is used with interrupts masked only, on one core.
+unsafe impl Sync for State {}
+
+impl State {
+    /// # Safety
+    /// Between `acquire` and `release` only.
+    unsafe fn encode(&self, act: impl FnOnce(&mut Encoder, &mut dyn FnMut(&[u8]))) {
+        // SAFETY: interrupts are masked, and defmt calls nothing while it is called.
+        let (encoder, file) = unsafe { (&mut *self.encoder.get(), &mut *self.file.get()) };
+        act(encoder, &mut |bytes| {
+            if let Some(file) = file {
+                // A log that cannot be written is lost.
+                let _ = file.write_all(bytes);
+            }
+        });
+    }
+}
+
+#[defmt::global_logger]
+struct FileLogger;
+
+// SAFETY: from `acquire` to `release` interrupts are masked, on the only core.
+unsafe impl Logger for FileLogger {
+    fn acquire() {
+        // SAFETY: `release` ends it, which defmt calls for each `acquire`.
+        let restore = unsafe { critical_section::acquire() };
+        // SAFETY: interrupts are masked, and defmt does not log while it logs.
+        unsafe {
+            *STATE.restore.get() = restore;
+            STATE.encode(|encoder, write| encoder.start_frame(write));
+        }
+    }
+
+    unsafe fn flush() {}
+
+    unsafe fn release() {
+        // SAFETY: defmt calls it after `acquire`, whose critical section this ends.
+        unsafe {
+            STATE.encode(|encoder, write| encoder.end_frame(write));
+            critical_section::release(*STATE.restore.get());
+        }
+    }
+
+    unsafe fn write(bytes: &[u8]) {
+        // SAFETY: defmt calls it between `acquire` and `release`.
+        unsafe { STATE.encode(|encoder, write| encoder.write(bytes, write)) };
+    }
+}
