@@ -55,8 +55,7 @@ impl Charset {
 /// Marks that stay on one character. Real text needs up to four; more only smears over the lines around it.
 const MAX_MARKS: usize = 4;
 
-/// `text` as it can be shown: what is [visible](trill_proto::text::visible) of it, and not more than a few marks on one
-/// character.
+/// `text` as it can be shown: what is [`visible`] of it, and not more than a few marks on one character.
 ///
 /// Everything that came over the network goes through here before it is shown.
 pub fn clean(text: &str) -> String {

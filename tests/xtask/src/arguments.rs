@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use crate::boards::{self, BOARDS, Board};
 use crate::error::Error;
 
 /// What `cargo xtask help` prints.
@@ -13,6 +14,10 @@ Usage: cargo xtask COMMAND
                                CLIENT-ARGS go to the client: `-- --output null`, `-- list`.
   test [-- CARGO-ARGS]         Run every test and the bare-metal builds. With CARGO-ARGS only
                                `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
+  qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
+                               Run a board's program in an emulator, its console on this terminal, what is heard in
+                               a WAV file. Without --server there is one with the demo songs.
+  build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
   help                         Print this.
 
@@ -39,6 +44,20 @@ pub(crate) enum Task {
     },
     /// Run every check that is not a test.
     Lint,
+    /// Build boards' programs.
+    Build {
+        /// Which; none means all.
+        boards: Vec<&'static Board>,
+    },
+    /// Run a board in an emulator.
+    Qemu {
+        /// Which.
+        board: &'static Board,
+        /// The server it connects to; none means one with the demo songs.
+        server: Option<String>,
+        /// Where to put what is heard; none means beside the program.
+        wav: Option<PathBuf>,
+    },
 }
 
 /// Understands the arguments that follow the program's name.
@@ -64,13 +83,37 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("demo"), [dir], _) if !is_option(dir) => {
             Ok(Task::Demo { dir: Some(dir.into()), client_args: passed_on.to_vec() })
         }
-        (Some(command @ ("help" | "lint" | "test" | "demo")), _, _) => {
+        (Some("build"), names, []) => {
+            let boards = names.iter().map(|name| boards::find(&name.to_string_lossy()));
+            Ok(Task::Build { boards: boards.collect::<Result<_, _>>()? })
+        }
+        (Some("qemu"), options, []) => qemu(options),
+        (Some(command @ ("help" | "lint" | "test" | "demo" | "build" | "qemu")), _, _) => {
             // A misspelt argument that is silently dropped is a check that did not run.
             let all = args[1..].join(OsStr::new(" "));
             Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
         }
         _ => Err(Error::Usage(format!("there is no command `{}`", command.display()))),
     }
+}
+
+fn qemu(options: &[OsString]) -> Result<Task, Error> {
+    let (mut board, mut server, mut wav) = (None, None, None);
+    for option in options.chunks(2) {
+        let [name, value] = option else {
+            return Err(Error::Usage(format!("`{}` needs a value", option[0].display())));
+        };
+        let is_repeated = match name.to_str() {
+            Some("--board") => board.replace(boards::find(&value.to_string_lossy())?).is_some(),
+            Some("--server") => server.replace(value.to_string_lossy().into_owned()).is_some(),
+            Some("--wav") => wav.replace(PathBuf::from(value)).is_some(),
+            _ => return Err(Error::Usage(format!("`qemu` does not take `{}`", name.display()))),
+        };
+        if is_repeated {
+            return Err(Error::Usage(format!("`{}` is given twice", name.display())));
+        }
+    }
+    Ok(Task::Qemu { board: board.unwrap_or(&BOARDS[0]), server, wav })
 }
 
 fn is_option(arg: &OsStr) -> bool {
@@ -105,6 +148,13 @@ mod tests {
         check("demo -- --output null", demo(None, "--output null"));
         check("demo music -- play 1", demo(Some("music"), "play 1"));
         check("lint --", Task::Lint);
+        check("build", Task::Build { boards: vec![] });
+        check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
+        check("qemu", Task::Qemu { board: &BOARDS[0], server: None, wav: None });
+        check(
+            "qemu --wav a.wav --board vexpress-a9 --server attic:80",
+            Task::Qemu { board: &BOARDS[1], server: Some("attic:80".into()), wav: Some("a.wav".into()) },
+        );
     }
 
     #[test]
@@ -118,6 +168,11 @@ mod tests {
     fn everything_else_is_refused_by_name() {
         for (line, offender) in [
             ("frobnicate", "frobnicate"),
+            ("build teapot", "teapot"),
+            ("qemu --board", "--board"),
+            ("qemu --board teapot", "teapot"),
+            ("qemu --speed 2", "--speed"),
+            ("qemu --wav a --wav b", "--wav"),
             ("lint --fast", "--fast"),
             ("lint -- x", "x"),
             ("help demo", "demo"),

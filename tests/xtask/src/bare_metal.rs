@@ -1,4 +1,4 @@
-//! Builds for a target without an operating system, with whichever compiler there is for it.
+//! Builds for targets without an operating system, with whichever compiler there is for them.
 
 use std::env;
 use std::path::Path;
@@ -9,68 +9,103 @@ use crate::process;
 use crate::system::{self, Need};
 
 /// A Cortex-M4F or M7: what the constrained boards have.
-const TARGET: &str = "thumbv7em-none-eabihf";
+pub(crate) const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
-/// A compiler for [`TARGET`].
+/// What the crates that boards use must build for: from the smallest core, without compare-and-swap, to another
+/// architecture.
+pub(crate) const TARGETS: &[&str] =
+    &[CORTEX_M4F, "thumbv6m-none-eabi", "thumbv8m.main-none-eabihf", "riscv32imac-unknown-none-elf"];
+
+/// A compiler for bare metal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Toolchain {
-    /// The one that builds everything else: it has the target's `core`.
+    /// The one that builds everything else, with `core` as rustup brings it for the target.
     Own,
+    /// The one that builds everything else, with `core` built from the source that it has.
+    OwnFromSource,
     /// Debian's, with `core` built from source: it takes no download from elsewhere.
     Debian,
 }
 
 impl Toolchain {
-    /// Chooses the compiler, which need not be there yet.
-    pub(crate) fn choose() -> Self {
+    /// Chooses the compiler for libraries for `target`, which need not be there yet.
+    pub(crate) fn choose(target: &str) -> Self {
         // Where there is neither, rustc itself says best how to get its target.
-        if has_core() || !system::is_debian_like() { Self::Own } else { Self::Debian }
+        if has_core(target) || !system::is_debian_like() { Self::Own } else { Self::Debian }
     }
 
-    /// Makes sure that the compiler is there, and all else that `needs` says.
+    /// Chooses the compiler for a board's program, whose `core` is built with it.
+    pub(crate) fn choose_from_source() -> Self {
+        if has_source() || !system::is_debian_like() { Self::OwnFromSource } else { Self::Debian }
+    }
+
+    /// Makes sure that the compiler for `target` is there, and all else that `needs` says.
     ///
     /// # Errors
     /// Those of [`system::ensure`], in [`Error::NoBareMetal`] where there is another way than Debian's packages.
-    pub(crate) fn ensure(self, needs: &[Need]) -> Result<(), Error> {
+    pub(crate) fn ensure(self, target: &'static str, needs: &[Need]) -> Result<(), Error> {
         match self {
-            Self::Own => system::ensure(needs),
+            Self::Own | Self::OwnFromSource => system::ensure(needs),
             Self::Debian => system::ensure(&[needs, &[Need::BareMetal]].concat())
-                .map_err(|debian| Error::NoBareMetal { target: TARGET, debian: Box::new(debian) }),
+                .map_err(|debian| Error::NoBareMetal { target, debian: Box::new(debian) }),
         }
     }
 
-    /// Builds `package` for [`TARGET`] with these `features` and no others.
+    /// Its cargo, to be run in `dir`. What it builds goes into a target directory of its own.
+    ///
+    /// # Errors
+    /// Those of [`process::cargo`].
+    pub(crate) fn cargo(self, dir: &Path) -> Result<Command, Error> {
+        let mut cargo = match self {
+            Self::Own => process::cargo()?,
+            Self::OwnFromSource => {
+                let mut cargo = process::cargo()?;
+                // To build `core` is unstable, and has been stable for years.
+                cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", process::target_dir()?.join("boards"));
+                cargo
+            }
+            Self::Debian => debian_cargo()?,
+        };
+        cargo.current_dir(dir);
+        Ok(cargo)
+    }
+
+    /// Builds `package` of the workspace for `target` with these `features` and no others.
     ///
     /// # Errors
     /// [`Error::Failed`] when it does not compile.
-    pub(crate) fn build(self, package: &str, features: &[&str]) -> Result<(), Error> {
-        let mut cargo = match self {
-            Self::Own => process::cargo()?,
-            Self::Debian => debian_cargo()?,
-        };
-        cargo.args(["build", "--target", TARGET, "--package", package, "--no-default-features"]);
+    pub(crate) fn build(self, target: &str, package: &str, features: &[&str]) -> Result<(), Error> {
+        let mut cargo = self.cargo(process::workspace_dir())?;
+        cargo.args(["build", "--target", target, "--package", package, "--no-default-features"]);
         if !features.is_empty() {
             cargo.args(["--features", &features.join(",")]);
         }
-        if self == Self::Debian {
-            // Unstable, and stable enough in the one version that Debian ships.
+        if self != Self::Own {
             cargo.args(["-Z", "build-std=core"]);
         }
         process::run(&mut cargo)
     }
 }
 
-/// Whether the compiler on the path can build for [`TARGET`].
-fn has_core() -> bool {
+/// Whether the compiler on the path can build for `target`.
+fn has_core(target: &str) -> bool {
+    ask_rustc(&["--print", "target-libdir", "--target", target]).is_some_and(|dir| Path::new(dir.trim()).is_dir())
+}
+
+/// Whether the compiler on the path has the source of `core`.
+fn has_source() -> bool {
+    ask_rustc(&["--print", "sysroot"])
+        .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core").is_dir())
+}
+
+fn ask_rustc(arguments: &[&str]) -> Option<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    process::ask(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]))
-        .is_some_and(|dir| Path::new(dir.trim()).is_dir())
+    process::ask(Command::new(rustc).args(arguments))
 }
 
 /// Debian's cargo, kept apart from the toolchain under which this program itself runs.
 fn debian_cargo() -> Result<Command, Error> {
     let mut cargo = Command::new("/usr/bin/cargo");
-    cargo.current_dir(process::workspace_dir());
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(chooses_toolchain) {
             cargo.env_remove(name);

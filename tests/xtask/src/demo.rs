@@ -60,6 +60,42 @@ pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCo
     Ok(exit_code(status))
 }
 
+/// A server with the built-in songs, for something else than the client to play from.
+pub(crate) struct Songs {
+    server: Server,
+    address: SocketAddr,
+}
+
+impl Songs {
+    /// Builds and starts it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from running.
+    pub(crate) fn serve() -> Result<Self, Error> {
+        system::ensure(&[Need::Build])?;
+        process::run(cargo()?.args(["build", "--package", "trill-server"]))?;
+        let programs = programs_dir()?;
+        let mut command = Command::new(executable(&programs, "trill-server"));
+        command.args(["--listen", "127.0.0.1:0"]);
+        let mut server = Server::start(command, &programs.join("demo-server.log"))?;
+        let address = server.address()?;
+        Ok(Self { server, address })
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// [`Error::Server`] when it does not end well.
+    pub(crate) fn stop(mut self) -> Result<(), Error> {
+        self.server.stop()
+    }
+}
+
 /// Says what runs here and what to type.
 fn introduce(dir: Option<&Path>, address: SocketAddr, log: &Path) {
     let songs = dir.map_or("the built-in songs".into(), |dir| dir.display().to_string());

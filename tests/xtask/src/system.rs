@@ -21,6 +21,10 @@ pub(crate) enum Need {
     Tests,
     /// To compile for bare metal without rustup's target.
     BareMetal,
+    /// To link the boards' programs.
+    Boards,
+    /// To run them without a board.
+    Emulator,
 }
 
 /// How to find out whether something is there.
@@ -55,6 +59,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "rustc-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "cargo-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "rust-web-src", probe: Probe::Package, need: Need::BareMetal },
+    Package { name: "lld", probe: Probe::Program("ld.lld"), need: Need::Boards },
+    Package { name: "qemu-system-arm", probe: Probe::Program("qemu-system-arm"), need: Need::Emulator },
 ];
 
 /// Who may install packages here.
