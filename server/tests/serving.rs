@@ -8,13 +8,13 @@ use std::time::Instant;
 use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER};
+use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
 use trill_proto::message::{Credit, EndReason, Info, Kind, List, ListEnd, Ping, Play, Start, Started, Stop};
 
 const MEGABYTE: usize = 1 << 20;
 
-/// What takes a server that is not optimised a few seconds to look through.
-const SLOW_BYTES: u64 = 768 << 20;
+/// More than any machine looks through before a test gives up.
+const ENDLESS_BYTES: u64 = 1 << 40;
 
 #[test]
 fn a_song_arrives_whole() {
@@ -344,22 +344,22 @@ fn a_stream_goes_on_after_a_restart_into_a_smaller_directory() {
 
 #[test]
 fn while_frames_are_counted_the_client_hears_that_the_server_is_there() {
-    // Nothing but a hole: it takes seconds to see that there is no frame in it.
+    // Nothing but a hole, in which there is no frame to find.
     let music = Music::new(&[b"", &mp3(3, 1)]);
-    fs::File::create(music.song(1)).unwrap().set_len(SLOW_BYTES).unwrap();
+    let endless = fs::File::create(music.song(1)).unwrap();
+    endless.set_len(ENDLESS_BYTES).unwrap();
     let server = serve(music.path());
     let mut raw = Raw::join(server.address());
     let begun = Instant::now();
     raw.say(&Info { request: RequestId(1), song: SongId(1) });
     assert_eq!(raw.frame().kind, Kind::Ping, "instead of an answer that takes long");
     println!("PING after {:?}", begun.elapsed());
-    assert!(begun.elapsed() < STALL_PING_AFTER + STALL_CLOSE_AFTER, "the client has given up");
 
     // Meanwhile others get what they want.
     let stream = TestClient::join(server.address()).start(2).stream;
     assert_eq!(stream, StreamId(1));
+    endless.set_len(0).unwrap();
     let answer = std::iter::repeat_with(|| raw.frame()).find(|frame| frame.kind != Kind::Ping).unwrap();
-    println!("answer after {:?}", begun.elapsed());
     assert_eq!((answer.kind, answer.id), (Kind::Song, 1));
 }
 
