@@ -88,9 +88,8 @@ impl Connection {
     fn info(&mut self, info: &Info) -> Result<(), Departure> {
         self.wait_for_library()?;
         log::debug!("{} asks about song {}", self.client, info.song);
-        // Kept open until it is listed, so that what was counted for that is still true.
         let opened = self.open(info.song)?;
-        match opened.and_then(|_song| self.shared.library.info(info.song)) {
+        match opened.and_then(|song| self.shared.library.info(&song)) {
             Ok(listing) => self.say_song(info.request, &listing).map(drop),
             Err(error) => self.refuse(info.request.0, info.song, &error.into()),
         }

@@ -133,8 +133,12 @@ impl Catalogue {
         self.songs[self.first_due..].iter().filter(|song| song.should_be_read()).take(most).count()
     }
 
-    /// Remembers what is in a song's file, which had this stamp right before it was read, at `now`.
+    /// Remembers what is in a song's file, which had this stamp right before it was read, at `now`. What is known exactly
+    /// does not become less exact: a song's frames may have been counted while somebody else just read its tags.
     pub(super) fn learn(&mut self, id: SongId, details: Arc<Details>, stamp: Stamp, now: SystemTime) {
+        if details.index.is_none() && self.details(id, &stamp).is_some_and(|known| known.index.is_some()) {
+            return;
+        }
         let Some(song) = index_of(id).and_then(|index| self.songs.get_mut(index)) else { return };
         if !song.stamp.is_same_content(&stamp) {
             self.generation += 1;

@@ -4,6 +4,8 @@ use trill_proto::ids::SongId;
 
 use super::catalogue::{Catalogue, Song};
 use super::file::title_of;
+use super::measure::Measured;
+use super::tags::Tags;
 
 /// What is known about a song. Texts are as they are in the file, control characters and all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,36 +59,34 @@ impl Page {
 
 impl Listing {
     pub(super) fn of(id: SongId, song: &Song) -> Self {
-        let unread = Self {
+        let Tags { title, artist, album, track } =
+            song.details.as_ref().map_or_else(Tags::default, |details| details.tags.clone());
+        let unmeasured = Self {
             id,
-            title: String::new(),
-            artist: String::new(),
-            album: String::new(),
-            track: 0,
+            title: if title.is_empty() { title_of(&song.path) } else { title },
+            artist,
+            album,
+            track,
             duration_ms: None,
             size_bytes: song.stamp.size_bytes,
             bitrate: 0,
             rate: 0,
             channels: 0,
         };
-        let mut listing = song.details.as_ref().map_or(unread, |details| {
-            let (tags, audio) = (details.tags.clone(), &details.measured);
-            Self {
-                id,
-                title: tags.title,
-                artist: tags.artist,
-                album: tags.album,
-                track: tags.track,
-                duration_ms: Some(audio.duration_ms()),
-                size_bytes: audio.size_bytes,
-                bitrate: audio.bitrate,
-                rate: audio.rate,
-                channels: audio.channels,
-            }
-        });
-        if listing.title.is_empty() {
-            listing.title = title_of(&song.path);
+        match &song.details {
+            Some(details) => unmeasured.with_audio(&details.measured),
+            None => unmeasured,
         }
-        listing
+    }
+
+    pub(super) fn with_audio(self, audio: &Measured) -> Self {
+        Self {
+            duration_ms: Some(audio.duration_ms()),
+            size_bytes: audio.size_bytes,
+            bitrate: audio.bitrate,
+            rate: audio.rate,
+            channels: audio.channels,
+            ..self
+        }
     }
 }

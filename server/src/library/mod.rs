@@ -144,8 +144,8 @@ impl Library {
         !state.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Sees what was added, changed or removed before this call: for the first page of a list. [`Self::info`] and
-    /// [`Self::open_song`] see by themselves whether their song has changed. Blocks for about 2 µs per file, and up to
+    /// Sees what was added, changed or removed before this call: for the first page of a list.
+    /// [`Self::open_song`] sees by itself whether its song has changed. Blocks for about 2 µs per file, and up to
     /// 100 ms for tags and durations that are just being read.
     pub fn refresh(&self) {
         self.walk();
@@ -167,13 +167,13 @@ impl Library {
         Page::of(&self.state().catalogue, first, at_most)
     }
 
-    /// All about one song, with its exact duration. Blocks while the file is read, unless that was done before.
+    /// All about an open song, with its exact duration.
     ///
     /// # Errors
-    /// [`SongError`].
-    pub fn info(&self, id: SongId) -> Result<Listing, SongError> {
-        self.open_song(id)?;
-        Ok(Listing::of(id, self.state().catalogue.song(id)?))
+    /// [`SongError`], if it is not in the library any more.
+    pub fn info(&self, song: &OpenSong) -> Result<Listing, SongError> {
+        let listing = Listing::of(song.id(), self.state().catalogue.song(song.id())?);
+        Ok(listing.with_audio(song.measured()))
     }
 
     /// The song with this content tag, the lowest number if there are several, among those that have been read.

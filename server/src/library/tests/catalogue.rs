@@ -5,6 +5,7 @@ use crate::library::catalogue::{Catalogue, Details};
 use crate::library::file::Stamp;
 use crate::library::measure::Measured;
 use crate::library::scan::Found;
+use crate::library::seek::SeekIndex;
 use crate::library::tags::Tags;
 
 fn stamp(directory: &TempDir) -> Stamp {
@@ -20,8 +21,12 @@ fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
 }
 
 fn learn(catalogue: &mut Catalogue, stamp: Stamp, now: SystemTime) {
-    let (tags, measured) = (Tags::default(), Measured::default());
-    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, index: None }), stamp, now);
+    learn_with(catalogue, None, stamp, now);
+}
+
+fn learn_with(catalogue: &mut Catalogue, index: Option<SeekIndex>, stamp: Stamp, now: SystemTime) {
+    let (tags, measured, index) = (Tags::default(), Measured::default(), index.map(Arc::new));
+    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, index }), stamp, now);
 }
 
 #[test]
@@ -48,6 +53,24 @@ fn a_file_that_was_touched_is_read_again() {
     learn(&mut catalogue, before, now);
     age(&directory.path().join("a.mp3"));
     assert!(look(&mut catalogue, stamp(&directory)));
+}
+
+#[test]
+fn what_was_counted_is_not_forgotten_for_what_is_just_believed() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let (before, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
+    let mut catalogue = Catalogue::default();
+    look(&mut catalogue, before);
+    let is_counted = |catalogue: &Catalogue, stamp| catalogue.details(SongId(1), stamp).unwrap().index.is_some();
+    learn_with(&mut catalogue, Some(SeekIndex::default()), before, later);
+    learn_with(&mut catalogue, None, before, later);
+    assert!(is_counted(&catalogue, &before));
+    // Of a file that has changed it says nothing.
+    age(&directory.path().join("a.mp3"));
+    let after = stamp(&directory);
+    look(&mut catalogue, after);
+    learn_with(&mut catalogue, None, after, later);
+    assert!(!is_counted(&catalogue, &after));
 }
 
 #[test]

@@ -27,9 +27,9 @@ fn what_is_removed_leaves_its_number_unused() {
     check_titles(&library, &[(1, "a"), (3, "c")]);
     write(&directory, "d.mp3", b"");
     check_titles(&library, &[(1, "a"), (3, "c"), (4, "d")]);
-    assert!(matches!(library.info(SongId(2)), Err(SongError::Gone)));
-    assert!(matches!(library.info(SongId(5)), Err(SongError::NoSuchSong)));
-    assert!(matches!(library.info(SongId(0)), Err(SongError::NoSuchSong)));
+    assert!(matches!(library.open_song(SongId(2)), Err(SongError::Gone)));
+    assert!(matches!(library.open_song(SongId(5)), Err(SongError::NoSuchSong)));
+    assert!(matches!(library.open_song(SongId(0)), Err(SongError::NoSuchSong)));
 }
 
 #[test]
