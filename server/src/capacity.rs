@@ -6,7 +6,7 @@
 
 use std::fs;
 
-/// Descriptors that are not connections: songs in use, directories being watched, the log.
+/// Descriptors that are not connections: songs in use and being read, directories that are looked through, the log.
 const RESERVED_DESCRIPTORS: u64 = 128;
 
 /// Mappings of one thread: its stack, the guard page, and an arena of the allocator with a guard of its own.
