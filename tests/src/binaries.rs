@@ -29,6 +29,21 @@ pub fn client() -> &'static Path {
     binary("trill")
 }
 
+/// The path of the program of a board, by the name of its folder.
+///
+/// # Panics
+/// When it does not build; the messages are on stderr.
+pub fn board(name: &str) -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(&cargo);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", &layout().target_dir);
+    command.args(["run", "--quiet", "--package", "xtask", "--", "build", name]);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo starts");
+    assert!(output.status.success(), "the program of {name} does not build: {}", output.status);
+    let path = String::from_utf8(output.stdout).expect("paths are printed in UTF-8");
+    PathBuf::from(path.trim_end())
+}
+
 /// The target directory this test process was built in: where made files may be kept between runs.
 pub fn target_dir() -> &'static Path {
     &layout().target_dir

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`binaries`] | freshly built `trill-server` and `trill` |
 //! | [`server`], [`client`], [`terminal`] | the two programs running: their addresses, output, screens and costs |
+//! | [`board`] | a board in QEMU: its console and its sound |
 //! | [`pulse`] | a private PulseAudio whose sinks record what was played |
 //! | [`corpus`] | MP3 files made for the purpose, and directories of them |
 //! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
@@ -24,6 +25,8 @@ pub mod scenarios;
 
 #[cfg(target_os = "linux")]
 pub mod binaries;
+#[cfg(target_os = "linux")]
+pub mod board;
 #[cfg(target_os = "linux")]
 pub mod client;
 #[cfg(target_os = "linux")]

@@ -52,8 +52,26 @@ pub fn decode(path: &Path) -> Reference {
 /// When they hold no MPEG audio, or its format changes.
 #[track_caller]
 pub fn decode_bytes(file: &[u8]) -> Reference {
+    // Rounds as minimp3 does, which the client uses: the two differ by at most one step then.
+    decode_with(Decoder::new_minimp3_compat(), file)
+}
+
+/// Decodes a whole file as the boards do, bit for bit.
+///
+/// # Panics
+/// As [`decode`].
+#[track_caller]
+pub fn decode_as_a_board(path: &Path) -> Reference {
+    match fs::read(path) {
+        Ok(file) => decode_with(Decoder::new(), &file),
+        Err(e) => panic!("{}: {e}", path.display()),
+    }
+}
+
+#[track_caller]
+fn decode_with(decoder: Decoder, file: &[u8]) -> Reference {
     let layout = layout::of(file);
-    let all = decode_frames(&file[layout.audio.clone()]);
+    let all = decode_frames(decoder, &file[layout.audio.clone()]);
     let total = all.frames();
     let heard = layout.heard(total);
     Reference { music: all.slice(heard.clone()), heard, total, layout }
@@ -61,9 +79,7 @@ pub fn decode_bytes(file: &[u8]) -> Reference {
 
 /// Decodes frame after frame; one that decodes to nothing is as much silence as it stands for.
 #[track_caller]
-fn decode_frames(mut audio: &[u8]) -> Pcm {
-    // Rounds as minimp3 does, which the client uses: the two differ by at most one step then.
-    let mut decoder = Decoder::new_minimp3_compat();
+fn decode_frames(mut decoder: Decoder, mut audio: &[u8]) -> Pcm {
     let mut buffer = [0i16; MAX_SAMPLES_PER_FRAME];
     let mut decoded: Option<Pcm> = None;
     loop {

@@ -64,6 +64,11 @@ pub(crate) fn build(board: &Board) -> Result<PathBuf, Error> {
     let toolchain = Toolchain::choose_from_source();
     toolchain.ensure(board.target, &[Need::Boards])?;
     let mut cargo = toolchain.cargo(&process::workspace_dir().join("firmware-client/boards").join(board.name))?;
+    if toolchain == Toolchain::Debian {
+        // The linker that rustup brings is not among Debian's packages under its own name.
+        let target = board.target.to_uppercase().replace(['-', '.'], "_");
+        cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "ld.lld");
+    }
     cargo.args(["build", "--release", "--locked"]);
     process::run(&mut cargo)?;
     let target_dir = cargo.get_envs().find(|(name, _)| *name == "CARGO_TARGET_DIR").and_then(|(_, dir)| dir);

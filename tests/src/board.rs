@@ -1,0 +1,160 @@
+//! A board in QEMU, with the console on a pipe and the sound in a file.
+
+use crate::binaries;
+use crate::pcm::Pcm;
+use crate::process::{Process, system_program};
+use crate::wait;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// An emulated second takes longer than a second on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// What the emulated network calls this machine.
+const HOST: &str = "10.0.2.2";
+
+/// A board that QEMU emulates, by the name of its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The constrained one, whose sound is written by semihosting: music only, bare samples.
+    Mps2An386,
+    /// The one with a codec, whose sound is captured at the codec's pace, silence included.
+    VexpressA9,
+}
+
+impl Kind {
+    /// The board's folder, and QEMU's machine.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mps2An386 => "mps2-an386",
+            Self::VexpressA9 => "vexpress-a9",
+        }
+    }
+}
+
+/// A running board. Dropping it kills it.
+#[derive(Debug)]
+pub struct Board {
+    process: Process,
+    kind: Kind,
+    directory: TempDir,
+}
+
+impl Board {
+    /// Starts a board that connects to `server`, which listens on this machine's loopback address.
+    ///
+    /// # Panics
+    /// When its program does not build, or QEMU is not there.
+    #[track_caller]
+    pub fn start(kind: Kind, server: SocketAddr) -> Self {
+        Self::start_with(kind, server, &[])
+    }
+
+    /// As [`start`](Self::start), with more options for QEMU.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn start_with(kind: Kind, server: SocketAddr, options: &[&str]) -> Self {
+        let program = binaries::board(kind.name());
+        let directory = TempDir::with_prefix("trill-board-").expect("a temporary directory");
+        let sound = sound_in(&directory);
+        let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
+        qemu.args(["-machine", kind.name(), "-nic", "user,model=lan9118"]);
+        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        qemu.arg("-chardev").arg(format!("file,id=logs,path={}", directory.path().join("logs").display()));
+        let mut semihosting = format!("enable=on,target=native,chardev=logs,arg=trill,arg={HOST}:{}", server.port());
+        match kind {
+            Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
+            Kind::VexpressA9 => {
+                qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency=44100", sound.display()));
+            }
+        }
+        qemu.args(["-semihosting-config", &semihosting]).args(options).arg("-kernel").arg(program);
+        Self { process: Process::spawn(kind.name(), qemu), kind, directory }
+    }
+
+    /// Types a line at the console.
+    #[track_caller]
+    pub fn type_line(&mut self, line: &str) {
+        self.process.write(format!("{line}\r").as_bytes());
+    }
+
+    /// Everything the console has shown.
+    pub fn said(&self) -> String {
+        self.process.stdout()
+    }
+
+    /// Waits until the console has shown this, `count` times in all.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn wait_for_times(&mut self, count: usize, text: &str) {
+        let found = wait::try_wait(DEADLINE, || {
+            let ended = self.process.has_ended();
+            let is_there = self.process.stdout().matches(text).count() >= count;
+            (is_there || ended).then_some(is_there)
+        });
+        assert_eq!(found, Some(true), "{text:?} is not shown {count} times by {}", self.process);
+    }
+
+    /// Waits until the console has shown this.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        self.wait_for_times(1, text);
+    }
+
+    /// Types a line, and waits for an answer with this in it; returns all that is shown from it on.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str, answer: &str) -> String {
+        let before = self.said().len();
+        self.type_line(line);
+        let ended = |board: &mut Self| board.process.has_ended();
+        let found = wait::try_wait(DEADLINE, || {
+            let said = self.said();
+            let is_over = ended(self);
+            let place = said.get(before..).and_then(|new| new.find(answer));
+            (place.is_some() || is_over).then(|| place.map(|place| said[before + place..].to_owned()))
+        });
+        found.flatten().unwrap_or_else(|| panic!("no {answer:?} after {line:?} from {}", self.process))
+    }
+
+    /// Waits until nothing plays any more.
+    ///
+    /// # Panics
+    /// When something does for a long time.
+    #[track_caller]
+    pub fn wait_for_the_end(&mut self) {
+        wait::wait_for(DEADLINE, "the end of the music", || self.ask("status", "song    ").starts_with("song    none"));
+    }
+
+    /// All that was heard so far, at `rate`: of [`Kind::Mps2An386`] the music, of [`Kind::VexpressA9`] the silence too.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[track_caller]
+    pub fn heard(&self, rate: u32) -> Pcm {
+        let bytes = fs::read(sound_in(&self.directory)).unwrap_or_default();
+        let samples = match self.kind {
+            Kind::Mps2An386 => &bytes[..],
+            // The length in its header is written at the end only.
+            Kind::VexpressA9 => bytes.get(44..).unwrap_or_default(),
+        };
+        let samples = samples.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
+        Pcm { rate, channels: 2, samples }
+    }
+}
+
+fn sound_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("sound")
+}
