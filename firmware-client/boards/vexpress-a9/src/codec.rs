@@ -1,0 +1,180 @@
+//! Sound through an LM4549 codec, which asks for it at the pace of its own clock.
+//!
+//! Registers: *PrimeCell Advanced Audio CODEC Interface (PL041) Technical Reference Manual*, DDI 0173, chapter 3, and behind
+//! it those of the codec: *LM4549 AC '97 Rev 2.1 Codec* datasheet. Tried in QEMU, which does at once what the codec needs
+//! the time of an AC '97 frame for.
+
+use core::cell::RefCell;
+
+use critical_section::Mutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Timer};
+use trill_firmware::board::{Audio, UnsupportedRate};
+use trill_firmware::pcm::{Feed, Frame};
+use trill_registers::Registers;
+
+/// Bytes of registers.
+pub(crate) const REGISTERS_BYTES: usize = 0x100;
+
+// The interface's. The sound goes through the first of its four FIFOs.
+const TRANSMIT_CONTROL: usize = 0x04;
+const STATUS: usize = 0x08;
+const INTERRUPT_ENABLE: usize = 0x10;
+const SLOT_1_TRANSMIT: usize = 0x54;
+const SLOT_2_TRANSMIT: usize = 0x5c;
+const MAIN_CONTROL: usize = 0x78;
+const DATA: usize = 0x90;
+
+/// Interface on; slots 1 and 2, the codec's registers, in both directions.
+const MAIN_ON: u32 = 1 << 0 | 0xf << 3;
+/// Transmit on; slots 3 and 4, left and right; two samples of 16 bits to a word; FIFO on.
+const TRANSMIT_ON: u32 = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 15 | 1 << 16;
+/// In the status: at least half of the FIFO is free.
+const HALF_EMPTY: u32 = 1 << 3;
+const HALF_EMPTY_INTERRUPT: u32 = 1 << 2;
+
+/// Frames put into the FIFO at once: what half of it holds, and a little less.
+const PERIOD_FRAMES: usize = 100;
+
+// The codec's.
+const MASTER_VOLUME: u32 = 0x02;
+const PCM_VOLUME: u32 = 0x18;
+const EXTENDED_CONTROL: u32 = 0x2a;
+const DAC_RATE: u32 = 0x2c;
+
+const UNMUTED_0_DB: u32 = 0x0000;
+const UNMUTED_PCM_0_DB: u32 = 0x0808;
+const VARIABLE_RATE: u32 = 1 << 0;
+/// Of the codec's converters.
+const LOWEST_RATE: u32 = 4_000;
+const HIGHEST_RATE: u32 = 48_000;
+
+/// What the codec starts with here, so that songs of the commonest rate need no change.
+const FIRST_RATE: u32 = 44_100;
+
+/// Periods of silence after which none of the sound before them waits in the FIFO or in the codec: 256 and 512 frames.
+const FLUSHING_PERIODS: u32 = 8;
+
+/// How long the codec takes to play what it still has when it gets no more.
+const DRAINING: Duration = Duration::from_millis(60);
+
+/// The output. A static, for the interrupt takes the sound out of it.
+///
+/// The rate is changed when nothing is under way: what is must not be heard at the wrong one, and QEMU's codec falls silent
+/// for good if its rate changes while it is full.
+pub(crate) struct Codec<const FRAMES: usize> {
+    registers: Registers,
+    state: Mutex<RefCell<State<FRAMES>>>,
+    flushed: Signal<CriticalSectionRawMutex, ()>,
+}
+
+struct State<const FRAMES: usize> {
+    feed: Feed<'static, FRAMES>,
+    rate: u32,
+    change: Option<Change>,
+}
+
+/// A change of the rate that is under way.
+struct Change {
+    rate: u32,
+    flushing_periods: u32,
+}
+
+impl<const FRAMES: usize> Codec<FRAMES> {
+    pub(crate) const fn new(registers: Registers, feed: Feed<'static, FRAMES>) -> Self {
+        let state = State { feed, rate: FIRST_RATE, change: None };
+        Self { registers, state: Mutex::new(RefCell::new(state)), flushed: Signal::new() }
+    }
+
+    /// Starts the sound; [`run`](Self::run) has to run too. To unmask the interrupt is the board's.
+    pub(crate) fn start(&'static self) -> Pace<FRAMES> {
+        self.registers.write(MAIN_CONTROL, MAIN_ON);
+        self.set(MASTER_VOLUME, UNMUTED_0_DB);
+        self.set(PCM_VOLUME, UNMUTED_PCM_0_DB);
+        self.set(EXTENDED_CONTROL, VARIABLE_RATE);
+        self.set(DAC_RATE, FIRST_RATE);
+        self.registers.write(TRANSMIT_CONTROL, TRANSMIT_ON);
+        self.registers.write(INTERRUPT_ENABLE, HALF_EMPTY_INTERRUPT);
+        Pace(self)
+    }
+
+    /// Changes the rate whenever there is silence for it, for ever.
+    pub(crate) async fn run(&self) -> ! {
+        loop {
+            self.flushed.wait().await;
+            Timer::after(DRAINING).await;
+            self.with_state(|state| {
+                if let Some(change) = state.change.take() {
+                    state.rate = change.rate;
+                    self.set(DAC_RATE, change.rate);
+                }
+            });
+            self.registers.write(INTERRUPT_ENABLE, HALF_EMPTY_INTERRUPT);
+        }
+    }
+
+    /// To be called by the interrupt, which lasts for as long as half of the FIFO is empty.
+    pub(crate) fn on_interrupt(&self) {
+        if self.registers.read(STATUS) & HALF_EMPTY == 0 {
+            return;
+        }
+        let mut period = [[0, 0]; PERIOD_FRAMES];
+        if !self.with_state(|state| state.fill(&mut period)) {
+            self.registers.write(INTERRUPT_ENABLE, 0);
+            self.flushed.signal(());
+            return;
+        }
+        for [left, right] in period {
+            self.registers.write(DATA, u32::from(left as u16) | u32::from(right as u16) << 16);
+        }
+    }
+
+    fn with_state<R>(&self, act: impl FnOnce(&mut State<FRAMES>) -> R) -> R {
+        critical_section::with(|section| act(&mut self.state.borrow_ref_mut(section)))
+    }
+
+    /// Writes a register of the codec's.
+    fn set(&self, register: u32, value: u32) {
+        self.registers.write(SLOT_2_TRANSMIT, value << 4);
+        self.registers.write(SLOT_1_TRANSMIT, register << 12);
+    }
+}
+
+impl<const FRAMES: usize> State<FRAMES> {
+    /// Fills a silent period; returns `false` when there is to be none now.
+    fn fill(&mut self, period: &mut [Frame; PERIOD_FRAMES]) -> bool {
+        match &mut self.change {
+            None => {
+                self.feed.fill(period);
+                true
+            }
+            Some(change) if change.flushing_periods > 0 => {
+                change.flushing_periods -= 1;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    fn change(&mut self, rate: u32) {
+        match &mut self.change {
+            Some(change) => change.rate = rate,
+            None if self.rate == rate => {}
+            None => self.change = Some(Change { rate, flushing_periods: FLUSHING_PERIODS }),
+        }
+    }
+}
+
+/// Sets the rate of the sound.
+pub(crate) struct Pace<const FRAMES: usize>(&'static Codec<FRAMES>);
+
+impl<const FRAMES: usize> Audio for Pace<FRAMES> {
+    fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
+        if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) {
+            return Err(UnsupportedRate);
+        }
+        self.0.with_state(|state| state.change(rate));
+        Ok(())
+    }
+}
