@@ -2,12 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use super::prompt::Screen;
+use super::prompt::{self, Screen};
 use super::text::{Charset, clean};
 use crate::options::Verbosity;
-
-/// Columns to assume of a terminal that does not say.
-const USUAL_COLUMNS: usize = 80;
 
 /// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
 #[derive(Debug)]
@@ -47,11 +44,7 @@ impl Console {
 
     /// Columns of the terminal that results are shown on; `None` if they go elsewhere.
     pub fn columns(&self) -> Option<usize> {
-        if !io::stdout().is_terminal() {
-            return None;
-        }
-        let size = terminal_size::terminal_size();
-        Some(size.map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0)))
+        io::stdout().is_terminal().then(prompt::columns)
     }
 
     /// Whoever read the results has gone away: there is no need to make more of them.
@@ -100,7 +93,7 @@ impl Console {
     pub fn show_status(&self, line: impl FnOnce(usize, Charset) -> String) {
         if let Some(screen) = &self.screen {
             // A line that fills the last column leaves some terminals undecided about where they are.
-            let columns = self.columns().unwrap_or(USUAL_COLUMNS).saturating_sub(1);
+            let columns = prompt::columns().saturating_sub(1);
             screen.show_status(line(columns, self.charset));
         }
     }

@@ -10,6 +10,7 @@
 //! while the user searches the history, and nothing else must.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,12 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
 use trill_proto::command;
 
+use super::text::width;
+
 const PROMPT: &str = "trill> ";
+
+/// Columns to assume of a terminal that does not say.
+const USUAL_COLUMNS: usize = 80;
 
 /// Longest line taken from standard input; what is longer is no command but, say, a file sent here by mistake.
 const MAX_LINE_BYTES: u64 = 4_096;
@@ -89,7 +95,7 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
     editor.set_helper(Some(Commands::default()));
     let printer = editor.create_external_printer()?;
     let (draw, drawings) = mpsc::channel();
-    thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, printer))?;
+    thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, printer, columns))?;
     let (next, wanted) = mpsc::channel();
     let is_reading = Arc::new(AtomicBool::new(false));
     let screen = Screen { draw: draw.clone(), _restore: Restore::new(is_reading.clone()) };
@@ -118,7 +124,13 @@ fn read_prompt(
     is_reading: &AtomicBool,
     tell: &impl Fn(Input),
 ) {
+    // Lines that were pasted together with one before them.
+    let mut pasted = VecDeque::new();
     while wanted.recv().is_ok() {
+        if let Some(line) = pasted.pop_front() {
+            tell(Input::Line(line));
+            continue;
+        }
         let mut has_interrupted = false;
         let input = loop {
             is_reading.store(true, Ordering::SeqCst);
@@ -127,7 +139,10 @@ fn read_prompt(
             // The screen outlives this thread, or nobody looks at it any more.
             let _ = draw.send(Drawing::Entered);
             match line {
-                Ok(line) => break Input::Line(line),
+                Ok(text) => {
+                    pasted.extend(text.lines().map(str::to_owned));
+                    break Input::Line(pasted.pop_front().unwrap_or_default());
+                }
                 Err(ReadlineError::Interrupted) if has_typed(&editor) || !has_interrupted => {
                     has_interrupted = true;
                     let _ = draw.send(Drawing::Text("Ctrl-C once more, or Ctrl-D, leaves".to_owned()));
@@ -186,16 +201,27 @@ impl Drop for Screen {
 /// How long the last words may take to appear.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// Up one row, to its beginning, and clear it: from the prompt to the status line.
-const TO_STATUS: &str = "\x1b[A\x1b[2K\r";
+/// Up one row, to its beginning, and clear it.
+const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
 
-fn draw_all(drawings: &Receiver<Drawing>, mut printer: impl ExternalPrinter) {
+/// From the prompt to where the status line begins, clearing it. A terminal that has become narrower wraps it; one that
+/// cuts it off instead loses a row of what is above.
+fn clear_status(status: &str, columns: usize) -> String {
+    CLEAR_ROW_ABOVE.repeat(width(status).div_ceil(columns.max(1)).max(1))
+}
+
+/// Columns of the terminal.
+pub(super) fn columns() -> usize {
+    terminal_size::terminal_size().map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0))
+}
+
+fn draw_all(drawings: &Receiver<Drawing>, mut printer: impl ExternalPrinter, columns: impl Fn() -> usize) {
     let mut status = String::new();
     let mut is_shown = false;
     while let Ok(drawing) = drawings.recv() {
         let mut output = String::new();
         if is_shown {
-            output.push_str(TO_STATUS);
+            output.push_str(&clear_status(&status, columns()));
         }
         match drawing {
             Drawing::Text(text) => {

@@ -49,7 +49,16 @@ fn the_status_line_stays_right_above_the_prompt() {
     }
     drop(draw);
     let paper = Paper::default();
-    draw_all(&drawings, paper.clone());
-    let up = TO_STATUS;
+    draw_all(&drawings, paper.clone(), || 80);
+    let up = CLEAR_ROW_ABOVE;
     assert_eq!(*paper.0.lock().unwrap(), format!("one\n{up}hello\nworld\none\n{up}two\ntwo\n"));
+}
+
+#[test]
+fn a_status_line_that_a_narrower_terminal_wraps_is_cleared_whole() {
+    for (status, columns, rows) in
+        [("", 80, 1), ("12345", 5, 1), ("12345", 4, 2), ("12345", 2, 3), ("東京", 3, 2), ("1", 0, 1)]
+    {
+        assert_eq!(clear_status(status, columns), CLEAR_ROW_ABOVE.repeat(rows), "{status:?} in {columns}");
+    }
 }
