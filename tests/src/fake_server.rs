@@ -133,34 +133,42 @@ impl Connection {
             let patience = Duration::from_millis(if has_sent { 1 } else { 10 });
             socket.set_read_timeout(Some(patience)).expect("a time-out");
             match receive(&mut io, &mut input) {
-                Ok(Received::Bytes(count)) => self.take(&mut server, now(), &input[..count]),
+                Ok(Received::Bytes(count)) => {
+                    let mut rest = &input[..count];
+                    while !rest.is_empty() {
+                        rest = &rest[self.take(&mut server, now(), rest)..];
+                        // A machine that is full takes nothing before that.
+                        if transmit_server(&mut server, now(), &mut io).is_err() {
+                            return;
+                        }
+                    }
+                }
                 Ok(Received::Nothing) => {}
                 Ok(Received::Closed) | Err(_) => return,
             }
         }
     }
 
-    fn take(&mut self, server: &mut Server, now: time::Instant, mut input: &[u8]) {
-        while !input.is_empty() {
-            let (taken, event) = server.handle_input(now, input).expect("an honest client");
-            input = &input[taken..];
-            let event = match event {
-                None => continue,
-                Some(Event::Hello(_)) => {
-                    let song_count = self.setup.songs.len() as u32;
-                    let welcome = Welcome { server_name: "fake", song_count, generation: 1, ..Welcome::new() };
-                    server.welcome(&welcome).expect("room");
-                    continue;
-                }
-                Some(Event::List(list)) => Request::List(list),
-                Some(Event::Info(info)) => Request::Info(info),
-                Some(Event::Play(play)) => Request::Play(play),
-                Some(Event::Stopped(_)) => Request::Note("STOP"),
-                Some(Event::Goodbye(_)) => Request::Note("GOODBYE"),
-                Some(Event::Failed(error)) => panic!("the client gave up: {error:?}"),
-            };
-            self.answer(server, event);
-        }
+    /// Answers the first message in `input`, and says how many bytes that took.
+    fn take(&mut self, server: &mut Server, now: time::Instant, input: &[u8]) -> usize {
+        let (taken, event) = server.handle_input(now, input).expect("an honest client");
+        let request = match event {
+            None => return taken,
+            Some(Event::Hello(_)) => {
+                let song_count = self.setup.songs.len() as u32;
+                let welcome = Welcome { server_name: "fake", song_count, generation: 1, ..Welcome::new() };
+                server.welcome(&welcome).expect("room");
+                return taken;
+            }
+            Some(Event::List(list)) => Request::List(list),
+            Some(Event::Info(info)) => Request::Info(info),
+            Some(Event::Play(play)) => Request::Play(play),
+            Some(Event::Stopped(_)) => Request::Note("STOP"),
+            Some(Event::Goodbye(_)) => Request::Note("GOODBYE"),
+            Some(Event::Failed(error)) => panic!("the client gave up: {error:?}"),
+        };
+        self.answer(server, request);
+        taken
     }
 
     fn answer(&mut self, server: &mut Server, request: Request) {

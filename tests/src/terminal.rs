@@ -307,8 +307,9 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn shell(script: &str) -> Terminal {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
+        // Who runs the tests in the background has these ignored, and what is ignored is inherited.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,QUIT", "sh", "-c", script]);
         Terminal::spawn("a shell script", command, VT100)
     }
 

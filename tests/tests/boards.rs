@@ -1,13 +1,15 @@
 //! The boards' programs in QEMU, against the real server: what is typed, what is told, and every sample.
 #![cfg(target_os = "linux")]
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use trill_tests::board::{Board, Kind};
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::pcm::Pcm;
 use trill_tests::reference;
 use trill_tests::server::ServerProcess;
+use trill_tests::wait;
 
 /// The songs in the directory, in the order of their numbers.
 fn songs() -> [Song; 5] {
@@ -40,6 +42,13 @@ fn connect(kind: Kind, server: SocketAddr) -> Board {
     board
 }
 
+/// Waits until so many frames more than `before` were heard; returns how many there are.
+#[track_caller]
+fn wait_for_sound(board: &Board, before: usize, frames: usize) -> usize {
+    let heard = || Some(board.heard(44_100).frames()).filter(|heard| *heard >= before + frames);
+    wait::wait_for_some(Duration::from_secs(60), "sound", heard)
+}
+
 #[test]
 fn the_constrained_board_plays_every_kind_of_file_to_the_sample() {
     let directory = directory();
@@ -55,4 +64,114 @@ fn the_constrained_board_plays_every_kind_of_file_to_the_sample() {
         assert_equal(&all.slice(heard..all.frames()), &expected, song.kind());
         heard = all.frames();
     }
+}
+
+#[test]
+fn whatever_is_typed_is_answered_and_obeyed_at_once() {
+    let directory = directory();
+    let long = corpus::CBR_128.milliseconds(60_000);
+    directory.add("6.mp3", &long);
+    let server = ServerProcess::start(directory.path());
+    let mut board = connect(Kind::Mps2An386, server.address());
+
+    let list = board.ask("list", "    1  ");
+    board.wait_for("    6  ");
+    assert!(!list.contains("    7  "), "{list}");
+    board.ask("info 6", "length  1:00");
+    board.ask("info 99", "info 99: there is no such song");
+    board.ask("play 99", "play 99: there is no such song");
+    board.ask("play everything", "\"everything\"");
+    board.ask("nonsense", "no command \"nonsense\"");
+    board.ask("seek 5", "nothing is playing");
+    board.ask("help", "server HOST[:PORT] connects to another server");
+
+    // A switch in mid-song: nothing of the old one after the first of the new.
+    board.ask("play 6", "playing 6 ");
+    wait_for_sound(&board, 0, 4_000);
+    board.ask("play 99", "play 99: there is no such song");
+    board.ask("play 1", "playing 1 ");
+    board.wait_for_the_end();
+    let heard = board.heard(44_100);
+    let (old, new) = (music(&long), music(&songs()[0]));
+    let switch = heard.frames() - new.frames();
+    assert_equal(&heard.slice(switch..heard.frames()), &new, "after the switch");
+    assert_equal(&heard.slice(0..switch), &old.slice(0..switch), "before it");
+
+    // A seek in mid-song.
+    let before = heard.frames();
+    board.ask("play 6", "playing 6 ");
+    wait_for_sound(&board, before, 2_000);
+    board.type_line("seek 59");
+    board.wait_for_the_end();
+    let heard = board.heard(44_100);
+    let last = old.slice(59 * 44_100..old.frames());
+    assert_equal(&heard.slice(heard.frames() - last.frames()..heard.frames()), &last, "after the seek");
+
+    // A pause keeps the place.
+    let before = heard.frames();
+    board.type_line("play 1");
+    wait_for_sound(&board, before, 2_000);
+    board.type_line("pause");
+    board.ask("status", "song    1, paused at 0:00 of 0:02");
+    let paused = wait::wait_for_some(Duration::from_secs(60), "silence", || {
+        let before = board.heard(44_100).frames();
+        board.ask("volume", "volume 100");
+        Some(before).filter(|frames| *frames == board.heard(44_100).frames())
+    });
+    board.ask("status", "song    1, paused at 0:00 of 0:02");
+    assert_eq!(board.heard(44_100).frames(), paused, "silence is not music");
+    board.type_line("resume");
+    board.wait_for_the_end();
+    let heard = board.heard(44_100);
+    let song = heard.slice(before..heard.frames());
+    assert_eq!(song.frames(), new.frames());
+    let differing: Vec<_> = (0..song.frames()).filter(|frame| song.frame(*frame) != new.frame(*frame)).collect();
+    let (first, last) = (differing.first().copied().unwrap_or(0), differing.last().copied().unwrap_or(0));
+    assert!(last - first < 600, "it is faded out and in, once: frames {first} to {last} differ");
+
+    // A stop ends it.
+    board.ask("play 6", "playing 6 ");
+    wait_for_sound(&board, heard.frames(), 2_000);
+    board.type_line("stop");
+    board.wait_for_the_end();
+    board.ask("stop", "nothing is playing");
+}
+
+#[test]
+fn a_server_that_is_restarted_is_found_again_and_no_sample_is_missing() {
+    let directory = MusicDir::new();
+    let song = corpus::CBR_128.milliseconds(8_000);
+    directory.add("1.mp3", &song);
+    let mut server = Some(ServerProcess::start(directory.path()));
+    let address = server.as_ref().expect("a server").address();
+    let mut board = connect(Kind::Mps2An386, address);
+    board.ask("play 1", "playing 1 ");
+    wait_for_sound(&board, 0, 10_000);
+    server.take().expect("a server").process().kill();
+    board.wait_for("trying again");
+    let _server = start_at(directory.path(), address);
+    board.wait_for("connected again");
+    board.wait_for_the_end();
+    assert_equal(&board.heard(44_100), &music(&song), "with the server restarted in mid-song");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_and_tried_for() {
+    let directory = directory();
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number");
+    let mut board = Board::start(Kind::Mps2An386, address);
+    board.wait_for("trying again");
+    board.ask("list", "not connected to 10.0.2.2:");
+    let _server = start_at(directory.path(), address);
+    board.wait_for(", 5 songs; help");
+    board.ask("list", "    5  ");
+}
+
+/// A server at an address that was somebody's a moment ago.
+fn start_at(directory: &std::path::Path, address: SocketAddr) -> ServerProcess {
+    let mut command = ServerProcess::command();
+    command.args(["--listen", &address.to_string()]).arg(directory);
+    let mut server = ServerProcess::launch(command);
+    server.wait_until_ready();
+    server
 }
