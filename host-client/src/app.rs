@@ -28,7 +28,7 @@ use trill_proto::ids::RequestId;
 
 use crate::buffer::Buffer;
 use crate::network::{self, ConnectError, Connection, Identity};
-use crate::options::Options;
+use crate::options::{Options, Verbosity};
 use crate::output::{Notice, Output, OutputError, OutputSpec};
 use crate::player::{self, Player};
 use crate::ui::console::Console;
@@ -72,10 +72,7 @@ impl Exit {
 /// Runs the program that the command line asks for, to its end.
 pub fn run(options: &Options) -> Exit {
     match &options.command {
-        Some(Command::Help(spec)) => {
-            Console::plain(options.verbosity).print(&commands::help(*spec));
-            Exit::Done
-        }
+        Some(Command::Help(spec)) => show(&commands::help(*spec)),
         Some(command) => match commands::alone(command) {
             Ok(()) => start(options, Mode::OneShot),
             Err(reason) => {
@@ -86,6 +83,13 @@ pub fn run(options: &Options) -> Exit {
         None if io::stdin().is_terminal() => start(options, Mode::Interactive),
         None => start(options, Mode::Script { is_over: false }),
     }
+}
+
+/// Prints what was asked for, which is all there is to do.
+pub fn show(text: &str) -> Exit {
+    let mut console = Console::plain(Verbosity::Normal);
+    console.print(text);
+    if console.has_failed() { Exit::Failed } else { Exit::Done }
 }
 
 fn start(options: &Options, mode: Mode) -> Exit {
@@ -314,7 +318,7 @@ impl App {
     }
 
     fn verdict(&self) -> Exit {
-        if self.has_failed { Exit::Failed } else { Exit::Done }
+        if self.has_failed || self.console.has_failed() { Exit::Failed } else { Exit::Done }
     }
 
     /// Says what failed; the program's status will say that something did.

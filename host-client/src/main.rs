@@ -10,8 +10,8 @@ use trill::ui::console::Console;
 
 fn main() -> ExitCode {
     let exit = match Invocation::parse(std::env::args_os().skip(1)) {
-        Ok(Invocation::Help) => print(HELP),
-        Ok(Invocation::Version) => print(VERSION),
+        Ok(Invocation::Help) => app::show(HELP),
+        Ok(Invocation::Version) => app::show(VERSION),
         Ok(Invocation::ListDevices) => print_devices(),
         Ok(Invocation::Run(options)) => app::run(&options),
         Err(error) => fail(&format!("{error} (trill --help explains)"), Exit::Usage),
@@ -32,12 +32,7 @@ fn print_devices() -> Exit {
         let default = if device.is_default { "  (default)" } else { "" };
         format!("{:<widest$}  {}{default}", device.id, device.name)
     };
-    print(&devices.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-fn print(text: &str) -> Exit {
-    Console::plain(Verbosity::Normal).print(text);
-    Exit::Done
+    app::show(&devices.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 fn fail(reason: &str, exit: Exit) -> Exit {

@@ -109,3 +109,18 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(first.starts_with("1\tttt"), "{first}");
     assert!(server.log().len() < 1_000, "it went on asking for what nobody reads");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn results_that_cannot_be_written_are_an_error() {
+    let server = FakeServer::with([Song::short("x", 300.0)]);
+    let address = server.address.to_string();
+    for arguments in [&[&address, "list"][..], &["help"], &["--help"]] {
+        let full = std::fs::File::create("/dev/full").expect("a device that is always full");
+        let run = Command::new(env!("CARGO_BIN_EXE_trill")).args(arguments).stdout(full).output().expect("its end");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("trill: cannot write to standard output: "), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{arguments:?}: {stderr}");
+    }
+}

@@ -13,13 +13,14 @@ pub struct Console {
     charset: Charset,
     /// Text for standard output appears above the prompt.
     screen: Option<Screen>,
-    is_output_gone: bool,
+    /// Why standard output takes nothing any more.
+    lost_output: Option<io::ErrorKind>,
 }
 
 impl Console {
     /// Plain lines, on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
-        Self { verbosity, charset: Charset::detect(), screen: None, is_output_gone: false }
+        Self { verbosity, charset: Charset::detect(), screen: None, lost_output: None }
     }
 
     /// Lines above the prompt.
@@ -47,9 +48,14 @@ impl Console {
         io::stdout().is_terminal().then(prompt::columns)
     }
 
-    /// Whoever read the results has gone away: there is no need to make more of them.
+    /// Nobody gets the results: there is no need to make more of them.
     pub fn is_output_gone(&self) -> bool {
-        self.is_output_gone
+        self.lost_output.is_some()
+    }
+
+    /// Results could not be written, although nobody has said that they are not wanted by going away.
+    pub fn has_failed(&self) -> bool {
+        self.lost_output.is_some_and(|why| why != io::ErrorKind::BrokenPipe)
     }
 
     /// What was asked for: one line or several.
@@ -57,10 +63,15 @@ impl Console {
         let text = text.trim_end_matches('\n');
         match &self.screen {
             Some(screen) => screen.print(text),
-            None if self.is_output_gone => {}
+            None if self.is_output_gone() => {}
             None => {
                 let mut out = io::stdout().lock();
-                self.is_output_gone = writeln!(out, "{text}").and_then(|()| out.flush()).is_err();
+                if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+                    self.lost_output = Some(error.kind());
+                    if self.has_failed() {
+                        self.error(&format!("cannot write to standard output: {error}"));
+                    }
+                }
             }
         }
     }
