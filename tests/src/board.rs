@@ -44,21 +44,13 @@ pub struct Board {
 }
 
 impl Board {
-    /// Starts a board that connects to `server`, which listens on this machine's loopback address.
+    /// Starts a board that connects to `server`, which listens on this machine's loopback address. What comes out of a
+    /// codec is captured at `rate`: songs of other rates are resampled on the way.
     ///
     /// # Panics
     /// When its program does not build, or QEMU is not there.
     #[track_caller]
-    pub fn start(kind: Kind, server: SocketAddr) -> Self {
-        Self::start_with(kind, server, &[])
-    }
-
-    /// As [`start`](Self::start), with more options for QEMU.
-    ///
-    /// # Panics
-    /// As [`start`](Self::start).
-    #[track_caller]
-    pub fn start_with(kind: Kind, server: SocketAddr, options: &[&str]) -> Self {
+    pub fn start(kind: Kind, server: SocketAddr, rate: u32) -> Self {
         let program = binaries::board(kind.name());
         let directory = TempDir::with_prefix("trill-board-").expect("a temporary directory");
         let sound = sound_in(&directory);
@@ -70,10 +62,10 @@ impl Board {
         match kind {
             Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
             Kind::VexpressA9 => {
-                qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency=44100", sound.display()));
+                qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency={rate}", sound.display()));
             }
         }
-        qemu.args(["-semihosting-config", &semihosting]).args(options).arg("-kernel").arg(program);
+        qemu.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(program);
         Self { process: Process::spawn(kind.name(), qemu), kind, directory }
     }
 

@@ -51,7 +51,7 @@ impl Toolchain {
         }
     }
 
-    /// Its cargo, to be run in `dir`. What it builds goes into a target directory of its own.
+    /// Its cargo, to be run in `dir`. What Debian's builds goes into a target directory of its own.
     ///
     /// # Errors
     /// Those of [`process::cargo`].
@@ -61,7 +61,7 @@ impl Toolchain {
             Self::OwnFromSource => {
                 let mut cargo = process::cargo()?;
                 // To build `core` is unstable, and has been stable for years.
-                cargo.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_DIR", process::target_dir()?.join("boards"));
+                cargo.env("RUSTC_BOOTSTRAP", "1");
                 cargo
             }
             Self::Debian => debian_cargo()?,

@@ -16,6 +16,8 @@ pub(crate) use qemu::run as run_in_qemu;
 pub(crate) struct Board {
     pub(crate) name: &'static str,
     target: &'static str,
+    /// It fits only with a `core` that is built as small as itself: see its `.cargo/config.toml`.
+    needs_own_core: bool,
     /// How QEMU is told of it; `None` for a board of silicon.
     machine: Option<qemu::Machine>,
 }
@@ -25,11 +27,13 @@ pub(crate) const BOARDS: &[Board] = &[
     Board {
         name: "mps2-an386",
         target: CORTEX_M4F,
+        needs_own_core: true,
         machine: Some(qemu::Machine { name: "mps2-an386", sound: qemu::Sound::Semihosting }),
     },
     Board {
         name: "vexpress-a9",
         target: "armv7a-none-eabihf",
+        needs_own_core: false,
         machine: Some(qemu::Machine { name: "vexpress-a9", sound: qemu::Sound::Codec }),
     },
 ];
@@ -61,17 +65,21 @@ pub(crate) fn build_all(boards: &[&'static Board]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Failed`] when it does not compile, or does not fit.
 pub(crate) fn build(board: &Board) -> Result<PathBuf, Error> {
-    let toolchain = Toolchain::choose_from_source();
+    let toolchain =
+        if board.needs_own_core { Toolchain::choose_from_source() } else { Toolchain::choose(board.target) };
     toolchain.ensure(board.target, &[Need::Boards])?;
+    let target_dir = process::target_dir()?.join(if toolchain == Toolchain::Debian { "debian" } else { "boards" });
     let mut cargo = toolchain.cargo(&process::workspace_dir().join("firmware-client/boards").join(board.name))?;
+    cargo.env("CARGO_TARGET_DIR", &target_dir);
     if toolchain == Toolchain::Debian {
         // The linker that rustup brings is not among Debian's packages under its own name.
         let target = board.target.to_uppercase().replace(['-', '.'], "_");
         cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "ld.lld");
     }
     cargo.args(["build", "--release", "--locked"]);
+    if toolchain != Toolchain::Own {
+        cargo.args(["-Z", "build-std=core"]);
+    }
     process::run(&mut cargo)?;
-    let target_dir = cargo.get_envs().find(|(name, _)| *name == "CARGO_TARGET_DIR").and_then(|(_, dir)| dir);
-    let target_dir = target_dir.map(PathBuf::from).expect("both toolchains have a target directory of their own");
     Ok(target_dir.join(board.target).join("release").join(format!("trill-{}", board.name)))
 }
