@@ -20,6 +20,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32};
 /// too short to hear as a fade.
 const RAMP_MS: u32 = 5;
 
+/// Sound begins, and begins again after running short, with this much in the ring, or with half of it if that is less: the
+/// first frames of a song are decoded one by one while it already sounds.
+const ENOUGH_TO_BEGIN_MS: u32 = 40;
+
 /// A gain that changes nothing, bit for bit.
 const UNITY: u32 = 1 << 16;
 
@@ -103,6 +107,7 @@ pub(crate) struct Controls {
     /// How much less than [`UNITY`] samples are multiplied by.
     attenuation: AtomicU32,
     ramp_step: AtomicU32,
+    enough_to_begin: AtomicU32,
 
     // Written by the feed.
     read: AtomicU32,
@@ -119,6 +124,7 @@ impl Controls {
             flowing: AtomicBool::new(false),
             attenuation: AtomicU32::new(0),
             ramp_step: AtomicU32::new(0),
+            enough_to_begin: AtomicU32::new(0),
             read: AtomicU32::new(0),
             underruns: AtomicU32::new(0),
         }
@@ -128,6 +134,7 @@ impl Controls {
     pub(crate) fn begin_song(&self, rate: u32) {
         self.song_begin.store(self.written.load(Relaxed), Relaxed);
         self.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
+        self.enough_to_begin.store(rate * ENOUGH_TO_BEGIN_MS / 1000, Relaxed);
         self.flowing.store(true, Release);
     }
 
@@ -227,8 +234,9 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         let is_flowing = pcm.flowing.load(Acquire); // first: what was pushed before it was reset is then seen too
         let read = pcm.read.load(Relaxed);
         let available = pcm.written.load(Acquire).wrapping_sub(read) as usize;
-        if !self.sounding && is_flowing && available < out.len().min(FRAMES) {
-            return 0; // sound begins, and begins again, with a whole period
+        let enough = (pcm.enough_to_begin.load(Relaxed) as usize).min(FRAMES / 2).max(out.len().min(FRAMES));
+        if !self.sounding && is_flowing && available < enough {
+            return 0;
         }
         let is_paused = pcm.paused.load(Acquire);
         let wanted = if is_paused { 0 } else { UNITY - pcm.attenuation.load(Acquire) };

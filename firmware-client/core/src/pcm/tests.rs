@@ -3,7 +3,7 @@ use std::vec::Vec;
 
 use super::*;
 
-const RATE: u32 = 8_000; // a ramp takes 40 frames
+const RATE: u32 = 8_000; // a ramp takes 40 frames; 128, half the ring, are enough to begin
 const SILENT: Frame = [0, 0];
 const NOTHING: [Frame; 0] = [];
 
@@ -23,11 +23,17 @@ fn fill(feed: &mut Feed<'_, 256>, count: usize) -> Vec<Frame> {
     out
 }
 
+/// A song begins that sounds from its first period on.
+fn begin(pcm: &Pcm<256>) {
+    pcm.controls.begin_song(RATE);
+    pcm.controls.enough_to_begin.store(0, Relaxed);
+}
+
 #[test]
 fn what_goes_in_comes_out_bit_for_bit() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     let frames = [[i16::MIN, i16::MAX], [-1, 1], [0, -2]];
     for _ in 0..200 {
         assert_eq!(push(&pcm, &frames), 3);
@@ -39,7 +45,7 @@ fn what_goes_in_comes_out_bit_for_bit() {
 #[test]
 fn no_more_goes_in_than_there_is_room_for() {
     let pcm = Pcm::<256>::new();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     assert_eq!(push(&pcm, &ramp(1, 300)), 256);
     assert_eq!((pcm.room(), pcm.controls.queued()), (0, 256));
     assert_eq!(fill(&mut pcm.feed(), 100), ramp(1, 100));
@@ -47,12 +53,19 @@ fn no_more_goes_in_than_there_is_room_for() {
 }
 
 #[test]
-fn sound_begins_with_a_whole_period_or_with_all_there_is() {
+fn sound_begins_with_enough_or_with_all_there_is() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
     pcm.controls.begin_song(RATE);
-    push(&pcm, &ramp(1, 9));
+    push(&pcm, &ramp(1, 127));
     assert_eq!(fill(&mut feed, 10), NOTHING);
+    push(&pcm, &ramp(128, 1));
+    assert_eq!(fill(&mut feed, 100), ramp(1, 100));
+    assert_eq!(fill(&mut feed, 20), ramp(101, 20), "once it sounds, it goes on to the last");
+    pcm.controls.discard();
+    pcm.controls.begin_song(RATE);
+    assert_eq!(fill(&mut feed, 10), NOTHING);
+    push(&pcm, &ramp(1, 9));
     pcm.controls.finish();
     assert_eq!(fill(&mut feed, 10), ramp(1, 9));
     assert_eq!(pcm.underruns(), 0);
@@ -62,7 +75,7 @@ fn sound_begins_with_a_whole_period_or_with_all_there_is() {
 fn running_short_in_mid_song_counts_once_however_long_it_lasts() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     push(&pcm, &ramp(1, 15));
     assert_eq!(fill(&mut feed, 10).len(), 10);
     assert_eq!(fill(&mut feed, 10).len(), 5);
@@ -77,13 +90,13 @@ fn running_short_in_mid_song_counts_once_however_long_it_lasts() {
 fn what_was_discarded_is_never_heard_and_the_next_frame_at_once_and_at_full_level() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     push(&pcm, &ramp(1, 200));
     assert_eq!(fill(&mut feed, 10), ramp(1, 10));
     pcm.controls.discard();
     assert_eq!(pcm.controls.queued(), 0);
     assert_eq!(fill(&mut feed, 10), NOTHING);
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     push(&pcm, &ramp(1_000, 10));
     assert_eq!(fill(&mut feed, 10), ramp(1_000, 10));
     assert_eq!((pcm.controls.position(), pcm.underruns()), (10, 0));
@@ -93,7 +106,7 @@ fn what_was_discarded_is_never_heard_and_the_next_frame_at_once_and_at_full_leve
 fn a_pause_fades_out_and_in_and_loses_no_frame() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     push(&pcm, &[[10_000, 10_000]; 250]);
     assert_eq!(fill(&mut feed, 10), [[10_000; 2]; 10]);
     pcm.controls.set_paused(true);
@@ -113,7 +126,7 @@ fn a_pause_fades_out_and_in_and_loses_no_frame() {
 fn volume_is_cubic_and_exact_at_the_top() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    begin(&pcm);
     for (percent, expected) in [(100, [16_000, -16_000]), (50, [2_000, -2_000]), (0, [0, 0]), (200, [16_000, -16_000])]
     {
         assert_eq!(fill(&mut feed, 5), NOTHING, "after silence there is nothing to fade from");
@@ -131,7 +144,7 @@ fn totals_wrap_unnoticed() {
         // As if so many frames had been played since the last discard.
         pcm.controls.written.store(mark, Relaxed);
         pcm.controls.read.store(mark, Relaxed);
-        pcm.controls.begin_song(RATE);
+        begin(&pcm);
         for round in 0..3 {
             assert_eq!(push(&pcm, &ramp(round, 200)), 200);
             assert_eq!(fill(&mut feed, 200), ramp(round, 200), "{mark} {round}");
