@@ -57,14 +57,14 @@ impl Board {
         let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
         qemu.args(["-machine", kind.name(), "-nic", "user,model=lan9118"]);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
-        qemu.arg("-chardev").arg(format!("file,id=logs,path={}", directory.path().join("logs").display()));
-        let mut semihosting = format!("enable=on,target=native,chardev=logs,arg=trill,arg={HOST}:{}", server.port());
+        let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{}", server.port());
         match kind {
             Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
             Kind::VexpressA9 => {
                 qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency={rate}", sound.display()));
             }
         }
+        semihosting += &format!(",arg={}", directory.path().join("logs").display());
         qemu.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(program);
         Self { process: Process::spawn(kind.name(), qemu), kind, directory }
     }
@@ -149,4 +149,55 @@ impl Board {
 
 fn sound_in(directory: &TempDir) -> PathBuf {
     directory.path().join("sound")
+}
+
+/// What the constrained board's program of checks found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Byte vectors that were decoded and encoded again to the same bytes.
+    pub vectors: usize,
+    /// Frames that the decoder found.
+    pub frames: usize,
+    /// Samples a channel that it put out.
+    pub samples: usize,
+    /// Adler-32 of them, as bytes (RFC 1950).
+    pub sum: u32,
+    /// Instructions that it took for them.
+    pub decoder_instructions: u64,
+}
+
+/// Checks `vectors`, and the decoding of `audio`, the frames of an MP3 file, on the constrained board. As QEMU counts them,
+/// instructions are exact and the same in every run.
+///
+/// # Panics
+/// When a vector is not what it should be, or the board does not come to an end.
+#[track_caller]
+pub fn check(vectors: &[Vec<u8>], audio: &[u8]) -> Check {
+    /// Instructions in one cycle of the board's clock of 25 MHz, when one is told to take a nanosecond.
+    const INSTRUCTIONS_PER_CYCLE: u64 = 40;
+
+    let program = binaries::board(Kind::Mps2An386.name()).with_file_name("trill-mps2-an386-check");
+    let directory = TempDir::with_prefix("trill-check-").expect("a temporary directory");
+    let [vector_file, audio_file] = ["vectors", "audio"].map(|name| directory.path().join(name));
+    let with_length = |vector: &Vec<u8>| [&(vector.len() as u16).to_be_bytes()[..], vector].concat();
+    fs::write(&vector_file, vectors.iter().flat_map(with_length).collect::<Vec<_>>()).expect("a file");
+    fs::write(&audio_file, audio).expect("a file");
+    let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
+    qemu.args(["-machine", Kind::Mps2An386.name(), "-display", "none", "-monitor", "none", "-serial", "none"]);
+    qemu.args(["-icount", "shift=0,sleep=off", "-semihosting-config"]);
+    qemu.arg(format!("enable=on,target=native,arg=check,arg={},arg={}", vector_file.display(), audio_file.display()));
+    qemu.arg("-kernel").arg(program);
+    let output = Process::spawn("the board's checks", qemu).wait(DEADLINE).expect_code(0);
+    let number = |name: &str| -> u64 {
+        let mut words = output.stdout.split_whitespace();
+        let found = words.by_ref().any(|word| word == name).then(|| words.next()?.parse().ok()).flatten();
+        found.unwrap_or_else(|| panic!("no {name} in {}", output.stdout))
+    };
+    Check {
+        vectors: number("vectors") as usize,
+        frames: number("frames") as usize,
+        samples: number("samples") as usize,
+        sum: number("sum") as u32,
+        decoder_instructions: number("cycles") * INSTRUCTIONS_PER_CYCLE,
+    }
 }

@@ -4,7 +4,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use trill_tests::board::{Board, Kind};
+use trill_decoder::{Decoder, PCM_SAMPLES, Step};
+use trill_tests::board::{self, Board, Kind};
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::pcm::Pcm;
 use trill_tests::reference;
@@ -233,4 +234,55 @@ fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
     });
     let begin = place_of(&expected, &captured);
     assert_equal(&captured.slice(begin..begin + expected.frames()), &expected, "a whole song");
+}
+
+/// What the decoder may cost on a Cortex-M4F, in millions of instructions for a second of 128 kbit/s stereo.
+const DECODER_BUDGET_MIPS: f64 = 15.0;
+
+#[test]
+fn the_target_reads_every_vector_and_decodes_to_the_bit_within_its_budget() {
+    let vectors = vectors();
+    let song = corpus::CBR_128.milliseconds(5_000);
+    let audio = reference::layout::audio_of(&song.make());
+    let (frames, samples, sum) = decode(&audio);
+    let found = board::check(&vectors, &audio);
+    assert_eq!((found.vectors, found.frames, found.samples, found.sum), (vectors.len(), frames, samples, sum));
+    let mips = found.decoder_instructions as f64 / 1e6 / (samples as f64 / f64::from(RATE));
+    println!("figure: the decoder takes {mips:.2} million instructions for a second of 128 kbit/s on a Cortex-M4F");
+    assert!(mips <= DECODER_BUDGET_MIPS, "{mips} million instructions a second");
+}
+
+/// The byte vectors of the document.
+fn vectors() -> Vec<Vec<u8>> {
+    let document = include_str!("../../wire-format.md");
+    let fences = document.split("```vector ").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let digits = |line: &str| -> String {
+        line.split(';').next().unwrap_or_default().chars().filter(char::is_ascii_hexdigit).collect()
+    };
+    let bytes = |fence: &str| -> Vec<u8> {
+        let digits: String = fence.lines().skip(1).map(digits).collect();
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).expect("a byte")).collect()
+    };
+    fences.map(bytes).collect()
+}
+
+/// Frames, samples a channel and Adler-32 of what the boards' decoder makes of this on this machine.
+fn decode(mut audio: &[u8]) -> (usize, usize, u32) {
+    let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
+    let (mut frames, mut samples, mut sum) = (0, 0, (1_u32, 0_u32));
+    loop {
+        match decoder.decode(audio, true, &mut pcm) {
+            Step::Frame(frame) => {
+                frames += 1;
+                samples += frame.samples;
+                for byte in pcm[..frame.samples * usize::from(frame.channels)].iter().flat_map(|s| s.to_le_bytes()) {
+                    sum.0 = (sum.0 + u32::from(byte)) % 65_521;
+                    sum.1 = (sum.1 + sum.0) % 65_521;
+                }
+                audio = &audio[frame.consumed..];
+            }
+            Step::Junk { consumed } => audio = &audio[consumed..],
+            Step::NeedMore => return (frames, samples, sum.1 << 16 | sum.0),
+        }
+    }
 }

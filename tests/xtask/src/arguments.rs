@@ -17,6 +17,7 @@ Usage: cargo xtask COMMAND
   qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.
+  size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
   help                         Print this.
@@ -44,6 +45,8 @@ pub(crate) enum Task {
     },
     /// Run every check that is not a test.
     Lint,
+    /// Measure the boards' programs.
+    Size,
     /// Build boards' programs.
     Build {
         /// Which; none means all.
@@ -78,6 +81,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
     match (command.to_str(), operands, passed_on) {
         (Some("help"), [], []) => Ok(Task::Help),
         (Some("lint"), [], []) => Ok(Task::Lint),
+        (Some("size"), [], []) => Ok(Task::Size),
         (Some("test"), [], _) => Ok(Task::Test { cargo_args: passed_on.to_vec() }),
         (Some("demo"), [], _) => Ok(Task::Demo { dir: None, client_args: passed_on.to_vec() }),
         (Some("demo"), [dir], _) if !is_option(dir) => {
@@ -148,6 +152,7 @@ mod tests {
         check("demo -- --output null", demo(None, "--output null"));
         check("demo music -- play 1", demo(Some("music"), "play 1"));
         check("lint --", Task::Lint);
+        check("size", Task::Size);
         check("build", Task::Build { boards: vec![] });
         check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
         check("qemu", Task::Qemu { board: &BOARDS[0], server: None, wav: None });

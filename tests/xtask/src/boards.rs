@@ -1,6 +1,8 @@
 //! The boards: built, run in an emulator, flashed.
 
+pub(crate) mod elf;
 mod qemu;
+mod size;
 
 use std::path::PathBuf;
 
@@ -10,6 +12,7 @@ use crate::process;
 use crate::system::Need;
 
 pub(crate) use qemu::run as run_in_qemu;
+pub(crate) use size::run as measure_all;
 
 /// A folder of `firmware-client/boards`.
 #[derive(Debug, PartialEq)]

@@ -44,6 +44,13 @@ pub(crate) enum Error {
         /// The last lines it wrote.
         words: Vec<String>,
     },
+    /// A board's program takes more than it may.
+    OverBudget {
+        /// The board.
+        board: &'static str,
+        /// The file that says what it may take.
+        budgets: &'static str,
+    },
     /// A file or stream of this tool's own failed.
     Io {
         /// What was being done.
@@ -85,6 +92,7 @@ impl fmt::Display for Error {
                 write!(f, "the server {what}")?;
                 words.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Self::OverBudget { board, budgets } => write!(f, "the program of {board} takes more than {budgets} allows"),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
         }
     }

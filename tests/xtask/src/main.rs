@@ -37,6 +37,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Demo { dir, client_args } => return demo::run(dir.as_deref(), &client_args),
         Task::Test { cargo_args } => suite::run(&cargo_args)?,
         Task::Lint => lint::run()?,
+        Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,
         Task::Qemu { board, server, wav } => return boards::run_in_qemu(board, server.as_deref(), wav.as_deref()),
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::bare_metal::{CORTEX_M4F, TARGETS, Toolchain};
+use crate::boards;
 use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
@@ -36,5 +37,5 @@ pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
         toolchain.ensure(target, &[])?;
         toolchain.build(target, FIRMWARE, &["defmt"])?;
     }
-    Ok(())
+    boards::measure_all()
 }

@@ -184,10 +184,13 @@ impl State<'_> {
             self.bringing = None;
             self.buffer.end();
             self.calls.player = true;
-            if reason == EndReason::Finished {
-                self.look_for_next();
-            } else if let Some(track) = self.buffer.last() {
-                self.screen.line(format_args!("the server ended song {} before its end", track.started.song));
+            match (reason, self.buffer.last()) {
+                (EndReason::Finished, _) => self.look_for_next(),
+                (EndReason::Failed, Some(track)) => {
+                    self.screen.line(format_args!("the server ended song {} before its end", track.started.song));
+                }
+                // As was asked for: another takes its place.
+                _ => {}
             }
         }
         self.plays.retain(|(_, asked)| *asked != Some(stream));
