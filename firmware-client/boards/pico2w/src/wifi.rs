@@ -1,0 +1,181 @@
+//! The Wi-Fi chip, and a network that is joined again whenever it is lost.
+
+use core::cell::Cell;
+use core::fmt;
+
+use cyw43::{Control, JoinError, JoinOptions, NetDriver, PowerManagementMode, SpiBus};
+use cyw43_pio::{PioSpi, RM2_CLOCK_DIVIDER};
+use embassy_futures::select::{Either, select};
+use embassy_net::Stack;
+use embassy_rp::gpio::{Level, Output};
+use embassy_rp::peripherals::{DMA_CH0, PIN_23, PIN_24, PIN_25, PIN_29, PIO0};
+use embassy_rp::pio::Pio;
+use embassy_rp::{Peri, dma};
+use embassy_sync::blocking_mutex::CriticalSectionMutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, TimeoutError, with_timeout};
+use static_cell::StaticCell;
+use trill_firmware::board;
+
+use crate::Interrupts;
+use crate::access::Access;
+
+/// An access point that has not answered by then does not.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two attempts: scanning takes the chip about as long.
+const RETRY: Duration = Duration::from_secs(3);
+
+/// The network device, for embassy-net.
+pub(crate) type Device = NetDriver<'static>;
+
+/// What serves the chip; `run` has to run for anything else to do so.
+pub(crate) type Chip = cyw43::Runner<'static, SpiBus<Output<'static>, PioSpi<'static, PIO0, 0>>>;
+
+/// How the chip is wired on the board.
+pub(crate) struct Pins {
+    pub(crate) power: Peri<'static, PIN_23>,
+    pub(crate) data: Peri<'static, PIN_24>,
+    pub(crate) select: Peri<'static, PIN_25>,
+    pub(crate) clock: Peri<'static, PIN_29>,
+}
+
+/// Powers the chip and gives it its program.
+pub(crate) async fn start(
+    pio: Peri<'static, PIO0>,
+    dma: Peri<'static, DMA_CH0>,
+    pins: Pins,
+) -> (Device, Control<'static>, Chip) {
+    static STATE: StaticCell<cyw43::State> = StaticCell::new();
+
+    let power = Output::new(pins.power, Level::Low);
+    let select = Output::new(pins.select, Level::High);
+    let mut pio = Pio::new(pio, Interrupts);
+    let dma = dma::Channel::new(dma, Interrupts);
+    // At the driver's default clock, 37.5 MHz at 150 MHz, some boards do not answer.
+    let divider = RM2_CLOCK_DIVIDER;
+    let spi = PioSpi::new(&mut pio.common, pio.sm0, divider, pio.irq0, select, pins.data, pins.clock, dma);
+    cyw43::new(STATE.init_with(cyw43::State::new), power, spi, &cyw43_setup::FW, &cyw43_setup::NVRAM).await
+}
+
+/// The network that is wanted, and how it stands with it. A static, for it is wanted on the console and joined elsewhere.
+pub(crate) struct Wifi {
+    wanted: Signal<CriticalSectionRawMutex, Access>,
+    status: CriticalSectionMutex<Cell<Status>>,
+}
+
+#[derive(Clone, Copy)]
+enum Status {
+    Unnamed,
+    Joining,
+    Joined,
+    NotFound,
+    WrongPassword,
+    Silent,
+    Refused(u8),
+    Lost,
+}
+
+impl Wifi {
+    pub(crate) const fn new() -> Self {
+        Self { wanted: Signal::new(), status: CriticalSectionMutex::new(Cell::new(Status::Unnamed)) }
+    }
+
+    /// Leaves the network, if there is one, and joins this one.
+    pub(crate) fn change(&self, access: Access) {
+        self.set_status(Status::Joining);
+        self.wanted.signal(access);
+    }
+
+    /// Keeps the chip in the network that is wanted, for ever.
+    pub(crate) async fn run(&self, mut control: Control<'static>, stack: Stack<'static>) -> ! {
+        control.init(cyw43_setup::CLM).await;
+        // To sleep between packets would make each of them up to 100 ms late.
+        control.set_power_management(PowerManagementMode::None).await;
+        let mut access = self.wanted.wait().await;
+        loop {
+            self.set_status(Status::Joining);
+            let status = join(&mut control, stack, &access).await;
+            self.set_status(status);
+            let over = async {
+                match status {
+                    Status::Joined => {
+                        stack.wait_link_down().await;
+                        self.set_status(Status::Lost);
+                    }
+                    _ => embassy_time::Timer::after(RETRY).await,
+                }
+            };
+            if let Either::Second(other) = select(over, self.wanted.wait()).await {
+                access = other;
+            }
+            control.leave().await;
+        }
+    }
+
+    fn set_status(&self, status: Status) {
+        self.status.lock(|cell| cell.set(status));
+        defmt::info!("Wi-Fi: {}", defmt::Display2Format(&status));
+    }
+}
+
+async fn join(control: &mut Control<'static>, stack: Stack<'static>, access: &Access) -> Status {
+    let joined = async {
+        let options = access.password().map(|password| JoinOptions::new(password.as_bytes()));
+        control.join(access.name(), options.unwrap_or_else(JoinOptions::new_open)).await?;
+        stack.wait_link_up().await;
+        Ok(())
+    };
+    match with_timeout(JOIN_TIMEOUT, joined).await {
+        Ok(Ok(())) => Status::Joined,
+        Ok(Err(JoinError::NetworkNotFound)) => Status::NotFound,
+        Ok(Err(JoinError::AuthenticationFailure)) => Status::WrongPassword,
+        Ok(Err(JoinError::JoinFailure(code))) => Status::Refused(code),
+        Err(TimeoutError) => Status::Silent,
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unnamed => "no network; type: wifi NAME PASSWORD",
+            Self::Joining => "joining; `wifi` tells how it goes",
+            Self::Joined => "joined",
+            Self::NotFound => "there is no such network here; still trying",
+            Self::WrongPassword => "the network does not take the password; still trying",
+            Self::Silent => "the network does not answer; still trying",
+            Self::Refused(code) => return write!(f, "the network refuses, status {code}; still trying"),
+            Self::Lost => "lost; joining again",
+        })
+    }
+}
+
+/// The board's own console commands: `wifi`, and `memory`.
+pub(crate) struct Commands(&'static Wifi);
+
+impl Commands {
+    pub(crate) const fn new(wifi: &'static Wifi) -> Self {
+        Self(wifi)
+    }
+}
+
+impl board::Commands for Commands {
+    fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
+        let (name, argument) = line.split_once(' ').unwrap_or((line, ""));
+        if !name.eq_ignore_ascii_case("wifi") {
+            return trill_stack::Memory.run(line, tell);
+        }
+        if !argument.is_empty() {
+            match argument.parse() {
+                Ok(access) => self.0.change(access),
+                Err(error) => {
+                    tell(format_args!("{error}"));
+                    return true;
+                }
+            }
+        }
+        tell(format_args!("{}", self.0.status.lock(Cell::get)));
+        true
+    }
+}
