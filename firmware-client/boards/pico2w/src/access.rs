@@ -61,7 +61,9 @@ impl FromStr for Access {
 impl fmt::Display for NoAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Name => "a network's name has 1 to 32 characters, and double quotes around it if there are blanks in it",
+            Self::Name => {
+                "a network's name has 1 to 32 characters, and double quotes around it if there are blanks in it"
+            }
             Self::Password => "a network's password has 8 to 63 characters",
         })
     }

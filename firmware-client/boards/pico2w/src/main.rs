@@ -6,9 +6,12 @@
 #![no_main]
 
 mod access;
+mod console;
 mod faults;
 mod sound;
 mod wifi;
+
+use core::fmt::{self, Write as _};
 
 use cortex_m_rt::entry;
 use cyw43::Control;
@@ -16,11 +19,11 @@ use defmt_rtt as _;
 use embassy_executor::Spawner;
 use embassy_net::{DhcpConfig, Runner, Stack, StackResources};
 use embassy_rp::executor::Executor;
-use embassy_rp::peripherals::{DMA_CH0, DMA_CH1, PIN_0, PIN_1, PIO0, PIO1, TRNG, UART0};
+use embassy_rp::peripherals::{DMA_CH0, DMA_CH1, PIO0, PIO1, TRNG, USB};
 use embassy_rp::trng::{self, Trng};
-use embassy_rp::uart::{self, BufferedUart, BufferedUartRx, BufferedUartTx};
-use embassy_rp::{Peri, bind_interrupts, dma, pio};
-use embedded_io_async::Write;
+use embassy_rp::{bind_interrupts, dma, pio, usb};
+use embedded_io_async::Write as _;
+use heapless::String;
 use static_cell::{ConstStaticCell, StaticCell};
 use trill_embassy::{Clock, Network, SocketBuffers};
 use trill_firmware::pcm::Pcm;
@@ -29,6 +32,7 @@ use trill_firmware::server::Server;
 use trill_proto::session::client::Identity;
 
 use crate::access::Access;
+use crate::console::{Input, Output};
 use crate::sound::Pace;
 use crate::wifi::{Chip, Commands, Device, Wifi};
 
@@ -40,10 +44,8 @@ const SCREEN_BYTES: usize = 4096;
 const TCP_RECEIVE_BYTES: usize = 8192;
 const TCP_SEND_BYTES: usize = 1024;
 
-const CONSOLE_BAUD: u32 = 115_200;
-/// As much as is typed, or pasted, while a frame is decoded.
-const CONSOLE_INPUT_BYTES: usize = 256;
-const CONSOLE_OUTPUT_BYTES: usize = 256;
+/// Longest line that is said before the radio runs.
+const ADVICE_BYTES: usize = 160;
 
 /// Built in where the environment had them. Networks and passwords are never in the source.
 const WIFI_NAME: Option<&str> = option_env!("TRILL_WIFI_NAME");
@@ -63,7 +65,7 @@ bind_interrupts!(struct Interrupts {
     PIO0_IRQ_0 => pio::InterruptHandler<PIO0>;
     PIO1_IRQ_0 => pio::InterruptHandler<PIO1>;
     TRNG_IRQ => trng::InterruptHandler<TRNG>;
-    UART0_IRQ => uart::BufferedInterruptHandler<UART0>;
+    USBCTRL_IRQ => usb::InterruptHandler<USB>;
 });
 
 #[entry]
@@ -79,7 +81,7 @@ async fn start(spawner: Spawner) {
     let pins = sound::Pins { data: board.PIN_9, bit_clock: board.PIN_10, word_clock: board.PIN_11 };
     let audio = sound::start(board.PIO1, board.DMA_CH1, pins);
 
-    let (mut output, input) = start_console(board.UART0, board.PIN_0, board.PIN_1);
+    let (input, mut output) = console::start(spawner, board.USB);
     let server = configure(&mut output).await;
 
     let mut nonce = [0; 16];
@@ -97,39 +99,30 @@ async fn start(spawner: Spawner) {
     spawner.spawn(run_radio(parts).expect("spawned once"));
 }
 
-fn start_console(
-    uart: Peri<'static, UART0>,
-    transmit: Peri<'static, PIN_0>,
-    receive: Peri<'static, PIN_1>,
-) -> (BufferedUartTx, BufferedUartRx) {
-    static OUTPUT: ConstStaticCell<[u8; CONSOLE_OUTPUT_BYTES]> = ConstStaticCell::new([0; CONSOLE_OUTPUT_BYTES]);
-    static INPUT: ConstStaticCell<[u8; CONSOLE_INPUT_BYTES]> = ConstStaticCell::new([0; CONSOLE_INPUT_BYTES]);
-    let mut config = uart::Config::default();
-    config.baudrate = CONSOLE_BAUD;
-    BufferedUart::new(uart, transmit, receive, Interrupts, OUTPUT.take(), INPUT.take(), config).split()
+/// Takes what is built in. Says what is not, or cannot be, when there is somebody at the console who can help.
+async fn configure(output: &mut Output) -> Server {
+    let network = WIFI_NAME.map(|name| Access::new(name, WIFI_PASSWORD.unwrap_or_default()));
+    match network {
+        Some(Ok(network)) => WIFI.change(network),
+        Some(Err(error)) => advise(output, format_args!("{error}; type: wifi NAME PASSWORD")).await,
+        None => advise(output, format_args!("Which Wi-Fi network? Type: wifi NAME PASSWORD")).await,
+    }
+    match SERVER.unwrap_or(DEFAULT_SERVER).parse() {
+        Ok(server) => server,
+        Err(error) => {
+            advise(output, format_args!("{error}; type: server HOST")).await;
+            DEFAULT_SERVER.parse().expect("it is a name")
+        }
+    }
 }
 
-/// Takes what is built in, and says on the console what is not.
-async fn configure(output: &mut BufferedUartTx) -> Server {
-    let network = WIFI_NAME.map(|name| Access::new(name, WIFI_PASSWORD.unwrap_or_default()));
-    let advice: &[u8] = match network {
-        Some(Ok(network)) => {
-            WIFI.change(network);
-            b""
-        }
-        Some(Err(_)) => b"The Wi-Fi network that was built in cannot be one. Type: wifi NAME PASSWORD\r\n",
-        None => b"Which Wi-Fi network? Type: wifi NAME PASSWORD\r\n",
-    };
-    let _ = output.write_all(advice).await;
-
-    let server = SERVER.unwrap_or(DEFAULT_SERVER).parse().ok();
-    let advice: &[u8] = match (SERVER, &server) {
-        (Some(_), Some(_)) => b"",
-        (Some(_), None) => b"The server that was built in is not of the form HOST:PORT. Type: server HOST\r\n",
-        (None, _) => b"If the server's name is not `trill`, type: server HOST\r\n",
-    };
-    let _ = output.write_all(advice).await;
-    server.unwrap_or_else(|| DEFAULT_SERVER.parse().expect("it is a name"))
+async fn advise(output: &mut Output, advice: fmt::Arguments<'_>) {
+    let mut line = String::<ADVICE_BYTES>::new();
+    // What does not fit is left out.
+    let _ = writeln!(line, "{advice}\r");
+    output.wait_for_terminal().await;
+    // Somebody who has left meanwhile is asked again by the command `wifi`.
+    let _ = output.write_all(line.as_bytes()).await;
 }
 
 fn start_network(spawner: Spawner, device: Device, seed: u64) -> (Network, Stack<'static>) {
@@ -159,7 +152,7 @@ async fn run_network(mut runner: Runner<'static, Device>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn run_radio(parts: Parts<Clock, Network, Pace, BufferedUartRx, BufferedUartTx, Commands>) -> ! {
+async fn run_radio(parts: Parts<Clock, Network, Pace, Input, Output, Commands>) -> ! {
     static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
     radio::run(MEMORY.take(), &PCM, parts).await
 }

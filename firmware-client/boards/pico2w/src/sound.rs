@@ -74,6 +74,10 @@ pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins:
 }
 
 #[embassy_rp::interrupt]
+#[allow(
+    unsafe_code,
+    reason = "an executor has to be told that it is its interrupt; `expect` does not see through the macro"
+)]
 unsafe fn SWI_IRQ_0() {
     // SAFETY: it is the one that the executor was started with.
     unsafe { EXECUTOR.on_interrupt() }
