@@ -10,10 +10,12 @@ use trill_proto::session::client::Event;
 use super::report::{Names, SongLine, Text, write_info};
 use super::{Question, Search, State, Wanted};
 use crate::board::ConnectError;
+use crate::log;
 use crate::wish::{Join, Ticket, Wish};
 
 /// Why there is no connection, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Loss {
     /// It could not be made.
     Unreachable(ConnectError),
@@ -56,6 +58,7 @@ impl State<'_> {
     }
 
     fn on_welcome(&mut self, welcome: &Welcome<'_>) {
+        log::info!("welcome, {=u32} songs", welcome.song_count);
         self.was_open = true;
         if self.was_connected {
             return self.screen.line(format_args!("connected again"));
@@ -75,6 +78,7 @@ impl State<'_> {
 
     /// Says why there is no connection, unless that was said before.
     pub(crate) fn on_loss(&mut self, loss: Loss, is_news: bool) {
+        log::warning!("no connection: {}", loss);
         if is_news {
             self.screen.line(format_args!("{}: {loss}; trying again", self.server));
         }
@@ -157,6 +161,7 @@ impl State<'_> {
     // ── streams ──
 
     fn on_started(&mut self, started: Started) {
+        log::info!("song {=u32} from byte {=u64}", started.song.0, started.position);
         if self.bringing == Some(started.stream) {
             return; // It goes on: the machine has made sure that it does so at the right byte of the same song.
         }
