@@ -136,9 +136,10 @@ impl Connection {
                 Ok(Received::Bytes(count)) => {
                     let mut rest = &input[..count];
                     while !rest.is_empty() {
-                        rest = &rest[self.take(&mut server, now(), rest)..];
-                        // A machine that is full takes nothing before that.
-                        if transmit_server(&mut server, now(), &mut io).is_err() {
+                        let taken = self.take(&mut server, now(), rest);
+                        rest = &rest[taken..];
+                        // Only when the machine is full: a client that has said goodbye may be gone.
+                        if taken == 0 && transmit_server(&mut server, now(), &mut io).is_err() {
                             return;
                         }
                     }
