@@ -213,6 +213,73 @@ fn the_board_with_a_codec_plays_every_kind_of_file_to_the_sample() {
     }
 }
 
+/// What was heard of a song that has just ended, and is captured with the silence after it.
+#[track_caller]
+fn last_heard(board: &Board, song: &Pcm) -> Pcm {
+    let end_of = |sound: &Pcm| sound.sounding().end;
+    let captured = wait::wait_for_some(Duration::from_secs(60), "the end of the sound", || {
+        let all = board.heard(song.rate);
+        Some(all.clone()).filter(|all| all.frames() >= end_of(all) + song.rate as usize)
+    });
+    let end = end_of(&captured) + song.frames() - end_of(song);
+    captured.slice(end - song.frames()..end)
+}
+
+#[test]
+fn the_board_with_a_codec_obeys_at_once_too() {
+    let directory = directory();
+    let long = corpus::CBR_320.milliseconds(60_000);
+    directory.add("6.mp3", &long);
+    let server = ServerProcess::start(directory.path());
+    let mut board = connect(Kind::VexpressA9, server.address(), RATE);
+    board.ask("list", "    6  ");
+    board.ask("info 6", "length  1:00");
+    board.ask("play 99", "play 99: there is no such song");
+    board.ask("play everything", "\"everything\"");
+    board.ask("resume", "nothing is playing");
+
+    board.ask("play 6", "playing 6 ");
+    board.ask("play 1", "playing 1 ");
+    board.wait_for_the_end();
+    let short = music(&songs()[0]);
+    assert_equal(&last_heard(&board, &short), &short, "after a switch");
+
+    board.ask("play 6", "playing 6 ");
+    board.type_line("seek 58");
+    board.wait_for_the_end();
+    let rest = music(&long).slice(58 * RATE as usize..60 * RATE as usize);
+    assert_equal(&last_heard(&board, &rest), &rest, "after a seek");
+
+    board.ask("play 6", "playing 6 ");
+    board.type_line("pause");
+    let place = board.ask("status", "song    6, paused at ");
+    assert_eq!(board.ask("status", "song    6, paused at ").lines().next(), place.lines().next(), "it stays there");
+    board.type_line("resume");
+    board.ask("status", "song    6, playing at ");
+    board.type_line("stop");
+    board.wait_for_the_end();
+    board.ask("status", "0 underruns");
+}
+
+#[test]
+fn a_restarted_server_is_not_heard_where_the_buffer_bridges_it() {
+    let directory = MusicDir::new();
+    let song = corpus::CBR_128.milliseconds(12_000);
+    directory.add("1.mp3", &song);
+    let mut server = Some(ServerProcess::start(directory.path()));
+    let address = server.as_ref().expect("a server").address();
+    let mut board = connect(Kind::VexpressA9, address, RATE);
+    board.ask("play 1", "playing 1 ");
+    server.take().expect("a server").process().kill();
+    board.wait_for("trying again");
+    let _server = start_at(directory.path(), address);
+    board.wait_for("connected again");
+    board.wait_for_the_end();
+    board.ask("status", "0 underruns");
+    let expected = music(&song);
+    assert_equal(&last_heard(&board, &expected), &expected, "with the server restarted in mid-song");
+}
+
 #[test]
 fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
     let directory = directory();
