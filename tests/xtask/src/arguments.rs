@@ -17,6 +17,7 @@ Usage: cargo xtask COMMAND
   qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.
+  flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
@@ -51,6 +52,11 @@ pub(crate) enum Task {
     Build {
         /// Which; none means all.
         boards: Vec<&'static Board>,
+    },
+    /// Put a program on a board.
+    Flash {
+        /// Which.
+        board: &'static Board,
     },
     /// Run a board in an emulator.
     Qemu {
@@ -91,8 +97,10 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
             let boards = names.iter().map(|name| boards::find(&name.to_string_lossy()));
             Ok(Task::Build { boards: boards.collect::<Result<_, _>>()? })
         }
+        (Some("flash"), [name], []) => Ok(Task::Flash { board: boards::find(&name.to_string_lossy())? }),
+        (Some("flash"), [], []) => Err(Error::Usage("`flash` needs the name of a board".into())),
         (Some("qemu"), options, []) => qemu(options),
-        (Some(command @ ("help" | "lint" | "test" | "demo" | "build" | "qemu")), _, _) => {
+        (Some(command @ ("help" | "lint" | "test" | "demo" | "build" | "qemu" | "flash" | "size")), _, _) => {
             // A misspelt argument that is silently dropped is a check that did not run.
             let all = args[1..].join(OsStr::new(" "));
             Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
@@ -155,6 +163,7 @@ mod tests {
         check("size", Task::Size);
         check("build", Task::Build { boards: vec![] });
         check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
+        check("flash pico2w", Task::Flash { board: &BOARDS[2] });
         check("qemu", Task::Qemu { board: &BOARDS[0], server: None, wav: None });
         check(
             "qemu --wav a.wav --board vexpress-a9 --server attic:80",
@@ -174,6 +183,10 @@ mod tests {
         for (line, offender) in [
             ("frobnicate", "frobnicate"),
             ("build teapot", "teapot"),
+            ("flash", "flash"),
+            ("flash teapot", "teapot"),
+            ("flash pico2w now", "pico2w now"),
+            ("size pico2w", "pico2w"),
             ("qemu --board", "--board"),
             ("qemu --board teapot", "teapot"),
             ("qemu --speed 2", "--speed"),

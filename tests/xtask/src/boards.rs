@@ -1,8 +1,10 @@
 //! The boards: built, run in an emulator, flashed.
 
 pub(crate) mod elf;
+mod flash;
 mod qemu;
 mod size;
+mod uf2;
 
 use std::path::PathBuf;
 
@@ -11,6 +13,7 @@ use crate::error::Error;
 use crate::process;
 use crate::system::Need;
 
+pub(crate) use flash::run as flash;
 pub(crate) use qemu::run as run_in_qemu;
 pub(crate) use size::run as measure_all;
 
@@ -23,6 +26,8 @@ pub(crate) struct Board {
     needs_own_core: bool,
     /// How QEMU is told of it; `None` for a board of silicon.
     machine: Option<qemu::Machine>,
+    /// How it shows itself to a computer that is to flash it.
+    drive: Option<flash::Drive>,
 }
 
 /// Every board, the one that is meant if none is named first.
@@ -32,12 +37,21 @@ pub(crate) const BOARDS: &[Board] = &[
         target: CORTEX_M4F,
         needs_own_core: true,
         machine: Some(qemu::Machine { name: "mps2-an386", sound: qemu::Sound::Semihosting }),
+        drive: None,
     },
     Board {
         name: "vexpress-a9",
         target: "armv7a-none-eabihf",
         needs_own_core: false,
         machine: Some(qemu::Machine { name: "vexpress-a9", sound: qemu::Sound::Codec }),
+        drive: None,
+    },
+    Board {
+        name: "pico2w",
+        target: "thumbv8m.main-none-eabihf",
+        needs_own_core: false,
+        machine: None,
+        drive: Some(flash::Drive { label: "RP2350", family: uf2::RP2350_ARM_S }),
     },
 ];
 

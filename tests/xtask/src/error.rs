@@ -1,6 +1,7 @@
 //! Why a task was not done.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::{error, fmt};
 
@@ -51,6 +52,13 @@ pub(crate) enum Error {
         /// The file that says what it may take.
         budgets: &'static str,
     },
+    /// No board shows itself as a drive: plug it in with its button held, or flash it another way.
+    NoDrive {
+        /// What the drive is called.
+        label: &'static str,
+        /// The program that it would have got.
+        image: PathBuf,
+    },
     /// A file or stream of this tool's own failed.
     Io {
         /// What was being done.
@@ -93,6 +101,12 @@ impl fmt::Display for Error {
                 words.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
             Self::OverBudget { board, budgets } => write!(f, "the program of {board} takes more than {budgets} allows"),
+            Self::NoDrive { label, image } => write!(
+                f,
+                "no drive {label} is mounted: hold the board's BOOTSEL button while you plug it in, mount the drive if \
+                 the system does not, and try again; or copy this there yourself:\n  {}",
+                image.display()
+            ),
             Self::Io { what, source } => write!(f, "{what}: {source}"),
         }
     }

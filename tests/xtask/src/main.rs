@@ -39,6 +39,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Lint => lint::run()?,
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,
+        Task::Flash { board } => boards::flash(board)?,
         Task::Qemu { board, server, wav } => return boards::run_in_qemu(board, server.as_deref(), wav.as_deref()),
     }
     Ok(ExitCode::SUCCESS)

@@ -126,7 +126,7 @@ fn fill(feed: &mut Feed<'static, PCM_FRAMES>, repeats: u32, period: &mut [u32; P
 const fn repeats(rate: u32) -> u32 {
     match rate {
         ..=12_000 => 4,
-        ..=24_000 => 2,
+        12_001..=24_000 => 2,
         _ => 1,
     }
 }
