@@ -18,6 +18,7 @@ Usage: cargo xtask COMMAND
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.
   flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
+  cross                        Test what a 32-bit Arm runs under an emulator of its Linux.
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
@@ -44,6 +45,8 @@ pub(crate) enum Task {
         /// Passed on to `cargo test`; empty means everything.
         cargo_args: Vec<OsString>,
     },
+    /// Run tests for other machines.
+    Cross,
     /// Run every check that is not a test.
     Lint,
     /// Measure the boards' programs.
@@ -88,6 +91,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("help"), [], []) => Ok(Task::Help),
         (Some("lint"), [], []) => Ok(Task::Lint),
         (Some("size"), [], []) => Ok(Task::Size),
+        (Some("cross"), [], []) => Ok(Task::Cross),
         (Some("test"), [], _) => Ok(Task::Test { cargo_args: passed_on.to_vec() }),
         (Some("demo"), [], _) => Ok(Task::Demo { dir: None, client_args: passed_on.to_vec() }),
         (Some("demo"), [dir], _) if !is_option(dir) => {
@@ -100,7 +104,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("flash"), [name], []) => Ok(Task::Flash { board: boards::find(&name.to_string_lossy())? }),
         (Some("flash"), [], []) => Err(Error::Usage("`flash` needs the name of a board".into())),
         (Some("qemu"), options, []) => qemu(options),
-        (Some(command @ ("help" | "lint" | "test" | "demo" | "build" | "qemu" | "flash" | "size")), _, _) => {
+        (Some(command @ ("help" | "cross" | "lint" | "test" | "demo" | "build" | "qemu" | "flash" | "size")), _, _) => {
             // A misspelt argument that is silently dropped is a check that did not run.
             let all = args[1..].join(OsStr::new(" "));
             Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
@@ -161,6 +165,7 @@ mod tests {
         check("demo music -- play 1", demo(Some("music"), "play 1"));
         check("lint --", Task::Lint);
         check("size", Task::Size);
+        check("cross", Task::Cross);
         check("build", Task::Build { boards: vec![] });
         check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
         check("flash pico2w", Task::Flash { board: &BOARDS[2] });
@@ -192,6 +197,7 @@ mod tests {
             ("qemu --speed 2", "--speed"),
             ("qemu --wav a --wav b", "--wav"),
             ("lint --fast", "--fast"),
+            ("cross arm", "arm"),
             ("lint -- x", "x"),
             ("help demo", "demo"),
             ("test seek", "seek"),

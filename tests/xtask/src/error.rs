@@ -31,7 +31,7 @@ pub(crate) enum Error {
         /// How it ended.
         status: ExitStatus,
     },
-    /// Debian's packages were to bring a compiler for bare metal, and did not.
+    /// Debian's packages were to bring a compiler for another target, and did not.
     NoBareMetal {
         /// What it would have to compile for.
         target: &'static str,
@@ -94,7 +94,7 @@ impl fmt::Display for Error {
             Self::Failed { command, status } => write!(f, "failed ({status}): {command}"),
             Self::NoBareMetal { target, debian } => write!(
                 f,
-                "{debian}\nThe rust packages are for bare metal; with rustup this does as well:\n  rustup target add {target}"
+                "{debian}\nThe rust packages are for {target}; with rustup this does as well:\n  rustup target add {target}"
             ),
             Self::Server { what, words } => {
                 write!(f, "the server {what}")?;

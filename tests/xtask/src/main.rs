@@ -8,6 +8,7 @@
 mod arguments;
 mod bare_metal;
 mod boards;
+mod cross;
 mod demo;
 mod error;
 mod lint;
@@ -36,6 +37,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Help => print!("{}", arguments::HELP),
         Task::Demo { dir, client_args } => return demo::run(dir.as_deref(), &client_args),
         Task::Test { cargo_args } => suite::run(&cargo_args)?,
+        Task::Cross => cross::run()?,
         Task::Lint => lint::run()?,
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,

@@ -19,12 +19,14 @@ pub(crate) enum Need {
     Build,
     /// To run the end-to-end tests: music to serve, a sound server to listen to.
     Tests,
-    /// To compile for bare metal without rustup's target.
+    /// To compile for other targets, bare metal above all, without rustup's.
     BareMetal,
     /// To link the boards' programs.
     Boards,
     /// To run them without a board.
     Emulator,
+    /// To link and run the tests of other machines' Linux.
+    Cross,
 }
 
 /// How to find out whether something is there.
@@ -61,6 +63,9 @@ const PACKAGES: &[Package] = &[
     Package { name: "rust-web-src", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "lld", probe: Probe::Program("ld.lld"), need: Need::Boards },
     Package { name: "qemu-system-arm", probe: Probe::Program("qemu-system-arm"), need: Need::Emulator },
+    Package { name: "gcc-arm-linux-gnueabihf", probe: Probe::Program("arm-linux-gnueabihf-gcc"), need: Need::Cross },
+    Package { name: "libc6-dev-armhf-cross", probe: Probe::Package, need: Need::Cross },
+    Package { name: "qemu-user-static", probe: Probe::Program("qemu-arm-static"), need: Need::Cross },
 ];
 
 /// Who may install packages here.
