@@ -18,7 +18,7 @@ Usage: cargo xtask COMMAND
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.
   flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
-  cross                        Test what a 32-bit Arm runs under an emulator of its Linux.
+  cross                        Test what 32-bit and 64-bit Arms run, under an emulator of their Linux.
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.

@@ -35,6 +35,13 @@ const MACHINES: &[Machine] = &[
             Suite { package: "trill-firmware", selection: &["--lib"] },
         ],
     },
+    // A Raspberry Pi, or a rented server.
+    Machine {
+        target: "aarch64-unknown-linux-gnu",
+        gnu: "aarch64-linux-gnu",
+        emulator: "qemu-aarch64-static",
+        suites: &[Suite { package: "trill-proto", selection: &["--features", "std"] }],
+    },
 ];
 
 /// Runs the tests for every machine.

@@ -65,6 +65,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "qemu-system-arm", probe: Probe::Program("qemu-system-arm"), need: Need::Emulator },
     Package { name: "gcc-arm-linux-gnueabihf", probe: Probe::Program("arm-linux-gnueabihf-gcc"), need: Need::Cross },
     Package { name: "libc6-dev-armhf-cross", probe: Probe::Package, need: Need::Cross },
+    Package { name: "gcc-aarch64-linux-gnu", probe: Probe::Program("aarch64-linux-gnu-gcc"), need: Need::Cross },
+    Package { name: "libc6-dev-arm64-cross", probe: Probe::Package, need: Need::Cross },
     Package { name: "qemu-user-static", probe: Probe::Program("qemu-arm-static"), need: Need::Cross },
 ];
 
