@@ -379,3 +379,28 @@ impl<'m> State<'m> {
         asked(Join::Switch).or(heard).or_else(|| asked(Join::Follow))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use trill_proto::message::Song;
+    use trill_proto::session::client::Event;
+
+    use super::*;
+    use crate::pcm::Pcm;
+
+    #[test]
+    fn a_song_for_which_there_is_no_room_is_asked_for_again() {
+        let (mut screen, mut buffer, pcm) = ([0; 40], [0; 16], Pcm::<16>::new());
+        let server = "attic".parse().expect("a server");
+        let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server);
+        let request = RequestId(1);
+        let question = Wanted { what: Question::List { from: SongId(1) }, request: Some(request) };
+        state.questions.push_back(question).expect("room");
+        for (song, title) in [(1, "short"), (2, "as long as the screen is wide"), (3, "short")] {
+            state.on_event(Event::Song(Song { request, song: SongId(song), title, ..Song::default() }));
+        }
+        assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n");
+        let front = state.questions.front().expect("the question");
+        assert!(matches!(front, Wanted { what: Question::List { from: SongId(2) }, request: None }), "{front:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What the server says.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
@@ -91,18 +91,26 @@ impl State<'_> {
             self.on_found(search.what, song.song);
         } else if self.title.take_if(|title| title.is_answered_by(song.request)).is_some() {
             self.screen.line(format_args!("playing {} {}", song.song, Names(song)));
-        } else if let Some(question) = self.answered(song.request) {
-            match question.what {
-                Question::List { .. } => {
-                    question.what = Question::List { from: SongId(song.song.0.saturating_add(1)) };
-                    self.screen.line(format_args!("{}", SongLine(song)));
-                }
-                Question::Info(_) => {
-                    self.questions.pop_front();
-                    // A song's particulars are as long as its line in a list and some labels.
-                    let _ = self.screen.lines(|out| write_info(out, song));
-                }
-            }
+        } else if let Some(question) = self.answered(song.request).map(|question| question.what) {
+            self.show_song(question, song);
+        }
+    }
+
+    /// Shows a song that was asked for. One for which there is no room is asked for again when there is, with all that come
+    /// after it.
+    fn show_song(&mut self, question: Question, song: &Song<'_>) {
+        let (shown, again, next) = match question {
+            Question::List { .. } => (
+                self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
+                Question::List { from: song.song },
+                Some(Question::List { from: SongId(song.song.0.saturating_add(1)) }),
+            ),
+            Question::Info(_) => (self.screen.lines(|out| write_info(out, song)), question, None),
+        };
+        match (shown, next, self.questions.front_mut()) {
+            (Err(_), _, Some(front)) => *front = Wanted::new(again),
+            (Ok(()), Some(next), Some(front)) => front.what = next,
+            (_, _, _) => drop(self.questions.pop_front()),
         }
     }
 
