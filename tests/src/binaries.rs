@@ -118,11 +118,11 @@ fn layout() -> &'static Layout {
     })
 }
 
-/// Reads `TARGET_DIR[/TRIPLE]/PROFILE/deps/TEST`: it holds whichever way the directory was chosen
-/// (`CARGO_TARGET_DIR`, `--target-dir`, the configuration), and in each cargo profile.
+/// Reads `TARGET_DIR[/TRIPLE]/PROFILE/deps/TEST` or `TARGET_DIR[/TRIPLE]/PROFILE/PROGRAM`: it holds whichever way the
+/// directory was chosen (`CARGO_TARGET_DIR`, `--target-dir`, the configuration), and in each cargo profile.
 fn layout_of(exe: &Path) -> Option<Layout> {
-    let profile_dir =
-        exe.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name == "deps"))?.parent()?;
+    let folder = exe.parent()?;
+    let profile_dir = if folder.file_name()? == "deps" { folder.parent()? } else { folder };
     let profile = match profile_dir.file_name()?.to_str()? {
         "debug" => "dev",
         other => other,
@@ -167,6 +167,7 @@ mod tests {
         std::fs::create_dir(&dir).expect("a directory");
         check(&dir.join("debug/deps/switch-0123"), &dir, None, "dev");
         check(&dir.join("release/deps/switch-0123"), &dir, None, "release");
+        check(&dir.join("debug/board-costs"), &dir, None, "dev");
         std::fs::write(dir.join("CACHEDIR.TAG"), "").expect("a file");
         check(
             &dir.join("x86_64-unknown-linux-gnu/debug/deps/switch-0123"),

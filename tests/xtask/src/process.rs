@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::{env, io};
 
 use crate::error::Error;
@@ -54,6 +54,20 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::Failed { command: shown, status }) }
 }
 
+/// Shows `command`, runs it, waits for its end, and returns what it writes to its standard output.
+///
+/// # Errors
+/// [`Error::Start`] and [`Error::Failed`].
+pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
+    let shown = describe(command);
+    eprintln!("\n$ {shown}");
+    let output = command.stderr(Stdio::inherit()).output().map_err(|source| start_error(command, source))?;
+    match output.status {
+        status if status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        status => Err(Error::Failed { command: shown, status }),
+    }
+}
+
 /// What `command` writes to its standard output, or `None` when it cannot be run or fails: for questions
 /// to programs that may not be there. Its standard error is dropped.
 pub(crate) fn ask(command: &mut Command) -> Option<String> {
@@ -102,6 +116,8 @@ mod tests {
         };
         assert_eq!((command.as_str(), status.code()), ("sh -c 'exit 3'", Some(3)));
         assert!(matches!(run(&mut Command::new("/no/such/program")), Err(Error::Start { .. })));
+        assert!(matches!(output(&mut Command::new("false")), Err(Error::Failed { .. })));
+        assert_eq!(output(Command::new("echo").arg("yes")).unwrap(), "yes\n");
         assert_eq!(ask(&mut Command::new("false")), None);
         assert_eq!(ask(Command::new("echo").arg("yes")).as_deref(), Some("yes\n"));
     }

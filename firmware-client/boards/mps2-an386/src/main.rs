@@ -26,6 +26,12 @@ use trill_uart::{Cmsdk, Console, Input, Output};
 
 use crate::sound::{Pace, Sound};
 
+/// What is asked on the console about the board itself.
+type BoardCommands = (trill_stack::Memory, trill_executor::Load);
+
+/// What this board gives the radio.
+type RadioParts = Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Cmsdk>, Output<Cmsdk>, BoardCommands>;
+
 const CLOCK_HZ: u32 = 25_000_000;
 
 /// Of the 64 KiB of RAM, what can be chosen. The rest is the decoder's, the stack's and the network's.
@@ -59,22 +65,31 @@ const fn peripheral(base: usize, bytes: usize) -> Registers {
 fn main() -> ! {
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     TIME.start();
-    EXECUTOR.init(Executor::new()).run(start)
+    EXECUTOR.init(Executor::new()).run(|spawner| spawner.spawn(run_radio(spawner).expect("spawned once")))
 }
 
-fn start(spawner: Spawner) {
+/// The task in whose future all of the radio is. It takes nothing but the spawner and gathers the rest itself: a future
+/// that is handed 4 KB of parts is put together on the stack, and moved from there.
+#[embassy_executor::task]
+async fn run_radio(spawner: Spawner) -> ! {
+    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
+    radio::run(MEMORY.take(), &PCM, start(spawner)).await
+}
+
+// What follows is not inlined, so that not all of what it has on the stack is there at once.
+
+/// Starts everything but the radio, and gathers its parts.
+#[inline(never)]
+fn start(spawner: Spawner) -> RadioParts {
     let (server, audio) = follow_arguments();
     let nonce = trill_semihosting::random().expect("without it, servers would take two boards for one");
     let network = start_network(spawner, u128::from_le_bytes(nonce) as u64);
     let (input, output) = CONSOLE.start();
     let identity = Identity { name: "mps2-an386", nonce, roles: 0 };
-    let commands = trill_stack::Memory;
-    let parts = Parts { clock: Clock, network, audio, input, output, commands, identity, server };
-    spawner.spawn(run_radio(parts).expect("spawned once"));
+    let commands = (trill_stack::Memory, trill_executor::Load);
     interrupts::unmask();
+    Parts { clock: Clock, network, audio, input, output, commands, identity, server }
 }
-
-// These are not inlined, so that not all of what they have on the stack is there at once.
 
 #[inline(never)]
 fn start_network(spawner: Spawner, seed: u64) -> Network {
@@ -107,12 +122,4 @@ fn follow_arguments() -> (Server, Pace<PCM_FRAMES>) {
 #[embassy_executor::task]
 async fn run_network(mut runner: Runner<'static, Lan9118>) -> ! {
     runner.run().await
-}
-
-#[embassy_executor::task]
-async fn run_radio(
-    parts: Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Cmsdk>, Output<Cmsdk>, trill_stack::Memory>,
-) -> ! {
-    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
-    radio::run(MEMORY.take(), &PCM, parts).await
 }

@@ -1,6 +1,7 @@
 //! Sound at the pace of a timer, to a file on the host.
 
 use core::cell::RefCell;
+use core::mem;
 
 use critical_section::Mutex;
 use trill_firmware::board::{Audio, UnsupportedRate};
@@ -34,12 +35,13 @@ struct State<const FRAMES: usize> {
     rate: u32,
     /// Frames that are due, in parts of a period.
     due: u32,
+    is_sounding: bool,
     period: [Frame; MOST_FRAMES_A_PERIOD],
 }
 
 impl<const FRAMES: usize> Sound<FRAMES> {
     pub(crate) const fn new(timer: Registers, clock_hz: u32, feed: Feed<'static, FRAMES>) -> Self {
-        let state = State { feed, file: None, rate: 0, due: 0, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
+        let state = State { feed, file: None, rate: 0, due: 0, is_sounding: false, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
         Self { timer, clock_hz, state: Mutex::new(RefCell::new(state)) }
     }
 
@@ -67,6 +69,9 @@ impl<const FRAMES: usize> State<FRAMES> {
         self.due %= PERIODS_PER_SECOND;
         let Some(period) = self.period.get_mut(..count as usize) else { return };
         let filled = self.feed.fill(period);
+        if !mem::replace(&mut self.is_sounding, filled > 0) && filled > 0 {
+            trill_executor::lap();
+        }
         // Only music, so that what is in the file can be compared with what is in the song.
         if let (Some(file), Some(music)) = (&mut self.file, period.get(..filled))
             && file.write(music).is_err()

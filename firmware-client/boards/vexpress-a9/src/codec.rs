@@ -5,6 +5,7 @@
 //! the time of an AC '97 frame for.
 
 use core::cell::RefCell;
+use core::mem;
 
 use critical_section::Mutex;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -73,6 +74,7 @@ struct State<const FRAMES: usize> {
     feed: Feed<'static, FRAMES>,
     rate: u32,
     change: Option<Change>,
+    is_sounding: bool,
 }
 
 /// A change of the rate that is under way.
@@ -83,7 +85,7 @@ struct Change {
 
 impl<const FRAMES: usize> Codec<FRAMES> {
     pub(crate) const fn new(registers: Registers, feed: Feed<'static, FRAMES>) -> Self {
-        let state = State { feed, rate: FIRST_RATE, change: None };
+        let state = State { feed, rate: FIRST_RATE, change: None, is_sounding: false };
         Self { registers, state: Mutex::new(RefCell::new(state)), flushed: Signal::new() }
     }
 
@@ -146,7 +148,10 @@ impl<const FRAMES: usize> State<FRAMES> {
     fn fill(&mut self, period: &mut [Frame; PERIOD_FRAMES]) -> bool {
         match &mut self.change {
             None => {
-                self.feed.fill(period);
+                let is_sounding = self.feed.fill(period) > 0;
+                if !mem::replace(&mut self.is_sounding, is_sounding) && is_sounding {
+                    trill_executor::lap();
+                }
                 true
             }
             Some(change) if change.flushing_periods > 0 => {

@@ -26,6 +26,12 @@ use trill_uart::{Console, Input, Output, Pl011};
 
 use crate::codec::{Codec, Pace};
 
+/// What is asked on the console about the board itself.
+type BoardCommands = (trill_stack::Memory, trill_executor::Load);
+
+/// What this board gives the radio.
+type RadioParts = Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Pl011>, Output<Pl011>, BoardCommands>;
+
 /// Of the UARTs.
 const CLOCK_HZ: u32 = 24_000_000;
 
@@ -62,21 +68,30 @@ fn main() -> ! {
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     trill_stack::paint();
     TIME.start();
-    EXECUTOR.init(Executor::new()).run(start)
+    EXECUTOR.init(Executor::new()).run(|spawner| spawner.spawn(run_radio(spawner).expect("spawned once")))
 }
 
-fn start(spawner: Spawner) {
+/// The task in whose future all of the radio is. It takes nothing but the spawner and gathers the rest itself: a future
+/// that is handed 4 KB of parts is put together on the stack, and moved from there.
+#[embassy_executor::task]
+async fn run_radio(spawner: Spawner) -> ! {
+    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
+    radio::run(MEMORY.take(), &PCM, start(spawner)).await
+}
+
+/// Starts everything but the radio, and gathers its parts.
+#[inline(never)]
+fn start(spawner: Spawner) -> RadioParts {
     let server = follow_arguments();
     let nonce = trill_semihosting::random().expect("without it, servers would take two boards for one");
     let network = start_network(spawner, u128::from_le_bytes(nonce) as u64);
     let audio = CODEC.start();
     let (input, output) = CONSOLE.start();
     let identity = Identity { name: "vexpress-a9", nonce, roles: 0 };
-    let commands = trill_stack::Memory;
-    let parts = Parts { clock: Clock, network, audio, input, output, commands, identity, server };
+    let commands = (trill_stack::Memory, trill_executor::Load);
     spawner.spawn(run_codec().expect("spawned once"));
-    spawner.spawn(run_radio(parts).expect("spawned once"));
     interrupts::unmask();
+    Parts { clock: Clock, network, audio, input, output, commands, identity, server }
 }
 
 /// The arguments are the server, and a file for the logs.
@@ -111,12 +126,4 @@ async fn run_network(mut runner: Runner<'static, Lan9118>) -> ! {
 #[embassy_executor::task]
 async fn run_codec() -> ! {
     CODEC.run().await
-}
-
-#[embassy_executor::task]
-async fn run_radio(
-    parts: Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Pl011>, Output<Pl011>, trill_stack::Memory>,
-) -> ! {
-    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
-    radio::run(MEMORY.take(), &PCM, parts).await
 }

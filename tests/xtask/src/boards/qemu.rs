@@ -57,7 +57,6 @@ pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Re
     eprintln!("What is heard goes into {}", wav.display());
     eprintln!("Logs: defmt-print -e {} < {}\n", program.display(), logs_of(&program).display());
     let mut qemu = command(machine, &program, &server, &sound);
-    qemu.arg("-nographic");
     let status = qemu.status().map_err(|source| process::start_error(&qemu, source))?;
     sound.end()?;
     if let Some(demo) = demo {
@@ -66,24 +65,13 @@ pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Re
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// A board with its console on standard input and output, whose sound nobody hears.
-pub(super) fn silent(machine: &Machine, program: &Path, server: SocketAddr) -> Command {
-    let mut qemu = command(machine, program, &reach(server), &Recording::None);
-    qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
-    qemu
-}
-
-/// The emulator, but for its console.
+/// The emulator, with the board's console on the terminal.
 fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -> Command {
     let mut qemu = Command::new("qemu-system-arm");
-    qemu.args(["-machine", machine.name, "-nic", "user,model=lan9118"]);
+    qemu.args(["-machine", machine.name, "-nographic", "-nic", "user,model=lan9118"]);
     let mut semihosting = format!("enable=on,target=native,arg=trill,arg={server}");
     match sound {
         Recording::Samples { samples, .. } => semihosting += &format!(",arg={}", samples.display()),
-        Recording::None if machine.sound == Sound::Semihosting => semihosting += ",arg=-",
-        Recording::None => {
-            qemu.args(["-audiodev", "none,id=sound"]);
-        }
         Recording::Codec { wav } => {
             qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency={RATE}", wav.display()));
         }
@@ -100,7 +88,6 @@ fn logs_of(program: &Path) -> PathBuf {
 
 /// What is heard, on its way into a file.
 enum Recording {
-    None,
     Samples { samples: PathBuf, wav: PathBuf },
     Codec { wav: PathBuf },
 }

@@ -1,9 +1,13 @@
-//! An embassy executor that sleeps by WFI.
+//! An embassy executor that sleeps by WFI, and knows how much it does.
 //!
 //! embassy's own sleeps by WFE, which in QEMU does not sleep at all on a Cortex-M: a board that waits would keep a core
 //! of the host busy.
 
 #![no_std]
+
+mod load;
+
+pub use load::{Load, lap};
 
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::{Acquire, Release};
@@ -58,15 +62,19 @@ impl Default for Executor {
 /// Interrupts are masked between the look and the WFI, so that none comes unnoticed in between; WFI wakes for masked ones
 /// too (Armv7-M Architecture Reference Manual B1.5.19, Armv7-A B1.8.14), and they are served once they are unmasked.
 fn sleep_until_woken() {
-    critical_section::with(|_| {
+    critical_section::with(|section| {
         if !WOKEN.swap(false, Acquire) {
-            #[expect(unsafe_code, reason = "the one instruction that Cortex-M and Cortex-A share")]
-            // SAFETY: it changes neither registers nor memory.
-            unsafe {
-                core::arch::asm!("wfi", options(nomem, nostack, preserves_flags));
-            }
+            load::sleep(section, wait_for_interrupt);
         }
     });
+}
+
+fn wait_for_interrupt() {
+    #[expect(unsafe_code, reason = "the one instruction that Cortex-M and Cortex-A share")]
+    // SAFETY: it changes neither registers nor memory.
+    unsafe {
+        core::arch::asm!("wfi", options(nomem, nostack, preserves_flags));
+    }
 }
 
 #[expect(unsafe_code, reason = "embassy calls it by this name when a task is woken, and nothing else has it")]

@@ -1,0 +1,58 @@
+//! How much the processor has to do: all the time in which it does not sleep, interrupts included.
+
+use core::cell::Cell;
+use core::fmt;
+
+use critical_section::{CriticalSection, Mutex};
+use embassy_time::Instant;
+use trill_firmware::board::Commands;
+
+/// In microseconds.
+static TIMES: Mutex<Cell<Times>> = Mutex::new(Cell::new(Times { idle: 0, lap: 0 }));
+
+#[derive(Clone, Copy)]
+struct Times {
+    /// In which it slept.
+    idle: u64,
+    /// In which it had been busy at the last [`lap`].
+    lap: u64,
+}
+
+/// Sleeps by `sleep`, and takes the time.
+pub(crate) fn sleep(section: CriticalSection<'_>, sleep: impl FnOnce()) {
+    let asleep = Instant::now();
+    sleep();
+    let times = TIMES.borrow(section);
+    times.update(|times| Times { idle: times.idle + asleep.elapsed().as_micros(), ..times });
+}
+
+/// Remembers for how long the processor was busy until now. A board does so when its sound begins: what a song costs
+/// before it is heard is then known to the microsecond, whenever somebody asks.
+pub fn lap() {
+    critical_section::with(|section| {
+        let times = TIMES.borrow(section);
+        times.update(|times| Times { lap: times.busy(), ..times });
+    });
+}
+
+impl Times {
+    fn busy(self) -> u64 {
+        Instant::now().as_micros() - self.idle
+    }
+}
+
+/// The console command `load`, which tells for how long the processor was busy, in microseconds since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load;
+
+impl Commands for Load {
+    fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
+        let is_meant = line.eq_ignore_ascii_case("load");
+        if is_meant {
+            let times = critical_section::with(|section| TIMES.borrow(section).get());
+            let (busy, all) = (times.busy(), Instant::now().as_micros());
+            tell(format_args!("processor: busy {busy} of {all} us, {} when sound began", times.lap));
+        }
+        is_meant
+    }
+}
