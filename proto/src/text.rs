@@ -38,11 +38,16 @@ impl Iterator for Visible<'_> {
             if char.is_whitespace() {
                 return Some(' ');
             }
-            if !char.is_control() && !is_invisible(char) {
+            if is_visible(char) {
                 return Some(char);
             }
         }
     }
+}
+
+/// Whether a terminal shows it, rather than obeying or hiding it.
+pub(crate) fn is_visible(char: char) -> bool {
+    !char.is_control() && !is_invisible(char)
 }
 
 /// What follows an escape sequence (ECMA-48, 5.3) whose ESC has just been read.

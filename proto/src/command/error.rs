@@ -5,6 +5,7 @@ use core::fmt::{self, Write};
 use super::table::{Spec, completions};
 use super::{Clock, MAX_POSITION, MAX_VOLUME};
 use crate::ids::SongId;
+use crate::text::is_visible;
 
 /// Why a line is no command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,9 @@ impl fmt::Display for Quoted<'_> {
         for char in self.0.chars().take(QUOTED_CHARS) {
             match char {
                 '\'' => f.write_char(char)?,
-                // Keeps what can be printed and escapes the rest, invisible formatting characters included.
-                _ => write!(f, "{}", char.escape_debug())?,
+                _ if !char.is_ascii() && is_visible(char) => f.write_char(char)?,
+                // Keeps the rest of what can be printed. Not `escape_debug`, which brings 1 KB of tables to a board.
+                _ => write!(f, "{}", char.escape_default())?,
             }
         }
         f.write_str(if self.0.chars().nth(QUOTED_CHARS).is_some() { "...\"" } else { "\"" })

@@ -93,7 +93,7 @@ impl State<'_> {
             let percent = buffer.len() * 100 / buffer.capacity().max(1);
             writeln!(out, "buffer  {} bytes, {percent} %", buffer.len())?;
             writeln!(out, "volume  {volume}")?;
-            let ms = first_sample_after.as_micros() / 1000;
+            let ms = first_sample_after.as_micros() as u64 / 1000;
             writeln!(out, "sound   {} underruns, first sample {ms} ms after the last play", controls.underruns())
         });
     }
