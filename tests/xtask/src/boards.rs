@@ -65,6 +65,20 @@ pub(crate) fn find(name: &str) -> Result<&'static Board, Error> {
     found.ok_or_else(|| Error::Usage(format!("there is no board `{name}`; there are {}", known())))
 }
 
+/// What boards share and this machine can run, tested on it.
+const TESTED_HERE: &[&str] = &["trill-access"];
+
+/// Tests on this machine what boards share and needs no board.
+///
+/// # Errors
+/// [`Error::Failed`] when a test fails.
+pub(crate) fn test_support() -> Result<(), Error> {
+    let mut cargo = process::cargo()?;
+    cargo.current_dir(process::workspace_dir().join("firmware-client/boards")).args(["test", "--locked"]);
+    cargo.env("CARGO_TARGET_DIR", process::target_dir()?.join("boards"));
+    process::run(cargo.args(TESTED_HERE.iter().flat_map(|package| ["--package", package])))
+}
+
 /// `cargo xtask build`: builds the programs of `boards`, or of all, and prints where they are.
 ///
 /// # Errors

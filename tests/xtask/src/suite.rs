@@ -37,5 +37,6 @@ pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
         toolchain.ensure(target, &[])?;
         toolchain.build(target, FIRMWARE, &["defmt"])?;
     }
+    boards::test_support()?;
     boards::measure_all()
 }

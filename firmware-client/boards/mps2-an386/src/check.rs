@@ -1,11 +1,13 @@
 //! Checks on the target what the tests check on a laptop: every byte vector of `wire-format.md`, and the decoder's output,
 //! whose cost it counts.
 //!
-//! Its arguments are files of the host's: the vectors, each behind its length in two bytes, and the frames of an MP3 file.
-//! What it finds it prints, for a test to compare.
+//! Its arguments are files of the host's: the vectors, each behind its length in two bytes, the frames of an MP3 file, and one
+//! for the log. What it finds it prints, for a test to compare; what is wrong is a fault, whose address is in the log.
 
 #![no_std]
 #![no_main]
+
+mod faults;
 
 use core::ffi::CStr;
 
@@ -31,8 +33,13 @@ const BUFFER_BYTES: usize = 12 * 1024;
 fn main() -> ! {
     let mut arguments = Arguments::ask();
     let _name = arguments.take();
-    check_vectors(&mut open(arguments.take()));
-    check_decoder(&mut open(arguments.take()));
+    let mut vectors = open(arguments.take());
+    let mut audio = open(arguments.take());
+    if let Some(path) = arguments.take() {
+        trill_semihosting::log_to(path).expect("the log's path can be written");
+    }
+    check_vectors(&mut vectors);
+    check_decoder(&mut audio);
     semihosting::process::exit(0)
 }
 

@@ -4,7 +4,7 @@
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use cortex_m_rt::{ExceptionFrame, exception};
+use cortex_m_rt::exception;
 
 use crate::{CONSOLE, ETHERNET, SOUND, TIME};
 
@@ -35,12 +35,6 @@ unsafe fn DefaultHandler(number: i16) {
             trill_semihosting::fail()
         }
     }
-}
-
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    defmt::error!("fault at {=u32:#x}", frame.pc());
-    trill_semihosting::fail()
 }
 
 #[derive(Clone, Copy)]

@@ -1,11 +1,13 @@
 //! Trill's radio on Arm's MPS2 board with the Cortex-M4F of application note AN386, in QEMU.
 //!
-//! Addresses: *Application Note AN386*, DAI 0386, chapter 4. The clock is 25 MHz.
+//! *Application Note AN386*, DAI 0386. The clock is 25 MHz.
 
 #![no_std]
 #![no_main]
 
+mod faults;
 mod interrupts;
+mod peripherals;
 mod sound;
 
 use cortex_m_rt::entry;
@@ -20,7 +22,6 @@ use trill_firmware::radio::{self, Memory, Parts};
 use trill_firmware::server::Server;
 use trill_lan9118::{Frames, Lan9118};
 use trill_proto::session::client::Identity;
-use trill_registers::Registers;
 use trill_semihosting::{Arguments, SoundFile};
 use trill_uart::{Cmsdk, Console, Input, Output};
 
@@ -46,20 +47,13 @@ const DEFAULT_SERVER: &str = "10.0.2.2";
 
 static PCM: Pcm<PCM_FRAMES> = Pcm::new();
 
-static SOUND: Sound<PCM_FRAMES> = Sound::new(peripheral(0x4000_0000, sound::REGISTERS_BYTES), CLOCK_HZ, PCM.feed());
-static CONSOLE: Console<Cmsdk> = Console::new(Cmsdk::new(peripheral(0x4000_4000, Cmsdk::REGISTERS_BYTES), CLOCK_HZ));
-static ETHERNET: trill_lan9118::Interrupt =
-    trill_lan9118::Interrupt::new(peripheral(0x4020_0000, trill_lan9118::REGISTERS_BYTES));
+static SOUND: Sound<PCM_FRAMES> = Sound::new(peripherals::TIMER_0, CLOCK_HZ, PCM.feed());
+static CONSOLE: Console<Cmsdk> = Console::new(Cmsdk::new(peripherals::UART_0, CLOCK_HZ));
+static ETHERNET: trill_lan9118::Interrupt = trill_lan9118::Interrupt::new(peripherals::ETHERNET);
 embassy_time_driver::time_driver_impl!(
-    static TIME: DualTimer<25> = DualTimer::new(peripheral(0x4000_2000, trill_dual_timer::REGISTERS_BYTES))
+    static TIME: DualTimer<25> = DualTimer::new(peripherals::DUAL_TIMER)
 );
 defmt::timestamp!("{=u64:us}", embassy_time::Instant::now().as_micros());
-
-#[expect(unsafe_code, reason = "it is called above only")]
-const fn peripheral(base: usize, bytes: usize) -> Registers {
-    // SAFETY: the addresses of the application note, one driver each.
-    unsafe { Registers::new(base, bytes) }
-}
 
 #[entry]
 fn main() -> ! {

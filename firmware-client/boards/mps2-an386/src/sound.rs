@@ -41,7 +41,8 @@ struct State<const FRAMES: usize> {
 
 impl<const FRAMES: usize> Sound<FRAMES> {
     pub(crate) const fn new(timer: Registers, clock_hz: u32, feed: Feed<'static, FRAMES>) -> Self {
-        let state = State { feed, file: None, rate: 0, due: 0, is_sounding: false, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
+        let state =
+            State { feed, file: None, rate: 0, due: 0, is_sounding: false, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
         Self { timer, clock_hz, state: Mutex::new(RefCell::new(state)) }
     }
 

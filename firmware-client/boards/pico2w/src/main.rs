@@ -5,7 +5,6 @@
 #![no_std]
 #![no_main]
 
-mod access;
 mod console;
 mod faults;
 mod sound;
@@ -25,13 +24,13 @@ use embassy_rp::{bind_interrupts, dma, pio, usb};
 use embedded_io_async::Write as _;
 use heapless::String;
 use static_cell::{ConstStaticCell, StaticCell};
+use trill_access::Access;
 use trill_embassy::{Clock, Network, SocketBuffers};
 use trill_firmware::pcm::Pcm;
 use trill_firmware::radio::{self, Memory, Parts};
 use trill_firmware::server::Server;
 use trill_proto::session::client::Identity;
 
-use crate::access::Access;
 use crate::console::{Input, Output};
 use crate::sound::Pace;
 use crate::wifi::{Chip, Commands, Device, Wifi};

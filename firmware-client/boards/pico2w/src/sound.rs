@@ -66,7 +66,8 @@ pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins:
         SAMPLE_BITS,
         &program,
     );
-    // Below the short interrupts of timer, console and PIO, above DMA's own, which may not wait for a period to be filled.
+    // Below the short interrupts of timer, console and PIO, which have the highest priority. Above DMA's, which embassy-rp
+    // gives the one below: the end of a transfer is noticed once a period is filled, some 50 µs, and not in the midst of it.
     interrupt::SWI_IRQ_0.set_priority(Priority::P2);
     let spawner = EXECUTOR.start(interrupt::SWI_IRQ_0);
     spawner.spawn(run(output, PCM.feed()).expect("spawned once"));
@@ -122,7 +123,8 @@ fn fill(feed: &mut Feed<'static, PCM_FRAMES>, repeats: u32, period: &mut [u32; P
 /// How often the converter gets each frame of a song of this rate, so that its own rate is always 32 to 48 kHz.
 ///
 /// Without a master clock a PCM5102A makes its own of the bit clock, and needs a megahertz for it (*PCM510xA* datasheet,
-/// SLAS859C, table 11); other than that range it knows but 8 and 16 kHz (section 9.3.5.2).
+/// SLAS859C, table 11): below that range it plays 16 kHz and 8 kHz by itself (section 9.3.5.2) and no rate between. All go the
+/// same way here, which is one to try on hardware and not three.
 const fn repeats(rate: u32) -> u32 {
     match rate {
         ..=12_000 => 4,

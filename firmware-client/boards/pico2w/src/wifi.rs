@@ -14,12 +14,12 @@ use embassy_rp::{Peri, dma};
 use embassy_sync::blocking_mutex::CriticalSectionMutex;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
-use embassy_time::{Duration, TimeoutError, with_timeout};
+use embassy_time::{Duration, TimeoutError, Timer, with_timeout};
 use static_cell::StaticCell;
+use trill_access::Access;
 use trill_firmware::board;
 
 use crate::Interrupts;
-use crate::access::Access;
 
 /// An access point that has not answered by then does not.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -95,22 +95,25 @@ impl Wifi {
         control.set_power_management(PowerManagementMode::None).await;
         let mut access = self.wanted.wait().await;
         loop {
-            self.set_status(Status::Joining);
-            let status = join(&mut control, stack, &access).await;
-            self.set_status(status);
-            let over = async {
-                match status {
-                    Status::Joined => {
-                        stack.wait_link_down().await;
-                        self.set_status(Status::Lost);
-                    }
-                    _ => embassy_time::Timer::after(RETRY).await,
-                }
-            };
-            if let Either::Second(other) = select(over, self.wanted.wait()).await {
+            // Another network is tried at once, whatever becomes of this one.
+            let ended = select(self.stay_in(&mut control, stack, &access), self.wanted.wait()).await;
+            if let Either::Second(other) = ended {
                 access = other;
             }
             control.leave().await;
+        }
+    }
+
+    /// Joins a network and waits until it is lost, or until it is time to try again.
+    async fn stay_in(&self, control: &mut Control<'static>, stack: Stack<'static>, access: &Access) {
+        self.set_status(Status::Joining);
+        let status = join(control, stack, access).await;
+        self.set_status(status);
+        if let Status::Joined = status {
+            stack.wait_link_down().await;
+            self.set_status(Status::Lost);
+        } else {
+            Timer::after(RETRY).await;
         }
     }
 

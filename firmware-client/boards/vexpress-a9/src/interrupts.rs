@@ -9,19 +9,19 @@ use aarch32_cpu::register::Vbar;
 use aarch32_rt::{exception, irq};
 use trill_registers::Registers;
 
-use crate::{CODEC, CONSOLE, ETHERNET, TIME, peripheral};
+use crate::{CODEC, CONSOLE, ETHERNET, TIME, peripherals};
 
 const TIMERS_0_AND_1: u32 = 34;
 const UART_0: u32 = 37;
 const AUDIO: u32 = 43;
 const ETHERNET_CONTROLLER: u32 = 47;
 
-static DISTRIBUTOR: Registers = peripheral(0x1e00_1000, 0x1000);
+const DISTRIBUTOR: Registers = peripherals::INTERRUPT_DISTRIBUTOR;
 const DISTRIBUTOR_CONTROL: usize = 0x000;
 const SET_ENABLE: usize = 0x100;
 const TARGETS: usize = 0x800;
 
-static CORE: Registers = peripheral(0x1e00_0100, 0x100);
+const CORE: Registers = peripherals::INTERRUPTS_OF_THE_CORE;
 const CORE_CONTROL: usize = 0x00;
 const PRIORITY_MASK: usize = 0x04;
 const ACKNOWLEDGE: usize = 0x0c;

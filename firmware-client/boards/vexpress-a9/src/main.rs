@@ -1,12 +1,11 @@
 //! Trill's radio on Arm's Versatile Express with a Cortex-A9, in QEMU.
-//!
-//! Addresses: *Motherboard Express µATX Technical Reference Manual*, DUI 0447, section 4.2, in the legacy memory map.
 
 #![no_std]
 #![no_main]
 
 mod codec;
 mod interrupts;
+mod peripherals;
 
 use aarch32_rt::entry;
 use embassy_executor::Spawner;
@@ -20,7 +19,6 @@ use trill_firmware::radio::{self, Memory, Parts};
 use trill_firmware::server::Server;
 use trill_lan9118::{Frames, Lan9118};
 use trill_proto::session::client::Identity;
-use trill_registers::Registers;
 use trill_semihosting::Arguments;
 use trill_uart::{Console, Input, Output, Pl011};
 
@@ -48,20 +46,13 @@ const DEFAULT_SERVER: &str = "10.0.2.2";
 
 static PCM: Pcm<PCM_FRAMES> = Pcm::new();
 
-static CODEC: Codec<PCM_FRAMES> = Codec::new(peripheral(0x1000_4000, codec::REGISTERS_BYTES), PCM.feed());
-static CONSOLE: Console<Pl011> = Console::new(Pl011::new(peripheral(0x1000_9000, Pl011::REGISTERS_BYTES), CLOCK_HZ));
-static ETHERNET: trill_lan9118::Interrupt =
-    trill_lan9118::Interrupt::new(peripheral(0x4e00_0000, trill_lan9118::REGISTERS_BYTES));
+static CODEC: Codec<PCM_FRAMES> = Codec::new(peripherals::AUDIO, PCM.feed());
+static CONSOLE: Console<Pl011> = Console::new(Pl011::new(peripherals::UART_0, CLOCK_HZ));
+static ETHERNET: trill_lan9118::Interrupt = trill_lan9118::Interrupt::new(peripherals::ETHERNET);
 embassy_time_driver::time_driver_impl!(
-    static TIME: DualTimer<1> = DualTimer::new(peripheral(0x1001_1000, trill_dual_timer::REGISTERS_BYTES))
+    static TIME: DualTimer<1> = DualTimer::new(peripherals::TIMERS_0_AND_1)
 );
 defmt::timestamp!("{=u64:us}", embassy_time::Instant::now().as_micros());
-
-#[expect(unsafe_code, reason = "it is called with the addresses of peripherals, above and in `interrupts`")]
-const fn peripheral(base: usize, bytes: usize) -> Registers {
-    // SAFETY: the addresses of the manuals, one driver each.
-    unsafe { Registers::new(base, bytes) }
-}
 
 #[entry]
 fn main() -> ! {

@@ -117,8 +117,8 @@ impl Lan9118 {
         Ok(Self { registers, interrupt, frames, address: [a, b, c, d, e, f] })
     }
 
-    /// The next frame waiting that was received well; bad ones are thrown away.
-    fn is_frame_waiting(&self) -> bool {
+    /// Throws away frames that were not received well, up to one that was. Returns whether there is one.
+    fn find_frame(&self) -> bool {
         while self.registers.read(RX_FIFO_INFORMATION) >> 16 & 0xff > 0 {
             let status = self.registers.read(RX_STATUS_PEEK);
             if status & RX_ERROR == 0 && frame_bytes(status) <= FRAME_BYTES {
@@ -164,7 +164,7 @@ impl Driver for Lan9118 {
     type TxToken<'a> = TxToken<'a>;
 
     fn receive(&mut self, context: &mut Context<'_>) -> Option<(RxToken<'_>, TxToken<'_>)> {
-        self.poll(context, |driver| driver.is_frame_waiting() && driver.is_room_to_send()).then(|| self.tokens())
+        self.poll(context, |driver| driver.find_frame() && driver.is_room_to_send()).then(|| self.tokens())
     }
 
     fn transmit(&mut self, context: &mut Context<'_>) -> Option<TxToken<'_>> {
