@@ -48,7 +48,7 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
     /// The output's side. There must be only one, ever.
     #[must_use]
     pub const fn feed(&self) -> Feed<'_, FRAMES> {
-        Feed { pcm: self, level: 0, fresh: true, sounding: false }
+        Feed { pcm: self, level: 0, fresh: true }
     }
 
     /// How often the sound broke off because frames came too late, counted once however long it lasted.
@@ -84,6 +84,15 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
     pub(crate) fn room(&self) -> usize {
         FRAMES - self.controls.unread() as usize
     }
+
+    /// A song of this rate begins with the next frame.
+    pub(crate) fn begin_song(&self, rate: u32) {
+        let pcm = &self.controls;
+        pcm.song_begin.store(pcm.written.load(Relaxed), Relaxed);
+        pcm.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
+        pcm.enough_to_begin.store((rate * ENOUGH_TO_BEGIN_MS / 1000).min(FRAMES as u32 / 2), Relaxed);
+        pcm.flowing.store(true, Release);
+    }
 }
 
 impl<const FRAMES: usize> Default for Pcm<FRAMES> {
@@ -112,6 +121,8 @@ pub(crate) struct Controls {
     // Written by the feed.
     read: AtomicU32,
     underruns: AtomicU32,
+    /// The last period was music from end to end: to run short now would be heard.
+    sounding: AtomicBool,
 }
 
 impl Controls {
@@ -127,15 +138,8 @@ impl Controls {
             enough_to_begin: AtomicU32::new(0),
             read: AtomicU32::new(0),
             underruns: AtomicU32::new(0),
+            sounding: AtomicBool::new(false),
         }
-    }
-
-    /// A song of this rate begins with the next frame.
-    pub(crate) fn begin_song(&self, rate: u32) {
-        self.song_begin.store(self.written.load(Relaxed), Relaxed);
-        self.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
-        self.enough_to_begin.store(rate * ENOUGH_TO_BEGIN_MS / 1000, Relaxed);
-        self.flowing.store(true, Release);
     }
 
     /// Frames in the ring, those included that were discarded.
@@ -147,6 +151,11 @@ impl Controls {
     pub(crate) fn queued(&self) -> u32 {
         let undiscarded = self.written.load(Relaxed).wrapping_sub(self.discard_up_to.load(Relaxed));
         self.unread().min(undiscarded)
+    }
+
+    /// Whether the sound has broken off, or not begun, and there is not enough in the ring for it to begin.
+    pub(crate) fn is_dry(&self) -> bool {
+        !self.sounding.load(Acquire) && self.queued() < self.enough_to_begin.load(Relaxed)
     }
 
     /// Frames of the current song handed out.
@@ -199,8 +208,6 @@ pub struct Feed<'a, const FRAMES: usize> {
     /// Before this it was silent, other than by a pause: there is nothing to click against, so the first sample is
     /// heard at its full level.
     fresh: bool,
-    /// The last period was music from end to end: to run short now would be heard.
-    sounding: bool,
 }
 
 impl<const FRAMES: usize> Feed<'_, FRAMES> {
@@ -224,7 +231,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         if written.wrapping_sub(discard_up_to) < unread {
             read.store(discard_up_to, Release);
             self.fresh = true;
-            self.sounding = false;
+            self.pcm.controls.sounding.store(false, Release);
         }
     }
 
@@ -234,8 +241,8 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         let is_flowing = pcm.flowing.load(Acquire); // first: what was pushed before it was reset is then seen too
         let read = pcm.read.load(Relaxed);
         let available = pcm.written.load(Acquire).wrapping_sub(read) as usize;
-        let enough = (pcm.enough_to_begin.load(Relaxed) as usize).min(FRAMES / 2).max(out.len().min(FRAMES));
-        if !self.sounding && is_flowing && available < enough {
+        let enough = (pcm.enough_to_begin.load(Relaxed) as usize).max(out.len().min(FRAMES));
+        if !pcm.sounding.load(Relaxed) && is_flowing && available < enough {
             return 0;
         }
         let is_paused = pcm.paused.load(Acquire);
@@ -265,10 +272,10 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         let pcm = &self.pcm.controls;
         let is_whole = filled == wanted;
         let is_expected = !pcm.paused.load(Relaxed) && pcm.flowing.load(Relaxed);
-        if self.sounding && !is_whole && is_expected {
+        if pcm.sounding.load(Relaxed) && !is_whole && is_expected {
             pcm.underruns.store(pcm.underruns.load(Relaxed).wrapping_add(1), Relaxed);
         }
-        self.sounding = is_whole && wanted > 0;
+        pcm.sounding.store(is_whole && wanted > 0, Release);
         self.fresh |= filled == 0 && !pcm.paused.load(Relaxed);
     }
 }

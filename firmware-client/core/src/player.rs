@@ -105,7 +105,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         state.on_began(track.wish.ticket);
         if track.wish.join == Join::Switch {
             // The position shown is that of this song at once.
-            self.pcm.controls().begin_song(started.rate);
+            self.pcm.begin_song(started.rate);
         }
     }
 
@@ -128,10 +128,11 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         step
     }
 
-    fn wait(&mut self, state: &State<'_>) -> Next {
+    fn wait(&mut self, state: &mut State<'_>) -> Next {
         let Some(song) = &mut self.song else { return Next::Idle };
-        if self.pcm.controls().queued() == 0 && !state.is_paused() {
+        if self.pcm.controls().is_dry() && !state.is_paused() {
             song.playback.on_dry();
+            state.show_buffering(song.playback.is_buffering());
         }
         if song.playback.is_buffering() { Next::Idle } else { Next::After(POLL) }
     }
@@ -187,7 +188,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if let Some(song) = &mut self.song {
             song.is_unplayable = !is_set;
         }
-        self.pcm.controls().begin_song(rate);
+        self.pcm.begin_song(rate);
     }
 
     fn report_first_sample(&mut self, now: Instant, state: &mut State<'_>) {

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 
 mod board;
+mod lying_server;
 
 use std::net::{SocketAddr, TcpListener};
 

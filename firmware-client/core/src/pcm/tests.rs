@@ -25,7 +25,7 @@ fn fill(feed: &mut Feed<'_, 256>, count: usize) -> Vec<Frame> {
 
 /// A song begins that sounds from its first period on.
 fn begin(pcm: &Pcm<256>) {
-    pcm.controls.begin_song(RATE);
+    pcm.begin_song(RATE);
     pcm.controls.enough_to_begin.store(0, Relaxed);
 }
 
@@ -56,14 +56,14 @@ fn no_more_goes_in_than_there_is_room_for() {
 fn sound_begins_with_enough_or_with_all_there_is() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
-    pcm.controls.begin_song(RATE);
+    pcm.begin_song(RATE);
     push(&pcm, &ramp(1, 127));
     assert_eq!(fill(&mut feed, 10), NOTHING);
     push(&pcm, &ramp(128, 1));
     assert_eq!(fill(&mut feed, 100), ramp(1, 100));
     assert_eq!(fill(&mut feed, 20), ramp(101, 20), "once it sounds, it goes on to the last");
     pcm.controls.discard();
-    pcm.controls.begin_song(RATE);
+    pcm.begin_song(RATE);
     assert_eq!(fill(&mut feed, 10), NOTHING);
     push(&pcm, &ramp(1, 9));
     pcm.controls.finish();

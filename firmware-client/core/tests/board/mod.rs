@@ -129,14 +129,23 @@ impl Board {
     /// Waits until nothing plays, or is looked for, any more.
     #[track_caller]
     pub(crate) fn wait_for_the_end(&mut self) {
-        for round in 1.. {
+        self.wait_for_song("none");
+    }
+
+    /// Waits until the status of the song begins like this.
+    #[track_caller]
+    pub(crate) fn wait_for_song(&mut self, status: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let answered = self.said().len();
             self.type_line("status");
-            self.wait_until("answered", |board| board.said().matches("volume  ").count() >= round);
+            self.wait_until("answered", |board| board.said()[answered..].contains("volume  "));
             let said = self.said();
-            let (_, status) = said.rsplit_once("song    ").expect("a status");
-            if status.starts_with("none") {
+            let (_, song) = said.rsplit_once("song    ").expect("a status");
+            if song.starts_with(status) {
                 return;
             }
+            assert!(Instant::now() < deadline, "the song is never {status}; the console shows\n{said}");
         }
     }
 }
