@@ -24,6 +24,9 @@ const RAMP_MS: u32 = 5;
 /// first frames of a song are decoded one by one while it already sounds.
 const ENOUGH_TO_BEGIN_MS: u32 = 40;
 
+/// No song has a higher rate, whatever a server says.
+const HIGHEST_RATE: u32 = 48_000;
+
 /// A gain that changes nothing, bit for bit.
 const UNITY: u32 = 1 << 16;
 
@@ -87,7 +90,7 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
 
     /// A song of this rate begins with the next frame.
     pub(crate) fn begin_song(&self, rate: u32) {
-        let pcm = &self.controls;
+        let (pcm, rate) = (&self.controls, rate.min(HIGHEST_RATE));
         pcm.song_begin.store(pcm.written.load(Relaxed), Relaxed);
         pcm.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
         pcm.enough_to_begin.store((rate * ENOUGH_TO_BEGIN_MS / 1000).min(FRAMES as u32 / 2), Relaxed);

@@ -100,7 +100,7 @@ impl State<'_> {
 
     /// How far the song heard is, in milliseconds of its music.
     pub(super) fn position_ms(&self) -> u64 {
-        let sample = self.counted_from + u64::from(self.controls.position());
+        let sample = self.counted_from.saturating_add(self.controls.position().into());
         self.buffer.first().map_or(0, |track| track.started.millis_at(sample))
     }
 }

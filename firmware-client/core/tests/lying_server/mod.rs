@@ -49,3 +49,28 @@ fn a_song_that_does_not_go_on_is_called_buffering() {
     board.wait_until("heard what there is", |board| !board.heard().is_empty());
     board.wait_for_song("1, buffering at 0:00");
 }
+
+#[test]
+fn numbers_that_no_song_has_harm_nobody() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    let (most, last) = (u32::MAX, u64::MAX);
+    let absurd = [
+        Started { rate: most, bitrate: most, ..song.started },
+        Started { first_sample: last, discard: 0, end_sample: last, ..song.started },
+        Started { first_sample: last - 5_000, discard: 1, end_sample: last, ..song.started },
+        Started { discard: most, ..song.started },
+        Started { begin_sample: last, end_sample: last, ..song.started },
+        Started { begin_sample: 0, end_sample: 0, ..song.started },
+    ];
+    for (number, started) in (1..).zip(absurd) {
+        board.type_line(&format!("play {number}"));
+        let (stream, song_id) = asked(&mut connection);
+        connection.send_message(&Message::Started(Started { stream, song: song_id, ..started }));
+        connection.send_message(&Message::Data(stream.0, &song.audio[..8_000]));
+    }
+    board.type_line("play 9");
+    let (stream, song_id) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
+    board.wait_for_song("9, buffering at 0:00");
+}
