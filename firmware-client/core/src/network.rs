@@ -26,6 +26,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const SECOND_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(3);
 
+/// From one attempt to the next at least, whatever has come of the first.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Bytes that the machine says at once, at most.
 const OUTPUT_BYTES: usize = 384;
 
@@ -43,38 +46,37 @@ pub(crate) struct Link<'r, 'm, C, N> {
 impl<C: Clock, N: Network> Link<'_, '_, C, N> {
     /// Connects, again and again, for ever.
     pub(crate) async fn run(&mut self) -> ! {
-        let mut told = None;
         loop {
-            let server = self.shared.with(|state| state.server.clone());
-            let loss = self.attempt(&server).await;
-            let is_left = self.shared.with(|state| {
-                let was_open = state.was_open();
-                if was_open {
+            let server = self.shared.with(|state| {
+                if state.is_leaving() {
                     self.backoff.reset();
                 }
-                if !state.is_leaving() {
-                    state.on_loss(loss, was_open || told != Some(loss));
-                }
-                let is_left = state.is_leaving() || state.server != server;
-                state.on_disconnected();
-                is_left
+                state.begin_attempt()
             });
-            told = Some(loss);
-            if is_left {
-                self.backoff.reset();
-                told = None;
-                continue;
-            }
-            let wait = self.clock.wait(self.backoff.next());
+            let begun = self.clock.now();
+            let loss = self.attempt(&server).await;
+            let lost = self.clock.now();
+            self.shared.with(|state| {
+                // A server that takes connections only to end them is left alone for longer and longer.
+                if state.was_of_use() || (state.was_open() && lost >= begun + LAST_RETRY) {
+                    self.backoff.reset();
+                }
+                state.on_loss(loss);
+                state.on_disconnected();
+            });
+            let next = (lost + self.backoff.next()).max(begun + SHORTEST_INTERVAL);
             // Another server is tried at once.
-            let _ = select(wait, self.until_left(&server)).await;
+            let _ = select(self.clock.wait_until(next), until_left(self.shared)).await;
+            while self.shared.with(|state| state.is_superseded()) {
+                self.shared.network.wait().await;
+            }
         }
     }
 
     /// One connection, from its beginning to its end.
     async fn attempt(&mut self, server: &Server) -> Loss {
         let Self { shared, clock, network, identity, input, .. } = self;
-        let left = until_left(shared, server);
+        let left = until_left(shared);
         let connecting = network.connect(server.host(), server.port());
         let mut socket = match select3(connecting, clock.wait(PATIENCE), left).await {
             Either3::First(Ok(socket)) => socket,
@@ -89,15 +91,11 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
         let _ = select(socket.flush(), clock.wait(FIRST_RETRY)).await;
         loss
     }
-
-    async fn until_left(&self, server: &Server) {
-        until_left(self.shared, server).await;
-    }
 }
 
-/// Waits until another server is wanted.
-async fn until_left(shared: &Shared<'_>, server: &Server) {
-    while shared.with(|state| state.server == *server && !state.is_leaving()) {
+/// Waits until another connection is wanted in place of the present one.
+async fn until_left(shared: &Shared<'_>) {
+    while !shared.with(|state| state.is_leaving()) {
         shared.network.wait().await;
     }
 }

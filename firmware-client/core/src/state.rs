@@ -102,6 +102,12 @@ pub(crate) struct State<'m> {
     client: Option<Client<CONTROL_BYTES>>,
     /// The server has welcomed us on the present connection, or on the one that has just ended.
     was_open: bool,
+    /// Music came on it.
+    was_of_use: bool,
+    /// Another connection took the place of the last one: none is made before there is a command.
+    is_superseded: bool,
+    /// Why the last attempt failed, if that was told.
+    told: Option<Loss>,
     /// The connection is to be closed, to make another.
     is_leaving: bool,
     /// There was a connection, so the next is another one.
@@ -138,6 +144,9 @@ impl<'m> State<'m> {
             controls,
             client: None,
             was_open: false,
+            was_of_use: false,
+            is_superseded: false,
+            told: None,
             is_leaving: false,
             was_connected: false,
             is_stopping: false,
@@ -156,10 +165,14 @@ impl<'m> State<'m> {
 
     // ── the connection, as the network sees it ──
 
+    /// The server that is wanted, to which a connection will be tried.
+    pub(crate) fn begin_attempt(&mut self) -> Server {
+        self.is_leaving = false;
+        self.server.clone()
+    }
+
     /// A connection was made.
     pub(crate) fn on_connected(&mut self, now: Instant, identity: &Identity<'_>) {
-        self.is_leaving = false;
-        self.was_open = false;
         self.client = Some(Client::new(now, identity));
     }
 
@@ -226,9 +239,19 @@ impl<'m> State<'m> {
         self.client.as_ref().is_some_and(Client::is_open)
     }
 
-    /// Whether the server has welcomed us on the last connection there was; that is, whether its loss is a new one.
-    pub(crate) const fn was_open(&mut self) -> bool {
-        core::mem::replace(&mut self.was_open, false)
+    /// Whether the server had welcomed us on the connection that has just ended.
+    pub(crate) const fn was_open(&self) -> bool {
+        self.was_open
+    }
+
+    /// Whether music had come on the connection that has just ended.
+    pub(crate) const fn was_of_use(&self) -> bool {
+        self.was_of_use
+    }
+
+    /// Whether no connection may be made before there is a command.
+    pub(crate) const fn is_superseded(&self) -> bool {
+        self.is_superseded
     }
 
     /// Whether the music is paused.
@@ -245,8 +268,8 @@ impl<'m> State<'m> {
     pub(crate) fn on_disconnected(&mut self) {
         self.client = None;
         self.bringing = None;
+        (self.was_open, self.was_of_use) = (false, false);
         self.is_stopping = false;
-        self.is_leaving = false;
         // Of several songs in a row only the last can be meant now.
         while self.plays.len() > 1 {
             self.plays.remove(0);
@@ -382,11 +405,26 @@ impl<'m> State<'m> {
 
 #[cfg(test)]
 mod tests {
+    use trill_proto::command::Command;
     use trill_proto::message::Song;
     use trill_proto::session::client::Event;
 
     use super::*;
     use crate::pcm::Pcm;
+
+    #[test]
+    fn a_connection_whose_place_was_taken_is_made_again_by_a_command() {
+        let (mut screen, mut buffer, pcm) = ([0; 99], [0; 16], Pcm::<16>::new());
+        let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), "attic".parse().expect("a server"));
+        state.on_event(Event::Goodbye(GoodbyeReason::Superseded));
+        state.on_loss(Loss::Told);
+        state.on_disconnected();
+        assert!(state.is_superseded());
+        state.execute(Instant::from_micros(0), Command::Volume(None));
+        assert!(!state.is_superseded());
+        let told = b"another connection took this one's place; the next command connects again\nvolume 100\n";
+        assert_eq!(state.screen.take(&mut [0; 99]), told.as_slice());
+    }
 
     #[test]
     fn a_song_for_which_there_is_no_room_is_asked_for_again() {

@@ -18,6 +18,7 @@ const LAST: SongId = SongId(u32::MAX);
 impl State<'_> {
     pub(crate) fn execute(&mut self, now: Instant, command: Command) {
         self.calls.network = true;
+        self.is_superseded = false;
         match command {
             Command::List => self.question(Question::List { from: SongId(1) }),
             Command::Info(song) => self.question(Question::Info(song)),
@@ -50,7 +51,8 @@ impl State<'_> {
         self.silence();
         self.questions.clear();
         self.server = server;
-        self.was_connected = false;
+        self.told = None;
+        (self.was_connected, self.is_superseded) = (false, false);
         self.is_leaving = true;
         self.calls.network = true;
     }
@@ -102,7 +104,7 @@ impl State<'_> {
         self.silence();
     }
 
-    fn silence(&mut self) {
+    pub(super) fn silence(&mut self) {
         self.controls.discard();
         self.controls.set_paused(false);
         self.buffer.clear();

@@ -47,12 +47,19 @@ impl State<'_> {
             Event::Started(started) => self.on_started(started),
             Event::Data { stream, bytes } if self.bringing == Some(stream) => {
                 self.buffer.push(bytes);
+                self.was_of_use = true;
                 self.calls.player = true;
             }
             Event::Data { .. } => {}
             Event::Ended { stream, reason } => self.on_ended(stream, reason),
             Event::Failed(error) => self.on_failed(&error),
             Event::Goodbye(GoodbyeReason::Restarting) => self.screen.line(format_args!("the server is shutting down")),
+            Event::Goodbye(GoodbyeReason::Superseded) => {
+                self.silence();
+                self.is_superseded = true;
+                self.screen
+                    .line(format_args!("another connection took this one's place; the next command connects again"));
+            }
             Event::Goodbye(_) => self.screen.line(format_args!("the server said goodbye")),
         }
     }
@@ -77,11 +84,20 @@ impl State<'_> {
     }
 
     /// Says why there is no connection, unless that was said before.
-    pub(crate) fn on_loss(&mut self, loss: Loss, is_news: bool) {
+    pub(crate) fn on_loss(&mut self, loss: Loss) {
         log::warning!("no connection: {}", loss);
-        if is_news {
+        if self.is_leaving || self.is_superseded {
+            return;
+        }
+        if self.is_news(loss) {
             self.screen.line(format_args!("{}: {loss}; trying again", self.server));
         }
+        self.told = Some(loss);
+    }
+
+    /// Whether the loss of the present connection has not been told: it was one, or was none for another reason.
+    fn is_news(&self, loss: Loss) -> bool {
+        self.was_open || self.told != Some(loss)
     }
 
     // ── answers ──
@@ -223,7 +239,10 @@ impl State<'_> {
 
     fn on_failed(&mut self, error: &message::Error<'_>) {
         if error.code.is_fatal() {
-            return self.screen.line(format_args!("the server gave up: {}", Refusal(error)));
+            if self.is_news(Loss::Told) {
+                self.screen.line(format_args!("the server gave up: {}", Refusal(error)));
+            }
+            return;
         }
         if self.bringing == Some(StreamId(error.id)) {
             self.bringing = None;

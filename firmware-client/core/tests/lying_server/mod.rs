@@ -1,9 +1,10 @@
 //! Whatever a server does wrong, the board says so, plays what can be played, and is there for the next command.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
-use trill_proto::message::{Kind, Message, PREAMBLE, Started, Welcome};
+use trill_proto::message::{Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Started, Welcome};
 use trill_tests::fake_server::Song;
 use trill_tests::raw::{RawConnection, RawListener};
 
@@ -21,12 +22,18 @@ fn start() -> (Board, RawListener, RawConnection) {
     (board, listener, connection)
 }
 
-/// The next connection, welcomed.
-fn welcome(listener: &RawListener) -> RawConnection {
+/// The next connection, on which HELLO was heard and only the preamble said.
+fn greeted(listener: &RawListener) -> RawConnection {
     let mut connection = listener.accept(DEADLINE);
     connection.receive(PREAMBLE.len(), DEADLINE);
     connection.receive_until(Kind::Hello, DEADLINE);
     connection.send(&PREAMBLE);
+    connection
+}
+
+/// The next connection, welcomed.
+fn welcome(listener: &RawListener) -> RawConnection {
+    let mut connection = greeted(listener);
     connection.send_message(&Message::Welcome(Welcome { server_name: "liar", generation: 1, ..Welcome::new() }));
     connection
 }
@@ -73,4 +80,61 @@ fn numbers_that_no_song_has_harm_nobody() {
     let (stream, song_id) = asked(&mut connection);
     connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
     board.wait_for_song("9, buffering at 0:00");
+}
+
+#[test]
+fn a_server_that_takes_connections_only_to_end_them_is_left_alone_for_longer_and_longer() {
+    let (_board, listener, connection) = start();
+    drop(connection);
+    let begun = Instant::now();
+    for _ in 0..5 {
+        drop(welcome(&listener));
+    }
+    // 50, 200, 400, 800 and 1,600 ms, each a quarter more or less.
+    assert!(begun.elapsed() >= Duration::from_millis(2_250), "after {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_server_that_cuts_every_song_is_not_asked_more_than_a_few_times_a_second() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play 1");
+    let begun = Instant::now();
+    for received in 0..8 {
+        let (stream, song_id) = asked(&mut connection);
+        connection.send_message(&Message::Started(Started {
+            stream,
+            song: song_id,
+            position: received,
+            ..song.started
+        }));
+        connection.send_message(&Message::Data(stream.0, &song.audio[..1]));
+        drop(connection);
+        connection = welcome(&listener);
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(7 * 250), "after {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_board_whose_place_was_taken_comes_back_only_when_it_is_told_to() {
+    let (mut board, listener, mut connection) = start();
+    connection.send_message(&Message::Goodbye(Goodbye { reason: GoodbyeReason::Superseded }));
+    board.wait_for("another connection took this one's place; the next command connects again");
+    board.type_line("play 1");
+    let mut connection = welcome(&listener);
+    board.wait_for("connected again");
+    assert_eq!(asked(&mut connection).1, SongId(1));
+}
+
+#[test]
+fn a_server_that_gives_up_every_time_is_told_of_once() {
+    let listener = RawListener::bind();
+    let board = Board::start(listener.address());
+    for _ in 0..4 {
+        let mut connection = greeted(&listener);
+        let error = Error { id: 0, code: ErrorCode::VERSION, text: "too old" };
+        connection.send_message(&Message::Error(error));
+    }
+    board.wait_for("the server gave up: too old");
+    assert_eq!(board.said().matches("gave up").count(), 1, "{}", board.said());
 }
