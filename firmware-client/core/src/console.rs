@@ -65,6 +65,8 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 Typed::Whole => {
                     self.write(b"\r\n").await;
                     self.is_prompting = false;
+                    // All of the screen is for what there is to tell: the parts of a long answer go on coming meanwhile.
+                    self.print().await;
                     self.execute();
                     self.line.clear();
                     // Before the next line, so that there is room for what that has to tell.
@@ -96,6 +98,14 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
 
     /// Writes what waits to be told, above the line that is being typed.
     async fn show(&mut self) {
+        // Not between the parts of a long answer.
+        if !self.print().await {
+            self.prompt().await;
+        }
+    }
+
+    /// Writes what waits to be told, until nothing does. Returns whether a part of an answer is still to come.
+    async fn print(&mut self) -> bool {
         let mut output = [0; OUTPUT_BYTES];
         loop {
             let (count, is_answering) = self.shared.with(|state| {
@@ -105,11 +115,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 (count, state.is_answering())
             });
             if count == 0 {
-                // Not between the parts of a long answer.
-                if !is_answering {
-                    self.prompt().await;
-                }
-                return;
+                return is_answering;
             }
             if core::mem::take(&mut self.is_prompting) {
                 self.write(ERASE).await;

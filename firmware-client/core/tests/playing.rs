@@ -45,6 +45,20 @@ fn a_list_is_shown_whole_and_in_order() {
 }
 
 #[test]
+fn help_is_told_whole_however_long_a_list_is_being_told() {
+    let song = Song { title: "y".repeat(255), ..Song::short("x", 300.0) };
+    let server = FakeServer::with(vec![song; 500]);
+    let mut board = Board::start(server.address);
+    board.wait_for("connected");
+    board.type_line("list");
+    for round in 1..=20 {
+        board.type_line("help");
+        board.wait_until("told it", |board| board.said().matches("server HOST[:PORT] connects").count() == round);
+    }
+    board.wait_for("  500  y");
+}
+
+#[test]
 fn the_output_follows_the_rate_of_the_song() {
     let songs = [22_050, 48_000, REFUSED_RATE].map(|rate| Song::encode("x", 300.0, 2, rate, 1, &["-b", "64"]));
     let server = FakeServer::with(songs);
