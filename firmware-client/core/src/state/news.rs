@@ -209,32 +209,57 @@ impl State<'_> {
     }
 
     fn on_ended(&mut self, stream: StreamId, reason: EndReason) {
+        // Another takes its place, if one was asked for.
+        let is_replaced = reason == EndReason::Replaced && self.plays.iter().any(|(_, asked)| *asked != Some(stream));
+        let is_early = reason != EndReason::Finished && !is_replaced;
         if self.bringing == Some(stream) {
-            self.bringing = None;
-            self.buffer.end();
-            self.calls.player = true;
-            match (reason, self.buffer.last()) {
-                (EndReason::Finished, _) => self.look_for_next(),
-                (EndReason::Failed, Some(track)) => {
-                    self.screen.line(format_args!("the server ended song {} before its end", track.started.song));
-                }
-                // As was asked for: another takes its place.
-                _ => {}
+            if let Some(track) = self.buffer.last().filter(|_| is_early) {
+                let song = track.started.song;
+                self.screen.line(format_args!("the server ended song {song} before its end"));
             }
+            self.on_over();
+        } else if let Some(wish) = self.take_play(stream).filter(|_| is_early) {
+            self.screen.line(format_args!("the server ended song {} before its end", wish.song));
+            self.on_not_started(&wish);
         }
-        self.plays.retain(|(_, asked)| *asked != Some(stream));
+    }
+
+    /// No more of the last song comes.
+    fn on_over(&mut self) {
+        self.bringing = None;
+        self.buffer.end();
+        self.calls.player = true;
+        self.look_for_next();
     }
 
     /// Looks for the song after the last one, once all of that is here and there is a place for another.
     pub(super) fn look_for_next(&mut self) {
         let is_free = self.plays.is_empty() && self.search.is_none() && !self.buffer.is_followed();
-        let Some(track) = self.buffer.last().filter(|track| is_free && track.is_over) else { return };
-        let song = track.wish.song;
-        if let Some(from) = song.0.checked_add(1).map(SongId).filter(|from| *from <= track.wish.last) {
-            let last = track.wish.last;
+        if let Some(wish) = self.buffer.last().filter(|track| is_free && track.is_over).map(|track| track.wish) {
+            self.look_after(&wish);
+        }
+    }
+
+    /// Goes on without this song.
+    fn on_not_started(&mut self, wish: &Wish) {
+        match wish.join {
+            Join::Switch => self.look_for_next(),
+            Join::Follow => self.look_after(wish),
+        }
+    }
+
+    /// Looks for the song after this one, if there is to be one.
+    fn look_after(&mut self, &Wish { song, last, .. }: &Wish) {
+        if let Some(from) = song.0.checked_add(1).map(SongId).filter(|from| *from <= last) {
             self.search = Some(Wanted::new(Search { from, last, join: Join::Follow, asked: None }));
             self.calls.network = true;
         }
+    }
+
+    /// The song that was asked for under this stream and has not started; it is not waited for any more.
+    fn take_play(&mut self, stream: StreamId) -> Option<Wish> {
+        let place = self.plays.iter().position(|(_, asked)| *asked == Some(stream))?;
+        Some(self.plays.remove(place).0)
     }
 
     fn on_failed(&mut self, error: &message::Error<'_>) {
@@ -245,15 +270,13 @@ impl State<'_> {
             return;
         }
         if self.bringing == Some(StreamId(error.id)) {
-            self.bringing = None;
-            self.buffer.end();
-            self.calls.player = true;
             if let Some(track) = self.buffer.last() {
                 self.screen.line(format_args!("song {} ends here: {}", track.started.song, Refusal(error)));
             }
-        } else if let Some(place) = self.plays.iter().position(|(_, stream)| *stream == Some(StreamId(error.id))) {
-            let (wish, _) = self.plays.remove(place);
+            self.on_over();
+        } else if let Some(wish) = self.take_play(StreamId(error.id)) {
             self.screen.line(format_args!("play {}: {}", wish.song, Refusal(error)));
+            self.on_not_started(&wish);
         } else if let Some(question) = self.answered(RequestId(error.id)).map(|question| question.what) {
             self.questions.pop_front();
             if let Question::Info(song) = question {

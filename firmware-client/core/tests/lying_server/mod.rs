@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
-use trill_proto::message::{Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Started, Welcome};
+use trill_proto::message::{
+    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Started, Welcome,
+};
 use trill_tests::fake_server::Song;
 use trill_tests::raw::{RawConnection, RawListener};
 
@@ -137,4 +139,64 @@ fn a_server_that_gives_up_every_time_is_told_of_once() {
     }
     board.wait_for("the server gave up: too old");
     assert_eq!(board.said().matches("gave up").count(), 1, "{}", board.said());
+}
+
+/// Answers the look for the song after another, and returns the stream on which that is asked for.
+#[track_caller]
+fn found(connection: &mut RawConnection, from: u32) -> StreamId {
+    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
+    assert_eq!(list.first, SongId(from));
+    connection.send_message(&Message::Song(message::Song {
+        request: list.request,
+        song: list.first,
+        ..Default::default()
+    }));
+    let (stream, song) = asked(connection);
+    assert_eq!(song, SongId(from));
+    stream
+}
+
+#[test]
+fn a_song_that_fails_or_is_gone_does_not_end_the_songs_after_it() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play 1-5");
+
+    let stream = found(&mut connection, 1);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    connection.send_message(&Message::End(End { stream, reason: EndReason::Failed }));
+    board.wait_for("the server ended song 1 before its end");
+
+    let stream = found(&mut connection, 2);
+    connection.send_message(&Message::Error(Error { id: stream.0, code: ErrorCode::SONG_GONE, text: "" }));
+    board.wait_for("play 2: it is gone");
+
+    let stream = found(&mut connection, 3);
+    connection.send_message(&Message::End(End { stream, reason: EndReason::Failed }));
+    board.wait_for("the server ended song 3 before its end");
+
+    let stream = found(&mut connection, 4);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(4), ..song.started }));
+    connection.send_message(&Message::Error(Error { id: stream.0, code: ErrorCode::READ_FAILED, text: "" }));
+    board.wait_for("song 4 ends here");
+    found(&mut connection, 5);
+}
+
+#[test]
+fn a_wrong_song_number_at_the_end_of_a_song_does_not_end_the_songs_after_it() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play 1-2");
+    let stream = found(&mut connection, 1);
+    board.type_line("play 99");
+    let (wrong, _) = asked(&mut connection);
+    let size_bytes = 5_000;
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), size_bytes, ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
+    connection.send_message(&Message::Error(Error { id: wrong.0, code: ErrorCode::NO_SUCH_SONG, text: "" }));
+    board.wait_for("play 99: there is no such song");
+    found(&mut connection, 2);
 }
