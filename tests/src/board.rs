@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// An emulated second takes longer than a second on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(90);
 
+/// A network in QEMU, behind which is this machine.
+const NETWORK: &str = "user,model=lan9118";
+
 /// What the emulated network calls this machine.
 const HOST: &str = "10.0.2.2";
 
@@ -53,7 +56,16 @@ impl Board {
     /// When its program does not build, or QEMU is not there.
     #[track_caller]
     pub fn start(kind: Kind, server: SocketAddr, rate: u32) -> Self {
-        Self::start_with(kind, server, rate, &[])
+        Self::start_with(kind, server, rate, &["-nic", NETWORK])
+    }
+
+    /// As [`start`](Self::start), with nothing at the other end of the board's network cable.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[track_caller]
+    pub fn start_without_network(kind: Kind, server: SocketAddr) -> Self {
+        Self::start_with(kind, server, 0, &["-nic", "none"])
     }
 
     #[track_caller]
@@ -62,7 +74,7 @@ impl Board {
         let directory = TempDir::with_prefix("trill-board-").expect("a temporary directory");
         let sound = sound_in(&directory);
         let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
-        qemu.args(["-machine", kind.name(), "-nic", "user,model=lan9118"]).args(options);
+        qemu.args(["-machine", kind.name()]).args(options);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
         let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{}", server.port());
         match kind {

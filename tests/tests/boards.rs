@@ -182,6 +182,14 @@ fn a_server_that_is_not_there_is_told_and_tried_for() {
     board.ask("list", "    5  ");
 }
 
+#[test]
+fn a_board_without_a_network_says_so() {
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its number");
+    let mut board = Board::start_without_network(Kind::Mps2An386, address);
+    board.wait_for("the board has no network; trying again");
+    board.ask("status", "(not connected)");
+}
+
 /// Where in what was captured a song of this sound begins: its first sample that is no silence says.
 #[track_caller]
 fn place_of(song: &Pcm, captured: &Pcm) -> usize {

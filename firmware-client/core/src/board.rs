@@ -36,7 +36,7 @@ pub trait Network {
 
     /// Connects to `port` of `host`, a name or an address.
     ///
-    /// Waits for the network itself to come up for as long as that takes. May be dropped before it is done.
+    /// May be dropped before it is done: the radio gives it 5 seconds.
     ///
     /// # Errors
     /// [`ConnectError`]; it is tried again later, whichever it is.
@@ -47,6 +47,8 @@ pub trait Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ConnectError {
+    /// The board itself is not connected, or was given no address: look at its cable, its Wi-Fi and its DHCP server.
+    NoNetwork,
     /// The name has no address: correct it, or look whether the network has a name server.
     UnknownHost,
     /// The machine is there, but nothing listens: start a server, or correct the port.
@@ -58,6 +60,7 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::NoNetwork => "the board has no network",
             Self::UnknownHost => "no such host",
             Self::Refused => "it refused the connection",
             Self::TimedOut => "it does not answer",

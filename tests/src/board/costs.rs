@@ -4,7 +4,7 @@
 //! long they were busy by that time. The decoder alone is counted to the instruction. Everything together depends a little on
 //! when packets come and when the console is looked at.
 
-use super::{Board, HOST, Kind, check};
+use super::{Board, HOST, Kind, NETWORK, check};
 use crate::corpus::tags::Tags;
 use crate::corpus::{self, MusicDir};
 use crate::reference;
@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// An instruction takes 8 ns, as on a core that does 125 million a second.
-const COUNTING: &[&str] = &["-icount", "shift=3"];
+const COUNTING: &[&str] = &["-icount", "shift=3", "-nic", NETWORK];
 const INSTRUCTIONS_PER_MICROSECOND: u64 = 125;
 
 const RATE: u32 = 44_100;

@@ -7,11 +7,8 @@ use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use trill_firmware::board::{self, ConnectError};
 
-/// How long the name server may take to answer.
-const NAME_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the server may take to answer: time for three of TCP's attempts.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long the network may take to come up before that is told. Less than the radio waits for a connection.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a closed connection may take to say so to the other side.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -60,8 +57,8 @@ impl Network {
         if let Ok(address) = host.parse() {
             return Ok(address);
         }
-        let answer = with_timeout(NAME_TIMEOUT, self.stack.dns_query(host, DnsQueryType::A)).await;
-        let addresses = answer.map_err(|_| ConnectError::TimedOut)?.map_err(|_| ConnectError::UnknownHost)?;
+        let answer = self.stack.dns_query(host, DnsQueryType::A).await;
+        let addresses = answer.map_err(|_| ConnectError::UnknownHost)?;
         addresses.first().copied().ok_or(ConnectError::UnknownHost)
     }
 
@@ -77,12 +74,13 @@ impl board::Network for Network {
 
     async fn connect(&mut self, host: &str, port: u16) -> Result<Socket<'_>, ConnectError> {
         self.close().await;
-        self.stack.wait_config_up().await;
+        let is_up = with_timeout(NETWORK_TIMEOUT, self.stack.wait_config_up()).await;
+        is_up.map_err(|_| ConnectError::NoNetwork)?;
         let address = self.find(host).await?;
-        match with_timeout(CONNECT_TIMEOUT, self.socket.connect((address, port))).await {
-            Ok(Ok(())) => Ok(Socket(&mut self.socket)),
-            Ok(Err(tcp::ConnectError::ConnectionReset)) => Err(ConnectError::Refused),
-            Ok(Err(_)) | Err(_) => Err(ConnectError::TimedOut),
+        match self.socket.connect((address, port)).await {
+            Ok(()) => Ok(Socket(&mut self.socket)),
+            Err(tcp::ConnectError::ConnectionReset) => Err(ConnectError::Refused),
+            Err(_) => Err(ConnectError::TimedOut),
         }
     }
 }
