@@ -14,6 +14,7 @@
 //! Bounded without a check of its own: the session machine ends a connection that sends more than was granted.
 
 use heapless::Deque;
+use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 
 use crate::wish::{Ticket, Wish};
@@ -106,6 +107,13 @@ impl<'m> Buffer<'m> {
         (self.begin, self.end) = (0, 0);
     }
 
+    /// The last song goes on to arrive, perhaps under another number than before.
+    pub(crate) fn go_on_with(&mut self, song: SongId) {
+        if let Some(track) = self.tracks.back_mut() {
+            (track.wish.song, track.started.song) = (song, song);
+        }
+    }
+
     /// The song that arrives, or arrived last.
     pub(crate) fn last(&self) -> Option<&Track> {
         self.tracks.back()
@@ -160,7 +168,6 @@ impl<'m> Buffer<'m> {
 mod tests {
     use super::*;
     use crate::wish::Join;
-    use trill_proto::ids::SongId;
 
     fn wish(ticket: u32) -> Wish {
         Wish {

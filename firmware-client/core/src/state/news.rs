@@ -187,7 +187,8 @@ impl State<'_> {
     fn on_started(&mut self, started: Started) {
         log::info!("song {=u32} from byte {=u64}", started.song.0, started.position);
         if self.bringing == Some(started.stream) {
-            return; // It goes on: the machine has made sure that it does so at the right byte of the same song.
+            // The machine has made sure that it does so at the right byte of the same song.
+            return self.buffer.go_on_with(started.song);
         }
         self.bringing = None;
         let Some(place) = self.plays.iter().position(|(_, stream)| *stream == Some(started.stream)) else { return };

@@ -200,3 +200,23 @@ fn a_wrong_song_number_at_the_end_of_a_song_does_not_end_the_songs_after_it() {
     board.wait_for("play 99: there is no such song");
     found(&mut connection, 2);
 }
+
+#[test]
+fn a_song_that_goes_on_under_another_number_is_followed_by_the_one_after_that() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play 1-9");
+    let stream = found(&mut connection, 1);
+    let started = Started { size_bytes: 6_000, ..song.started };
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    board.wait_for_song("1, ");
+    drop(connection);
+    let mut connection = welcome(&listener);
+    let (stream, _) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(7), position: 5_000, ..started }));
+    board.wait_for_song("7, ");
+    connection.send_message(&Message::Data(stream.0, &song.audio[5_000..6_000]));
+    connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
+    found(&mut connection, 8);
+}
