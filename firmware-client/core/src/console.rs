@@ -58,6 +58,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 }
                 Typed::Erased => self.write(b"\x08 \x08").await,
                 Typed::Cleared => {
+                    self.is_prompting = true;
                     self.write(ERASE).await;
                     self.write(PROMPT).await;
                 }

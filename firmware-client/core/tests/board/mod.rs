@@ -92,7 +92,13 @@ impl Board {
 
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
-        self.console.write_all(line.as_bytes()).and_then(|()| self.console.write_all(b"\r")).expect("a console");
+        self.type_keys(line);
+        self.type_keys("\r");
+    }
+
+    /// Types what is no whole line.
+    pub(crate) fn type_keys(&mut self, keys: &str) {
+        self.console.write_all(keys.as_bytes()).expect("a console");
     }
 
     /// Everything the console has shown.

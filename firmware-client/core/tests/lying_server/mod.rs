@@ -220,3 +220,16 @@ fn a_song_that_goes_on_under_another_number_is_followed_by_the_one_after_that() 
     connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
     found(&mut connection, 8);
 }
+
+#[test]
+fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_answer() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
+    board.type_keys("\u{3}");
+    board.wait_for("list\r\n\r\u{1b}[K> ");
+    let song = message::Song { request: list.request, song: SongId(1), title: "one", ..Default::default() };
+    connection.send_message(&Message::Song(song));
+    board.wait_for("> \r\u{1b}[K    1  one");
+}
