@@ -42,6 +42,8 @@ codes! {
     HELLO_TIMEOUT = 8,
     /// Nothing was received for too long.
     SILENT = 9,
+    /// As many clients as the server takes from one address are connected from this one.
+    TOO_MANY_CLIENTS = 10,
     /// No song has this id.
     NO_SUCH_SONG = 256,
     /// The song has been removed, or its file cannot be opened any more.

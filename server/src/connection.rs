@@ -26,7 +26,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_io::{ReadReady, Write};
-use trill_proto::error::Refusal;
+use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::message::{GoodbyeReason, refusal};
 use trill_proto::session::server::Server as Machine;
 use trill_proto::transport::blocking::{Received, receive, transmit_data, transmit_server};
@@ -183,6 +183,7 @@ impl Connection {
             Departure::Dismissed(Dismissal::Crowded) => return,
             Departure::Dismissed(Dismissal::Superseded) => self.machine.goodbye(GoodbyeReason::Superseded),
             Departure::Dismissed(Dismissal::Restarting) => self.machine.goodbye(GoodbyeReason::Restarting),
+            Departure::TooMany(_) => self.machine.reject(ErrorCode::TOO_MANY_CLIENTS, &departure.to_string()),
             Departure::Fault(_) | Departure::Full => {}
         }
         let mut writer = self.socket.last_writer();
@@ -199,7 +200,9 @@ impl Connection {
         let client = &self.client;
         match departure {
             _ if self.has_joined => log::info!("{client} left: {departure}"),
-            Departure::Fault(_) | Departure::Full => log::info!("{client} was turned away: {departure}"),
+            Departure::Fault(_) | Departure::Full | Departure::TooMany(_) => {
+                log::info!("{client} was turned away: {departure}")
+            }
             // Whoever looks whether the port is open.
             _ => log::debug!("{client} left before it joined: {departure}"),
         }

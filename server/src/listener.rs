@@ -154,7 +154,7 @@ impl Listener {
     }
 
     fn receive(&self, shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let membership = match shared.registry.admit(stream) {
+        let membership = match shared.registry.admit(stream, peer.ip()) {
             Ok(membership) => membership,
             Err(stream) => {
                 log::info!("{peer} was turned away: all places are taken");

@@ -56,14 +56,15 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (happened, happenings) = mpsc::channel();
     let asked = happened.clone();
     shutdown::watch(move || drop(asked.send(Happening::Asked)))?;
-    let config = Config { listen: options.listen, max_clients: options.max_clients, name };
+    let Options { listen, max_clients, max_per_address, .. } = options;
+    let config = Config { listen, max_clients, max_per_address, name };
     let server = Server::start(Arc::clone(&library), config)?;
     say(&greeting::listening(server.address()));
     if is_demo {
         say(&greeting::demo(demo::SONGS.len()));
     }
     ::log::info!("room for {} clients", server.max_clients());
-    if options.max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
+    if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("that is all that the system allows; see ulimit -n");
     }
     let walk = move || drop(happened.send(Happening::Walked(library.wait_until_walked())));

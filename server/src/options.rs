@@ -24,6 +24,8 @@ Options:
                            IPv4 and IPv6)
       --max-clients N      how many clients it takes at once (default: as many
                            as the system allows)
+      --max-per-address N  how many of them from one address (default: as many
+                           as there is room for)
       --name NAME          what clients call this server (default: host's name)
       --follow-symlinks    also serve what symbolic links lead to outside of DIR
   -v, --verbose            log every request
@@ -61,6 +63,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// Clients to take at once; `None` for as many as the system allows.
     pub max_clients: Option<NonZeroUsize>,
+    /// Clients to take at once from one address; `None` for as many as there is room for.
+    pub max_per_address: Option<NonZeroUsize>,
     /// What clients call the server, at most [`MAX_NAME_BYTES`]; `None` for the host's name.
     pub name: Option<String>,
     /// Whether symbolic links may lead out of the directory.
@@ -85,12 +89,13 @@ impl Invocation {
             return Ok(Self::Version);
         }
         let listen = value(&mut arguments, "--listen")?.map(address).transpose()?;
-        let max_clients = value(&mut arguments, "--max-clients")?.map(count).transpose()?;
+        let max_clients = count(&mut arguments, "--max-clients")?;
+        let max_per_address = count(&mut arguments, "--max-per-address")?;
         let name = value(&mut arguments, "--name")?.map(server_name).transpose()?;
         let follow_symlinks = arguments.contains("--follow-symlinks");
         let log_level = log_level(&mut arguments)?;
         let directory = directory(arguments.finish(), literal)?;
-        Ok(Self::Run(Options { directory, listen, max_clients, name, follow_symlinks, log_level }))
+        Ok(Self::Run(Options { directory, listen, max_clients, max_per_address, name, follow_symlinks, log_level }))
     }
 }
 
@@ -118,8 +123,9 @@ fn address(text: String) -> Result<SocketAddr, UsageError> {
     with_port.or_else(alone).ok_or(UsageError::BadAddress(text))
 }
 
-fn count(text: String) -> Result<NonZeroUsize, UsageError> {
-    text.parse().map_err(|_| UsageError::BadCount(text))
+fn count(arguments: &mut Arguments, option: &'static str) -> Result<Option<NonZeroUsize>, UsageError> {
+    let count = |text: String| text.parse().map_err(|_| UsageError::BadCount(option, text));
+    value(arguments, option)?.map(count).transpose()
 }
 
 fn server_name(name: String) -> Result<String, UsageError> {
@@ -155,8 +161,17 @@ fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathB
     }
 }
 
-const OPTIONS: [&str; 8] =
-    ["--listen", "--max-clients", "--name", "--follow-symlinks", "-v", "--verbose", "-q", "--quiet"];
+const OPTIONS: [&str; 9] = [
+    "--listen",
+    "--max-clients",
+    "--max-per-address",
+    "--name",
+    "--follow-symlinks",
+    "-v",
+    "--verbose",
+    "-q",
+    "--quiet",
+];
 
 /// Why the command line cannot be understood. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,8 +184,8 @@ pub enum UsageError {
     MissingValue(&'static str),
     /// The value of `--listen` is no address.
     BadAddress(String),
-    /// The value of `--max-clients` is no number above 0.
-    BadCount(String),
+    /// The value of this option is no number above 0.
+    BadCount(&'static str, String),
     /// The value of `--name` is longer than [`MAX_NAME_BYTES`], or empty.
     BadName,
     /// `-v` and `-q` together.
@@ -192,7 +207,7 @@ impl fmt::Display for UsageError {
             Self::BadAddress(value) => {
                 write!(f, "--listen takes an address and a port, such as 0.0.0.0:{DEFAULT_PORT}, not {value:?}")
             }
-            Self::BadCount(value) => write!(f, "--max-clients takes a number from 1 on, not {value:?}"),
+            Self::BadCount(option, value) => write!(f, "{option} takes a number from 1 on, not {value:?}"),
             Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::UnexpectedWord(word) => write!(f, "one DIR at a time: what is {word:?}?"),
@@ -214,6 +229,7 @@ mod tests {
             directory: None,
             listen: None,
             max_clients: None,
+            max_per_address: None,
             name: None,
             follow_symlinks: false,
             log_level: LevelFilter::Info,
@@ -243,6 +259,7 @@ mod tests {
         check(&["-q"], Options { log_level: LevelFilter::Warn, ..defaults() });
         check(&["--follow-symlinks"], Options { follow_symlinks: true, ..defaults() });
         check(&["--max-clients=12"], Options { max_clients: NonZeroUsize::new(12), ..defaults() });
+        check(&["--max-per-address", "2"], Options { max_per_address: NonZeroUsize::new(2), ..defaults() });
         check(&["--", "-v"], Options { directory: Some("-v".into()), ..defaults() });
     }
 
@@ -281,6 +298,8 @@ mod tests {
             "--listen takes an address and a port, such as 0.0.0.0:7455, not \"1.2.3.4:65536\"",
         );
         check_error(&["--max-clients", "0"], "--max-clients takes a number from 1 on, not \"0\"");
+        check_error(&["--max-per-address", "-1"], "--max-per-address needs a value");
+        check_error(&["--max-per-address", "1.5"], "--max-per-address takes a number from 1 on, not \"1.5\"");
         check_error(&["--max-clients", "many"], "--max-clients takes a number from 1 on, not \"many\"");
         check_error(&["--name", &"x".repeat(65)], "--name takes 1 to 64 bytes");
         check_error(&["--name", "a", "--name", "b"], "--name is given twice");

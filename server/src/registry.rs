@@ -14,7 +14,7 @@
 //! One mutex guards it all; nothing that can wait is done under it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +29,8 @@ const MAX_WAITING: usize = 256;
 pub(crate) struct Limits {
     /// Clients.
     pub(crate) max_clients: usize,
+    /// Clients from one address. IPv6 addresses count as a whole: all machines of a house share a prefix.
+    pub(crate) max_per_address: usize,
     /// Connections that have not said HELLO.
     max_waiting: usize,
     /// Connections of all kinds, those included that are about to end.
@@ -36,14 +38,16 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of a process that can hold `capacity` connections, if it should not have more clients than wanted.
-    pub(crate) fn new(capacity: usize, wanted: Option<NonZeroUsize>) -> Self {
+    /// The limits of a process that can hold `capacity` connections, if it should not have more clients than wanted,
+    /// in all and from one address.
+    pub(crate) fn new(capacity: usize, wanted: Option<NonZeroUsize>, per_address: Option<NonZeroUsize>) -> Self {
         let max_waiting = MAX_WAITING.min(capacity / 4).max(1);
         let possible = capacity.saturating_sub(max_waiting).max(1);
         let max_clients = wanted.map_or(possible, |wanted| wanted.get().min(possible));
         // As many again may be on their way out.
         let max_members = capacity.min(max_clients + 2 * max_waiting);
-        Self { max_clients, max_waiting, max_members }
+        let max_per_address = per_address.map_or(usize::MAX, NonZeroUsize::get);
+        Self { max_clients, max_per_address, max_waiting, max_members }
     }
 }
 
@@ -65,6 +69,8 @@ struct State {
     waiting: BTreeSet<u64>,
     /// Those that may say HELLO, or have.
     seated: HashSet<u64>,
+    /// Where those come from that have said HELLO, and have a seat.
+    joined: HashMap<u64, IpAddr>,
     /// Who said which nonce in its HELLO.
     nonces: HashMap<[u8; 16], u64>,
 }
@@ -80,7 +86,7 @@ impl Registry {
 
     /// Takes up a connection, at the cost of the oldest silent one if there are too many of these. Gives the
     /// connection back when the server is full or shuts down.
-    pub(crate) fn admit(self: &Arc<Self>, stream: TcpStream) -> Result<Membership, TcpStream> {
+    pub(crate) fn admit(self: &Arc<Self>, stream: TcpStream, from: IpAddr) -> Result<Membership, TcpStream> {
         let mut state = self.lock();
         if state.is_closed || state.members.len() >= self.limits.max_members {
             return Err(stream);
@@ -96,7 +102,8 @@ impl Registry {
         if let Some(crowded) = crowded {
             crowded.dismiss(Dismissal::Crowded);
         }
-        Ok(Membership { registry: Arc::clone(self), id, nonce: None, link })
+        // A client that comes by IPv4 is the same whether the socket knows IPv6 or not.
+        Ok(Membership { registry: Arc::clone(self), id, from: from.to_canonical(), nonce: None, link })
     }
 
     /// Admits nobody any more, and tells everybody to go.
@@ -136,6 +143,7 @@ impl State {
     /// Gives the member's seat to somebody else.
     fn unseat(&mut self, id: u64) -> Option<Arc<Link>> {
         self.seated.remove(&id);
+        self.joined.remove(&id);
         self.members.get(&id).cloned()
     }
 
@@ -145,6 +153,20 @@ impl State {
         }
         self.seated.contains(&id)
     }
+
+    /// Clients from this address, not counting one that is about to go.
+    fn joined_from(&self, address: IpAddr, without: Option<u64>) -> usize {
+        self.joined.iter().filter(|(id, from)| **from == address && Some(**id) != without).count()
+    }
+}
+
+/// Why a client that has said HELLO cannot stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPlace {
+    /// All places are taken.
+    Full,
+    /// As many clients as are allowed from one address come from this one.
+    TooManyFromThere,
 }
 
 /// One connection's entry. Dropping it, in a panic too, removes it.
@@ -152,6 +174,7 @@ impl State {
 pub(crate) struct Membership {
     registry: Arc<Registry>,
     id: u64,
+    from: IpAddr,
     nonce: Option<[u8; 16]>,
     link: Arc<Link>,
 }
@@ -159,6 +182,10 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) const fn id(&self) -> u64 {
         self.id
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.registry.limits
     }
 
     pub(crate) const fn link(&self) -> &Arc<Link> {
@@ -171,14 +198,22 @@ impl Membership {
     }
 
     /// Takes up a client that has said HELLO, in the place of an older connection with the same nonce. A nonce of
-    /// zeros names nobody. Returns whether there is a place.
-    pub(crate) fn join(&mut self, nonce: [u8; 16]) -> bool {
+    /// zeros names nobody.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(crate) fn join(&mut self, nonce: [u8; 16]) -> Result<(), NoPlace> {
+        let Limits { max_clients, max_per_address, .. } = self.registry.limits;
         let mut state = self.registry.lock();
         let older = state.nonces.get(&nonce).copied();
+        if state.joined_from(self.from, older) >= max_per_address {
+            return Err(NoPlace::TooManyFromThere);
+        }
         let older = older.and_then(|older| state.unseat(older));
-        let has_joined = state.seat(self.id, self.registry.limits.max_clients);
+        let has_joined = state.seat(self.id, max_clients);
         if has_joined {
             state.waiting.remove(&self.id);
+            state.joined.insert(self.id, self.from);
             if nonce != [0; 16] {
                 state.nonces.insert(nonce, self.id);
                 self.nonce = Some(nonce);
@@ -188,7 +223,7 @@ impl Membership {
         if let Some(older) = older {
             older.dismiss(Dismissal::Superseded);
         }
-        has_joined
+        if has_joined { Ok(()) } else { Err(NoPlace::Full) }
     }
 }
 
@@ -198,6 +233,7 @@ impl Drop for Membership {
         state.members.remove(&self.id);
         state.waiting.remove(&self.id);
         state.seated.remove(&self.id);
+        state.joined.remove(&self.id);
         if let Some(nonce) = self.nonce
             && state.nonces.get(&nonce) == Some(&self.id)
         {
@@ -213,12 +249,14 @@ impl Drop for Membership {
 mod tests {
     use super::*;
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, TcpListener};
     use std::thread;
 
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
     fn registry(max_clients: usize, max_waiting: usize) -> Arc<Registry> {
-        let limits = Limits { max_clients, max_waiting, max_members: max_clients + 2 * max_waiting };
-        Arc::new(Registry::new(limits))
+        let max_members = max_clients + 2 * max_waiting;
+        Arc::new(Registry::new(Limits { max_clients, max_per_address: usize::MAX, max_waiting, max_members }))
     }
 
     /// A connection's two ends: the server's, the client's.
@@ -229,17 +267,21 @@ mod tests {
     }
 
     fn admit(registry: &Arc<Registry>) -> Membership {
-        registry.admit(connection().0).expect("room")
+        admit_from(registry, "192.0.2.1")
+    }
+
+    fn admit_from(registry: &Arc<Registry>, address: &str) -> Membership {
+        registry.admit(connection().0, address.parse().unwrap()).expect("room")
     }
 
     #[test]
     fn limits_follow_what_the_system_can_hold() {
-        let clients = |capacity, wanted| Limits::new(capacity, NonZeroUsize::new(wanted)).max_clients;
+        let clients = |capacity, wanted| Limits::new(capacity, NonZeroUsize::new(wanted), None).max_clients;
         assert_eq!(clients(15_382, 0), 15_126);
         assert_eq!(clients(15_382, 100), 100);
         assert_eq!(clients(15_382, 1_000_000), 15_126);
         assert_eq!(clients(1, 0), 1);
-        let limits = Limits::new(100, None);
+        let limits = Limits::new(100, None, None);
         assert_eq!((limits.max_clients, limits.max_waiting, limits.max_members), (75, 25, 100));
     }
 
@@ -257,22 +299,50 @@ mod tests {
     fn a_client_takes_the_place_of_its_own_older_connection_even_in_a_full_house() {
         let registry = registry(1, 4);
         let (mut old, mut new, mut other) = (admit(&registry), admit(&registry), admit(&registry));
-        assert!(old.join([7; 16]));
-        assert!(!other.join([8; 16]));
-        assert!(new.join([7; 16]));
+        assert!(old.join([7; 16]).is_ok());
+        assert_eq!(other.join([8; 16]), Err(NoPlace::Full));
+        assert!(new.join([7; 16]).is_ok());
         assert_eq!(old.link().dismissal(), Some(Dismissal::Superseded));
         assert_eq!(new.link().dismissal(), None);
         drop(old);
         let mut third = admit(&registry);
-        assert!(third.join([7; 16]), "the nonce still belongs to the new connection");
+        assert!(third.join([7; 16]).is_ok(), "the nonce still belongs to the new connection");
         assert_eq!(new.link().dismissal(), Some(Dismissal::Superseded));
+    }
+
+    #[test]
+    fn clients_of_one_address_take_no_place_from_those_of_another() {
+        let limits = Limits { max_clients: 9, max_per_address: 2, max_waiting: 9, max_members: 9 };
+        let registry = Arc::new(Registry::new(limits));
+        let join = |address, nonce| {
+            let mut member = admit_from(&registry, address);
+            member.join([nonce; 16]).map(|()| member)
+        };
+        let (_first, second) = (join("10.0.0.1", 1).unwrap(), join("10.0.0.1", 2).unwrap());
+        // By way of a socket for IPv6 it is the same address.
+        assert_eq!(join("::ffff:10.0.0.1", 3).unwrap_err(), NoPlace::TooManyFromThere);
+        let _others = ["10.0.0.2", "2001:db8::1", "2001:db8::2"].map(|other| join(other, 0).unwrap());
+
+        // Whoever comes back is no third, not even while what is left of it has not gone.
+        let again = join("10.0.0.1", 2).unwrap();
+        assert_eq!(second.link().dismissal(), Some(Dismissal::Superseded));
+        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere);
+        drop(second);
+        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere);
+        drop(again);
+        let fourth = join("10.0.0.1", 4).unwrap();
+
+        // One that is refused takes nobody's place, not even its own elsewhere.
+        let elsewhere = join("10.0.0.2", 5).unwrap();
+        assert_eq!(join("10.0.0.1", 5).unwrap_err(), NoPlace::TooManyFromThere);
+        assert_eq!((elsewhere.link().dismissal(), fourth.link().dismissal()), (None, None));
     }
 
     #[test]
     fn a_nonce_of_zeros_names_nobody() {
         let registry = registry(2, 4);
         let (mut first, mut second) = (admit(&registry), admit(&registry));
-        assert!(first.join([0; 16]) && second.join([0; 16]));
+        assert!(first.join([0; 16]).is_ok() && second.join([0; 16]).is_ok());
         assert_eq!(first.link().dismissal(), None);
     }
 
@@ -280,7 +350,7 @@ mod tests {
     fn the_oldest_that_says_nothing_makes_room() {
         let registry = registry(8, 2);
         let mut joined = admit(&registry);
-        assert!(joined.join([1; 16]));
+        assert!(joined.join([1; 16]).is_ok());
         let (oldest, newer) = (admit(&registry), admit(&registry));
         let newest = admit(&registry);
         assert_eq!(oldest.link().dismissal(), Some(Dismissal::Crowded));
@@ -293,22 +363,22 @@ mod tests {
     fn connections_that_are_slow_to_go_count() {
         let registry = registry(1, 1);
         let members = [admit(&registry), admit(&registry), admit(&registry)];
-        assert!(registry.admit(connection().0).is_err());
+        assert!(registry.admit(connection().0, HERE).is_err());
         drop(members);
-        assert!(registry.admit(connection().0).is_ok());
+        assert!(registry.admit(connection().0, HERE).is_ok());
     }
 
     #[test]
     fn a_dismissal_wakes_a_reader() {
         let registry = registry(1, 1);
         let (stream, _client) = connection();
-        let member = registry.admit(stream).expect("room");
+        let member = registry.admit(stream, HERE).expect("room");
         let link = Arc::clone(member.link());
         let reader = thread::spawn(move || link.stream().read(&mut [0; 8]).unwrap());
         registry.dismiss_all();
         assert_eq!(reader.join().unwrap(), 0);
         assert_eq!(member.link().dismissal(), Some(Dismissal::Restarting));
-        assert!(registry.admit(connection().0).is_err(), "the server shuts down");
+        assert!(registry.admit(connection().0, HERE).is_err(), "the server shuts down");
         assert!(!registry.wait_until_empty(Duration::ZERO));
         drop(member);
         assert!(registry.wait_until_empty(Duration::ZERO));

@@ -28,6 +28,8 @@ pub struct Config {
     pub listen: Option<SocketAddr>,
     /// Clients to take at once; `None` for as many as the system allows.
     pub max_clients: Option<NonZeroUsize>,
+    /// Clients to take at once from one address; `None` for as many as there is room for.
+    pub max_per_address: Option<NonZeroUsize>,
     /// What clients call the server; cut to 64 bytes.
     pub name: String,
 }
@@ -58,7 +60,7 @@ impl Server {
     /// # Errors
     /// [`StartError`], if it cannot listen.
     pub fn start(library: Arc<Library>, config: Config) -> Result<Self, StartError> {
-        let limits = Limits::new(capacity::of_process(), config.max_clients);
+        let limits = Limits::new(capacity::of_process(), config.max_clients, config.max_per_address);
         let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
         let registry = Arc::new(Registry::new(limits));

@@ -1,10 +1,10 @@
 //! A peer that speaks bytes, however wrong: what hostile clients and lying servers are made of.
 
 use crate::wait;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long a send may wait for the other end to read before a test fails.
@@ -44,6 +44,20 @@ impl RawConnection {
     /// When nobody listens there or the connection is refused.
     pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
         TcpStream::connect(address).and_then(Self::of)
+    }
+
+    /// Connects to `address` from one of this machine's addresses that is not the usual one.
+    ///
+    /// # Panics
+    /// When nobody listens there, or `from` is no address of this machine.
+    #[track_caller]
+    pub fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        let connected = socket.bind(&SocketAddr::new(from, 0).into()).and_then(|()| socket.connect(&address.into()));
+        match connected.and_then(|()| Self::of(socket.into())) {
+            Ok(connection) => connection,
+            Err(e) => panic!("connecting from {from} to {address}: {e}"),
+        }
     }
 
     fn of(stream: TcpStream) -> io::Result<Self> {

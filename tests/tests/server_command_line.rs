@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use trill_proto::error::Refusal;
+use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::MAX_CREDIT_BYTES;
 use trill_proto::message::{
     EndReason, GoodbyeReason, Hello, Kind, Message, PREAMBLE, Play, REFUSAL_MAGIC, Start, Welcome, refusal,
@@ -35,8 +35,16 @@ const LONG: corpus::Song = corpus::CBR_128.milliseconds(5_000);
 fn help_names_every_option_and_version_the_version() {
     for flag in ["--help", "-h"] {
         let output = ServerProcess::run([flag]).expect_code(0);
-        for option in ["--listen", "--max-clients", "--name", "--follow-symlinks", "--verbose", "--quiet", "--version"]
-        {
+        for option in [
+            "--listen",
+            "--max-clients",
+            "--max-per-address",
+            "--name",
+            "--follow-symlinks",
+            "--verbose",
+            "--quiet",
+            "--version",
+        ] {
             assert!(output.stdout.contains(option), "{option}: {output}");
         }
         assert_eq!(output.stderr, "");
@@ -69,6 +77,7 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
     check(&["--listen", "127.0.0.1:70000"], "127.0.0.1:70000");
     check(&["--max-clients", "0"], "from 1 on");
     check(&["--max-clients", "many"], "many");
+    check(&["--max-per-address", "0"], "from 1 on");
     check(&["--name", &"x".repeat(65)], "64 bytes");
     check(&["--quiet", "--verbose"], "contradict");
     check(&["--name", "a", "--name", "b"], "twice");
@@ -218,6 +227,45 @@ fn a_full_server_is_busy_and_takes_the_next_when_somebody_has_left() {
     });
     drop(welcomed);
     again.leave();
+}
+
+#[test]
+fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
+    let music = MusicDir::new();
+    music.add("1.mp3", &LONG);
+    // IPv4 clients of a server for both kinds of addresses come as IPv6 mapped ones.
+    let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let mut command = ServerProcess::command();
+    command.args(["--listen", if has_ipv6 { "[::]:0" } else { "0.0.0.0:0" }, "--max-per-address", "2"]);
+    command.arg(music.path());
+    let mut server = ServerProcess::launch(command);
+    let at = |ip: &str| SocketAddr::new(ip.parse().expect("an address"), server.address().port());
+    let nonce = [7; 16];
+    let (mut first, second) = (Session::open_as(at("127.0.0.1"), nonce), Session::open(at("127.0.0.1")));
+
+    let (mut third, preamble) = answer(at("127.0.0.1"));
+    assert_eq!(preamble, PREAMBLE);
+    let refused = third.receive_frame(DEADLINE);
+    let Message::Error(error) = refused.message() else { panic!("{refused:?}") };
+    assert_eq!((error.id, error.code), (0, ErrorCode::TOO_MANY_CLIENTS));
+    assert_eq!(error.text, "at most 2 clients from one address");
+    assert_eq!(third.receive_to_end(DEADLINE), (Vec::new(), Ending::EndOfStream));
+    let client = Client::of(at("127.0.0.1")).arg("list").run(DEADLINE).expect_code(1);
+    assert!(client.stderr.contains("at most 2 clients from one address"), "{client}");
+    let elsewhere = "127.0.0.2".parse().expect("an address");
+    let answer = RawConnection::connect_from(elsewhere, at("127.0.0.1")).greet(Hello::default(), DEADLINE);
+    assert_eq!(answer.kind(), Some(Kind::Welcome));
+    if has_ipv6 {
+        Session::open(at("::1")).leave();
+    }
+
+    // Whoever comes back for its own place is no third.
+    let mut again = Session::open_as(at("127.0.0.1"), nonce);
+    assert_eq!(first.until_closed(), (Some(GoodbyeReason::Superseded), Ending::EndOfStream));
+    assert_eq!(again.list().len(), 1);
+    second.leave();
+    Session::open(at("127.0.0.1")).leave();
+    server.process().wait_for_line(DEADLINE, "was turned away: at most 2 clients from one address");
 }
 
 #[test]

@@ -129,7 +129,9 @@ impl CloseReason {
             Self::Lost(_) | Self::Ended => true,
             Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
             Self::Session(error) => matches!(error, SessionError::Silent | SessionError::Refused(error::Refusal::Busy)),
-            Self::Peer(refusal) => matches!(refusal.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT),
+            Self::Peer(refusal) => {
+                matches!(refusal.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
+            }
             Self::Done => false,
         }
     }

@@ -39,7 +39,7 @@ use pace::{Allowance, Pace};
 /// What the client wants. Borrows from the machine or from the input, so act on it before the next call.
 #[derive(Debug, PartialEq)]
 pub enum Event<'a> {
-    /// Answer with [`welcome`](Server::welcome), or [`goodbye`](Server::goodbye).
+    /// Answer with [`welcome`](Server::welcome), [`reject`](Server::reject) or [`goodbye`](Server::goodbye).
     Hello(Hello<'a>),
     /// Answer with [`song`](Server::song)s, at most [`MAX_LIST_PAGE_BYTES`](crate::limits::MAX_LIST_PAGE_BYTES) of
     /// frames, and one [`list_end`](Server::list_end).
@@ -343,6 +343,13 @@ impl Server {
     /// Sends a PING, so that a client that waits for a slow answer sees that the server is there.
     pub fn keep_alive(&mut self, now: Instant) {
         self.liveness.ask(now);
+    }
+
+    /// Ends the session with an ERROR that says why. Transmit once more, then close the connection.
+    pub fn reject(&mut self, code: ErrorCode, text: &str) {
+        // There is room right after HELLO; later a full outbox goes out without it, and closing says the same.
+        let _ = self.outbox.push(&Error { id: 0, code, text });
+        self.phase = Phase::Closed;
     }
 
     /// Ends the session. Transmit once more, then close the connection.

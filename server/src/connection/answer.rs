@@ -14,6 +14,7 @@ use super::cue::{Cue, CueError};
 use super::departure::Departure;
 use super::request::Request;
 use crate::library::{Library, Listing};
+use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
 const LIST_CHUNK: u32 = 32;
@@ -43,9 +44,10 @@ impl Connection {
     }
 
     fn welcome(&mut self, nonce: [u8; 16], name: &str) -> Result<(), Departure> {
-        if !self.membership.join(nonce) {
-            return Err(Departure::Full);
-        }
+        self.membership.join(nonce).map_err(|no_place| match no_place {
+            NoPlace::Full => Departure::Full,
+            NoPlace::TooManyFromThere => Departure::TooMany(self.membership.limits().max_per_address),
+        })?;
         if !name.is_empty() {
             self.client = format!("{name} ({})", self.client);
         }

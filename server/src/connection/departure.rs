@@ -23,6 +23,8 @@ pub(super) enum Departure {
     Dismissed(Dismissal),
     /// All places are taken: the client is refused.
     Full,
+    /// So many clients come from its address already, and no more may: the client is told so.
+    TooMany(usize),
     /// The connection is lost, or the client takes nothing of what it is sent.
     Lost(io::Error),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Departure {
             Self::Fault(fault) => fault.fmt(f),
             Self::Dismissed(why) => why.fmt(f),
             Self::Full => f.write_str("all places are taken"),
+            Self::TooMany(at_most) => write!(f, "at most {at_most} clients from one address"),
             Self::Lost(error) => match error.kind() {
                 io::ErrorKind::TimedOut => f.write_str("it takes no more data"),
                 // What a client that is killed looks like if something was on its way to it.
