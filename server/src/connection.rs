@@ -19,6 +19,8 @@ mod departure;
 mod playing;
 mod request;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

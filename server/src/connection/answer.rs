@@ -65,7 +65,7 @@ impl Connection {
         self.wait_for_library()?;
         log::debug!("{} lists songs from {} on", self.client, list.first);
         if list.first.0 <= 1 {
-            self.shared.library.refresh();
+            self.refresh_library()?;
         }
         let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
         let end = loop {
@@ -148,6 +148,14 @@ impl Connection {
     /// Waits for the library's first look at its directory.
     fn wait_for_library(&mut self) -> Result<(), Departure> {
         self.wait_in_company(|library, patience| library.wait_until_walked_for(patience).then_some(()))
+    }
+
+    /// Lets the library see what has changed in its directory, however long that takes.
+    fn refresh_library(&mut self) -> Result<(), Departure> {
+        let look = self.shared.library.begin_look();
+        self.wait_in_company(|library, patience| library.wait_until_looked_for(look, patience).then_some(()))?;
+        self.shared.library.wait_for_tags();
+        Ok(())
     }
 
     /// Waits until `done` is, which itself waits for as long as it is told at most, and lets the client see meanwhile

@@ -10,8 +10,8 @@
 //!               opening ── song                   one open file for all who play it
 //! ```
 //!
-//! The first look at the directory runs in a thread of its own; every later one, which finds what was added, changed and
-//! removed, in the thread of whoever asks for a list. Nothing polls. Tags and durations are read by a few threads that
+//! The first look at the directory begins at once; every later one, which finds what was added, changed and removed, when
+//! somebody asks for a list. Each runs on a thread of its own, since a disk may be slow. Nothing polls. Tags and durations are read by a few threads that
 //! exist only while there is something to read; a song that somebody wants before its frames were counted is counted on
 //! a thread of its own.
 //!
@@ -40,7 +40,6 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 use trill_proto::ids::SongId;
@@ -58,6 +57,7 @@ pub use opening::Opening;
 pub use origin::BuiltIn;
 pub use seek::Location;
 pub use song::OpenSong;
+pub use walk::Look;
 
 /// How long a list waits for tags and durations that are just being read. Mostly that is all of them: those of a small
 /// library, or of the file that was just added. A large library is listed as far as it is known.
@@ -118,6 +118,10 @@ impl Library {
             Source::Directory(path) => Origin::open_directory(&path, options.follow_symlinks)?,
             Source::BuiltIn(songs) => Origin::BuiltIn(songs),
         };
+        Self::begin(origin)
+    }
+
+    fn begin(origin: Origin) -> Result<Arc<Self>, OpenError> {
         let library = Arc::new_cyclic(|this| Self {
             origin,
             state: Mutex::default(),
@@ -125,9 +129,15 @@ impl Library {
             openings: Openings::default(),
             this: this.clone(),
         });
-        let walker = library.clone();
-        thread::Builder::new().name("library".into()).spawn(move || walker.walk()).map_err(OpenError::NoThread)?;
+        library.state().walks.want();
+        library.spawn_walk().map_err(OpenError::NoThread)?;
         Ok(library)
+    }
+
+    /// One whose disk sleeps while somebody else has the lock.
+    #[cfg(test)]
+    pub(crate) fn asleep(lock: Arc<Mutex<()>>) -> Arc<Self> {
+        Self::begin(Origin::Asleep(lock)).expect("a thread")
     }
 
     /// Waits for the first look at the directory, and says how many songs it found. Blocks for about 10 µs per file.
@@ -144,11 +154,16 @@ impl Library {
         !state.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Sees what was added, changed or removed before this call: for the first page of a list.
-    /// [`Self::open_song`] sees by itself whether its song has changed. Blocks for about 2 µs per file, and up to
-    /// 100 ms for tags and durations that are just being read.
+    /// Sees what was added, changed or removed before this call. Blocks for as long as [`Self::begin_look`] says, and for
+    /// [`Self::wait_for_tags`].
     pub fn refresh(&self) {
-        self.walk();
+        let look = self.begin_look();
+        while !self.wait_until_looked_for(look, Duration::MAX) {}
+        self.wait_for_tags();
+    }
+
+    /// Waits for tags and durations that are just being read. Blocks for up to 100 ms.
+    pub fn wait_for_tags(&self) {
         self.wait_until_read_for(LIST_PATIENCE);
     }
 

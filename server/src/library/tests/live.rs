@@ -173,16 +173,19 @@ fn what_is_skipped_is_said_once() {
 #[test]
 fn all_who_ask_during_a_look_share_the_next() {
     let mut walks = crate::library::walk::Walks::default();
-    let first = walks.ticket();
-    walks.begin();
-    let during = [walks.ticket(), walks.ticket()];
-    walks.end();
+    let (first, must_begin) = walks.want();
+    assert!(must_begin);
+    let during = [walks.want(), walks.want()];
+    assert!(walks.end(), "whoever looks goes on");
     assert!(walks.is_served(first));
-    assert!(during.iter().all(|&ticket| !walks.is_served(ticket)), "that look may have missed what they want to see");
-    walks.begin();
-    walks.end();
-    assert!(during.iter().all(|&ticket| walks.is_served(ticket)));
-    assert!(!walks.is_served(walks.ticket()));
+    for (look, must_begin) in during {
+        assert!(!must_begin, "somebody looks already");
+        assert!(!walks.is_served(look), "that look may have missed what they want to see");
+    }
+    assert!(!walks.end(), "nobody wants to see more");
+    assert!(during.iter().all(|(look, _)| walks.is_served(*look)));
+    let (later, must_begin) = walks.want();
+    assert!(must_begin && !walks.is_served(later));
 }
 
 #[test]

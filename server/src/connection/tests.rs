@@ -1,0 +1,64 @@
+//! What cannot be brought about from outside: disks that sleep.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+
+use super::*;
+use crate::library::Library;
+use crate::{Config, Server};
+use trill_proto::ids::{RequestId, SongId};
+use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
+use trill_proto::message::{Encode, Header, Hello, Kind, List, PREAMBLE};
+
+/// Longer than anything takes that a test waits for.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A client that has said HELLO.
+struct Client(TcpStream);
+
+impl Client {
+    fn join(server: &Server) -> Self {
+        let mut client = Self(TcpStream::connect(server.address()).unwrap());
+        client.0.set_read_timeout(Some(DEADLINE)).unwrap();
+        client.0.write_all(&PREAMBLE).unwrap();
+        client.say(&Hello::default());
+        client.0.read_exact(&mut [0; PREAMBLE_BYTES]).unwrap();
+        assert_eq!(client.next(), Kind::Welcome);
+        client
+    }
+
+    fn say(&mut self, message: &impl Encode) {
+        let mut bytes = [0; 128];
+        let length = message.encode(&mut bytes).unwrap();
+        self.0.write_all(&bytes[..length]).unwrap();
+    }
+
+    /// Takes one frame.
+    fn next(&mut self) -> Kind {
+        let mut header = [0; HEADER_BYTES];
+        self.0.read_exact(&mut header).unwrap();
+        let header = Header::decode(header);
+        self.0.read_exact(&mut vec![0; usize::from(header.length)]).unwrap();
+        Kind::from_byte(header.kind).unwrap()
+    }
+}
+
+#[test]
+fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() {
+    let lock = Arc::new(Mutex::new(()));
+    let library = Library::asleep(Arc::clone(&lock));
+    library.wait_until_walked();
+    let config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
+    let server = Server::start(library, config).unwrap();
+    let (mut client, mut other) = (Client::join(&server), Client::join(&server));
+
+    let asleep = lock.lock().unwrap();
+    client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
+    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    // Who asks for another page than the first does not wait for the disk.
+    other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
+    assert_eq!(other.next(), Kind::ListEnd);
+    drop(asleep);
+    assert_eq!(std::iter::repeat_with(|| client.next()).find(|kind| *kind != Kind::Ping), Some(Kind::ListEnd));
+}
