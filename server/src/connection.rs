@@ -162,6 +162,9 @@ impl Connection {
     /// A client that sends more commands than it should is held back by TCP, and what it has asked for goes on.
     fn pause_input(&mut self) -> Result<(), Departure> {
         let Some(pause) = self.machine.input_pause(self.shared.clock.now()) else { return Ok(()) };
+        if self.socket.is_deserted() {
+            return Err(Departure::Closed); // its place is not kept until all that it left behind has been read
+        }
         if self.machine.has_data() {
             return self.send_data();
         }

@@ -18,6 +18,10 @@ use crate::server::Shared;
 /// Connections that may wait in the kernel to be accepted: a whole house that reconnects at once.
 const BACKLOG: i32 = 1_024;
 
+/// Bytes that a client may have sent and the server not read: thousands of commands. What the kernel would take without
+/// this grows with how fast a client was read before, up to megabytes of each.
+const MAX_UNREAD_BYTES: usize = 64 * 1_024;
+
 /// Stack of a connection's thread. Only what is touched costs memory: 16 KiB for a listener, 84 KiB at most where a debug
 /// build reads tags. An overflow would end the whole process, so there is plenty.
 const STACK_BYTES: usize = 512 * 1_024;
@@ -56,6 +60,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Start again while connections of the last run linger. On Windows it would mean to take the port from others.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    // Connections inherit it.
+    socket.set_recv_buffer_size(MAX_UNREAD_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::io::Read;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,9 +11,10 @@ use std::time::{Duration, Instant};
 use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{MAX_CREDIT_BYTES, PREAMBLE_BYTES};
+use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, PREAMBLE, Ping, Play, Start, Stop, Welcome,
+    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, PREAMBLE, Ping, Play, Start, Stop,
+    Welcome,
 };
 
 /// What the server says before it closes the connection.
@@ -165,6 +167,27 @@ fn a_flood_of_commands_is_taken_slowly_and_answered_to_the_last() {
         assert!(begun.elapsed() > Duration::from_secs(1), "{:?} for {FLOOD} commands", begun.elapsed());
         assert_eq!(heard, 1 << 20, "what the client has asked for comes meanwhile");
     });
+}
+
+#[test]
+fn what_a_flooder_leaves_behind_is_not_read() {
+    // Together less than the server's kernel takes at once.
+    const TAKEN_AT_ONCE: usize = 4_000;
+    const HELD_BACK: usize = 2_500;
+    let music = Music::new(&[&mp3(3, 1)]);
+    let server = serve(music.path());
+    let mut raw = Raw::join(server.address());
+    let info = |number| encoded(&Info { request: RequestId(number), song: SongId(7) });
+    let stops = encoded(&Stop { stream: StreamId(0) }).repeat(TAKEN_AT_ONCE);
+    raw.send(&[stops, (1..=HELD_BACK as u32).flat_map(info).collect()].concat());
+    raw.stream().shutdown(Shutdown::Write).expect("a connection");
+    let answer = raw.frame();
+    assert_eq!(answer.kind, Kind::Error);
+    // The end is a reset, since what was sent was not all read.
+    let mut answers = Vec::new();
+    let _ = raw.stream().read_to_end(&mut answers);
+    let answered = 1 + answers.len() / (HEADER_BYTES + answer.payload.len());
+    assert!(answered < HELD_BACK, "all {answered} were answered");
 }
 
 #[test]

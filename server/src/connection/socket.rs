@@ -82,6 +82,21 @@ impl Socket {
     pub(super) fn is_at_end(&self) -> bool {
         matches!(peek(self.link.stream()), Ok(Peeked::End) | Err(_))
     }
+
+    /// Whether the client has closed its side, whatever is left to read. Systems other than Linux do not tell before all
+    /// of that is read.
+    pub(super) fn is_deserted(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::event::{PollFd, PollFlags, Timespec, poll};
+            let mut ends = [PollFd::new(self.link.stream(), PollFlags::RDHUP)];
+            poll(&mut ends, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            self.is_at_end()
+        }
+    }
 }
 
 /// A thread that reads learns from the end of input that it is to end; where that is not certain, it looks up.
