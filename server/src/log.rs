@@ -5,6 +5,7 @@
 //! writing works again.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -20,9 +21,6 @@ const QUEUE_LINES: usize = 1_024;
 /// How long the end of the program waits for the last lines.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
 
-/// Lines that were dropped because the queue was full.
-static DROPPED: AtomicU64 = AtomicU64::new(0);
-
 /// Sends the `log` macros' lines of at most `level` to stderr, and panics too.
 ///
 /// Does nothing if a logger was installed before.
@@ -30,9 +28,9 @@ static DROPPED: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// If the writing thread cannot be started.
 pub fn init(level: LevelFilter) -> io::Result<()> {
-    let (queue, lines) = sync_channel(QUEUE_LINES);
-    thread::Builder::new().name("log".into()).spawn(move || write_all(&lines, &mut io::stderr()))?;
-    if log::set_boxed_logger(Box::new(Logger { queue })).is_ok() {
+    let (logger, lines) = Logger::new(QUEUE_LINES);
+    thread::Builder::new().name("log".into()).spawn(move || lines.write_all(&mut io::stderr()))?;
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
         std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
     }
@@ -54,6 +52,16 @@ enum Entry {
 
 struct Logger {
     queue: SyncSender<Entry>,
+    /// Lines for which there was no room in the queue.
+    dropped: Arc<AtomicU64>,
+}
+
+impl Logger {
+    fn new(queue_lines: usize) -> (Self, Lines) {
+        let (queue, entries) = sync_channel(queue_lines);
+        let dropped = Arc::new(AtomicU64::new(0));
+        (Self { queue, dropped: Arc::clone(&dropped) }, Lines { entries, dropped })
+    }
 }
 
 impl Log for Logger {
@@ -66,7 +74,7 @@ impl Log for Logger {
         if self.enabled(record.metadata()) {
             let (time, level, message) = (Timestamp::now(), record.level(), record.args().to_string());
             if self.queue.try_send(Entry::Line { time, level, message }).is_err() {
-                DROPPED.fetch_add(1, Ordering::Relaxed);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -102,20 +110,30 @@ fn printable(text: &str) -> String {
     text.chars().filter_map(shown).collect()
 }
 
-fn write_all(lines: &Receiver<Entry>, out: &mut impl Write) {
-    let zone = TimeZone::system();
-    for entry in lines {
-        match entry {
-            Entry::Line { time, level, message } => {
-                let line = line(&time.to_zoned(zone.clone()), level, &message);
-                // Where stderr is gone there is nobody to tell.
-                let _ = out.write_all(line.as_bytes());
+/// The other end of a [`Logger`]'s queue.
+struct Lines {
+    entries: Receiver<Entry>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Lines {
+    /// Writes every line until the logger is gone.
+    fn write_all(self, out: &mut impl Write) {
+        let zone = TimeZone::system();
+        let mut lost = 0;
+        for entry in self.entries {
+            match entry {
+                Entry::Line { time, level, message } => {
+                    // Where stderr is gone there is nobody to tell; a disk that is full may have room again.
+                    let line = line(&time.to_zoned(zone.clone()), level, &message);
+                    lost += u64::from(out.write_all(line.as_bytes()).is_err());
+                }
+                Entry::Flush(done) => drop(done.try_send(())),
             }
-            Entry::Flush(done) => drop(done.try_send(())),
-        }
-        let dropped = DROPPED.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            let _ = out.write_all(format!("({dropped} log lines were lost)\n").as_bytes());
+            lost += self.dropped.swap(0, Ordering::Relaxed);
+            if lost > 0 && out.write_all(format!("({lost} log lines were lost)\n").as_bytes()).is_ok() {
+                lost = 0;
+            }
         }
     }
 }
@@ -139,12 +157,19 @@ mod tests {
         assert_eq!(printable("\x1b[31mred\x07 \u{9b}2J\r\n\u{202e}evil — ř夜"), "[31mred 2J evil — ř夜");
     }
 
-    /// Fails every write, as stderr does when its reader is gone.
-    struct Gone;
+    /// A disk that is full for so many writes.
+    struct Full {
+        writes: usize,
+        written: Vec<u8>,
+    }
 
-    impl Write for Gone {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.writes > 0 {
+                self.writes -= 1;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.written.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -153,37 +178,40 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_does_no_harm() {
-        let (queue, lines) = sync_channel(4);
+    fn what_a_full_disk_did_not_take_is_counted_when_there_is_room_again() {
+        let (logger, lines) = Logger::new(8);
+        for text in ["first", "second", "third"] {
+            logger.log(&Record::builder().target("trill_server").args(format_args!("{text}")).build());
+        }
         let (done, is_done) = sync_channel(1);
-        queue.send(Entry::Line { time: Timestamp::UNIX_EPOCH, level: Level::Info, message: "lost".into() }).unwrap();
-        queue.send(Entry::Flush(done)).unwrap();
-        drop(queue);
-        write_all(&lines, &mut Gone);
+        logger.queue.send(Entry::Flush(done)).unwrap();
+        drop(logger);
+        // Both times the line, and what is said about it.
+        let mut out = Full { writes: 4, written: Vec::new() };
+        lines.write_all(&mut out);
         assert_eq!(is_done.try_recv(), Ok(()));
+        let out = String::from_utf8(out.written).unwrap();
+        assert!(out.ends_with("third\n(2 log lines were lost)\n"), "{out}");
     }
 
     #[test]
     fn a_line_takes_little_stack_of_the_thread_that_logs() {
-        let (queue, lines) = sync_channel(1);
-        let log = move || {
-            Logger { queue }.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
-        };
+        let (logger, lines) = Logger::new(1);
+        let log = move || logger.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
         thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
-        assert!(matches!(lines.try_recv(), Ok(Entry::Line { message, .. }) if message == "joined"));
+        assert!(matches!(lines.entries.try_recv(), Ok(Entry::Line { message, .. }) if message == "joined"));
     }
 
     #[test]
     fn a_full_queue_is_not_waited_for() {
-        let (queue, lines) = sync_channel(1);
-        let logger = Logger { queue };
+        let (logger, lines) = Logger::new(1);
         let record = |text| Record::builder().target("trill_server").args(text).build();
         logger.log(&record(format_args!("first")));
         logger.log(&record(format_args!("second")));
         logger.flush();
         drop(logger);
         let mut out = Vec::new();
-        write_all(&lines, &mut out);
+        lines.write_all(&mut out);
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains("first") && !out.contains("second"), "{out}");
         assert!(out.ends_with("(1 log lines were lost)\n"), "{out}");
