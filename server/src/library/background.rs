@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::catalogue::Details;
-use super::file::Stamp;
+use super::file::{Stamp, is_exhaustion};
 use super::tags::Tags;
 use super::{Library, State, measure};
 
@@ -75,8 +75,10 @@ impl Library {
         }
         let mut state = self.state();
         state.background.reading -= 1;
-        if let Ok((details, stamp)) = read {
-            state.catalogue.learn(id, details, stamp, now);
+        match read {
+            Ok((details, stamp)) => state.catalogue.learn(id, details, stamp, now),
+            Err(error) if is_exhaustion(&error) => state.catalogue.put_off(id),
+            Err(_) => {}
         }
         if state.is_all_read() {
             self.progress.notify_all();

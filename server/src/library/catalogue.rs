@@ -30,8 +30,8 @@ pub(super) struct Song {
     is_present: bool,
     /// It should be read: it never was, or has changed since, or may have.
     is_due: bool,
-    /// It was read so shortly after a change that a later one might not show.
-    was_fresh: bool,
+    /// It was read so shortly after a change that a later one might not show, or could not be read for now.
+    is_uncertain: bool,
 }
 
 /// What a song's file says.
@@ -113,7 +113,7 @@ impl Catalogue {
     /// What is known about a song whose file is like `stamp` now.
     pub(super) fn details(&self, id: SongId, stamp: &Stamp) -> Option<Arc<Details>> {
         // One that was read right after a change may have changed again.
-        let is_certain = |song: &&Song| song.stamp == *stamp && !song.was_fresh;
+        let is_certain = |song: &&Song| song.stamp == *stamp && !song.is_uncertain;
         self.song(id).ok().filter(is_certain)?.details.clone()
     }
 
@@ -145,7 +145,14 @@ impl Catalogue {
         }
         song.stamp = stamp;
         song.details = Some(details);
-        song.was_fresh = stamp.is_fresh(now);
+        song.is_uncertain = stamp.is_fresh(now);
+    }
+
+    /// A song that could not be read, for no reason of its own, is to be read after the next look at the directory.
+    pub(super) fn put_off(&mut self, id: SongId) {
+        if let Some(song) = index_of(id).and_then(|index| self.songs.get_mut(index)) {
+            song.is_uncertain = true;
+        }
     }
 
     /// From now on the generation is not 0.
@@ -211,7 +218,7 @@ impl Catalogue {
             (song.is_present, song.is_due) = (true, true);
             self.present += 1;
             changes.added += 1;
-        } else if song.stamp != file.stamp || song.was_fresh {
+        } else if song.stamp != file.stamp || song.is_uncertain {
             song.is_due = true;
             if !is_same_content {
                 song.details = None;
@@ -232,7 +239,7 @@ impl Catalogue {
         let first_new = self.songs.len();
         for Found { path, stamp } in files {
             let path = path.into_boxed_path();
-            self.songs.push(Song { path, stamp, details: None, is_present: true, is_due: true, was_fresh: false });
+            self.songs.push(Song { path, stamp, details: None, is_present: true, is_due: true, is_uncertain: false });
             self.present += 1;
             changes.added += 1;
         }

@@ -101,6 +101,16 @@ pub(super) fn open_beneath(root: &Path, path: &Path) -> io::Result<(File, Metada
     regular(directory.open_with(path, &options)?.into_std())
 }
 
+/// Whether it is the system that is short of something, which says nothing about the file or the directory.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    const CODES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    // ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY.
+    #[cfg(not(unix))]
+    const CODES: [i32; 3] = [4, 8, 14];
+    error.raw_os_error().is_some_and(|code| CODES.contains(&code))
+}
+
 fn regular(file: File) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     if !metadata.is_file() {

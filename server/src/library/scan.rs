@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::file::{Stamp, is_song_name};
+use super::file::{Stamp, is_exhaustion, is_song_name};
 
 /// A song's file.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +63,8 @@ pub(super) struct Scan {
 /// Looks through `root`, a canonical path, and all directories in it.
 ///
 /// # Errors
-/// Whatever the file system reports about `root` itself; other directories that cannot be read are skipped.
+/// Whatever the file system reports about `root` itself, and about any directory if the system is short of descriptors;
+/// other directories that cannot be read are skipped.
 pub(super) fn scan(root: &Path, follow_symlinks: bool) -> io::Result<Scan> {
     let mut walk = Walk { root, follow_symlinks, scan: Scan::default(), entered_by_link: HashSet::new() };
     let top = Directory { path: PathBuf::new(), real: root.to_owned(), links: Rc::new([]) };
@@ -74,6 +75,7 @@ pub(super) fn scan(root: &Path, follow_symlinks: bool) -> io::Result<Scan> {
         let path = directory.path.clone();
         match walk.entries(Rc::new(directory)) {
             Ok(entries) => pending.extend(entries),
+            Err(error) if is_exhaustion(&error) => return Err(error),
             Err(error) => walk.skip_unreadable(path, &error),
         }
     }

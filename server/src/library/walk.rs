@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::catalogue::Changes;
+use super::file::is_exhaustion;
 use super::scan::{Reason, Scan};
 use super::{Library, State};
 
@@ -73,18 +74,17 @@ impl Library {
     }
 
     fn look(&self) {
-        match self.origin.scan() {
-            Ok(scan) => self.take_over(scan),
-            Err(error) => {
-                let was_lost = std::mem::replace(&mut self.state().walks.is_lost, true);
-                if !was_lost {
-                    log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.origin);
-                }
+        if let Err(error) = self.origin.scan().and_then(|scan| self.take_over(scan)) {
+            let was_lost = std::mem::replace(&mut self.state().walks.is_lost, true);
+            if !was_lost {
+                log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.origin);
             }
         }
     }
 
-    fn take_over(&self, scan: Scan) {
+    /// # Errors
+    /// When the system is short of something, so that it cannot be told which songs can be read.
+    fn take_over(&self, scan: Scan) -> io::Result<()> {
         let Scan { found, mut skipped } = scan;
         let known = self.state().catalogue.compare(&found);
         let mut files = Vec::with_capacity(found.len());
@@ -95,6 +95,7 @@ impl Library {
                 Ok(()) => files.push((file, known.song)),
                 // Removed this very moment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_exhaustion(&error) => return Err(error),
                 Err(error) => skipped.push((file.path, Reason::Unreadable(error.kind()))),
             }
         }
@@ -115,6 +116,7 @@ impl Library {
             log::info!("{}: {added} songs added, {removed} removed, {changed} changed", self.origin);
         }
         self.start_reading();
+        Ok(())
     }
 }
 
