@@ -11,6 +11,7 @@
 //! | [`proxy`] | a bad network between the two programs |
 //! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
 //! | [`session`] | an honest client that holds the server to every rule of the protocol |
+//! | [`listener`] | somebody who hears every byte in time, whatever happens to others |
 //! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
 //! | [`scenarios`] | what every client must do, on a laptop and on a board |
 //! | [`wait`] | waiting for something to happen, with a deadline |
@@ -31,6 +32,8 @@ pub mod board;
 pub mod client;
 #[cfg(target_os = "linux")]
 pub mod corpus;
+#[cfg(target_os = "linux")]
+pub mod listener;
 #[cfg(target_os = "linux")]
 pub mod messages;
 #[cfg(target_os = "linux")]

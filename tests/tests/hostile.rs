@@ -3,17 +3,17 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::{
     CLOSE_AFTER, HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES,
     PING_AFTER,
 };
-use trill_proto::message::{EndReason, Hello, Kind, Message, PREAMBLE, Ping, Start, refusal};
+use trill_proto::message::{Hello, Kind, Message, PREAMBLE, Ping, refusal};
 use trill_tests::corpus::tags::Tags;
 use trill_tests::corpus::{self, MusicDir};
+use trill_tests::listener::Listener;
 use trill_tests::messages::{encode, frame, frames};
 use trill_tests::proxy::{Conditions, Direction, Proxy, Shape};
 use trill_tests::raw::{Ending, RawConnection};
@@ -147,7 +147,7 @@ fn strangers_are_told_what_is_wrong_and_nobody_else_notices() {
     let half_a_hello = [PREAMBLE.as_slice(), &hello()[..20]].concat();
     let timeout = error_frame(ErrorCode::HELLO_TIMEOUT);
     thread::scope(|scope| {
-        let listener = Listener::start(scope, &host);
+        let listener = Listener::start(scope, host.address, &host.audio);
         // Those that wait for the server to lose patience wait together.
         let patient = [
             scope.spawn(|| host.check_no_hello("not a byte", b"", &refusal(Refusal::NotTrill))),
@@ -167,7 +167,7 @@ fn strangers_are_told_what_is_wrong_and_nobody_else_notices() {
             case.join().expect("each case panics for itself");
         }
         host.check_crowd();
-        listener.check();
+        listener.check("hostile");
     });
     close(server, &first);
 }
@@ -177,7 +177,7 @@ fn those_that_fall_silent_or_never_read_are_let_go() {
     let (mut server, host) = Host::start();
     let first = server.usage_at_rest();
     thread::scope(|scope| {
-        let listener = Listener::start(scope, &host);
+        let listener = Listener::start(scope, host.address, &host.audio);
         let silent = [
             scope.spawn(|| host.check_silence("half a frame", &[0x02, 0, 0, 8, 0, 0, 0, 1, 0, 0])),
             scope.spawn(|| host.check_silence("not a word", &[])),
@@ -189,7 +189,7 @@ fn those_that_fall_silent_or_never_read_are_let_go() {
         for case in silent {
             case.join().expect("each case panics for itself");
         }
-        listener.check();
+        listener.check("hostile");
     });
     close(server, &first);
 }
@@ -331,74 +331,6 @@ fn check_patience(name: &str, address: SocketAddr, bytes: &[u8], patience: Durat
     let end = connection.receive_to_end(patience + DEADLINE);
     assert_eq!(end, (said.to_vec(), Ending::EndOfStream), "{name}");
     assert!(begun.elapsed() >= patience, "{name}: after {:?}", begun.elapsed());
-}
-
-/// Plays song 1 over and over at the speed of the music, out of a buffer of two seconds.
-struct Listener<'scope> {
-    stop: Sender<()>,
-    thread: ScopedJoinHandle<'scope, Heard>,
-}
-
-/// What a listener can tell.
-#[derive(Debug, Default)]
-struct Heard {
-    bytes: usize,
-    /// The longest time from a grant to the last byte that was granted.
-    longest_wait: Duration,
-}
-
-/// What a listener's buffer holds: two seconds of 128 kbit/s.
-const BUFFER_BYTES: u32 = 32_000;
-const BUFFER_TIME: Duration = Duration::from_secs(2);
-
-/// How often it makes room in its buffer, and for how much.
-const TICK: Duration = Duration::from_millis(50);
-const TICK_BYTES: u32 = 800;
-
-impl<'scope> Listener<'scope> {
-    fn start(scope: &'scope Scope<'scope, '_>, host: &'scope Host) -> Self {
-        let (stop, stopped) = mpsc::channel();
-        let thread = scope.spawn(move || listen(host, &stopped));
-        Self { stop, thread }
-    }
-
-    /// Ends it; every byte must have come in time.
-    fn check(self) {
-        drop(self.stop);
-        let heard = self.thread.join().expect("the listener panics for itself");
-        println!(
-            "figure: hostile: an honest client heard {} bytes and waited {:?} at most",
-            heard.bytes, heard.longest_wait
-        );
-        assert!(heard.bytes > 0 && heard.longest_wait < BUFFER_TIME, "the music stopped: {heard:?}");
-    }
-}
-
-fn listen(host: &Host, stopped: &Receiver<()>) -> Heard {
-    let mut session = Session::open(host.address);
-    let mut heard = Heard::default();
-    loop {
-        let stream = session.request_play_of(1, Start::Time(0), 0, BUFFER_BYTES);
-        let mut granted = BUFFER_BYTES as usize;
-        loop {
-            let asked = Instant::now();
-            let due = granted.min(host.audio.len());
-            assert!(session.receive_audio(stream, due) == &host.audio[..due], "the bytes are not those of the file");
-            heard.longest_wait = heard.longest_wait.max(asked.elapsed());
-            if due == host.audio.len() {
-                break;
-            }
-            if stopped.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
-                heard.bytes += due;
-                session.leave();
-                return heard;
-            }
-            session.grant(stream, TICK_BYTES);
-            granted += TICK_BYTES as usize;
-        }
-        assert_eq!(session.ended(stream).end, Some(EndReason::Finished));
-        heard.bytes += host.audio.len();
-    }
 }
 
 fn hello() -> Vec<u8> {

@@ -101,7 +101,16 @@ pub const GIANT: Song = Song {
     ..CBR_128
 };
 
-/// One song of each kind, except the giant.
+/// 4 MB at 128 kbps: four minutes, the same 10 s over and over, without a LAME tag. All of the file is audio.
+pub const LONG: Song = Song {
+    kind: "long",
+    milliseconds: 10_000,
+    options: &["-b", "128", "-m", "j", "--nores", "-t"],
+    wrapping: Wrapping::Repeated(4_000_000),
+    ..CBR_128
+};
+
+/// One song of each kind, except the longest two.
 pub const ALL_KINDS: [Song; 9] =
     [CBR_128, CBR_320, VBR, VBR_WITHOUT_XING, MONO_22050, MONO_32_KBPS, MONO_8_KBPS, WITH_PICTURE, WITH_ID3V1];
 
