@@ -1,0 +1,220 @@
+//! Two thousand connections that never say HELLO, drip a byte a second or never read, and somebody who just wants to
+//! listen.
+#![cfg(target_os = "linux")]
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+use trill_proto::ids::{SongId, StreamId};
+use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES};
+use trill_proto::message::{Hello, Kind, Message, PREAMBLE, Play, Start};
+use trill_tests::client::Client;
+use trill_tests::corpus::{self, MusicDir};
+use trill_tests::listener::Listener;
+use trill_tests::messages::{encode, frame};
+use trill_tests::server::ServerProcess;
+use trill_tests::session::Session;
+
+const CROWD: usize = 2_000;
+
+/// How long the crowd stays, once all of it is there.
+const STAY: Duration = Duration::from_secs(12);
+
+/// How long somebody honest may wait for a list.
+const LIST_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Long enough for a machine on its knees; nothing waits this long if all is well.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What one of the crowd may cost the server of its own memory on average: a stack, and a DATA frame of who reads none.
+const BYTES_EACH: u64 = 32 * 1024;
+
+/// What may wait in the server's kernel for one that does not read: `MAX_UNSENT_BYTES` of the server, and the frame that
+/// was written when there was less.
+const QUEUED_BYTES: u64 = 64 * 1024 + (HEADER_BYTES + MAX_PAYLOAD_BYTES) as u64;
+
+#[test]
+fn a_crowd_that_means_no_good_disturbs_nobody() {
+    allow_many_files();
+    let music = MusicDir::new();
+    let audio = fs::read(music.add("1.mp3", &corpus::LONG)).expect("a song that was just added");
+    music.add("2.mp3", &corpus::LONG.seed(2));
+    let server = ServerProcess::start(music.path());
+    Session::open(server.address()).list_measured();
+    let first = server.usage_at_rest();
+
+    let mut client = Client::of(server.address()).arg("--output=null").spawn();
+    client.write(b"play 1\n");
+    let (mut list_time, mut peak, mut queued) = (Duration::ZERO, first, Queued::default());
+    let connections = thread::scope(|scope| {
+        let listener = Listener::start(scope, server.address(), &audio);
+        let (stop, stopped) = mpsc::channel();
+        let (report, gathered) = mpsc::channel();
+        let crowd = scope.spawn(|| Crowd::new(server.address()).stay(report, stopped));
+        gathered.recv_timeout(DEADLINE).expect("the crowd gathers");
+        let begun = Instant::now();
+        while begun.elapsed() < STAY {
+            let list = Client::of(server.address()).arg("list").run(LIST_DEADLINE).expect_code(0);
+            assert_eq!(list.stdout.lines().count(), 2, "{list}");
+            list_time = list_time.max(list.elapsed);
+            let usage = server.usage();
+            peak.resident_bytes = peak.resident_bytes.max(usage.resident_bytes);
+            peak.threads = peak.threads.max(usage.threads);
+            queued.take(server.address());
+        }
+        drop(stop);
+        listener.check("crowd");
+        crowd.join().expect("the crowd panics for itself")
+    });
+    client.write(b"status\n");
+    let underruns = client.wait_for_line(DEADLINE, "underruns ");
+    println!("figure: crowd: {CROWD} at once, {connections} connections in all, within {STAY:?}");
+    println!("figure: crowd: trill's {underruns}; its list took {list_time:?} at most (deadline {LIST_DEADLINE:?})");
+    println!(
+        "figure: crowd: the server had {} KiB before, {} KiB and {} threads at most",
+        first.resident_bytes / 1024,
+        peak.resident_bytes / 1024,
+        peak.threads
+    );
+    println!("figure: crowd: its kernel had {} KiB for one that does not read at most", queued.most / 1024);
+    assert_eq!(underruns.split_whitespace().last(), Some("0"));
+    assert!(client.stdout().lines().any(|line| line.ends_with("playing")), "{client}");
+    assert!(peak.resident_bytes <= first.resident_bytes + CROWD as u64 * BYTES_EACH, "{peak:?}, before {first:?}");
+    // The second shows that there was something to hold back.
+    assert!(queued.most <= QUEUED_BYTES && queued.most >= QUEUED_BYTES / 4, "{queued:?}");
+    client.write(b"quit\n");
+    client.wait(DEADLINE).expect_code(0);
+    server.wait_until_back_at(&first, DEADLINE);
+    server.stop().expect_code(0);
+}
+
+fn allow_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the hard limit is allowed");
+    assert!(maximum.is_none_or(|most| most > 2 * CROWD as u64), "ulimit -Hn is {maximum:?}: too few for this test");
+}
+
+// ── the crowd ──
+
+/// All who mean no good, on one thread.
+struct Crowd {
+    address: SocketAddr,
+    members: Vec<Member>,
+    /// Connections so far.
+    connections: usize,
+}
+
+struct Member {
+    habit: Habit,
+    connection: TcpStream,
+    /// What it will send, a byte a second.
+    drips: std::vec::IntoIter<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Habit {
+    /// Never says HELLO.
+    Silent,
+    /// Takes longer over its HELLO than it may.
+    DripsHello,
+    /// Says HELLO, and then asks for a list, a byte a second.
+    DripsCommands,
+    /// Asks for all there is, and reads nothing of it.
+    NeverReads,
+}
+
+const HABITS: [Habit; 4] = [Habit::Silent, Habit::DripsHello, Habit::DripsCommands, Habit::NeverReads];
+
+/// How often each of them does something.
+const PACE: Duration = Duration::from_secs(1);
+
+impl Crowd {
+    fn new(address: SocketAddr) -> Self {
+        let members: Vec<_> =
+            HABITS.into_iter().cycle().take(CROWD).map(|habit| Member::come(habit, address)).collect();
+        Self { address, members, connections: CROWD }
+    }
+
+    /// Stays until it is told to go; whoever is thrown out comes again.
+    fn stay(mut self, report: mpsc::Sender<()>, stopped: Receiver<()>) -> usize {
+        report.send(()).expect("somebody waits for it");
+        while stopped.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
+            for member in &mut self.members {
+                if member.drip().is_err() {
+                    *member = Member::come(member.habit, self.address);
+                    self.connections += 1;
+                }
+            }
+        }
+        self.connections
+    }
+}
+
+impl Member {
+    fn come(habit: Habit, address: SocketAddr) -> Self {
+        let connection = TcpStream::connect(address).expect("the server accepts connections");
+        let hello = [PREAMBLE.as_slice(), &encode(&Message::Hello(Hello::default()))].concat();
+        let (at_once, drips) = match habit {
+            Habit::Silent => (Vec::new(), Vec::new()),
+            Habit::DripsHello => (Vec::new(), hello),
+            Habit::DripsCommands => (hello, frame(Kind::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 0, 9]).repeat(9)),
+            Habit::NeverReads => {
+                socket2::SockRef::from(&connection).set_recv_buffer_size(4_096).expect("the kernel takes any size");
+                let (stream, song, start) = (StreamId(1), SongId(2), Start::Time(0));
+                let play = Play { stream, song, start, content_tag: 0, credit: MAX_CREDIT_BYTES };
+                ([hello, encode(&Message::Play(play))].concat(), Vec::new())
+            }
+        };
+        // A server that has thrown it out already does not take this.
+        let _ = (&connection).write_all(&at_once);
+        connection.set_nonblocking(true).expect("a socket");
+        Self { habit, connection, drips: drips.into_iter() }
+    }
+
+    /// Sends the next byte, if it has one.
+    ///
+    /// # Errors
+    /// When the server has closed the connection.
+    fn drip(&mut self) -> io::Result<()> {
+        if let Some(byte) = self.drips.next() {
+            self.connection.write_all(&[byte])?;
+        }
+        if matches!(self.habit, Habit::NeverReads) {
+            return Ok(());
+        }
+        match self.connection.read(&mut [0; 1_024]) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+// ── what the kernel holds ──
+
+/// Bytes in the kernel's send buffers, as `/proc/net/tcp` counts them: not sent yet, or not confirmed.
+#[derive(Debug, Default)]
+struct Queued {
+    /// For one connection.
+    most: u64,
+}
+
+impl Queued {
+    /// Looks at the server's connections.
+    fn take(&mut self, server: SocketAddr) {
+        let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+        let port = format!(":{:04X}", server.port());
+        for line in table.lines().skip(1) {
+            // sl, local address, remote address, state, tx_queue:rx_queue, … (proc(5))
+            let fields: Vec<_> = line.split_whitespace().collect();
+            if fields[1].ends_with(&port) {
+                let (sent, _) = fields[4].split_once(':').expect("two queues");
+                self.most = self.most.max(u64::from_str_radix(sent, 16).expect("a hexadecimal number"));
+            }
+        }
+    }
+}
