@@ -1,10 +1,14 @@
 //! What is called like a song and is none.
 
 use super::{DEADLINE, check_audio, titles};
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::fs::{CWD, FileType, Mode, RenameFlags, makedev, mknodat, renameat_with};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::message::{EndReason, Start};
 use trill_tests::corpus::{self, MusicDir};
@@ -210,4 +214,84 @@ fn what_was_a_song_is_looked_at_again_when_it_is_opened() {
         assert_eq!(session.info(request), Err(expected), "song {song}");
     }
     assert_eq!(titles(&session.list()), Vec::<&str>::new());
+}
+
+/// How long somebody swaps files under the server's hands.
+const SWAPPING: Duration = Duration::from_secs(3);
+
+/// Somebody who puts other things in a song's place, and back, as fast as the system can: between any two things that the
+/// server does with the path.
+#[test]
+fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
+    let (music, outside) = (MusicDir::new(), MusicDir::new());
+    let path = |name: &str| music.path().join(name);
+    music.add("1 song.mp3", &SHORT);
+    music.add("2 folder/song.mp3", &SHORT);
+    let secret = outside.add("song.mp3", &corpus::CBR_128.milliseconds(500).seed(7));
+    // What is swapped in; each takes the song's name, and the song takes its.
+    mknodat(CWD, path("fifo"), FileType::Fifo, Mode::from(0o666), 0).expect("a FIFO");
+    fs::create_dir(path("directory")).expect("a directory");
+    let upwards = Path::new("..").join(outside.path().file_name().expect("a name")).join("song.mp3");
+    for (link, target) in [
+        ("link outside", secret.as_path()),
+        ("link upwards", &upwards),
+        ("link to device", Path::new("/dev/zero")),
+        ("link to fifo", Path::new("fifo")),
+        ("link to folder outside", outside.path()),
+    ] {
+        symlink(target, path(link)).expect("a link");
+    }
+    assert!(path("link upwards").exists(), "both directories are in the same one");
+    let swaps: Vec<_> = ["fifo", "directory", "link outside", "link upwards", "link to device", "link to fifo"]
+        .map(|name| (path(name), path("1 song.mp3")))
+        .into_iter()
+        .chain([(path("link to folder outside"), path("2 folder"))])
+        .collect();
+
+    let server = ServerProcess::start(music.path());
+    let mut session = Session::open(server.address());
+    assert_eq!(session.list_measured().len(), 2);
+    let audio = layout::audio_of(&SHORT.make());
+    let (stop, stopped) = mpsc::channel::<()>();
+    let (mut sent, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        let swapping = scope.spawn(move || swap_until(&swaps, &stopped));
+        let begun = Instant::now();
+        while begun.elapsed() < SWAPPING {
+            for song in [1, 2] {
+                match session.play_out(song) {
+                    // What was open when it was swapped is the song still.
+                    Ok(played) => {
+                        assert_eq!(played.end, Some(EndReason::Finished));
+                        assert!(played.audio == audio, "song {song} is not the song: {:?}", played.started());
+                        sent += 1;
+                    }
+                    Err(ErrorCode::READ_FAILED | ErrorCode::SONG_GONE) => refused += 1,
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            // Whatever it finds in the place of the songs, it finds them again.
+            assert!(session.list().len() <= 8);
+        }
+        drop(stop);
+        println!(
+            "figure: library: {} swaps; {sent} times the song was sent, {refused} times nothing",
+            swapping.join().expect("no panic")
+        );
+    });
+    assert!(sent > 20 && refused > 20, "{sent} times sent, {refused} times refused: nothing was shown");
+}
+
+/// Exchanges the names of each pair, and again, until it is told to stop; how often.
+fn swap_until(pairs: &[(PathBuf, PathBuf)], stopped: &mpsc::Receiver<()>) -> usize {
+    let mut swaps = 0;
+    while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+        for (other, song) in pairs {
+            for _ in 0..2 {
+                renameat_with(CWD, other, CWD, song, RenameFlags::EXCHANGE).expect("both are there");
+                swaps += 1;
+            }
+        }
+    }
+    swaps
 }

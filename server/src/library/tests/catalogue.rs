@@ -45,6 +45,19 @@ fn a_file_that_was_read_right_after_a_change_is_read_again() {
 }
 
 #[test]
+fn a_file_that_could_not_be_read_for_now_is_read_at_the_next_look() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let (stamp, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
+    let mut catalogue = Catalogue::default();
+    look(&mut catalogue, stamp);
+    catalogue.put_off(SongId(1));
+    assert_eq!(catalogue.due(1), 0, "not again and again");
+    assert!(look(&mut catalogue, stamp));
+    learn(&mut catalogue, stamp, later);
+    assert!(!look(&mut catalogue, stamp));
+}
+
+#[test]
 fn a_file_that_was_touched_is_read_again() {
     let directory = directory(&[("a.mp3", b"")]);
     let (before, now) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
