@@ -85,17 +85,6 @@ impl Origin {
         }
     }
 
-    /// Whether a song can be opened.
-    ///
-    /// # Errors
-    /// Whatever the file system reports.
-    pub(super) fn check(&self, path: &Path) -> io::Result<()> {
-        match self {
-            Self::Directory { root, .. } => open_regular(&root.join(path)).map(drop),
-            _ => Ok(()),
-        }
-    }
-
     /// What a song is like now, without opening it.
     ///
     /// # Errors

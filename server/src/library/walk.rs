@@ -90,7 +90,7 @@ impl Library {
         let mut files = Vec::with_capacity(found.len());
         for (file, known) in found.into_iter().zip(known) {
             // Whether a file can be read is only to be found out by trying; one that is as it was need not be tried.
-            let readable = if known.is_unchanged { Ok(()) } else { self.origin.check(&file.path) };
+            let readable = if known.is_unchanged { Ok(()) } else { self.origin.open(&file.path).map(drop) };
             match readable {
                 Ok(()) => files.push((file, known.song)),
                 // Removed this very moment.
