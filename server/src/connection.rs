@@ -11,7 +11,7 @@
 //! ```
 //!
 //! So a command is obeyed between two DATA frames, and a connection that has nothing to do costs nothing. Of a client that
-//! sends thousands of commands no more than one in a millisecond is looked at.
+//! sends thousands of commands no more than one in a millisecond is looked at on average.
 
 mod answer;
 mod cue;
@@ -46,6 +46,10 @@ const INPUT_BYTES: usize = 512;
 
 /// How long a full server waits for the HELLO of a client that may come back for its own place.
 const HOLD_BACK: Duration = Duration::from_secs(1);
+
+/// How long nothing is read of a client that sends too many commands: as long as is worth waking up for. What it may send
+/// in that time is then taken at once.
+const FLOOD_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a client may take to hear the last words and close.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
@@ -168,7 +172,7 @@ impl Connection {
         if self.machine.has_data() {
             return self.send_data();
         }
-        thread::sleep(pause);
+        thread::sleep(pause.max(FLOOD_PAUSE));
         Ok(())
     }
 
