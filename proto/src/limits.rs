@@ -60,6 +60,20 @@ pub const MAX_STREAMS: u8 = 1;
 /// Most bytes of SONG frames, headers included, in the answer to one LIST.
 pub const MAX_LIST_PAGE_BYTES: u32 = 65_536;
 
+/// Connections without HELLO that a server keeps. Of more, the oldest is closed: it is none that connects right now.
+pub const MAX_WAITING: usize = 256;
+
+/// Commands besides CREDIT that a server takes from a client at once …
+pub const COMMAND_BURST: u32 = 4_096;
+
+/// … and from then on, one in this time: far more than anybody types, and no load.
+pub const COMMAND_TIME: Duration = Duration::from_millis(1);
+
+/// Bytes that may wait for a client in a server's socket, unsent, and as many from it, unread. A full DATA frame, so that
+/// the path never runs dry between two of them; more would only keep a GOODBYE waiting, and fill the memory of the server
+/// for clients that do not read.
+pub const MAX_QUEUED_BYTES: u32 = 65_536;
+
 /// A connection must have said HELLO this long after it was opened.
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 

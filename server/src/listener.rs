@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use trill_proto::limits::DEFAULT_PORT;
+use trill_proto::limits::{DEFAULT_PORT, MAX_QUEUED_BYTES};
 
 use crate::connection;
 use crate::porter::Porter;
@@ -17,10 +17,6 @@ use crate::server::Shared;
 
 /// Connections that may wait in the kernel to be accepted: a whole house that reconnects at once.
 const BACKLOG: i32 = 1_024;
-
-/// Bytes that a client may have sent and the server not read: thousands of commands. What the kernel would take without
-/// this grows with how fast a client was read before, up to megabytes of each.
-const MAX_UNREAD_BYTES: usize = 64 * 1_024;
 
 /// Stack of a connection's thread. Only what is touched costs memory: 16 KiB for a listener, 84 KiB at most where a debug
 /// build reads tags. An overflow would end the whole process, so there is plenty.
@@ -60,8 +56,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Start again while connections of the last run linger. On Windows it would mean to take the port from others.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    // Connections inherit it.
-    socket.set_recv_buffer_size(MAX_UNREAD_BYTES)?;
+    // Connections inherit it. Left to itself, the kernel may take megabytes for each, as it sees fit. Linux takes twice
+    // what it is told, some of it for its own use (socket(7)).
+    socket.set_recv_buffer_size(MAX_QUEUED_BYTES as usize / 2)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -19,10 +19,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::link::{Dismissal, Link};
+use trill_proto::limits::MAX_WAITING;
 
-/// Connections that have not said HELLO, at most.
-const MAX_WAITING: usize = 256;
+use crate::link::{Dismissal, Link};
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::ids::{SongId, StreamId};
-use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES};
+use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES};
 use trill_proto::message::{Hello, Kind, Message, PREAMBLE, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
 use trill_tests::messages::{encode, frame};
+use trill_tests::raw::RawConnection;
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 
@@ -33,9 +34,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// What one of the crowd may cost the server of its own memory on average: a stack, and a DATA frame of who reads none.
 const BYTES_EACH: u64 = 32 * 1024;
 
-/// What may wait in the server's kernel for one that does not read: `MAX_UNSENT_BYTES` of the server, and the frame that
-/// was written when there was less.
-const QUEUED_BYTES: u64 = 64 * 1024 + (HEADER_BYTES + MAX_PAYLOAD_BYTES) as u64;
+/// What may wait in the server's socket for one that does not read, with the frame that was written when there was less.
+const QUEUED_BYTES: u64 = MAX_QUEUED_BYTES as u64 + (HEADER_BYTES + MAX_PAYLOAD_BYTES) as u64;
 
 #[test]
 fn a_crowd_that_means_no_good_disturbs_nobody() {
@@ -80,15 +80,40 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
         peak.resident_bytes / 1024,
         peak.threads
     );
-    println!("figure: crowd: its kernel had {} KiB for one that does not read at most", queued.most / 1024);
+    println!("figure: crowd: its kernel had {} KiB for one that does not read at most", queued.unsent / 1024);
     assert_eq!(underruns.split_whitespace().last(), Some("0"));
     assert!(client.stdout().lines().any(|line| line.ends_with("playing")), "{client}");
     assert!(peak.resident_bytes <= first.resident_bytes + CROWD as u64 * BYTES_EACH, "{peak:?}, before {first:?}");
     // The second shows that there was something to hold back.
-    assert!(queued.most <= QUEUED_BYTES && queued.most >= QUEUED_BYTES / 4, "{queued:?}");
+    assert!(queued.unsent <= QUEUED_BYTES && queued.unsent >= QUEUED_BYTES / 4, "{queued:?}");
     client.write(b"quit\n");
     client.wait(DEADLINE).expect_code(0);
     server.wait_until_back_at(&first, DEADLINE);
+    server.stop().expect_code(0);
+}
+
+/// However fast its commands were read before, the server's kernel keeps so much of them and no more.
+#[test]
+fn what_a_flooder_sends_waits_on_its_own_side() {
+    let music = MusicDir::new();
+    music.add("1.mp3", &corpus::CBR_128.milliseconds(500));
+    let server = ServerProcess::start(music.path());
+    let mut flooder = RawConnection::connect(server.address());
+    assert_eq!(flooder.greet(Hello::default(), DEADLINE).kind(), Some(Kind::Welcome));
+    let (stream, song, start) = (StreamId(1), SongId(1), Start::Time(0));
+    flooder.send_message(&Message::Play(Play { stream, song, start, content_tag: 0, credit: 0 }));
+    // CREDIT for a stream that has ended is read as fast as it comes, and counts as no command.
+    let stop = frame(Kind::Stop.to_byte(), 1, &[]);
+    flooder.send(&stop);
+    flooder.send(&frame(Kind::Credit.to_byte(), 1, &[0; 4]).repeat(100_000));
+    // Far more than any socket takes: at the end each side has all that it takes.
+    let flood = stop.repeat(5_000_000);
+    let sent = flooder.send_what_fits(&flood, Duration::from_millis(300));
+    assert!(sent < flood.len(), "all {sent} bytes were taken");
+    let mut queued = Queued::default();
+    queued.take(server.address());
+    println!("figure: crowd: its kernel had {} KiB of commands from a flooder", queued.unread / 1024);
+    assert!((1..=u64::from(MAX_QUEUED_BYTES)).contains(&queued.unread), "{queued:?}");
     server.stop().expect_code(0);
 }
 
@@ -196,11 +221,13 @@ impl Member {
 
 // ── what the kernel holds ──
 
-/// Bytes in the kernel's send buffers, as `/proc/net/tcp` counts them: not sent yet, or not confirmed.
+/// Bytes in the buffers of the server's sockets, as `/proc/net/tcp` counts them.
 #[derive(Debug, Default)]
 struct Queued {
-    /// For one connection.
-    most: u64,
+    /// Not sent yet, or not confirmed, for one connection.
+    unsent: u64,
+    /// The same for what the server has not read.
+    unread: u64,
 }
 
 impl Queued {
@@ -212,8 +239,11 @@ impl Queued {
             // sl, local address, remote address, state, tx_queue:rx_queue, … (proc(5))
             let fields: Vec<_> = line.split_whitespace().collect();
             if fields[1].ends_with(&port) {
-                let (sent, _) = fields[4].split_once(':').expect("two queues");
-                self.most = self.most.max(u64::from_str_radix(sent, 16).expect("a hexadecimal number"));
+                let (sent, received) = fields[4].split_once(':').expect("two queues");
+                let number = |digits| u64::from_str_radix(digits, 16).expect("a hexadecimal number");
+                self.unsent = self.unsent.max(number(sent));
+                // Of the socket that listens these are connections that wait.
+                self.unread = self.unread.max(number(received));
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::{
     CLOSE_AFTER, HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES,
-    PING_AFTER,
+    MAX_WAITING, PING_AFTER,
 };
 use trill_proto::message::{Hello, Kind, Message, PREAMBLE, Ping, refusal};
 use trill_tests::corpus::tags::Tags;
@@ -304,7 +304,6 @@ impl Host {
 
     /// More silent connections than the server has patience with, and then somebody honest.
     fn check_crowd(&self) {
-        const MAX_WAITING: usize = 256;
         const MORE: usize = 44;
         let mut crowd: Vec<_> = (0..MAX_WAITING + MORE).map(|_| RawConnection::connect(self.address)).collect();
         Session::open(self.address).leave();

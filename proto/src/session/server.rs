@@ -431,9 +431,9 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
 
 #[cfg(test)]
 mod tests {
-    use super::pace::COMMAND_BURST;
     use super::*;
     use crate::ids::SongId;
+    use crate::limits::COMMAND_BURST;
     use crate::message::{Encode, Start, Stop};
 
     const NOW: Instant = Instant::from_micros(0);

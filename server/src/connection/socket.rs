@@ -24,11 +24,6 @@ const WRITE_SLICE: Duration = Duration::from_millis(250);
 /// Read time-outs are whole multiples of this, so that they rarely change: changing one is a system call.
 const READ_GRAIN_MS: u128 = 100;
 
-/// Bytes that may wait unsent in the kernel's buffer. More would only keep a goodbye waiting, and fill the memory of
-/// the server for clients that do not read. A full DATA frame, so that the path never runs dry between two of them.
-#[cfg(target_os = "linux")]
-const MAX_UNSENT_BYTES: u32 = 64 * 1_024;
-
 #[derive(Debug)]
 pub(super) struct Socket {
     link: Arc<Link>,
@@ -45,7 +40,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(WRITE_SLICE))?;
         #[cfg(target_os = "linux")]
-        socket2::SockRef::from(stream).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
+        socket2::SockRef::from(stream).set_tcp_notsent_lowat(trill_proto::limits::MAX_QUEUED_BYTES)?;
         Ok(Self { link, patience: Duration::ZERO })
     }
 

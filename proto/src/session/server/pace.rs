@@ -1,14 +1,8 @@
 //! How fast a client may be, and how large the frames that go to it.
 
-use crate::limits::{DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
+use crate::limits::{COMMAND_BURST, COMMAND_TIME, DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
 use crate::time::Instant;
 use core::time::Duration;
-
-/// Commands besides CREDIT that are taken at once.
-pub(super) const COMMAND_BURST: u32 = 4_096;
-
-/// From then on, one in this time: far more than anybody types, and no load.
-const COMMAND_TIME: Duration = Duration::from_millis(1);
 
 /// How many commands the client may still send: a leaky bucket.
 #[derive(Debug)]
