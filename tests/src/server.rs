@@ -148,7 +148,10 @@ impl ServerProcess {
     pub fn usage_at_rest(&self) -> Usage {
         wait::wait_for(READY_DEADLINE, "the server's threads for songs and clients to end", || {
             let names = usage::thread_names(self.process.id()).expect("a running process has threads");
-            !names.iter().any(|name| ["tags", "library", "walk"].contains(&name.as_str()) || name.starts_with("client"))
+            let is_busy = |name: &str| {
+                ["tags", "library", "walk"].contains(&name) || name.starts_with("client") || name.starts_with("song")
+            };
+            !names.iter().any(|name| is_busy(name))
         });
         self.usage()
     }

@@ -9,7 +9,7 @@ use crate::library::Library;
 use crate::{Config, Server};
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Encode, Header, Hello, Kind, List, PREAMBLE};
+use trill_proto::message::{Encode, Header, Hello, Info, Kind, List, PREAMBLE};
 
 /// Longer than anything takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -42,17 +42,25 @@ impl Client {
         self.0.read_exact(&mut vec![0; usize::from(header.length)]).unwrap();
         Kind::from_byte(header.kind).unwrap()
     }
+
+    fn next_but_ping(&mut self) -> Kind {
+        std::iter::repeat_with(|| self.next()).find(|kind| *kind != Kind::Ping).unwrap()
+    }
 }
 
-#[test]
-fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() {
+/// A server whose disk sleeps while somebody has the lock.
+fn serve() -> (Server, Arc<Mutex<()>>) {
     let lock = Arc::new(Mutex::new(()));
     let library = Library::asleep(Arc::clone(&lock));
     library.wait_until_walked();
     let config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
-    let server = Server::start(library, config).unwrap();
-    let (mut client, mut other) = (Client::join(&server), Client::join(&server));
+    (Server::start(library, config).unwrap(), lock)
+}
 
+#[test]
+fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() {
+    let (server, lock) = serve();
+    let (mut client, mut other) = (Client::join(&server), Client::join(&server));
     let asleep = lock.lock().unwrap();
     client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
     assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
@@ -60,5 +68,21 @@ fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() 
     other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
     assert_eq!(other.next(), Kind::ListEnd);
     drop(asleep);
-    assert_eq!(std::iter::repeat_with(|| client.next()).find(|kind| *kind != Kind::Ping), Some(Kind::ListEnd));
+    assert_eq!(client.next_but_ping(), Kind::Song);
+    assert_eq!(client.next_but_ping(), Kind::ListEnd);
+}
+
+#[test]
+fn while_a_disk_wakes_up_for_a_song_the_client_hears_that_the_server_is_there() {
+    let (server, lock) = serve();
+    let mut client = Client::join(&server);
+    let info = |number| Info { request: RequestId(number), song: SongId(1) };
+    client.say(&info(1));
+    assert_eq!(client.next(), Kind::Song);
+    // All about it is known by now, but it has to be opened.
+    let asleep = lock.lock().unwrap();
+    client.say(&info(2));
+    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    drop(asleep);
+    assert_eq!(client.next_but_ping(), Kind::Song);
 }

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! The first look at the directory begins at once; every later one, which finds what was added, changed and removed, when
-//! somebody asks for a list. Each runs on a thread of its own, since a disk may be slow. Nothing polls. Tags and durations are read by a few threads that
-//! exist only while there is something to read; a song that somebody wants before its frames were counted is counted on
-//! a thread of its own.
+//! somebody asks for a list. Each runs on a thread of its own, since a disk may be slow, and so does the opening of a
+//! song, which counts its frames unless that was done before. Nothing polls. Tags and durations are read by a few threads
+//! that exist only while there is something to read.
 //!
 //! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
 //! something else a moment later. `file::open_inside` keeps a song from being a way out of the directory.

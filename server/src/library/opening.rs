@@ -1,7 +1,7 @@
 //! Opening songs: each once for all who want it at the same time.
 //!
-//! A song whose frames have not been counted yet is counted on a thread of its own, so that nobody has to wait for a slow
-//! disk without a word, and nobody's slow connection holds up the others who want the song.
+//! That is done on a thread of its own, so that nobody has to wait without a word for a slow disk, or for frames that have
+//! not been counted yet, and nobody's slow connection holds up the others who want the song.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,7 +25,7 @@ use super::{Library, measure};
 /// How often counting is begun anew because the file changes under it.
 const COUNT_ATTEMPTS: usize = 3;
 
-/// Threads that count at once; who comes then counts by himself. Well within what the process keeps in reserve.
+/// Threads that open songs at once; who comes then opens his himself. Well within what the process keeps in reserve.
 const MAX_THREADS: usize = 64;
 
 /// A song that is being opened.
@@ -116,8 +116,8 @@ impl Openings {
 }
 
 impl Library {
-    /// Opens a song, or shares it with those who have it open. Blocks while its frames are counted, unless that was done
-    /// before.
+    /// Opens a song, or shares it with those who have it open. Blocks on the disk, and while its frames are counted unless
+    /// that was done before.
     ///
     /// # Errors
     /// [`SongError`].
@@ -125,7 +125,7 @@ impl Library {
         self.begin_opening(id)?.wait()
     }
 
-    /// The same, for those who have something else to do while frames are counted.
+    /// The same, for those who have something else to do meanwhile.
     ///
     /// # Errors
     /// [`SongError`], if the song is not in the library.
@@ -133,25 +133,24 @@ impl Library {
         let state = self.state();
         let song = state.catalogue.song(id)?;
         let path = song.path.clone();
-        let is_counted = song.details.as_ref().is_some_and(|details| details.index.is_some());
         drop(state);
         let (opening, is_ours) = self.openings.job(id);
-        if is_ours && (is_counted || !self.begin_counting(&opening, id, &path)) {
+        if is_ours && !self.open_elsewhere(&opening, id, &path) {
             self.finish(&opening, id, &path);
         }
         Ok(opening)
     }
 
     /// Opens the song on a thread of its own, if there may be one more.
-    fn begin_counting(&self, opening: &Opening, id: SongId, path: &Path) -> bool {
+    fn open_elsewhere(&self, opening: &Opening, id: SongId, path: &Path) -> bool {
         let Some(library) = self.this.upgrade() else { return false };
         let (opening, path) = (opening.clone(), path.to_owned());
-        let count = move || {
+        let open = move || {
             library.finish(&opening, id, &path);
             library.openings.threads.fetch_sub(1, Ordering::Relaxed);
         };
         let is_allowed = self.openings.threads.fetch_add(1, Ordering::Relaxed) < MAX_THREADS;
-        let is_begun = is_allowed && thread::Builder::new().name(format!("song {id}")).spawn(count).is_ok();
+        let is_begun = is_allowed && thread::Builder::new().name(format!("song {id}")).spawn(open).is_ok();
         if !is_begun {
             self.openings.threads.fetch_sub(1, Ordering::Relaxed);
         }

@@ -27,7 +27,7 @@ pub(super) enum Origin {
         follow_symlinks: bool,
     },
     BuiltIn(&'static [BuiltIn]),
-    /// An empty disk that sleeps while somebody else has the lock.
+    /// A disk with one empty song, that sleeps while somebody else has the lock.
     #[cfg(test)]
     Asleep(std::sync::Arc<std::sync::Mutex<()>>),
 }
@@ -60,7 +60,10 @@ impl Origin {
                 Ok(Scan { found, skipped: Vec::new() })
             }
             #[cfg(test)]
-            Self::Asleep(lock) => Ok(lock.lock().map(|_| Scan::default()).expect("no panic")),
+            Self::Asleep(_) => {
+                let (_, stamp) = self.open(Path::new(""))?;
+                Ok(Scan { found: vec![Found { path: "1.mp3".into(), stamp }], skipped: Vec::new() })
+            }
         }
     }
 
@@ -81,7 +84,10 @@ impl Origin {
                 Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
             }
             #[cfg(test)]
-            Self::Asleep(_) => Err(io::ErrorKind::NotFound.into()),
+            Self::Asleep(lock) => {
+                drop(lock.lock());
+                Ok((Content::BuiltIn(b""), Stamp::of_built_in(b"")))
+            }
         }
     }
 
