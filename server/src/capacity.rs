@@ -1,16 +1,13 @@
 //! How many connections this process can hold.
 //!
-//! Each has a thread, a file descriptor, and another for the song that it plays: songs are shared, but nobody has to play
-//! what others do. Linux gives a process `max_map_count` memory mappings, a thread takes up to four of them, and when they
-//! run out the C library *aborts the process* instead of reporting an error. So connections are refused well before.
+//! Each has a thread and a file descriptor. Linux gives a process `max_map_count` memory mappings, a thread takes up
+//! to four of them, and when they run out the C library *aborts the process* instead of reporting an error. So
+//! connections are refused well before.
 
 use std::fs;
 
-/// Descriptors that belong to no connection: songs that are being read, directories that are looked through, the log.
+/// Descriptors that are not connections: songs in use and being read, directories that are looked through, the log.
 const RESERVED_DESCRIPTORS: u64 = 128;
-
-/// A connection's socket and the song that it plays.
-const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// Mappings of one thread: its stack, the guard page, and an arena of the allocator with a guard of its own.
 const MAPS_PER_THREAD: u64 = 4;
@@ -27,7 +24,7 @@ pub(crate) fn of_process() -> usize {
 }
 
 fn bound(open_files: Option<u64>, memory_maps: Option<u64>) -> usize {
-    let by_files = open_files.map(|files| files.saturating_sub(RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION);
+    let by_files = open_files.map(|files| files.saturating_sub(RESERVED_DESCRIPTORS));
     let by_maps = memory_maps.map(|maps| (maps / MAPS_PER_THREAD).saturating_sub(RESERVED_THREADS));
     let bound = by_files.unwrap_or(UNLIMITED).min(by_maps.unwrap_or(UNLIMITED)).clamp(1, UNLIMITED);
     usize::try_from(bound).unwrap_or(usize::MAX)
@@ -56,10 +53,10 @@ mod tests {
     #[test]
     fn the_scarcer_resource_decides() {
         for (files, maps, expected) in [
-            (Some(1_024), Some(65_530), 448),
+            (Some(1_024), Some(65_530), 896),
             (Some(1_048_576), Some(65_530), 15_382),
             (None, Some(65_530), 15_382),
-            (Some(20_000), None, 9_936),
+            (Some(20_000), None, 19_872),
             (None, None, 65_536),
             (Some(u64::MAX), Some(u64::MAX), 65_536),
             (Some(64), Some(65_530), 1),

@@ -41,12 +41,7 @@ fn music() -> MusicDir {
     music
 }
 
-/// Serves `directory` after what `script` does in a shell, whose parameters are `arguments`.
-fn serve_after(script: &str, arguments: &[&Path], directory: &Path) -> ServerProcess {
-    launch(Command::new("sh"), script, arguments, directory)
-}
-
-/// The same in a mount namespace of its own.
+/// Serves `directory` after what `script` does in a shell, whose parameters are `arguments`, in a mount namespace of its own.
 fn serve_mounted(script: &str, arguments: &[&Path], directory: &Path) -> ServerProcess {
     launch(in_mount_namespace(), script, arguments, directory)
 }
@@ -296,35 +291,6 @@ fn without_threads_nobody_comes_in_and_those_who_are_in_have_what_they_want() {
         drop(exhausted);
         check_audio(&mut Session::open(server.address()), 2, &OTHER);
     });
-    server.stop().expect_code(0);
-}
-
-#[test]
-fn every_client_that_there_is_room_for_can_have_a_song_of_its_own() {
-    let music = MusicDir::new();
-    let song = music.add("000.mp3", &corpus::CBR_128.milliseconds(2_000));
-    let audio = layout::audio_of(&song);
-    for index in 1..400 {
-        fs::hard_link(&song, music.path().join(format!("{index:03}.mp3"))).expect("a link in the same directory");
-    }
-    let mut server = serve_after("ulimit -n 600", &[], music.path());
-    let room = server.process().wait_for_line(DEADLINE, "room for ");
-    let clients: u32 = room.split_whitespace().rev().nth(1).and_then(|count| count.parse().ok()).expect("a number");
-    assert!((100..400).contains(&clients), "{room}");
-    let mut sessions: Vec<_> = (1..=clients).map(|_| Session::open(server.address())).collect();
-    let streams: Vec<_> = (1..).zip(&mut sessions).map(|(id, it)| it.request_play(id, Start::Time(0))).collect();
-    for (session, stream) in sessions.iter_mut().zip(&streams) {
-        session.started(*stream).expect("room for one more song");
-    }
-    println!("figure: server faults: {clients} clients with a song each, {:?}", server.usage());
-    // With all of them open, there is enough left for a look at the directory.
-    assert_eq!(sessions[0].list().len(), 400);
-    let mut refused = RawConnection::connect(server.address());
-    refused.send(&PREAMBLE);
-    assert_eq!(refused.receive_to_end(DEADLINE).0, refusal(Refusal::Busy));
-    for (session, stream) in sessions.iter_mut().zip(streams) {
-        assert!(session.receive_all(stream).audio == audio);
-    }
     server.stop().expect_code(0);
 }
 
