@@ -219,7 +219,7 @@ fn the_board_with_a_codec_plays_every_kind_of_file_to_the_sample() {
             assert_equal(&music, &expected, songs()[number - 1].kind());
             heard += captured.frames();
         }
-        board.ask("status", "0 underruns");
+        board.ask("status", "sound   0 underruns");
     }
 }
 
@@ -268,7 +268,7 @@ fn the_board_with_a_codec_obeys_at_once_too() {
     board.ask("status", "song    6, playing at ");
     board.type_line("stop");
     board.wait_for_the_end();
-    board.ask("status", "0 underruns");
+    board.ask("status", "sound   0 underruns");
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn a_restarted_server_is_not_heard_where_the_buffer_bridges_it() {
     let _server = ServerProcess::start_at(directory.path(), address);
     board.wait_for("connected again");
     board.wait_for_the_end();
-    board.ask("status", "0 underruns");
+    board.ask("status", "sound   0 underruns");
     let expected = music(&song);
     assert_equal(&last_heard(&board, &expected), &expected, "with the server restarted in mid-song");
 }
@@ -308,7 +308,7 @@ fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
         assert!(!(3..=13).contains(&second) || buffered(&mut board) >= 40_000, "after {second} s");
     }
     board.wait_for_the_end();
-    board.ask("status", "0 underruns");
+    board.ask("status", "sound   0 underruns");
     let expected = music(&song);
     let captured = wait::wait_for_some(Duration::from_secs(60), "the end of the sound", || {
         Some(board.heard(RATE)).filter(|all| all.frames() >= before + expected.frames() + 2 * RATE as usize)
