@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,8 @@ pub(super) struct Connection {
     /// A byte wakes the thread.
     wake: UnixStream,
     open: AtomicBool,
+    accepted_at: Instant,
+    cut_at: OnceLock<Instant>,
 }
 
 /// What passed in one direction.
@@ -31,7 +33,7 @@ pub(super) struct Traffic {
     pub(super) received: u64,
     /// Bytes written to the receiver.
     pub(super) forwarded: u64,
-    /// Those bytes, if they are recorded.
+    /// The bytes received, if they are recorded: those forwarded come first.
     pub(super) recorded: Option<Vec<u8>>,
 }
 
@@ -44,6 +46,7 @@ impl Connection {
         script: &Script,
         recording: bool,
     ) -> Arc<Self> {
+        let now = Instant::now();
         let (wake, woken) = UnixStream::pair().expect("the system has free descriptors");
         let traffic = Traffic { recorded: recording.then(Vec::new), ..Traffic::default() };
         let connection = Arc::new(Self {
@@ -51,8 +54,9 @@ impl Connection {
             injected: Mutex::default(),
             wake,
             open: AtomicBool::new(true),
+            accepted_at: now,
+            cut_at: OnceLock::new(),
         });
-        let now = Instant::now();
         let link = |direction| Link::new(conditions[direction as usize], script.of(direction), now);
         let pump = Pump {
             client,
@@ -77,6 +81,14 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) const fn accepted_at(&self) -> Instant {
+        self.accepted_at
+    }
+
+    pub(super) fn cut_at(&self) -> Option<Instant> {
+        self.cut_at.get().copied()
     }
 
     pub(super) fn traffic(&self, direction: Direction) -> MutexGuard<'_, Traffic> {
@@ -164,6 +176,9 @@ impl Pump {
     }
 
     fn strike(&mut self, direction: Direction, fault: Fault) -> io::Result<()> {
+        if let Fault::HalfClose | Fault::Close | Fault::Reset = fault {
+            self.connection.cut_at.get_or_init(Instant::now);
+        }
         let link = &mut self.halves[direction as usize].link;
         match fault {
             Fault::Change(conditions) => link.change(conditions),
@@ -214,7 +229,12 @@ impl Pump {
             match sender.read(&mut buffer[..room]) {
                 Ok(0) => self.halves[direction as usize].sender = Sender::Done,
                 Ok(count) => {
-                    self.connection.traffic(direction).received += count as u64;
+                    let mut traffic = self.connection.traffic(direction);
+                    traffic.received += count as u64;
+                    if let Some(recorded) = &mut traffic.recorded {
+                        recorded.extend_from_slice(&buffer[..count]);
+                    }
+                    drop(traffic);
                     let half = &mut self.halves[direction as usize];
                     if !half.closed {
                         half.link.enter(now, &buffer[..count]);
@@ -273,9 +293,6 @@ impl Pump {
             Err(e) => return Err(e),
         };
         traffic.forwarded += written as u64;
-        if let Some(recorded) = &mut traffic.recorded {
-            recorded.extend_from_slice(&bytes[..written]);
-        }
         drop(traffic);
         self.halves[direction as usize].link.taken(now, written);
         Ok(true)

@@ -19,11 +19,44 @@
 //!   [`Fault::Freeze`].
 //! * Connecting is not delayed: the kernel accepts at once. A handshake costs no round-trip here.
 //!
+//! # What it can do to either direction
+//!
+//! | to happen | is |
+//! |---|---|
+//! | delay, rate limit, a queue of any length | [`Conditions`] |
+//! | bytes one by one, or in pieces, with pauses | [`Shape::Pieces`] |
+//! | bytes held back until many go out together | [`Shape::Coalesced`] |
+//! | a path that goes dead, for a while or for ever | [`Fault::Freeze`], [`Fault::Thaw`] |
+//! | one direction ends, the other goes on | [`Fault::HalfClose`] |
+//! | both end, in order or by a reset | [`Fault::Close`], [`Fault::Reset`] |
+//! | any of these after so many bytes | [`Script`], also at random from a seed |
+//! | nobody there; a server that has moved | [`Proxy::refuse`], [`Proxy::redirect`] |
+//!
 //! # Use
 //!
 //! Start a [`Proxy`] in front of a server, connect to its [`address`](Proxy::address), and change the weather with
-//! [`Proxy::set`] and [`Proxy::inject`] or by a [`Script`] that strikes at given bytes of every connection.
-//! Counters and recordings tell what passed.
+//! [`Proxy::set`] and [`Proxy::inject`] or by a [`Script`] that strikes at given bytes of every connection, or of one
+//! connection each. Counters and recordings tell what passed.
+//!
+//! ```
+//! use std::time::Duration;
+//! use trill_tests::proxy::{Conditions, Direction, Fault, Proxy, Script, Shape};
+//! use trill_tests::raw::{Ending, RawConnection, RawListener};
+//!
+//! const DEADLINE: Duration = Duration::from_secs(20);
+//! let server = RawListener::bind();
+//! let one_by_one = Shape::Pieces { bytes: 1, gap: Duration::ZERO };
+//! let conditions = Conditions { shape: one_by_one, ..Conditions::path(Duration::from_millis(20), 1_000_000) };
+//! let script = Script::cut(Direction::ToClient, 5, Fault::Close);
+//! let proxy = Proxy::scripted(server.address(), conditions, script);
+//!
+//! let mut client = RawConnection::connect(proxy.address());
+//! let mut accepted = server.accept(DEADLINE);
+//! accepted.send(b"hello, world");
+//! assert_eq!(client.receive_to_end(DEADLINE), (b"hello".to_vec(), Ending::EndOfStream));
+//! assert_eq!(proxy.recorded(0, Direction::ToClient), b"hello");
+//! assert_eq!(proxy.sent(0, Direction::ToClient), b"hello, world");
+//! ```
 
 mod connection;
 mod link;
@@ -34,12 +67,13 @@ pub use script::{Script, Step};
 use connection::Connection;
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::{Domain, Socket, Type};
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the kernel may buffer on each side of the proxy; it doubles the figure.
 pub const SOCKET_BUFFER_BYTES: usize = 16 * 1024;
@@ -142,30 +176,46 @@ struct State {
     upstream: SocketAddr,
     refusing: bool,
     conditions: [Conditions; 2],
+    /// Of every connection, once those in turn are used up.
     script: Script,
+    /// Of the next connections, one each.
+    in_turn: VecDeque<Script>,
     connections: Vec<Arc<Connection>>,
 }
 
 impl Proxy {
     /// Starts a proxy in front of `upstream`, with the same conditions in both directions.
     pub fn start(upstream: SocketAddr, conditions: Conditions) -> Self {
-        Self::launch(upstream, conditions, Script::default(), false)
+        Self::launch(upstream, conditions, Script::default(), Vec::new(), false)
     }
 
     /// As [`Self::start`], and keeps a copy of every byte that passes: see [`Self::recorded`].
     pub fn recording(upstream: SocketAddr, conditions: Conditions) -> Self {
-        Self::launch(upstream, conditions, Script::default(), true)
+        Self::launch(upstream, conditions, Script::default(), Vec::new(), true)
     }
 
     /// As [`Self::recording`], with faults that strike every connection at given bytes.
     pub fn scripted(upstream: SocketAddr, conditions: Conditions, script: Script) -> Self {
-        Self::launch(upstream, conditions, script, true)
+        Self::launch(upstream, conditions, script, Vec::new(), true)
     }
 
-    fn launch(upstream: SocketAddr, conditions: Conditions, script: Script, recording: bool) -> Self {
+    /// As [`Self::recording`], with a script for each connection in order of acceptance. Those after the last script
+    /// are left alone.
+    pub fn scripted_in_turn(upstream: SocketAddr, conditions: Conditions, scripts: Vec<Script>) -> Self {
+        Self::launch(upstream, conditions, Script::default(), scripts, true)
+    }
+
+    fn launch(
+        upstream: SocketAddr,
+        conditions: Conditions,
+        script: Script,
+        in_turn: Vec<Script>,
+        recording: bool,
+    ) -> Self {
         let listener = listen().expect("the loopback address has a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let state = State { upstream, refusing: false, conditions: [conditions; 2], script, connections: Vec::new() };
+        let (conditions, in_turn) = ([conditions; 2], in_turn.into());
+        let state = State { upstream, refusing: false, conditions, script, in_turn, connections: Vec::new() };
         let shared = Arc::new(Shared { state: Mutex::new(state), recording });
         let (stop, stopped) = UnixStream::pair().expect("the system has free descriptors");
         let accepting = Arc::clone(&shared);
@@ -232,8 +282,38 @@ impl Proxy {
     /// When there is no such connection, or the proxy does not record.
     #[track_caller]
     pub fn recorded(&self, index: usize, direction: Direction) -> Vec<u8> {
+        let mut sent = self.sent(index, direction);
+        sent.truncate(self.shared.lock().connections[index].traffic(direction).forwarded as usize);
+        sent
+    }
+
+    /// A copy of all bytes that the sender of connection `index` sent: those of [`Self::recorded`], and those that were
+    /// lost after them. What a reset destroys before it has entered the proxy is not known.
+    ///
+    /// # Panics
+    /// As [`Self::recorded`].
+    #[track_caller]
+    pub fn sent(&self, index: usize, direction: Direction) -> Vec<u8> {
         let recorded = self.shared.lock().connections[index].traffic(direction).recorded.clone();
-        recorded.expect("only a proxy started with Proxy::recording or Proxy::scripted records")
+        recorded.expect("a proxy started with Proxy::start does not record")
+    }
+
+    /// When connection `index` was accepted.
+    ///
+    /// # Panics
+    /// When there is no such connection.
+    #[track_caller]
+    pub fn accepted_at(&self, index: usize) -> Instant {
+        self.shared.lock().connections[index].accepted_at()
+    }
+
+    /// When a fault first ended a direction of connection `index`, if one has.
+    ///
+    /// # Panics
+    /// When there is no such connection.
+    #[track_caller]
+    pub fn cut_at(&self, index: usize) -> Option<Instant> {
+        self.shared.lock().connections[index].cut_at()
     }
 }
 
@@ -295,7 +375,8 @@ fn admit(client: TcpStream, shared: &Shared) {
     };
     match server {
         Ok(server) => {
-            let connection = Connection::start(client, server, state.conditions, &state.script, shared.recording);
+            let script = state.in_turn.pop_front().unwrap_or_else(|| state.script.clone());
+            let connection = Connection::start(client, server, state.conditions, &script, shared.recording);
             state.connections.push(connection);
         }
         Err(_) => connection::reset(client),

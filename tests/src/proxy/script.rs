@@ -41,6 +41,23 @@ impl Script {
         Self { steps }
     }
 
+    /// `count` scripts, one for each connection of a run that must survive them all: each cuts once, by any fault that
+    /// cuts, at any of the first `to_server` and `to_client` bytes, between which all are equally likely. Equal seeds give
+    /// equal scripts.
+    pub fn random_cuts(seed: u64, count: usize, to_server: u64, to_client: u64) -> Vec<Self> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let faults = [Fault::Close, Fault::HalfClose, Fault::Reset];
+        let mut cut = || {
+            let place = random.u64(0..to_server + to_client);
+            let (direction, bytes) = match place.checked_sub(to_server) {
+                None => (Direction::ToServer, place),
+                Some(bytes) => (Direction::ToClient, bytes),
+            };
+            Self::cut(direction, bytes, faults[random.usize(0..faults.len())])
+        };
+        (0..count).map(|_| cut()).collect()
+    }
+
     /// The steps of one direction, the first to strike first.
     pub(super) fn of(&self, direction: Direction) -> Vec<Step> {
         let mut steps: Vec<Step> = self.steps.iter().filter(|step| step.direction == direction).copied().collect();
@@ -76,6 +93,22 @@ mod tests {
         assert_ne!(Script::survivable(7, 1_000), Script::survivable(8, 1_000));
         let ends = |step: &Step| matches!(step.fault, Fault::Close | Fault::Reset | Fault::HalfClose);
         assert!((0..100).all(|seed| !Script::survivable(seed, 1_000).steps.iter().any(ends)));
+    }
+
+    #[test]
+    fn random_cuts_are_everywhere() {
+        let scripts = Script::random_cuts(7, 1_000, 100, 900);
+        assert_eq!((scripts.len(), &scripts), (1_000, &Script::random_cuts(7, 1_000, 100, 900)));
+        assert_ne!(scripts, Script::random_cuts(8, 1_000, 100, 900));
+        let steps: Vec<Step> = scripts.into_iter().flat_map(|script| script.steps).collect();
+        assert_eq!(steps.len(), 1_000);
+        let (up, down): (Vec<Step>, Vec<Step>) = steps.iter().partition(|step| step.direction == Direction::ToServer);
+        assert!((50..150).contains(&up.len()), "{} of about 100", up.len());
+        assert!(up.iter().all(|step| step.after_bytes < 100) && down.iter().all(|step| step.after_bytes < 900));
+        for fault in [Fault::Close, Fault::HalfClose, Fault::Reset] {
+            let count = steps.iter().filter(|step| step.fault == fault).count();
+            assert!((250..420).contains(&count), "{count} of {fault:?}");
+        }
     }
 
     #[test]

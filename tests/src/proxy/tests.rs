@@ -168,6 +168,25 @@ fn cuts_after_a_number_of_bytes() {
 }
 
 #[test]
+fn connections_are_cut_in_turn() {
+    let cut = |bytes| Script::cut(ToClient, bytes, Fault::Close);
+    let listener = RawListener::bind();
+    let proxy = Proxy::scripted_in_turn(listener.address(), Conditions::PERFECT, vec![cut(3), cut(1)]);
+    for (index, expected) in ["abc", "a", "abcdef"].into_iter().enumerate() {
+        let before = Instant::now();
+        let mut client = RawConnection::connect(proxy.address());
+        let mut server = listener.accept(DEADLINE);
+        server.send(b"abcdef");
+        server.finish();
+        assert_eq!(client.receive_to_end(DEADLINE), (expected.into(), Ending::EndOfStream));
+        crate::wait::wait_for(DEADLINE, "all to have entered", || proxy.sent(index, ToClient) == b"abcdef");
+        assert_eq!(proxy.recorded(index, ToClient), expected.as_bytes());
+        assert!(before <= proxy.accepted_at(index) && proxy.accepted_at(index) <= Instant::now());
+        assert_eq!(proxy.cut_at(index).is_some(), expected != "abcdef");
+    }
+}
+
+#[test]
 fn half_a_connection_can_be_closed() {
     let (mut client, proxy, mut server) = connected(Conditions::PERFECT);
     proxy.inject(ToClient, Fault::HalfClose);
