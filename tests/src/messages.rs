@@ -5,7 +5,8 @@
 use crate::raw::RawConnection;
 use std::fmt;
 use std::time::Duration;
-use trill_proto::limits::{HEADER_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
+use trill_proto::frame::{FrameReader, Part};
+use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{Header, Hello, Kind, Message, PREAMBLE, Welcome};
 
 /// A frame as it came.
@@ -60,14 +61,14 @@ pub fn frame(kind: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     [&Header { kind, flags: 0, length, id }.encode(), payload].concat()
 }
 
-/// Takes recorded bytes apart: the preamble, then frames. A frame cut short at the end is left out.
+/// Takes recorded bytes apart: the preamble, then frames. What is cut short at the end is left out.
 ///
 /// # Panics
 /// When the bytes do not begin with a preamble.
 #[track_caller]
 pub fn frames(recorded: &[u8]) -> Vec<Frame> {
     let Some((preamble, mut rest)) = recorded.split_first_chunk::<PREAMBLE_BYTES>() else {
-        assert!(recorded.is_empty(), "half a preamble: {recorded:02x?}");
+        assert!(PREAMBLE.starts_with(recorded), "the preamble: {recorded:02x?}");
         return Vec::new();
     };
     assert_eq!(*preamble, PREAMBLE, "the preamble");
@@ -79,6 +80,25 @@ pub fn frames(recorded: &[u8]) -> Vec<Frame> {
         rest = after;
     }
     frames
+}
+
+/// How many bytes of songs are in what was recorded, a DATA frame cut short at the end included.
+///
+/// # Panics
+/// When the bytes are not frames.
+#[track_caller]
+pub fn data_bytes(recorded: &[u8]) -> u64 {
+    let mut reader = FrameReader::<MAX_CONTROL_BYTES>::new();
+    let mut rest = recorded.get(PREAMBLE_BYTES..).unwrap_or_default();
+    let mut count = 0;
+    while !rest.is_empty() {
+        let (taken, part) = reader.read(rest).expect("frames");
+        if let Some(Part::Data { bytes, .. }) = part {
+            count += bytes.len() as u64;
+        }
+        rest = &rest[taken..];
+    }
+    count
 }
 
 impl RawConnection {
