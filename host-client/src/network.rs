@@ -170,6 +170,11 @@ impl Connection {
         drop(self.wake_writer.wait_timeout_while(self.lock(), at_most, is_open));
     }
 
+    /// Whether any of a song has come over it.
+    pub fn has_delivered(&self) -> bool {
+        self.lock().has_delivered()
+    }
+
     fn command<T>(&self, run: impl FnOnce(&mut Session, time::Instant) -> T) -> T {
         let mut session = self.lock();
         let now = self.now();

@@ -33,8 +33,9 @@ pub(super) struct Link {
     /// Counts connections, so that events of old ones are known.
     attempt: u64,
     state: State,
-    /// Attempts that failed since music last arrived.
+    /// Attempts since music last arrived: those that failed, and those to which a server had nothing to give.
     failures: u32,
+    /// When the music that is missing was lost.
     pub(super) lost_at: Option<Instant>,
 }
 
@@ -130,17 +131,19 @@ impl Link {
         }
     }
 
-    /// Music arrives: the next loss is a new one.
-    pub(super) fn on_music(&mut self) {
-        self.failures = 0;
+    /// The server has the music: the next loss is a new one.
+    pub(super) fn on_started(&mut self) {
         self.lost_at = None;
     }
 
     /// The connection is over. Returns whether the server had welcomed us on it.
     pub(super) fn on_closed(&mut self) -> bool {
-        let was_up = matches!(self.state, State::Up(_));
-        self.state = State::Down;
-        was_up
+        let State::Up(connection) = std::mem::replace(&mut self.state, State::Down) else { return false };
+        // A server that takes connections and delivers nothing is tried as rarely as one that takes none.
+        if connection.has_delivered() {
+            self.failures = 0;
+        }
+        true
     }
 
     /// Tries again later, the later the more often it failed.
@@ -154,7 +157,7 @@ impl Link {
         if matches!(self.state, State::Waiting { .. }) {
             self.state = State::Down;
         }
-        self.on_music();
+        (self.failures, self.lost_at) = (0, None);
     }
 
     /// When [`on_time`](Self::on_time) has something to do.

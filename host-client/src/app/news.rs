@@ -136,7 +136,7 @@ impl App {
     // ── the music ──
 
     fn on_started(&mut self, ticket: Ticket, started: Started) {
-        self.link.on_music();
+        self.link.on_started();
         self.stage.on_started(ticket, started);
         self.console.debug(&describe(&started));
         // One that plays a song and says nothing needs no title.

@@ -147,6 +147,11 @@ impl Session {
 
     // ── the buffer's side ──
 
+    /// Whether any of a song has come.
+    pub(super) fn has_delivered(&self) -> bool {
+        self.asked.has_delivered
+    }
+
     /// Returns whether there is something to write now.
     pub(super) fn release(&mut self, stream: StreamId, bytes: usize) -> bool {
         self.client.release(stream, bytes)
@@ -163,6 +168,7 @@ struct Asked {
     requests: BTreeMap<RequestId, Request>,
     pending: BTreeMap<StreamId, Ask>,
     current: Option<(StreamId, Ticket)>,
+    has_delivered: bool,
 }
 
 /// A LIST, or an INFO: that has no first song.
@@ -189,6 +195,7 @@ impl Asked {
             client::Event::ListEnd(end) => self.on_list_end(end, notify)?,
             client::Event::Started(started) => self.on_started(started, buffer, supplier, notify)?,
             client::Event::Data { stream, bytes } => {
+                self.has_delivered = true;
                 if let Some((_, ticket)) = self.current.filter(|(current, _)| *current == stream) {
                     buffer.push(ticket, bytes);
                 }
