@@ -92,29 +92,8 @@ fn a_server_that_takes_connections_only_to_end_them_is_left_alone_for_longer_and
     for _ in 0..5 {
         drop(welcome(&listener));
     }
-    // 50, 200, 400, 800 and 1,600 ms, each a quarter more or less.
-    assert!(begun.elapsed() >= Duration::from_millis(2_250), "after {:?}", begun.elapsed());
-}
-
-#[test]
-fn a_server_that_cuts_every_song_is_not_asked_more_than_a_few_times_a_second() {
-    let song = Song::short("one", 300.0);
-    let (mut board, listener, mut connection) = start();
-    board.type_line("play 1");
-    let begun = Instant::now();
-    for received in 0..8 {
-        let (stream, song_id) = asked(&mut connection);
-        connection.send_message(&Message::Started(Started {
-            stream,
-            song: song_id,
-            position: received,
-            ..song.started
-        }));
-        connection.send_message(&Message::Data(stream.0, &song.audio[..1]));
-        drop(connection);
-        connection = welcome(&listener);
-    }
-    assert!(begun.elapsed() >= Duration::from_millis(7 * 250), "after {:?}", begun.elapsed());
+    // 50, 200, 400, 800 and 1,600 ms, each of them by up to a half less.
+    assert!(begun.elapsed() >= Duration::from_millis(1_525), "after {:?}", begun.elapsed());
 }
 
 #[test]
