@@ -4,10 +4,14 @@
 //! makes a test of each scenario.
 
 use std::net::SocketAddr;
+#[cfg(target_os = "linux")]
+use std::{thread, time::Duration};
 
 use trill_proto::error::ErrorCode;
 
 use crate::fake_server::{FakeServer, Setup, Song};
+#[cfg(target_os = "linux")]
+use crate::proxy::{Conditions, Direction, Fault, Proxy, Script};
 
 /// A client under test.
 pub trait Client {
@@ -38,6 +42,17 @@ macro_rules! client_scenarios {
             a_cut_connection_is_resumed_and_not_heard
             a_song_that_changed_meanwhile_ends_where_it_is
             what_a_server_sends_cannot_command_the_terminal
+        }
+        // These need the fault proxy.
+        #[cfg(target_os = "linux")]
+        mod faults {
+            use super::*;
+            $crate::client_scenarios! { $client =>
+                cuts_at_any_byte_are_not_heard
+                a_bad_path_is_not_heard
+                a_server_that_was_restarted_is_found_again
+                a_server_that_delivers_nothing_is_asked_ever_more_rarely
+            }
         }
     };
     ($client:expr => $($scenario:ident)*) => {
@@ -182,6 +197,86 @@ pub fn what_a_server_sends_cannot_command_the_terminal(client: &impl Client) {
     let heard = client.run(server.address, &["list", "info 1", "play 1"]);
     assert!(heard.text.matches("evilname").count() >= 3, "{}", heard.text);
     assert!(!heard.text.contains("[2J") && !heard.text.contains('\u{202e}'), "{}", heard.text);
+}
+
+/// Every cut is made good, wherever it falls.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn cuts_at_any_byte_are_not_heard(client: &impl Client) {
+    const CUTS: usize = 60;
+    let song = Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"]);
+    let server = FakeServer::with([song.clone()]);
+    // Every other cut falls on what is said before the music, so that the client has to back off only once in a row.
+    let early = Script::random_cuts(1, CUTS / 2, 150, 150);
+    let late = Script::random_cuts(2, CUTS / 2, 0, 20_000);
+    let scripts = early.into_iter().zip(late).flat_map(|(early, late)| [early, late]).collect();
+    let proxy = Proxy::scripted_in_turn(server.address, Conditions::PERFECT, scripts);
+    let heard = client.run(proxy.address(), &["play 1"]);
+    assert_same_sound(&heard.frames, &frames(&song));
+    assert_eq!(proxy.accepted(), CUTS + 1, "connections");
+}
+
+/// Delays, pauses, and bytes in pieces or in heaps are survived without another connection.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn a_bad_path_is_not_heard(client: &impl Client) {
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    for seed in 1..=5 {
+        let script = Script::survivable(seed, song.audio.len() as u64);
+        let proxy = Proxy::scripted(server.address, Conditions::PERFECT, script);
+        let heard = client.run(proxy.address(), &["play 1"]);
+        assert_same_sound(&heard.frames, &frames(&song));
+        assert_eq!(proxy.accepted(), 1, "connections, seed {seed}: {}", heard.text);
+    }
+}
+
+/// Another process with the same songs is the same server.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn a_server_that_was_restarted_is_found_again(client: &impl Client) {
+    let song = Song::encode("long", 300.0, 20, 44_100, 2, &["-b", "128"]);
+    let old = FakeServer::start(Setup { songs: vec![(1, song.clone())], cut_after: vec![50_000], ..Setup::default() });
+    let new = FakeServer::with([song.clone()]);
+    let proxy = Proxy::start(old.address, Conditions::PERFECT);
+    let heard = thread::scope(|scope| {
+        scope.spawn(|| {
+            old.wait_for("PLAY 1 at 0 ms");
+            proxy.redirect(new.address);
+        });
+        client.run(proxy.address(), &["play 1"])
+    });
+    assert_same_sound(&heard.frames, &frames(&song));
+    assert_eq!((old.count("PLAY 1 from"), new.count("PLAY 1 from")), (0, 1), "{:?}", new.log());
+    assert!(heard.text.contains("connected again"), "{}", heard.text);
+}
+
+/// Only who delivers is tried at once.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn a_server_that_delivers_nothing_is_asked_ever_more_rarely(client: &impl Client) {
+    /// Preamble, WELCOME and STARTED of the server here.
+    const SAID: u64 = 8 + 35 + 80;
+    let song = Song::short("one", 300.0);
+    let server = FakeServer::with([song.clone()]);
+    let scripts = vec![Script::cut(Direction::ToClient, SAID, Fault::Close); 5];
+    let proxy = Proxy::scripted_in_turn(server.address, Conditions::PERFECT, scripts);
+    let heard = client.run(proxy.address(), &["play 1"]);
+    assert_same_sound(&heard.frames, &frames(&song));
+    assert_eq!(server.count("PLAY"), 6, "{:?}", server.log());
+    for (index, shortest_ms) in [25, 100, 200, 400, 800].into_iter().enumerate() {
+        let cut = proxy.cut_at(index).expect("this connection was cut");
+        let waited = proxy.accepted_at(index + 1).saturating_duration_since(cut);
+        assert!(waited >= Duration::from_millis(shortest_ms), "{waited:?} after {} attempts", index + 1);
+    }
 }
 
 /// The music of a song, mono on both sides.

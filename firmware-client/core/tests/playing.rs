@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use board::{Board, REFUSED_RATE};
 use trill_tests::client_scenarios;
 use trill_tests::fake_server::{FakeServer, Song};
+use trill_tests::proxy::{Conditions, Fault, Proxy};
 use trill_tests::scenarios::{Client, Heard};
 
 /// A board on which lines are typed.
@@ -101,6 +102,39 @@ fn a_pause_keeps_the_place_and_a_volume_is_remembered() {
     board.type_line("resume");
     board.wait_for_the_end();
     assert_eq!(board.heard().len() * 2, song.music.len());
+}
+
+#[test]
+fn what_was_paused_or_stopped_stays_so_when_the_connection_is_cut() {
+    let server = FakeServer::with([Song::encode("long", 300.0, 200, 44_100, 2, &["-b", "128"])]);
+    let proxy = Proxy::start(server.address, Conditions::PERFECT);
+    let mut board = Board::start(proxy.address());
+    board.type_line("play 1");
+    board.wait_until("sounds", |board| !board.heard().is_empty());
+    board.type_line("pause");
+    board.type_line("status");
+    board.wait_for("song    1, paused at");
+    let heard = board.heard().len();
+
+    cut(&proxy, &board);
+    board.wait_until("asked for the rest", |_| server.count("PLAY 1 from") == 1);
+    board.type_line("stop");
+    server.wait_for("STOP");
+    cut(&proxy, &board);
+    board.type_line("info 1");
+    server.wait_for("INFO 1");
+    board.wait_for_the_end();
+    assert_eq!(board.heard().len(), heard, "not a sample since the pause");
+    assert_eq!(server.count("PLAY"), 2, "{:?}", server.log());
+}
+
+/// Cuts the connection, and waits for another.
+#[track_caller]
+fn cut(proxy: &Proxy, board: &Board) {
+    let again = |board: &Board| board.said().matches("connected again").count();
+    let before = again(board);
+    proxy.inject_both(Fault::Reset);
+    board.wait_until("came back", |board| again(board) > before);
 }
 
 #[test]
