@@ -11,7 +11,7 @@
 //! song by ticket, and learns from `None` that it is over.
 //!
 //! Bounded without a check of its own: the session machine ends a connection that sends more than was granted, and
-//! grants no more than [`CAPACITY_BYTES`] a song.
+//! grants no more than fits into [`CAPACITY_BYTES`] a song, however many connections it takes to bring it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -112,8 +112,6 @@ struct Song {
     bytes: VecDeque<u8>,
     /// Bytes pushed since the song began, over all connections.
     received: u64,
-    /// What the present supplier has delivered: only these are its to be told of.
-    from_supplier: u64,
     is_over: bool,
 }
 
@@ -138,25 +136,31 @@ impl Buffer {
             state.songs.clear();
         }
         let is_over = arrival.started.position >= arrival.started.size_bytes;
-        state.songs.push_back(Song { arrival, bytes: VecDeque::new(), received: 0, from_supplier: 0, is_over });
+        state.songs.push_back(Song { arrival, bytes: VecDeque::new(), received: 0, is_over });
         self.announce(state);
     }
 
-    /// A song that was cut off goes on where it was. Returns whether `started` says so: the next byte of the same
-    /// audio.
+    /// The rest of a song that was cut off is asked for: by `ask`, which is told how many bytes of it wait here, and
+    /// returns whom to tell when those and all that follow leave the buffer. Nothing is asked if the song is not here.
+    pub fn entrust(&self, ticket: Ticket, ask: impl FnOnce(usize) -> Option<Arc<dyn Supplier>>) {
+        // Under the lock, so that every byte is either counted now or told of later.
+        let mut state = self.lock();
+        if let Some(song) = state.song(ticket)
+            && let Some(supplier) = ask(song.bytes.len())
+        {
+            song.arrival.supplier = supplier;
+        }
+    }
+
+    /// Whether what begins to arrive is the rest of a song that was cut off: the next byte of the same audio. Of a song
+    /// that is not here any more, anything is.
     #[must_use]
-    pub fn resume(&self, ticket: Ticket, started: &Started, supplier: Arc<dyn Supplier>) -> bool {
+    pub fn is_rest(&self, ticket: Ticket, started: &Started) -> bool {
         let mut state = self.lock();
         let Some(song) = state.song(ticket) else { return true };
         let first = &song.arrival.started;
-        if (started.content_tag, started.size_bytes) != (first.content_tag, first.size_bytes)
-            || started.position != first.position + song.received
-        {
-            return false;
-        }
-        song.arrival.supplier = supplier;
-        song.from_supplier = 0;
-        true
+        (started.content_tag, started.size_bytes) == (first.content_tag, first.size_bytes)
+            && started.position == first.position + song.received
     }
 
     /// Bytes of a song arrived; dropped if it is no longer here.
@@ -165,7 +169,6 @@ impl Buffer {
         let Some(song) = state.song(ticket) else { return };
         song.bytes.extend(bytes);
         song.received += bytes.len() as u64;
-        song.from_supplier += bytes.len() as u64;
         song.is_over |= song.arrival.started.position + song.received >= song.arrival.started.size_bytes;
         drop(state);
         self.changed.notify_all();
@@ -233,13 +236,11 @@ impl Buffer {
         let mut state = self.lock();
         let Some(song) = state.song(ticket) else { return };
         let bytes = bytes.min(song.bytes.len());
-        // What another connection brought is at the front, and this supplier knows nothing of it.
-        let of_others = song.bytes.len() as u64 - song.from_supplier.min(song.bytes.len() as u64);
         song.bytes.drain(..bytes);
         let supplier = song.arrival.supplier.clone();
         // It has a lock of its own, which the network thread holds when it comes here.
         drop(state);
-        supplier.release(bytes - usize::try_from(of_others).unwrap_or(usize::MAX).min(bytes));
+        supplier.release(bytes);
     }
 
     /// Waits until there is more of a song than `received`, or it is over or gone; at most so long.

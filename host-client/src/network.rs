@@ -143,8 +143,10 @@ impl Connection {
 
     /// Asks for a song: [`Event::Started`] and [`Event::Ended`], or [`Event::PlayRefused`]. The one before plays on
     /// until it starts, and so do others that were asked for.
-    pub fn play(&self, ask: &Ask) {
-        self.command(|session, now| session.play(now, ask, &self.notify));
+    pub fn play(self: &Arc<Self>, ask: &Ask) {
+        self.command(|session, now| {
+            session.play(now, ask, &self.buffer, &|stream| self.supplier(stream), &self.notify)
+        });
     }
 
     /// Ends every song, and drops what is buffered. No event of any of them follows.
@@ -213,8 +215,7 @@ impl Connection {
     fn take(self: &Arc<Self>, input: &[u8]) -> Result<(), CloseReason> {
         let mut session = self.lock();
         let now = self.now();
-        let supplier = |stream| -> Arc<dyn Supplier> { Arc::new(Stream { connection: self.clone(), stream }) };
-        let taken = session.take(now, input, &self.buffer, &supplier, &self.notify);
+        let taken = session.take(now, input, &self.buffer, &|stream| self.supplier(stream), &self.notify);
         session.collect(now);
         let has_output = session.has_output();
         drop(session);
@@ -222,6 +223,10 @@ impl Connection {
             self.wake_writer.notify_all();
         }
         taken
+    }
+
+    fn supplier(self: &Arc<Self>, stream: StreamId) -> Arc<dyn Supplier> {
+        Arc::new(Stream { connection: self.clone(), stream })
     }
 
     fn write(&self) {

@@ -121,25 +121,39 @@ fn a_song_is_over_when_all_of_it_is_here_or_no_more_will_come() {
 }
 
 #[test]
-fn a_resumed_song_goes_on_at_the_next_byte_and_tells_each_supplier_of_its_own() {
+fn a_resumed_song_goes_on_at_the_next_byte_and_fills_the_room_that_is_left() {
     let buffer = Buffer::new();
     let before = arrive(&buffer, 1, Join::Switch);
     buffer.push(Ticket(1), &[1; 100]);
     buffer.consume(Ticket(1), 40);
     assert_eq!(buffer.position(Ticket(1)), Some(100));
 
-    let after = Arc::new(Counter::default());
-    assert!(buffer.resume(Ticket(1), &started(100), after.clone()));
+    let (after, mut waiting) = (Arc::new(Counter::default()), None);
+    buffer.entrust(Ticket(1), |bytes| {
+        waiting = Some(bytes);
+        Some(after.clone())
+    });
+    assert_eq!(waiting, Some(60), "are in the buffer, so that the new connection has as much less room");
+    buffer.consume(Ticket(1), 10);
+    assert!(buffer.is_rest(Ticket(1), &started(100)));
     buffer.push(Ticket(1), &[2; 50]);
-    buffer.consume(Ticket(1), 70);
-    assert_eq!((before.released(), after.released()), (40, 10), "60 of the bytes were the old connection's");
+    buffer.consume(Ticket(1), 60);
+    assert_eq!((before.released(), after.released()), (40, 70), "whoever brought them");
     assert_eq!((buffer.position(Ticket(1)), front(&buffer, 1).unwrap()), (Some(150), vec![2; 8]));
+}
+
+#[test]
+fn the_rest_of_a_song_that_is_gone_is_not_asked_for() {
+    let buffer = Buffer::new();
+    arrive(&buffer, 1, Join::Switch);
+    buffer.clear();
+    buffer.entrust(Ticket(1), |_| panic!("asked"));
 }
 
 #[test]
 fn a_song_is_not_resumed_with_other_bytes() {
     let buffer = Buffer::new();
-    let supplier = arrive(&buffer, 1, Join::Switch);
+    arrive(&buffer, 1, Join::Switch);
     buffer.push(Ticket(1), &[1; 100]);
     for wrong in [
         started(99),
@@ -147,7 +161,7 @@ fn a_song_is_not_resumed_with_other_bytes() {
         Started { content_tag: 8, ..started(100) },
         Started { size_bytes: 1_001, ..started(100) },
     ] {
-        assert!(!buffer.resume(Ticket(1), &wrong, supplier.clone()), "{wrong:?}");
+        assert!(!buffer.is_rest(Ticket(1), &wrong), "{wrong:?}");
     }
 }
 

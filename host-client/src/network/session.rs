@@ -53,13 +53,26 @@ impl Session {
         Some(request)
     }
 
-    pub(super) fn play(&mut self, now: time::Instant, ask: &Ask, notify: &Notify) {
-        let Ask { song, start, content_tag, .. } = *ask;
-        // Every song has the whole buffer to itself: one that follows or is resumed finds others' bytes in it, but
-        // those only become fewer.
-        let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES, occupied: 0 };
-        if let Ok(stream) = self.client.play(now, &wanted) {
-            self.asked.pending.insert(stream, *ask);
+    pub(super) fn play(
+        &mut self,
+        now: time::Instant,
+        ask: &Ask,
+        buffer: &Buffer,
+        supplier: &dyn Fn(StreamId) -> Arc<dyn Supplier>,
+        notify: &Notify,
+    ) {
+        let Self { client, asked, .. } = self;
+        let mut play = |occupied| {
+            let Ask { song, start, content_tag, .. } = *ask;
+            let wanted = PlayRequest { song, start, content_tag, capacity: CAPACITY_BYTES, occupied };
+            let stream = client.play(now, &wanted).ok()?;
+            asked.pending.insert(stream, *ask);
+            Some(supplier(stream))
+        };
+        match ask.start {
+            // Every song has the whole buffer to itself.
+            Start::Time(_) => drop(play(0)),
+            Start::Resume(_) => buffer.entrust(ask.ticket, |level| play(u32::try_from(level).unwrap_or(u32::MAX))),
         }
         // Of many that wait for an answer the machine gives up the oldest.
         for (_, Ask { ticket, .. }) in self.asked.pending.extract_if(.., |stream, _| !self.client.is_pending(*stream)) {
@@ -249,14 +262,13 @@ impl Asked {
         let Ask { ticket, asked, .. } = ask;
         // Before the player can know: what it reports of the song comes after this.
         notify(Event::Started { ticket, started });
-        let supplier = supplier(stream);
         let is_answer = match ask.start {
             // The same music may have another number since the server was restarted.
-            Start::Resume(_) => buffer.resume(ticket, &started, supplier),
+            Start::Resume(_) => buffer.is_rest(ticket, &started),
             Start::Time(_) => {
                 let is_wanted = started.song == ask.song;
                 if is_wanted {
-                    buffer.start(Arrival { ticket, started, asked, supplier }, ask.join);
+                    buffer.start(Arrival { ticket, started, asked, supplier: supplier(stream) }, ask.join);
                 }
                 is_wanted
             }
