@@ -260,6 +260,64 @@ impl RawListener {
     }
 }
 
+/// An address at which nothing answers, as behind a firewall that drops what it does not like: its queue of connections is
+/// full.
+#[derive(Debug)]
+pub struct SilentListener {
+    listener: Socket,
+    queue: Vec<TcpStream>,
+}
+
+impl SilentListener {
+    /// Makes `address` silent; port 0 is any that is free.
+    ///
+    /// # Errors
+    /// When the address is not one of this machine, or is in use.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        /// Far longer than connecting on this machine takes.
+        const PATIENCE: Duration = Duration::from_millis(300);
+        let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        listener.bind(&address.into())?;
+        listener.listen(0)?;
+        let mut silent = Self { listener, queue: Vec::new() };
+        while let Ok(stream) = TcpStream::connect_timeout(&silent.address(), PATIENCE) {
+            silent.queue.push(stream);
+        }
+        Ok(silent)
+    }
+
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
+        address_of(&self.listener)
+    }
+}
+
+/// A port of the loopback address that refuses connections, and that nobody else gets meanwhile.
+#[derive(Debug)]
+pub struct ClosedPort(Socket);
+
+impl ClosedPort {
+    /// Any port that is free.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn reserve() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("the system has free descriptors");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(&address.into()).expect("the loopback address has a free port");
+        Self(socket)
+    }
+
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
+        address_of(&self.0)
+    }
+}
+
+fn address_of(socket: &Socket) -> SocketAddr {
+    socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket has an address")
+}
+
 /// Bytes for people: the first of them in hex.
 struct Hex<'a>(&'a [u8]);
 

@@ -88,7 +88,7 @@ fn a_song_that_follows_waits_for_its_turn() {
 fn bytes_come_out_in_order_however_they_lie_in_memory() {
     let buffer = Buffer::new();
     let supplier = arrive(&buffer, 1, Join::Switch);
-    let mut expected = VecDeque::new();
+    let mut expected = VecDeque::<u8>::new();
     let mut numbers = (0..=u8::MAX).cycle();
     let mut total = 0;
     for round in 0..200 {

@@ -1,27 +1,77 @@
 //! From a host and a port to a connected socket.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use crate::options::ServerAddress;
 
-/// Connects to the first address of the server that answers, trying each for at most `timeout`.
+/// How long an address has to itself before the next is tried beside it: the Connection Attempt Delay of RFC 8305.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Looks the server up, anew each time, and connects to the first of its addresses that answers. One that is silent delays
+/// the others little, and is given up after `timeout`.
 pub(super) fn connect(server: &ServerAddress, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    let failed = |cause| ConnectError { server: server.clone(), cause };
     let looked_up = (server.host.as_str(), server.port).to_socket_addrs();
-    let addresses = looked_up.map_err(|error| failed(Cause::UnknownHost(error.to_string())))?;
+    let connected = match looked_up {
+        Ok(addresses) => race(alternating(addresses.collect()), timeout),
+        Err(error) => Err(Cause::UnknownHost(error.to_string())),
+    };
+    connected.map_err(|cause| ConnectError { server: server.clone(), cause })
+}
+
+/// The addresses in their order, but after each one of the other family, if there is any: when IPv6 leads nowhere, all of
+/// its addresses do (RFC 8305, section 4).
+fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
+    let is_like_first = |address: &SocketAddr| address.is_ipv6() == addresses[0].is_ipv6();
+    let (first, second): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_like_first);
+    let mut second = second.into_iter();
+    let mut alternating: VecDeque<_> =
+        first.into_iter().flat_map(|address| [Some(address), second.next()]).flatten().collect();
+    alternating.extend(second);
+    alternating
+}
+
+/// Connects to whichever answers first, each with a head start before the next.
+fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStream, Cause> {
+    let (sender, results) = mpsc::channel();
     let mut cause = Cause::UnknownHost("it has no address".to_owned());
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(socket) => return Ok(socket),
-            // A refusal says the most: the machine is there.
-            Err(error) if cause != Cause::Refused => cause = Cause::attempt(&error),
+    let mut under_way = 0;
+    loop {
+        if let Some(address) = addresses.pop_front() {
+            let sender = sender.clone();
+            let attempt = move || {
+                // When another was faster nobody listens any more, and this connection is closed.
+                let _ = sender.send(TcpStream::connect_timeout(&address, timeout));
+            };
+            let spawned = thread::Builder::new().name("connect".into()).spawn(attempt);
+            spawned.map_err(|error| Cause::Other(error.to_string()))?;
+            under_way += 1;
+        }
+        if under_way == 0 {
+            return Err(cause);
+        }
+        let result = match addresses.is_empty() {
+            true => results.recv().map_err(RecvTimeoutError::from),
+            false => results.recv_timeout(HEAD_START),
+        };
+        match result {
+            Ok(Ok(socket)) => return Ok(socket),
+            Ok(Err(error)) => {
+                under_way -= 1;
+                // A refusal says the most: the machine is there.
+                if cause != Cause::Refused {
+                    cause = Cause::attempt(&error);
+                }
+            }
+            // The next address, beside those that have not answered.
             Err(_) => {}
         }
     }
-    Err(failed(cause))
 }
 
 /// Why there is no connection. `Display` says it in one line, with what to do about it.
@@ -77,3 +127,75 @@ impl fmt::Display for ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let check = |addresses: &[&str], expected: &[&str]| {
+            let parse = |text: &&str| text.parse().expect("an address");
+            let ordered = alternating(addresses.iter().map(parse).collect());
+            assert_eq!(ordered, expected.iter().map(parse).collect::<Vec<_>>());
+        };
+        check(&["[::1]:1", "[::2]:1", "[::3]:1", "0.0.0.1:1"], &["[::1]:1", "0.0.0.1:1", "[::2]:1", "[::3]:1"]);
+        check(&["0.0.0.1:1", "0.0.0.2:1", "[::1]:1", "[::2]:1"], &["0.0.0.1:1", "[::1]:1", "0.0.0.2:1", "[::2]:1"]);
+        check(&["[::1]:1", "0.0.0.1:1", "0.0.0.2:1"], &["[::1]:1", "0.0.0.1:1", "0.0.0.2:1"]);
+        check(&["0.0.0.1:1"], &["0.0.0.1:1"]);
+        check(&[], &[]);
+    }
+
+    #[cfg(target_os = "linux")]
+    mod racing {
+        use std::net::Ipv4Addr;
+        use std::time::Instant;
+
+        use trill_tests::raw::{ClosedPort, RawListener, SilentListener};
+
+        use super::*;
+
+        /// Ten times a head start.
+        const SOON: Duration = Duration::from_millis(2_500);
+        const LONG: Duration = Duration::from_secs(60);
+
+        fn silent() -> SilentListener {
+            SilentListener::bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port")
+        }
+
+        #[test]
+        fn silence_is_not_waited_for() {
+            let (silent, server) = (silent(), RawListener::bind());
+            let begun = Instant::now();
+            let socket = race([silent.address(), server.address()].into(), LONG).expect("one that answers");
+            assert_eq!(socket.peer_addr().expect("a connected socket"), server.address());
+            assert!((HEAD_START..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+        }
+
+        #[test]
+        fn a_refusal_is_followed_by_the_next_attempt_at_once() {
+            let (closed, server) = (ClosedPort::reserve(), RawListener::bind());
+            let begun = Instant::now();
+            let addresses = [closed.address(); 20].into_iter().chain([server.address()]);
+            race(addresses.collect(), LONG).expect("one that answers");
+            assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        }
+
+        #[test]
+        fn the_one_that_answers_first_is_taken() {
+            let (first, second) = (RawListener::bind(), RawListener::bind());
+            let socket = race([first.address(), second.address()].into(), LONG).expect("both answer");
+            assert_eq!(socket.peer_addr().expect("a connected socket"), first.address());
+        }
+
+        #[test]
+        fn when_none_answers_the_reason_is_the_one_that_says_the_most() {
+            let (silent, closed, timeout) = (silent(), ClosedPort::reserve(), Duration::from_millis(300));
+            assert_eq!(race([silent.address()].into(), timeout).err(), Some(Cause::TimedOut));
+            for addresses in [[silent.address(), closed.address()], [closed.address(), silent.address()]] {
+                assert_eq!(race(addresses.into(), timeout).err(), Some(Cause::Refused));
+            }
+            assert!(matches!(race([].into(), timeout), Err(Cause::UnknownHost(_))));
+        }
+    }
+}
