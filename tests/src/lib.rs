@@ -9,6 +9,7 @@
 //! | [`corpus`] | MP3 files made for the purpose, and directories of them |
 //! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
 //! | [`proxy`] | a bad network between the two programs |
+//! | [`names`] | what names of hosts mean to a program, changed while it runs |
 //! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
 //! | [`session`] | an honest client that holds the server to every rule of the protocol |
 //! | [`listener`] | somebody who hears every byte in time, whatever happens to others |
@@ -36,6 +37,8 @@ pub mod corpus;
 pub mod listener;
 #[cfg(target_os = "linux")]
 pub mod messages;
+#[cfg(target_os = "linux")]
+pub mod names;
 #[cfg(target_os = "linux")]
 pub mod pcm;
 #[cfg(target_os = "linux")]

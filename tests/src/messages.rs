@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Header, Hello, Kind, Message, PREAMBLE, Welcome};
+use trill_proto::message::{Header, Hello, Kind, Message, PREAMBLE, Play, Welcome};
 
 /// A frame as it came.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,6 +80,19 @@ pub fn frames(recorded: &[u8]) -> Vec<Frame> {
         rest = after;
     }
     frames
+}
+
+/// The songs that a client asked for in what was recorded.
+///
+/// # Panics
+/// As [`frames`].
+#[track_caller]
+pub fn plays(recorded: &[u8]) -> Vec<Play> {
+    let play = |frame: &Frame| match frame.message() {
+        Message::Play(play) => Some(play),
+        _ => None,
+    };
+    frames(recorded).iter().filter_map(play).collect()
 }
 
 /// How many bytes of songs are in what was recorded, a DATA frame cut short at the end included.

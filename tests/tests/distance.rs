@@ -1,9 +1,9 @@
 //! The host client far from its server: what is typed within one round-trip, and a path that goes dead.
 #![cfg(target_os = "linux")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use trill_proto::message::{Kind, Message, Play, Start};
+use trill_proto::message::{Kind, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
@@ -52,8 +52,10 @@ fn a_path_that_goes_dead_is_noticed_within_seconds_and_the_song_resumed() {
     client.type_line("play 1");
     wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > 50_000);
     proxy.inject_both(Fault::Freeze(Duration::MAX));
+    let frozen = Instant::now();
     // A second of silence, two more after the PING; the rest is for a busy machine.
     wait::wait_for(Duration::from_secs(15), "a new connection", || proxy.accepted() == 2);
+    println!("figure: distance: a path that goes dead is given up after {:.1?}", frozen.elapsed());
     wait::wait_for(DEADLINE, "a PLAY on it", || !plays(&proxy, 1).is_empty());
     let play = plays(&proxy, 1)[0];
     let Start::Resume(position) = play.start else { panic!("{play:?}") };
@@ -92,9 +94,7 @@ fn plays(proxy: &Proxy, connection: usize) -> Vec<Play> {
     if proxy.accepted() <= connection {
         return Vec::new();
     }
-    let frames = messages::frames(&proxy.recorded(connection, Direction::ToServer));
-    let plays = frames.iter().filter(|frame| frame.kind() == Some(Kind::Play));
-    plays.map(|frame| if let Message::Play(play) = frame.message() { play } else { panic!("{frame:?}") }).collect()
+    messages::plays(&proxy.recorded(connection, Direction::ToServer))
 }
 
 /// Types lines, each as soon as there is a prompt for it: long before the one before is answered.

@@ -58,6 +58,7 @@ const PACKAGES: &[Package] = &[
         probe: Probe::AlsaPlugin("libasound_module_pcm_pulse.so"),
         need: Need::Tests,
     },
+    Package { name: "libnss-wrapper", probe: Probe::Package, need: Need::Tests },
     Package { name: "rustc-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "cargo-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "rust-web-src", probe: Probe::Package, need: Need::BareMetal },
