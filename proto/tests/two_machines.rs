@@ -7,6 +7,7 @@ mod world;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::time::Duration;
+use trill_proto::error::SessionError;
 use world::{Operation, Song, World};
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -179,4 +180,61 @@ fn a_silent_server_is_noticed_while_idle() {
     let noticed = world.cut_the_wire();
     let took = noticed.saturating_since(cut);
     assert!((Duration::from_secs(25)..Duration::from_secs(31)).contains(&took), "noticed after {took:?}");
+}
+
+#[test]
+fn a_silent_server_is_noticed_soon_when_something_is_asked() {
+    for question in [Operation::List { first: 1 }, Operation::Info { song: 1 }, Operation::Play { song: 3, at_ms: 0 }] {
+        let mut world = World::new(65_536, Duration::from_millis(10), 100_000, 1_460);
+        world.perform(Operation::Wait(Duration::from_millis(300)));
+        world.cut_the_wire_quietly();
+        world.perform(Operation::Wait(Duration::from_secs(5)));
+        world.perform(question);
+        let asked = world.now;
+        let took = world.cut_the_wire().saturating_since(asked);
+        assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{question:?}: after {took:?}");
+    }
+}
+
+#[test]
+fn a_silent_path_is_noticed_by_a_server_and_by_a_client_that_is_paused() {
+    let mut world = World::new(16_384, Duration::from_millis(10), 1_000_000, 1_460);
+    world.perform(Operation::Play { song: 3, at_ms: 0 });
+    world.perform(Operation::Pause);
+    world.perform(Operation::Wait(Duration::from_secs(2)));
+    let cut = world.now;
+    let noticed = [world.cut_the_wire(), world.wait_for_the_server_to_give_up()];
+    assert_eq!(world.server_error(), Some(SessionError::Silent));
+    for took in noticed.map(|at| at.saturating_since(cut)) {
+        assert!((Duration::from_secs(25)..Duration::from_secs(31)).contains(&took), "noticed after {took:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ends_nothing() {
+    let pause = [Operation::Pause, Operation::Wait(Duration::from_secs(1))];
+    let play = [Operation::Play { song: 3, at_ms: 0 }, Operation::Wait(Duration::from_millis(500))];
+    for operations in [vec![], play.to_vec(), [play, pause].concat()] {
+        let mut world = World::new(16_384, Duration::from_millis(10), 1_000_000, 1_460);
+        world.perform(Operation::Wait(Duration::from_millis(300)));
+        let is_playing = !operations.is_empty();
+        operations.into_iter().for_each(|operation| world.perform(operation));
+        world.jump(Duration::from_secs(8 * 3_600));
+        world.perform(Operation::Wait(Duration::from_secs(60)));
+        assert!(world.client.is_open() && world.server.is_open());
+        world.settle();
+        assert_eq!(world.delivered(), is_playing.then_some((3, 0, world::SONGS[2].size)));
+    }
+}
+
+#[test]
+fn a_client_that_slept_is_told_that_the_server_has_given_it_up() {
+    let mut world = World::new(16_384, Duration::from_millis(10), 1_000_000, 1_460);
+    world.perform(Operation::Play { song: 3, at_ms: 0 });
+    world.perform(Operation::Wait(Duration::from_millis(500)));
+    world.put_the_client_to_sleep(Duration::from_secs(3_600));
+    assert_eq!((world.server_error(), world.client.is_open()), (Some(SessionError::Silent), true));
+    world.perform(Operation::Wait(Duration::from_millis(100)));
+    assert!(world.client.is_closed());
+    assert_eq!(world.client_error(), None, "the server was heard");
 }

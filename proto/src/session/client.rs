@@ -129,6 +129,17 @@ type Pending = Vec<Stream, 4>;
 /// Room for preamble and HELLO, or for a handful of commands.
 const OUTBOX_BYTES: usize = 384;
 
+/// Whether the server has something to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// It has nothing, or has shown since that it is there.
+    None,
+    /// Soon: what is asked waits to be transmitted.
+    Queued,
+    /// Since then.
+    Sent(Instant),
+}
+
 /// A client's side of one connection. `CONTROL` is the largest control payload it takes, in bytes: at least 256.
 #[derive(Debug)]
 pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
@@ -139,6 +150,7 @@ pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
     liveness: Liveness,
     path: Path,
     hello_sent: Option<Instant>,
+    question: Question,
     /// The last stream or request id given out: they share one sequence.
     last_id: u32,
     current: Option<Stream>,
@@ -170,6 +182,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             liveness: Liveness::new(now),
             path: Path::default(),
             hello_sent: None,
+            question: Question::None,
             last_id: 0,
             current: None,
             pending: Pending::new(),
@@ -238,6 +251,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
     ) -> Result<(usize, Option<Event<'a>>), SessionError> {
         if !input.is_empty() {
             self.liveness.on_received(now);
+            if let Question::Sent(_) = self.question {
+                self.question = Question::None;
+            }
         }
         let greeted = match self.phase {
             Phase::Closed => return Ok((input.len(), None)),
@@ -285,7 +301,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, Busy> {
         let request = RequestId(self.next_id()?);
         self.outbox.push(&List { request, first, at_most })?;
-        self.last_id = request.0;
+        (self.last_id, self.question) = (request.0, Question::Queued);
         Ok(request)
     }
 
@@ -296,7 +312,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn info(&mut self, song: SongId) -> Result<RequestId, Busy> {
         let request = RequestId(self.next_id()?);
         self.outbox.push(&Info { request, song })?;
-        self.last_id = request.0;
+        (self.last_id, self.question) = (request.0, Question::Queued);
         Ok(request)
     }
 
@@ -327,7 +343,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             content_tag: wanted.content_tag,
             credit: window.outstanding(),
         })?;
-        self.last_id = id.0;
+        (self.last_id, self.question) = (id.0, Question::Queued);
         let resume = match wanted.start {
             Start::Time(_) => None,
             Start::Resume(position) => Some((position, wanted.content_tag)),
@@ -387,6 +403,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
         if let Phase::Preamble | Phase::Welcome = self.phase {
             self.hello_sent.get_or_insert(now);
         }
+        if self.question == Question::Queued {
+            self.question = Question::Sent(now);
+        }
         (!self.outbox.is_empty()).then(|| self.outbox.take())
     }
 
@@ -418,14 +437,19 @@ impl<const CONTROL: usize> Client<CONTROL> {
         self.last_id.checked_add(1).filter(|_| self.phase != Phase::Closed).ok_or(Busy)
     }
 
-    /// With data on its way, silence shows a dead path much sooner than without.
+    /// With data or an answer on its way, silence shows a dead path much sooner than without.
     fn patience(&self) -> Patience {
         let is_waiting = |stream: &&Stream| stream.window.outstanding() > 0 && stream.remaining() > 0;
-        self.current.as_ref().filter(is_waiting).map_or(Patience::NORMAL, |stream| Patience {
-            since: stream.waiting_since,
+        let since = match (self.current.as_ref().filter(is_waiting), self.question) {
+            (Some(stream), _) => stream.waiting_since,
+            (None, Question::Sent(at)) if self.phase == Phase::Open => at,
+            _ => return Patience::NORMAL,
+        };
+        Patience {
+            since,
             ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
             close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),
-        })
+        }
     }
 
     fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {

@@ -116,6 +116,8 @@ pub(crate) struct World {
     received_from_server: u64,
     answers: u64,
     client_error: Option<SessionError>,
+    server_error: Option<SessionError>,
+    is_client_asleep: bool,
 }
 
 impl std::fmt::Debug for World {
@@ -148,6 +150,8 @@ impl World {
             received_from_server: 0,
             answers: 0,
             client_error: None,
+            server_error: None,
+            is_client_asleep: false,
         }
     }
 
@@ -224,6 +228,34 @@ impl World {
         self.client_error
     }
 
+    /// Why the server gave up, if it did.
+    pub(crate) fn server_error(&self) -> Option<SessionError> {
+        self.server_error
+    }
+
+    /// The client does nothing for so long: its machine was suspended.
+    pub(crate) fn put_the_client_to_sleep(&mut self, span: Duration) {
+        self.is_client_asleep = true;
+        self.run_until(self.now + span);
+        self.is_client_asleep = false;
+    }
+
+    /// The clock of both jumps.
+    pub(crate) fn jump(&mut self, span: Duration) {
+        self.now = self.now + span;
+        self.transmit();
+    }
+
+    /// Lets time pass until the server has given up, and returns when that is.
+    pub(crate) fn wait_for_the_server_to_give_up(&mut self) -> Instant {
+        let deadline = self.now + Duration::from_secs(60);
+        while self.server_error.is_none() {
+            assert!(self.now < deadline, "the server never noticed");
+            self.step(deadline);
+        }
+        self.now
+    }
+
     /// From now on nothing arrives any more. Returns when the client gave up.
     pub(crate) fn cut_the_wire(&mut self) -> Instant {
         self.cut_the_wire_quietly();
@@ -267,21 +299,26 @@ impl World {
 
     /// Goes to the next thing that happens, at most to `end`, and lets it happen.
     fn step(&mut self, end: Instant) {
-        let server_timeout = self.server.poll_timeout().filter(|_| !self.up.is_cut);
-        let timeouts = [self.client.poll_timeout(), server_timeout];
-        let arrivals = [self.up.next_arrival(), self.down.next_arrival()];
-        let next = timeouts.into_iter().chain(arrivals).flatten().fold(self.next_tick.min(end), Instant::min);
+        let client_timeout = self.client.poll_timeout().filter(|_| !self.is_client_asleep);
+        let arrival = self.down.next_arrival().filter(|_| !self.is_client_asleep);
+        let moments = [client_timeout, self.server.poll_timeout(), arrival, self.up.next_arrival()];
+        let next = moments.into_iter().flatten().fold(self.next_tick.min(end), Instant::min);
         self.now = next.max(self.now);
-        if let Err(error) = self.client.handle_timeout(self.now) {
+        if !self.is_client_asleep
+            && let Err(error) = self.client.handle_timeout(self.now)
+        {
             self.client_error = Some(error);
         }
-        if !self.up.is_cut {
-            self.server.handle_timeout(self.now).expect("the client is alive");
+        if let Err(error) = self.server.handle_timeout(self.now) {
+            assert!(self.up.is_cut || self.is_client_asleep, "the client is alive: {error}");
+            self.server_error = Some(error);
         }
         while let Some(bytes) = self.up.take_arrived(self.now) {
             self.server_receives(&bytes);
         }
-        while let Some(bytes) = self.down.take_arrived(self.now) {
+        while !self.is_client_asleep
+            && let Some(bytes) = self.down.take_arrived(self.now)
+        {
             self.client_receives(&bytes);
         }
         if self.now >= self.next_tick {
@@ -293,7 +330,8 @@ impl World {
 
     /// The decoder takes what a tick of music needs out of the buffer.
     fn consume(&mut self) {
-        let Some(playing) = self.playing.as_mut().filter(|_| !self.is_paused) else { return };
+        let is_playing = !self.is_paused && !self.is_client_asleep;
+        let Some(playing) = self.playing.as_mut().filter(|_| is_playing) else { return };
         let rate = SONGS[playing.song as usize - 1].bytes_per_second;
         let taken = playing.held.min(rate * TICK.as_millis() as u64 / 1_000);
         playing.held -= taken;
@@ -303,7 +341,9 @@ impl World {
     // ── the wire ──
 
     fn transmit(&mut self) {
-        while let Some(bytes) = self.client.poll_transmit(self.now) {
+        while !self.is_client_asleep
+            && let Some(bytes) = self.client.poll_transmit(self.now)
+        {
             let bytes = bytes.to_vec();
             self.observe_client(&bytes);
             self.up.send(self.now, &bytes);
