@@ -261,6 +261,9 @@ impl Connection {
         }
     }
 
+    /// The system's clock that never goes back. On Linux and macOS it stands still while a laptop sleeps, so that the
+    /// connection seems as fresh as before until something is due on it; elsewhere it jumps, which the machine takes for
+    /// silence, and asks for a sign of life before it gives up. Either way a dead connection shows within seconds of its use.
     fn now(&self) -> time::Instant {
         let micros = self.epoch.elapsed().as_micros();
         time::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))

@@ -65,6 +65,27 @@ fn a_path_that_goes_dead_is_noticed_within_seconds_and_the_song_resumed() {
     quit(&mut client);
 }
 
+#[test]
+fn what_is_asked_on_a_path_that_went_dead_is_given_up_within_seconds() {
+    let host = Host::with_songs(2);
+    let (proxy, mut client) = host.listener(Conditions::PERFECT);
+    proxy.inject_both(Fault::Freeze(Duration::MAX));
+    let asked = Instant::now();
+    client.type_line("list");
+    client.wait_for_text(DEADLINE, "list: ");
+    println!("figure: distance: a list on a path that went dead is given up after {:.1?}", asked.elapsed());
+    // 3 s; without a question on its way, silence is borne for 30 s.
+    assert!(asked.elapsed() < Duration::from_secs(15));
+    // A song is asked for again by itself.
+    client.type_line("info 1");
+    client.wait_for_text(DEADLINE, "kbit/s");
+    proxy.inject_both(Fault::Freeze(Duration::MAX));
+    client.type_line("play 2");
+    client.wait_for_text(DEADLINE, "▶ 2 ");
+    assert_eq!((proxy.accepted(), plays(&proxy, 2).len()), (3, 1), "{}", client.transcript());
+    quit(&mut client);
+}
+
 /// A server with songs of 24 s that are called by their numbers.
 struct Host {
     server: ServerProcess,
