@@ -10,6 +10,7 @@
 //! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
 //! | [`proxy`] | a bad network between the two programs |
 //! | [`names`] | what names of hosts mean to a program, changed while it runs |
+//! | [`stretch`] | how much of a song passed on each of the connections that brought it |
 //! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
 //! | [`session`] | an honest client that holds the server to every rule of the protocol |
 //! | [`listener`] | somebody who hears every byte in time, whatever happens to others |
@@ -55,6 +56,8 @@ pub mod reference;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod session;
+#[cfg(target_os = "linux")]
+pub mod stretch;
 #[cfg(target_os = "linux")]
 pub mod terminal;
 #[cfg(target_os = "linux")]

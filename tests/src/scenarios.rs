@@ -12,6 +12,8 @@ use trill_proto::error::ErrorCode;
 use crate::fake_server::{FakeServer, Setup, Song};
 #[cfg(target_os = "linux")]
 use crate::proxy::{Conditions, Direction, Fault, Proxy, Script};
+#[cfg(target_os = "linux")]
+use crate::stretch;
 
 /// A client under test.
 pub trait Client {
@@ -211,11 +213,12 @@ pub fn cuts_at_any_byte_are_not_heard(client: &impl Client) {
     // Every other cut falls on what is said before the music, so that the client has to back off only once in a row.
     let early = Script::random_cuts(1, CUTS / 2, 150, 150);
     let late = Script::random_cuts(2, CUTS / 2, 0, 20_000);
-    let scripts = early.into_iter().zip(late).flat_map(|(early, late)| [early, late]).collect();
-    let proxy = Proxy::scripted_in_turn(server.address, Conditions::PERFECT, scripts);
+    let scripts: Vec<_> = early.into_iter().zip(late).flat_map(|(early, late)| [early, late]).collect();
+    let proxy = Proxy::scripted_in_turn(server.address, Conditions::PERFECT, scripts.clone());
     let heard = client.run(proxy.address(), &["play 1"]);
     assert_same_sound(&heard.frames, &frames(&song));
     assert_eq!(proxy.accepted(), CUTS + 1, "connections");
+    stretch::check(&stretch::all(&proxy, &scripts), song.audio.len() as u64);
 }
 
 /// Delays, pauses, and bytes in pieces or in heaps are survived without another connection.

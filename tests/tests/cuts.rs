@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use trill_proto::message::{Message, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
-use trill_tests::messages;
-use trill_tests::proxy::{Conditions, Direction, Fault, Proxy, Script};
+use trill_tests::proxy::{Conditions, Proxy, Script};
 use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
+use trill_tests::stretch::{self, Stretch};
 
 /// Ten times as long as it takes.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -48,72 +47,15 @@ fn after_a_thousand_cuts_the_file_is_the_same_to_the_bit() {
     assert!(undisturbed == disturbed, "the files differ");
     assert_eq!(proxy.accepted(), CUTS + 1, "connections");
 
-    let stretches: Vec<_> = (0..=CUTS).map(|index| Stretch::of(&proxy, index, scripts.get(index))).collect();
-    check_bytes(&stretches, layout::audio_of(&LONG.make()).len() as u64);
-    check_retries(&proxy, &stretches);
-}
-
-/// What passed on a connection, as far as the song is concerned.
-#[derive(Clone, Copy, Debug)]
-struct Stretch {
-    /// Where the client asked for the song to begin; `None` if no PLAY reached the server.
-    from: Option<u64>,
-    /// The credit that reached the server: that of PLAY and of every CREDIT.
-    granted: u64,
-    /// Bytes of the song that the server sent.
-    sent: u64,
-    /// Those of them that were handed to the client.
-    handed: u64,
-    /// How the connection was cut. A reset destroys what the client has not read yet.
-    cut: Option<Fault>,
-}
-
-impl Stretch {
-    fn of(proxy: &Proxy, index: usize, script: Option<&Script>) -> Self {
-        let mut stretch = Self {
-            from: None,
-            granted: 0,
-            sent: messages::data_bytes(&proxy.sent(index, Direction::ToClient)),
-            handed: messages::data_bytes(&proxy.recorded(index, Direction::ToClient)),
-            cut: script.map(|script| script.steps[0].fault),
-        };
-        for frame in messages::frames(&proxy.recorded(index, Direction::ToServer)) {
-            match frame.message() {
-                Message::Play(play) => {
-                    stretch.from = Some(match play.start {
-                        Start::Resume(position) => position,
-                        Start::Time(ms) => ms, // from the beginning, before any of the song has come
-                    });
-                    stretch.granted += u64::from(play.credit);
-                }
-                Message::Credit(credit) => stretch.granted += u64::from(credit.more),
-                _ => {}
-            }
-        }
-        stretch
-    }
-}
-
-/// No more was sent than the song, and at each cut what had been granted and not arrived. And the client has not asked
-/// again for a byte that was handed to it.
-fn check_bytes(stretches: &[Stretch], song: u64) {
-    let starts = stretches.iter().filter_map(|stretch| Some((stretch.from?, stretch)));
-    let ends = starts.clone().skip(1).map(|(from, _)| from).chain([song]);
-    let (mut outstanding, mut sent) = (0, 0);
-    for ((from, stretch), end) in starts.zip(ends) {
-        let received = end.checked_sub(from).filter(|received| *received <= stretch.handed);
-        let Some(received) = received else { panic!("then on from {end}: {stretch:?}") };
-        assert!(received == stretch.handed || stretch.cut == Some(Fault::Reset), "then again from {end}: {stretch:?}");
-        assert!(stretch.sent <= stretch.granted, "without credit: {stretch:?}");
-        outstanding += stretch.granted - received;
-        sent += stretch.sent;
-    }
+    let stretches = stretch::all(&proxy, &scripts);
+    let song = layout::audio_of(&LONG.make()).len() as u64;
+    let stretch::Sum { sent, outstanding } = stretch::check(&stretches, song);
     let more = 100.0 * (sent as f64 / song as f64 - 1.0);
     println!(
-        "figure: cuts: {sent} bytes sent of a song of {song}, {more:.1} % more; {outstanding} bytes of credit \
-         outstanding at the cuts"
+        "figure: cuts: {sent} bytes sent of a song of {song}, {more:.1} % more; {outstanding} bytes of credit outstanding \
+         at the cuts"
     );
-    assert!(sent <= song + outstanding, "{sent} bytes sent, {song} long, {outstanding} outstanding");
+    check_retries(&proxy, &stretches);
 }
 
 /// After a connection that delivered, the next is tried for within 50 ms.
