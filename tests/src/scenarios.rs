@@ -275,7 +275,7 @@ pub fn a_server_that_delivers_nothing_is_asked_ever_more_rarely(client: &impl Cl
     let heard = client.run(proxy.address(), &["play 1"]);
     assert_same_sound(&heard.frames, &frames(&song));
     assert_eq!(server.count("PLAY"), 6, "{:?}", server.log());
-    for (index, shortest_ms) in [25, 100, 200, 400, 800].into_iter().enumerate() {
+    for (index, shortest_ms) in [20, 100, 200, 400, 800].into_iter().enumerate() {
         let cut = proxy.cut_at(index).expect("this connection was cut");
         let waited = proxy.accepted_at(index + 1).saturating_duration_since(cut);
         assert!(waited >= Duration::from_millis(shortest_ms), "{waited:?} after {} attempts", index + 1);
