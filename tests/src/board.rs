@@ -81,6 +81,7 @@ impl Board {
             Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
             Kind::VexpressA9 => {
                 qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency={rate}", sound.display()));
+                qemu.args(["-global", "pl041.audiodev=sound"]);
             }
         }
         semihosting += &format!(",arg={}", directory.path().join("logs").display());

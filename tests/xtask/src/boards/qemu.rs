@@ -74,6 +74,7 @@ fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -
         Recording::Samples { samples, .. } => semihosting += &format!(",arg={}", samples.display()),
         Recording::Codec { wav } => {
             qemu.arg("-audiodev").arg(format!("wav,id=sound,path={},out.frequency={RATE}", wav.display()));
+            qemu.args(["-global", "pl041.audiodev=sound"]);
         }
     }
     semihosting += &format!(",arg={}", logs_of(program).display());
