@@ -353,7 +353,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         Ok(id)
     }
 
-    /// Ends the current and every pending stream. No event of any of them follows.
+    /// Ends the current and every pending stream. No event of any of them follows. After the end of the session nothing is
+    /// said about it.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first; nothing has ended then.
@@ -361,7 +362,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         if self.outbox.room() < HEADER_BYTES * (1 + self.pending.len()) {
             return Err(Busy);
         }
-        for stream in self.current.take().iter().chain(&self.pending) {
+        let is_over = self.is_closed();
+        for stream in self.current.take().iter().chain(&self.pending).filter(|_| !is_over) {
             self.outbox.push(&Stop { stream: stream.id })?;
         }
         self.pending.clear();
@@ -483,3 +485,6 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
         let _ = outbox.push(&Error { id: 0, code, text: "" });
     }
 }
+
+#[cfg(test)]
+mod tests;

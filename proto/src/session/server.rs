@@ -27,8 +27,8 @@ use crate::limits::{
     PREAMBLE_BYTES,
 };
 use crate::message::{
-    End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Play, Song,
-    Started, Welcome, refusal,
+    Encode, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Play,
+    Song, Started, Welcome, refusal,
 };
 use crate::time::Instant;
 use core::time::Duration;
@@ -255,14 +255,14 @@ impl Server {
         }
     }
 
-    // ── answers ──
+    // ── answers: after the end of the session they do nothing ──
 
     /// Answers HELLO.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn welcome(&mut self, welcome: &Welcome<'_>) -> Result<(), Busy> {
-        self.outbox.push(welcome)?;
+        self.say(welcome)?;
         self.max_credit = welcome.max_credit;
         if self.phase == Phase::Welcome {
             self.phase = Phase::Open;
@@ -276,7 +276,7 @@ impl Server {
     /// [`Busy`] if the output must be transmitted first.
     pub fn song(&mut self, song: &Song<'_>) -> Result<usize, Busy> {
         let before = self.outbox.room();
-        self.outbox.push(&song.fitted(self.client_max_control))?;
+        self.say(&song.fitted(self.client_max_control))?;
         Ok(before - self.outbox.room())
     }
 
@@ -285,7 +285,7 @@ impl Server {
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn list_end(&mut self, end: &ListEnd) -> Result<(), Busy> {
-        self.outbox.push(end)
+        self.say(end)
     }
 
     /// Answers PLAY: from now on [`poll_data`](Self::poll_data) yields this stream. The stream before it ends.
@@ -301,9 +301,9 @@ impl Server {
         }
         let Some(offered) = self.offered.take_if(|offered| offered.id == started.stream) else { return Ok(()) };
         if let Some(replaced) = self.sending.take() {
-            self.outbox.push(&End { stream: replaced.id, reason: EndReason::Replaced })?;
+            self.say(&End { stream: replaced.id, reason: EndReason::Replaced })?;
         }
-        self.outbox.push(started)?;
+        self.say(started)?;
         self.sending = Some(Sending {
             id: offered.id,
             position: started.position,
@@ -323,7 +323,7 @@ impl Server {
         if self.last_stream == id && !is_offered {
             return Ok(());
         }
-        self.outbox.push(&Error { id, code, text })?;
+        self.say(&Error { id, code, text })?;
         let _ = self.offered.take_if(|_| is_offered);
         Ok(())
     }
@@ -334,7 +334,7 @@ impl Server {
     /// [`Busy`] if the output must be transmitted first.
     pub fn fail(&mut self, stream: StreamId) -> Result<(), Busy> {
         if self.current_stream() == Some(stream) {
-            self.outbox.push(&End { stream, reason: EndReason::Failed })?;
+            self.say(&End { stream, reason: EndReason::Failed })?;
             self.sending = None;
         }
         Ok(())
@@ -392,6 +392,11 @@ impl Server {
         Some(frame)
     }
 
+    /// Adds to the output, unless the last word has been said.
+    fn say(&mut self, message: &impl Encode) -> Result<(), Busy> {
+        if self.phase == Phase::Closed { Ok(()) } else { self.outbox.push(message) }
+    }
+
     fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
         let missing = PREAMBLE_BYTES - self.preamble.len();
         let taken = input.get(..missing).unwrap_or(input);
@@ -434,7 +439,7 @@ mod tests {
     use super::*;
     use crate::ids::SongId;
     use crate::limits::COMMAND_BURST;
-    use crate::message::{Encode, Start, Stop};
+    use crate::message::{Start, Stop};
 
     const NOW: Instant = Instant::from_micros(0);
 
@@ -499,5 +504,20 @@ mod tests {
             assert_eq!(server.poll_data(usize::MAX).map(|frame| frame.length), Some(expected));
         }
         assert!(!server.has_data());
+    }
+
+    #[test]
+    fn an_answer_after_goodbye_is_not_sent() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        hear(&mut server, &Hello::default());
+        let request = crate::ids::RequestId(1);
+        hear(&mut server, &List { request, first: SongId(1), at_most: 9 });
+        server.goodbye(GoodbyeReason::Restarting);
+        assert_eq!(server.song(&Song { request, ..Song::default() }), Ok(0));
+        let said = server.poll_transmit(NOW).expect("preamble, WELCOME, GOODBYE");
+        assert!(said.ends_with(&[0x09, 0, 0, 1, 0, 0, 0, 0, 2]), "{said:02x?}");
+        assert_eq!(server.list_end(&ListEnd { request, total: 1, next: None, generation: 1 }), Ok(()));
+        assert_eq!(server.poll_transmit(NOW), None);
     }
 }
