@@ -186,7 +186,7 @@ impl Connection {
             Request::List(list) => self.list(server, list),
             Request::Info(Info { request, song }) => match self.song(song) {
                 Some(found) => drop(server.song(&describe(request, song.0, &found)).expect("room")),
-                None => server.refuse(request.0, ErrorCode::NO_SUCH_SONG, "").expect("room"),
+                None => server.refuse_info(request, ErrorCode::NO_SUCH_SONG, "").expect("room"),
             },
             Request::Play(play) => self.play(server, &play),
             Request::Note(_) => {}
@@ -206,10 +206,10 @@ impl Connection {
 
     fn play(&mut self, server: &mut Server, play: &Play) {
         let Some(song) = self.song(play.song) else {
-            return server.refuse(play.stream.0, ErrorCode::NO_SUCH_SONG, "").expect("room");
+            return server.refuse_play(play.stream, ErrorCode::NO_SUCH_SONG, "").expect("room");
         };
         let position = match (play.start, self.setup.refuses_resume) {
-            (Start::Resume(_), Some(code)) => return server.refuse(play.stream.0, code, "").expect("room"),
+            (Start::Resume(_), Some(code)) => return server.refuse_play(play.stream, code, "").expect("room"),
             (Start::Resume(position), None) => {
                 assert_eq!(play.content_tag, song.started.content_tag, "a client that resumes says what");
                 position

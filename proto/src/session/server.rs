@@ -7,7 +7,7 @@
 //!     └────────────────────┴───────────────────────────────────┴──────────▶ Closed
 //!
 //! a stream:  Event::Play → start() ─▶ sending ─▶ END finished, stopped, replaced, failed
-//!                        → refuse() ─▶ ERROR; the stream before it goes on
+//!                        → refuse_play() ─▶ ERROR; the stream before it goes on
 //! ```
 //!
 //! The machine says which bytes of a song to send, and never touches them: [`poll_data`](Server::poll_data) gives a
@@ -21,7 +21,7 @@ use super::liveness::{Liveness, Patience};
 use super::outbox::Outbox;
 use crate::error::{ErrorCode, Refusal, SessionError};
 use crate::frame::FrameReader;
-use crate::ids::StreamId;
+use crate::ids::{RequestId, StreamId};
 use crate::limits::{
     HEADER_BYTES, HELLO_DEADLINE, MAX_CLIENT_CONTROL_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES, MIN_CONTROL_BYTES,
     PREAMBLE_BYTES,
@@ -44,9 +44,9 @@ pub enum Event<'a> {
     /// Answer with [`song`](Server::song)s, at most [`MAX_LIST_PAGE_BYTES`](crate::limits::MAX_LIST_PAGE_BYTES) of
     /// frames, and one [`list_end`](Server::list_end).
     List(List),
-    /// Answer with one [`song`](Server::song) or [`refuse`](Server::refuse).
+    /// Answer with one [`song`](Server::song) or [`refuse_info`](Server::refuse_info).
     Info(Info),
-    /// Answer with [`start`](Server::start) or [`refuse`](Server::refuse).
+    /// Answer with [`start`](Server::start) or [`refuse_play`](Server::refuse_play).
     Play(Play),
     /// The stream was stopped; its END waits to be transmitted.
     Stopped(StreamId),
@@ -313,18 +313,24 @@ impl Server {
         Ok(())
     }
 
-    /// Answers a request or a PLAY with an ERROR that concerns nothing else. Does nothing for a PLAY that was stopped or
-    /// overtaken by another: that has its END.
+    /// Answers INFO with an ERROR that concerns nothing else.
     ///
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
-    pub fn refuse(&mut self, id: u32, code: ErrorCode, text: &str) -> Result<(), Busy> {
-        let is_offered = self.offered.as_ref().is_some_and(|offered| offered.id.0 == id);
-        if self.last_stream == id && !is_offered {
-            return Ok(());
+    pub fn refuse_info(&mut self, request: RequestId, code: ErrorCode, text: &str) -> Result<(), Busy> {
+        self.say(&Error { id: request.0, code, text })
+    }
+
+    /// Answers PLAY with an ERROR that concerns nothing else. Does nothing for a PLAY that was stopped or overtaken by
+    /// another: that has its END.
+    ///
+    /// # Errors
+    /// [`Busy`] if the output must be transmitted first.
+    pub fn refuse_play(&mut self, stream: StreamId, code: ErrorCode, text: &str) -> Result<(), Busy> {
+        if self.offered.as_ref().is_some_and(|offered| offered.id == stream) {
+            self.say(&Error { id: stream.0, code, text })?;
+            self.offered = None;
         }
-        self.say(&Error { id, code, text })?;
-        let _ = self.offered.take_if(|_| is_offered);
         Ok(())
     }
 
@@ -511,7 +517,7 @@ mod tests {
         let mut server = Server::new(NOW);
         assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
         hear(&mut server, &Hello::default());
-        let request = crate::ids::RequestId(1);
+        let request = RequestId(1);
         hear(&mut server, &List { request, first: SongId(1), at_most: 9 });
         server.goodbye(GoodbyeReason::Restarting);
         assert_eq!(server.song(&Song { request, ..Song::default() }), Ok(0));
@@ -519,5 +525,18 @@ mod tests {
         assert!(said.ends_with(&[0x09, 0, 0, 1, 0, 0, 0, 0, 2]), "{said:02x?}");
         assert_eq!(server.list_end(&ListEnd { request, total: 1, next: None, generation: 1 }), Ok(()));
         assert_eq!(server.poll_transmit(NOW), None);
+    }
+
+    #[test]
+    fn a_play_that_was_overtaken_has_its_end_and_no_error() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        hear(&mut server, &Hello::default());
+        for stream in [StreamId(1), StreamId(2)] {
+            hear(&mut server, &Play { stream, song: SongId(1), start: Start::Time(0), content_tag: 0, credit: 1 });
+        }
+        assert_eq!(server.refuse_play(StreamId(1), ErrorCode::NO_SUCH_SONG, ""), Ok(()));
+        let said = server.poll_transmit(NOW).expect("preamble, WELCOME, END");
+        assert!(said.ends_with(&[0x16, 0, 0, 1, 0, 0, 0, 1, 3]), "{said:02x?}");
     }
 }

@@ -442,7 +442,7 @@ impl World {
                     self.answer_song(info.request, info.song.0);
                 }
                 Some(ServerEvent::Info(info)) => {
-                    self.server.refuse(info.request.0, ErrorCode::NO_SUCH_SONG, "").expect("room");
+                    self.server.refuse_info(info.request, ErrorCode::NO_SUCH_SONG, "").expect("room");
                 }
                 Some(ServerEvent::Play(play)) => self.answer_play(play),
                 Some(ServerEvent::Stopped(_)) | None => {}
@@ -460,7 +460,7 @@ impl World {
 
     fn answer_play(&mut self, play: Play) {
         let Some(song) = SONGS.get(play.song.0 as usize - 1) else {
-            self.server.refuse(play.stream.0, ErrorCode::NO_SUCH_SONG, "").expect("room");
+            self.server.refuse_play(play.stream, ErrorCode::NO_SUCH_SONG, "").expect("room");
             return;
         };
         let position = match play.start {
@@ -468,7 +468,7 @@ impl World {
             Start::Resume(position) => position,
         };
         if position > song.size {
-            self.server.refuse(play.stream.0, ErrorCode::BAD_POSITION, "").expect("room");
+            self.server.refuse_play(play.stream, ErrorCode::BAD_POSITION, "").expect("room");
             return;
         }
         let started = Started {

@@ -138,7 +138,7 @@ impl Talk {
                 channels: 2,
                 ..Started::default()
             }),
-            Reply::Play(stream, _) => server.refuse(stream.0, ErrorCode::NO_SUCH_SONG, "no song 7"),
+            Reply::Play(stream, _) => server.refuse_play(stream, ErrorCode::NO_SUCH_SONG, "no song 7"),
         }
         .expect("room");
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
 use trill_proto::message::{Info, List, ListEnd, Play, Song, Welcome, cut};
@@ -93,7 +94,10 @@ impl Connection {
         let opened = self.open(info.song)?;
         match opened.and_then(|song| self.shared.library.info(&song)) {
             Ok(listing) => self.say_song(info.request, &listing).map(drop),
-            Err(error) => self.refuse(info.request.0, info.song, &error.into()),
+            Err(error) => {
+                let (code, text) = self.explain(info.song, &error.into());
+                self.say(|machine| machine.refuse_info(info.request, code, &text))
+            }
         }
     }
 
@@ -106,14 +110,17 @@ impl Connection {
                 self.playing.start(play.stream, song);
                 Ok(())
             }
-            Err(error) => self.refuse(play.stream.0, play.song, &error),
+            Err(error) => {
+                let (code, text) = self.explain(play.song, &error);
+                self.say(|machine| machine.refuse_play(play.stream, code, &text))
+            }
         }
     }
 
-    fn refuse(&mut self, id: u32, song: SongId, error: &CueError) -> Result<(), Departure> {
+    /// What to tell the client, and the log, about a song that it cannot have.
+    fn explain(&self, song: SongId, error: &CueError) -> (ErrorCode, String) {
         log::info!("{} asked for song {song}: {error}", self.client);
-        let (code, text) = (error.code(), error.to_string());
-        self.say(|machine| machine.refuse(id, code, &text))
+        (error.code(), error.to_string())
     }
 
     /// Returns the length of the frame in bytes.
