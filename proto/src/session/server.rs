@@ -187,7 +187,8 @@ impl Server {
     ///
     /// Returns how many were taken and the event that they complete, if any. Call again with the rest until nothing is
     /// left. When nothing of a non-empty input was taken, replies fill the output: transmit first; or the client sends
-    /// more commands than it should: wait for [`input_pause`](Self::input_pause), and read nothing meanwhile.
+    /// more commands than it should: wait for [`input_pause`](Self::input_pause), and read nothing meanwhile; or HELLO has
+    /// not been answered.
     ///
     /// # Errors
     /// What the client did wrong. Transmit once more, then close the connection.
@@ -196,7 +197,8 @@ impl Server {
         now: Instant,
         input: &'a [u8],
     ) -> Result<(usize, Option<Event<'a>>), SessionError> {
-        if self.outbox.room() < REPLY_BYTES || self.input_pause(now).is_some() {
+        // Nothing is said before WELCOME, so nothing may be asked.
+        if self.outbox.room() < REPLY_BYTES || self.input_pause(now).is_some() || self.phase == Phase::Welcome {
             return Ok((0, None));
         }
         if !input.is_empty() {
@@ -538,5 +540,18 @@ mod tests {
         assert_eq!(server.refuse_play(StreamId(1), ErrorCode::NO_SUCH_SONG, ""), Ok(()));
         let said = server.poll_transmit(NOW).expect("preamble, WELCOME, END");
         assert!(said.ends_with(&[0x16, 0, 0, 1, 0, 0, 0, 1, 3]), "{said:02x?}");
+    }
+
+    #[test]
+    fn what_follows_hello_waits_for_its_answer() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        let (mut hello, mut list) = ([0; 64], [0; 16]);
+        let length = Hello::default().encode(&mut hello).expect("fits");
+        List { request: RequestId(1), first: SongId(1), at_most: 9 }.encode(&mut list).expect("fits");
+        assert!(matches!(server.handle_input(NOW, &hello[..length]), Ok((_, Some(Event::Hello(_))))));
+        assert_eq!(server.handle_input(NOW, &list), Ok((0, None)));
+        server.welcome(&Welcome::new()).expect("room");
+        assert!(matches!(server.handle_input(NOW, &list), Ok((16, Some(Event::List(_))))));
     }
 }

@@ -31,7 +31,7 @@ impl Session<'_> {
         let is_in_place = match kind {
             Kind::Hello => *self.phase == Phase::Hello,
             Kind::Error | Kind::Goodbye => true,
-            _ => matches!(self.phase, Phase::Welcome | Phase::Open),
+            _ => *self.phase == Phase::Open,
         };
         if !is_in_place {
             return Err(SessionError::Unexpected(kind));
