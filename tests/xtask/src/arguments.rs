@@ -2,9 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::boards::{self, BOARDS, Board};
 use crate::error::Error;
+use crate::fuzz;
 
 /// What `cargo xtask help` prints.
 pub(crate) const HELP: &str = "\
@@ -19,6 +21,9 @@ Usage: cargo xtask COMMAND
                                a WAV file. Without --server there is one with the demo songs.
   flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
   cross                        Test what 32-bit and 64-bit Arms run, under an emulator of their Linux.
+  fuzz [TARGET...] [--seconds N]
+                               Feed hostile input to these targets, or to all, for 10 seconds each or N, and print what
+                               was found.
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
@@ -49,6 +54,13 @@ pub(crate) enum Task {
     Cross,
     /// Run every check that is not a test.
     Lint,
+    /// Feed hostile input to fuzz targets.
+    Fuzz {
+        /// Which; none means all.
+        targets: Vec<&'static str>,
+        /// For how long each.
+        span: Duration,
+    },
     /// Measure the boards' programs.
     Size,
     /// Build boards' programs.
@@ -104,7 +116,14 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("flash"), [name], []) => Ok(Task::Flash { board: boards::find(&name.to_string_lossy())? }),
         (Some("flash"), [], []) => Err(Error::Usage("`flash` needs the name of a board".into())),
         (Some("qemu"), options, []) => qemu(options),
-        (Some(command @ ("help" | "cross" | "lint" | "test" | "demo" | "build" | "qemu" | "flash" | "size")), _, _) => {
+        (Some("fuzz"), operands, []) => fuzz(operands),
+        (
+            Some(
+                command @ ("help" | "cross" | "lint" | "fuzz" | "test" | "demo" | "build" | "qemu" | "flash" | "size"),
+            ),
+            _,
+            _,
+        ) => {
             // A misspelt argument that is silently dropped is a check that did not run.
             let all = args[1..].join(OsStr::new(" "));
             Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
@@ -130,6 +149,22 @@ fn qemu(options: &[OsString]) -> Result<Task, Error> {
         }
     }
     Ok(Task::Qemu { board: board.unwrap_or(&BOARDS[0]), server, wav })
+}
+
+fn fuzz(operands: &[OsString]) -> Result<Task, Error> {
+    let (mut targets, mut span) = (Vec::new(), fuzz::SMOKE);
+    let mut operands = operands.iter();
+    while let Some(operand) = operands.next() {
+        if operand == "--seconds" {
+            let seconds = operands.next().and_then(|value| value.to_str()?.parse().ok()).filter(|seconds| *seconds > 0);
+            span = Duration::from_secs(seconds.ok_or_else(|| Error::Usage("`--seconds` needs a number".into()))?);
+        } else if is_option(operand) {
+            return Err(Error::Usage(format!("`fuzz` does not take `{}`", operand.display())));
+        } else {
+            targets.push(fuzz::find(&operand.to_string_lossy())?);
+        }
+    }
+    Ok(Task::Fuzz { targets, span })
 }
 
 fn is_option(arg: &OsStr) -> bool {
@@ -168,6 +203,11 @@ mod tests {
         check("cross", Task::Cross);
         check("build", Task::Build { boards: vec![] });
         check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
+        check("fuzz", Task::Fuzz { targets: vec![], span: Duration::from_secs(10) });
+        check(
+            "fuzz mp3 --seconds 1800 frame",
+            Task::Fuzz { targets: vec!["mp3", "frame"], span: Duration::from_secs(1_800) },
+        );
         check("flash pico2w", Task::Flash { board: &BOARDS[2] });
         check("qemu", Task::Qemu { board: &BOARDS[0], server: None, wav: None });
         check(
@@ -197,6 +237,11 @@ mod tests {
             ("qemu --speed 2", "--speed"),
             ("qemu --wav a --wav b", "--wav"),
             ("lint --fast", "--fast"),
+            ("fuzz teapot", "teapot"),
+            ("fuzz --minutes 1", "--minutes"),
+            ("fuzz mp3 --seconds", "--seconds"),
+            ("fuzz --seconds 0", "--seconds"),
+            ("fuzz -- mp3", "mp3"),
             ("cross arm", "arm"),
             ("lint -- x", "x"),
             ("help demo", "demo"),

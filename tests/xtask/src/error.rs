@@ -59,6 +59,18 @@ pub(crate) enum Error {
         /// The program that it would have got.
         image: PathBuf,
     },
+    /// There is no fuzzing here, and why: do it on another machine.
+    NoFuzzing {
+        /// What is amiss.
+        why: &'static str,
+    },
+    /// An overflow that was planted in C was not caught, so none is: the C compiler was not told to instrument.
+    UnseenOverflow {
+        /// What the program with the overflow wrote.
+        log: PathBuf,
+    },
+    /// Hostile input broke a promise: mend the code, and keep the input as a test.
+    Findings(Vec<Finding>),
     /// A file or stream of this tool's own failed.
     Io {
         /// What was being done.
@@ -66,6 +78,21 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// An input, and what it did.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// The fuzz target.
+    pub(crate) target: &'static str,
+    /// What went wrong, in the target's own words.
+    pub(crate) what: String,
+    /// The input, unless the target ended before it was written.
+    pub(crate) input: Option<PathBuf>,
+    /// The target's program, which reads an input that it is given.
+    pub(crate) program: PathBuf,
+    /// Everything that the program wrote.
+    pub(crate) log: PathBuf,
 }
 
 impl Error {
@@ -107,7 +134,32 @@ impl fmt::Display for Error {
                  the system does not, and try again; or copy this there yourself:\n  {}",
                 image.display()
             ),
+            Self::NoFuzzing { why } => write!(f, "there is no fuzzing on this machine: {why}"),
+            Self::UnseenOverflow { log } => {
+                write!(f, "an overflow that was planted in C was not caught, so none would be; see {}", log.display())
+            }
+            Self::Findings(findings) => {
+                write!(f, "hostile input did harm")?;
+                findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))
+            }
             Self::Io { what, source } => write!(f, "{what}: {source}"),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, what, input, program, log } = self;
+        write!(f, "\n{target}: {what}\n  all of it: {}", log.display())?;
+        match input {
+            Some(input) => write!(
+                f,
+                "\n  the input: {}\n  to see it again: {} {}",
+                input.display(),
+                program.display(),
+                input.display()
+            ),
+            None => Ok(()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::error::Error;
+use crate::fuzz;
 use crate::process::{self, cargo, executable, target_dir};
 use crate::system::{self, Need};
 
@@ -19,6 +20,7 @@ pub(crate) fn run() -> Result<(), Error> {
     process::run(cargo()?.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     process::run(cargo()?.args(["clippy", "--package", "trill-proto", "--features", "defmt", "--", "-D", "warnings"]))?;
     process::run(cargo()?.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    fuzz::lint()?;
     check_dependencies()
 }
 
@@ -26,13 +28,8 @@ pub(crate) fn run() -> Result<(), Error> {
 /// checked only where somebody happens to have the tool is not checked.
 fn check_dependencies() -> Result<(), Error> {
     let tools = target_dir()?.join("tools");
-    // Does nothing once that version is there. Unoptimised it is built in a minute, and checks in two seconds.
-    process::run(
-        cargo()?
-            .args(["install", "--quiet", "--locked", "--debug", "--version", CARGO_DENY, "cargo-deny", "--root"])
-            .arg(&tools)
-            .env("CARGO_PROFILE_DEV_DEBUG", "0"),
-    )?;
+    // Unoptimised it is built in a minute, and checks in two seconds.
+    process::install(&tools, "cargo-deny", CARGO_DENY)?;
     process::run(
         Command::new(executable(&tools.join("bin"), "cargo-deny")).current_dir(process::workspace_dir()).args([
             "--config",

@@ -11,6 +11,7 @@ mod boards;
 mod cross;
 mod demo;
 mod error;
+mod fuzz;
 mod lint;
 mod process;
 mod suite;
@@ -39,6 +40,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Test { cargo_args } => suite::run(&cargo_args)?,
         Task::Cross => cross::run()?,
         Task::Lint => lint::run()?,
+        Task::Fuzz { targets, span } => fuzz::run(&targets, span)?,
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,
         Task::Flash { board } => boards::flash(board)?,

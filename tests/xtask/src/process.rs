@@ -68,6 +68,16 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     }
 }
 
+/// Builds a tool from the registry, unoptimised, into the folder `tools`. Does nothing once that version is there.
+///
+/// # Errors
+/// Those of [`run`].
+pub(crate) fn install(tools: &Path, name: &str, version: &str) -> Result<(), Error> {
+    let mut cargo = cargo()?;
+    cargo.args(["install", "--quiet", "--locked", "--debug", "--version", version, name, "--root"]).arg(tools);
+    run(cargo.env("CARGO_PROFILE_DEV_DEBUG", "0"))
+}
+
 /// What `command` writes to its standard output, or `None` when it cannot be run or fails: for questions
 /// to programs that may not be there. Its standard error is dropped.
 pub(crate) fn ask(command: &mut Command) -> Option<String> {

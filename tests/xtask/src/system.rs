@@ -27,6 +27,8 @@ pub(crate) enum Need {
     Emulator,
     /// To link and run the tests of other machines' Linux.
     Cross,
+    /// To compile with sanitizers and coverage, C and libFuzzer's C++ too.
+    Fuzzing,
 }
 
 /// How to find out whether something is there.
@@ -68,6 +70,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "libc6-dev-armhf-cross", probe: Probe::Package, need: Need::Cross },
     Package { name: "gcc-aarch64-linux-gnu", probe: Probe::Program("aarch64-linux-gnu-gcc"), need: Need::Cross },
     Package { name: "libc6-dev-arm64-cross", probe: Probe::Package, need: Need::Cross },
+    Package { name: "clang", probe: Probe::Program("clang++"), need: Need::Fuzzing },
     Package { name: "qemu-user-static", probe: Probe::Program("qemu-arm-static"), need: Need::Cross },
 ];
 

@@ -1,0 +1,69 @@
+//! Writes the corpora anew: `cargo run --example seeds` in this folder. Takes LAME.
+//!
+//! The seeds come from the byte vectors of `wire-format.md`, from the table of commands, from music that is made up here,
+//! and from sequences of operations that reach every state of a session. What a run of libFuzzer finds beside them is
+//! not kept: a corpus is where a run begins, and small enough to be read.
+#![forbid(unsafe_code)]
+
+mod files;
+mod music;
+mod sessions;
+mod vectors;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The corpus of one target: names and contents.
+type Corpus = Vec<(String, Vec<u8>)>;
+
+fn main() {
+    let vectors = vectors::read(&here().join("../../wire-format.md"));
+    write("frame", vectors::frames(&vectors));
+    write("message", vectors::messages(&vectors));
+    write("command", commands());
+    write("client_session", sessions::client());
+    write("server_session", sessions::server());
+    let clips = music::clips();
+    write("mp3", files::for_decoder(&clips));
+    write("library", files::for_library(&clips));
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn write(target: &str, corpus: Corpus) {
+    let folder: PathBuf = here().join("corpus").join(target);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("the old corpus goes");
+    }
+    fs::create_dir_all(&folder).expect("a folder for the corpus");
+    let bytes: usize = corpus.iter().map(|(_, seed)| seed.len()).sum();
+    println!("{target}: {} seeds, {bytes} bytes", corpus.len());
+    for (name, seed) in corpus {
+        fs::write(folder.join(name), seed).expect("a file for the seed");
+    }
+}
+
+/// Every example of the table, and lines that are wrong in one way each.
+fn commands() -> Corpus {
+    let examples = trill_proto::command::COMMANDS.iter().map(|command| command.example);
+    let others = [
+        "play 3-7",
+        "pl ALL",
+        "play 4294967296",
+        "play 7-3",
+        "play 3 at 49:99",
+        "seek +1:02:03.250",
+        "seek -90",
+        "vol 50%",
+        "volume +101",
+        "s",
+        "help play",
+        "quit now",
+        "\u{1b}[2Jlist \u{202e}\u{9b}31m",
+        "\u{1b}]0;title\u{7}play",
+    ];
+    let lines = examples.chain(others).enumerate();
+    lines.map(|(number, line)| (format!("{number:02}"), line.as_bytes().to_vec())).collect()
+}

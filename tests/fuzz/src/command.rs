@@ -1,0 +1,37 @@
+//! The text commands, and text from the network as a terminal is shown it. An input is a line.
+
+use trill_proto::command::{COMMANDS, completions, parse};
+use trill_proto::text::visible;
+
+/// No error is longer than this, whatever was typed: it has to fit on a board's screen.
+const LONGEST_ERROR_BYTES: usize = 512;
+
+/// Whether a command is shown as a line that means the same, an error as one harmless line, and text without what a
+/// terminal would obey.
+///
+/// # Panics
+/// If not.
+pub fn check(input: &[u8]) {
+    let line = String::from_utf8_lossy(input);
+    match parse(&line) {
+        Ok(Some(command)) => {
+            let shown = command.to_string();
+            assert_eq!(parse(&shown), Ok(Some(command)), "{line:?} is shown as {shown:?}");
+            assert_eq!(parse(&shown.to_uppercase()), Ok(Some(command)));
+        }
+        Ok(None) => assert_eq!(line.trim(), ""),
+        Err(error) => {
+            let said = error.to_string();
+            assert!(!said.is_empty() && said.len() <= LONGEST_ERROR_BYTES, "{} bytes of error", said.len());
+            assert!(visible(&said).eq(said.chars()), "{said:?}");
+        }
+    }
+    for word in line.split_whitespace() {
+        for name in completions(word) {
+            assert!(COMMANDS.iter().any(|command| command.name == name || command.aliases.contains(&name)));
+        }
+    }
+    let shown: String = visible(&line).collect();
+    assert!(!shown.chars().any(char::is_control), "{shown:?}");
+    assert!(visible(&shown).eq(shown.chars()), "{shown:?} has something to take away still");
+}

@@ -1,0 +1,215 @@
+//! The server's library on a directory with one hostile file.
+//!
+//! An input is the length of the file's name and the name, two times to seek to, how many bytes are read at a time,
+//! and what is in the file.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nanomp3_core::{DecodeError, Decoder, FrameInfo, MAX_SAMPLES_PER_FRAME};
+use tempfile::TempDir;
+use trill_proto::codec::Reader;
+use trill_proto::ids::SongId;
+use trill_proto::limits::MAX_TEXT_BYTES;
+use trill_proto::message::{Message, Song, cut};
+use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SeekError, Source};
+
+/// Longer than reading a file of this size takes on any machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longest name of a file, in bytes, that file systems in use take.
+const MAX_NAME_BYTES: usize = 255;
+
+/// Whether the file is listed, and if its audio is what the server says of it.
+///
+/// # Panics
+/// If not.
+pub fn check(input: &[u8]) {
+    let _ = check_file(input);
+}
+
+/// `None` if the input ends before the file begins.
+fn check_file(input: &[u8]) -> Option<()> {
+    let mut fields = Reader::new(input);
+    let name_bytes = fields.u8().ok()?;
+    let name = file_name(fields.bytes(usize::from(name_bytes)).ok()?);
+    let times = [fields.u32().ok()?, u32::from(fields.u16().ok()?)];
+    let piece_bytes = usize::from(fields.u16().ok()?).max(1);
+    let file = fields.rest();
+
+    let threads = threads();
+    let path = directory().join(name);
+    fs::write(&path, file).expect("a file of any name that `file_name` makes");
+    let library = Library::open(Source::Directory(directory().into()), Options::default()).expect("a directory");
+    assert_eq!(library.wait_until_walked(), 1);
+    assert!(library.wait_until_read_for(PATIENCE), "a file that is never read to its end");
+    let page = library.page(SongId(1), usize::MAX);
+    assert_eq!((page.songs.len(), page.total, page.next), (1, 1, None));
+    check_listing(&page.songs[0]);
+
+    let song = library.open_song(SongId(1)).expect("a regular file");
+    let listing = library.info(&song).expect("it is still there");
+    check_listing(&listing);
+    check_measured(song.measured(), &listing, file.len());
+    let audio = read_all(&song, piece_bytes);
+    let measured = song.measured();
+    let start = measured.audio_offset as usize;
+    assert!(audio == file[start..start + audio.len()], "something else is sent than is in the file");
+    assert_eq!(library.find_tag(measured.content_tag), Some(SongId(1)));
+    check_samples(&song, &audio, &times);
+    drop((song, library));
+    fs::remove_file(path).expect("it was written above");
+    wait_for_threads(threads);
+    Some(())
+}
+
+/// Threads of this process.
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("Linux").count()
+}
+
+/// Waits for the library's threads, which end by themselves: what they do late must not be taken for what the next input
+/// does.
+fn wait_for_threads(before: usize) {
+    let start = Instant::now();
+    while threads() > before {
+        assert!(start.elapsed() < PATIENCE, "threads outlive their library");
+        thread::yield_now();
+    }
+}
+
+/// Where all files of this process are put, one at a time.
+fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<TempDir> = OnceLock::new();
+    DIRECTORY.get_or_init(|| tempfile::tempdir().expect("a directory")).path()
+}
+
+/// A name that ends in `.mp3` and is one, whatever its bytes.
+fn file_name(bytes: &[u8]) -> PathBuf {
+    let bytes = &bytes[..bytes.len().min(MAX_NAME_BYTES - 4)];
+    let mut name: Vec<u8> = bytes.iter().map(|&byte| if matches!(byte, 0 | b'/') { b'_' } else { byte }).collect();
+    if name.starts_with(b"._") {
+        name[0] = b'_'; // what macOS writes is no song
+    }
+    name.extend(b".mp3");
+    OsString::from_vec(name).into()
+}
+
+/// What is listed can be said on the wire.
+fn check_listing(listing: &Listing) {
+    assert!(!listing.title.is_empty());
+    let song = Song {
+        song: listing.id,
+        duration_ms: listing.duration_ms,
+        title: cut(&listing.title, MAX_TEXT_BYTES),
+        artist: cut(&listing.artist, MAX_TEXT_BYTES),
+        album: cut(&listing.album, MAX_TEXT_BYTES),
+        ..Song::default()
+    };
+    assert!(Message::Song(song).encode(&mut [0; 1_024]).is_ok());
+}
+
+fn check_measured(measured: &Measured, listing: &Listing, file_bytes: usize) {
+    let Measured { audio_offset, size_bytes, total_samples, begin_sample, end_sample, rate, channels, .. } = *measured;
+    assert_ne!(measured.content_tag, 0);
+    assert!(audio_offset + size_bytes <= file_bytes as u64, "{measured:?} of {file_bytes} bytes");
+    assert!(begin_sample <= end_sample && end_sample <= total_samples, "{measured:?}");
+    assert_eq!((size_bytes == 0, total_samples == 0), (rate == 0, channels == 0), "{measured:?}");
+    assert_eq!(size_bytes == 0, rate == 0, "{measured:?}");
+    assert_eq!((listing.size_bytes, listing.duration_ms), (size_bytes, Some(measured.duration_ms())));
+}
+
+fn read_all(song: &OpenSong, piece_bytes: usize) -> Vec<u8> {
+    let size = song.measured().size_bytes as usize;
+    let mut audio = vec![0; size];
+    let mut filled = 0;
+    while filled < size {
+        let end = size.min(filled + piece_bytes);
+        let count = song.read_at(filled as u64, &mut audio[filled..end]).expect("a file that nobody writes to");
+        assert!((1..=end - filled).contains(&count));
+        filled += count;
+    }
+    for position in [size as u64, u64::MAX] {
+        assert!(matches!(song.read_at(position, &mut [0; 1]), Ok(0)), "there is something after the end");
+    }
+    audio
+}
+
+/// A decoder gets as many samples as were counted, and from wherever a seek begins the same ones as from the start.
+fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
+    let measured = song.measured();
+    let whole = decode(audio);
+    for &ms in times {
+        let target = measured.begin_sample + u64::from(ms) * u64::from(measured.rate) / 1_000;
+        let location = match song.locate(ms) {
+            Ok(location) => location,
+            Err(SeekError::BeyondEnd) => {
+                assert!(target > measured.end_sample);
+                continue;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert!(target <= measured.end_sample);
+        assert_eq!(location.first_sample + u64::from(location.discard), target, "{location:?}");
+        assert!(location.position <= measured.size_bytes, "{location:?}");
+        if let Some(whole) = &whole {
+            check_seek(&audio[location.position as usize..], &location, whole);
+        }
+    }
+    if let Some(whole) = &whole {
+        assert_eq!(measured.total_samples, whole.length as u64, "counted, and decoded");
+    }
+}
+
+fn check_seek(rest: &[u8], location: &Location, whole: &Decoded) {
+    let Some(part) = decode(rest) else { return };
+    let first = location.first_sample as usize;
+    assert_eq!(first + part.length, whole.length, "{location:?}");
+    let discard = location.discard as usize;
+    let heard = part.samples.get(discard..).unwrap_or_default();
+    let expected = whole.samples.get(first + discard..).unwrap_or_default();
+    let differs = heard.iter().zip(expected).position(|(one, other)| one != other);
+    assert_eq!(differs, None, "samples after a seek that are not those without one: {location:?}");
+}
+
+/// The first channel of what was decoded, silence where a frame decodes to nothing.
+struct Decoded {
+    samples: Vec<i16>,
+    length: usize,
+}
+
+/// `None` if the decoder takes something for a frame that is none to Trill: of Layer I or II, or of free format.
+fn decode(mut mp3: &[u8]) -> Option<Decoded> {
+    let mut decoder = Box::new(Decoder::new());
+    let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);
+    let mut samples = Vec::new();
+    while !mp3.is_empty() {
+        let (consumed, result) = decoder.decode(mp3, &mut pcm[..]);
+        mp3 = &mp3[consumed..];
+        let (info, is_heard) = match result {
+            Ok(info) => (info, true),
+            Err(DecodeError::NoFrame) => continue,
+            Err(error) => (*error.frame_info()?, false),
+        };
+        if info.layer != 3 || info.bitrate == 0 {
+            return None;
+        }
+        let step = usize::from(info.channels.num());
+        let nominal = nominal_samples(&info);
+        if is_heard {
+            samples.extend(pcm[..nominal * step].iter().step_by(step));
+        } else {
+            samples.resize(samples.len() + nominal, 0);
+        }
+    }
+    Some(Decoded { length: samples.len(), samples })
+}
+
+const fn nominal_samples(info: &FrameInfo) -> usize {
+    if info.sample_rate < 32_000 { 576 } else { 1_152 }
+}

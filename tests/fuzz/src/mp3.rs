@@ -1,0 +1,83 @@
+//! The laptop's decoder, which is C, beside the board's, which is the same algorithm in safe Rust.
+//!
+//! An input is how many bytes arrive at a time, in 16 bits, and then these bytes.
+
+use trill_proto::codec::Reader;
+
+#[rustfmt::skip] // it is formatted where it is
+#[path = "../../../host-client/src/decoder.rs"]
+pub mod decoder;
+
+use decoder::{LOOKAHEAD_BYTES, PCM_SAMPLES, Step};
+
+/// Rounding: the C code rounds to nearest with vector instructions, the port towards zero just below it.
+const ROUNDING: u16 = 1;
+
+/// Whether both decoders find the same frames, and the same samples in them.
+///
+/// # Panics
+/// If they do not, or either breaks the contract of a decoder.
+pub fn check(input: &[u8]) {
+    let mut fields = Reader::new(input);
+    let Ok(arrival) = fields.u16() else { return };
+    let arrival = usize::from(arrival).max(1);
+    let mp3 = fields.rest();
+    let (mut laptop, mut board) = (decoder::Decoder::new(), trill_decoder::Decoder::new());
+    let (mut pcm, mut board_pcm) = (Box::new([0; PCM_SAMPLES]), Box::new([0; trill_decoder::PCM_SAMPLES]));
+    let (mut start, mut end) = (0, 0);
+    loop {
+        // Of its own in memory, so that a byte more than there is shows.
+        let arrived = mp3[start..end].to_vec();
+        let at_end = end == mp3.len();
+        let step = laptop.decode(&arrived, at_end, &mut pcm);
+        let board_step = board.decode(&arrived, at_end, &mut board_pcm);
+        assert_same(step, board_step);
+        let consumed = match step {
+            Step::Frame(frame) => {
+                check_frame(&frame);
+                let length = frame.samples * usize::from(frame.channels);
+                assert_alike(&pcm[..length], &board_pcm[..length]);
+                frame.consumed
+            }
+            Step::Junk { consumed } => consumed,
+            Step::NeedMore if at_end => {
+                assert!(arrived.is_empty(), "{} bytes are left at the end", arrived.len());
+                return;
+            }
+            Step::NeedMore => {
+                assert!(arrived.len() < LOOKAHEAD_BYTES);
+                end = mp3.len().min(end + arrival);
+                continue;
+            }
+        };
+        assert!((1..=arrived.len()).contains(&consumed), "{consumed} of {}", arrived.len());
+        start += consumed;
+    }
+}
+
+fn check_frame(frame: &decoder::Frame) {
+    assert!(frame.samples == 0 || frame.samples == frame.nominal_samples, "{frame:?}");
+    assert!([384, 576, 1_152].contains(&frame.nominal_samples), "{frame:?}");
+    assert!((8_000..=48_000).contains(&frame.rate) && (1..=2).contains(&frame.channels), "{frame:?}");
+}
+
+fn assert_same(laptop: Step, board: trill_decoder::Step) {
+    let laptop = match laptop {
+        Step::Frame(frame) => trill_decoder::Step::Frame(trill_decoder::Frame {
+            consumed: frame.consumed,
+            samples: frame.samples,
+            nominal_samples: frame.nominal_samples,
+            rate: frame.rate,
+            channels: frame.channels,
+        }),
+        Step::Junk { consumed } => trill_decoder::Step::Junk { consumed },
+        Step::NeedMore => trill_decoder::Step::NeedMore,
+    };
+    assert_eq!(laptop, board, "laptop and board");
+}
+
+fn assert_alike(laptop: &[i16], board: &[i16]) {
+    for (place, (laptop, board)) in laptop.iter().zip(board).enumerate() {
+        assert!(laptop.abs_diff(*board) <= ROUNDING, "sample {place}: {laptop} on a laptop, {board} on a board");
+    }
+}
