@@ -35,6 +35,13 @@ const IN_C: &str = "mp3";
 const C_FLAGS: &str = "-g -fno-omit-frame-pointer -fsanitize=address \
                        -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp";
 
+/// In damaged frames minimp3 reads working memory that it has not written, so that what is heard of them depends on what
+/// was on the stack. With zeros there, as in its port, the two can be compared.
+const ZEROED: &str = "-ftrivial-auto-var-init=zero";
+
+/// What it takes for that before Clang 16. Later ones do not know it.
+const ZEROED_BEFORE_16: &str = "-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang";
+
 /// Longest time that one input may take, in seconds: more is a finding.
 const INPUT_SECONDS: u32 = 20;
 
@@ -115,7 +122,7 @@ impl Fuzzing {
         let mut build = Command::new(executable(&tools.join("bin"), "cargo-fuzz"));
         build.current_dir(process::workspace_dir()).args(["build", "--fuzz-dir", "tests/fuzz", "--target-dir"]);
         // To instrument is unstable, and has been stable for years.
-        process::run(with_clang(build.arg(&results).env("RUSTC_BOOTSTRAP", "1").env("CFLAGS", C_FLAGS)))?;
+        process::run(with_clang(build.arg(&results).env("RUSTC_BOOTSTRAP", "1").env("CFLAGS", c_flags())))?;
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         Ok(Self { programs: results.join(triple).join("release"), results })
     }
@@ -155,6 +162,12 @@ impl Fuzzing {
         let said = fs::read(&log).map_err(Error::io(target))?;
         Ok(Report::read(target, &String::from_utf8_lossy(&said), succeeded, &program, &log))
     }
+}
+
+fn c_flags() -> String {
+    let mut empty = Command::new("clang");
+    let is_known = process::ask(empty.args([ZEROED, "-fsyntax-only", "-x", "c", "/dev/null"])).is_some();
+    format!("{C_FLAGS} {ZEROED} {}", if is_known { "" } else { ZEROED_BEFORE_16 })
 }
 
 fn with_clang(command: &mut Command) -> &mut Command {
