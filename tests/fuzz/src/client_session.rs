@@ -222,7 +222,7 @@ impl Run {
         let content_tag = script.u8()?.into();
         let capacity = (u32::from(script.u8()?) * 1_024).max(MIN_BUFFER_BYTES);
         let occupied = u32::from(script.u8()?) * 1_024;
-        let start = if kind % 2 == 0 { Start::Time(position) } else { Start::Resume(position) };
+        let start = if kind.is_multiple_of(2) { Start::Time(position) } else { Start::Resume(position) };
         let wanted = PlayRequest { song, start, content_tag, capacity, occupied };
         let pending: Vec<u32> = self.in_state(State::Pending).collect();
         let asked = self.client.play(self.now, &wanted).map(|stream| stream.0);

@@ -293,14 +293,14 @@ impl Run {
             Question::List(List { request, .. }) => {
                 server.list_end(&ListEnd { request, total: 1, next: None, generation: 1 })
             }
-            Question::Info(Info { request, song }) if how % 2 == 0 => {
+            Question::Info(Info { request, song }) if how.is_multiple_of(2) => {
                 let text = "ž".repeat(usize::from(how));
                 server
                     .song(&Song { request, song, title: &text, artist: &text, album: &text, ..Song::default() })
                     .map(drop)
             }
             Question::Info(Info { request, .. }) => server.refuse_info(request, ErrorCode::NO_SUCH_SONG, "no"),
-            Question::Play(play) if how % 2 == 0 => server.start(&Started {
+            Question::Play(play) if how.is_multiple_of(2) => server.start(&Started {
                 stream: play.stream,
                 song: play.song,
                 content_tag: 1,

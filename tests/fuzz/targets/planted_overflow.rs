@@ -10,7 +10,7 @@ use minimp3::{MINIMP3_MAX_SAMPLES_PER_FRAME, mp3dec_decode_frame, mp3dec_frame_i
 const BEYOND: i32 = 16;
 
 fuzz_target!(|_input: &[u8]| {
-    let input = vec![0_u8; 16];
+    let input = Box::new([0_u8; 16]);
     let mut pcm = [0_i16; MINIMP3_MAX_SAMPLES_PER_FRAME as usize];
     // SAFETY: there is none, on purpose. Looking for a frame among zeros, the decoder reads byte for byte and writes
     // nothing but its own state.

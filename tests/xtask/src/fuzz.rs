@@ -81,7 +81,9 @@ pub(crate) fn lint() -> Result<(), Error> {
     }
     system::ensure(&[Need::Fuzzing])?;
     let mut clippy = cargo()?;
-    clippy.args(["clippy", "--locked", "--all-targets", "--target-dir"]).arg(target_dir()?.join("fuzz"));
+    clippy
+        .args(["clippy", "--locked", "--lib", "--bins", "--examples", "--target-dir"])
+        .arg(target_dir()?.join("fuzz"));
     process::run(with_clang(&mut clippy).current_dir(workspace()).args(["--", "-D", "warnings"]))
 }
 
