@@ -2,21 +2,22 @@
 //!
 //! An input is a sequence of operations: a byte that says which, and its arguments.
 
-use std::collections::BTreeMap;
+mod ledger;
+
 use std::time::Duration;
 
 use trill_proto::codec::{Reader, Truncated};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES, MIN_BUFFER_BYTES};
+use trill_proto::limits::{FIRST_CREDIT_BYTES, MIN_BUFFER_BYTES};
 use trill_proto::message::{
     End, EndReason, Error, GoodbyeReason, ListEnd, Message, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome,
 };
 use trill_proto::session::Busy;
-use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
+use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::time::Instant;
 
-use crate::wire::{Observer, Said};
+use ledger::{Ledger, State};
 
 /// What can happen; the arguments are in brackets.
 pub mod operation {
@@ -68,47 +69,16 @@ const CONTROL: usize = 512;
 pub fn check(input: &[u8]) {
     let mut run = Run::new();
     let mut script = Reader::new(input);
-    while !script.is_empty() {
-        if run.perform(&mut script).is_err() {
-            break; // the last operation lacks its arguments
-        }
+    while !script.is_empty() && run.perform(&mut script).is_ok() {
         run.check_state();
     }
     run.finish();
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
-    Pending,
-    Current,
-    Over,
-}
-
-/// What is known of a stream from outside.
-#[derive(Debug)]
-struct Stream {
-    state: State,
-    first_credit: u32,
-    granted: u64,
-    received: u64,
-    released: u64,
-    occupied: u64,
-    capacity: u64,
-    is_asked_for: bool,
-}
-
 struct Run {
     now: Instant,
     client: Client<CONTROL>,
-    observer: Observer<512>,
-    streams: BTreeMap<u32, Stream>,
-    /// The last id that was given out, and the last that was seen on the wire.
-    last_id: u32,
-    last_id_said: u32,
-    max_credit: u64,
-    is_greeted: bool,
-    /// GOODBYE or an ERROR was said, after which nothing may be.
-    has_parted: bool,
+    ledger: Ledger,
     /// The session was over, and what it had to say was said.
     is_done: bool,
 }
@@ -117,18 +87,7 @@ impl Run {
     fn new() -> Self {
         let now = Instant::from_micros(1_000_000);
         let identity = Identity { name: "fuzz", nonce: [7; 16], roles: 0 };
-        Self {
-            now,
-            client: Client::new(now, &identity),
-            observer: Observer::new(),
-            streams: BTreeMap::new(),
-            last_id: 0,
-            last_id_said: 0,
-            max_credit: u64::from(MAX_CREDIT_BYTES),
-            is_greeted: false,
-            has_parted: false,
-            is_done: false,
-        }
+        Self { now, client: Client::new(now, &identity), ledger: Ledger::new(), is_done: false }
     }
 
     fn perform(&mut self, script: &mut Reader<'_>) -> Result<(), Truncated> {
@@ -196,14 +155,12 @@ impl Run {
             operation::PLAY => self.play(script)?,
             operation::STOP => {
                 if self.client.stop().is_ok() {
-                    self.streams.values_mut().for_each(|stream| stream.state = State::Over);
+                    self.ledger.book.note_stop();
                 }
             }
             operation::RELEASE => {
                 let (id, count) = (script.u8()?.into(), u64::from(script.u16()?));
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    let count = count.min(stream.occupied + stream.received - stream.released);
-                    stream.released += count;
+                if let Some(count) = self.ledger.book.release(id, count) {
                     let is_due = self.client.release(StreamId(id), count as usize);
                     assert!(!is_due || self.client.current_stream() == Some(StreamId(id)));
                 }
@@ -224,25 +181,9 @@ impl Run {
         let occupied = u32::from(script.u8()?) * 1_024;
         let start = if kind.is_multiple_of(2) { Start::Time(position) } else { Start::Resume(position) };
         let wanted = PlayRequest { song, start, content_tag, capacity, occupied };
-        let pending: Vec<u32> = self.in_state(State::Pending).collect();
         let asked = self.client.play(self.now, &wanted).map(|stream| stream.0);
         if let Ok(id) = asked {
-            // Of more than four that are not answered the oldest is given up.
-            if let [oldest, _, _, _] = pending[..] {
-                self.over(oldest);
-            }
-            let first_credit = capacity.saturating_sub(occupied).min(FIRST_CREDIT_BYTES);
-            let stream = Stream {
-                state: State::Pending,
-                first_credit,
-                granted: first_credit.into(),
-                received: 0,
-                released: 0,
-                occupied: occupied.into(),
-                capacity: capacity.into(),
-                is_asked_for: false,
-            };
-            self.streams.insert(id, stream);
+            self.ledger.book.note_play(id, &wanted);
         }
         self.note_id(asked);
         Ok(())
@@ -251,8 +192,8 @@ impl Run {
     fn note_id(&mut self, id: Result<u32, Busy>) {
         match id {
             Ok(id) => {
-                assert!(id > self.last_id && !self.client.is_closed(), "id {id} after {}", self.last_id);
-                self.last_id = id;
+                assert!(!self.client.is_closed());
+                self.ledger.book.note_id(id);
             }
             Err(Busy) if self.client.is_closed() => {}
             Err(Busy) => self.transmit(), // and after that there is room
@@ -273,7 +214,8 @@ impl Run {
     // ── the wire ──
 
     fn hear(&mut self, message: &Message<'_>) {
-        let mut frame = vec![0; 70_000];
+        let data_bytes = if let Message::Data(_, bytes) = message { bytes.len() } else { 0 };
+        let mut frame = vec![0; 1_024 + data_bytes];
         let length = message.encode(&mut frame).expect("there is room for any frame");
         self.receive(&frame[..length]);
     }
@@ -285,7 +227,7 @@ impl Run {
                 Ok((taken, event)) => {
                     assert!((1..=bytes.len()).contains(&taken), "took {taken} of {}", bytes.len());
                     assert!(!was_closed || (event.is_none() && taken == bytes.len()), "{event:?} after the end");
-                    note_event(&mut self.streams, &mut self.max_credit, event);
+                    self.ledger.book.note_event(event);
                     taken
                 }
                 Err(_) => {
@@ -301,51 +243,9 @@ impl Run {
         let was_closed = self.client.is_closed();
         while let Some(bytes) = self.client.poll_transmit(self.now) {
             assert!(!self.is_done, "{bytes:02x?} after the last word");
-            let bytes = bytes.to_vec();
-            let mut observer = std::mem::replace(&mut self.observer, Observer::new());
-            observer.read(&bytes, |said| self.note_said(said));
-            self.observer = observer;
+            self.ledger.say(bytes);
         }
         self.is_done |= was_closed;
-    }
-
-    fn note_said(&mut self, said: Said<'_>) {
-        assert!(!self.has_parted, "{said:?} after the last word");
-        let Said::Message(message, _) = said else { panic!("a client sends no DATA") };
-        assert!(self.is_greeted != matches!(message, Message::Hello(_)), "{message:?} in the wrong place");
-        match message {
-            Message::Hello(hello) => self.is_greeted = usize::from(hello.max_control) == CONTROL,
-            Message::List(list) => self.note_id_said(list.request.0),
-            Message::Info(info) => self.note_id_said(info.request.0),
-            Message::Play(play) => {
-                self.note_id_said(play.stream.0);
-                let stream = self.streams.get_mut(&play.stream.0).expect("a PLAY that was asked for");
-                assert!(play.credit == stream.first_credit && !stream.is_asked_for);
-                stream.is_asked_for = true;
-            }
-            Message::Credit(credit) => {
-                let stream = self.streams.get_mut(&credit.stream.0).expect("credit for a stream that was asked for");
-                assert!(stream.state == State::Current && credit.more > 0, "{credit:?} for {stream:?}");
-                stream.granted += u64::from(credit.more);
-                let outstanding = stream.granted - stream.received;
-                let held = stream.occupied + stream.received - stream.released;
-                assert!(outstanding + held <= stream.capacity, "more is granted than there is room for: {stream:?}");
-                assert!(outstanding <= self.max_credit, "more is granted than the server takes: {stream:?}");
-            }
-            Message::Stop(stop) => {
-                let stream = &self.streams[&stop.stream.0];
-                assert!(stream.is_asked_for && stream.state == State::Over);
-            }
-            Message::Ping(_) | Message::Pong(_) => {}
-            Message::Goodbye(_) => self.has_parted = true,
-            Message::Error(error) => self.has_parted = error.id == 0,
-            other => panic!("a client does not say {other:?}"),
-        }
-    }
-
-    fn note_id_said(&mut self, id: u32) {
-        assert!(id > self.last_id_said && id <= self.last_id, "id {id} after {}", self.last_id_said);
-        self.last_id_said = id;
     }
 
     // ── the end ──
@@ -355,12 +255,12 @@ impl Run {
         assert_eq!(self.client.poll_timeout().is_none(), is_closed);
         assert!(!(is_closed && self.client.is_open()));
         if !is_closed {
-            assert_eq!(self.client.current_stream().map(|stream| stream.0), self.in_state(State::Current).next());
-            assert_eq!(self.client.pending_stream().map(|stream| stream.0), self.in_state(State::Pending).last());
+            let (current, pending) = (self.client.current_stream(), self.client.pending_stream());
+            assert_eq!(current.map(|stream| stream.0), self.ledger.book.in_state(State::Current).next());
+            assert_eq!(pending.map(|stream| stream.0), self.ledger.book.in_state(State::Pending).next_back());
         }
         if let Some(stream) = self.client.current_stream() {
-            let stream = &self.streams[&stream.0];
-            assert_eq!(u64::from(self.client.outstanding_credit()), stream.granted - stream.received);
+            assert_eq!(u64::from(self.client.outstanding_credit()), self.ledger.book.outstanding(stream.0));
         }
     }
 
@@ -377,40 +277,5 @@ impl Run {
         assert!(self.is_done && self.client.stop().is_ok());
         self.transmit();
         self.check_state();
-    }
-
-    fn in_state(&self, state: State) -> impl Iterator<Item = u32> {
-        self.streams.iter().filter(move |(_, stream)| stream.state == state).map(|(id, _)| *id)
-    }
-
-    fn over(&mut self, id: u32) {
-        self.streams.entry(id).and_modify(|stream| stream.state = State::Over);
-    }
-}
-
-fn note_event(streams: &mut BTreeMap<u32, Stream>, max_credit: &mut u64, event: Option<Event<'_>>) {
-    let mut end = |id: u32, is_certain: bool| match streams.get_mut(&id) {
-        Some(stream) if stream.state != State::Over => stream.state = State::Over,
-        _ => assert!(!is_certain, "stream {id} ended, which was over"),
-    };
-    match event {
-        Some(Event::Welcome(welcome)) => *max_credit = u64::from(welcome.max_credit),
-        Some(Event::Started(started)) => {
-            for stream in streams.values_mut().filter(|stream| stream.state == State::Current) {
-                stream.state = State::Over;
-            }
-            let stream = streams.get_mut(&started.stream.0).expect("a stream that was asked for");
-            assert_eq!(stream.state, State::Pending);
-            stream.state = State::Current;
-        }
-        Some(Event::Data { stream, bytes }) => {
-            let stream = streams.get_mut(&stream.0).expect("a stream that was asked for");
-            stream.received += bytes.len() as u64;
-            assert!(stream.state == State::Current && !bytes.is_empty());
-            assert!(stream.received <= stream.granted, "{} bytes too many", stream.received - stream.granted);
-        }
-        Some(Event::Ended { stream, .. }) => end(stream.0, true),
-        Some(Event::Failed(error)) if !error.code.is_fatal() => end(error.id, false),
-        Some(Event::Song(_) | Event::ListEnd(_) | Event::Failed(_) | Event::Goodbye(_)) | None => {}
     }
 }

@@ -2,21 +2,23 @@
 //!
 //! An input is a sequence of operations: a byte that says which, and its arguments.
 
-use std::collections::{BTreeMap, VecDeque};
+mod ledger;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use trill_proto::codec::{Reader, Truncated};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES};
+use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES};
 use trill_proto::message::{
-    Credit, EndReason, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, PREAMBLE, Ping, Play, Song, Start,
-    Started, Stop, Welcome,
+    Credit, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, PREAMBLE, Ping, Play, Song, Start, Started,
+    Stop, Welcome,
 };
 use trill_proto::session::server::{Event, Server};
 use trill_proto::time::Instant;
 
-use crate::wire::{Observer, Said};
+use ledger::Ledger;
 
 /// What can happen; the arguments are in brackets.
 pub mod operation {
@@ -88,39 +90,13 @@ fn question(event: Event<'_>) -> Option<Question> {
     })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum State {
-    Offered,
-    Started,
-    Over,
-}
-
-/// What the wire shows of a stream.
-#[derive(Debug)]
-struct Stream {
-    state: State,
-    granted: u64,
-    sent: u64,
-    expected: u64,
-}
-
 struct Run {
     now: Instant,
     server: Server,
     /// What has arrived and the machine has not taken.
     inbox: VecDeque<u8>,
-    /// How much of the client's preamble was taken; then its frames are read along.
-    preamble_taken: usize,
-    heard: Observer<512>,
-    said: Observer<MAX_CONTROL_BYTES>,
     questions: VecDeque<Question>,
-    /// Requests that were made and not answered; several may have the same id.
-    requests: Vec<u32>,
-    streams: BTreeMap<u32, Stream>,
-    client_max_control: usize,
-    is_welcomed: bool,
-    /// GOODBYE or an ERROR was said, after which nothing may be.
-    has_parted: bool,
+    ledger: Ledger,
     /// The session was over, and what it had to say was said.
     is_done: bool,
 }
@@ -132,15 +108,8 @@ impl Run {
             now,
             server: Server::new(now),
             inbox: VecDeque::new(),
-            preamble_taken: 0,
-            heard: Observer::new(),
-            said: Observer::new(),
             questions: VecDeque::new(),
-            requests: Vec::new(),
-            streams: BTreeMap::new(),
-            client_max_control: MIN_CONTROL_BYTES,
-            is_welcomed: false,
-            has_parted: false,
+            ledger: Ledger::new(),
             is_done: false,
         }
     }
@@ -243,29 +212,9 @@ impl Run {
                 continue;
             }
             let question = event.and_then(question);
-            self.note_heard(&input[..taken]);
+            self.ledger.hear(&input[..taken]);
             self.note_question(question);
         }
-    }
-
-    /// Reads along what the machine took, for CREDIT and STOP.
-    fn note_heard(&mut self, bytes: &[u8]) {
-        let preamble_bytes = (PREAMBLE_BYTES - self.preamble_taken).min(bytes.len());
-        if preamble_bytes > 0 {
-            self.preamble_taken += preamble_bytes;
-            if self.preamble_taken == PREAMBLE_BYTES {
-                // Its reserved bytes may have been anything.
-                self.heard.read(&PREAMBLE, |_| {});
-            }
-        }
-        let streams = &mut self.streams;
-        self.heard.read(&bytes[preamble_bytes..], |said| {
-            if let Said::Message(Message::Credit(credit), _) = said
-                && let Some(stream) = streams.get_mut(&credit.stream.0)
-            {
-                stream.granted += u64::from(credit.more);
-            }
-        });
     }
 
     fn wait(&mut self, span: Duration) {
@@ -320,16 +269,11 @@ impl Run {
 
     fn note_question(&mut self, question: Option<Question>) {
         match question {
-            Some(Question::Hello { max_control }) => self.client_max_control = max_control,
+            Some(Question::Hello { max_control }) => self.ledger.hear_hello(max_control),
             Some(Question::List(List { request, .. }) | Question::Info(Info { request, .. })) => {
-                self.requests.push(request.0);
+                self.ledger.hear_request(request.0);
             }
-            Some(Question::Play(play)) => {
-                let last = self.streams.last_key_value().map_or(0, |(last, _)| *last);
-                assert!(play.stream.0 > last, "stream {} after {last}", play.stream);
-                let stream = Stream { state: State::Offered, granted: play.credit.into(), sent: 0, expected: 0 };
-                self.streams.insert(play.stream.0, stream);
-            }
+            Some(Question::Play(play)) => self.ledger.hear_play(&play),
             None => {}
         }
         self.questions.extend(question);
@@ -355,8 +299,8 @@ impl Run {
             return 0;
         };
         assert_eq!((frame.length, Some(frame.stream)), (expected, self.server.current_stream()));
-        self.say(&frame.header);
-        self.said.read(&vec![0xff; frame.length], |_| {});
+        self.ledger.say(&frame.header);
+        self.ledger.say(&vec![0xff; frame.length]);
         frame.length
     }
 
@@ -364,70 +308,9 @@ impl Run {
         let was_closed = self.server.is_closed();
         while let Some(bytes) = self.server.poll_transmit(self.now) {
             assert!(!self.is_done, "{bytes:02x?} after the last word");
-            let bytes = bytes.to_vec();
-            self.say(&bytes);
+            self.ledger.say(bytes);
         }
         self.is_done |= was_closed;
-    }
-
-    fn say(&mut self, bytes: &[u8]) {
-        let mut said = std::mem::replace(&mut self.said, Observer::new());
-        said.read(bytes, |said| self.note_said(said));
-        self.said = said;
-    }
-
-    fn note_said(&mut self, said: Said<'_>) {
-        assert!(!self.has_parted, "{said:?} after the last word");
-        let (message, length) = match said {
-            Said::Message(message, length) => (message, length),
-            Said::Data { stream, length } => return self.note_data(stream, u64::from(length)),
-        };
-        assert!(length <= self.client_max_control, "{message:?} is too long for a client that takes so much");
-        assert!(
-            self.is_welcomed != matches!(message, Message::Welcome(_)) || is_last(&message),
-            "{message:?} too early"
-        );
-        match message {
-            Message::Welcome(_) => self.is_welcomed = true,
-            Message::Song(song) => assert!(self.requests.contains(&song.request.0)),
-            Message::ListEnd(end) => self.answered(end.request.0),
-            Message::Started(started) => {
-                assert!(self.streams.values().all(|stream| stream.state != State::Started), "two streams at once");
-                let stream = self.streams.get_mut(&started.stream.0).expect("a stream that was asked for");
-                assert_eq!(stream.state, State::Offered);
-                (stream.state, stream.expected) = (State::Started, started.size_bytes - started.position);
-            }
-            Message::End(end) => {
-                let stream = self.streams.get_mut(&end.stream.0).expect("a stream that was asked for");
-                assert!(stream.state != State::Over, "{end:?}, a second time");
-                let is_whole = stream.state == State::Started && stream.sent == stream.expected;
-                assert!(end.reason != EndReason::Finished || is_whole, "{end:?}: {stream:?}");
-                stream.state = State::Over;
-            }
-            Message::Error(error) if error.id == 0 => self.has_parted = true,
-            Message::Error(error) => match self.streams.get_mut(&error.id) {
-                Some(stream) if error.code == ErrorCode::SONG_GONE => {
-                    assert_eq!(stream.state, State::Offered, "{error:?}");
-                    stream.state = State::Over;
-                }
-                _ => self.answered(error.id),
-            },
-            Message::Goodbye(_) => self.has_parted = true,
-            Message::Ping(_) | Message::Pong(_) => {}
-            other => panic!("a server does not say {other:?}"),
-        }
-    }
-
-    fn note_data(&mut self, stream: u32, length: u64) {
-        let stream = self.streams.get_mut(&stream).expect("a stream that was asked for");
-        stream.sent += length;
-        assert!(stream.state == State::Started && stream.sent <= stream.expected, "{stream:?}");
-        assert!(stream.sent <= stream.granted, "more is sent than was granted: {stream:?}");
-    }
-
-    fn answered(&mut self, request: u32) {
-        let place = self.requests.iter().position(|&asked| asked == request).expect("an answer to a question");
-        self.requests.swap_remove(place);
     }
 
     // ── the end ──
@@ -454,8 +337,7 @@ impl Run {
             self.flush();
         }
         if self.server.is_open() {
-            let open = self.streams.iter().find(|(_, stream)| stream.state != State::Over);
-            assert!(open.is_none(), "a PLAY without END or ERROR: {open:?}");
+            self.ledger.check_that_all_is_over();
         }
         for _ in 0..3 {
             let Some(timeout) = self.server.poll_timeout() else { break };
@@ -467,11 +349,6 @@ impl Run {
         self.flush();
         self.check_state();
     }
-}
-
-/// What may come instead of WELCOME.
-fn is_last(message: &Message<'_>) -> bool {
-    matches!(message, Message::Error(error) if error.id == 0) || matches!(message, Message::Goodbye(_))
 }
 
 fn reason(byte: u8) -> GoodbyeReason {
