@@ -210,6 +210,7 @@ fn seek_and_volume_stay_in_range() {
 fn errors_quote_safely() {
     check_error("\u{1b}[2J", "no command \"\\u{1b}[2J\"; help lists them");
     check_error("pl\u{202e}ay", "no command \"pl\\u{202e}ay\"; help lists them");
+    check_error("pl\u{ffa0}ay", "no command \"pl\\u{ffa0}ay\"; help lists them");
     check_error("play can't", "\"can't\" is not a song number; list shows them");
     check_error("play été", "\"été\" is not a song number; list shows them");
     let long = "x".repeat(10_000);
