@@ -11,6 +11,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+use nanomp3_core::__private::{FrameInfo, decode_frame};
 use nanomp3_core::DecodeError;
 
 /// The most samples one frame decodes to: 1,152 per channel, two channels.
@@ -89,7 +90,21 @@ impl Decoder {
         if input.is_empty() || (!at_end && input.len() < LOOKAHEAD_BYTES) {
             return Step::NeedMore;
         }
-        let (consumed, result) = self.0.decode(input, pcm);
+        // Finds the frame and leaves it as it is.
+        let mut found = FrameInfo::default();
+        decode_frame::<i16>(&mut self.0, input, None, &mut found);
+        let frame = &input[found.frame_offset..];
+        if mixes_blocks_at_8_khz(frame) && found.hz != 0 {
+            self.reset();
+            return Step::Frame(Frame {
+                consumed: found.frame_bytes,
+                samples: 0,
+                nominal_samples: nominal_samples(found.layer, found.hz),
+                rate: found.hz,
+                channels: found.channels,
+            });
+        }
+        let (consumed, result) = self.0.decode(frame, pcm);
         let (samples, info) = match result {
             Ok(info) => (info.samples_produced, info),
             Err(DecodeError::NoFrame) if at_end => return Step::Junk { consumed: input.len() },
@@ -100,7 +115,7 @@ impl Decoder {
             },
         };
         Step::Frame(Frame {
-            consumed,
+            consumed: found.frame_offset + consumed,
             samples,
             nominal_samples: nominal_samples(info.layer, info.sample_rate),
             rate: info.sample_rate,
@@ -128,5 +143,68 @@ const fn nominal_samples(layer: u8, rate: u32) -> usize {
         1 => 384,
         3 if rate < 32_000 => 576,
         _ => 1152,
+    }
+}
+
+/// Whether this Layer III frame has long and short blocks mixed at 8 kHz. minimp3's table of their bands adds up to more
+/// lines than a frame has: the C goes over the end of an array there, within its working memory, and its port panics.
+/// No encoder in use mixes blocks, so such a frame was made to do harm, and counts as damaged.
+///
+/// ```text
+///  header 32  [CRC 16]  main_data_begin 8  private 1 or 2       ISO/IEC 13818-3, 2.4.1.7; MPEG 2.5 likewise
+///  for each channel, 63 in all:
+///    lengths, gain and scale factors 38  window_switching_flag 1  block_type 2  mixed_block_flag 1  …
+/// ```
+fn mixes_blocks_at_8_khz(frame: &[u8]) -> bool {
+    const CHANNEL_BITS: usize = 63;
+    const WINDOW_SWITCHING_AT: usize = 38;
+    let [0xff, versions @ (0xe2 | 0xe3), rates, mode, ..] = *frame else { return false };
+    let (is_8_khz, has_crc, is_mono) = (rates >> 2 & 0b11 == 0b10, versions & 1 == 0, mode >> 6 == 0b11);
+    let bit = |at: usize| frame.get(at / 8).is_some_and(|byte| byte << (at % 8) & 0x80 != 0);
+    let channels_at = 32 + if has_crc { 16 } else { 0 } + 8 + if is_mono { 1 } else { 2 };
+    let mixes = |channel: usize| {
+        let at = channels_at + channel * CHANNEL_BITS + WINDOW_SWITCHING_AT;
+        [at, at + 1, at + 2, at + 3].map(bit) == [true, true, false, true]
+    };
+    is_8_khz && (mixes(0) || (!is_mono && mixes(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+
+    /// A frame of 72 bytes at 8 kHz, mono, without data, that has these four bits where the kind of its blocks is.
+    fn frame(blocks: u8) -> [u8; 72] {
+        let mut frame = [0; 72];
+        frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);
+        // 8 and 1 and 38 bits into the side information.
+        frame[9] = blocks >> 3;
+        frame[10] = blocks << 5;
+        frame
+    }
+
+    #[track_caller]
+    fn check(blocks: u8, samples: usize) {
+        let frames = [frame(blocks); 3].concat();
+        let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
+        for rest in [&frames[..], &frames[72..], &frames[144..]] {
+            let expected = Frame { consumed: 72, samples, nominal_samples: 576, rate: 8_000, channels: 1 };
+            assert_eq!(decoder.decode(rest, true, &mut pcm), Step::Frame(expected));
+        }
+    }
+
+    #[test]
+    fn mixed_blocks_at_8_khz_decode_to_nothing() {
+        check(0b1101, 0);
+    }
+
+    #[test]
+    fn other_blocks_at_8_khz_decode() {
+        check(0b0000, 576);
+        check(0b1100, 576);
+        check(0b1011, 576);
+        check(0b1111, 576);
     }
 }
