@@ -88,10 +88,10 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         FRAMES - self.controls.unread() as usize
     }
 
-    /// A song of this rate begins with the next frame.
+    /// The sound of a song of this rate begins with the next frame, and flows from there.
     pub(crate) fn begin_song(&self, rate: u32) {
         let (pcm, rate) = (&self.controls, rate.min(HIGHEST_RATE));
-        pcm.song_begin.store(pcm.written.load(Relaxed), Relaxed);
+        pcm.count_song();
         pcm.ramp_step.store(UNITY / (rate * RAMP_MS / 1000).max(1), Relaxed);
         pcm.enough_to_begin.store((rate * ENOUGH_TO_BEGIN_MS / 1000).min(FRAMES as u32 / 2), Relaxed);
         pcm.flowing.store(true, Release);
@@ -159,6 +159,11 @@ impl Controls {
     /// Whether the sound has broken off, or not begun, and there is not enough in the ring for it to begin.
     pub(crate) fn is_dry(&self) -> bool {
         !self.sounding.load(Acquire) && self.queued() < self.enough_to_begin.load(Relaxed)
+    }
+
+    /// The current song is counted from the next frame on.
+    pub(crate) fn count_song(&self) {
+        self.song_begin.store(self.written.load(Relaxed), Relaxed);
     }
 
     /// Frames of the current song handed out.

@@ -12,7 +12,7 @@ use crate::board::Audio;
 use crate::buffer::Track;
 use crate::pcm::{Frame, Pcm};
 use crate::state::State;
-use crate::wish::{Join, Ticket};
+use crate::wish::Ticket;
 
 /// How often to look whether the ring has run dry, or out, when nothing else is due.
 const POLL: Duration = Duration::from_millis(5);
@@ -101,12 +101,10 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             is_unplayable: false,
             asked: track.wish.asked,
         });
+        // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
         state.count_from(first_heard(started));
+        self.pcm.controls().count_song();
         state.on_began(track.wish.ticket);
-        if track.wish.join == Join::Switch {
-            // The position shown is that of this song at once.
-            self.pcm.begin_song(started.rate);
-        }
     }
 
     fn next_step(&mut self, now: Instant, state: &mut State<'_>) -> Step {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::message::{
-    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Started, Welcome,
+    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Start, Started, Welcome,
 };
 use trill_tests::fake_server::Song;
 use trill_tests::raw::{RawConnection, RawListener};
@@ -134,6 +134,26 @@ fn found(connection: &mut RawConnection, from: u32) -> StreamId {
     let (stream, song) = asked(connection);
     assert_eq!(song, SongId(from));
     stream
+}
+
+#[test]
+fn a_song_that_follows_is_counted_from_its_own_beginning() {
+    // All of it is within the first credit.
+    let song = Song::encode("one", 300.0, 1, 44_100, 1, &["-b", "64", "-m", "m"]);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play all");
+    let stream = found(&mut connection, 1);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio));
+    connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
+    let stream = found(&mut connection, 2);
+    let started = Started { stream, song: SongId(2), end_sample: 1_000_000, ..song.started };
+    connection.send_message(&Message::Started(started));
+    board.wait_for_song("2, buffering at 0:00");
+    board.type_line("seek +5");
+    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
+    assert_eq!((play.song, play.start), (SongId(2), Start::Time(5_000)));
 }
 
 #[test]
