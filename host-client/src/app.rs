@@ -16,7 +16,7 @@ mod requests;
 mod stage;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +35,7 @@ use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
 
 use link::Link;
-use requests::{Request, Step};
+use requests::Request;
 use stage::Stage;
 
 /// How often the status line is drawn while something moves.
@@ -152,8 +152,6 @@ struct App {
     requests: BTreeMap<RequestId, Request>,
     /// To be asked when the connection is there.
     held: Vec<Request>,
-    /// Typed while a song was being looked for: steps to take from there.
-    steps: VecDeque<Step>,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -200,7 +198,6 @@ impl App {
             stage: Stage::default(),
             requests: BTreeMap::new(),
             held: Vec::new(),
-            steps: VecDeque::new(),
             has_failed: false,
             exit: None,
         })

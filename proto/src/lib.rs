@@ -62,6 +62,7 @@ pub mod limits;
 pub mod message;
 pub mod mpeg;
 pub mod playback;
+pub mod playlist;
 pub mod session;
 pub mod text;
 pub mod time;

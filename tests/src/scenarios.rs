@@ -37,6 +37,7 @@ macro_rules! client_scenarios {
         $crate::client_scenarios! { $client =>
             a_song_has_exactly_the_samples_that_went_into_the_encoder
             songs_of_a_range_follow_each_other_without_a_gap
+            next_and_previous_find_songs_across_gaps_and_stay_in_the_range
             after_a_switch_there_is_only_the_new_song
             a_wrong_song_number_leaves_the_music_alone
             nothing_is_cached
@@ -97,6 +98,35 @@ pub fn songs_of_a_range_follow_each_other_without_a_gap(client: &impl Client) {
     assert_same_sound(&heard.frames, &frames(&songs[1]));
     let heard = client.run(server.address, &["play 10-20"]);
     assert!(heard.frames.is_empty() && heard.text.contains("songs from 10 to 20"), "{}", heard.text);
+}
+
+/// Songs left and right of a single one; those of a range alone; and after a single song, silence.
+///
+/// # Panics
+/// When a client fails it.
+pub fn next_and_previous_find_songs_across_gaps_and_stay_in_the_range(client: &impl Client) {
+    // Long enough not to be over when it is to be left.
+    let song = |title, pitch| Song::encode(title, pitch, 20, 44_100, 2, &["-b", "128"]);
+    let songs = [(2, song("two", 300.0)), (5, song("five", 500.0)), (9, song("nine", 700.0))];
+    for (lines, last, said) in [
+        (&["play 2", "next"][..], 5, "playing 5 five"),
+        (&["play 2", "next", "next"], 9, "playing 9 nine"),
+        (&["play 9", "next"], 9, "song 9 is the last"),
+        (&["play 9", "previous"], 5, "playing 5 five"),
+        (&["play 2", "previous"], 2, "song 2 is the first"),
+        (&["play 3-8", "previous"], 5, "song 5 is the first"),
+        (&["play 2-5", "next", "next"], 5, "song 5 is the last"),
+    ] {
+        let server = FakeServer::start(Setup { songs: songs.to_vec(), ..Setup::default() });
+        let heard = client.run(server.address, lines);
+        assert!(heard.text.contains(said), "{lines:?}: {}", heard.text);
+        let asked = server.log().into_iter().rfind(|line| line.starts_with("PLAY"));
+        assert_eq!(asked, Some(format!("PLAY {last} at 0 ms")), "{lines:?}");
+        let (_, song) = songs.iter().find(|(number, _)| *number == last).expect("one of them");
+        let whole = frames(song);
+        assert!(heard.frames.len() >= whole.len(), "{lines:?}: {} frames", heard.frames.len());
+        assert_same_sound(&heard.frames[heard.frames.len() - whole.len()..], &whole);
+    }
 }
 
 /// A switch is at once, and for good.

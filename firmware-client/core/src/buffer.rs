@@ -168,12 +168,13 @@ impl<'m> Buffer<'m> {
 mod tests {
     use super::*;
     use crate::wish::Join;
+    use trill_proto::playlist::Playlist;
 
     fn wish(ticket: u32) -> Wish {
         Wish {
             ticket: Ticket(ticket),
             song: SongId(1),
-            last: SongId(1),
+            playlist: Playlist::SINGLE,
             at_ms: 0,
             content_tag: 0,
             join: Join::Switch,

@@ -24,6 +24,7 @@ use heapless::{Deque, Vec};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{GoodbyeReason, Start};
+use trill_proto::playlist::{Playlist, Search};
 use trill_proto::session::Busy;
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::time::Instant;
@@ -57,11 +58,10 @@ enum Question {
     Info(SongId),
 }
 
-/// A look for the song to be played next.
+/// A look for a song that is to be heard.
 #[derive(Clone, Copy, Debug)]
-struct Search {
-    from: SongId,
-    last: SongId,
+struct Lookup {
+    search: Search,
     join: Join,
     asked: Option<Instant>,
 }
@@ -121,7 +121,7 @@ pub(crate) struct State<'m> {
     plays: Vec<(Wish, Option<StreamId>), PLAYS>,
     /// The stream that brings the last song of the buffer, or is to go on with it.
     bringing: Option<StreamId>,
-    search: Option<Wanted<Search>>,
+    lookup: Option<Wanted<Lookup>>,
     volume: u8,
     /// The sample at which the song heard began to be counted.
     counted_from: u64,
@@ -153,7 +153,7 @@ impl<'m> State<'m> {
             tickets: 0,
             plays: Vec::new(),
             bringing: None,
-            search: None,
+            lookup: None,
             volume: 100,
             counted_from: 0,
             first_sample_after: Duration::ZERO,
@@ -276,7 +276,7 @@ impl<'m> State<'m> {
         }
         self.plays.iter_mut().for_each(|(_, stream)| *stream = None);
         let requests = [
-            self.search.as_mut().map(|search| &mut search.request),
+            self.lookup.as_mut().map(|lookup| &mut lookup.request),
             self.title.as_mut().map(|title| &mut title.request),
             self.questions.front_mut().map(|question| &mut question.request),
         ];
@@ -309,8 +309,9 @@ impl<'m> State<'m> {
             let wanted = PlayRequest { song, start: Start::Time(at_ms), content_tag, capacity, occupied };
             *stream = Some(client.play(now, &wanted)?);
         }
-        if let Some(search) = self.search.as_mut().filter(|search| search.request.is_none()) {
-            search.request = Some(client.list(search.what.from, 1)?);
+        if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.request.is_none()) {
+            let (first, at_most) = lookup.what.search.ask();
+            lookup.request = Some(client.list(first, at_most)?);
         }
         let wish_of = |ticket| self.buffer.tracks().map(|track| track.wish).find(|wish| wish.ticket == ticket);
         if let Some(title) = self.title.as_mut().filter(|title| title.request.is_none())
@@ -384,6 +385,13 @@ impl<'m> State<'m> {
     fn next_ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
+    }
+
+    /// Wants a song of a playlist.
+    fn want_song(&mut self, song: SongId, at_ms: u64, playlist: Playlist, join: Join, asked: Option<Instant>) {
+        let ticket = self.next_ticket();
+        let (keeps_pause, is_announced) = (join == Join::Follow, false);
+        self.want(Wish { ticket, song, playlist, at_ms, content_tag: 0, join, keeps_pause, is_announced, asked });
     }
 
     /// Wants a song. Of too many that wait for their start the oldest is given up, as the machine does.

@@ -1,6 +1,7 @@
 //! What the user wants to hear.
 
 use trill_proto::ids::SongId;
+use trill_proto::playlist::Playlist;
 use trill_proto::time::Instant;
 
 /// Names one wish, on whatever connection it is fulfilled. Never reused.
@@ -21,8 +22,8 @@ pub(crate) enum Join {
 pub(crate) struct Wish {
     pub(crate) ticket: Ticket,
     pub(crate) song: SongId,
-    /// Last song of those that are to be heard one after the other.
-    pub(crate) last: SongId,
+    /// The songs to which it belongs.
+    pub(crate) playlist: Playlist,
     pub(crate) at_ms: u64,
     /// The content tag that the song must have, 0 for any: to seek is to hear more of the same.
     pub(crate) content_tag: u64,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use trill_proto::command::{self, Clock, Command, Play, Seek, Spec, Volume};
 use trill_proto::ids::SongId;
+use trill_proto::playlist::{Playlist, Search, Step};
 
-use super::requests::{Otherwise, Request, Step};
-use super::stage::Playlist;
+use super::requests::Request;
+use super::stage::Wish;
 use super::{App, Exit, Mode};
 use crate::network::{Ask, Song};
 use crate::output::OutputSpec;
@@ -81,13 +82,11 @@ impl App {
                 let ask = self.stage.switch_to(song, at, Playlist::SINGLE, false);
                 self.send_play(&ask);
             }
-            Play::Range { first, last } => self.play_all(Playlist { first, last, advances: true }),
-            Play::All => self.play_all(Playlist::ALL),
+            Play::Range { first, last } => {
+                self.request(Request::Find(Search::first(Playlist { first, last, advances: true })));
+            }
+            Play::All => self.request(Request::Find(Search::first(Playlist::ALL))),
         }
-    }
-
-    fn play_all(&mut self, playlist: Playlist) {
-        self.request(Request::First { from: playlist.first, playlist, otherwise: Otherwise::Empty });
     }
 
     /// Plays a song instead of what is heard, with the particulars that are known of it.
@@ -125,11 +124,14 @@ impl App {
 
     /// To the song before or after the one that the listener means: if that is still being looked for, once it is found.
     fn step(&mut self, step: Step) {
-        if self.is_looking_up() {
-            return self.steps.push_back(step);
+        if let Some(search) = self.lookup_mut() {
+            return search.add(step);
         }
-        let Some(wish) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
-        self.step_from(wish.song, wish.playlist, step);
+        let Some(&Wish { song, playlist, .. }) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
+        match Search::step(playlist, song, step) {
+            Some(search) => self.request(Request::Find(search)),
+            None => self.stay_at(song, step, playlist),
+        }
     }
 
     fn seek(&mut self, seek: Seek) {

@@ -13,26 +13,10 @@ use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 use trill_proto::message::{EndReason, Start, Started};
+use trill_proto::playlist::{Playlist, Search, Step};
 
 use crate::buffer::{Join, Ticket};
 use crate::network::{Ask, Song};
-
-/// The songs that belong together: those of one `play`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Playlist {
-    pub(super) first: SongId,
-    pub(super) last: SongId,
-    /// One follows the other by itself.
-    pub(super) advances: bool,
-}
-
-impl Playlist {
-    /// All songs, one after the other.
-    pub(super) const ALL: Self = Self { first: SongId(1), last: SongId(u32::MAX), advances: true };
-
-    /// One song, with all the others left and right of it for `next` and `previous`.
-    pub(super) const SINGLE: Self = Self { advances: false, ..Self::ALL };
-}
 
 /// A song that is to be heard.
 #[derive(Clone, Debug)]
@@ -55,13 +39,6 @@ pub(super) struct Wish {
     pub(super) is_announced: bool,
 }
 
-/// A song to look for: the first in the list from `from` to `playlist.last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Upcoming {
-    pub(super) from: SongId,
-    pub(super) playlist: Playlist,
-}
-
 /// What the end of a stream means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -79,7 +56,8 @@ pub(super) struct Stage {
     /// Asked for in place of the songs and not answered, in order. Each may start, so that a wrong number at the end
     /// leaves alone those before it.
     switches: Vec<Wish>,
-    upcoming: Option<Upcoming>,
+    /// The look for the song after the last one.
+    upcoming: Option<Search>,
     last_ticket: u64,
 }
 
@@ -136,7 +114,7 @@ impl Stage {
     }
 
     /// The song to look for now: what is here is received, so there is time for it.
-    pub(super) fn upcoming(&self) -> Option<Upcoming> {
+    pub(super) fn upcoming(&self) -> Option<Search> {
         let has_room = !self.is_switching() && self.songs.len() <= 1 && self.songs.iter().all(|song| song.is_received);
         self.upcoming.filter(|_| has_room)
     }
@@ -259,10 +237,8 @@ impl Stage {
 
 impl Wish {
     /// What comes after it by itself.
-    fn upcoming(&self) -> Option<Upcoming> {
-        let from = self.song.0.checked_add(1).map(SongId)?;
-        let follows = self.playlist.advances && from <= self.playlist.last;
-        follows.then_some(Upcoming { from, playlist: self.playlist })
+    fn upcoming(&self) -> Option<Search> {
+        Search::step(self.playlist, self.song, Step::Next).filter(|_| self.playlist.advances)
     }
 
     fn ask(&self, join: Join) -> Ask {

@@ -5,15 +5,13 @@ use core::time::Duration;
 
 use trill_proto::command::{Command, Play, Seek, Volume, write_help, write_help_on};
 use trill_proto::ids::SongId;
+use trill_proto::playlist::{Playlist, Search, Step};
 use trill_proto::time::Instant;
 
 use super::report::seconds;
-use super::{Question, Search, State, Wanted};
+use super::{Lookup, Question, State, Wanted};
 use crate::server::Server;
 use crate::wish::{Join, Wish};
-
-/// Asked for with a number that no song can come after.
-const LAST: SongId = SongId(u32::MAX);
 
 impl State<'_> {
     pub(crate) fn execute(&mut self, now: Instant, command: Command) {
@@ -23,13 +21,15 @@ impl State<'_> {
             Command::List => self.question(Question::List { from: SongId(1) }),
             Command::Info(song) => self.question(Question::Info(song)),
             Command::Play(Play::Song { song, at }) => self.play_one(now, song, at),
-            Command::Play(Play::Range { first, last }) => self.play_from(now, first, last),
-            Command::Play(Play::All) => self.play_from(now, SongId(1), LAST),
+            Command::Play(Play::Range { first, last }) => {
+                self.look_for(now, Search::first(Playlist { first, last, advances: true }));
+            }
+            Command::Play(Play::All) => self.look_for(now, Search::first(Playlist::ALL)),
             Command::Stop => self.stop(),
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
-            Command::Next => self.play_next(now),
-            Command::Previous => self.play_previous(now),
+            Command::Next => self.step(now, Step::Next),
+            Command::Previous => self.step(now, Step::Previous),
             Command::Seek(seek) => self.seek(now, seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.write_status(),
@@ -66,39 +66,25 @@ impl State<'_> {
     }
 
     fn play_one(&mut self, now: Instant, song: SongId, at: Duration) {
-        self.search = None;
-        let at_ms = at.as_millis().try_into().unwrap_or(u64::MAX);
-        self.switch_to(now, song, song, at_ms);
-    }
-
-    fn play_from(&mut self, now: Instant, from: SongId, last: SongId) {
-        if !self.is_open() {
-            self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
-        }
-        self.search = Some(Wanted::new(Search { from, last, join: Join::Switch, asked: Some(now) }));
-    }
-
-    fn switch_to(&mut self, now: Instant, song: SongId, last: SongId, at_ms: u64) {
         if !self.is_open() {
             self.screen.line(format_args!("not connected to {}; song {song} plays when it is", self.server));
         }
-        let ticket = self.next_ticket();
-        self.want(Wish {
-            ticket,
-            song,
-            last,
-            at_ms,
-            content_tag: 0,
-            join: Join::Switch,
-            keeps_pause: false,
-            is_announced: false,
-            asked: Some(now),
-        });
+        self.lookup = None;
+        let at_ms = at.as_millis().try_into().unwrap_or(u64::MAX);
+        self.want_song(song, at_ms, Playlist::SINGLE, Join::Switch, Some(now));
+    }
+
+    /// Looks for a song to be heard in place of all there is.
+    fn look_for(&mut self, now: Instant, search: Search) {
+        if !self.is_open() {
+            self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
+        }
+        self.lookup = Some(Wanted::new(Lookup { search, join: Join::Switch, asked: Some(now) }));
     }
 
     /// Ends the song, and its transmission.
     fn stop(&mut self) {
-        if self.meant().is_none() && self.search.is_none() {
+        if self.meant().is_none() && self.lookup.is_none() {
             return self.screen.line(format_args!("nothing is playing"));
         }
         self.silence();
@@ -110,7 +96,7 @@ impl State<'_> {
         self.buffer.clear();
         self.plays.clear();
         self.bringing = None;
-        self.search = None;
+        self.lookup = None;
         self.title = None;
         self.is_stopping = true;
         self.calls.player = true;
@@ -130,26 +116,22 @@ impl State<'_> {
         self.screen.line(format_args!("nothing is playing; play N plays song N"));
     }
 
-    fn play_next(&mut self, now: Instant) {
-        let Some(Wish { song, last, .. }) = self.meant().copied() else { return self.nothing_plays() };
-        // A single song has all the others after it.
-        let last = if last == song { LAST } else { last };
-        // Twice in a row is two further, whether or not the first has been found.
-        let after =
-            self.search.filter(|search| search.what.join == Join::Switch).map_or(song, |search| search.what.from);
-        match after.0.checked_add(1).map(SongId).filter(|from| *from <= last) {
-            Some(from) => self.play_from(now, from, last),
-            None => self.screen.line(format_args!("song {song} is the last")),
+    /// To the song before or after the one that is meant: if that is still being looked for, once it is found.
+    fn step(&mut self, now: Instant, step: Step) {
+        if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.what.join == Join::Switch) {
+            return lookup.what.search.add(step);
+        }
+        let Some(&Wish { song, playlist, .. }) = self.meant() else { return self.nothing_plays() };
+        match Search::step(playlist, song, step) {
+            Some(search) => self.look_for(now, search),
+            None => self.tell_edge(song, step),
         }
     }
 
-    fn play_previous(&mut self, now: Instant) {
-        let Some(Wish { song, last, .. }) = self.meant().copied() else { return self.nothing_plays() };
-        self.search = None;
-        match song.0.checked_sub(1).filter(|number| *number > 0).map(SongId) {
-            Some(before) => self.switch_to(now, before, if last == song { before } else { last }, 0),
-            None => self.screen.line(format_args!("song {song} is the first")),
-        }
+    /// Says that there is no song beyond this one.
+    pub(super) fn tell_edge(&mut self, song: SongId, step: Step) {
+        let place = if step == Step::Next { "last" } else { "first" };
+        self.screen.line(format_args!("song {song} is the {place}"));
     }
 
     fn seek(&mut self, now: Instant, seek: Seek) {
@@ -162,7 +144,7 @@ impl State<'_> {
         }
         let content_tag = heard.map_or(wish.content_tag, |track| track.started.content_tag);
         let is_heard = heard.is_some();
-        self.search = None;
+        self.lookup = None;
         let ticket = self.next_ticket();
         self.want(Wish {
             ticket,

@@ -5,10 +5,11 @@ use core::fmt::{self, Write};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, Song, Started, Welcome};
+use trill_proto::playlist::{Playlist, Progress, Search, Step};
 use trill_proto::session::client::Event;
 
 use super::report::{Names, SongLine, Text, write_info};
-use super::{Question, Search, State, Wanted};
+use super::{Lookup, Question, State, Wanted};
 use crate::board::ConnectError;
 use crate::log;
 use crate::wish::{Join, Ticket, Wish};
@@ -103,8 +104,8 @@ impl State<'_> {
     // ── answers ──
 
     fn on_song(&mut self, song: &Song<'_>) {
-        if let Some(search) = self.search.take_if(|search| search.is_answered_by(song.request)) {
-            self.on_found(search.what, song.song);
+        if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.is_answered_by(song.request)) {
+            lookup.what.search.on_song(song.song);
         } else if self.title.take_if(|title| title.is_answered_by(song.request)).is_some() {
             self.screen.line(format_args!("playing {} {}", song.song, Names(song)));
         } else if let Some(question) = self.answered(song.request).map(|question| question.what) {
@@ -131,8 +132,8 @@ impl State<'_> {
     }
 
     fn on_list_end(&mut self, end: ListEnd) {
-        if let Some(search) = self.search.take_if(|search| search.is_answered_by(end.request)) {
-            return self.on_not_found(search.what);
+        if let Some(lookup) = self.lookup.take_if(|lookup| lookup.is_answered_by(end.request)) {
+            return self.on_searched(lookup.what, end.next);
         }
         let Some(question) = self.answered(end.request) else { return };
         let Question::List { from } = question.what else { return };
@@ -153,32 +154,27 @@ impl State<'_> {
         self.questions.front_mut().filter(|question| question.is_answered_by(request))
     }
 
-    fn on_found(&mut self, search: Search, song: SongId) {
-        let Search { last, join, asked, .. } = search;
-        if song > last {
-            return self.on_not_found(search);
-        }
-        let ticket = self.next_ticket();
-        self.want(Wish {
-            ticket,
-            song,
-            last,
-            at_ms: 0,
-            content_tag: 0,
-            join,
-            keeps_pause: join == Join::Follow,
-            is_announced: false,
-            asked,
-        });
-    }
-
-    fn on_not_found(&mut self, search: Search) {
-        if search.join == Join::Switch {
-            let Search { from, last, .. } = search;
-            match last {
-                SongId(u32::MAX) => self.screen.line(format_args!("there is no song from {from} on")),
-                last => self.screen.line(format_args!("there are no songs from {from} to {last}")),
+    fn on_searched(&mut self, mut lookup: Lookup, next: Option<SongId>) {
+        let (song, is_step) = match lookup.search.on_page(next) {
+            Progress::Asks => {
+                self.lookup = Some(Wanted::new(lookup));
+                return;
             }
+            Progress::Found(song) => (song, lookup.search.origin().is_some()),
+            Progress::Edge(..) if lookup.join == Join::Follow => return,
+            Progress::Edge(song, step) => {
+                self.tell_edge(song, step);
+                (song, true)
+            }
+            Progress::Nothing => {
+                let Playlist { first, last, .. } = lookup.search.playlist();
+                return self.screen.line(format_args!("no songs from {first} to {last}; list shows what there is"));
+            }
+        };
+        // After next and previous the listener is where they were.
+        let is_there = is_step && lookup.join == Join::Switch && self.meant().is_some_and(|wish| wish.song == song);
+        if !is_there {
+            self.want_song(song, 0, lookup.search.playlist(), lookup.join, lookup.asked);
         }
     }
 
@@ -235,7 +231,7 @@ impl State<'_> {
 
     /// Looks for the song after the last one, once all of that is here and there is a place for another.
     pub(super) fn look_for_next(&mut self) {
-        let is_free = self.plays.is_empty() && self.search.is_none() && !self.buffer.is_followed();
+        let is_free = self.plays.is_empty() && self.lookup.is_none() && !self.buffer.is_followed();
         if let Some(wish) = self.buffer.last().filter(|track| is_free && track.is_over).map(|track| track.wish) {
             self.look_after(&wish);
         }
@@ -250,9 +246,9 @@ impl State<'_> {
     }
 
     /// Looks for the song after this one, if there is to be one.
-    fn look_after(&mut self, &Wish { song, last, .. }: &Wish) {
-        if let Some(from) = song.0.checked_add(1).map(SongId).filter(|from| *from <= last) {
-            self.search = Some(Wanted::new(Search { from, last, join: Join::Follow, asked: None }));
+    fn look_after(&mut self, &Wish { song, playlist, .. }: &Wish) {
+        if let Some(search) = Search::step(playlist, song, Step::Next).filter(|_| playlist.advances) {
+            self.lookup = Some(Wanted::new(Lookup { search, join: Join::Follow, asked: None }));
             self.calls.network = true;
         }
     }
@@ -285,7 +281,7 @@ impl State<'_> {
             }
         } else {
             let request = RequestId(error.id);
-            self.search.take_if(|search| search.is_answered_by(request));
+            self.lookup.take_if(|lookup| lookup.is_answered_by(request));
             self.title.take_if(|title| title.is_answered_by(request));
         }
     }

@@ -73,7 +73,8 @@ impl State<'_> {
     pub(super) fn write_status(&mut self) {
         let position = self.position_ms();
         let Self { screen, buffer, controls, server, volume, first_sample_after, is_buffering, .. } = self;
-        let asked_for = self.plays.last().map(|(wish, _)| wish.song).or(self.search.map(|search| search.what.from));
+        let asked_for =
+            self.plays.last().map(|(wish, _)| wish.song).or(self.lookup.map(|lookup| lookup.what.search.ask().0));
         let is_open = self.client.as_ref().is_some_and(trill_proto::session::client::Client::is_open);
         let _ = screen.lines(|out| {
             writeln!(out, "server  {server}{}", if is_open { "" } else { " (not connected)" })?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::message::{
-    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Start, Started, Welcome,
+    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, ListEnd, Message, PREAMBLE, Start, Started, Welcome,
 };
 use trill_tests::fake_server::Song;
 use trill_tests::raw::{RawConnection, RawListener};
@@ -131,6 +131,8 @@ fn found(connection: &mut RawConnection, from: u32) -> StreamId {
         song: list.first,
         ..Default::default()
     }));
+    let end = ListEnd { request: list.request, total: 9, next: None, generation: 1 };
+    connection.send_message(&Message::ListEnd(end));
     let (stream, song) = asked(connection);
     assert_eq!(song, SongId(from));
     stream

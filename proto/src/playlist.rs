@@ -1,0 +1,276 @@
+//! The songs of one `play`, and how the one before or after another is found.
+//!
+//! Song numbers have gaps, and a server says only which songs there are from some number on. A [`Search`] asks it page by
+//! page until it is known which song it is:
+//!
+//! ```text
+//!   Search::first, Search::step
+//!   ask            what to LIST
+//!   on_song        for every song of the answer
+//!   on_page        at its end: ask again, or it is known
+//! ```
+
+use crate::ids::SongId;
+
+/// The songs that belong together: those of one `play`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Playlist {
+    /// Lowest number that a song of it can have.
+    pub first: SongId,
+    /// Highest number that a song of it can have.
+    pub last: SongId,
+    /// One follows the other by itself.
+    pub advances: bool,
+}
+
+impl Playlist {
+    /// All songs, one after the other.
+    pub const ALL: Self = Self { first: SongId(1), last: SongId(u32::MAX), advances: true };
+
+    /// One song, with all the others left and right of it for `next` and `previous`.
+    pub const SINGLE: Self = Self { advances: false, ..Self::ALL };
+}
+
+/// From one song to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To the one after it.
+    Next,
+    /// To the one before it.
+    Previous,
+}
+
+/// Most numbers to look through at once for the song before another; as many songs fit into one page.
+const MOST_NUMBERS_BACK: u32 = 64;
+
+/// A look for a song of a playlist: its first, or the one before or after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    playlist: Playlist,
+    /// From which song, and which way; none for the playlist's first.
+    origin: Option<(SongId, Step)>,
+    /// Numbers to look through, both included, and from where on that is still to be done.
+    begin: u32,
+    last: u32,
+    from: u32,
+    found: Option<SongId>,
+    /// What was added meanwhile: steps forward, less those back.
+    steps: i16,
+}
+
+/// What a page of the list means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// It is not known yet: ask again.
+    Asks,
+    /// This is the song.
+    Found(SongId),
+    /// There is none in this direction: this song is the playlist's last, or first.
+    Edge(SongId, Step),
+    /// The playlist has no songs.
+    Nothing,
+}
+
+impl Search {
+    /// The playlist's first song.
+    pub const fn first(playlist: Playlist) -> Self {
+        Self::among(playlist, None, playlist.first.0, playlist.last.0)
+    }
+
+    /// The song before or after `song`; none if no number of the playlist is there.
+    pub fn step(playlist: Playlist, song: SongId, step: Step) -> Option<Self> {
+        let (begin, last) = match step {
+            Step::Next => (song.0.checked_add(1)?.max(playlist.first.0), playlist.last.0),
+            // Mostly it is the number before.
+            Step::Previous => {
+                let last = song.0.checked_sub(1)?.min(playlist.last.0);
+                (last, last)
+            }
+        };
+        let is_within = begin >= playlist.first.0 && begin <= last;
+        is_within.then_some(Self::among(playlist, Some((song, step)), begin, last))
+    }
+
+    const fn among(playlist: Playlist, origin: Option<(SongId, Step)>, begin: u32, last: u32) -> Self {
+        Self { playlist, origin, begin, last, from: begin, found: None, steps: 0 }
+    }
+
+    /// The songs among which it looks.
+    pub const fn playlist(&self) -> Playlist {
+        self.playlist
+    }
+
+    /// From which song it looks, and which way; none if it looks for the playlist's first.
+    pub const fn origin(&self) -> Option<(SongId, Step)> {
+        self.origin
+    }
+
+    /// Another step, to be taken from the song that is found.
+    pub const fn add(&mut self, step: Step) {
+        self.steps = match step {
+            Step::Next => self.steps.saturating_add(1),
+            Step::Previous => self.steps.saturating_sub(1),
+        };
+    }
+
+    /// From which song on to list, and how many.
+    pub const fn ask(&self) -> (SongId, u32) {
+        let at_most = if self.is_backward() { self.last - self.from + 1 } else { 1 };
+        (SongId(self.from), at_most)
+    }
+
+    const fn is_backward(&self) -> bool {
+        matches!(self.origin, Some((_, Step::Previous)))
+    }
+
+    /// The list has this song.
+    pub fn on_song(&mut self, song: SongId) {
+        let is_meant = self.found.is_none() || self.is_backward();
+        if is_meant && (self.from..=self.last).contains(&song.0) {
+            self.found = Some(song);
+        }
+    }
+
+    /// The page is complete. `next` is what LIST-END says.
+    pub fn on_page(&mut self, next: Option<SongId>) -> Progress {
+        // A page may be shorter than was asked for.
+        if let Some(SongId(next)) = next
+            && (self.found.is_none() || self.is_backward())
+            && next > self.from
+            && next <= self.last
+        {
+            self.from = next;
+            return Progress::Asks;
+        }
+        match (self.found, self.origin) {
+            (Some(song), _) => self.arrive_at(song, None),
+            (None, _) if self.is_backward() && self.begin > self.playlist.first.0 => {
+                let numbers = (self.last - self.begin + 1).saturating_mul(8).min(MOST_NUMBERS_BACK);
+                self.last = self.begin - 1;
+                self.begin = self.begin.saturating_sub(numbers).max(self.playlist.first.0);
+                self.from = self.begin;
+                Progress::Asks
+            }
+            (None, Some((song, step))) => self.arrive_at(song, Some(step)),
+            (None, None) => Progress::Nothing,
+        }
+    }
+
+    /// Goes on from `song` with the steps that were added, if there are any. That it is an edge was found out already, or
+    /// is now.
+    fn arrive_at(&mut self, song: SongId, edge: Option<Step>) -> Progress {
+        let (step, rest) = match self.steps {
+            0 => return edge.map_or(Progress::Found(song), |step| Progress::Edge(song, step)),
+            steps if steps > 0 => (Step::Next, steps - 1),
+            steps => (Step::Previous, steps + 1),
+        };
+        match Self::step(self.playlist, song, step).filter(|_| edge != Some(step)) {
+            Some(search) => {
+                *self = Self { steps: rest, ..search };
+                Progress::Asks
+            }
+            None => Progress::Edge(song, step),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found among songs of these numbers by a server whose pages are short, and how often it was asked.
+    fn find(mut search: Search, songs: &[u32], page: usize) -> (Progress, usize) {
+        for asked in 1.. {
+            let (first, at_most) = search.ask();
+            let mut rest = songs.iter().filter(|song| **song >= first.0);
+            rest.by_ref().take(page.min(at_most as usize)).for_each(|song| search.on_song(SongId(*song)));
+            match search.on_page(rest.next().map(|song| SongId(*song))) {
+                Progress::Asks => {}
+                progress => return (progress, asked),
+            }
+        }
+        unreachable!("the library is small")
+    }
+
+    #[track_caller]
+    fn check(search: Option<Search>, expected: Progress) {
+        for page in 1..=4 {
+            assert_eq!(find(search.expect("there are numbers"), &[2, 5, 9, 300], page).0, expected, "pages of {page}");
+        }
+    }
+
+    const fn range(first: u32, last: u32) -> Playlist {
+        Playlist { first: SongId(first), last: SongId(last), advances: true }
+    }
+
+    const fn edge(song: u32, step: Step) -> Progress {
+        Progress::Edge(SongId(song), step)
+    }
+
+    const fn found(song: u32) -> Progress {
+        Progress::Found(SongId(song))
+    }
+
+    #[test]
+    fn the_first_song_of_a_playlist() {
+        check(Some(Search::first(Playlist::ALL)), found(2));
+        check(Some(Search::first(range(3, 8))), found(5));
+        check(Some(Search::first(range(6, 8))), Progress::Nothing);
+        assert_eq!(find(Search::first(Playlist::ALL), &[], 1), (Progress::Nothing, 1));
+    }
+
+    #[test]
+    fn a_step_goes_to_the_next_song_whatever_its_number() {
+        let step = |song, step| Search::step(Playlist::SINGLE, SongId(song), step);
+        check(step(2, Step::Next), found(5));
+        check(step(9, Step::Next), found(300));
+        check(step(300, Step::Next), edge(300, Step::Next));
+        check(step(300, Step::Previous), found(9));
+        check(step(9, Step::Previous), found(5));
+        check(step(2, Step::Previous), edge(2, Step::Previous));
+        assert_eq!((step(1, Step::Previous), step(u32::MAX, Step::Next)), (None, None));
+    }
+
+    #[test]
+    fn a_step_stays_within_the_playlist() {
+        let step = |song, step| Search::step(range(3, 10), SongId(song), step);
+        check(step(9, Step::Next), edge(9, Step::Next));
+        check(step(5, Step::Previous), edge(5, Step::Previous));
+        assert_eq!((step(10, Step::Next), step(3, Step::Previous)), (None, None));
+        // A song that was resumed may have another number now.
+        check(step(400, Step::Previous), found(9));
+        check(step(1, Step::Next), found(5));
+    }
+
+    #[test]
+    fn a_gap_is_crossed_in_few_questions() {
+        let search = Search::step(Playlist::ALL, SongId(300), Step::Previous).expect("there are numbers");
+        assert_eq!(find(search, &[1, 300], 100), (found(1), 7));
+    }
+
+    #[test]
+    fn steps_that_are_added_are_taken_from_the_song_that_is_found() {
+        let search = |search: Option<Search>, steps: &[Step]| {
+            let mut search = search?;
+            steps.iter().for_each(|step| search.add(*step));
+            Some(search)
+        };
+        let from = |song, step| Search::step(Playlist::SINGLE, SongId(song), step);
+        use Step::{Next, Previous};
+        check(search(from(2, Next), &[Next]), found(9));
+        check(search(from(2, Next), &[Next, Next, Next, Next]), edge(300, Next));
+        check(search(from(300, Next), &[Previous]), found(9));
+        check(search(from(2, Next), &[Next, Previous]), found(5));
+        check(search(Some(Search::first(range(4, 9))), &[Previous]), edge(5, Previous));
+    }
+
+    #[test]
+    fn a_server_that_makes_no_progress_is_not_asked_for_ever() {
+        let mut search = Search::first(Playlist::ALL);
+        assert_eq!(search.on_page(Some(SongId(1))), Progress::Nothing);
+        let mut search = Search::step(Playlist::ALL, SongId(9), Step::Next).expect("there are numbers");
+        search.on_song(SongId(3));
+        assert_eq!(search.on_page(Some(SongId(4))), edge(9, Step::Next));
+    }
+}
