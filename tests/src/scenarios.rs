@@ -38,6 +38,7 @@ macro_rules! client_scenarios {
             a_song_has_exactly_the_samples_that_went_into_the_encoder
             songs_of_a_range_follow_each_other_without_a_gap
             next_and_previous_find_songs_across_gaps_and_stay_in_the_range
+            a_song_whose_sound_ends_before_its_bytes_is_followed
             after_a_switch_there_is_only_the_new_song
             a_wrong_song_number_leaves_the_music_alone
             nothing_is_cached
@@ -127,6 +128,20 @@ pub fn next_and_previous_find_songs_across_gaps_and_stay_in_the_range(client: &i
         assert!(heard.frames.len() >= whole.len(), "{lines:?}: {} frames", heard.frames.len());
         assert_same_sound(&heard.frames[heard.frames.len() - whole.len()..], &whole);
     }
+}
+
+/// What comes after a song's last sample is not heard, and holds up nothing.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_song_whose_sound_ends_before_its_bytes_is_followed(client: &impl Client) {
+    let mut one = Song::encode("one", 300.0, 30, 44_100, 2, &["-b", "128"]);
+    one.started.end_sample -= 20 * 44_100;
+    one.music.truncate(2 * 10 * 44_100);
+    let songs = [one, Song::short("two", 500.0)];
+    let server = FakeServer::with(songs.clone());
+    let heard = client.run(server.address, &["play all"]);
+    assert_same_sound(&heard.frames, &songs.iter().flat_map(frames).collect::<Vec<_>>());
 }
 
 /// A switch is at once, and for good.

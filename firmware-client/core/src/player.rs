@@ -224,13 +224,20 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     /// Lets the end be heard, unless another song joins it.
     fn drain(&mut self, state: &mut State<'_>) -> Next {
-        let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
+        let Some(track) = state.buffer.first() else { return Next::Idle };
+        let (is_over, rest) = (track.is_over, track.buffered);
         if !state.buffer.is_followed() {
             self.pcm.controls().finish();
-            if self.pcm.controls().queued() > 0 {
-                return Next::After(POLL);
-            }
         }
+        if !is_over {
+            // Bytes after the last sample. The song that follows can be asked for when they have come.
+            state.consume(rest);
+            return Next::Idle;
+        }
+        if !state.buffer.is_followed() && self.pcm.controls().queued() > 0 {
+            return Next::After(POLL);
+        }
+        let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
         if is_silent && state.buffer.first().is_some_and(|track| track.received > 0 && self.is_all_wanted(track)) {
             state.on_unplayable(format_args!("is no MP3 that can be decoded"));
         }
