@@ -63,6 +63,7 @@ pub mod message;
 pub mod mpeg;
 pub mod playback;
 pub mod playlist;
+mod scale;
 pub mod session;
 pub mod text;
 pub mod time;

@@ -14,6 +14,7 @@
 //! ```
 
 use crate::message::Started;
+use crate::scale::{micros, scaled};
 use core::ops::Range;
 use core::time::Duration;
 
@@ -175,7 +176,7 @@ impl Playback {
             0
         } else {
             // Of every second of music only this part will arrive while it is played.
-            remaining - (u128::from(remaining) * u128::from(delivery_rate) / u128::from(playing)) as u64
+            remaining - scaled(remaining, delivery_rate, playing)
         };
         // More than the buffer holds can never be waited for; leave room for the grants of the last quarter.
         let most = supply.capacity as u64 * 3 / 4;
@@ -185,7 +186,7 @@ impl Playback {
 }
 
 fn bytes_in(bytes_per_second: u64, span: Duration) -> u64 {
-    (u128::from(bytes_per_second) * span.as_micros() / 1_000_000).try_into().unwrap_or(u64::MAX)
+    scaled(bytes_per_second, micros(span), 1_000_000)
 }
 
 #[cfg(test)]

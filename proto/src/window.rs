@@ -11,6 +11,7 @@
 //! more, each measurement allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
 
 use crate::limits::{CREDIT_FLOOR_BYTES, CREDIT_SLACK, FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
+use crate::scale::{micros, scaled};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -99,14 +100,13 @@ impl Path {
     /// Most credit that may be outstanding, as far as the path is concerned.
     fn ceiling(&self) -> u32 {
         let span = self.round_trip() * 3 / 2 + CREDIT_SLACK;
-        let carried = u128::from(self.bytes_per_second) * span.as_micros() / 1_000_000;
+        let carried = scaled(self.bytes_per_second, micros(span), 1_000_000);
         u32::try_from(carried).unwrap_or(u32::MAX).clamp(CREDIT_FLOOR_BYTES, self.max_credit)
     }
 }
 
 fn per_second(bytes: u64, elapsed: Duration) -> u64 {
-    let micros = elapsed.as_micros().max(1);
-    (u128::from(bytes) * 1_000_000 / micros).try_into().unwrap_or(u64::MAX)
+    scaled(bytes, 1_000_000, micros(elapsed).max(1))
 }
 
 /// The credit of one stream.

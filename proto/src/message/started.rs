@@ -29,6 +29,7 @@ use super::{Encode, Extensions, Kind};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
+use crate::scale::scaled;
 
 /// Announces a stream.
 ///
@@ -111,7 +112,7 @@ impl Started {
     /// Time of the music in milliseconds at an absolute sample; 0 before the music begins.
     pub fn millis_at(&self, sample: u64) -> u64 {
         let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
-        (u128::from(heard) * 1_000 / u128::from(self.rate.max(1))).try_into().unwrap_or(u64::MAX)
+        scaled(heard, 1_000, self.rate.max(1).into())
     }
 
     /// How long the whole song is, in milliseconds.

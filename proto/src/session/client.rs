@@ -31,6 +31,7 @@ use crate::message::{
     Credit, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, MAGIC, PREAMBLE, Play, REFUSAL_MAGIC,
     Song, Start, Started, Stop, Welcome,
 };
+use crate::scale::{micros, scaled};
 use crate::time::Instant;
 use crate::window::{Path, Window};
 use core::time::Duration;
@@ -228,10 +229,10 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     /// The rate at which the server delivers, in bytes per second: as measured, or until then at least this much.
     pub fn delivery_rate(&self, now: Instant) -> u64 {
-        let since_asked = self.current.as_ref().map_or(0, |stream| {
-            let micros = now.saturating_since(stream.asked).as_micros().max(1);
-            u64::try_from(u128::from(stream.received) * 1_000_000 / micros).unwrap_or(u64::MAX)
-        });
+        let since_asked = self
+            .current
+            .as_ref()
+            .map_or(0, |stream| scaled(stream.received, 1_000_000, micros(now.saturating_since(stream.asked)).max(1)));
         since_asked.max(self.path.bytes_per_second())
     }
 

@@ -1,6 +1,7 @@
 //! How fast a client may be, and how large the frames that go to it.
 
 use crate::limits::{COMMAND_BURST, COMMAND_TIME, DATA_FRAME_TIME, MAX_PAYLOAD_BYTES, MIN_DATA_BYTES};
+use crate::scale::{micros, scaled};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -55,8 +56,8 @@ impl Pace {
         if elapsed < DATA_FRAME_TIME {
             return;
         }
-        let rate = u128::from(self.sent_since) * 1_000_000 / elapsed.as_micros();
-        self.bytes_per_second = self.bytes_per_second.max(u64::try_from(rate).unwrap_or(u64::MAX));
+        let rate = scaled(self.sent_since.into(), 1_000_000, micros(elapsed));
+        self.bytes_per_second = self.bytes_per_second.max(rate);
         self.measured = now;
         self.sent_since = 0;
     }
@@ -65,7 +66,7 @@ impl Pace {
         if self.bytes_per_second == 0 {
             return FIRST_DATA_BYTES;
         }
-        let carried = u128::from(self.bytes_per_second) * DATA_FRAME_TIME.as_micros() / 1_000_000;
+        let carried = scaled(self.bytes_per_second, micros(DATA_FRAME_TIME), 1_000_000);
         u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_PAYLOAD_BYTES as u32)
     }
 }
