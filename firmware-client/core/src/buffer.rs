@@ -30,6 +30,8 @@ pub(crate) struct Track {
     pub(crate) buffered: usize,
     /// No more will come.
     pub(crate) is_over: bool,
+    /// No song was found that comes after it by itself.
+    pub(crate) is_final: bool,
 }
 
 /// Songs in the buffer at once: the one heard, and one that joins it.
@@ -70,7 +72,7 @@ impl<'m> Buffer<'m> {
     /// A song begins to arrive, after the one that is here. One may be waiting at a time.
     pub(crate) fn follow_with(&mut self, wish: Wish, started: Started) {
         let is_over = started.position >= started.size_bytes;
-        let track = Track { wish, started, received: 0, buffered: 0, is_over };
+        let track = Track { wish, started, received: 0, buffered: 0, is_over, is_final: false };
         // One that has no place is never asked for: see `is_followed`.
         let _ = self.tracks.push_back(track);
     }
@@ -98,6 +100,13 @@ impl<'m> Buffer<'m> {
     pub(crate) fn end(&mut self) {
         if let Some(track) = self.tracks.back_mut() {
             track.is_over = true;
+        }
+    }
+
+    /// No song comes after the last by itself.
+    pub(crate) fn end_with_last(&mut self) {
+        if let Some(track) = self.tracks.back_mut() {
+            track.is_final = true;
         }
     }
 

@@ -349,6 +349,8 @@ impl<'m> State<'m> {
 
     /// The first song was heard to its end.
     pub(crate) fn finish(&mut self) {
+        // Its END, at which that is done mostly, may be still to come, or lost.
+        self.look_for_next();
         let rest = self.buffer.finish();
         self.release(rest);
         self.look_for_next();

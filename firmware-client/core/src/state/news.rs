@@ -161,7 +161,7 @@ impl State<'_> {
                 return;
             }
             Progress::Found(song) => (song, lookup.search.origin().is_some()),
-            Progress::Edge(..) if lookup.join == Join::Follow => return,
+            Progress::Edge(..) if lookup.join == Join::Follow => return self.buffer.end_with_last(),
             Progress::Edge(song, step) => {
                 self.tell_edge(song, step);
                 (song, true)
@@ -232,7 +232,8 @@ impl State<'_> {
     /// Looks for the song after the last one, once all of that is here and there is a place for another.
     pub(super) fn look_for_next(&mut self) {
         let is_free = self.plays.is_empty() && self.lookup.is_none() && !self.buffer.is_followed();
-        if let Some(wish) = self.buffer.last().filter(|track| is_free && track.is_over).map(|track| track.wish) {
+        let last = self.buffer.last().filter(|track| is_free && track.is_over && !track.is_final);
+        if let Some(wish) = last.map(|track| track.wish) {
             self.look_after(&wish);
         }
     }

@@ -234,3 +234,16 @@ fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_an
     connection.send_message(&Message::Song(song));
     board.wait_for("> \r\u{1b}[K    1  one");
 }
+
+#[test]
+fn a_song_whose_end_is_never_told_is_followed() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play all");
+    let stream = found(&mut connection, 1);
+    let started = Started { size_bytes: 5_000, ..song.started };
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    drop(connection);
+    found(&mut welcome(&listener), 2);
+}
