@@ -43,7 +43,7 @@ pub(crate) const CONTROL_BYTES: usize = 512;
 pub(crate) const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
 
 /// Songs that were asked for and have not started: one less than the session machine takes, for the one that goes on
-/// after a connection was lost is asked for too.
+/// after a connection was lost is asked for too. So both give up the same.
 const PLAYS: usize = 3;
 
 /// Questions that wait for an answer.
@@ -295,7 +295,10 @@ impl<'m> State<'m> {
         let capacity = self.buffer.capacity() as u32;
         let occupied = self.buffer.len() as u32;
 
+        // Not behind others: it would take the place of one that starts.
+        let is_first = self.plays.iter().all(|(_, stream)| stream.is_none());
         if self.bringing.is_none()
+            && is_first
             && let Some(track) = self.buffer.last().filter(|track| !track.is_over)
         {
             let start = Start::Resume(track.started.position + track.received);

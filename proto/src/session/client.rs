@@ -124,7 +124,7 @@ impl Stream {
     }
 }
 
-/// PLAYs that have not been answered. When one more is sent, the oldest is stopped.
+/// PLAYs that have not been answered. When one more is sent, the oldest is stopped that does not go on with what is heard.
 type Pending = Vec<Stream, 4>;
 
 /// Room for preamble and HELLO, or for a handful of commands.
@@ -334,7 +334,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         let id = StreamId(self.next_id()?);
         let window = Window::new(wanted.capacity, wanted.occupied);
         if self.pending.is_full() {
-            let oldest = self.pending.remove(0);
+            let place = self.pending.iter().position(|stream| stream.resume.is_none()).unwrap_or(0);
+            let oldest = self.pending.remove(place);
             self.outbox.push(&Stop { stream: oldest.id })?;
         }
         self.outbox.push(&Play {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::message::{
-    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, ListEnd, Message, PREAMBLE, Start, Started, Welcome,
+    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, ListEnd, Message, PREAMBLE, Ping, Start, Started,
+    Welcome,
 };
 use trill_tests::fake_server::Song;
 use trill_tests::raw::{RawConnection, RawListener};
@@ -246,4 +247,58 @@ fn a_song_whose_end_is_never_told_is_followed() {
     connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
     drop(connection);
     found(&mut welcome(&listener), 2);
+}
+
+#[test]
+fn a_song_that_is_cut_off_by_one_that_was_given_up_goes_on_when_no_other_starts() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play 1");
+    let (stream, _) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    board.wait_for_song("1, ");
+    let streams = [2, 3, 4, 5].map(|number| {
+        board.type_line(&format!("play {number}"));
+        asked(&mut connection).0
+    });
+    // The first of four was given up, but the server has begun with it.
+    connection.send_message(&Message::Started(Started { stream: streams[0], song: SongId(2), ..song.started }));
+    connection.send_message(&Message::Ping(Ping { token: 7 }));
+    loop {
+        match connection.receive_frame(DEADLINE).kind() {
+            Some(Kind::Pong) => break,
+            kind => assert_ne!(kind, Some(Kind::Play), "behind those that may start"),
+        }
+    }
+    for stream in &streams[1..] {
+        connection.send_message(&Message::Error(Error { id: stream.0, code: ErrorCode::NO_SUCH_SONG, text: "" }));
+    }
+    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
+    assert_eq!((play.song, play.start), (SongId(1), Start::Resume(5_000)));
+}
+
+#[test]
+fn the_song_that_goes_on_is_not_given_up_for_others() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play 1");
+    let (stream, _) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    board.wait_for_song("1, ");
+    drop(connection);
+    let mut connection = welcome(&listener);
+    assert_eq!(asked(&mut connection).1, SongId(1));
+    board.type_line("play 2");
+    let (second, _) = asked(&mut connection);
+    for number in 3..=5 {
+        board.type_line(&format!("play {number}"));
+        if number < 5 {
+            asked(&mut connection);
+        }
+    }
+    let frame = connection.receive_until(Kind::Stop, DEADLINE);
+    assert_eq!(frame.header.id, second.0);
 }
