@@ -10,6 +10,7 @@ use crate::board::{Clock, Commands};
 use crate::line::{Line, Typed};
 use crate::radio::Shared;
 use crate::server::Server;
+use crate::state::State;
 
 const PROMPT: &[u8] = b"> ";
 
@@ -57,7 +58,10 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                     self.write(core::slice::from_ref(byte)).await;
                 }
                 Typed::Erased => self.write(b"\x08 \x08").await,
-                Typed::Cleared => {
+                typed @ (Typed::Cleared | Typed::Cancelled) => {
+                    if typed == Typed::Cancelled {
+                        self.shared.with(State::cancel_questions);
+                    }
                     self.is_prompting = true;
                     self.write(ERASE).await;
                     self.write(PROMPT).await;

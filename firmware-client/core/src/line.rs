@@ -21,6 +21,8 @@ pub(crate) enum Typed {
     Erased,
     /// All of the line is gone.
     Cleared,
+    /// So it is, and no answer is waited for any more.
+    Cancelled,
     /// There is no room for more.
     Full,
     /// The line is complete.
@@ -81,7 +83,7 @@ impl Line {
             BACKSPACE | DELETE => self.text.pop().map_or(Typed::Nothing, |_| Typed::Erased),
             CTRL_C | CTRL_U => {
                 self.text.clear();
-                Typed::Cleared
+                if byte == CTRL_C { Typed::Cancelled } else { Typed::Cleared }
             }
             b'\t' => self.take_key(b' ', false),
             b' '..=b'~' => self.text.push(char::from(byte)).map_or(Typed::Full, |()| Typed::Shown),

@@ -52,10 +52,16 @@ const QUESTIONS: usize = 4;
 /// Something to be told on the screen.
 #[derive(Clone, Copy, Debug)]
 enum Question {
-    /// All songs from this number on.
-    List { from: SongId },
+    /// All songs from this number on, of which those before another were shown.
+    List { first: SongId, from: SongId },
     /// One song.
     Info(SongId),
+}
+
+impl Question {
+    const fn list(first: SongId) -> Self {
+        Self::List { first, from: first }
+    }
 }
 
 /// A look for a song that is to be heard.
@@ -325,11 +331,16 @@ impl<'m> State<'m> {
         let room = self.screen.room() / SONG_LINE_BYTES;
         if let Some(question) = self.questions.front_mut().filter(|question| question.request.is_none() && room > 0) {
             question.request = Some(match question.what {
-                Question::List { from } => client.list(from, room as u32)?,
+                Question::List { from, .. } => client.list(from, room as u32)?,
                 Question::Info(song) => client.info(song)?,
             });
         }
         Ok(())
+    }
+
+    /// No answer is waited for any more.
+    pub(crate) fn cancel_questions(&mut self) {
+        self.questions.clear();
     }
 
     /// Whether there are questions without an answer.
@@ -445,13 +456,13 @@ mod tests {
         let server = "attic".parse().expect("a server");
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server);
         let request = RequestId(1);
-        let question = Wanted { what: Question::List { from: SongId(1) }, request: Some(request) };
+        let question = Wanted { what: Question::list(SongId(1)), request: Some(request) };
         state.questions.push_back(question).expect("room");
         for (song, title) in [(1, "short"), (2, "as long as the screen is wide"), (3, "short")] {
             state.on_event(Event::Song(Song { request, song: SongId(song), title, ..Song::default() }));
         }
         assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n");
         let front = state.questions.front().expect("the question");
-        assert!(matches!(front, Wanted { what: Question::List { from: SongId(2) }, request: None }), "{front:?}");
+        assert!(matches!(front, Wanted { what: Question::List { from: SongId(2), .. }, request: None }), "{front:?}");
     }
 }

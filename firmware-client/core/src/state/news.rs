@@ -117,10 +117,10 @@ impl State<'_> {
     /// after it.
     fn show_song(&mut self, question: Question, song: &Song<'_>) {
         let (shown, again, next) = match question {
-            Question::List { .. } => (
+            Question::List { first, .. } => (
                 self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
-                Question::List { from: song.song },
-                Some(Question::List { from: SongId(song.song.0.saturating_add(1)) }),
+                Question::list(song.song),
+                Some(Question::List { first, from: SongId(song.song.0.saturating_add(1)) }),
             ),
             Question::Info(_) => (self.screen.lines(|out| write_info(out, song)), question, None),
         };
@@ -136,11 +136,10 @@ impl State<'_> {
             return self.on_searched(lookup.what, end.next);
         }
         let Some(question) = self.answered(end.request) else { return };
-        let Question::List { from } = question.what else { return };
+        let Question::List { first, from } = question.what else { return };
         match end.next {
-            Some(next) if next >= from => {
-                *question = Wanted::new(Question::List { from: next });
-            }
+            // A list that does not get on has no end.
+            Some(next) if next >= from && next > first => *question = Wanted::new(Question::list(next)),
             _ => {
                 self.questions.pop_front();
                 if end.total == 0 {

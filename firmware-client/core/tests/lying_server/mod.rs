@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
-use trill_proto::ids::{SongId, StreamId};
+use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
     self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, ListEnd, Message, PREAMBLE, Ping, Start, Started,
     Welcome,
@@ -229,7 +229,7 @@ fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_an
     board.type_line("list");
     let frame = connection.receive_until(Kind::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
-    board.type_keys("\u{3}");
+    board.type_keys("\u{15}");
     board.wait_for("list\r\n\r\u{1b}[K> ");
     let song = message::Song { request: list.request, song: SongId(1), title: "one", ..Default::default() };
     connection.send_message(&Message::Song(song));
@@ -301,4 +301,48 @@ fn the_song_that_goes_on_is_not_given_up_for_others() {
     }
     let frame = connection.receive_until(Kind::Stop, DEADLINE);
     assert_eq!(frame.header.id, second.0);
+}
+
+/// The request of the next LIST.
+#[track_caller]
+fn listed(connection: &mut RawConnection) -> RequestId {
+    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
+    list.request
+}
+
+/// A page with this song.
+fn send_page(connection: &mut RawConnection, request: RequestId, song: SongId, title: &str) {
+    connection.send_message(&Message::Song(message::Song { request, song, title, ..Default::default() }));
+    let next = Some(SongId(song.0 + 1));
+    connection.send_message(&Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 }));
+}
+
+#[test]
+fn a_list_ends_when_it_is_cancelled() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    let request = listed(&mut connection);
+    send_page(&mut connection, request, SongId(1), "one");
+    board.wait_for("    1  one");
+    let request = listed(&mut connection);
+    board.type_keys("\u{3}");
+    board.wait_for("one\r\n\r\u{1b}[K> ");
+    send_page(&mut connection, request, SongId(2), "two");
+    board.type_line("info 7");
+    let kind = connection.receive_frame(DEADLINE).kind();
+    assert_eq!(kind, Some(Kind::Info), "no more of the list is asked for");
+    assert!(!board.said().contains("two"), "{}", board.said());
+}
+
+#[test]
+fn a_list_that_does_not_get_on_is_ended() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    let request = listed(&mut connection);
+    let next = Some(SongId(1));
+    connection.send_message(&Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 }));
+    board.type_line("info 7");
+    let kind = connection.receive_frame(DEADLINE).kind();
+    assert_eq!(kind, Some(Kind::Info), "the same page is not asked for again");
 }
