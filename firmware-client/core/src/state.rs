@@ -343,9 +343,9 @@ impl<'m> State<'m> {
         self.questions.clear();
     }
 
-    /// Whether there are questions without an answer.
+    /// Whether there are questions whose answer is on its way.
     pub(crate) fn is_answering(&self) -> bool {
-        !self.questions.is_empty()
+        self.is_open() && !self.questions.is_empty()
     }
 
     /// Whether somebody waits for an answer for which there has to be room on the screen.

@@ -346,3 +346,12 @@ fn a_list_that_does_not_get_on_is_ended() {
     let kind = connection.receive_frame(DEADLINE).kind();
     assert_eq!(kind, Some(Kind::Info), "the same page is not asked for again");
 }
+
+#[test]
+fn there_is_a_prompt_while_a_server_is_away_that_owes_an_answer() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    listed(&mut connection);
+    drop(connection);
+    board.wait_for("trying again\r\n> ");
+}
