@@ -92,6 +92,9 @@ pub trait Commands {
     /// Does what `line` says, if it is such a command, and says through `tell` what came of it, a line at a time. Returns
     /// whether it was.
     fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool;
+
+    /// Says what these commands are: what `help` adds to its list, a line for each.
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>));
 }
 
 /// No commands.
@@ -99,11 +102,18 @@ impl Commands for () {
     fn run(&mut self, _: &str, _: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
         false
     }
+
+    fn help(&self, _: &mut dyn FnMut(fmt::Arguments<'_>)) {}
 }
 
 /// The first's, and the second's.
 impl<A: Commands, B: Commands> Commands for (A, B) {
     fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
         self.0.run(line, tell) || self.1.run(line, tell)
+    }
+
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>)) {
+        self.0.help(tell);
+        self.1.help(tell);
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use trill_proto::command;
+use trill_proto::command::{self, Command};
 
 use crate::board::{Clock, Commands};
 use crate::line::{Line, Typed};
@@ -93,7 +93,12 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 }
             } else if !commands.run(text, &mut |answer| state.screen.line(answer)) {
                 match command::parse(text) {
-                    Ok(Some(command)) => state.execute(clock.now(), command),
+                    Ok(Some(command)) => {
+                        state.execute(clock.now(), command);
+                        if command == Command::Help(None) {
+                            commands.help(&mut |line| state.screen.line(line));
+                        }
+                    }
                     Ok(None) => {}
                     Err(error) => state.screen.line(format_args!("{error}")),
                 }

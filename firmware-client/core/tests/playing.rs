@@ -164,6 +164,17 @@ fn nobody_there_is_said_once_and_tried_for_ever() {
 }
 
 #[test]
+fn the_commands_of_a_board_are_in_its_help() {
+    let server = FakeServer::with([Song::short("one", 300.0)]);
+    let mut board = Board::start(server.address);
+    board.wait_for("connected");
+    board.type_line("help");
+    board.wait_for("server HOST[:PORT] connects to another server\r\nlamp lights the lamp\r\n");
+    board.type_line("lamp");
+    board.wait_for("the lamp is lit");
+}
+
+#[test]
 fn what_is_typed_stays_when_something_is_told() {
     let server = FakeServer::with([Song::short("one", 300.0)]);
     let mut board = Board::start(server.address);

@@ -181,4 +181,9 @@ impl board::Commands for Commands {
         tell(format_args!("{}", self.0.status.lock(Cell::get)));
         true
     }
+
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>)) {
+        tell(format_args!("wifi [NAME PASSWORD] joins a network, or tells how it stands with it"));
+        trill_stack::Memory.help(tell);
+    }
 }

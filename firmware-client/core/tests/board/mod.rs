@@ -1,6 +1,7 @@
 //! A board of std: its network is this machine's, its console a pair of sockets, and its sound output plays as fast as
 //! it is fed.
 
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use embedded_io_adapters::futures_03::FromFutures;
 use futures_lite::future;
-use trill_firmware::board::{Audio, Clock, ConnectError, Network, UnsupportedRate};
+use trill_firmware::board::{Audio, Clock, Commands, ConnectError, Network, UnsupportedRate};
 use trill_firmware::pcm::{Feed, Frame, Pcm};
 use trill_firmware::radio::{self, Memory, Parts};
 use trill_proto::session::client::Identity;
@@ -62,7 +63,7 @@ impl Board {
                 audio: output,
                 input: FromFutures::new(typed),
                 output: FromFutures::new(shown),
-                commands: (),
+                commands: Lamp,
                 identity: Identity { name: "board", nonce: [7; 16], roles: 0 },
                 server: server.to_string().parse().expect("an address"),
             };
@@ -192,6 +193,23 @@ impl Audio for Output {
         }
         self.rate.store(rate, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// A command that only this board has.
+struct Lamp;
+
+impl Commands for Lamp {
+    fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
+        let is_meant = line == "lamp";
+        if is_meant {
+            tell(format_args!("the lamp is lit"));
+        }
+        is_meant
+    }
+
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>)) {
+        tell(format_args!("lamp lights the lamp"));
     }
 }
 

@@ -55,4 +55,8 @@ impl Commands for Load {
         }
         is_meant
     }
+
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>)) {
+        tell(format_args!("load tells for how long the processor was busy"));
+    }
 }

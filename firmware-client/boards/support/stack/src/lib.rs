@@ -64,4 +64,8 @@ impl Commands for Memory {
         }
         is_meant
     }
+
+    fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>)) {
+        tell(format_args!("memory tells how much of the stack was ever in use"));
+    }
 }
