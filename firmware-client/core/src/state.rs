@@ -38,9 +38,12 @@ use crate::wish::{Join, Ticket, Wish};
 /// Largest control payload that a board takes, in bytes: a song with its texts, cut by the server where they are longer.
 pub(crate) const CONTROL_BYTES: usize = 512;
 
-/// Room on the screen for one song of a list: its texts fill at most the control payload, and its number and length are
-/// short.
+/// Most room on the screen that one song of a list takes: its texts fill at most the control payload, and its number and
+/// length are short. With less, no answer is asked for.
 pub(crate) const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
+
+/// Room that it takes mostly. Of a page whose songs take more, the rest is asked for again.
+const TYPICAL_SONG_LINE_BYTES: usize = 64;
 
 /// Songs that were asked for and have not started: one less than the session machine takes, for the one that goes on
 /// after a connection was lost is asked for too. So both give up the same.
@@ -328,10 +331,13 @@ impl<'m> State<'m> {
         {
             title.request = Some(client.info(wish.song)?);
         }
-        let room = self.screen.room() / SONG_LINE_BYTES;
-        if let Some(question) = self.questions.front_mut().filter(|question| question.request.is_none() && room > 0) {
+        let room = self.screen.room();
+        let is_due = |question: &&mut Wanted<_>| question.request.is_none() && room >= SONG_LINE_BYTES;
+        if let Some(question) = self.questions.front_mut().filter(is_due) {
             question.request = Some(match question.what {
-                Question::List { from, .. } => client.list(from, room as u32)?,
+                Question::List { from, .. } => {
+                    client.list(from, ((room - SONG_LINE_BYTES) / TYPICAL_SONG_LINE_BYTES + 1) as u32)?
+                }
                 Question::Info(song) => client.info(song)?,
             });
         }
@@ -452,17 +458,17 @@ mod tests {
 
     #[test]
     fn a_song_for_which_there_is_no_room_is_asked_for_again() {
-        let (mut screen, mut buffer, pcm) = ([0; 40], [0; 16], Pcm::<16>::new());
+        let (mut screen, mut buffer, pcm) = ([0; SONG_LINE_BYTES + 20], [0; 16], Pcm::<16>::new());
         let server = "attic".parse().expect("a server");
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server);
         let request = RequestId(1);
         let question = Wanted { what: Question::list(SongId(1)), request: Some(request) };
         state.questions.push_back(question).expect("room");
-        for (song, title) in [(1, "short"), (2, "as long as the screen is wide"), (3, "short")] {
-            state.on_event(Event::Song(Song { request, song: SongId(song), title, ..Song::default() }));
+        for song in 1..=4 {
+            state.on_event(Event::Song(Song { request, song: SongId(song), title: "short", ..Song::default() }));
         }
-        assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n");
+        assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n    2  short\n");
         let front = state.questions.front().expect("the question");
-        assert!(matches!(front, Wanted { what: Question::List { from: SongId(2), .. }, request: None }), "{front:?}");
+        assert!(matches!(front, Wanted { what: Question::List { from: SongId(3), .. }, request: None }), "{front:?}");
     }
 }

@@ -9,7 +9,7 @@ use trill_proto::playlist::{Playlist, Progress, Search, Step};
 use trill_proto::session::client::Event;
 
 use super::report::{Names, SongLine, Text, write_info};
-use super::{Lookup, Question, State, Wanted};
+use super::{Lookup, Question, SONG_LINE_BYTES, State, Wanted};
 use crate::board::ConnectError;
 use crate::log;
 use crate::wish::{Join, Ticket, Wish};
@@ -117,6 +117,10 @@ impl State<'_> {
     /// after it.
     fn show_song(&mut self, question: Question, song: &Song<'_>) {
         let (shown, again, next) = match question {
+            // The rest is for what else there is to tell.
+            Question::List { .. } if self.screen.room() < SONG_LINE_BYTES => {
+                (Err(fmt::Error), Question::list(song.song), None)
+            }
             Question::List { first, .. } => (
                 self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
                 Question::list(song.song),
