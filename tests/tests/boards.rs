@@ -126,7 +126,7 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     let before = heard.frames();
     board.type_line("play 1");
     wait_for_sound(&board, before, 2_000);
-    board.type_line("pause");
+    board.ask("pause", "song    1, paused at 0:0");
     let place = first_line(&board.ask("status", "song    1, paused at 0:0"));
     let paused = wait::wait_for_some(Duration::from_secs(60), "silence", || {
         let before = board.heard(RATE).frames();
@@ -261,7 +261,7 @@ fn the_board_with_a_codec_obeys_at_once_too() {
     assert_equal(&last_heard(&board, &rest), &rest, "after a seek");
 
     board.ask("play 6", "playing 6 ");
-    board.type_line("pause");
+    board.ask("pause", "song    6, paused at ");
     let place = first_line(&board.ask("status", "song    6, paused at "));
     assert_eq!(first_line(&board.ask("status", "song    6, paused at ")), place, "it stays there");
     board.type_line("resume");

@@ -95,13 +95,14 @@ fn a_pause_keeps_the_place_and_a_volume_is_remembered() {
     board.type_line("play 1");
     board.wait_until("sounds", |board| !board.heard().is_empty());
     board.type_line("pause");
-    board.type_line("volume 40");
-    board.type_line("volume +10");
-    board.type_line("volume");
-    board.wait_for("volume 50\r\n");
-    board.type_line("status");
     board.wait_for("song    1, paused at");
+    board.type_line("volume 40");
+    board.wait_for("volume 40\r\n");
+    board.type_line("volume +10");
+    board.wait_for("volume 50\r\n");
+    board.wait_for_song("1, paused at");
     board.type_line("resume");
+    board.wait_for("song    1, playing at");
     board.wait_for_the_end();
     assert_eq!(board.heard().len() * 2, song.music.len());
 }

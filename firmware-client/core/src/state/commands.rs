@@ -110,6 +110,8 @@ impl State<'_> {
             wish.keeps_pause = true; // One that is on its way begins as it is told now.
         }
         self.controls.set_paused(paused);
+        let heard = self.heard();
+        self.screen.line(format_args!("{heard}"));
     }
 
     fn nothing_plays(&mut self) {
@@ -144,6 +146,7 @@ impl State<'_> {
         }
         let content_tag = heard.map_or(wish.content_tag, |track| track.started.content_tag);
         let is_heard = heard.is_some();
+        self.screen.line(format_args!("song {} from {}", wish.song, seconds(target)));
         self.lookup = None;
         let ticket = self.next_ticket();
         self.want(Wish {
@@ -160,12 +163,10 @@ impl State<'_> {
     }
 
     fn volume(&mut self, volume: Option<Volume>) {
-        match volume {
-            None => self.screen.line(format_args!("volume {}", self.volume)),
-            Some(volume) => {
-                self.volume = volume.from(self.volume);
-                self.controls.set_volume(self.volume);
-            }
+        if let Some(volume) = volume {
+            self.volume = volume.from(self.volume);
+            self.controls.set_volume(self.volume);
         }
+        self.screen.line(format_args!("volume {}", self.volume));
     }
 }

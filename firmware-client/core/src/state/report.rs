@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use trill_proto::command::Clock;
+use trill_proto::ids::SongId;
 use trill_proto::message::Song;
 use trill_proto::text::visible;
 
@@ -68,35 +69,60 @@ pub(super) fn write_info(out: &mut impl Write, song: &Song<'_>) -> fmt::Result {
     writeln!(out, "size    {} bytes", song.size_bytes)
 }
 
+/// What is heard, or about to be.
+pub(super) enum Heard {
+    Nothing,
+    AskedFor(SongId),
+    Song { song: SongId, state: &'static str, at_ms: u64, length_ms: u64 },
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Nothing => f.write_str("song    none"),
+            Self::AskedFor(song) => write!(f, "song    {song}, asked for"),
+            Self::Song { song, state, at_ms, length_ms } => {
+                write!(f, "song    {song}, {state} at {} of {}", seconds(at_ms), seconds(length_ms))
+            }
+        }
+    }
+}
+
 impl State<'_> {
     /// What is happening, a line for each.
     pub(super) fn write_status(&mut self) {
-        let position = self.position_ms();
-        let Self { screen, buffer, controls, server, volume, first_sample_after, is_buffering, .. } = self;
-        let asked_for =
-            self.plays.last().map(|(wish, _)| wish.song).or(self.lookup.map(|lookup| lookup.what.search.ask().0));
+        let heard = self.heard();
+        let Self { screen, buffer, controls, server, volume, first_sample_after, .. } = self;
         let is_open = self.client.as_ref().is_some_and(trill_proto::session::client::Client::is_open);
         let _ = screen.lines(|out| {
             writeln!(out, "server  {server}{}", if is_open { "" } else { " (not connected)" })?;
-            match (buffer.first(), asked_for) {
-                (None, None) => writeln!(out, "song    none")?,
-                (None, Some(song)) => writeln!(out, "song    {song}, asked for")?,
-                (Some(track), _) => {
-                    let state = match () {
-                        () if controls.is_paused() => "paused",
-                        () if *is_buffering => "buffering",
-                        () => "playing",
-                    };
-                    let (song, length) = (track.started.song, track.started.duration_ms());
-                    writeln!(out, "song    {song}, {state} at {} of {}", seconds(position), seconds(length))?;
-                }
-            }
+            writeln!(out, "{heard}")?;
             let percent = buffer.len() * 100 / buffer.capacity().max(1);
             writeln!(out, "buffer  {} bytes, {percent} %", buffer.len())?;
             writeln!(out, "volume  {volume}")?;
             let ms = first_sample_after.as_micros() as u64 / 1000;
             writeln!(out, "sound   {} underruns, first sample {ms} ms after the last play", controls.underruns())
         });
+    }
+
+    /// What is heard, or about to be.
+    pub(super) fn heard(&self) -> Heard {
+        let asked_for = self.plays.last().map(|(wish, _)| wish.song);
+        let asked_for = asked_for.or(self.lookup.map(|lookup| lookup.what.search.ask().0));
+        match (self.buffer.first(), asked_for) {
+            (None, None) => Heard::Nothing,
+            (None, Some(song)) => Heard::AskedFor(song),
+            (Some(track), _) => Heard::Song {
+                song: track.started.song,
+                state: match () {
+                    () if self.controls.is_paused() => "paused",
+                    () if self.is_buffering => "buffering",
+                    () => "playing",
+                },
+                at_ms: self.position_ms(),
+                length_ms: track.started.duration_ms(),
+            },
+        }
     }
 
     /// How far the song heard is, in milliseconds of its music.
