@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use trill_proto::decoder::{self, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::message::Started;
 use trill_proto::playback::{Playback, Step, Supply};
 
 use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Ticket, Turn, View};
-use crate::decoder::{self, Decoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
+use crate::decoder::Decoder;
 use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
 
 /// A device with nothing to play is given back after this long.

@@ -55,6 +55,7 @@ extern crate std;
 
 pub mod codec;
 pub mod command;
+pub mod decoder;
 pub mod error;
 pub mod frame;
 pub mod ids;

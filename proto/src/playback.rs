@@ -13,14 +13,11 @@
 //!   on_dry                   when the output ran out of samples: buffer anew before going on
 //! ```
 
+use crate::decoder::LOOKAHEAD_BYTES;
 use crate::message::Started;
 use crate::scale::{micros, scaled};
 use core::ops::Range;
 use core::time::Duration;
-
-/// Bytes that a decoder needs ahead of it except at a song's end: it looks for the header after the current frame,
-/// and the largest Layer III frame has 1,441 bytes (ISO/IEC 11172-3: 144 × 320,000 / 32,000 plus one of padding).
-pub const DECODER_AHEAD_BYTES: usize = 4_096;
 
 /// Music that must be in the buffer before it begins, on top of one round-trip of it.
 const CUSHION: Duration = Duration::from_millis(100);
@@ -125,7 +122,7 @@ impl Playback {
                 self.phase = Phase::Complete;
                 Step::Drain
             }
-            Phase::Playing if is_whole || supply.buffered >= DECODER_AHEAD_BYTES.min(supply.capacity) => Step::Decode,
+            Phase::Playing if is_whole || supply.buffered >= LOOKAHEAD_BYTES.min(supply.capacity) => Step::Decode,
             Phase::Playing => Step::Wait,
         }
     }
@@ -180,7 +177,7 @@ impl Playback {
         };
         // More than the buffer holds can never be waited for; leave room for the grants of the last quarter.
         let most = supply.capacity as u64 * 3 / 4;
-        let wanted = bridge.max(deficit).max(DECODER_AHEAD_BYTES as u64).min(most);
+        let wanted = bridge.max(deficit).max(LOOKAHEAD_BYTES as u64).min(most);
         supply.buffered as u64 >= wanted
     }
 }

@@ -4,7 +4,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use trill_decoder::{Decoder, PCM_SAMPLES, Step};
+use trill_decoder::Decoder;
+use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step};
 use trill_tests::board::{self, Board, Kind};
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::pcm::Pcm;

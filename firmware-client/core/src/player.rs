@@ -3,7 +3,8 @@
 use core::ops::Range;
 use core::time::Duration;
 
-use trill_decoder::{Decoder, PCM_SAMPLES, Step as Decoded};
+use trill_decoder::Decoder;
+use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step as Decoded};
 use trill_proto::message::Started;
 use trill_proto::playback::{Playback, Step, Supply};
 use trill_proto::time::Instant;

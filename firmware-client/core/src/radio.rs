@@ -8,7 +8,8 @@ use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_sync::signal::Signal;
 use embedded_io_async::{Read, Write};
-use trill_decoder::{Decoder, PCM_SAMPLES};
+use trill_decoder::Decoder;
+use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MIN_BUFFER_BYTES;
 use trill_proto::session::client::Identity;
 

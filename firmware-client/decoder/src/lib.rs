@@ -5,60 +5,16 @@
 //! profile can optimise this package for speed and everything else for size. On a Cortex-M4F that is 14.5 instead of 84
 //! million instructions for a second of 128 kbit/s stereo.
 //!
-//! The [`Step`]s are those of the laptop's decoder: a caller feeds bytes from the front of its buffer and drops what was
-//! consumed.
+//! It is a [`FrameDecoder`], as the laptop's is.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 use nanomp3_core::__private::{FrameInfo, decode_frame};
 use nanomp3_core::DecodeError;
+use trill_proto::decoder::{Frame, FrameDecoder, PCM_SAMPLES, Step, nominal_samples};
 
-/// The most samples one frame decodes to: 1,152 per channel, two channels.
-pub const PCM_SAMPLES: usize = nanomp3_core::MAX_SAMPLES_PER_FRAME;
-
-/// Bytes to keep ahead of the decoder, except at the end of the stream.
-///
-/// It takes a frame for one only when it sees it whole and another header right behind it, and throws away its state
-/// together with *all* the input if it does not. The largest frame is 2,304 bytes (free format), so this is a frame, the
-/// header after it, and room to step over some junk.
-pub const LOOKAHEAD_BYTES: usize = 4096;
-
-/// A frame whose end is not in the input yet may begin this close to its end: the largest frame and one header.
-const LONGEST_FRAME_BYTES: usize = 2304 + 4;
-
-/// What one call of [`Decoder::decode`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Step {
-    /// A frame: drop its bytes, its samples are in the buffer.
-    Frame(Frame),
-    /// No frame in the first `consumed` bytes (at least 1): drop them and go on.
-    Junk {
-        /// Bytes to drop.
-        consumed: usize,
-    },
-    /// Nothing consumed, nothing decoded, the decoder untouched: the input is shorter than [`LOOKAHEAD_BYTES`] and
-    /// more is to come (call again with more), or it is empty at the end of the stream (that was all).
-    NeedMore,
-}
-
-/// One frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Bytes to drop from the front of the input: the frame and any junk before it.
-    pub consumed: usize,
-    /// Samples per channel now in the PCM buffer, interleaved. Either all of [`nominal_samples`](Self::nominal_samples)
-    /// or 0: the frame is damaged, or needs bytes of earlier frames that this decoder has not seen (the bit
-    /// reservoir, in the first frames after a start in the middle).
-    pub samples: usize,
-    /// Samples per channel the frame stands for on the song's time line: 1,152 or 576.
-    pub nominal_samples: usize,
-    /// Sample rate in Hz, 8,000 to 48,000.
-    pub rate: u32,
-    /// 1 or 2.
-    pub channels: u8,
-}
+const _: () = assert!(PCM_SAMPLES == nanomp3_core::MAX_SAMPLES_PER_FRAME);
 
 /// A constant, so that resetting fills memory with zeros and needs no second decoder on the stack.
 const NEW: nanomp3_core::Decoder = nanomp3_core::Decoder::new();
@@ -79,15 +35,12 @@ impl Decoder {
     pub fn reset(&mut self) {
         self.0 = NEW;
     }
+}
 
-    /// Decodes the first frame of `input` into `pcm`.
-    ///
-    /// `input` begins where the last call's step left off. Unless `at_end` says that nothing follows it, it needs to
-    /// hold [`LOOKAHEAD_BYTES`]; with less the answer is [`Step::NeedMore`], so that a partial frame is never taken
-    /// for junk. Every other step consumes at least a byte, whatever the input holds.
+impl FrameDecoder for Decoder {
     #[inline(never)]
-    pub fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
-        if input.is_empty() || (!at_end && input.len() < LOOKAHEAD_BYTES) {
+    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
+        if !Step::is_possible(input, at_end) {
             return Step::NeedMore;
         }
         // Finds the frame and leaves it as it is.
@@ -107,8 +60,7 @@ impl Decoder {
         let (consumed, result) = self.0.decode(frame, pcm);
         let (samples, info) = match result {
             Ok(info) => (info.samples_produced, info),
-            Err(DecodeError::NoFrame) if at_end => return Step::Junk { consumed: input.len() },
-            Err(DecodeError::NoFrame) => return Step::Junk { consumed: input.len() - LONGEST_FRAME_BYTES },
+            Err(DecodeError::NoFrame) => return Step::no_frame(input, at_end),
             Err(error) => match error.frame_info() {
                 Some(info) => (0, *info),
                 None => return Step::Junk { consumed: consumed.max(1) },
@@ -133,16 +85,6 @@ impl Default for Decoder {
 impl core::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Decoder").finish_non_exhaustive()
-    }
-}
-
-/// Samples per channel of a frame, from its layer and rate (ISO 11172-3 §2.4.2.1, ISO 13818-3 §2.4.2.1).
-/// MPEG-1 has the rates from 32 kHz up; MPEG-2 and 2.5, below, halve the Layer III frame.
-const fn nominal_samples(layer: u8, rate: u32) -> usize {
-    match layer {
-        1 => 384,
-        3 if rate < 32_000 => 576,
-        _ => 1152,
     }
 }
 

@@ -1,5 +1,7 @@
 use std::process::Command;
 
+use trill_proto::decoder::LOOKAHEAD_BYTES;
+
 use super::*;
 
 /// Ten seconds of a sweep over noise: long enough to fill the bit reservoir, loud enough to use every band.
