@@ -5,7 +5,7 @@ use core::time::Duration;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embedded_io_async::{Read, Write};
 use trill_proto::limits::HELLO_DEADLINE;
-use trill_proto::session::client::Identity;
+use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::board::{Clock, ConnectError, Network};
 use crate::radio::Shared;
@@ -25,9 +25,6 @@ const FIRST_RETRY: Duration = Duration::from_millis(40);
 /// Before the second; doubled with every further one, up to the last.
 const SECOND_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(3);
-
-/// Bytes that the machine says at once, at most.
-const OUTPUT_BYTES: usize = 384;
 
 /// Everything about connections.
 pub(crate) struct Link<'r, 'm, C, N> {
@@ -131,7 +128,7 @@ async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, soc
 
 /// Writes all that is to be said now.
 async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S) -> Result<(), Loss> {
-    let mut output = [0; OUTPUT_BYTES];
+    let mut output = [0; OUTBOX_BYTES];
     loop {
         let count = shared.with(|state| state.transmit(clock.now(), &mut output).len());
         if count == 0 {

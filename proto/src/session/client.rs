@@ -127,8 +127,9 @@ impl Stream {
 /// PLAYs that have not been answered. When one more is sent, the oldest is stopped that does not go on with what is heard.
 type Pending = Vec<Stream, 4>;
 
-/// Room for preamble and HELLO, or for a handful of commands.
-const OUTBOX_BYTES: usize = 384;
+/// The most that [`Client::poll_transmit`] gives at once, in bytes: room for preamble and HELLO, or for a handful of
+/// commands.
+pub const OUTBOX_BYTES: usize = 384;
 
 /// Whether the server has something to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -401,7 +402,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     // ── output ──
 
-    /// The next bytes to send, all of them, before anything else is sent. `None` when there is nothing to say now.
+    /// The next bytes to send, at most [`OUTBOX_BYTES`], all of them, before anything else is sent. `None` when there is nothing to say now.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
         self.queue_what_is_due(now);
         if let Phase::Preamble | Phase::Welcome = self.phase {
