@@ -9,6 +9,7 @@ use trill_proto::message::{
     Welcome,
 };
 use trill_tests::fake_server::Song;
+use trill_tests::messages::{encode, frame};
 use trill_tests::raw::{RawConnection, RawListener};
 
 use crate::board::Board;
@@ -354,4 +355,29 @@ fn there_is_a_prompt_while_a_server_is_away_that_owes_an_answer() {
     listed(&mut connection);
     drop(connection);
     board.wait_for("trying again\r\n> ");
+}
+
+#[test]
+fn whatever_a_server_does_wrong_is_said_and_the_song_is_asked_for_again() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play 1");
+    let started = |stream| encode(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    let data = |stream: StreamId, length| encode(&Message::Data(stream.0, &song.audio[..length]));
+    type Lie<'a> = &'a dyn Fn(StreamId) -> Vec<u8>;
+    let lies: [(&str, Lie<'_>); 6] = [
+        ("more data or credit than allowed", &|stream| [started(stream), data(stream, 12_000)].concat()),
+        ("DATA message out of place", &|stream| data(stream, 100)),
+        ("stream id out of order", &|stream| started(StreamId(stream.0 + 100))),
+        ("SONG message of 600 bytes is over the limit", &|_| frame(Kind::Song.to_byte(), 1, &[0; 600])),
+        ("malformed STARTED message", &|stream| frame(Kind::Started.to_byte(), stream.0, &[0; 5])),
+        ("unknown message type 0x7f", &|_| frame(0x7f, 1, &[])),
+    ];
+    for (said, lie) in lies {
+        let (stream, _) = asked(&mut connection);
+        connection.send(&lie(stream));
+        board.wait_for(&format!("{said}; trying again"));
+        connection = welcome(&listener);
+    }
+    assert_eq!(asked(&mut connection).1, SongId(1));
 }
