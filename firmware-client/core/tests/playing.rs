@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use board::{Board, REFUSED_RATE};
 use trill_tests::client_scenarios;
-use trill_tests::fake_server::{FakeServer, Song};
+use trill_tests::fake_server::{FakeServer, Setup, Song};
 use trill_tests::proxy::{Conditions, Fault, Proxy};
 use trill_tests::scenarios::{Client, Heard};
 
@@ -115,8 +115,8 @@ fn what_was_paused_or_stopped_stays_so_when_the_connection_is_cut() {
     board.type_line("play 1");
     board.wait_until("sounds", |board| !board.heard().is_empty());
     board.type_line("pause");
-    board.type_line("status");
     board.wait_for("song    1, paused at");
+    board.wait_for_periods(2);
     let heard = board.heard().len();
 
     cut(&proxy, &board);
@@ -138,6 +138,67 @@ fn cut(proxy: &Proxy, board: &Board) {
     let before = again(board);
     proxy.inject_both(Fault::Reset);
     board.wait_until("came back", |board| again(board) > before);
+}
+
+#[test]
+fn a_seek_in_a_pause_is_not_heard_before_the_pause_ends() {
+    let song = Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"]);
+    let server = FakeServer::with([song.clone()]);
+    let mut board = Board::start(server.address);
+    board.type_line("play 1");
+    board.wait_until("is on its way", |board| board.heard().len() > 2 * 44_100);
+    board.type_line("pause");
+    board.wait_for("song    1, paused at 0:0");
+    board.type_line("seek 20");
+    // This server begins anew whatever it is asked for.
+    server.wait_for("PLAY 1 at 20000 ms");
+    board.wait_for_song("1, paused at 0:00");
+    board.wait_for_periods(2);
+    let heard = board.heard().len();
+    board.type_line("resume");
+    board.wait_for_the_end();
+    assert_eq!(board.heard().len() - heard, song.music.len() / 2);
+}
+
+#[test]
+fn a_pause_where_songs_of_two_rates_join_loses_nothing() {
+    const FRAMES: usize = 1_500;
+    let mut one = Song::encode("one", 300.0, 1, 22_050, 1, &["-b", "64"]);
+    // All of its sound is in the ring before any is heard.
+    one.started.end_sample = one.started.begin_sample + FRAMES as u64;
+    let server = FakeServer::with([one, Song::encode("two", 500.0, 1, 48_000, 1, &["-b", "64"])]);
+    let mut board = Board::start(server.address);
+    board.hold_output(true);
+    board.type_line("play all");
+    server.wait_for("PLAY 2 at 0 ms");
+    board.type_line("pause");
+    board.wait_for("paused at 0:00");
+    board.hold_output(false);
+    board.wait_for_periods(2);
+    // The player is at the second song, and waits for the end of the first.
+    board.wait_for_song("2, paused at 0:00");
+    assert_eq!((board.rate(), board.heard().len()), (22_050, 0));
+    board.type_line("resume");
+    board.wait_for_the_end();
+    assert_eq!((board.rate(), board.heard().len()), (48_000, FRAMES + 48_000));
+}
+
+#[test]
+fn a_volume_outlasts_a_connection() {
+    let song = Song::encode("long", 300.0, 10, 44_100, 2, &["-b", "128"]);
+    let setup = Setup { songs: vec![(1, song.clone())], cut_after: vec![50_000], ..Setup::default() };
+    let server = FakeServer::start(setup);
+    let mut board = Board::start(server.address);
+    board.type_line("volume 50");
+    board.wait_for("volume 50");
+    board.type_line("play 1");
+    board.wait_for("connected again");
+    board.wait_for_the_end();
+    // A cubic curve: an eighth of the amplitude.
+    let heard = board.heard();
+    assert_eq!(heard.len() * 2, song.music.len());
+    let differs = |(heard, sent): (&i16, &i16)| heard.abs_diff(*sent / 8) > 1;
+    assert_eq!(heard.as_flattened().iter().zip(&song.music).position(differs), None);
 }
 
 #[test]

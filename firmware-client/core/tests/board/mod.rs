@@ -39,8 +39,12 @@ pub(crate) struct Board {
     said: Arc<Mutex<String>>,
     heard: Arc<Mutex<Vec<Frame>>>,
     rate: Arc<AtomicU32>,
+    /// How often the sound output took something.
+    periods: Arc<AtomicU32>,
+    is_held: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
-    _stop: async_channel::Sender<()>,
+    /// Closed when the radio is to stop.
+    stop: async_channel::Sender<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -51,7 +55,8 @@ impl Board {
         let (console, end) = UnixStream::pair().expect("a pair of sockets");
         let (stop, stopped) = async_channel::bounded::<()>(1);
         let (said, heard) = (Arc::default(), Arc::default());
-        let (rate, is_over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let [rate, periods] = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
+        let [is_held, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let output = Output { rate: rate.clone() };
         let radio = thread::spawn(move || {
             let memory: &'static mut Memory<BUFFER_BYTES, SCREEN_BYTES> = Box::leak(Box::default());
@@ -74,8 +79,9 @@ impl Board {
             future::block_on(future::or(async { match running.await {} }, stopped));
         });
         let playing = thread::spawn({
-            let (heard, is_over): (Arc<Mutex<Vec<Frame>>>, _) = (Arc::clone(&heard), Arc::clone(&is_over));
-            move || play(pcm.feed(), &heard, &is_over)
+            let heard: Arc<Mutex<Vec<Frame>>> = Arc::clone(&heard);
+            let (periods, is_held, is_over) = (Arc::clone(&periods), Arc::clone(&is_held), Arc::clone(&is_over));
+            move || play(pcm.feed(), &heard, &periods, &is_held, &is_over)
         });
         let listening = thread::spawn({
             let (said, mut console): (Arc<Mutex<String>>, _) =
@@ -88,7 +94,7 @@ impl Board {
             }
         });
         let threads = vec![radio, playing, listening];
-        Self { console, said, heard, rate, is_over, _stop: stop, threads }
+        Self { console, said, heard, rate, periods, is_held, is_over, stop, threads }
     }
 
     /// Types a line.
@@ -100,6 +106,11 @@ impl Board {
     /// Types what is no whole line.
     pub(crate) fn type_keys(&mut self, keys: &str) {
         self.console.write_all(keys.as_bytes()).expect("a console");
+    }
+
+    /// Stops the sound output's clock, or lets it run.
+    pub(crate) fn hold_output(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::Relaxed);
     }
 
     /// Everything the console has shown.
@@ -125,6 +136,13 @@ impl Board {
             assert!(Instant::now() < deadline, "never {what}; the console shows\n{}", self.said());
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Waits until the sound output has taken so much from now on; after two periods a pause has taken effect.
+    #[track_caller]
+    pub(crate) fn wait_for_periods(&self, count: u32) {
+        let wanted = self.periods.load(Ordering::Relaxed) + count;
+        self.wait_until("plays", |board| board.periods.load(Ordering::Relaxed) >= wanted);
     }
 
     /// Waits until the console has shown this.
@@ -159,7 +177,7 @@ impl Board {
 
 impl Drop for Board {
     fn drop(&mut self) {
-        let _ = self._stop.close();
+        self.stop.close();
         let _ = self.console.shutdown(std::net::Shutdown::Both);
         self.is_over.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -171,11 +189,22 @@ impl Drop for Board {
 }
 
 /// What an interrupt does on a board.
-fn play(mut feed: Feed<'_, RING_FRAMES>, heard: &Mutex<Vec<Frame>>, is_over: &AtomicBool) {
+fn play(
+    mut feed: Feed<'_, RING_FRAMES>,
+    heard: &Mutex<Vec<Frame>>,
+    periods: &AtomicU32,
+    is_held: &AtomicBool,
+    is_over: &AtomicBool,
+) {
     let mut period = [[0; 2]; PERIOD];
     while !is_over.load(Ordering::Relaxed) {
+        if is_held.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_micros(200));
+            continue;
+        }
         let filled = feed.fill(&mut period);
         heard.lock().expect("no thread panicked").extend_from_slice(&period[..filled]);
+        periods.fetch_add(1, Ordering::Relaxed);
         if filled < PERIOD {
             thread::sleep(Duration::from_micros(200));
         }
