@@ -27,10 +27,10 @@
 //! ```
 #![allow(unsafe_code)]
 
-use std::fmt;
+use std::{fmt, ptr};
 
 use minimp3::{mp3dec_decode_frame, mp3dec_frame_info_t, mp3dec_init, mp3dec_t};
-use trill_proto::decoder::{Frame, FrameDecoder, PCM_SAMPLES, Step, nominal_samples};
+use trill_proto::decoder::{Frame, FrameDecoder, PCM_SAMPLES, Step, mixes_blocks_at_8_khz, nominal_samples};
 
 const _: () = assert!(PCM_SAMPLES == minimp3::MINIMP3_MAX_SAMPLES_PER_FRAME as usize);
 
@@ -52,18 +52,33 @@ impl Decoder {
         Self { state }
     }
 
-    /// The one call into C. Returns samples per channel, and what minimp3 said of the frame: all zero but
-    /// `frame_bytes` if it found none.
+    /// Forgets all that it knows of earlier frames.
+    fn reset(&mut self) {
+        // SAFETY: `state` was initialised in `new` and is borrowed mutably.
+        unsafe { mp3dec_init(&mut *self.state) }
+    }
+
+    /// Finds the first frame and leaves it as it is.
+    fn find_frame(&mut self, input: &[u8]) -> mp3dec_frame_info_t {
+        self.call(input, ptr::null_mut()).1
+    }
+
+    /// Decodes the first frame. Returns samples per channel, and what minimp3 said of the frame.
     fn decode_frame(&mut self, input: &[u8], pcm: &mut [i16; PCM_SAMPLES]) -> (usize, mp3dec_frame_info_t) {
+        self.call(input, pcm.as_mut_ptr())
+    }
+
+    /// The one call into C. `pcm` is null or holds [`PCM_SAMPLES`]. What minimp3 says of the frame is all zero but
+    /// `frame_bytes` if it found none.
+    fn call(&mut self, input: &[u8], pcm: *mut i16) -> (usize, mp3dec_frame_info_t) {
         // minimp3 leaves the struct alone when it finds no frame; zeroed, a rate says that it found one.
         let mut info =
             mp3dec_frame_info_t { frame_bytes: 0, frame_offset: 0, channels: 0, hz: 0, layer: 0, bitrate_kbps: 0 };
         let length = i32::try_from(input.len()).unwrap_or(i32::MAX);
         // SAFETY: `state` was initialised in `new` and is borrowed mutably. `input` points to at least `length`
         // readable bytes and is only read. `pcm` holds MINIMP3_MAX_SAMPLES_PER_FRAME samples, the most the function
-        // writes. `info` is a valid struct. All of them outlive the call and the function keeps none.
-        let samples =
-            unsafe { mp3dec_decode_frame(&mut *self.state, input.as_ptr(), length, pcm.as_mut_ptr(), &mut info) };
+        // writes, or is null, to which it writes none. `info` is a valid struct. All of them outlive the call and the function keeps none.
+        let samples = unsafe { mp3dec_decode_frame(&mut *self.state, input.as_ptr(), length, pcm, &mut info) };
         (usize::try_from(samples).unwrap_or(0), info)
     }
 }
@@ -73,8 +88,16 @@ impl FrameDecoder for Decoder {
         if !Step::is_possible(input, at_end) {
             return Step::NeedMore;
         }
-        let (samples, info) = self.decode_frame(input, pcm);
-        frame(samples, &info).map_or_else(|| Step::no_frame(input, at_end), Step::Frame)
+        let found = self.find_frame(input);
+        let junk = usize::try_from(found.frame_offset).unwrap_or(0);
+        // From the frame on: having found it, minimp3 takes for one what it has just passed over.
+        let input_from_frame = input.get(junk..).unwrap_or_default();
+        if mixes_blocks_at_8_khz(input_from_frame) {
+            self.reset();
+            return frame(0, 0, &found).map_or_else(|| Step::no_frame(input, at_end), Step::Frame);
+        }
+        let (samples, info) = self.decode_frame(input_from_frame, pcm);
+        frame(junk, samples, &info).map_or_else(|| Step::no_frame(input, at_end), Step::Frame)
     }
 }
 
@@ -90,11 +113,12 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// What minimp3 said, if it said there was a frame. (A frame that decodes to nothing has a rate, junk has none.)
-fn frame(samples: usize, info: &mp3dec_frame_info_t) -> Option<Frame> {
+/// What minimp3 said behind so many bytes of junk, if it said there was a frame. (A frame that decodes to nothing has a
+/// rate, junk has none.)
+fn frame(junk: usize, samples: usize, info: &mp3dec_frame_info_t) -> Option<Frame> {
     let rate = u32::try_from(info.hz).ok().filter(|&hz| hz != 0)?;
     Some(Frame {
-        consumed: usize::try_from(info.frame_bytes).ok()?,
+        consumed: junk + usize::try_from(info.frame_bytes).ok()?,
         samples,
         nominal_samples: nominal_samples(u8::try_from(info.layer).ok()?, rate),
         rate,

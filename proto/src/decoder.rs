@@ -81,3 +81,26 @@ pub const fn nominal_samples(layer: u8, rate: u32) -> usize {
         _ => 1152,
     }
 }
+
+/// Whether this Layer III frame has long and short blocks mixed at 8 kHz. minimp3's table of their bands adds up to more
+/// lines than a frame has: the C goes over the end of an array there, within its working memory, and its port panics.
+/// No encoder in use mixes blocks, so such a frame was made to do harm, and counts as damaged.
+///
+/// ```text
+///  header 32  [CRC 16]  main_data_begin 8  private 1 or 2       ISO/IEC 13818-3, 2.4.1.7; MPEG 2.5 likewise
+///  for each channel, 63 in all:
+///    lengths, gain and scale factors 38  window_switching_flag 1  block_type 2  mixed_block_flag 1  …
+/// ```
+pub fn mixes_blocks_at_8_khz(frame: &[u8]) -> bool {
+    const CHANNEL_BITS: usize = 63;
+    const WINDOW_SWITCHING_AT: usize = 38;
+    let [0xff, versions @ (0xe2 | 0xe3), rates, mode, ..] = *frame else { return false };
+    let (is_8_khz, has_crc, is_mono) = (rates >> 2 & 0b11 == 0b10, versions & 1 == 0, mode >> 6 == 0b11);
+    let bit = |at: usize| frame.get(at / 8).is_some_and(|byte| byte << (at % 8) & 0x80 != 0);
+    let channels_at = 32 + if has_crc { 16 } else { 0 } + 8 + if is_mono { 1 } else { 2 };
+    let mixes = |channel: usize| {
+        let at = channels_at + channel * CHANNEL_BITS + WINDOW_SWITCHING_AT;
+        [at, at + 1, at + 2, at + 3].map(bit) == [true, true, false, true]
+    };
+    is_8_khz && (mixes(0) || (!is_mono && mixes(1)))
+}

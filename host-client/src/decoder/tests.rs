@@ -203,3 +203,17 @@ impl Random {
         self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32
     }
 }
+
+/// Of a frame of 72 bytes at 8 kHz, mono, without data, these four bits are where the kind of its blocks is.
+#[test]
+fn mixed_blocks_at_8_khz_are_kept_from_minimp3() {
+    for (blocks, samples) in [(0b1101, 0), (0b0000, 576), (0b1100, 576), (0b1111, 576)] {
+        let mut frame = [0; 72];
+        frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);
+        (frame[9], frame[10]) = (blocks >> 3, blocks << 5);
+        let frames = [&b"junk"[..], &frame, &frame, &frame].concat();
+        let expected = Frame { consumed: 76, samples, nominal_samples: 576, rate: 8_000, channels: 1 };
+        let step = Decoder::new().decode(&frames, true, &mut [0; PCM_SAMPLES]);
+        assert_eq!(step, Step::Frame(expected), "{blocks:04b}");
+    }
+}
