@@ -4,9 +4,10 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::trill;
+use trill_tests::binaries;
 use trill_tests::fake_server::{FakeServer, Song};
 
 #[track_caller]
@@ -93,7 +94,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let title = "t".repeat(200);
     let songs = (0..2_000).map(|_| Song { title: title.clone(), audio: Vec::new(), music: Vec::new(), ..song.clone() });
     let server = FakeServer::with(songs);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_trill"))
+    let mut child = binaries::command(env!("CARGO_BIN_EXE_trill"))
         .args([&server.address.to_string(), "list"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -117,7 +118,8 @@ fn results_that_cannot_be_written_are_an_error() {
     let address = server.address.to_string();
     for arguments in [&[&address, "list"][..], &["help"], &["--help"]] {
         let full = std::fs::File::create("/dev/full").expect("a device that is always full");
-        let run = Command::new(env!("CARGO_BIN_EXE_trill")).args(arguments).stdout(full).output().expect("its end");
+        let run =
+            binaries::command(env!("CARGO_BIN_EXE_trill")).args(arguments).stdout(full).output().expect("its end");
         let stderr = String::from_utf8_lossy(&run.stderr);
         assert_eq!(run.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert!(stderr.starts_with("trill: cannot write to standard output: "), "{arguments:?}: {stderr}");

@@ -15,9 +15,10 @@ use common::{DEADLINE, Music, Raw, Seen, TestClient, mp3, mp3_of_bytes};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
 use trill_proto::message::{EndReason, GoodbyeReason, Kind, Play, Start};
+use trill_tests::binaries;
 
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trill-server"));
+    let mut command = binaries::command(env!("CARGO_BIN_EXE_trill-server"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -42,6 +42,26 @@ pub fn board(name: &str) -> PathBuf {
     assert!(output.status.success(), "the program of {name} does not build: {}", output.status);
     let path = String::from_utf8(output.stdout).expect("paths are printed in UTF-8");
     PathBuf::from(path.trim_end())
+}
+
+/// A command that runs a program which was built for the machine that the tests were built for. Where that is another
+/// than this, cargo was told by `CARGO_TARGET_TRIPLE_RUNNER` how its tests are run, and its programs run in the same way.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let runner = layout().target.as_deref().and_then(|triple| env::var(runner_variable(triple)).ok());
+    run_by(runner.as_deref().unwrap_or_default(), program.as_ref())
+}
+
+/// The variable for a target's runner; cargo's documentation of its configuration has the rule.
+fn runner_variable(triple: &str) -> String {
+    format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"))
+}
+
+/// `program`, run by the words of `runner` if there are any.
+fn run_by(runner: &str, program: &OsStr) -> Command {
+    let mut words = runner.split_whitespace().map(OsStr::new).chain([program]);
+    let mut command = Command::new(words.next().expect("the program at least"));
+    command.args(words);
+    command
 }
 
 /// The target directory this test process was built in: where made files may be kept between runs.
@@ -150,6 +170,18 @@ mod tests {
         );
         let expected = BTreeMap::from([("trill-server".to_owned(), PathBuf::from("/t/debug/trill-server"))]);
         assert_eq!(executables(messages), expected);
+    }
+
+    #[test]
+    fn a_program_for_another_machine_is_run_by_what_runs_its_tests() {
+        let check = |runner, expected: &[&str]| {
+            let command = run_by(runner, OsStr::new("/a b/trill"));
+            let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+            assert_eq!(words, expected, "{runner}");
+        };
+        check("", &["/a b/trill"]);
+        check("qemu-arm-static -cpu max", &["qemu-arm-static", "-cpu", "max", "/a b/trill"]);
+        assert_eq!(runner_variable("thumbv8m.main-none-eabi"), "CARGO_TARGET_THUMBV8M_MAIN_NONE_EABI_RUNNER");
     }
 
     #[test]

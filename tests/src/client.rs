@@ -30,7 +30,7 @@ impl Client {
     pub fn new() -> Self {
         let home = binaries::target_dir().join("trill-home");
         fs::create_dir_all(&home).expect("a home directory in the target directory");
-        let mut command = Command::new(binaries::client());
+        let mut command = binaries::command(binaries::client());
         for variable in
             ["PULSE_SERVER", "PULSE_SINK", "PIPEWIRE_REMOTE", "ALSA_CONFIG_PATH", "NO_COLOR", "XDG_CONFIG_HOME"]
         {

@@ -2,7 +2,7 @@
 //!
 //! | module | what it gives a test |
 //! |---|---|
-//! | [`binaries`] | freshly built `trill-server` and `trill` |
+//! | [`binaries`] | freshly built `trill-server` and `trill`, also for another machine that is emulated |
 //! | [`server`], [`client`], [`terminal`] | the two programs running: their addresses, output, screens and costs |
 //! | [`board`] | a board in QEMU: its console and its sound |
 //! | [`pulse`] | a private PulseAudio whose sinks record what was played |
@@ -23,11 +23,10 @@
 //! The modules that read /proc, open terminals or run PulseAudio are there on Linux alone. A guard ([`server::ServerProcess`], [`pulse::PulseServer`], …) ends what it started when it is dropped.
 #![forbid(unsafe_code)]
 
+pub mod binaries;
 pub mod fake_server;
 pub mod scenarios;
 
-#[cfg(target_os = "linux")]
-pub mod binaries;
 #[cfg(target_os = "linux")]
 pub mod board;
 #[cfg(target_os = "linux")]

@@ -76,7 +76,7 @@ impl ServerProcess {
 
     /// A command that runs the server with no arguments yet, for [`Self::launch`] or a case that must fail.
     pub fn command() -> Command {
-        Command::new(binaries::server())
+        binaries::command(binaries::server())
     }
 
     /// As [`Self::command`], but as somebody whom the permissions of files bind, which they do not bind root. What the
@@ -99,7 +99,7 @@ impl ServerProcess {
         for path in [directory, &program] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a directory of this test's own");
         }
-        let mut command = Command::new(program);
+        let mut command = binaries::command(program);
         command.uid(NOBODY).gid(NOBODY);
         command
     }

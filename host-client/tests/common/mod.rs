@@ -9,6 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use trill_tests::binaries;
+
 /// Far longer than anything here takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -35,7 +37,7 @@ impl Run {
 /// When it is still running after [`DEADLINE`].
 #[track_caller]
 pub(crate) fn trill(arguments: &[&str], input: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_trill"))
+    let mut child = binaries::command(env!("CARGO_BIN_EXE_trill"))
         .args(arguments)
         .env("LANG", "C.UTF-8")
         .stdin(Stdio::piped())
