@@ -64,10 +64,28 @@ impl Toolchain {
                 cargo.env("RUSTC_BOOTSTRAP", "1");
                 cargo
             }
-            Self::Debian => debian_cargo()?,
+            Self::Debian => debian("cargo")?,
         };
         cargo.current_dir(dir);
         Ok(cargo)
+    }
+
+    /// Its `cargo clippy`, as [`cargo`](Self::cargo).
+    ///
+    /// # Errors
+    /// Those of [`process::cargo`].
+    pub(crate) fn clippy(self, dir: &Path) -> Result<Command, Error> {
+        let mut clippy = match self {
+            Self::Own | Self::OwnFromSource => self.cargo(dir)?,
+            Self::Debian => {
+                // Not by way of cargo, which looks into its own home first, where rustup keeps another.
+                let mut clippy = debian("cargo-clippy")?;
+                clippy.env("CARGO", "/usr/bin/cargo").current_dir(dir);
+                clippy
+            }
+        };
+        clippy.arg("clippy");
+        Ok(clippy)
     }
 
     /// Builds `package` of the workspace for `target` with these `features` and no others.
@@ -103,17 +121,17 @@ fn ask_rustc(arguments: &[&str]) -> Option<String> {
     process::ask(Command::new(rustc).args(arguments))
 }
 
-/// Debian's cargo, kept apart from the toolchain under which this program itself runs.
-fn debian_cargo() -> Result<Command, Error> {
-    let mut cargo = Command::new("/usr/bin/cargo");
+/// A `program` of Debian's toolchain, kept apart from the one under which this program itself runs.
+fn debian(program: &str) -> Result<Command, Error> {
+    let mut command = Command::new(Path::new("/usr/bin").join(program));
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(chooses_toolchain) {
-            cargo.env_remove(name);
+            command.env_remove(name);
         }
     }
-    cargo.env("PATH", "/usr/bin:/bin").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-    cargo.env("CARGO_TARGET_DIR", process::target_dir()?.join("debian"));
-    Ok(cargo)
+    command.env("PATH", "/usr/bin:/bin").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+    command.env("CARGO_TARGET_DIR", process::target_dir()?.join("debian"));
+    Ok(command)
 }
 
 /// Whether a variable of this name ties cargo to a toolchain, its flags or its folders. What says how to reach

@@ -7,6 +7,7 @@ mod size;
 mod uf2;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::bare_metal::{CORTEX_M4F, Toolchain};
 use crate::error::Error;
@@ -96,21 +97,68 @@ pub(crate) fn build_all(boards: &[&'static Board]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Failed`] when it does not compile, or does not fit.
 pub(crate) fn build(board: &Board) -> Result<PathBuf, Error> {
-    let toolchain =
-        if board.needs_own_core { Toolchain::choose_from_source() } else { Toolchain::choose(board.target) };
-    toolchain.ensure(board.target, &[Need::Boards])?;
-    let target_dir = process::target_dir()?.join(if toolchain == Toolchain::Debian { "debian" } else { "boards" });
-    let mut cargo = toolchain.cargo(&process::workspace_dir().join("firmware-client/boards").join(board.name))?;
-    cargo.env("CARGO_TARGET_DIR", &target_dir);
-    if toolchain == Toolchain::Debian {
-        // The linker that rustup brings is not among Debian's packages under its own name.
-        let target = board.target.to_uppercase().replace(['-', '.'], "_");
-        cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "ld.lld");
+    let toolchain = board.toolchain()?;
+    process::run(board.configure(toolchain, toolchain.cargo(&board.dir())?.arg("build"))?)?;
+    Ok(target_dir(toolchain)?.join(board.target).join("release").join(board.package()))
+}
+
+/// Checks lints and documentation of each board's program, and of what boards share for each board's target.
+///
+/// # Errors
+/// The first check that fails ends it.
+pub(crate) fn lint() -> Result<(), Error> {
+    for board in BOARDS {
+        let toolchain = board.toolchain()?;
+        let others = BOARDS.iter().filter(|other| *other != board);
+        let selection: Vec<_> = others.flat_map(|other| ["--exclude".to_owned(), other.package()]).collect();
+        let mut clippy = toolchain.clippy(&board.dir())?;
+        board.configure(toolchain, clippy.arg("--workspace").args(&selection))?;
+        process::run(clippy.args(["--", "-D", "warnings"]))?;
+        let mut doc = toolchain.cargo(&board.dir())?;
+        board.configure(toolchain, doc.args(["doc", "--no-deps", "--workspace"]).args(&selection))?;
+        process::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     }
-    cargo.args(["build", "--release", "--locked"]);
-    if toolchain != Toolchain::Own {
-        cargo.args(["-Z", "build-std=core"]);
+    Ok(())
+}
+
+impl Board {
+    fn dir(&self) -> PathBuf {
+        workspace_dir().join(self.name)
     }
-    process::run(&mut cargo)?;
-    Ok(target_dir.join(board.target).join("release").join(format!("trill-{}", board.name)))
+
+    fn package(&self) -> String {
+        format!("trill-{}", self.name)
+    }
+
+    /// Its compiler, which is there then.
+    fn toolchain(&self) -> Result<Toolchain, Error> {
+        let toolchain =
+            if self.needs_own_core { Toolchain::choose_from_source() } else { Toolchain::choose(self.target) };
+        toolchain.ensure(self.target, &[Need::Boards])?;
+        Ok(toolchain)
+    }
+
+    /// Adds to a command of cargo how all are run for this board, so that each finds what another has compiled.
+    fn configure<'a>(&self, toolchain: Toolchain, cargo: &'a mut Command) -> Result<&'a mut Command, Error> {
+        cargo.env("CARGO_TARGET_DIR", target_dir(toolchain)?).args(["--release", "--locked"]);
+        if toolchain == Toolchain::Debian {
+            // The linker that rustup brings is not among Debian's packages under its own name.
+            let target = self.target.to_uppercase().replace(['-', '.'], "_");
+            cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "ld.lld");
+        }
+        if toolchain != Toolchain::Own {
+            cargo.args(["-Z", "build-std=core"]);
+        }
+        Ok(cargo)
+    }
+}
+
+/// The folder of the boards' own workspace.
+pub(crate) fn workspace_dir() -> PathBuf {
+    process::workspace_dir().join("firmware-client/boards")
+}
+
+/// Where what is compiled for boards lies.
+fn target_dir(toolchain: Toolchain) -> Result<PathBuf, Error> {
+    Ok(process::target_dir()?.join(if toolchain == Toolchain::Debian { "debian" } else { "boards" }))
 }

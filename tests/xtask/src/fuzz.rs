@@ -75,7 +75,7 @@ pub(crate) fn run(targets: &[&'static str], span: Duration) -> Result<(), Error>
 /// # Errors
 /// The first check that fails ends it.
 pub(crate) fn lint() -> Result<(), Error> {
-    process::run(cargo()?.current_dir(workspace()).args(["fmt", "--check"]))?;
+    process::run(cargo()?.current_dir(workspace_dir()).args(["fmt", "--check"]))?;
     if why_not().is_some() {
         return Ok(());
     }
@@ -84,11 +84,11 @@ pub(crate) fn lint() -> Result<(), Error> {
     clippy
         .args(["clippy", "--locked", "--lib", "--bins", "--examples", "--target-dir"])
         .arg(target_dir()?.join("fuzz"));
-    process::run(with_clang(&mut clippy).current_dir(workspace()).args(["--", "-D", "warnings"]))
+    process::run(with_clang(&mut clippy).current_dir(workspace_dir()).args(["--", "-D", "warnings"]))
 }
 
 /// Where the targets are, with their corpora.
-fn workspace() -> PathBuf {
+pub(crate) fn workspace_dir() -> PathBuf {
     process::workspace_dir().join("tests/fuzz")
 }
 
@@ -120,7 +120,7 @@ impl Fuzzing {
         let (tools, results) = (target_dir()?.join("tools"), target_dir()?.join("fuzz"));
         process::install(&tools, "cargo-fuzz", CARGO_FUZZ)?;
         // What follows would bring a stale lock file up to date without a word.
-        process::run(cargo()?.current_dir(workspace()).args(["fetch", "--quiet", "--locked"]))?;
+        process::run(cargo()?.current_dir(workspace_dir()).args(["fetch", "--quiet", "--locked"]))?;
         let mut build = Command::new(executable(&tools.join("bin"), "cargo-fuzz"));
         build.current_dir(process::workspace_dir()).args(["build", "--fuzz-dir", "tests/fuzz", "--target-dir"]);
         // To instrument is unstable, and has been stable for years.
@@ -149,14 +149,14 @@ impl Fuzzing {
         let (scratch, findings) =
             (self.results.join("scratch").join(target), self.results.join("findings").join(target));
         let corpus = scratch.join("corpus");
-        copy_corpus(&workspace().join("corpus").join(target), &scratch, &corpus).map_err(Error::io(target))?;
+        copy_corpus(&workspace_dir().join("corpus").join(target), &scratch, &corpus).map_err(Error::io(target))?;
         fs::create_dir_all(&findings).map_err(Error::io(target))?;
         let log = self.results.join(format!("{target}.log"));
         let program = self.programs.join(target);
         let mut fuzzer = Command::new(&program);
         fuzzer.arg(&corpus).arg(format!("-max_total_time={}", span.as_secs())).arg("-print_final_stats=1");
         fuzzer.arg(format!("-timeout={INPUT_SECONDS}")).arg(format!("-artifact_prefix={}/", findings.display()));
-        let dictionary = workspace().join("dictionaries").join(format!("{target}.dict"));
+        let dictionary = workspace_dir().join("dictionaries").join(format!("{target}.dict"));
         if dictionary.is_file() {
             fuzzer.arg(format!("-dict={}", dictionary.display()));
         }
@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn every_target_has_a_program_and_a_small_corpus() {
-        let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
+        let manifest = fs::read_to_string(workspace_dir().join("Cargo.toml")).unwrap();
         let programs: Vec<_> =
             manifest.split("[[bin]]\nname = \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let mut known = TARGETS.to_vec();
         known.push(PLANTED);
         assert!(known.iter().all(|target| programs.contains(target)) && programs.len() == known.len(), "{programs:?}");
         for target in TARGETS {
-            let seeds = fs::read_dir(workspace().join("corpus").join(target)).unwrap();
+            let seeds = fs::read_dir(workspace_dir().join("corpus").join(target)).unwrap();
             let sizes: Vec<_> = seeds.map(|seed| seed.unwrap().metadata().unwrap().len()).collect();
             let total: u64 = sizes.iter().sum();
             assert!((1..=100 * 1024).contains(&total), "{target}: {} seeds of {total} bytes", sizes.len());

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::boards;
 use crate::error::Error;
 use crate::fuzz;
 use crate::process::{self, cargo, executable, target_dir};
@@ -16,28 +17,32 @@ const CARGO_DENY: &str = "0.20.2";
 /// The first check that fails ends it.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Build])?;
-    process::run(cargo()?.args(["fmt", "--all", "--check"]))?;
+    for workspace in [process::workspace_dir(), &boards::workspace_dir()] {
+        process::run(cargo()?.args(["fmt", "--all", "--check"]).current_dir(workspace))?;
+    }
     process::run(cargo()?.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     process::run(cargo()?.args(["clippy", "--package", "trill-proto", "--features", "defmt", "--", "-D", "warnings"]))?;
     process::run(cargo()?.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     fuzz::lint()?;
+    boards::lint()?;
     check_dependencies()
 }
 
-/// Holds the dependency tree against `.deny.toml`, with a cargo-deny that is built on first use: a policy that is
+/// Holds the dependency trees against `.deny.toml`, with a cargo-deny that is built on first use: a policy that is
 /// checked only where somebody happens to have the tool is not checked.
 fn check_dependencies() -> Result<(), Error> {
     let tools = target_dir()?.join("tools");
     // Unoptimised it is built in a minute, and checks in two seconds.
     process::install(&tools, "cargo-deny", CARGO_DENY)?;
-    process::run(
-        Command::new(executable(&tools.join("bin"), "cargo-deny")).current_dir(process::workspace_dir()).args([
-            "--config",
-            ".deny.toml",
-            "check",
-            "licenses",
-            "bans",
-            "sources",
-        ]),
-    )
+    for workspace in [process::workspace_dir(), &boards::workspace_dir(), &fuzz::workspace_dir()] {
+        process::run(
+            Command::new(executable(&tools.join("bin"), "cargo-deny"))
+                .current_dir(workspace)
+                .arg("--config")
+                .arg(process::workspace_dir().join(".deny.toml"))
+                // An exception that is made for one of them is of no use to the others.
+                .args(["check", "--allow", "license-exception-not-encountered", "licenses", "bans", "sources"]),
+        )?;
+    }
+    Ok(())
 }

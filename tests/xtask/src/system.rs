@@ -19,7 +19,7 @@ pub(crate) enum Need {
     Build,
     /// To run the end-to-end tests: music to serve, a sound server to listen to.
     Tests,
-    /// To compile for other targets, bare metal above all, without rustup's.
+    /// To compile and check for other targets, bare metal above all, without rustup's.
     BareMetal,
     /// To link the boards' programs.
     Boards,
@@ -64,6 +64,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "rustc-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "cargo-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "rust-web-src", probe: Probe::Package, need: Need::BareMetal },
+    Package { name: "rust-web-clippy", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "lld", probe: Probe::Program("ld.lld"), need: Need::Boards },
     Package { name: "qemu-system-arm", probe: Probe::Program("qemu-system-arm"), need: Need::Emulator },
     Package { name: "gcc-arm-linux-gnueabihf", probe: Probe::Program("arm-linux-gnueabihf-gcc"), need: Need::Cross },
