@@ -20,7 +20,8 @@ Usage: cargo xtask COMMAND
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.
   flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
-  cross                        Test what 32-bit and 64-bit Arms run, under an emulator of their Linux.
+  cross                        Test what 32-bit and 64-bit Arms run, under an emulator of their Linux: shared parts,
+                               server and client.
   fuzz [TARGET...] [--seconds N]
                                Feed hostile input to these targets, or to all, for 10 seconds each or N, and print what
                                was found.

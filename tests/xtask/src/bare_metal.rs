@@ -1,7 +1,7 @@
 //! Builds for targets without an operating system, with whichever compiler there is for them.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
@@ -88,6 +88,22 @@ impl Toolchain {
         Ok(clippy)
     }
 
+    /// The folder into which [`cargo`](Self::cargo) builds the workspace.
+    ///
+    /// # Errors
+    /// Those of [`process::target_dir`].
+    pub(crate) fn target_dir(self) -> Result<PathBuf, Error> {
+        let dir = process::target_dir()?;
+        Ok(if self == Self::Debian { dir.join("debian") } else { dir })
+    }
+
+    /// The Debian package, `NAME=VERSION`, with a std that this compiler can use: one that was built with itself.
+    pub(crate) fn std_package(self) -> Option<String> {
+        let query = &mut Command::new("dpkg-query");
+        let version = process::ask(query.args(["--show", "--showformat=${Version}", "rustc-web"]));
+        version.filter(|_| self == Self::Debian).map(|version| format!("libstd-rust-web-dev={version}"))
+    }
+
     /// Builds `package` of the workspace for `target` with these `features` and no others.
     ///
     /// # Errors
@@ -130,7 +146,7 @@ fn debian(program: &str) -> Result<Command, Error> {
         }
     }
     command.env("PATH", "/usr/bin:/bin").env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-    command.env("CARGO_TARGET_DIR", process::target_dir()?.join("debian"));
+    command.env("CARGO_TARGET_DIR", Toolchain::Debian.target_dir()?);
     Ok(command)
 }
 

@@ -75,9 +75,17 @@ impl Songs {
         system::ensure(&[Need::Build])?;
         process::run(cargo()?.args(["build", "--package", "trill-server"]))?;
         let programs = programs_dir()?;
-        let mut command = Command::new(executable(&programs, "trill-server"));
-        command.args(["--listen", "127.0.0.1:0"]);
-        let mut server = Server::start(command, &programs.join("demo-server.log"))?;
+        let program = Command::new(executable(&programs, "trill-server"));
+        Self::serve_with(program, &programs.join("demo-server.log"))
+    }
+
+    /// Starts it by `program`, a command without arguments for it. Everything that it writes goes to `log_path`.
+    ///
+    /// # Errors
+    /// Whatever keeps it from running.
+    pub(crate) fn serve_with(mut program: Command, log_path: &Path) -> Result<Self, Error> {
+        program.args(["--listen", "127.0.0.1:0"]);
+        let mut server = Server::start(program, log_path)?;
         let address = server.address()?;
         Ok(Self { server, address })
     }

@@ -45,6 +45,13 @@ pub(crate) enum Error {
         /// The last lines it wrote.
         words: Vec<String>,
     },
+    /// Programs that were built for another machine do not do what this machine's do.
+    Differs {
+        /// What they do otherwise.
+        what: &'static str,
+        /// The machine.
+        target: &'static str,
+    },
     /// A board's program takes more than it may.
     OverBudget {
         /// The board.
@@ -127,6 +134,7 @@ impl fmt::Display for Error {
                 write!(f, "the server {what}")?;
                 words.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
+            Self::Differs { what, target } => write!(f, "{what} is another on {target} than on this machine"),
             Self::OverBudget { board, budgets } => write!(f, "the program of {board} takes more than {budgets} allows"),
             Self::NoDrive { label, image } => write!(
                 f,
