@@ -24,8 +24,6 @@ struct Machine {
     /// What its programs are linked with and run with: Debian's packages.
     libraries: &'static [&'static str],
     suites: &'static [Suite],
-    /// Whether server and client are run on it too.
-    has_radio: bool,
 }
 
 /// Tests with one `cargo test` of their own, so that no package switches features of another on.
@@ -33,6 +31,8 @@ struct Suite {
     packages: &'static [&'static str],
     /// What cargo and the tests are told besides.
     selection: &'static [&'static str],
+    /// Whether server and client are among the packages, and are run then.
+    has_radio: bool,
 }
 
 /// The variable by which QEMU is told where to look first for what a program of the machine opens.
@@ -47,10 +47,9 @@ const MACHINES: &[Machine] = &[
         emulator: "qemu-arm-static",
         libraries: &["libc6", "libgcc-s1"],
         suites: &[
-            Suite { packages: &["trill-proto"], selection: &[] },
-            Suite { packages: &["trill-firmware"], selection: &["--lib"] },
+            Suite { packages: &["trill-proto"], selection: &[], has_radio: false },
+            Suite { packages: &["trill-firmware"], selection: &["--lib"], has_radio: false },
         ],
-        has_radio: false,
     },
     // A Raspberry Pi, or a rented server.
     Machine {
@@ -63,8 +62,8 @@ const MACHINES: &[Machine] = &[
             packages: &["trill-proto", "trill-server", "trill"],
             // It runs itself as nobody, who may not enter the folder with the machine's libraries.
             selection: &["--", "--skip", "what_cannot_be_read_is_skipped"],
+            has_radio: true,
         }],
-        has_radio: true,
     },
 ];
 
@@ -78,9 +77,9 @@ pub(crate) fn run() -> Result<(), Error> {
         let workshop = Workshop::open(machine)?;
         for suite in machine.suites {
             workshop.test(suite)?;
-        }
-        if machine.has_radio {
-            radio::check(&workshop)?;
+            if suite.has_radio {
+                radio::check(&workshop, suite)?;
+            }
         }
     }
     Ok(())
@@ -106,9 +105,10 @@ impl Workshop {
         process::run(cargo.arg("--no-fail-fast").args(suite.selection))
     }
 
-    /// Builds these packages' programs, and returns the folder that they are in.
-    fn build(&self, packages: &[&str]) -> Result<PathBuf, Error> {
-        process::run(self.cargo("build", packages)?.arg("--bins"))?;
+    /// Builds the programs of a suite's packages, and returns the folder that they are in.
+    fn build(&self, suite: &Suite) -> Result<PathBuf, Error> {
+        // With the tests, for which they have been built before: alone, some of what they need has other features.
+        process::run(self.cargo("build", suite.packages)?.args(["--bins", "--tests"]))?;
         Ok(self.toolchain.target_dir()?.join(self.machine.target).join("debug"))
     }
 
