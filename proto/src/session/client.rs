@@ -131,17 +131,6 @@ type Pending = Vec<Stream, 4>;
 /// commands.
 pub const OUTBOX_BYTES: usize = 384;
 
-/// Whether the server has something to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
-    /// It has nothing, or has shown since that it is there.
-    None,
-    /// Soon: what is asked waits to be transmitted.
-    Queued,
-    /// Since then.
-    Sent(Instant),
-}
-
 /// A client's side of one connection. `CONTROL` is the largest control payload it takes, in bytes: at least 256.
 #[derive(Debug)]
 pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
@@ -152,7 +141,10 @@ pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
     liveness: Liveness,
     path: Path,
     hello_sent: Option<Instant>,
-    question: Question,
+    /// Something that is asked waits to be transmitted.
+    is_asking: bool,
+    /// When something was asked first, if the server has not shown since that it is there.
+    asked: Option<Instant>,
     /// The last stream or request id given out: they share one sequence.
     last_id: u32,
     current: Option<Stream>,
@@ -184,7 +176,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
             liveness: Liveness::new(now),
             path: Path::default(),
             hello_sent: None,
-            question: Question::None,
+            is_asking: false,
+            asked: None,
             last_id: 0,
             current: None,
             pending: Pending::new(),
@@ -253,9 +246,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     ) -> Result<(usize, Option<Event<'a>>), SessionError> {
         if !input.is_empty() {
             self.liveness.on_received(now);
-            if let Question::Sent(_) = self.question {
-                self.question = Question::None;
-            }
+            self.asked = None;
         }
         let greeted = match self.phase {
             Phase::Closed => return Ok((input.len(), None)),
@@ -303,7 +294,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, Busy> {
         let request = RequestId(self.next_id()?);
         self.outbox.push(&List { request, first, at_most })?;
-        (self.last_id, self.question) = (request.0, Question::Queued);
+        (self.last_id, self.is_asking) = (request.0, true);
         Ok(request)
     }
 
@@ -314,7 +305,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn info(&mut self, song: SongId) -> Result<RequestId, Busy> {
         let request = RequestId(self.next_id()?);
         self.outbox.push(&Info { request, song })?;
-        (self.last_id, self.question) = (request.0, Question::Queued);
+        (self.last_id, self.is_asking) = (request.0, true);
         Ok(request)
     }
 
@@ -346,7 +337,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             content_tag: wanted.content_tag,
             credit: window.outstanding(),
         })?;
-        (self.last_id, self.question) = (id.0, Question::Queued);
+        (self.last_id, self.is_asking) = (id.0, true);
         let resume = match wanted.start {
             Start::Time(_) => None,
             Start::Resume(position) => Some((position, wanted.content_tag)),
@@ -408,8 +399,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         if let Phase::Preamble | Phase::Welcome = self.phase {
             self.hello_sent.get_or_insert(now);
         }
-        if self.question == Question::Queued {
-            self.question = Question::Sent(now);
+        if core::mem::take(&mut self.is_asking) {
+            self.asked.get_or_insert(now);
         }
         (!self.outbox.is_empty()).then(|| self.outbox.take())
     }
@@ -445,9 +436,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// With data or an answer on its way, silence shows a dead path much sooner than without.
     fn patience(&self) -> Patience {
         let is_waiting = |stream: &&Stream| stream.window.outstanding() > 0 && stream.remaining() > 0;
-        let since = match (self.current.as_ref().filter(is_waiting), self.question) {
+        let since = match (self.current.as_ref().filter(is_waiting), self.asked) {
             (Some(stream), _) => stream.waiting_since,
-            (None, Question::Sent(at)) if self.phase == Phase::Open => at,
+            (None, Some(asked)) if self.phase == Phase::Open => asked,
             _ => return Patience::NORMAL,
         };
         Patience {
