@@ -147,6 +147,8 @@ pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
     asked: Option<Instant>,
     /// The last stream or request id given out: they share one sequence.
     last_id: u32,
+    /// The last stream that the server has started: it starts them in their order, and each once.
+    last_started: u32,
     current: Option<Stream>,
     /// In the order in which they were asked for.
     pending: Pending,
@@ -179,6 +181,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             is_asking: false,
             asked: None,
             last_id: 0,
+            last_started: 0,
             current: None,
             pending: Pending::new(),
         }
@@ -257,9 +260,10 @@ impl<const CONTROL: usize> Client<CONTROL> {
             _ => 0,
         };
         let frames = input.get(greeted..).unwrap_or_default();
-        let Self { phase, outbox, reader, liveness, path, hello_sent, last_id, current, pending, .. } = self;
-        let mut session =
-            Session { phase, liveness, path, hello_sent: *hello_sent, last_id: *last_id, current, pending };
+        let Self { phase, outbox, reader, liveness, path, hello_sent, last_id, last_started, current, pending, .. } =
+            self;
+        let (hello_sent, last_id) = (*hello_sent, *last_id);
+        let mut session = Session { phase, liveness, path, hello_sent, last_id, last_started, current, pending };
         let handled = reader.read(frames).and_then(|(taken, part)| {
             Ok((greeted + taken, part.map_or(Ok(None), |part| session.handle_part(now, part))?))
         });

@@ -17,6 +17,7 @@ pub(super) struct Session<'m> {
     pub(super) path: &'m mut Path,
     pub(super) hello_sent: Option<Instant>,
     pub(super) last_id: u32,
+    pub(super) last_started: &'m mut u32,
     pub(super) current: &'m mut Option<Stream>,
     pub(super) pending: &'m mut Pending,
 }
@@ -90,9 +91,12 @@ impl Session<'_> {
 
     fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
         self.check_known(started.stream)?;
+        if started.stream.0 <= *self.last_started {
+            return Err(Fault::Unexpected);
+        }
+        *self.last_started = started.stream.0;
         let Some(mut stream) = self.take_pending(started.stream) else {
-            let is_repeated = self.current.as_ref().is_some_and(|stream| stream.id == started.stream);
-            return if is_repeated { Err(Fault::Unexpected) } else { Ok(None) };
+            return Ok(None); // it was stopped
         };
         if stream.resume.is_some_and(|asked| asked != (started.position, started.content_tag)) {
             return Err(Fault::Unexpected);
