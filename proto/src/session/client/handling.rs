@@ -41,9 +41,12 @@ impl Session<'_> {
         payload: &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
         let id = header.id;
-        if !matches!((kind, &*self.phase), (Kind::Welcome, Phase::Welcome) | (Kind::Error | Kind::Goodbye, _))
-            && *self.phase != Phase::Open
-        {
+        let is_in_place = match kind {
+            Kind::Welcome => *self.phase == Phase::Welcome,
+            Kind::Error | Kind::Goodbye => true,
+            _ => *self.phase == Phase::Open,
+        };
+        if !is_in_place {
             return Err(Fault::Unexpected);
         }
         match kind {
@@ -52,7 +55,7 @@ impl Session<'_> {
             Kind::ListEnd => Ok(Some(Event::ListEnd(ListEnd::decode(id, payload)?))),
             Kind::Started => self.handle_started(now, Started::decode(id, payload)?),
             Kind::End => self.handle_end(End::decode(id, payload)?),
-            Kind::Error => Ok(self.handle_error(Error::decode(id, payload)?)),
+            Kind::Error => self.handle_error(Error::decode(id, payload)?).map(Some),
             Kind::Goodbye => {
                 let reason = Goodbye::decode(payload)?.reason;
                 *self.phase = Phase::Closed;
@@ -77,9 +80,6 @@ impl Session<'_> {
     fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, Fault> {
         if welcome.version != VERSION {
             return Err(Fault::Session(SessionError::Version { lowest: welcome.version, highest: welcome.version }));
-        }
-        if *self.phase != Phase::Welcome {
-            return Err(Fault::Unexpected);
         }
         if let Some(sent) = self.hello_sent {
             self.path.on_round_trip(now.saturating_since(sent));
@@ -151,14 +151,17 @@ impl Session<'_> {
         Ok(Some(Event::Ended { stream: end.stream, reason: end.reason }))
     }
 
-    fn handle_error<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {
+    fn handle_error<'a>(&mut self, error: Error<'a>) -> Result<Event<'a>, Fault> {
         if error.code.is_fatal() {
             *self.phase = Phase::Closed;
-            return Some(Event::Failed(error));
+            return Ok(Event::Failed(error));
+        }
+        if *self.phase != Phase::Open {
+            return Err(Fault::Unexpected); // nothing is answered before HELLO
         }
         let _ = self.current.take_if(|stream| stream.id.0 == error.id);
         let _ = self.take_pending(StreamId(error.id));
-        Some(Event::Failed(error))
+        Ok(Event::Failed(error))
     }
 
     fn take_pending(&mut self, id: StreamId) -> Option<Stream> {
