@@ -96,7 +96,7 @@ impl Session<'_> {
 
     /// Credit for a stream that has ended is ignored: it crossed the END on its way.
     fn handle_credit(&mut self, now: Instant, credit: Credit) -> Result<(), SessionError> {
-        if credit.stream.0 > *self.last_stream {
+        if credit.stream.0 == 0 || credit.stream.0 > *self.last_stream {
             return Err(SessionError::StreamId);
         }
         let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
