@@ -55,8 +55,9 @@ impl Both {
     fn do_all(&mut self, operation: &Operation) {
         match operation {
             Operation::Hears { line, piece } => {
-                let said = self.said(line);
-                self.hear(&said, *piece);
+                if let Some(said) = self.said(line) {
+                    self.hear(&said, *piece);
+                }
             }
             Operation::Transmits => self.transmit(),
             Operation::Lists => {
@@ -103,27 +104,28 @@ impl Both {
         }
     }
 
-    fn said(&self, line: &Line) -> Said {
-        Said::Message(match line {
+    /// What a line says; nothing if there is no stream that it could be about.
+    fn said(&self, line: &Line) -> Option<Said> {
+        Some(Said::Message(match line {
             Line::Welcome { version, max_credit } => {
                 Message::Welcome(Welcome { version: *version, max_credit: *max_credit, ..Welcome::new() })
             }
             Line::Song => Message::Song(Song { request: RequestId(1), title: "Nocturne", ..Song::default() }),
             Line::ListEnd => Message::ListEnd(ListEnd { request: RequestId(1), total: 1, next: None, generation: 1 }),
             Line::Started { id, size_bytes, resumes_right } => {
-                Message::Started(self.started(self.id(*id), *size_bytes, *resumes_right))
+                Message::Started(self.started(self.id(*id)?, *size_bytes, *resumes_right))
             }
-            Line::Data { id, length } => return self.data(self.id(*id), *length),
-            Line::End { id, reason } => Message::End(End { stream: StreamId(self.id(*id)), reason: *reason }),
-            Line::Error { id, code } => Message::Error(Error { id: self.id(*id), code: ErrorCode(*code), text: "no" }),
+            Line::Data { id, length } => return Some(self.data(self.id(*id)?, *length)),
+            Line::End { id, reason } => Message::End(End { stream: StreamId(self.id(*id)?), reason: *reason }),
+            Line::Error { id, code } => Message::Error(Error { id: self.id(*id)?, code: ErrorCode(*code), text: "no" }),
             Line::Ping(token) => Message::Ping(Ping { token: *token }),
             Line::Pong { micros_ago } => {
                 let token = micros_ago.map_or(u64::MAX, |ago| self.now.as_micros().saturating_sub(ago));
                 Message::Pong(Pong { token, received_us: 0, sent_us: 0 })
             }
             Line::Goodbye => Message::Goodbye(Goodbye { reason: GoodbyeReason::Restarting }),
-            Line::Other(said) => return said.clone(),
-        })
+            Line::Other(said) => return Some(said.clone()),
+        }))
     }
 
     fn started(&self, id: u32, size_bytes: u64, resumes_right: bool) -> Started {
@@ -148,6 +150,7 @@ impl Both {
         let length = match length {
             Amount::Bytes(bytes) => u64::from(bytes).min(possible),
             Amount::All => possible,
+            Amount::AllButOne => possible.saturating_sub(1),
             Amount::OneTooMany => possible + 1,
         };
         let bytes = vec![0xa5; usize::try_from(length.clamp(1, 65_535)).expect("one frame")];
@@ -211,11 +214,12 @@ impl Both {
     }
 
     fn release(&mut self, whose: Id, bytes: Amount) {
-        let id = self.id(whose);
+        let Some(id) = self.id(whose) else { return };
         let held = self.model.open_streams().find(|stream| stream.id == id).map_or(0, |stream| stream.held);
         let bytes = match bytes {
             Amount::Bytes(bytes) => u64::from(bytes).min(held),
             Amount::All => held,
+            Amount::AllButOne => held.saturating_sub(1),
             Amount::OneTooMany => held + 1,
         };
         let is_due = self.machine.release(StreamId(id), usize::try_from(bytes).expect("a small buffer"));
@@ -254,16 +258,16 @@ impl Both {
         assert_eq!(machine.poll_timeout(), model.deadline());
     }
 
-    fn id(&self, id: Id) -> u32 {
-        let last = self.model.last_id;
+    fn id(&self, id: Id) -> Option<u32> {
+        let Model { last_id, current, pending, .. } = &self.model;
         match id {
-            Id::Zero => 0,
-            Id::Current => self.model.current.as_ref().map_or(last, |stream| stream.id),
-            Id::Oldest => self.model.pending.first().map_or(last, |stream| stream.id),
-            Id::Newest => self.model.pending.last().map_or(last, |stream| stream.id),
-            Id::Last => last,
-            Id::Older => last.saturating_sub(1),
-            Id::Unused => last + 1,
+            Id::Zero => Some(0),
+            Id::Current => current.as_ref().map(|stream| stream.id),
+            Id::Oldest => pending.first().map(|stream| stream.id),
+            Id::Newest => pending.last().map(|stream| stream.id),
+            Id::Last => Some(*last_id),
+            Id::Older => last_id.checked_sub(1),
+            Id::Unused => Some(last_id + 1),
         }
     }
 }

@@ -74,17 +74,18 @@ impl Both {
                 assert_eq!(self.machine.poll_data(usize::MAX), None, "more than there is credit for");
             }
             Operation::Starts { whose, size_bytes } => {
-                let started = started(StreamId(self.id(*whose)), *size_bytes);
+                let Some(id) = self.id(*whose) else { return };
+                let started = started(StreamId(id), *size_bytes);
                 self.attempt(|machine| machine.start(&started));
                 self.model.start(&started);
             }
             Operation::Refuses(id) => {
-                let id = self.id(*id);
+                let Some(id) = self.id(*id) else { return };
                 self.attempt(|machine| machine.refuse(id, ErrorCode::NO_SUCH_SONG, "gone"));
                 self.model.refuse(id);
             }
             Operation::Fails(id) => {
-                let id = self.id(*id);
+                let Some(id) = self.id(*id) else { return };
                 self.attempt(|machine| machine.fail(StreamId(id)));
                 self.model.fail(id);
             }
@@ -106,10 +107,11 @@ impl Both {
     }
 
     fn hear_line(&mut self, line: &Line, piece: usize) {
-        let said = self.message(line).map_or_else(
-            || if let Line::Other(said) = line { said.clone() } else { panic!("no message: {line:?}") },
-            Said::Message,
-        );
+        let said = match line {
+            Line::Other(said) => Some(said.clone()),
+            line => self.message(line).map(Said::Message),
+        };
+        let Some(said) = said else { return };
         let is_open = self.model.phase == Phase::Open;
         let is_welcome = self.hear(&said, piece) && self.model.phase == Phase::Open;
         match line {
@@ -120,7 +122,7 @@ impl Both {
         }
     }
 
-    /// The message of a line; `None` if it is none.
+    /// The message of a line; `None` if there is no stream that it could be about.
     fn message(&mut self, line: &Line) -> Option<Message<'static>> {
         let (song, first) = (SongId(1), SongId(1));
         Some(match *line {
@@ -130,15 +132,15 @@ impl Both {
             Line::List => Message::List(List { request: self.next_request(), first, at_most: 2 }),
             Line::Info { .. } => Message::Info(Info { request: self.next_request(), song }),
             Line::Play { id, credit } => {
-                let (id, credit) = (self.id(id), self.amount(credit, 0));
+                let (id, credit) = (self.id(id)?, self.amount(credit, 0));
                 Message::Play(Play { stream: StreamId(id), song, start: Start::Time(0), content_tag: 0, credit })
             }
             Line::Credit { id, more } => {
-                let id = self.id(id);
+                let id = self.id(id)?;
                 let granted = self.model.credit_of(id).map_or(0, |credit| *credit);
                 Message::Credit(Credit { stream: StreamId(id), more: self.amount(more, granted) })
             }
-            Line::Stop(id) => Message::Stop(Stop { stream: StreamId(self.id(id)) }),
+            Line::Stop(id) => Message::Stop(Stop { stream: StreamId(self.id(id)?) }),
             Line::Ping(token) => Message::Ping(Ping { token }),
             Line::Pong => Message::Pong(Pong { token: 1, received_us: 2, sent_us: 3 }),
             Line::Goodbye => Message::Goodbye(Goodbye { reason: GoodbyeReason::Other(200) }),
@@ -261,15 +263,15 @@ impl Both {
         RequestId(self.last_request)
     }
 
-    fn id(&self, id: Id) -> u32 {
-        let last = self.model.last_stream;
+    fn id(&self, id: Id) -> Option<u32> {
+        let Model { last_stream, offered, sending, .. } = &self.model;
         match id {
-            Id::Zero => 0,
-            Id::Sending => self.model.sending.as_ref().map_or(last, |sending| sending.id),
-            Id::Offered => self.model.offered.map_or(last, |(id, _)| id),
-            Id::Last => last,
-            Id::Older => last.saturating_sub(1),
-            Id::New(after) => last + after,
+            Id::Zero => Some(0),
+            Id::Sending => sending.as_ref().map(|sending| sending.id),
+            Id::Offered => offered.map(|(id, _)| id),
+            Id::Last => Some(*last_stream),
+            Id::Older => last_stream.checked_sub(1),
+            Id::New(after) => Some(last_stream + after),
         }
     }
 

@@ -76,15 +76,16 @@ pub(crate) enum Amount {
     Bytes(u16),
     /// All that is possible: the credit that is left, or what the buffer holds.
     All,
+    AllButOne,
     OneTooMany,
 }
 
 fn id() -> impl Strategy<Value = Id> {
     prop_oneof![
         1 => Just(Id::Zero),
-        16 => Just(Id::Current),
-        8 => Just(Id::Oldest),
-        8 => Just(Id::Newest),
+        40 => Just(Id::Current),
+        16 => Just(Id::Oldest),
+        16 => Just(Id::Newest),
         3 => Just(Id::Last),
         6 => Just(Id::Older),
         1 => Just(Id::Unused),
@@ -101,13 +102,17 @@ fn line() -> impl Strategy<Value = Line> {
         Just(EndReason::Failed)
     ];
     let size = prop_oneof![1 => Just(0_u64), 4 => 1_u64..40_000, 1 => Just(10_000_000)];
-    let starts = prop_oneof![8 => Just(Id::Oldest), 8 => Just(Id::Newest), 1 => id()];
-    let delivers = prop_oneof![12 => Just(Id::Current), 1 => id()];
-    let length =
-        prop_oneof![8 => (1_u16..5_000).prop_map(Amount::Bytes), 5 => Just(Amount::All), 1 => Just(Amount::OneTooMany)];
+    let starts = prop_oneof![12 => Just(Id::Oldest), 12 => Just(Id::Newest), 1 => id()];
+    let delivers = prop_oneof![12 => Just(Id::Current), 3 => id()];
+    let length = prop_oneof![
+        8 => (1_u16..5_000).prop_map(Amount::Bytes),
+        5 => Just(Amount::All),
+        2 => Just(Amount::AllButOne),
+        1 => Just(Amount::OneTooMany)
+    ];
     let pong = prop_oneof![Just(None), (0_u64..400_000).prop_map(Some)];
     prop_oneof![
-        10 => (version, max_credit).prop_map(|(version, max_credit)| Line::Welcome { version, max_credit }),
+        3 => (version, max_credit).prop_map(|(version, max_credit)| Line::Welcome { version, max_credit }),
         8 => Just(Line::Song),
         8 => Just(Line::ListEnd),
         50 => (starts, size, prop::bool::weighted(0.9))
@@ -117,8 +122,8 @@ fn line() -> impl Strategy<Value = Line> {
         12 => (id(), prop_oneof![8 => 256_u16..300, 1 => 0_u16..256]).prop_map(|(id, code)| Line::Error { id, code }),
         10 => any::<u64>().prop_map(Line::Ping),
         10 => pong.prop_map(|micros_ago| Line::Pong { micros_ago }),
-        2 => Just(Line::Goodbye),
-        6 => other().prop_map(Line::Other),
+        1 => Just(Line::Goodbye),
+        5 => other().prop_map(Line::Other),
     ]
 }
 

@@ -81,18 +81,18 @@ pub(crate) enum Amount {
 fn id() -> impl Strategy<Value = Id> {
     prop_oneof![
         1 => Just(Id::Zero),
-        6 => Just(Id::Sending),
-        4 => Just(Id::Offered),
-        3 => Just(Id::Last),
-        3 => Just(Id::Older),
+        24 => Just(Id::Sending),
+        16 => Just(Id::Offered),
+        4 => Just(Id::Last),
+        4 => Just(Id::Older),
         1 => (1_u32..3).prop_map(Id::New),
     ]
 }
 
 fn amount() -> impl Strategy<Value = Amount> {
     prop_oneof![
-        12 => (0_u32..9_000).prop_map(Amount::Bytes),
-        3 => Just(Amount::All),
+        24 => (0_u32..9_000).prop_map(Amount::Bytes),
+        6 => Just(Amount::All),
         1 => Just(Amount::OneTooMany),
         1 => Just(Amount::Largest),
     ]
@@ -106,7 +106,7 @@ fn line() -> impl Strategy<Value = Line> {
         1 => Just(Answer::Goodbye),
     ];
     prop_oneof![
-        8 => (versions, answer).prop_map(|(versions, answer)| Line::Hello { versions, answer }),
+        3 => (versions, answer).prop_map(|(versions, answer)| Line::Hello { versions, answer }),
         20 => Just(Line::List),
         20 => any::<bool>().prop_map(|is_known| Line::Info { is_known }),
         80 => (prop_oneof![30 => (1_u32..4).prop_map(Id::New), 1 => id()], amount())
@@ -117,7 +117,7 @@ fn line() -> impl Strategy<Value = Line> {
         10 => Just(Line::Pong),
         2 => Just(Line::Goodbye),
         2 => Just(Line::Error),
-        10 => other().prop_map(Line::Other),
+        5 => other().prop_map(Line::Other),
     ]
 }
 
