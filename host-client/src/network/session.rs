@@ -42,14 +42,13 @@ impl Session {
 
     pub(super) fn list(&mut self, first: SongId, at_most: u32) -> Option<RequestId> {
         let request = self.client.list(first, at_most).ok()?;
-        let songs = Vec::new();
-        self.asked.requests.insert(request, Request { first: Some(first), at_most, songs });
+        self.asked.requests.insert(request, Request::List { first, at_most, songs: Vec::new() });
         Some(request)
     }
 
     pub(super) fn info(&mut self, song: SongId) -> Option<RequestId> {
         let request = self.client.info(song).ok()?;
-        self.asked.requests.insert(request, Request { first: None, at_most: 1, songs: Vec::new() });
+        self.asked.requests.insert(request, Request::Info(song));
         Some(request)
     }
 
@@ -184,11 +183,10 @@ struct Asked {
     has_delivered: bool,
 }
 
-/// A LIST, or an INFO: that has no first song.
-struct Request {
-    first: Option<SongId>,
-    at_most: u32,
-    songs: Vec<Song>,
+/// What was asked, and what of the answer has come.
+enum Request {
+    List { first: SongId, at_most: u32, songs: Vec<Song> },
+    Info(SongId),
 }
 
 impl Asked {
@@ -221,27 +219,33 @@ impl Asked {
     }
 
     fn on_song(&mut self, song: &message::Song<'_>, notify: &Notify) -> Result<(), CloseReason> {
-        let id = song.request;
         let unexpected = || CloseReason::Session(SessionError::Unexpected(Kind::Song));
-        let request = self.requests.get_mut(&id).ok_or_else(unexpected)?;
-        if request.first.is_none() {
-            self.requests.remove(&id);
-            notify(Event::Info { request: id, song: Song::from(song) });
-        } else if request.songs.len() < request.at_most as usize {
-            request.songs.push(Song::from(song));
-        } else {
-            return Err(unexpected());
+        let is_right = match self.requests.get_mut(&song.request).ok_or_else(unexpected)? {
+            Request::Info(asked) => song.song == *asked,
+            Request::List { at_most, songs, .. } if songs.len() >= *at_most as usize => return Err(unexpected()),
+            Request::List { first, songs, .. } => {
+                let is_next = song.song >= *first && songs.last().is_none_or(|last| song.song > last.id);
+                songs.push(Song::from(song));
+                is_next
+            }
+        };
+        if !is_right {
+            return Err(SessionError::Malformed(Kind::Song).into());
+        }
+        if let Some(Request::Info(_)) = self.requests.get(&song.request) {
+            self.requests.remove(&song.request);
+            notify(Event::Info { request: song.request, song: Song::from(song) });
         }
         Ok(())
     }
 
     fn on_list_end(&mut self, end: ListEnd, notify: &Notify) -> Result<(), CloseReason> {
-        let request = self.requests.remove(&end.request).and_then(|request| Some((request.first?, request.songs)));
-        let Some((first, songs)) = request else {
+        let Some(Request::List { first, songs, .. }) = self.requests.remove(&end.request) else {
             return Err(SessionError::Unexpected(Kind::ListEnd).into());
         };
         // A list that does not advance would never end.
-        if end.next.is_some_and(|next| next <= first) {
+        let last = songs.last().map_or(first, |last| last.id);
+        if end.next.is_some_and(|next| next <= last) {
             return Err(SessionError::Malformed(Kind::ListEnd).into());
         }
         notify(Event::Page { request: end.request, songs, total: end.total, next: end.next });
