@@ -108,13 +108,24 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
 fn read_stdin(wanted: &Receiver<()>, tell: &impl Fn(Input)) {
     let mut stdin = io::stdin().lock();
     while wanted.recv().is_ok() {
-        let mut line = Vec::new();
-        match stdin.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return tell(Input::End),
+        match read_line(&mut stdin) {
+            Ok(None) | Err(_) => return tell(Input::End),
             // What is no text is no command either, and is quoted in the error.
-            Ok(_) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
+            Ok(Some(line)) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
         }
     }
+}
+
+/// The next line, or the beginning of one that is too long: its end is read and is no command.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 fn read_prompt(
