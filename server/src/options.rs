@@ -149,7 +149,8 @@ fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathB
         let option = option.to_string_lossy();
         let name = option.split('=').next();
         // A known option is left over only when it was given before.
-        let repeated = OPTIONS.into_iter().find(|known| Some(*known) == name);
+        let valued = VALUED_OPTIONS.into_iter().find(|known| Some(*known) == name);
+        let repeated = valued.or_else(|| FLAGS.into_iter().find(|flag| *flag == option));
         return Err(repeated.map_or_else(|| UsageError::UnknownOption(option.into_owned()), UsageError::Repeated));
     }
     let mut words = left.into_iter().chain(literal);
@@ -161,17 +162,8 @@ fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathB
     }
 }
 
-const OPTIONS: [&str; 9] = [
-    "--listen",
-    "--max-clients",
-    "--max-per-address",
-    "--name",
-    "--follow-symlinks",
-    "-v",
-    "--verbose",
-    "-q",
-    "--quiet",
-];
+const VALUED_OPTIONS: [&str; 4] = ["--listen", "--max-clients", "--max-per-address", "--name"];
+const FLAGS: [&str; 5] = ["--follow-symlinks", "-v", "--verbose", "-q", "--quiet"];
 
 /// Why the command line cannot be understood. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
