@@ -232,6 +232,11 @@ pub(super) fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option
     Ok(Some(10 + size + if has_footer { 10 } else { 0 }))
 }
 
+/// Whether these bytes are at `offset`, if there is such a place.
+fn is_at(source: &dyn ReadAt, offset: Option<u64>, bytes: &[u8]) -> io::Result<bool> {
+    offset.map_or(Ok(false), |offset| Ok(read_vec_at(source, offset, bytes.len())? == bytes))
+}
+
 /// Length of the tag that ends at `end`, if it is one of those that players append.
 ///
 /// ```text
@@ -252,9 +257,9 @@ fn trailing_tag_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> 
     if let Some([size_0, size_1, size_2, size_3, _, _, _, _, _, _, _, flags, ..]) =
         tail(32)?.strip_prefix(b"APETAGEX").and_then(|footer| footer.get(4..))
     {
-        // The size counts items and footer, not the header.
+        // The size counts items and footer, not the header. One that is said to be there and is not is music.
         let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
-        let has_header = flags & 0x80 != 0;
+        let has_header = flags & 0x80 != 0 && is_at(source, end.checked_sub(size + 32), b"APETAGEX")?;
         return Ok(Some(size + if has_header { 32 } else { 0 }));
     }
     if let Some(digits) = tail(15)?.strip_suffix(b"LYRICS200") {
