@@ -54,7 +54,7 @@ mod found {
     use crate::server;
     use crate::wire::{Opening, Said, Wait};
     use std::time::Duration;
-    use trill_proto::message::Kind;
+    use trill_proto::message::{EndReason, Kind};
 
     fn hears(line: Line) -> Operation {
         Operation::Hears { line, piece: usize::MAX }
@@ -71,7 +71,7 @@ mod found {
     fn a_stream_that_had_ended_could_be_started_again() {
         let plays = Operation::Plays { capacity: 8_192, occupied: 0, resumes: false };
         let started = hears(Line::Started { id: Id::Last, size_bytes: 0, resumes_right: true });
-        let ended = hears(Line::End { id: Id::Last, reason: trill_proto::message::EndReason::Finished });
+        let ended = hears(Line::End { id: Id::Last, reason: EndReason::Finished });
         client::check(Opening::Whole, &[plays, started.clone(), ended, started]);
     }
 
@@ -102,6 +102,11 @@ mod found {
         let releases = Operation::Releases { whose: Id::Current, bytes: Amount::All };
         let rounds = std::iter::repeat_n([data(Amount::All), releases, Operation::Transmits], 6).flatten().collect();
         let over = [data(Amount::OneTooMany), Operation::Transmits];
-        client::check(Opening::Whole, &[vec![plays, started], rounds, over.to_vec()].concat());
+        client::check(Opening::Whole, &[vec![plays.clone(), started], rounds, over.to_vec()].concat());
+
+        let short = hears(Line::Started { id: Id::Last, size_bytes: 9, resumes_right: true });
+        let finished = hears(Line::End { id: Id::Current, reason: EndReason::Finished });
+        client::check(Opening::Whole, &[plays.clone(), short.clone(), data(Amount::AllButOne), finished.clone()]);
+        client::check(Opening::Whole, &[plays, short, data(Amount::All), finished]);
     }
 }

@@ -101,7 +101,7 @@ fn line() -> impl Strategy<Value = Line> {
         Just(EndReason::Replaced),
         Just(EndReason::Failed)
     ];
-    let size = prop_oneof![1 => Just(0_u64), 4 => 1_u64..40_000, 1 => Just(10_000_000)];
+    let size = prop_oneof![1 => Just(0_u64), 2 => 1_u64..5, 6 => 5_u64..40_000, 1 => Just(10_000_000)];
     let starts = prop_oneof![12 => Just(Id::Oldest), 12 => Just(Id::Newest), 1 => id()];
     let delivers = prop_oneof![12 => Just(Id::Current), 3 => id()];
     let length = prop_oneof![
