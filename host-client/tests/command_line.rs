@@ -56,6 +56,19 @@ fn nobody_there_is_said_in_one_line() {
 }
 
 #[test]
+fn a_server_that_closes_without_a_word_is_called_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its number").to_string();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let run = trill(&[&address, "list"], "");
+    assert_eq!(run.code, Some(1));
+    assert_eq!(
+        run.only_error(),
+        format!("trill: {address} closed the connection without a word; is it a Trill server?")
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_said_before_the_server_is_asked() {
     let server = FakeServer::with([Song::short("one", 300.0)]);
     let run = trill(&["--output", "wav:/nowhere/x.wav", &server.address.to_string(), "play", "1"], "");

@@ -12,10 +12,7 @@ use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, se
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{
-    Credit, EndReason, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, PREAMBLE, Ping, Play, Start, Stop,
-    Welcome,
-};
+use trill_proto::message::{EndReason, Hello, Info, Kind, List, PREAMBLE, Ping, Play, Start, Stop};
 
 /// What the server says before it closes the connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,76 +23,6 @@ enum Verdict {
     Error(ErrorCode),
     /// Nothing.
     Closed,
-}
-
-#[test]
-fn everything_that_is_wrong_is_named_and_ends_the_connection_alone() {
-    let song = mp3_of_bytes(1 << 20, 1);
-    let music = Music::new(&[&song, &mp3(50, 2)]);
-    let server = serve(music.path());
-    while_a_listener_hears_every_byte(server.address(), &song, || {
-        for (what, bytes, expected) in cases() {
-            let mut raw = Raw::connect(server.address());
-            raw.send(&bytes);
-            assert_eq!(verdict(&raw.rest()), expected, "{what}");
-        }
-    });
-}
-
-fn cases() -> Vec<(&'static str, Vec<u8>, Verdict)> {
-    let hello = || [&PREAMBLE[..], &encoded(&Hello::default())].concat();
-    let after_hello = |frames: &[&[u8]]| [hello(), frames.concat()].concat();
-    let header = |kind: u8, length, id| Header { kind, flags: 0, length, id }.encode();
-    let play = |stream, credit| {
-        encoded(&Play { stream: StreamId(stream), song: SongId(1), start: Start::Time(0), content_tag: 0, credit })
-    };
-    let credit = |stream, more| encoded(&Credit { stream: StreamId(stream), more });
-    let list = encoded(&List { request: RequestId(1), first: SongId(1), at_most: 1 });
-    let mut bad_start = play(1, 1);
-    bad_start[12] = 7;
-    let mut long_name = encoded(&Hello { name: "x", ..Hello::default() });
-    let at_length = long_name.len() - 2;
-    long_name[at_length] = 200;
-
-    let error = Verdict::Error;
-    vec![
-        ("zeros", vec![0; 64], Verdict::Refused(1)),
-        ("one wrong byte", b"X".to_vec(), Verdict::Refused(1)),
-        ("HTTP", b"GET / HTTP/1.1\r\nHost: attic\r\n\r\n".to_vec(), Verdict::Refused(1)),
-        ("a greeting in TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), Verdict::Refused(1)),
-        ("noise", (0..60_000).map(|at| (at % 253) as u8).collect(), Verdict::Refused(1)),
-        ("a mode that is not offered", b"TRIL\x01\x00\x00\x00".to_vec(), Verdict::Refused(2)),
-        ("a huge HELLO", [&PREAMBLE[..], &header(1, u16::MAX, 0)].concat(), error(ErrorCode::TOO_LARGE)),
-        ("a HELLO that ends early", [&PREAMBLE[..], &header(1, 5, 0), &[1; 5]].concat(), error(ErrorCode::MALFORMED)),
-        ("a name that goes on too long", [&PREAMBLE[..], &long_name].concat(), error(ErrorCode::MALFORMED)),
-        (
-            "a version of the future",
-            [&PREAMBLE[..], &encoded(&Hello { lowest_version: 9, highest_version: 9, ..Hello::default() })].concat(),
-            error(ErrorCode::VERSION),
-        ),
-        ("LIST before HELLO", [&PREAMBLE[..], &list].concat(), error(ErrorCode::UNEXPECTED)),
-        ("HELLO twice", after_hello(&[&encoded(&Hello::default())]), error(ErrorCode::UNEXPECTED)),
-        ("a message of the server's", after_hello(&[&encoded(&Welcome::new())]), error(ErrorCode::UNEXPECTED)),
-        ("DATA", after_hello(&[&header(Kind::Data.to_byte(), 3, 1), b"abc"]), error(ErrorCode::UNEXPECTED)),
-        ("an unknown type", after_hello(&[&header(0x7f, 0, 0)]), error(ErrorCode::UNKNOWN_TYPE)),
-        ("a LIST that is too long", after_hello(&[&header(2, 9, 1), &[0; 9]]), error(ErrorCode::MALFORMED)),
-        ("a PLAY that starts nowhere", after_hello(&[&bad_start]), error(ErrorCode::MALFORMED)),
-        ("too much credit at once", after_hello(&[&play(1, MAX_CREDIT_BYTES + 1)]), error(ErrorCode::CREDIT)),
-        (
-            "too much credit in all",
-            after_hello(&[&play(1, 1), &credit(1, MAX_CREDIT_BYTES), &credit(1, u32::MAX)]),
-            error(ErrorCode::CREDIT),
-        ),
-        ("stream 0", after_hello(&[&play(0, 1)]), error(ErrorCode::STREAM_ID)),
-        ("a stream id again", after_hello(&[&play(5, 1), &play(5, 1)]), error(ErrorCode::STREAM_ID)),
-        ("credit for a stream never asked for", after_hello(&[&credit(1, 1)]), error(ErrorCode::STREAM_ID)),
-        (
-            "an ERROR",
-            after_hello(&[&encoded(&trill_proto::message::Error { id: 0, code: ErrorCode(1), text: "" })]),
-            Verdict::Closed,
-        ),
-        ("goodbye", after_hello(&[&encoded(&Goodbye { reason: GoodbyeReason::Done })]), Verdict::Closed),
-    ]
 }
 
 /// What the last words of a connection mean, whatever came before them.

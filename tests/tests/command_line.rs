@@ -186,48 +186,6 @@ fn what_is_done_exits_with_0() {
 }
 
 #[test]
-fn what_fails_exits_with_1_and_one_line() {
-    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
-    let check = |words: &[&str], expected: &str| {
-        expect_one_line(Client::of(server.address()).args(words).run(DEADLINE), 1, expected);
-    };
-    check(&["--output=null", "play", "2"], "no song 2");
-    check(&["info", "2"], "no song 2");
-    check(&["--output=null", "play", "2-4"], "no songs from 2 to 4");
-    check(&["--output=null", "play", "1", "at", "0:59"], "not that long");
-    check(&["--output=wav:/no/such/directory/x.wav", "play", "1"], "/no/such/directory/x.wav");
-    check(&["--output=wav:/dev/full", "play", "1"], "/dev/full");
-}
-
-#[test]
-fn what_makes_no_sense_exits_with_2_and_one_line() {
-    // Nothing of this may even ask the server.
-    let server = RawListener::bind();
-    let host = server.address().to_string();
-    let check = |arguments: &[&str], expected: &str| {
-        expect_one_line(Client::new().args(arguments).run(DEADLINE), 2, expected);
-    };
-    check(&["--loud", &host, "list"], "--loud");
-    check(&[&host, "fly"], "fly");
-    check(&[&host, "list", "all"], "all");
-    check(&[&host, "play"], "play N");
-    check(&[&host, "play", "0"], "start at 1");
-    check(&[&host, "play", "one"], "not a song number");
-    check(&[&host, "play", "3-1"], "3");
-    check(&[&host, "play", "1", "at", "1:5"], "1:5");
-    check(&[&host, "p", "1"], "play");
-    check(&[&host, "stop"], "stop");
-    check(&[&host, "volume", "50"], "volume");
-    check(&["--output", "tape", &host, "list"], "tape");
-    check(&["--output"], "--output needs a value");
-    check(&["--volume=101", &host, "list"], "101");
-    check(&["-v", "-q", &host, "list"], "contradict");
-    check(&["127.0.0.1:port", "list"], "port");
-    check(&["--list-devices", &host], "stands alone");
-    assert!(server.try_accept().is_none(), "a command that makes no sense was sent");
-}
-
-#[test]
 fn a_server_that_does_not_run_is_one_line() {
     let nobody = RawListener::bind().address();
     let check = |client: Client| expect_one_line(client.run(DEADLINE), 1, &nobody.to_string());

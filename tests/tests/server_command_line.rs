@@ -65,25 +65,6 @@ fn check_complaint(output: Output, code: i32, part: &str) {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_ends_with_2() {
-    let check = |arguments: &[&str], part: &str| check_complaint(ServerProcess::run(arguments), 2, part);
-    check(&["--loud"], "--loud");
-    check(&["-x", "music"], "-x");
-    check(&["music", "more music"], "more music");
-    check(&[""], "DIR is empty");
-    check(&["--listen"], "--listen needs a value");
-    check(&["--listen", "--quiet"], "--listen needs a value");
-    check(&["--listen", "everywhere"], "everywhere");
-    check(&["--listen", "127.0.0.1:70000"], "127.0.0.1:70000");
-    check(&["--max-clients", "0"], "from 1 on");
-    check(&["--max-clients", "many"], "many");
-    check(&["--max-per-address", "0"], "from 1 on");
-    check(&["--name", &"x".repeat(65)], "64 bytes");
-    check(&["--quiet", "--verbose"], "contradict");
-    check(&["--name", "a", "--name", "b"], "twice");
-}
-
-#[test]
 fn what_cannot_be_served_ends_with_1() {
     let music = MusicDir::new();
     let song = music.add("song.mp3", &corpus::CBR_128.milliseconds(500));

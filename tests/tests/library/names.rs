@@ -1,8 +1,6 @@
-//! Which files are songs, their numbers, and what they are called that have no title.
+//! Which files are songs, their numbers, and their particulars.
 
-use super::{check_audio, check_printed_list, ids, titles};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use super::{check_audio, ids, titles};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::reference::{self, layout};
 use trill_tests::server::ServerProcess;
@@ -39,44 +37,6 @@ fn equal_directories_have_equal_numbers() {
         Session::open(server.address()).list_measured()
     };
     assert_eq!(list(&mut names.iter()), list(&mut names.iter().rev()));
-}
-
-#[test]
-fn any_name_is_listed_played_and_printed() {
-    let names: [(&[u8], &str); 11] = [
-        (b" .mp3", " "),
-        (b"%s%n%x.mp3", "%s%n%x"),
-        (b"-rf.mp3", "-rf"),
-        (b".mp3", ".mp3"),
-        (b"..mp3", "."),
-        (b"\xff\xfe and \xc3.mp3", "\u{fffd}\u{fffd} and \u{fffd}"),
-        (b"\x1b]0;owned\x07\x1b[2J.mp3", "\x1b]0;owned\x07\x1b[2J"),
-        (b"two\nlines\r.mp3", "two\nlines\r"),
-        ("\u{202e}3pm.evil\u{9b}31m.mp3".as_bytes(), "\u{202e}3pm.evil\u{9b}31m"),
-        ("夜想曲 — ř.mp3".as_bytes(), "夜想曲 — ř"),
-        // The longest name that Linux takes: 255 bytes.
-        (&[&[b'x'; 251], b".mp3".as_slice()].concat(), &"x".repeat(251)),
-    ];
-    let music = MusicDir::new();
-    let audio = layout::audio_of(&SHORT.make());
-    for (name, _) in names {
-        // A name of 255 bytes leaves no room for another while it is written.
-        std::fs::copy(SHORT.make(), music.path().join(OsStr::from_bytes(name))).expect("a name that Linux takes");
-    }
-    let mut server = ServerProcess::start(music.path());
-    let mut session = Session::open(server.address());
-    let songs = session.list();
-    let mut expected = names.map(|(_, title)| title);
-    expected.sort_by_key(|title| titles(&songs).iter().position(|listed| listed == title));
-    assert_eq!(titles(&songs), expected);
-    for song in &songs {
-        check_audio(&mut session, song.id, &audio);
-    }
-    session.leave();
-    check_printed_list(server.address(), songs.len());
-    let log = server.process().stderr();
-    assert!(log.chars().all(|character| character == '\n' || !character.is_control()), "{}", log.escape_debug());
-    assert!(!log.contains('\u{202e}'), "{}", log.escape_debug());
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! What is called like a song and is none.
 
 use super::{DEADLINE, check_audio, titles};
-use rustix::fs::{CWD, FileType, Mode, RenameFlags, makedev, mknodat, renameat_with};
+use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -17,110 +16,6 @@ use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 
 const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
-
-/// Two songs among everything else that can be in a directory.
-struct Zoo {
-    music: MusicDir,
-    /// What links lead out to: a song, and a directory with another.
-    _outside: MusicDir,
-    _socket: UnixListener,
-    has_device: bool,
-}
-
-impl Zoo {
-    fn open() -> Self {
-        let (music, outside) = (MusicDir::new(), MusicDir::new());
-        let path = |name: &str| music.path().join(name);
-        music.add("1 song.mp3", &SHORT);
-        music.add("2 real/song.mp3", &SHORT);
-        music.add("._1 song.mp3", &SHORT);
-        fs::create_dir(path("directory.mp3")).expect("a directory");
-        music.add("directory.mp3/inside.mp3", &SHORT);
-        let everybody = Mode::from(0o666);
-        mknodat(CWD, path("fifo.mp3"), FileType::Fifo, everybody, 0).expect("a FIFO");
-        let device = mknodat(CWD, path("zero.mp3"), FileType::CharacterDevice, everybody, makedev(1, 5));
-        let socket = UnixListener::bind(path("socket.mp3")).expect("a socket");
-        for (link, target) in [
-            ("link to fifo.mp3", "fifo.mp3"),
-            ("link to device.mp3", "/dev/zero"),
-            ("link to nothing.mp3", "nothing.mp3"),
-            ("link to itself.mp3", "link to itself.mp3"),
-            ("link to song.mp3", "1 song.mp3"),
-            ("link to directory", "2 real"),
-            ("link to all", "."),
-            ("2 real/link to all", ".."),
-        ] {
-            symlink(target, path(link)).expect("a link");
-        }
-        symlink(outside.add("3 outside.mp3", &SHORT), path("link to outside.mp3")).expect("a link");
-        outside.add("4 far/5 away.mp3", &SHORT);
-        symlink(outside.path().join("4 far"), path("link to outside")).expect("a link");
-        Self { music, _outside: outside, _socket: socket, has_device: device.is_ok() }
-    }
-
-    /// Serves all this; it must be these songs, and each of these lines must be in the log.
-    #[track_caller]
-    fn check(&self, options: &[&str], songs: &[&str], skipped: &[(&str, &str)]) {
-        let mut server = ServerProcess::start_with(self.music.path(), options);
-        let mut session = Session::open(server.address());
-        let listed = session.list();
-        assert_eq!(titles(&listed), songs, "{options:?}");
-        let audio = layout::audio_of(&SHORT.make());
-        for song in &listed {
-            check_audio(&mut session, song.id, &audio);
-        }
-        let device = [("zero.mp3", "not a regular file")];
-        for (name, reason) in skipped.iter().chain(device.iter().filter(|_| self.has_device)) {
-            let line = format!("skipped {name:?}: {reason}");
-            server.process().wait_for_line(DEADLINE, &line);
-        }
-        // Said once, not at every list.
-        session.list();
-        session.leave();
-        let lines = server.stop().expect_code(0).stderr;
-        let said = lines.lines().filter(|line| line.contains("skipped")).count();
-        assert_eq!(said, skipped.len() + usize::from(self.has_device), "{lines}");
-    }
-}
-
-/// What is skipped in any case.
-const SKIPPED: [(&str, &str); 7] = [
-    ("._1 song.mp3", "holds no sound, only what macOS notes about another file"),
-    ("directory.mp3", "not a regular file"),
-    ("fifo.mp3", "not a regular file"),
-    ("socket.mp3", "not a regular file"),
-    ("link to fifo.mp3", "not a regular file"),
-    ("link to nothing.mp3", "leads nowhere"),
-    ("link to itself.mp3", "leads back to a directory that it is in"),
-];
-
-#[test]
-fn only_files_are_songs_and_links_stay_inside() {
-    let outside = "leads out of the directory; --follow-symlinks allows that";
-    let skipped = [
-        ("link to device.mp3", outside),
-        ("link to outside", outside),
-        ("link to outside.mp3", outside),
-        ("link to all", "leads back to a directory that it is in"),
-        ("2 real/link to all", "leads back to a directory that it is in"),
-        ("link to directory/link to all", "leads back to a directory that it is in"),
-    ];
-    // The linked directory is there twice, and so is the linked song.
-    let songs = ["1 song", "song", "song", "link to song"];
-    Zoo::open().check(&[], &songs, &[SKIPPED.as_slice(), &skipped].concat());
-}
-
-#[test]
-fn links_may_lead_outside_where_that_is_asked_for() {
-    let skipped = [
-        ("link to device.mp3", "not a regular file"),
-        ("link to all", "leads back to a directory that it is in"),
-        ("2 real/link to all", "leads back to a directory that it is in"),
-        ("link to directory/link to all", "leads back to a directory that it is in"),
-    ];
-    let songs = ["1 song", "song", "song", "5 away", "link to outside", "link to song"];
-    Zoo::open().check(&["--follow-symlinks"], &songs, &[SKIPPED.as_slice(), &skipped].concat());
-}
 
 #[test]
 fn what_cannot_be_read_is_skipped() {

@@ -1,0 +1,76 @@
+//! Inputs that are wrong, hostile or merely odd, and what must come of each: a table for each way in.
+//!
+//! A row says what is done and exactly what is expected. The engine of its domain does it to the real thing: processes,
+//! sockets, files and terminals. One that does not meet its row fails the test with the row's name; the others are
+//! tried all the same. What is found wrong becomes a row.
+#![cfg(target_os = "linux")]
+
+mod answers;
+mod client_command_line;
+mod directories;
+mod file_names;
+mod prompt;
+mod server_command_line;
+mod tags;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// Long enough for a machine on its knees; nothing waits this long if all is well.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What the tables hold at least, together.
+const LEAST_ROWS: usize = 500;
+
+#[test]
+fn the_tables_are_as_long_as_they_should_be() {
+    let tables = [
+        ("wire, to the server", wire::names()),
+        ("wire, to the client", answers::names()),
+        ("tags", tags::names()),
+        ("file names", file_names::names()),
+        ("directories", directories::names()),
+        ("command line of the server", server_command_line::names()),
+        ("command line of the client", client_command_line::names()),
+        ("prompt", prompt::names()),
+    ];
+    let mut all = 0;
+    for (domain, names) in &tables {
+        println!("figure: bad inputs: {domain}: {} rows", names.len());
+        let different: BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{domain}: two rows have the same name");
+        all += names.len();
+    }
+    println!("figure: bad inputs: {all} rows in all");
+    assert!(all >= LEAST_ROWS, "{all} rows");
+}
+
+/// What did not go as its row says.
+#[derive(Default)]
+struct Findings(Vec<String>);
+
+impl Findings {
+    fn compare<T: PartialEq + Debug>(&mut self, row: &str, what: &str, found: T, expected: T) {
+        if found != expected {
+            self.0.push(format!("{row}: {what}:\n     found {found:?}\n  expected {expected:?}"));
+        }
+    }
+}
+
+impl Drop for Findings {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.0.is_empty(), "{} rows failed\n{}", self.0.len(), self.0.join("\n"));
+        }
+    }
+}
+
+/// Whether a terminal would obey anything in it, or turn the direction of what follows.
+fn is_plain(text: &str) -> bool {
+    let is_plain = |character: char| {
+        matches!(character, '\n' | '\t') || !(character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character))
+    };
+    text.chars().all(is_plain)
+}
