@@ -81,8 +81,8 @@ impl Both {
             }
             Operation::Refuses(id) => {
                 let Some(id) = self.id(*id) else { return };
-                self.attempt(|machine| machine.refuse(id, ErrorCode::NO_SUCH_SONG, "gone"));
-                self.model.refuse(id);
+                self.attempt(|machine| machine.refuse_play(StreamId(id), ErrorCode::NO_SUCH_SONG, "gone"));
+                self.model.refuse_play(id);
             }
             Operation::Fails(id) => {
                 let Some(id) = self.id(*id) else { return };
@@ -204,8 +204,8 @@ impl Both {
         if is_known {
             return self.say_song(Song { request, song: SongId(1), title: "Nocturne", ..Song::default() });
         }
-        self.attempt(|machine| machine.refuse(request.0, ErrorCode::NO_SUCH_SONG, "gone"));
-        self.model.refuse(request.0);
+        self.attempt(|machine| machine.refuse_info(request, ErrorCode::NO_SUCH_SONG, "gone"));
+        self.model.refuse_info(request.0);
     }
 
     fn say_song(&mut self, song: Song<'static>) {

@@ -22,7 +22,7 @@ const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
 /// The first credit, and what may always be outstanding.
 const FLOOR: u64 = 16_384;
 
-/// PLAYs that a client keeps in mind before it stops the oldest.
+/// PLAYs that a client keeps in mind before it stops the oldest that does not go on with what is heard.
 const MOST_PENDING: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Phase {
@@ -296,7 +296,8 @@ impl Model {
 
     pub(crate) fn play(&mut self, now: Instant, wanted: &PlayRequest) {
         if self.pending.len() == MOST_PENDING {
-            let oldest = self.pending.remove(0);
+            let oldest = self.pending.iter().position(|stream| stream.resumes_at.is_none()).unwrap_or(0);
+            let oldest = self.pending.remove(oldest);
             self.say(Message::Stop(Stop { stream: StreamId(oldest.id) }));
         }
         self.last_id += 1;

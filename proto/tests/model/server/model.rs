@@ -228,12 +228,15 @@ impl Model {
         self.say(Message::Started(*started));
     }
 
-    /// A PLAY is refused if it is still to be answered; one that has been answered has its END.
-    pub(crate) fn refuse(&mut self, id: u32) {
-        let is_offered = self.offered.take_if(|(offered, _)| *offered == id).is_some();
-        if is_offered || id != self.last_stream {
-            self.say(Message::Error(Error { id, code: ErrorCode::NO_SUCH_SONG, text: "gone" }));
+    /// A PLAY is refused if it is still to be answered; one that has been answered, stopped or overtaken has its END.
+    pub(crate) fn refuse_play(&mut self, id: u32) {
+        if self.offered.take_if(|(offered, _)| *offered == id).is_some() {
+            self.refuse_info(id);
         }
+    }
+
+    pub(crate) fn refuse_info(&mut self, id: u32) {
+        self.say(Message::Error(Error { id, code: ErrorCode::NO_SUCH_SONG, text: "gone" }));
     }
 
     pub(crate) fn fail(&mut self, id: u32) {

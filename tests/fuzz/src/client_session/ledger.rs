@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
-use trill_proto::message::{Credit, Message};
+use trill_proto::message::{Credit, Message, Start};
 use trill_proto::session::client::{Event, PlayRequest};
 
 use super::CONTROL;
@@ -43,6 +43,7 @@ struct Stream {
     released: u64,
     occupied: u64,
     capacity: u64,
+    is_resumed: bool,
     is_asked_for: bool,
 }
 
@@ -89,9 +90,10 @@ impl Book {
     /// The client took a wish to play.
     pub(super) fn note_play(&mut self, id: u32, wanted: &PlayRequest) {
         let pending: Vec<u32> = self.in_state(State::Pending).collect();
-        // Of more than four that are not answered the oldest is given up.
+        // Of more than four that are not answered the oldest is given up that does not go on with what is heard.
         if let [oldest, _, _, _] = pending[..] {
-            self.stream(oldest).state = State::Over;
+            let given_up = pending.into_iter().find(|id| !self.streams[id].is_resumed).unwrap_or(oldest);
+            self.stream(given_up).state = State::Over;
         }
         let first_credit = wanted.capacity.saturating_sub(wanted.occupied).min(FIRST_CREDIT_BYTES);
         let stream = Stream {
@@ -102,6 +104,7 @@ impl Book {
             released: 0,
             occupied: wanted.occupied.into(),
             capacity: wanted.capacity.into(),
+            is_resumed: matches!(wanted.start, Start::Resume(_)),
             is_asked_for: false,
         };
         self.streams.insert(id, stream);
