@@ -7,7 +7,6 @@ use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,12 +15,18 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Connection {
     traffic: [Mutex<Traffic>; 2],
-    injected: Mutex<Vec<(Direction, Fault)>>,
-    /// A byte wakes the thread.
-    wake: UnixStream,
-    open: AtomicBool,
+    /// `None` once the connection has ended.
+    inlet: Mutex<Option<Inlet>>,
     accepted_at: Instant,
     cut_at: OnceLock<Instant>,
+}
+
+/// The way in for faults.
+#[derive(Debug)]
+struct Inlet {
+    faults: Vec<(Direction, Fault)>,
+    /// A byte wakes the thread.
+    wake: UnixStream,
 }
 
 /// What passed in one direction.
@@ -51,9 +56,7 @@ impl Connection {
         let traffic = Traffic { recorded: recording.then(Vec::new), ..Traffic::default() };
         let connection = Arc::new(Self {
             traffic: [Mutex::new(traffic.clone()), Mutex::new(traffic)],
-            injected: Mutex::default(),
-            wake,
-            open: AtomicBool::new(true),
+            inlet: Mutex::new(Some(Inlet { faults: Vec::new(), wake })),
             accepted_at: now,
             cut_at: OnceLock::new(),
         });
@@ -74,13 +77,20 @@ impl Connection {
     }
 
     pub(super) fn inject(&self, direction: Direction, fault: Fault) {
-        self.injected.lock().unwrap_or_else(PoisonError::into_inner).push((direction, fault));
-        // Fails only when the thread has ended, and then there is nothing to strike.
-        (&self.wake).write_all(&[0]).ok();
+        let mut inlet = self.inlet();
+        let Some(Inlet { faults, wake }) = &mut *inlet else { return };
+        faults.push((direction, fault));
+        // Fails only when the thread has ended by a panic, and then there is nothing to strike.
+        wake.write_all(&[0]).ok();
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.inlet().is_some()
+    }
+
+    fn inlet(&self) -> MutexGuard<'_, Option<Inlet>> {
+        // A panic elsewhere leaves whole faults.
+        self.inlet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) const fn accepted_at(&self) -> Instant {
@@ -143,7 +153,8 @@ impl Pump {
             reset(self.client);
             reset(self.server);
         }
-        self.connection.open.store(false, Ordering::Release);
+        // The connection itself is kept for what it can tell; a descriptor each would soon be too many.
+        *self.connection.inlet() = None;
     }
 
     fn prepare(&self) -> io::Result<()> {
@@ -171,7 +182,8 @@ impl Pump {
 
     /// Does what the test has asked for since the last time.
     fn strike_injected(&mut self) -> io::Result<()> {
-        let injected = std::mem::take(&mut *self.connection.injected.lock().unwrap_or_else(PoisonError::into_inner));
+        let injected = self.connection.inlet().as_mut().map(|inlet| std::mem::take(&mut inlet.faults));
+        let injected = injected.unwrap_or_default();
         injected.into_iter().try_for_each(|(direction, fault)| self.strike(direction, fault))
     }
 

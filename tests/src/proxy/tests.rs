@@ -220,6 +220,22 @@ fn a_server_that_is_down_resets_the_client() {
 }
 
 #[test]
+fn a_connection_that_has_ended_keeps_no_descriptor() {
+    let listener = RawListener::bind();
+    let proxy = Proxy::start(listener.address(), Conditions::PERFECT);
+    let open_files = || crate::usage::of(std::process::id()).expect("a reading of this process").open_files;
+    let before = open_files();
+    for _ in 0..200 {
+        drop((RawConnection::connect(proxy.address()), listener.accept(DEADLINE)));
+    }
+    crate::wait::wait_for(DEADLINE, "all to have ended", || proxy.open() == 0);
+    assert_eq!(proxy.accepted(), 200);
+    // Other tests of this process open files too; not a hundred.
+    crate::wait::wait_for(DEADLINE, "their descriptors to be closed", || open_files() < before + 100);
+    proxy.inject_both(Fault::Thaw);
+}
+
+#[test]
 fn survivable_scripts_change_no_byte() {
     for seed in 0..10 {
         let (mut client, proxy, mut server) = connected_through(|upstream| {
