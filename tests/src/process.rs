@@ -81,6 +81,11 @@ impl Process {
         [complete(self.stdout()), complete(self.stderr())].concat()
     }
 
+    /// Every complete line since the last call, as [`Self::lines`], and forgets them: for a process that writes for hours.
+    pub fn take_lines(&mut self) -> Vec<String> {
+        [self.stdout.take_lines(), self.stderr.take_lines()].concat()
+    }
+
     /// Waits for a complete line of either stream that contains `needle`, and returns it.
     ///
     /// # Panics
@@ -262,6 +267,13 @@ impl Collected {
         self.lock().ended = true;
     }
 
+    fn take_lines(&self) -> Vec<String> {
+        let mut stream = self.lock();
+        let end = stream.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        let complete: Vec<u8> = stream.bytes.drain(..end).collect();
+        String::from_utf8_lossy(&complete).lines().map(str::to_owned).collect()
+    }
+
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock().bytes).into_owned()
     }
@@ -312,6 +324,18 @@ mod tests {
         assert_eq!(process.lines(), Vec::<String>::new());
         process.write(b"\n");
         assert_eq!(process.wait_for_line(DEADLINE, "half"), "half a line");
+    }
+
+    #[test]
+    fn lines_that_were_taken_are_gone_and_half_a_line_is_left() {
+        let mut process = shell("echo one; printf tw; read line; echo o; echo three >&2");
+        wait::wait_for(DEADLINE, "a line and a half", || process.stdout() == "one\ntw");
+        assert_eq!(process.take_lines(), ["one"]);
+        assert_eq!(process.take_lines(), [""; 0]);
+        process.write(b"\n");
+        process.wait_for_line(DEADLINE, "three");
+        process.wait_for_line(DEADLINE, "two");
+        assert_eq!(process.take_lines(), ["two", "three"]);
     }
 
     #[test]

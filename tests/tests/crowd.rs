@@ -6,7 +6,6 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +16,6 @@ use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
 use trill_tests::messages::{encode, frame};
-use trill_tests::process::Process;
 use trill_tests::raw::RawConnection;
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
@@ -49,7 +47,7 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
     Session::open(server.address()).list_measured();
     let first = server.usage_at_rest();
 
-    let mut client = Process::spawn("trill", preferred(Client::of(server.address()).arg("--output=null")));
+    let mut client = Client::of(server.address()).arg("--output=null").preferred().spawn();
     client.write(b"play 1\n");
     let (mut list_time, mut peak, mut queued) = (Duration::ZERO, first, Queued::default());
     let connections = thread::scope(|scope| {
@@ -117,21 +115,6 @@ fn what_a_flooder_sends_waits_on_its_own_side() {
     println!("figure: crowd: its kernel had {} KiB of commands from a flooder", queued.unread / 1024);
     assert!((1..=u64::from(MAX_QUEUED_BYTES)).contains(&queued.unread), "{queued:?}");
     server.stop().expect_code(0);
-}
-
-/// A client that this machine's processors prefer to everything else, as players are on many systems, where this user may
-/// ask for that: it is the server that is to be tested, not whether 200 ms of sound last while others compile.
-fn preferred(client: Client) -> Command {
-    let client = client.into_command();
-    let mut command = Command::new("nice");
-    command.args(["-n", "-19"]).arg(client.get_program()).args(client.get_args());
-    for (name, value) in client.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
 }
 
 fn allow_many_files() {
