@@ -16,6 +16,7 @@
 //! | [`listener`] | somebody who hears every byte in time, whatever happens to others |
 //! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
 //! | [`scenarios`] | what every client must do, on a laptop and on a board |
+//! | [`soak`] | fifty clients of all kinds on one server, for as long as one likes |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
@@ -55,6 +56,8 @@ pub mod reference;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod session;
+#[cfg(target_os = "linux")]
+pub mod soak;
 #[cfg(target_os = "linux")]
 pub mod stretch;
 #[cfg(target_os = "linux")]

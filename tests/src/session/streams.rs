@@ -78,6 +78,19 @@ impl Session {
         }
     }
 
+    /// Waits for the end of a stream, whether it ever started or not.
+    ///
+    /// # Errors
+    /// The code of the ERROR that came instead.
+    ///
+    /// # Panics
+    /// When neither comes.
+    #[track_caller]
+    pub fn ended_or_failed(&mut self, stream: u32) -> Result<Played, ErrorCode> {
+        self.wait(|session| session.failed(stream).is_some() || session.played(stream).end.is_some());
+        self.failed(stream).map_or_else(|| Ok(self.ended(stream)), Err)
+    }
+
     /// Plays a song from its beginning to its end: see [`Self::receive_all`].
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::boards::{self, BOARDS, Board};
@@ -25,6 +26,10 @@ Usage: cargo xtask COMMAND
   fuzz [TARGET...] [--seconds N]
                                Feed hostile input to these targets, or to all, for 10 seconds each or N, and print what
                                was found.
+  soak [--minutes M] [--seed N] [--svg PATH]
+                               Let 50 clients of all kinds loose on a server for M minutes (10), and look whether
+                               anything grows, hangs, crashes or sounds wrong. Equal seeds give equal clients. The
+                               figures are drawn into PATH (soak/soak.svg in the target directory).
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
@@ -53,6 +58,15 @@ pub(crate) enum Task {
     },
     /// Run tests for other machines.
     Cross,
+    /// Let many clients loose on a server for long.
+    Soak {
+        /// How long.
+        minutes: u32,
+        /// Of their random numbers; none means any.
+        seed: Option<u64>,
+        /// Where to draw the figures; none means in the target directory.
+        svg: Option<PathBuf>,
+    },
     /// Run every check that is not a test.
     Lint,
     /// Feed hostile input to fuzz targets.
@@ -118,9 +132,11 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("flash"), [], []) => Err(Error::Usage("`flash` needs the name of a board".into())),
         (Some("qemu"), options, []) => qemu(options),
         (Some("fuzz"), operands, []) => fuzz(operands),
+        (Some("soak"), options, []) => soak(options),
         (
             Some(
-                command @ ("help" | "cross" | "lint" | "fuzz" | "test" | "demo" | "build" | "qemu" | "flash" | "size"),
+                command @ ("help" | "cross" | "lint" | "fuzz" | "test" | "demo" | "build" | "qemu" | "flash" | "size"
+                | "soak"),
             ),
             _,
             _,
@@ -168,6 +184,36 @@ fn fuzz(operands: &[OsString]) -> Result<Task, Error> {
     Ok(Task::Fuzz { targets, span })
 }
 
+fn soak(options: &[OsString]) -> Result<Task, Error> {
+    let (mut minutes, mut seed, mut svg) = (None, None, None);
+    for option in options.chunks(2) {
+        let [name, value] = option else {
+            return Err(Error::Usage(format!("`{}` needs a value", option[0].display())));
+        };
+        let is_repeated = match name.to_str() {
+            Some("--minutes") => minutes.replace(number(name, value)?).is_some(),
+            Some("--seed") => seed.replace(number(name, value)?).is_some(),
+            Some("--svg") => svg.replace(PathBuf::from(value)).is_some(),
+            _ => return Err(Error::Usage(format!("`soak` does not take `{}`", name.display()))),
+        };
+        if is_repeated {
+            return Err(Error::Usage(format!("`{}` is given twice", name.display())));
+        }
+    }
+    if minutes == Some(0) {
+        return Err(Error::Usage("`--minutes` takes a number from 1 on".into()));
+    }
+    Ok(Task::Soak { minutes: minutes.unwrap_or(SOAK_MINUTES), seed, svg })
+}
+
+/// How long a soak takes unless told otherwise.
+const SOAK_MINUTES: u32 = 10;
+
+fn number<T: FromStr>(option: &OsStr, value: &OsStr) -> Result<T, Error> {
+    let number = value.to_str().and_then(|value| value.parse().ok());
+    number.ok_or_else(|| Error::Usage(format!("`{}` takes a number, not `{}`", option.display(), value.display())))
+}
+
 fn is_option(arg: &OsStr) -> bool {
     arg.as_encoded_bytes().starts_with(b"-")
 }
@@ -202,6 +248,11 @@ mod tests {
         check("lint --", Task::Lint);
         check("size", Task::Size);
         check("cross", Task::Cross);
+        check("soak", Task::Soak { minutes: 10, seed: None, svg: None });
+        check(
+            "soak --svg a.svg --minutes 60 --seed 7",
+            Task::Soak { minutes: 60, seed: Some(7), svg: Some("a.svg".into()) },
+        );
         check("build", Task::Build { boards: vec![] });
         check("build vexpress-a9", Task::Build { boards: vec![&BOARDS[1]] });
         check("fuzz", Task::Fuzz { targets: vec![], span: Duration::from_secs(10) });
@@ -237,6 +288,15 @@ mod tests {
             ("qemu --board teapot", "teapot"),
             ("qemu --speed 2", "--speed"),
             ("qemu --wav a --wav b", "--wav"),
+            ("soak 60", "60"),
+            ("soak --minutes", "--minutes"),
+            ("soak --minutes 0", "--minutes"),
+            ("soak --minutes -1", "-1"),
+            ("soak --minutes 1.5", "1.5"),
+            ("soak --seed x", "x"),
+            ("soak --seed 1 --seed 1", "--seed"),
+            ("soak --clients 9", "--clients"),
+            ("soak -- x", "x"),
             ("lint --fast", "--fast"),
             ("fuzz teapot", "teapot"),
             ("fuzz --minutes 1", "--minutes"),

@@ -14,6 +14,7 @@ mod error;
 mod fuzz;
 mod lint;
 mod process;
+mod soak;
 mod suite;
 mod system;
 
@@ -41,6 +42,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Cross => cross::run()?,
         Task::Lint => lint::run()?,
         Task::Fuzz { targets, span } => fuzz::run(&targets, span)?,
+        Task::Soak { minutes, seed, svg } => return soak::run(minutes, seed, svg.as_deref()),
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,
         Task::Flash { board } => boards::flash(board)?,

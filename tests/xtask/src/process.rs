@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::{env, io};
 
 use crate::error::Error;
@@ -52,6 +52,26 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     eprintln!("\n$ {shown}");
     let status = command.status().map_err(|source| start_error(command, source))?;
     if status.success() { Ok(()) } else { Err(Error::Failed { command: shown, status }) }
+}
+
+/// Shows `command` and runs it in the place of this program, where the system can do that: so that it alone is asked to end.
+/// Elsewhere waits for its end, and returns its status.
+///
+/// # Errors
+/// [`Error::Start`].
+pub(crate) fn run_instead(command: &mut Command) -> Result<ExitCode, Error> {
+    eprintln!("\n$ {}", describe(command));
+    #[cfg(unix)]
+    {
+        let source = std::os::unix::process::CommandExt::exec(command);
+        Err(start_error(command, source))
+    }
+    #[cfg(not(unix))]
+    match command.status() {
+        Ok(status) if status.success() => Ok(ExitCode::SUCCESS),
+        Ok(_) => Ok(ExitCode::FAILURE),
+        Err(source) => Err(start_error(command, source)),
+    }
 }
 
 /// Shows `command`, runs it, waits for its end, and returns what it writes to its standard output.

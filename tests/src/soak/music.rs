@@ -1,0 +1,123 @@
+//! The directory that is served, and what every song that was ever in it must be.
+
+use crate::corpus::{self, MusicDir, Song};
+use crate::pcm::Pcm;
+use crate::reference::{self, layout};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Files that may be there at once, and how few of them at least.
+const PLACES: usize = 16;
+const LEAST: usize = 6;
+
+/// A directory of songs of all kinds.
+#[derive(Debug)]
+pub(super) struct Music {
+    directory: MusicDir,
+    takes: Vec<Take>,
+}
+
+/// One of the songs that come and go. No two have equally many bytes or samples: by these it is known again.
+#[derive(Debug)]
+pub(super) struct Take {
+    song: Song,
+    /// The bytes that may be sent of it.
+    pub(super) audio: Vec<u8>,
+    rate: u32,
+    frames: usize,
+}
+
+impl Music {
+    /// Makes the songs; the directory is empty.
+    pub(super) fn new() -> Self {
+        let short = corpus::ALL_KINDS.into_iter().zip(0..).map(|(kind, index)| kind.milliseconds(12_000 + 700 * index));
+        let long = corpus::ALL_KINDS.into_iter().zip(0..).map(|(kind, index)| kind.milliseconds(40_000 + 900 * index));
+        let takes: Vec<Take> = short.chain(long.map(|song| song.seed(2))).chain([corpus::LONG]).map(Take::of).collect();
+        for (index, take) in takes.iter().enumerate() {
+            let is_same = |other: &Take| {
+                other.audio.len() == take.audio.len() || (other.rate, other.frames) == (take.rate, take.frames)
+            };
+            assert!(!takes[..index].iter().any(is_same), "{:?} is as long as another", take.song);
+        }
+        Self { directory: MusicDir::new(), takes }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The song of which so many bytes are sent.
+    ///
+    /// # Panics
+    /// When there never was one.
+    #[track_caller]
+    pub(super) fn of_size(&self, bytes: u64) -> &Take {
+        let found = self.takes.iter().find(|take| take.audio.len() as u64 == bytes);
+        found.unwrap_or_else(|| panic!("no song ever had {bytes} bytes"))
+    }
+
+    /// Checks that `heard` is one of the songs from its first sample to its last.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub(super) fn check_whole(&self, heard: &Pcm) {
+        let found = self.takes.iter().find(|take| (take.rate, take.frames) == (heard.rate, heard.frames()));
+        let Some(take) = found else { panic!("no song ever was {heard:?}") };
+        let music = reference::decode(&take.song.make()).music;
+        let music = if heard.channels > music.channels { music.to_stereo() } else { music };
+        reference::compare::assert_same_from(heard, &music, 0);
+    }
+}
+
+impl Take {
+    fn of(song: Song) -> Self {
+        let path = song.make();
+        let music = reference::decode(&path).music;
+        Self { song, audio: layout::audio_of(&path), rate: music.rate, frames: music.frames() }
+    }
+}
+
+/// Who adds, replaces and removes files.
+#[derive(Debug)]
+pub(super) struct Keeper<'a> {
+    music: &'a Music,
+    random: fastrand::Rng,
+    is_taken: [bool; PLACES],
+}
+
+impl<'a> Keeper<'a> {
+    /// Puts the first files there.
+    pub(super) fn new(music: &'a Music, seed: u64) -> Self {
+        let mut keeper = Self { music, random: fastrand::Rng::with_seed(seed), is_taken: [false; PLACES] };
+        (0..PLACES / 2 + 2).for_each(|place| keeper.fill(place));
+        keeper
+    }
+
+    /// Lets a file appear, become another, or go.
+    pub(super) fn change(&mut self) {
+        let place = self.random.usize(0..PLACES);
+        let count = self.is_taken.iter().filter(|taken| **taken).count();
+        if self.is_taken[place] && count > LEAST && self.random.bool() {
+            self.music.directory.remove(name(place));
+            self.is_taken[place] = false;
+        } else {
+            self.fill(place);
+        }
+    }
+
+    /// How long nothing happens.
+    pub(super) fn pause(&mut self) -> Duration {
+        Duration::from_millis(self.random.u64(1_000..8_000))
+    }
+
+    fn fill(&mut self, place: usize) {
+        let take = &self.music.takes[self.random.usize(0..self.music.takes.len())];
+        self.music.directory.add(name(place), &take.song);
+        self.is_taken[place] = true;
+    }
+}
+
+fn name(place: usize) -> PathBuf {
+    format!("shelf {}/song {place}.mp3", place % 3).into()
+}
