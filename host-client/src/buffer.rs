@@ -104,6 +104,9 @@ pub struct Buffer {
 #[derive(Default)]
 struct State {
     songs: VecDeque<Song>,
+    /// The memory of songs that are over, for those to come: given back to the system piece by piece, by other threads than
+    /// asked for it, it would not come back, and a program that plays for days would grow.
+    spare: Vec<VecDeque<u8>>,
     is_closed: bool,
 }
 
@@ -133,10 +136,11 @@ impl Buffer {
     pub fn start(&self, arrival: Arrival, join: Join) {
         let mut state = self.lock();
         if join == Join::Switch {
-            state.songs.clear();
+            state.drop_songs();
         }
         let is_over = arrival.started.position >= arrival.started.size_bytes;
-        state.songs.push_back(Song { arrival, bytes: VecDeque::new(), received: 0, is_over });
+        let bytes = state.spare.pop().unwrap_or_else(|| VecDeque::with_capacity(CAPACITY_BYTES as usize));
+        state.songs.push_back(Song { arrival, bytes, received: 0, is_over });
         self.announce(state);
     }
 
@@ -187,7 +191,7 @@ impl Buffer {
     /// Drops everything: silence.
     pub fn clear(&self) {
         let mut state = self.lock();
-        state.songs.clear();
+        state.drop_songs();
         self.announce(state);
     }
 
@@ -195,7 +199,7 @@ impl Buffer {
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
-        state.songs.clear();
+        state.drop_songs();
         self.announce(state);
     }
 
@@ -272,7 +276,7 @@ impl Buffer {
     pub fn finish(&self, ticket: Ticket) {
         let mut state = self.lock();
         if state.first(ticket).is_some() {
-            state.songs.pop_front();
+            state.drop_first();
         }
     }
 
@@ -298,6 +302,19 @@ impl State {
 
     fn first(&mut self, ticket: Ticket) -> Option<&mut Song> {
         self.songs.front_mut().filter(|song| song.arrival.ticket == ticket)
+    }
+
+    fn drop_songs(&mut self) {
+        while !self.songs.is_empty() {
+            self.drop_first();
+        }
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(Song { mut bytes, .. }) = self.songs.pop_front() {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
     }
 }
 

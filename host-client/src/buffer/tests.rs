@@ -197,3 +197,24 @@ fn the_player_is_given_its_turn_woken_and_sent_home() {
     buffer.close();
     assert!(matches!(buffer.wait_for_song(LONG), Turn::Closed));
 }
+
+#[test]
+fn the_memory_of_a_song_that_is_over_is_that_of_the_next() {
+    let buffer = Buffer::new();
+    for ticket in 0..100 {
+        // One that is switched to, one that follows it, and one that nobody hears.
+        arrive(&buffer, 3 * ticket, Join::Switch);
+        arrive(&buffer, 3 * ticket + 1, Join::Follow);
+        buffer.finish(Ticket(3 * ticket));
+        buffer.push(Ticket(3 * ticket + 1), &[1; 100]);
+        buffer.consume(Ticket(3 * ticket + 1), 10);
+        buffer.clear();
+        assert_eq!(buffer.level(Ticket(3 * ticket + 1)), 0);
+        arrive(&buffer, 3 * ticket + 2, Join::Switch);
+        assert_eq!(front(&buffer, 3 * ticket + 2), Some(Vec::new()), "bytes of another song");
+    }
+    let state = buffer.lock();
+    let capacities: Vec<usize> =
+        state.spare.iter().chain(state.songs.iter().map(|song| &song.bytes)).map(VecDeque::capacity).collect();
+    assert_eq!(capacities, [CAPACITY_BYTES as usize; 2]);
+}
