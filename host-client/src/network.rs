@@ -90,7 +90,7 @@ pub struct Connection {
 impl Connection {
     /// Connects. Nothing is said or heard before [`start`](Self::start).
     ///
-    /// Blocks while the name is looked up and its addresses are tried, each for some seconds.
+    /// Blocks while the name is looked up and its addresses are tried side by side, for some seconds.
     ///
     /// # Errors
     ///

@@ -83,8 +83,8 @@ pub const PING_AFTER: Duration = Duration::from_secs(15);
 /// Nothing received for this long: the peer is gone; close.
 pub const CLOSE_AFTER: Duration = Duration::from_secs(30);
 
-/// A client with credit outstanding and nothing received for this long, or four round-trips if that is longer,
-/// sends PING …
+/// A client to which data or an answer is due and that has received nothing for this long, or four round-trips if that is
+/// longer, sends PING …
 pub const STALL_PING_AFTER: Duration = Duration::from_secs(1);
 
 /// … and takes the connection for dead this long after that PING.

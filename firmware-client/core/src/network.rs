@@ -26,6 +26,9 @@ const FIRST_RETRY: Duration = Duration::from_millis(40);
 const SECOND_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(3);
 
+/// How long last words may take to reach the network.
+const FAREWELL: Duration = Duration::from_millis(50);
+
 /// Everything about connections.
 pub(crate) struct Link<'r, 'm, C, N> {
     pub(crate) shared: &'r Shared<'m>,
@@ -47,12 +50,10 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
                 }
                 state.begin_attempt()
             });
-            let begun = self.clock.now();
             let loss = self.attempt(&server).await;
-            let lost = self.clock.now();
             self.shared.with(|state| {
-                // A server that takes connections only to end them is left alone for longer and longer.
-                if state.was_of_use() || (state.was_open() && lost >= begun + LAST_RETRY) {
+                // A server that takes connections and delivers nothing is tried as rarely as one that takes none.
+                if state.was_of_use() {
                     self.backoff.reset();
                 }
                 state.on_loss(loss);
@@ -79,9 +80,11 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
         };
         shared.with(|state| state.on_connected(clock.now(), identity));
         let loss = converse(shared, *clock, &mut socket, input).await;
-        // What the machine has to say at the end: why it goes, mostly. A server that is gone does not hear it.
-        let _ = say(shared, *clock, &mut socket).await;
-        let _ = select(socket.flush(), clock.wait(FIRST_RETRY)).await;
+        // What the machine has to say at the end: why it goes, mostly.
+        if loss != Loss::Broken {
+            let _ = say(shared, *clock, &mut socket).await;
+            let _ = select(socket.flush(), clock.wait(FAREWELL)).await;
+        }
         loss
     }
 }

@@ -45,8 +45,8 @@ pub(crate) const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
 /// Room that it takes mostly. Of a page whose songs take more, the rest is asked for again.
 const TYPICAL_SONG_LINE_BYTES: usize = 64;
 
-/// Songs that were asked for and have not started: one less than the session machine takes, for the one that goes on
-/// after a connection was lost is asked for too. So both give up the same.
+/// Songs that were asked for and have not started. The session machine takes one more, for the song that goes on after a
+/// cut; where there is none, it may still start one that was given up here, which is then not heard.
 const PLAYS: usize = 3;
 
 /// Questions that wait for an answer.
@@ -248,11 +248,6 @@ impl<'m> State<'m> {
         self.client.as_ref().is_some_and(Client::is_open)
     }
 
-    /// Whether the server had welcomed us on the connection that has just ended.
-    pub(crate) const fn was_open(&self) -> bool {
-        self.was_open
-    }
-
     /// Whether music had come on the connection that has just ended.
     pub(crate) const fn was_of_use(&self) -> bool {
         self.was_of_use
@@ -416,7 +411,7 @@ impl<'m> State<'m> {
         self.want(Wish { ticket, song, playlist, at_ms, content_tag: 0, join, keeps_pause, is_announced, asked });
     }
 
-    /// Wants a song. Of too many that wait for their start the oldest is given up, as the machine does.
+    /// Wants a song. Of too many that wait for their start the oldest is given up.
     fn want(&mut self, wish: Wish) {
         if self.plays.is_full() {
             self.plays.remove(0);

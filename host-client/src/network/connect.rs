@@ -48,9 +48,11 @@ fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStr
                 // When another was faster nobody listens any more, and this connection is closed.
                 let _ = sender.send(TcpStream::connect_timeout(&address, timeout));
             };
-            let spawned = thread::Builder::new().name("connect".into()).spawn(attempt);
-            spawned.map_err(|error| Cause::Other(error.to_string()))?;
-            under_way += 1;
+            match thread::Builder::new().name("connect".into()).spawn(attempt) {
+                Ok(_) => under_way += 1,
+                // Those that are under way may still do.
+                Err(error) => cause = Cause::Other(error.to_string()),
+            }
         }
         if under_way == 0 {
             return Err(cause);

@@ -73,7 +73,7 @@ impl Session {
             Start::Time(_) => drop(play(0)),
             Start::Resume(_) => buffer.entrust(ask.ticket, |level| play(u32::try_from(level).unwrap_or(u32::MAX))),
         }
-        // Of many that wait for an answer the machine gives up the oldest.
+        // Of many that wait for an answer the machine gives up the oldest that goes on with nothing.
         for (_, Ask { ticket, .. }) in self.asked.pending.extract_if(.., |stream, _| !self.client.is_pending(*stream)) {
             notify(Event::Ended { ticket, reason: EndReason::Replaced });
         }

@@ -85,10 +85,10 @@ fn peak_stack(kind: Kind) -> u64 {
         ("play 99", "there is no such song"),
         ("play 2", "playing 2 "),
         ("play all", "playing 1 "),
-        ("pause", ""),
-        ("resume", ""),
-        ("volume 50", ""),
-        ("seek +5", ""),
+        ("pause", "song    1, paused at "),
+        ("resume", "song    1, "),
+        ("volume 50", "volume 50"),
+        ("seek +5", "song 1 from "),
         ("status", "song    1, "),
     ] {
         board.ask(line, answer);

@@ -15,8 +15,8 @@ Usage: cargo xtask COMMAND
 
   demo [DIR] [-- CLIENT-ARGS]  Serve DIR, or else the built-in demo songs, on this machine and play from it.
                                CLIENT-ARGS go to the client: `-- --output null`, `-- list`.
-  test [-- CARGO-ARGS]         Run every test and the bare-metal builds. With CARGO-ARGS only
-                               `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
+  test [-- CARGO-ARGS]         Run every test and the bare-metal builds, and hold the boards' programs against their
+                               budget. With CARGO-ARGS only `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
   qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
                                Run a board's program in an emulator, its console on this terminal, what is heard in
                                a WAV file. Without --server there is one with the demo songs.

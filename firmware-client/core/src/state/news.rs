@@ -68,6 +68,8 @@ impl State<'_> {
     fn on_welcome(&mut self, welcome: &Welcome<'_>) {
         log::info!("welcome, {=u32} songs", welcome.song_count);
         self.was_open = true;
+        // All of a song may have come before its END was lost.
+        self.look_for_next();
         if self.was_connected {
             return self.screen.line(format_args!("connected again"));
         }
@@ -168,6 +170,9 @@ impl State<'_> {
             Progress::Edge(song, step) => {
                 self.tell_edge(song, step);
                 (song, true)
+            }
+            Progress::Nothing if lookup.search.playlist() == Playlist::ALL => {
+                return self.screen.line(format_args!("the server has no songs"));
             }
             Progress::Nothing => {
                 let Playlist { first, last, .. } = lookup.search.playlist();
@@ -280,12 +285,15 @@ impl State<'_> {
             self.on_not_started(&wish);
         } else if let Some(question) = self.answered(RequestId(error.id)).map(|question| question.what) {
             self.questions.pop_front();
-            if let Question::Info(song) = question {
-                self.screen.line(format_args!("info {song}: {}", Refusal(error)));
+            match question {
+                Question::Info(song) => self.screen.line(format_args!("info {song}: {}", Refusal(error))),
+                Question::List { .. } => self.screen.line(format_args!("list: {}", Refusal(error))),
             }
         } else {
             let request = RequestId(error.id);
-            self.lookup.take_if(|lookup| lookup.is_answered_by(request));
+            if self.lookup.take_if(|lookup| lookup.is_answered_by(request)).is_some() {
+                self.screen.line(format_args!("no other song: {}", Refusal(error)));
+            }
             self.title.take_if(|title| title.is_answered_by(request));
         }
     }

@@ -31,8 +31,11 @@ pub(crate) fn run() -> Result<(), Error> {
     let mut rows = Vec::new();
     for board in BOARDS {
         let program = super::build(board)?;
-        let running = numbers(&running, board.name).unwrap_or_default();
-        rows.push((board, measure(&program, running)?, budget(&budgets, board.name)?));
+        let running = match board.machine {
+            Some(_) => line_of(&running, board.name, "what running costs")?,
+            None => Default::default(),
+        };
+        rows.push((board, measure(&program, running)?, line_of(&budgets, board.name, BUDGETS)?));
     }
     println!("\n{:<12}{}", "taken/budget", COLUMNS.map(|column| format!("{column:>21}")).concat());
     for (board, costs, budget) in &rows {
@@ -67,10 +70,13 @@ fn measure(program: &Path, running: [u64; COLUMNS.len() - 2]) -> Result<Costs, E
     Ok([flash, ram, stack, decode, play, first_sample])
 }
 
-/// What the board of this name may take.
-fn budget(budgets: &str, board: &str) -> Result<Costs, Error> {
-    let invalid = || Error::io(format!("{BUDGETS}: {board}"))(std::io::ErrorKind::InvalidData.into());
-    numbers(budgets, board).ok_or_else(invalid)
+/// The numbers in the line for this board.
+///
+/// # Errors
+/// [`Error::Io`], which names `source`, if it has no such line.
+fn line_of<const COUNT: usize>(lines: &str, board: &str, source: &str) -> Result<[u64; COUNT], Error> {
+    let invalid = || Error::io(format!("{source}: {board}"))(std::io::ErrorKind::InvalidData.into());
+    numbers(lines, board).ok_or_else(invalid)
 }
 
 /// The numbers in the line that begins with this name, if it has so many.
@@ -89,9 +95,10 @@ mod tests {
     fn every_board_has_a_budget() {
         let budgets = fs::read_to_string(process::workspace_dir().join(BUDGETS)).unwrap();
         for board in BOARDS {
-            assert!(budget(&budgets, board.name).unwrap()[0] > 0, "{}", board.name);
+            let budget: Costs = line_of(&budgets, board.name, BUDGETS).unwrap();
+            assert!(budget[0] > 0, "{}", board.name);
         }
-        assert!(budget(&budgets, "teapot").is_err());
+        assert!(line_of::<6>(&budgets, "teapot", BUDGETS).is_err());
     }
 
     #[test]
