@@ -81,7 +81,7 @@ impl Level {
         match step {
             // Perhaps one that is kept from the decoders, of which this one has no keeper.
             Step::Frame(Frame { samples: 0, rate: 8_000, .. }) => {
-                self.decoder = Box::new(Decoder::new());
+                *self.decoder = Decoder::new();
                 return self.loudest;
             }
             Step::NeedMore => return self.loudest,
