@@ -27,7 +27,7 @@
 //! | [`radio::Memory`] | `BUFFER` + `SCREEN` + 28,420 | the decoder 22,788, the frame it decoded last 4,608, input from the socket 1,024 |
 //! | [`pcm::Pcm`] | 4 × `FRAMES` + 36 | |
 //! | the future of [`radio::run`] | about 4,000 | the session machine with a control payload of 512 bytes, output to the server, the state |
-//! | stack | about 5,000 | the decoder's frame; printing |
+//! | stack | about 5,400 | the decoder's frame; printing |
 //!
 //! Sizes are those of a Cortex-M4F; `cargo xtask size` measures boards. `BUFFER` is music in the making: seven eighths of
 //! it divided by the bytes per second of a song is how long the network may be away. A program that does not fit into its
