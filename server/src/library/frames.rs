@@ -145,15 +145,40 @@ impl<'a> Frames<'a> {
                 Some(_) => Place::First,
                 None => Place::Later,
             };
-            if let Some(header) = synchronises(ahead, place) {
-                (self.in_step, self.origin) = (Some(header), None);
-                return Ok(true);
+            match synchronises(ahead, place) {
+                Some(Match::Frame(header)) => {
+                    (self.in_step, self.origin) = (Some(header), None);
+                    return Ok(true);
+                }
+                Some(Match::IfFollowed(header)) => return self.synchronise_if_followed(header),
+                None => {}
             }
             // A header starts with 0xff; skip to the next at once.
             let skip = ahead[1..].iter().position(|&byte| byte == 0xff).map_or(ahead.len(), |found| found + 1);
             self.at += skip as u64;
         }
     }
+}
+
+impl Frames<'_> {
+    /// What is at `at` is a frame to the decoder if the client is sent what comes behind it, that is, another frame.
+    fn synchronise_if_followed(&mut self, header: FrameHeader) -> io::Result<bool> {
+        let at = self.at;
+        self.at += header.frame_bytes() as u64 + 1; // the next header is that of a cut frame
+        let is_followed = self.synchronise()?;
+        if is_followed {
+            (self.at, self.in_step) = (at, Some(header));
+        }
+        Ok(is_followed)
+    }
+}
+
+/// What a position at which the decoder may start turns out to be.
+enum Match {
+    /// A frame.
+    Frame(FrameHeader),
+    /// A frame if anything is sent beyond it: only a header follows, of a frame that is cut.
+    IfFollowed(FrameHeader),
 }
 
 /// What is before a position at which the decoder could start.
@@ -169,23 +194,22 @@ enum Place {
 
 /// The header at the start of `ahead` if the decoder starts there: `mp3d_match_frame`. `ahead` must hold [`LOOKAHEAD`]
 /// bytes, or end where the data end.
-fn synchronises(ahead: &[u8], place: Place) -> Option<FrameHeader> {
+fn synchronises(ahead: &[u8], place: Place) -> Option<Match> {
     let first = FrameHeader::parse(ahead)?;
     let (mut at, mut header) = (0, first);
     for matches in 0..SYNC_MATCHES {
         at += header.frame_bytes();
         let Some(bytes) = ahead.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) else {
-            let found = match place {
-                Place::Origin => matches > 0 || at == ahead.len(),
-                Place::First => matches > 0,
-                // A lone frame is not enough, and the last one does not count if it is cut.
-                Place::Later => matches > 1 || (matches > 0 && at <= ahead.len()),
+            return match place {
+                Place::Origin => (matches > 0 || at == ahead.len()).then_some(Match::Frame(first)),
+                // A lone frame is not enough, nor one and a part of the next if nothing is sent beyond the first.
+                Place::Later if matches == 1 && at > ahead.len() => Some(Match::IfFollowed(first)),
+                Place::First | Place::Later => (matches > 0).then_some(Match::Frame(first)),
             };
-            return found.then_some(first);
         };
         header = FrameHeader::parse(bytes).filter(|next| first.is_continued_by(next))?;
     }
-    Some(first)
+    Some(Match::Frame(first))
 }
 
 /// A stretch of the file in memory, moved along in large steps.

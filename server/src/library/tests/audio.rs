@@ -116,6 +116,18 @@ fn a_frame_that_is_cut_at_the_end_does_not_count() {
     }
 }
 
+/// Frames of 72 bytes at 8 kHz, and the header of one of 1,440 that is never there whole.
+#[test]
+fn a_frame_before_a_cut_one_counts_if_another_follows() {
+    let mut frame = [0; 72];
+    frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);
+    let (cut, junk) = ([0xff, 0xe3, 0xe8, 0x3b], [0; 100]);
+    let damaged = [&frame[..], &cut, &junk, &frame, &cut, &junk].concat();
+    let followed = check_counts_as_the_decoder_does("followed", &[&damaged[..], &frame, &frame].concat());
+    assert_eq!(followed.total_samples, 4 * 576);
+    check_counts_as_the_decoder_does("not followed", &damaged);
+}
+
 #[test]
 fn junk_has_no_audio() {
     for junk in [&[][..], &[0xff], &noise(100_000), &[0; 300_000], &[0xff; 70_000], &id3v2(3_000), &id3v1()] {
