@@ -156,6 +156,10 @@ impl Fuzzing {
         let mut fuzzer = Command::new(&program);
         fuzzer.arg(&corpus).arg(format!("-max_total_time={}", span.as_secs())).arg("-print_final_stats=1");
         fuzzer.arg(format!("-timeout={INPUT_SECONDS}")).arg(format!("-artifact_prefix={}/", findings.display()));
+        if span <= SMOKE {
+            // The same beginnings everywhere: a smoke tells whether a change did harm, and longer runs look for what is new.
+            fuzzer.arg("-seed=1");
+        }
         let dictionary = workspace_dir().join("dictionaries").join(format!("{target}.dict"));
         if dictionary.is_file() {
             fuzzer.arg(format!("-dict={}", dictionary.display()));
