@@ -64,6 +64,7 @@ pub mod message;
 pub mod mpeg;
 pub mod playback;
 pub mod playlist;
+pub mod retry;
 mod scale;
 pub mod session;
 pub mod text;

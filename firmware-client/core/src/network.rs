@@ -5,6 +5,7 @@ use core::time::Duration;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embedded_io_async::{Read, Write};
 use trill_proto::limits::HELLO_DEADLINE;
+use trill_proto::retry;
 use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::board::{Clock, ConnectError, Network};
@@ -17,14 +18,6 @@ const PATIENCE: Duration = HELLO_DEADLINE;
 
 /// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Before the first new attempt when a connection breaks that delivered: a network that changed is often back at once, and
-/// the buffer is being played empty. Within 50 ms the next connection is to be there.
-const FIRST_RETRY: Duration = Duration::from_millis(40);
-
-/// Before the second; doubled with every further one, up to the last.
-const SECOND_RETRY: Duration = Duration::from_millis(200);
-const LAST_RETRY: Duration = Duration::from_secs(3);
 
 /// How long last words may take to reach the network.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -163,17 +156,13 @@ impl Backoff {
     }
 
     fn next(&mut self) -> Duration {
-        let span = match self.failures {
-            0 => FIRST_RETRY,
-            failures => (SECOND_RETRY * 2_u32.pow(failures.min(8) - 1)).min(LAST_RETRY),
-        };
-        self.failures += 1;
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
         // xorshift32 (Marsaglia, "Xorshift RNGs", 2003).
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;
-        // Between half of it and all of it.
-        span / 2 + span / 2 * (self.random >> 16) / (1 << 16)
+        retry::delay(failures, self.random)
     }
 }
 
@@ -192,6 +181,6 @@ mod tests {
         }
         assert!(spans.iter().any(|span| *span != other.next()));
         one.reset();
-        assert!(one.next() <= FIRST_RETRY);
+        assert!(one.next() <= Duration::from_millis(40));
     }
 }

@@ -5,6 +5,8 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use trill_proto::retry;
+
 use crate::app::Event;
 use crate::buffer::Buffer;
 use crate::network::{ConnectError, Connection, Identity};
@@ -12,14 +14,6 @@ use crate::options::ServerAddress;
 
 /// A server must have said WELCOME this long after it took the connection.
 const WELCOME_DEADLINE: Duration = Duration::from_secs(5);
-
-/// Before the first new attempt when a connection that delivered breaks: a network that changed is often back at
-/// once, and the buffer is being played empty. Within 50 ms the next connection is to be there.
-const FIRST_RETRY: Duration = Duration::from_millis(40);
-
-/// Before the second; doubled with every further one, up to the last.
-const SECOND_RETRY: Duration = Duration::from_millis(200);
-const LAST_RETRY: Duration = Duration::from_secs(3);
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -196,44 +190,13 @@ impl Link {
     }
 
     fn next_attempt(&mut self, now: Instant) -> State {
-        let until = now + retry_delay(self.failures, random());
+        let until = now + retry::delay(self.failures, random());
         self.failures = self.failures.saturating_add(1);
         State::Waiting { until }
     }
 }
 
-/// How long to wait after `failures` attempts that failed; `random` spreads clients that all lost the same server.
-fn retry_delay(failures: u32, random: u32) -> Duration {
-    let longest = match failures.checked_sub(1) {
-        None => FIRST_RETRY,
-        Some(doublings) => SECOND_RETRY.saturating_mul(1 << doublings.min(16)).min(LAST_RETRY),
-    };
-    // Between half of it and all of it.
-    longest / 2 + (longest / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
 fn random() -> u32 {
     // Without randomness the attempts are merely not spread.
     getrandom::u32().unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_retry_is_within_50_ms_and_the_last_within_3_s() {
-        for (failures, shortest_ms, longest_ms) in [
-            (0, 20, 40),
-            (1, 100, 200),
-            (2, 200, 400),
-            (3, 400, 800),
-            (4, 800, 1600),
-            (5, 1500, 3000),
-            (u32::MAX, 1500, 3000),
-        ] {
-            let ms = |random| retry_delay(failures, random).as_millis();
-            assert_eq!((ms(0), ms(u32::MAX)), (shortest_ms, longest_ms), "after {failures} failures");
-        }
-    }
 }
