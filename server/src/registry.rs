@@ -28,8 +28,9 @@ use crate::link::{Dismissal, Link};
 pub(crate) struct Limits {
     /// Clients.
     pub(crate) max_clients: usize,
-    /// Clients from one address. IPv6 addresses count as a whole: all machines of a house share a prefix.
-    pub(crate) max_per_address: usize,
+    /// Clients from one address; `None` if that is all the same. IPv6 addresses count as a whole: all machines of a house
+    /// share a prefix.
+    max_per_address: Option<usize>,
     /// Connections that have not said HELLO.
     max_waiting: usize,
     /// Connections of all kinds, those included that are about to end.
@@ -45,7 +46,7 @@ impl Limits {
         let max_clients = wanted.map_or(possible, |wanted| wanted.get().min(possible));
         // As many again may be on their way out.
         let max_members = capacity.min(max_clients + 2 * max_waiting);
-        let max_per_address = per_address.map_or(usize::MAX, NonZeroUsize::get);
+        let max_per_address = per_address.map(NonZeroUsize::get);
         Self { max_clients, max_per_address, max_waiting, max_members }
     }
 }
@@ -164,8 +165,8 @@ impl State {
 pub(crate) enum NoPlace {
     /// All places are taken.
     Full,
-    /// As many clients as are allowed from one address come from this one.
-    TooManyFromThere,
+    /// As many clients as are allowed from one address, this many, come from this one.
+    TooManyFromThere(usize),
 }
 
 /// One connection's entry. Dropping it, in a panic too, removes it.
@@ -181,10 +182,6 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) const fn id(&self) -> u64 {
         self.id
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        self.registry.limits
     }
 
     pub(crate) const fn link(&self) -> &Arc<Link> {
@@ -205,8 +202,11 @@ impl Membership {
         let Limits { max_clients, max_per_address, .. } = self.registry.limits;
         let mut state = self.registry.lock();
         let older = state.nonces.get(&nonce).copied();
-        if state.joined_from(self.from, older) >= max_per_address {
-            return Err(NoPlace::TooManyFromThere);
+        // Not counted where it is all the same: everybody who comes or goes waits for it.
+        if let Some(at_most) = max_per_address
+            && state.joined_from(self.from, older) >= at_most
+        {
+            return Err(NoPlace::TooManyFromThere(at_most));
         }
         let older = older.and_then(|older| state.unseat(older));
         let has_joined = state.seat(self.id, max_clients);
@@ -255,7 +255,7 @@ mod tests {
 
     fn registry(max_clients: usize, max_waiting: usize) -> Arc<Registry> {
         let max_members = max_clients + 2 * max_waiting;
-        Arc::new(Registry::new(Limits { max_clients, max_per_address: usize::MAX, max_waiting, max_members }))
+        Arc::new(Registry::new(Limits { max_clients, max_per_address: None, max_waiting, max_members }))
     }
 
     /// A connection's two ends: the server's, the client's.
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn clients_of_one_address_take_no_place_from_those_of_another() {
-        let limits = Limits { max_clients: 9, max_per_address: 2, max_waiting: 9, max_members: 9 };
+        let limits = Limits { max_clients: 9, max_per_address: Some(2), max_waiting: 9, max_members: 9 };
         let registry = Arc::new(Registry::new(limits));
         let join = |address, nonce| {
             let mut member = admit_from(&registry, address);
@@ -319,21 +319,21 @@ mod tests {
         };
         let (_first, second) = (join("10.0.0.1", 1).unwrap(), join("10.0.0.1", 2).unwrap());
         // By way of a socket for IPv6 it is the same address.
-        assert_eq!(join("::ffff:10.0.0.1", 3).unwrap_err(), NoPlace::TooManyFromThere);
+        assert_eq!(join("::ffff:10.0.0.1", 3).unwrap_err(), NoPlace::TooManyFromThere(2));
         let _others = ["10.0.0.2", "2001:db8::1", "2001:db8::2"].map(|other| join(other, 0).unwrap());
 
         // Whoever comes back is no third, not even while what is left of it has not gone.
         let again = join("10.0.0.1", 2).unwrap();
         assert_eq!(second.link().dismissal(), Some(Dismissal::Superseded));
-        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere);
+        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere(2));
         drop(second);
-        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere);
+        assert_eq!(join("10.0.0.1", 4).unwrap_err(), NoPlace::TooManyFromThere(2));
         drop(again);
         let fourth = join("10.0.0.1", 4).unwrap();
 
         // One that is refused takes nobody's place, not even its own elsewhere.
         let elsewhere = join("10.0.0.2", 5).unwrap();
-        assert_eq!(join("10.0.0.1", 5).unwrap_err(), NoPlace::TooManyFromThere);
+        assert_eq!(join("10.0.0.1", 5).unwrap_err(), NoPlace::TooManyFromThere(2));
         assert_eq!((elsewhere.link().dismissal(), fourth.link().dismissal()), (None, None));
     }
 

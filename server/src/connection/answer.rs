@@ -47,7 +47,7 @@ impl Connection {
     fn welcome(&mut self, nonce: [u8; 16], name: &str) -> Result<(), Departure> {
         self.membership.join(nonce).map_err(|no_place| match no_place {
             NoPlace::Full => Departure::Full,
-            NoPlace::TooManyFromThere => Departure::TooMany(self.membership.limits().max_per_address),
+            NoPlace::TooManyFromThere(at_most) => Departure::TooMany(at_most),
         })?;
         if !name.is_empty() {
             self.client = format!("{name} ({})", self.client);
