@@ -61,6 +61,15 @@ pub fn frame(kind: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     [&Header { kind, flags: 0, length, id }.encode(), payload].concat()
 }
 
+/// The payload of PLAY of a song from its beginning, or in whatever way `start` says.
+pub fn play_payload(song: u32, start: u8, credit: u32) -> Vec<u8> {
+    let mut payload = vec![0; 28];
+    payload[..4].copy_from_slice(&song.to_be_bytes());
+    payload[4] = start;
+    payload[24..].copy_from_slice(&credit.to_be_bytes());
+    payload
+}
+
 /// Takes recorded bytes apart: the preamble, then frames. What is cut short at the end is left out.
 ///
 /// # Panics

@@ -171,14 +171,7 @@ fn a_server_that_answers_at_only_one_of_its_addresses_is_reached_there_soon() {
 
 #[test]
 fn while_it_reconnects_the_sound_goes_on_and_the_status_line_says_so() {
-    let music = MusicDir::new();
-    music.add("1.mp3", &SONG);
-    let server = ServerProcess::start(music.path());
-    // Half as fast again as it plays, so that the song is on its way for long.
-    let proxy = Proxy::recording(server.address(), Conditions::path(Duration::from_millis(20), 200_000));
-    let mut client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
-    client.wait_for_text(DEADLINE, "connected to");
-    client.type_line("play 1");
+    let Prompt { proxy, mut client, _server, _music } = Prompt::playing();
     wait_for_part(&proxy);
     proxy.refuse(true);
     proxy.inject_both(Fault::Reset);
@@ -197,13 +190,7 @@ fn while_it_reconnects_the_sound_goes_on_and_the_status_line_says_so() {
 
 #[test]
 fn what_was_paused_or_stopped_stays_so() {
-    let music = MusicDir::new();
-    music.add("1.mp3", &SONG);
-    let server = ServerProcess::start(music.path());
-    let proxy = Proxy::recording(server.address(), Conditions::path(Duration::from_millis(20), 200_000));
-    let mut client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
-    client.wait_for_text(DEADLINE, "connected to");
-    client.type_line("play 1");
+    let Prompt { proxy, mut client, _server, _music } = Prompt::playing();
     client.wait_for_text(DEADLINE, "▶ 1 1  0:01 ");
     client.type_line("pause");
     let position = |client: &Terminal| {
@@ -229,6 +216,28 @@ fn what_was_paused_or_stopped_stays_so() {
     assert_eq!((proxy.accepted(), plays(&proxy, 2).len()), (3, 0), "{}", client.transcript());
     client.type_line("quit");
     assert!(client.wait(DEADLINE).success());
+}
+
+/// The program at a terminal, playing song 1 over a path half as fast again as it plays, so that the song is on its way for
+/// long.
+struct Prompt {
+    client: Terminal,
+    proxy: Proxy,
+    _server: ServerProcess,
+    _music: MusicDir,
+}
+
+impl Prompt {
+    fn playing() -> Self {
+        let music = MusicDir::new();
+        music.add("1.mp3", &SONG);
+        let server = ServerProcess::start(music.path());
+        let proxy = Proxy::recording(server.address(), Conditions::path(Duration::from_millis(20), 200_000));
+        let client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+        client.wait_for_text(DEADLINE, "connected to");
+        client.type_line("play 1");
+        Self { client, proxy, _server: server, _music: music }
+    }
 }
 
 /// The program, recording song 1.

@@ -11,7 +11,7 @@ use trill_proto::message::{Hello, Kind, Message, PREAMBLE, refusal};
 use trill_tests::corpus::tags::Tags;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
-use trill_tests::messages::{encode, frame};
+use trill_tests::messages::{encode, frame, play_payload};
 use trill_tests::proxy::{Conditions, Direction, Proxy, Shape};
 use trill_tests::raw::{Ending, RawConnection};
 use trill_tests::reference::layout;
@@ -184,15 +184,6 @@ fn check_patience(name: &str, address: SocketAddr, bytes: &[u8], patience: Durat
 
 fn hello() -> Vec<u8> {
     encode(&Message::Hello(Hello::default()))
-}
-
-/// PLAY of a song from its beginning, or in whatever way `start` says.
-fn play_payload(song: u32, start: u8, credit: u32) -> Vec<u8> {
-    let mut payload = vec![0; 28];
-    payload[..4].copy_from_slice(&song.to_be_bytes());
-    payload[4] = start;
-    payload[24..].copy_from_slice(&credit.to_be_bytes());
-    payload
 }
 
 /// An ERROR about the connection, with no text.

@@ -28,6 +28,22 @@ pub(crate) enum Said {
 pub(crate) const UNKNOWN_TYPE: u8 = 0x7f;
 
 impl Said {
+    /// The message that it is behind the preamble, to a side that now expects messages of some kinds; `None` for what is
+    /// skipped.
+    pub(crate) fn message(&self, expects: impl Fn(Kind) -> bool) -> Result<Option<Message<'static>>, SessionError> {
+        match self {
+            Self::Preamble(bytes) => Err(SessionError::UnknownType(bytes[0])),
+            Self::UnknownType => Err(SessionError::UnknownType(UNKNOWN_TYPE)),
+            Self::Ignorable(_) => Ok(None),
+            Self::TooLarge(kind, length) => Err(SessionError::TooLarge { kind: *kind, length: *length }),
+            Self::EmptyData => Err(SessionError::Malformed(Kind::Data)),
+            Self::Malformed(kind) if expects(*kind) => Err(SessionError::Malformed(*kind)),
+            Self::Malformed(kind) => Err(SessionError::Unexpected(*kind)),
+            Self::Message(message) if expects(message.kind()) => Ok(Some(*message)),
+            Self::Message(message) => Err(SessionError::Unexpected(message.kind())),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let header = |kind: u8, length| Header { kind, flags: 0, length, id: 1 }.encode();
         match self {

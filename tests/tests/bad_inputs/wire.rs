@@ -6,7 +6,7 @@ use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::{HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES};
 use trill_proto::message::{EndReason, Hello, Kind, Message, PREAMBLE, Ping, refusal};
 use trill_tests::corpus::{self, MusicDir};
-use trill_tests::messages::{Frame, encode, frame, frames};
+use trill_tests::messages::{Frame, encode, frame, frames, play_payload};
 use trill_tests::raw::{Ending, RawConnection};
 use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
@@ -373,15 +373,6 @@ fn after_hello(frames: &[&[u8]]) -> Vec<u8> {
 
 fn play(stream: u32, song: u32, credit: u32) -> Vec<u8> {
     frame(Kind::Play.to_byte(), stream, &play_payload(song, 0, credit))
-}
-
-/// PLAY of a song from its beginning, or in whatever way `start` says.
-fn play_payload(song: u32, start: u8, credit: u32) -> Vec<u8> {
-    let mut payload = vec![0; 28];
-    payload[..4].copy_from_slice(&song.to_be_bytes());
-    payload[4] = start;
-    payload[24..].copy_from_slice(&credit.to_be_bytes());
-    payload
 }
 
 fn credit(stream: u32, more: u32) -> Vec<u8> {

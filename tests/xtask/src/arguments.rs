@@ -151,20 +151,14 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
 
 fn qemu(options: &[OsString]) -> Result<Task, Error> {
     let (mut board, mut server, mut wav) = (None, None, None);
-    for option in options.chunks(2) {
-        let [name, value] = option else {
-            return Err(Error::Usage(format!("`{}` needs a value", option[0].display())));
-        };
-        let is_repeated = match name.to_str() {
-            Some("--board") => board.replace(boards::find(&value.to_string_lossy())?).is_some(),
-            Some("--server") => server.replace(value.to_string_lossy().into_owned()).is_some(),
-            Some("--wav") => wav.replace(PathBuf::from(value)).is_some(),
-            _ => return Err(Error::Usage(format!("`qemu` does not take `{}`", name.display()))),
-        };
-        if is_repeated {
-            return Err(Error::Usage(format!("`{}` is given twice", name.display())));
-        }
-    }
+    for_each_option("qemu", options, |name, value| {
+        Ok(match name.to_str() {
+            Some("--board") => Some(board.replace(boards::find(&value.to_string_lossy())?).is_some()),
+            Some("--server") => Some(server.replace(value.to_string_lossy().into_owned()).is_some()),
+            Some("--wav") => Some(wav.replace(PathBuf::from(value)).is_some()),
+            _ => None,
+        })
+    })?;
     Ok(Task::Qemu { board: board.unwrap_or(&BOARDS[0]), server, wav })
 }
 
@@ -186,24 +180,38 @@ fn fuzz(operands: &[OsString]) -> Result<Task, Error> {
 
 fn soak(options: &[OsString]) -> Result<Task, Error> {
     let (mut minutes, mut seed, mut svg) = (None, None, None);
-    for option in options.chunks(2) {
-        let [name, value] = option else {
-            return Err(Error::Usage(format!("`{}` needs a value", option[0].display())));
-        };
-        let is_repeated = match name.to_str() {
-            Some("--minutes") => minutes.replace(number(name, value)?).is_some(),
-            Some("--seed") => seed.replace(number(name, value)?).is_some(),
-            Some("--svg") => svg.replace(PathBuf::from(value)).is_some(),
-            _ => return Err(Error::Usage(format!("`soak` does not take `{}`", name.display()))),
-        };
-        if is_repeated {
-            return Err(Error::Usage(format!("`{}` is given twice", name.display())));
-        }
-    }
+    for_each_option("soak", options, |name, value| {
+        Ok(match name.to_str() {
+            Some("--minutes") => Some(minutes.replace(number(name, value)?).is_some()),
+            Some("--seed") => Some(seed.replace(number(name, value)?).is_some()),
+            Some("--svg") => Some(svg.replace(PathBuf::from(value)).is_some()),
+            _ => None,
+        })
+    })?;
     if minutes == Some(0) {
         return Err(Error::Usage("`--minutes` takes a number from 1 on".into()));
     }
     Ok(Task::Soak { minutes: minutes.unwrap_or(SOAK_MINUTES), seed, svg })
+}
+
+/// Takes options with a value each, in any order. `take` keeps a value and returns whether there was one already; `None` if
+/// the command has no such option.
+fn for_each_option(
+    command: &str,
+    options: &[OsString],
+    mut take: impl FnMut(&OsStr, &OsStr) -> Result<Option<bool>, Error>,
+) -> Result<(), Error> {
+    for option in options.chunks(2) {
+        let [name, value] = option else {
+            return Err(Error::Usage(format!("`{}` needs a value", option[0].display())));
+        };
+        match take(name, value)? {
+            Some(false) => {}
+            Some(true) => return Err(Error::Usage(format!("`{}` is given twice", name.display()))),
+            None => return Err(Error::Usage(format!("`{command}` does not take `{}`", name.display()))),
+        }
+    }
+    Ok(())
 }
 
 /// How long a soak takes unless told otherwise.

@@ -1,7 +1,7 @@
 //! What `wire-format.md` says of a server, in a few numbers and sets.
 
 use super::operation::Answer;
-use crate::wire::{Output, Said, UNKNOWN_TYPE, code_of, encode};
+use crate::wire::{Output, Said, code_of, encode};
 use std::time::Duration;
 use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::StreamId;
@@ -82,15 +82,11 @@ impl Model {
         let judged = match (self.phase, said) {
             (Phase::Preamble, Said::Preamble(bytes)) => self.hear_preamble(bytes),
             (Phase::Preamble, _) => self.refuse_connection(Refusal::NotTrill, SessionError::NotTrill),
-            (_, Said::Preamble(bytes)) => Err(SessionError::UnknownType(bytes[0])),
-            (_, Said::UnknownType) => Err(SessionError::UnknownType(UNKNOWN_TYPE)),
-            (_, Said::Ignorable(_)) => Ok(None),
-            (_, Said::TooLarge(kind, length)) => Err(SessionError::TooLarge { kind: *kind, length: *length }),
-            (_, Said::EmptyData) => Err(SessionError::Malformed(Kind::Data)),
-            (_, Said::Malformed(kind)) if self.expects(*kind) => Err(SessionError::Malformed(*kind)),
-            (_, Said::Malformed(kind)) => Err(SessionError::Unexpected(*kind)),
-            (_, Said::Message(message)) if self.expects(message.kind()) => self.hear_message(now, *message),
-            (_, Said::Message(message)) => Err(SessionError::Unexpected(message.kind())),
+            (_, said) => match said.message(|kind| self.expects(kind)) {
+                Ok(Some(message)) => self.hear_message(now, message),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            },
         };
         judged.inspect_err(|error| self.close_for(*error))
     }
