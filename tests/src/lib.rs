@@ -17,6 +17,7 @@
 //! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
 //! | [`scenarios`] | what every client must do, on a laptop and on a board |
 //! | [`soak`] | fifty clients of all kinds on one server, for as long as one likes |
+//! | [`bench`] | Trill beside what a person would pick instead |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
@@ -28,6 +29,8 @@ pub mod binaries;
 pub mod fake_server;
 pub mod scenarios;
 
+#[cfg(target_os = "linux")]
+pub mod bench;
 #[cfg(target_os = "linux")]
 pub mod board;
 #[cfg(target_os = "linux")]

@@ -30,6 +30,9 @@ Usage: cargo xtask COMMAND
                                Let 50 clients of all kinds loose on a server for M minutes (10), and look whether
                                anything grows, hangs, crashes or sounds wrong. Equal seeds give equal clients. The
                                figures are drawn into PATH (soak/soak.svg in the target directory).
+  bench [SECTION...] [--rounds N]
+                               Measure Trill beside nginx, Icecast, MPD, mpg123 and ffmpeg, or these sections of it, N
+                               times each (5), and write the medians into tests/benches/RESULTS.md.
   size                         Print what each board's program takes, beside its budget.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
@@ -66,6 +69,13 @@ pub(crate) enum Task {
         seed: Option<u64>,
         /// Where to draw the figures; none means in the target directory.
         svg: Option<PathBuf>,
+    },
+    /// Measure beside others.
+    Bench {
+        /// Which; none means all. The program that measures knows them.
+        sections: Vec<String>,
+        /// How often each figure is taken.
+        rounds: u32,
     },
     /// Run every check that is not a test.
     Lint,
@@ -133,10 +143,11 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("qemu"), options, []) => qemu(options),
         (Some("fuzz"), operands, []) => fuzz(operands),
         (Some("soak"), options, []) => soak(options),
+        (Some("bench"), operands, []) => bench(operands),
         (
             Some(
                 command @ ("help" | "cross" | "lint" | "fuzz" | "test" | "demo" | "build" | "qemu" | "flash" | "size"
-                | "soak"),
+                | "soak" | "bench"),
             ),
             _,
             _,
@@ -163,19 +174,31 @@ fn qemu(options: &[OsString]) -> Result<Task, Error> {
 }
 
 fn fuzz(operands: &[OsString]) -> Result<Task, Error> {
-    let (mut targets, mut span) = (Vec::new(), fuzz::SMOKE);
+    let (names, seconds) = names_and_number("fuzz", operands, "--seconds")?;
+    let targets = names.iter().map(|name| fuzz::find(name)).collect::<Result<_, _>>()?;
+    Ok(Task::Fuzz { targets, span: seconds.map_or(fuzz::SMOKE, |seconds| Duration::from_secs(seconds.into())) })
+}
+
+fn bench(operands: &[OsString]) -> Result<Task, Error> {
+    let (sections, rounds) = names_and_number("bench", operands, "--rounds")?;
+    Ok(Task::Bench { sections, rounds: rounds.unwrap_or(BENCH_ROUNDS) })
+}
+
+/// Takes names, and an option with a number from 1 on, in any order.
+fn names_and_number(command: &str, operands: &[OsString], option: &str) -> Result<(Vec<String>, Option<u32>), Error> {
+    let (mut names, mut number) = (Vec::new(), None);
     let mut operands = operands.iter();
     while let Some(operand) = operands.next() {
-        if operand == "--seconds" {
-            let seconds = operands.next().and_then(|value| value.to_str()?.parse().ok()).filter(|seconds| *seconds > 0);
-            span = Duration::from_secs(seconds.ok_or_else(|| Error::Usage("`--seconds` needs a number".into()))?);
+        if operand == option {
+            let value = operands.next().and_then(|value| value.to_str()?.parse().ok()).filter(|value| *value > 0);
+            number = Some(value.ok_or_else(|| Error::Usage(format!("`{option}` needs a number")))?);
         } else if is_option(operand) {
-            return Err(Error::Usage(format!("`fuzz` does not take `{}`", operand.display())));
+            return Err(Error::Usage(format!("`{command}` does not take `{}`", operand.display())));
         } else {
-            targets.push(fuzz::find(&operand.to_string_lossy())?);
+            names.push(operand.to_string_lossy().into_owned());
         }
     }
-    Ok(Task::Fuzz { targets, span })
+    Ok((names, number))
 }
 
 fn soak(options: &[OsString]) -> Result<Task, Error> {
@@ -213,6 +236,9 @@ fn for_each_option(
     }
     Ok(())
 }
+
+/// How often the benchmarks take each figure unless told otherwise.
+const BENCH_ROUNDS: u32 = 5;
 
 /// How long a soak takes unless told otherwise.
 const SOAK_MINUTES: u32 = 10;
@@ -268,6 +294,8 @@ mod tests {
             "fuzz mp3 --seconds 1800 frame",
             Task::Fuzz { targets: vec!["mp3", "frame"], span: Duration::from_secs(1_800) },
         );
+        check("bench", Task::Bench { sections: vec![], rounds: 5 });
+        check("bench list --rounds 3", Task::Bench { sections: vec!["list".into()], rounds: 3 });
         check("flash pico2w", Task::Flash { board: &BOARDS[2] });
         check("qemu", Task::Qemu { board: &BOARDS[0], server: None, wav: None });
         check(
@@ -311,6 +339,8 @@ mod tests {
             ("fuzz mp3 --seconds", "--seconds"),
             ("fuzz --seconds 0", "--seconds"),
             ("fuzz -- mp3", "mp3"),
+            ("bench --rounds 0", "--rounds"),
+            ("bench --fast", "--fast"),
             ("cross arm", "arm"),
             ("lint -- x", "x"),
             ("help demo", "demo"),

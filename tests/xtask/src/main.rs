@@ -7,6 +7,7 @@
 
 mod arguments;
 mod bare_metal;
+mod bench;
 mod boards;
 mod cross;
 mod demo;
@@ -42,6 +43,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Cross => cross::run()?,
         Task::Lint => lint::run()?,
         Task::Fuzz { targets, span } => fuzz::run(&targets, span)?,
+        Task::Bench { sections, rounds } => return bench::run(&sections, rounds),
         Task::Soak { minutes, seed, svg } => return soak::run(minutes, seed, svg.as_deref()),
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,

@@ -27,6 +27,8 @@ pub(crate) enum Need {
     Emulator,
     /// To link and run the tests of other machines' Linux.
     Cross,
+    /// To measure what others take.
+    Peers,
     /// To compile with sanitizers and coverage, C and libFuzzer's C++ too.
     Fuzzing,
 }
@@ -35,6 +37,8 @@ pub(crate) enum Need {
 enum Probe {
     /// A program of this name is on the path.
     Program(&'static str),
+    /// A program of this name is where those of the system's administrator are, on the path or not.
+    System(&'static str),
     /// pkg-config knows a library by this name.
     Library(&'static str),
     /// A plugin of libasound has this file name.
@@ -73,6 +77,12 @@ const PACKAGES: &[Package] = &[
     Package { name: "libc6-dev-arm64-cross", probe: Probe::Package, need: Need::Cross },
     Package { name: "clang", probe: Probe::Program("clang++"), need: Need::Fuzzing },
     Package { name: "qemu-user-static", probe: Probe::Program("qemu-arm-static"), need: Need::Cross },
+    Package { name: "nginx", probe: Probe::System("nginx"), need: Need::Peers },
+    Package { name: "icecast2", probe: Probe::Program("icecast2"), need: Need::Peers },
+    Package { name: "mpd", probe: Probe::Program("mpd"), need: Need::Peers },
+    Package { name: "mpg123", probe: Probe::Program("mpg123"), need: Need::Peers },
+    Package { name: "ffmpeg", probe: Probe::Program("ffmpeg"), need: Need::Peers },
+    Package { name: "curl", probe: Probe::Program("curl"), need: Need::Peers },
 ];
 
 /// Who may install packages here.
@@ -114,6 +124,7 @@ fn missing(needs: &[Need], is_present: impl Fn(&Package) -> bool) -> Vec<&'stati
 fn is_present(package: &Package) -> bool {
     match package.probe {
         Probe::Program(name) => on_path(name),
+        Probe::System(name) => on_path(name) || PathBuf::from("/usr/sbin").join(name).is_file(),
         Probe::Library(name) => process::ask(Command::new("pkg-config").args(["--exists", name])).is_some(),
         Probe::AlsaPlugin(file) => alsa_plugin_dirs().iter().any(|dir| dir.join(file).exists()),
         Probe::Package => {

@@ -1,0 +1,46 @@
+//! Trill beside what a person would pick instead, in one run on one machine: the work of `cargo xtask bench`.
+//!
+//! | section | what is measured | beside |
+//! |---|---|---|
+//!
+//! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
+//! strikes both; what counts is the median. Ratios say more than figures: those depend on the machine.
+//!
+//! Everything runs on the loopback address, and every program as it ships: released, with the options that a person would
+//! give it. What is measured of a server is what the kernel counts for its process.
+
+pub mod figures;
+pub mod results;
+
+mod machine;
+mod picture;
+
+pub use machine::Machine;
+
+use figures::Row;
+use std::time::Duration;
+
+/// How often, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How often each figure is taken, of Trill and of its peers in turn.
+    pub rounds: usize,
+    /// For how long a figure per second is taken.
+    pub window: Duration,
+}
+
+/// A part of the benchmarks, which can be run alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it is called in the results.
+    pub title: &'static str,
+    /// What is measured, and how: a paragraph for the results.
+    pub about: &'static str,
+    /// Takes its figures.
+    pub measure: fn(&Plan) -> Vec<Row>,
+}
+
+/// All sections, in the order of the results.
+pub const SECTIONS: &[Section] = &[];

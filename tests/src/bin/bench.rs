@@ -1,0 +1,41 @@
+//! The work of `cargo xtask bench`: `bench FOLDER ROUNDS [SECTION...]`. See [`trill_tests::bench`].
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use std::path::Path;
+    use std::process::ExitCode;
+    use std::time::Duration;
+    use trill_tests::bench::results::{self, Measured, table};
+    use trill_tests::bench::{Machine, Plan, SECTIONS};
+
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, rounds, names @ ..] = &arguments[..] else { panic!("bench FOLDER ROUNDS [SECTION...]") };
+    let plan = Plan { rounds: rounds.parse().expect("a number of rounds"), window: Duration::from_secs(10) };
+    if let Some(unknown) = names.iter().find(|name| !SECTIONS.iter().any(|section| section.name == **name)) {
+        let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+        eprintln!("bench: there is no section `{unknown}`; there are {}", known.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut missed = 0;
+    for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == section.name)) {
+        eprintln!("\n{} …", section.title);
+        let rows = (section.measure)(&plan);
+        println!("\n{}\n\n{}", section.title, table(&rows));
+        missed += results::missed(&rows);
+        // At once: what has been measured is kept, whatever becomes of the rest.
+        let measured = Measured { section: section.name.into(), machine: Machine::here(), rows };
+        if let Err(error) = results::keep(Path::new(folder), vec![measured]) {
+            eprintln!("bench: {folder}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("targets missed: {missed}");
+    ExitCode::SUCCESS
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> std::process::ExitCode {
+    eprintln!("bench reads /proc: it runs on Linux alone");
+    std::process::ExitCode::FAILURE
+}
