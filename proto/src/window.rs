@@ -77,6 +77,12 @@ impl Path {
         self.sample = Some(Sample { begun: now, bytes: 0, starved: is_starved });
     }
 
+    /// Takes what has come of a stream within the time since it was asked for: the path carries at least that much, however
+    /// bursty it is, for the wait for the first byte counts too. So a fast path need not wait for its first sample.
+    pub fn on_average(&mut self, bytes: u64, since_asked: Duration) {
+        self.bytes_per_second = self.bytes_per_second.max(per_second(bytes, since_asked));
+    }
+
     /// The server allows no more than this to be outstanding, in bytes.
     pub fn on_max_credit(&mut self, bytes: u32) {
         self.max_credit = bytes.clamp(FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES);
@@ -128,6 +134,11 @@ impl Window {
     pub fn new(capacity: u32, occupied: u32) -> Self {
         let first = capacity.saturating_sub(occupied).min(FIRST_CREDIT_BYTES);
         Self { capacity, held: occupied, outstanding: first, granted: u64::from(first) }
+    }
+
+    /// Bytes of the buffer that the stream fills.
+    pub const fn capacity(&self) -> u32 {
+        self.capacity
     }
 
     /// Bytes granted that have not come.

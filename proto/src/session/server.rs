@@ -131,7 +131,7 @@ impl Server {
             outbox: Outbox::new(),
             liveness: Liveness::new(now),
             allowance: Allowance::new(now),
-            pace: Pace::new(now),
+            pace: Pace::new(),
             client_max_control: MIN_CONTROL_BYTES,
             max_credit: MAX_CREDIT_BYTES,
             last_stream: 0,
@@ -306,6 +306,7 @@ impl Server {
             self.say(&End { stream: replaced.id, reason: EndReason::Replaced })?;
         }
         self.say(started)?;
+        self.pace.start(offered.credit);
         self.sending = Some(Sending {
             id: offered.id,
             position: started.position,
@@ -373,6 +374,7 @@ impl Server {
 
     /// The next control bytes to send, all of them, before anything else is sent. `None` when there are none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        self.pace.on_transmit(now);
         if self.phase == Phase::Open && self.outbox.room() >= 2 * REPLY_BYTES {
             if let Some(ping) = self.liveness.take_ping() {
                 let _ = self.outbox.push(&ping);
@@ -396,7 +398,6 @@ impl Server {
         let frame = DataFrame { header, stream: sending.id, position: sending.position, length: usize::from(length) };
         sending.position += u64::from(length);
         sending.credit -= u32::from(length);
-        self.pace.on_sent(u32::from(length));
         Some(frame)
     }
 

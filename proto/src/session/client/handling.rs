@@ -135,6 +135,9 @@ impl Session<'_> {
             return Err(SessionError::Credit);
         }
         stream.received += bytes.len() as u64;
+        if stream.received <= u64::from(stream.window.capacity()) {
+            self.path.on_average(stream.received, now.saturating_since(stream.asked));
+        }
         self.path.on_data(now, bytes.len() as u64, stream.window.outstanding() == 0);
         Ok(Some(Event::Data { stream: id, bytes }))
     }

@@ -100,11 +100,14 @@ impl Session<'_> {
             return Err(SessionError::StreamId);
         }
         let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
+        let is_sending = sending.is_some();
         let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
         if let Some(outstanding) = sending.or(offered) {
             let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= self.max_credit);
             *outstanding = sum.ok_or(SessionError::Credit)?;
-            self.pace.on_credit(now);
+            if is_sending {
+                self.pace.on_credit(now, credit.more);
+            }
         }
         Ok(())
     }
