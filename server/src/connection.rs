@@ -122,10 +122,8 @@ impl Connection {
     }
 
     fn send_data(&mut self) -> Result<(), Departure> {
-        // As long as the frame, and for no longer than it takes: most listeners wait for credit most of the time, and
-        // thousands of them should not hold a buffer each.
-        let mut payload = vec![0; self.machine.next_data_bytes()];
-        let Self { machine, socket, playing, .. } = self;
+        let Self { machine, socket, playing, shared, .. } = self;
+        let mut payload = shared.payloads.take();
         transmit_data(machine, &mut socket.writer(), playing, &mut payload)?;
         if let Some(failure) = self.playing.take_failure() {
             log::warn!("{}: {failure}", self.client);

@@ -41,6 +41,7 @@ mod link;
 mod listener;
 pub mod log;
 pub mod options;
+mod payloads;
 mod porter;
 mod registry;
 mod server;

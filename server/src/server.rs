@@ -13,6 +13,7 @@ use trill_proto::time::Instant;
 use crate::capacity;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
+use crate::payloads::Payloads;
 use crate::registry::{Limits, Registry};
 
 /// How long clients may take to hear that the server shuts down.
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) clock: Clock,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) payloads: Payloads,
 }
 
 impl Server {
@@ -64,8 +66,8 @@ impl Server {
         let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
         let registry = Arc::new(Registry::new(limits));
-        let shared =
-            Arc::new(Shared { library, name: config.name, clock: Clock::new(), registry: Arc::clone(&registry) });
+        let (clock, payloads) = (Clock::new(), Payloads::default());
+        let shared = Arc::new(Shared { library, name: config.name, clock, registry: Arc::clone(&registry), payloads });
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
         let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
         let accept = move || accepted.accept_until_stopped(&served);
