@@ -17,6 +17,7 @@
 //! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
 //! | [`scenarios`] | what every client must do, on a laptop and on a board |
 //! | [`soak`] | fifty clients of all kinds on one server, for as long as one likes |
+//! | [`load`] | thousands of listeners on one thread, and what a server takes for them |
 //! | [`bench`] | Trill beside what a person would pick instead |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
@@ -39,6 +40,8 @@ pub mod client;
 pub mod corpus;
 #[cfg(target_os = "linux")]
 pub mod listener;
+#[cfg(target_os = "linux")]
+pub mod load;
 #[cfg(target_os = "linux")]
 pub mod messages;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,85 @@
+//! The command line of the load generator.
+
+use super::{Options, Service};
+use std::ffi::OsString;
+use std::time::Duration;
+
+/// How it is called.
+pub const HELP: &str = "\
+Usage: load ADDRESS LISTENERS [--http PATH] [--rate BYTES] [--ramp SECONDS] [--settle SECONDS] [--window SECONDS]
+            [--watch PID]...
+
+Lets so many LISTENERS play song 1 of the Trill server at ADDRESS, or with --http that file of a web server, each at
+--rate bytes a second, or else as fast as it comes. They begin one after the other over the --ramp (0); --settle (0)
+later, what the processes to --watch take is counted for the --window (10), or until a listener is at its end.
+";
+
+/// Understands the arguments that follow the program's name.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
+    let mut arguments = pico_args::Arguments::from_vec(arguments);
+    let seconds = |text: &str| text.parse().map(Duration::from_secs_f64);
+    let http = arguments.opt_value_from_str("--http")?;
+    let bytes_per_second = arguments.opt_value_from_str("--rate")?;
+    let mut span = |name, unless_told| {
+        let told = arguments.opt_value_from_fn(name, seconds)?;
+        Ok::<_, pico_args::Error>(told.unwrap_or(unless_told))
+    };
+    let (ramp, settle) = (span("--ramp", Duration::ZERO)?, span("--settle", Duration::ZERO)?);
+    let window = span("--window", Duration::from_secs(10))?;
+    let watched = arguments.values_from_str("--watch")?;
+    let (address, listeners) = (arguments.free_from_str()?, arguments.free_from_str()?);
+    let rest = arguments.finish();
+    if !rest.is_empty() {
+        let cause = format!("there is no {rest:?}");
+        return Err(pico_args::Error::ArgumentParsingFailed { cause });
+    }
+    let service = http.map_or(Service::Trill, Service::Http);
+    Ok(Options { service, address, listeners, bytes_per_second, ramp, settle, window, watched })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        parse(line.split_whitespace().map(OsString::from).collect()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_the_help_offers_is_understood() {
+        let address = "127.0.0.1:7455".parse().expect("an address");
+        let least = Options {
+            service: Service::Trill,
+            address,
+            listeners: 1,
+            bytes_per_second: None,
+            ramp: Duration::ZERO,
+            settle: Duration::ZERO,
+            window: Duration::from_secs(10),
+            watched: vec![],
+        };
+        assert_eq!(parsed("127.0.0.1:7455 1"), Ok(least));
+        let all = Options {
+            service: Service::Http("/a.mp3".into()),
+            address,
+            listeners: 500,
+            bytes_per_second: Some(16_000),
+            ramp: Duration::from_millis(1_500),
+            settle: Duration::from_secs(2),
+            window: Duration::from_secs(3),
+            watched: vec![7, 8],
+        };
+        let line = "127.0.0.1:7455 500 --http /a.mp3 --rate 16000 --ramp 1.5 --settle 2 --window 3 --watch 7 --watch 8";
+        assert_eq!(parsed(line), Ok(all));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for line in ["", "127.0.0.1:7455", "attic 5", "127.0.0.1:1 2 3", "127.0.0.1:1 2 --speed 3", "127.0.0.1:1 -2"] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

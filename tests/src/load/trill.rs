@@ -1,0 +1,178 @@
+//! A listener on a Trill server.
+
+use super::{Listener, Tick, Traffic};
+use rustix::event::epoll::EventFlags;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+use trill_proto::ids::SongId;
+use trill_proto::message::Start;
+use trill_proto::playback::{Playback, Supply};
+use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
+use trill_proto::time;
+
+/// The compressed buffer of the laptop's client.
+pub(super) const CAPACITY_BYTES: u32 = 1 << 20;
+
+/// Nobody who listens asks for more than small messages.
+const CONTROL_BYTES: usize = 256;
+
+/// The moment from which the machines count.
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+fn machine_time(now: Instant) -> time::Instant {
+    time::Instant::from_micros(now.saturating_duration_since(*BEGINNING).as_micros() as u64)
+}
+
+pub(super) struct TrillListener {
+    stream: TcpStream,
+    client: Client<CONTROL_BYTES>,
+    /// What could not be written at once.
+    unsent: Vec<u8>,
+    /// From STARTED on.
+    playback: Option<Playback>,
+    /// Bytes of music that were not needed yet.
+    buffered: u32,
+    /// Needs everything at once.
+    is_greedy: bool,
+    is_over: bool,
+    traffic: Traffic,
+}
+
+impl TrillListener {
+    pub(super) fn connect(address: SocketAddr, now: Instant, is_greedy: bool) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        let mut nonce = [0; 16];
+        fastrand::fill(&mut nonce);
+        let mut client = Client::new(machine_time(now), &Identity { name: "load", nonce, roles: 0 });
+        let song = PlayRequest {
+            song: SongId(1),
+            start: Start::Time(0),
+            content_tag: 0,
+            capacity: CAPACITY_BYTES,
+            occupied: 0,
+        };
+        client.play(machine_time(now), &song).map_err(|_| io::Error::other("no room for a PLAY"))?;
+        let (unsent, traffic) = (Vec::new(), Traffic::default());
+        let mut listener =
+            Self { stream, client, unsent, playback: None, buffered: 0, is_greedy, is_over: false, traffic };
+        listener.transmit(now)?;
+        Ok(listener)
+    }
+
+    /// Hands the machine what has come, and keeps count of what it makes of it.
+    fn take(&mut self, now: Instant, mut input: &[u8]) -> io::Result<()> {
+        let mut released = None;
+        while !input.is_empty() {
+            let (taken, event) = self.client.handle_input(machine_time(now), input).map_err(io::Error::other)?;
+            input = &input[taken..];
+            match event {
+                Some(Event::Data { stream, bytes }) => {
+                    let count = bytes.len();
+                    self.traffic.payload_bytes += count as u64;
+                    self.buffered += count as u32;
+                    if self.is_greedy {
+                        released = Some(stream);
+                    }
+                }
+                Some(Event::Started(started)) => self.playback = Some(Playback::new(&started)),
+                Some(Event::Ended { .. }) => self.is_over = true,
+                Some(Event::Failed(error)) => return Err(io::Error::other(error.text.to_owned())),
+                Some(Event::Goodbye(_)) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Some(Event::Welcome(_) | Event::Song(_) | Event::ListEnd(_)) | None => {}
+            }
+        }
+        if let Some(stream) = released {
+            self.client.release(stream, std::mem::take(&mut self.buffered) as usize);
+        }
+        Ok(())
+    }
+
+    fn transmit(&mut self, now: Instant) -> io::Result<()> {
+        while let Some(bytes) = self.client.poll_transmit(machine_time(now)) {
+            self.unsent.extend_from_slice(bytes);
+        }
+        while !self.unsent.is_empty() {
+            match self.stream.write(&self.unsent) {
+                Ok(count) => {
+                    self.traffic.sent_bytes += count as u64;
+                    self.unsent.drain(..count);
+                }
+                // With the next tick.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the music sounds: the laptop's rule for when to begin.
+    fn is_sounding(&mut self, now: Instant) -> bool {
+        let Some(playback) = &mut self.playback else { return false };
+        let supply = Supply {
+            buffered: self.buffered as usize,
+            received: self.traffic.payload_bytes,
+            capacity: CAPACITY_BYTES as usize,
+            delivery_rate: self.client.delivery_rate(machine_time(now)),
+            round_trip: self.client.round_trip(),
+        };
+        let _ = playback.next_step(&supply);
+        !playback.is_buffering()
+    }
+}
+
+impl Listener for TrillListener {
+    fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    fn interest(&self) -> EventFlags {
+        EventFlags::IN
+    }
+
+    fn on_input(&mut self, now: Instant, scratch: &mut [u8]) -> io::Result<()> {
+        match self.stream.read(scratch) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                self.traffic.received_bytes += count as u64;
+                self.take(now, &scratch[..count])?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        self.transmit(now)
+    }
+
+    fn on_tick(&mut self, now: Instant, needed: u32, _scratch: &mut [u8]) -> io::Result<Tick> {
+        self.client.handle_timeout(machine_time(now)).map_err(io::Error::other)?;
+        let tick = if !self.is_sounding(now) {
+            Tick::Silent
+        } else {
+            let taken = needed.min(self.buffered);
+            self.buffered -= taken;
+            if let Some(stream) = self.client.current_stream() {
+                self.client.release(stream, taken as usize);
+            }
+            if taken == needed { Tick::Full } else { Tick::Short }
+        };
+        if let (Tick::Short, Some(playback)) = (tick, &mut self.playback) {
+            playback.on_dry();
+        }
+        self.transmit(now)?;
+        Ok(tick)
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+}
+
+/// How long a listener sleeps at most; so that this is not forgotten: time-outs of the machine are looked at with each tick.
+const _: () = assert!(super::TICK.as_millis() < Duration::from_secs(1).as_millis());
