@@ -23,3 +23,4 @@ pub mod message;
 pub mod mp3;
 pub mod server_session;
 mod wire;
+mod withheld;

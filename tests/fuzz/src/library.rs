@@ -11,15 +11,15 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nanomp3_core::__private::{FrameInfo as Found, decode_frame};
 use nanomp3_core::{DecodeError, Decoder, FrameInfo, MAX_SAMPLES_PER_FRAME};
 use tempfile::TempDir;
 use trill_proto::codec::Reader;
-use trill_proto::decoder::mixes_blocks_at_8_khz;
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_TEXT_BYTES;
 use trill_proto::message::{Message, Song, cut};
 use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SeekError, Source};
+
+use crate::withheld::withheld;
 
 /// Longer than reading a file of this size takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -197,14 +197,10 @@ fn decode(mut mp3: &[u8]) -> Option<Decoded> {
     let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);
     let (mut samples, mut last_silence) = (Vec::new(), None);
     while !mp3.is_empty() {
-        // What no client hands to its decoder either, for it would panic: a damaged frame.
-        let mut found = Found::default();
-        decode_frame::<i16>(&mut decoder, mp3, None, &mut found);
-        if found.hz != 0 && mixes_blocks_at_8_khz(&mp3[found.frame_offset..]) {
-            *decoder = Decoder::new();
+        if let Some(consumed) = withheld(&mut decoder, mp3) {
             samples.resize(samples.len() + 576, 0);
             last_silence = Some(samples.len());
-            mp3 = &mp3[found.frame_bytes..];
+            mp3 = &mp3[consumed..];
             continue;
         }
         let (consumed, result) = decoder.decode(mp3, &mut pcm[..]);

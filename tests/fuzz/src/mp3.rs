@@ -6,6 +6,8 @@ use nanomp3_core::Decoder;
 use trill_proto::codec::Reader;
 use trill_proto::decoder::{Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES, Step};
 
+use crate::withheld::withheld;
+
 #[rustfmt::skip] // it is formatted where it is
 #[path = "../../../host-client/src/decoder.rs"]
 pub mod decoder;
@@ -79,12 +81,8 @@ impl Level {
     /// The loudest sample up to and in the frame of this step, full scale being 32,768.
     fn loudest(&mut self, step: Step, input: &[u8]) -> f32 {
         match step {
-            // Perhaps one that is kept from the decoders, of which this one has no keeper.
-            Step::Frame(Frame { samples: 0, rate: 8_000, .. }) => {
-                *self.decoder = Decoder::new();
-                return self.loudest;
-            }
             Step::NeedMore => return self.loudest,
+            Step::Frame(_) if withheld(&mut self.decoder, input).is_some() => return self.loudest,
             _ => {}
         }
         let (_, result) = self.decoder.decode(input, &mut self.pcm[..]);
