@@ -167,6 +167,8 @@ pub(crate) enum NoPlace {
     Full,
     /// As many clients as are allowed from one address, this many, come from this one.
     TooManyFromThere(usize),
+    /// The same client has connected anew since: its HELLO here was long on its way.
+    Superseded,
 }
 
 /// One connection's entry. Dropping it, in a panic too, removes it.
@@ -201,14 +203,18 @@ impl Membership {
     pub(crate) fn join(&mut self, nonce: [u8; 16]) -> Result<(), NoPlace> {
         let Limits { max_clients, max_per_address, .. } = self.registry.limits;
         let mut state = self.registry.lock();
-        let older = state.nonces.get(&nonce).copied();
+        let same = state.nonces.get(&nonce).copied();
+        // Ids are in the order of accepting, so of connecting; the HELLOs of two connections may come in any order.
+        if same.is_some_and(|same| same > self.id) {
+            return Err(NoPlace::Superseded);
+        }
         // Not counted where it is all the same: everybody who comes or goes waits for it.
         if let Some(at_most) = max_per_address
-            && state.joined_from(self.from, older) >= at_most
+            && state.joined_from(self.from, same) >= at_most
         {
             return Err(NoPlace::TooManyFromThere(at_most));
         }
-        let older = older.and_then(|older| state.unseat(older));
+        let older = same.and_then(|older| state.unseat(older));
         let has_joined = state.seat(self.id, max_clients);
         if has_joined {
             state.waiting.remove(&self.id);
@@ -306,6 +312,19 @@ mod tests {
         drop(old);
         let mut third = admit(&registry);
         assert!(third.join([7; 16]).is_ok(), "the nonce still belongs to the new connection");
+        assert_eq!(new.link().dismissal(), Some(Dismissal::Superseded));
+    }
+
+    #[test]
+    fn a_hello_that_comes_late_does_not_supersede_a_newer_connection() {
+        let registry = registry(4, 4);
+        let (mut old, mut new) = (admit(&registry), admit(&registry));
+        assert!(new.join([7; 16]).is_ok());
+        assert_eq!(old.join([7; 16]), Err(NoPlace::Superseded));
+        assert_eq!(new.link().dismissal(), None);
+        drop(old);
+        let mut third = admit(&registry);
+        assert!(third.join([7; 16]).is_ok());
         assert_eq!(new.link().dismissal(), Some(Dismissal::Superseded));
     }
 

@@ -10,7 +10,7 @@ use common::{DEADLINE, Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::{HELLO_DEADLINE, MAX_CREDIT_BYTES};
-use trill_proto::message::{EndReason, GoodbyeReason, Hello, Kind, PREAMBLE, Play, Start, refusal};
+use trill_proto::message::{EndReason, Goodbye, GoodbyeReason, Hello, Kind, PREAMBLE, Play, Start, refusal};
 use trill_server::Config;
 use trill_server::library::{Library, Options, Source};
 
@@ -30,6 +30,21 @@ fn a_client_that_connects_again_takes_its_own_place() {
         let stream = client.start(1).stream;
         assert_eq!(client.next(), Seen::Ended(stream, EndReason::Finished));
     }
+}
+
+/// A client that gave up waiting for WELCOME and connected anew, while its first HELLO was still on its way.
+#[test]
+fn a_hello_that_comes_late_does_not_end_the_newer_connection() {
+    let music = Music::new(&[&mp3(3, 1)]);
+    let server = serve(music.path());
+    let mut old = Raw::connect(server.address());
+    old.send(&PREAMBLE);
+    assert_eq!(old.bytes(PREAMBLE.len()), PREAMBLE);
+    let mut new = TestClient::join_as(server.address(), "laptop", [1; 16]);
+    old.say(&Hello { nonce: [1; 16], ..Hello::default() });
+    assert_eq!(old.rest(), encoded(&Goodbye { reason: GoodbyeReason::Superseded }));
+    let stream = new.start(1).stream;
+    assert_eq!(new.next(), Seen::Ended(stream, EndReason::Finished));
 }
 
 #[test]
