@@ -138,11 +138,13 @@ impl Connection {
         match receive(&mut self.socket, &mut buffer)? {
             Received::Bytes(count) => self.handle_input(buffer.get(..count).unwrap_or_default()),
             Received::Nothing => Ok(()),
-            Received::Closed => {
-                self.check_dismissal()?;
-                Err(Departure::Closed)
-            }
+            Received::Closed => Err(self.closed()),
         }
+    }
+
+    /// Why there is no more input: a dismissal ends it too.
+    fn closed(&self) -> Departure {
+        self.membership.link().dismissal().map_or(Departure::Closed, Departure::Dismissed)
     }
 
     fn handle_input(&mut self, mut input: &[u8]) -> Result<(), Departure> {
@@ -165,7 +167,7 @@ impl Connection {
     fn pause_input(&mut self) -> Result<(), Departure> {
         let Some(pause) = self.machine.input_pause(self.shared.clock.now()) else { return Ok(()) };
         if self.socket.is_deserted() {
-            return Err(Departure::Closed); // its place is not kept until all that it left behind has been read
+            return Err(self.closed()); // its place is not kept until all that it left behind has been read
         }
         if self.machine.has_data() {
             return self.send_data();

@@ -97,6 +97,28 @@ fn a_flood_of_commands_is_taken_slowly_and_answered_to_the_last() {
 }
 
 #[test]
+fn a_flooder_is_told_goodbye_like_everybody_else() {
+    // Each is held back most of the time, and only then its end could be taken for its own doing.
+    const FLOODERS: usize = 8;
+    let music = Music::new(&[&mp3(3, 1)]);
+    let server = serve(music.path());
+    let mut flooders: Vec<_> = (0..FLOODERS).map(|_| Raw::join(server.address())).collect();
+    let stops = |count| encoded(&Stop { stream: StreamId(0) }).repeat(count);
+    for flooder in &mut flooders {
+        // The PING is beyond what is taken at once.
+        flooder.send(&[stops(4_200), encoded(&Ping { token: 7 }), stops(3_000)].concat());
+    }
+    for flooder in &mut flooders {
+        assert_eq!(flooder.frame().kind, Kind::Pong);
+    }
+    server.shut_down();
+    for flooder in &mut flooders {
+        let last = flooder.frame();
+        assert_eq!((last.kind, &last.payload[..]), (Kind::Goodbye, &[2][..]));
+    }
+}
+
+#[test]
 fn what_a_flooder_leaves_behind_is_not_read() {
     // Together less than the server's kernel takes at once.
     const TAKEN_AT_ONCE: usize = 4_000;

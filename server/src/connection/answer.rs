@@ -186,7 +186,7 @@ impl Connection {
             }
             self.transmit()?;
             if self.socket.is_at_end() {
-                return Err(Departure::Closed);
+                return Err(self.closed());
             }
         }
     }
