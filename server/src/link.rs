@@ -23,7 +23,7 @@ pub(crate) enum Dismissal {
     Superseded,
     /// The server shuts down.
     Restarting,
-    /// Too many connections have not said HELLO, and this is the oldest of them.
+    /// It has not said HELLO, and is the oldest of too many, or has a place that somebody needs who did.
     Crowded,
 }
 

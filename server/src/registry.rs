@@ -3,13 +3,14 @@
 //! ```text
 //!           admit()              take_seat()             join()
 //! accepted ────────▶ waiting ──────────────▶ seated ───────────▶ joined
-//!     │ at capacity     │ 256 others wait                  │ same nonce again
-//!     ▼                 ▼                                  ▼
-//!  refused           dismissed                          dismissed
+//!     │ at capacity     │ 256 others wait   │ place needed │ same nonce again
+//!     ▼                 ▼                   ▼              ▼
+//!  refused           dismissed           dismissed      dismissed
 //! ```
 //!
 //! A place ("seat") is taken when the server answers a client's preamble. While all are taken the answer is held back
-//! until HELLO shows whether this is a client that takes the place of its own lost connection.
+//! until HELLO shows whether this is a client that takes the place of its own lost connection, or of one that has a place
+//! and says nothing.
 //!
 //! One mutex guards it all; nothing that can wait is done under it.
 
@@ -147,6 +148,13 @@ impl State {
         self.members.get(&id).cloned()
     }
 
+    /// Frees the seat of whoever has had one for the longest without saying HELLO.
+    fn unseat_oldest_silent(&mut self) -> Option<Arc<Link>> {
+        let silent = self.waiting.iter().copied().find(|id| self.seated.contains(id))?;
+        self.waiting.remove(&silent);
+        self.unseat(silent)
+    }
+
     fn seat(&mut self, id: u64, max_clients: usize) -> bool {
         if self.seated.len() < max_clients {
             self.seated.insert(id);
@@ -167,8 +175,8 @@ pub(crate) enum NoPlace {
     Full,
     /// As many clients as are allowed from one address, this many, come from this one.
     TooManyFromThere(usize),
-    /// The same client has connected anew since: its HELLO here was long on its way.
-    Superseded,
+    /// Its place, or that of its client, has been given to another meanwhile.
+    Dismissed(Dismissal),
 }
 
 /// One connection's entry. Dropping it, in a panic too, removes it.
@@ -195,18 +203,21 @@ impl Membership {
         self.registry.lock().seat(self.id, self.registry.limits.max_clients)
     }
 
-    /// Takes up a client that has said HELLO, in the place of an older connection with the same nonce. A nonce of
-    /// zeros names nobody.
+    /// Takes up a client that has said HELLO, in the place of an older connection with the same nonce, or if need be of
+    /// one that has a place and has not said HELLO. A nonce of zeros names nobody.
     ///
     /// # Errors
     /// [`NoPlace`].
     pub(crate) fn join(&mut self, nonce: [u8; 16]) -> Result<(), NoPlace> {
         let Limits { max_clients, max_per_address, .. } = self.registry.limits;
         let mut state = self.registry.lock();
+        if !state.waiting.contains(&self.id) {
+            return Err(NoPlace::Dismissed(Dismissal::Crowded));
+        }
         let same = state.nonces.get(&nonce).copied();
         // Ids are in the order of accepting, so of connecting; the HELLOs of two connections may come in any order.
         if same.is_some_and(|same| same > self.id) {
-            return Err(NoPlace::Superseded);
+            return Err(NoPlace::Dismissed(Dismissal::Superseded));
         }
         // Not counted where it is all the same: everybody who comes or goes waits for it.
         if let Some(at_most) = max_per_address
@@ -215,6 +226,8 @@ impl Membership {
             return Err(NoPlace::TooManyFromThere(at_most));
         }
         let older = same.and_then(|older| state.unseat(older));
+        let is_full = !state.seat(self.id, max_clients);
+        let silent = if is_full { state.unseat_oldest_silent() } else { None };
         let has_joined = state.seat(self.id, max_clients);
         if has_joined {
             state.waiting.remove(&self.id);
@@ -227,6 +240,9 @@ impl Membership {
         drop(state);
         if let Some(older) = older {
             older.dismiss(Dismissal::Superseded);
+        }
+        if let Some(silent) = silent {
+            silent.dismiss(Dismissal::Crowded);
         }
         if has_joined { Ok(()) } else { Err(NoPlace::Full) }
     }
@@ -320,7 +336,7 @@ mod tests {
         let registry = registry(4, 4);
         let (mut old, mut new) = (admit(&registry), admit(&registry));
         assert!(new.join([7; 16]).is_ok());
-        assert_eq!(old.join([7; 16]), Err(NoPlace::Superseded));
+        assert_eq!(old.join([7; 16]), Err(NoPlace::Dismissed(Dismissal::Superseded)));
         assert_eq!(new.link().dismissal(), None);
         drop(old);
         let mut third = admit(&registry);
@@ -375,6 +391,21 @@ mod tests {
         for member in [&joined, &newer, &newest] {
             assert_eq!(member.link().dismissal(), None);
         }
+    }
+
+    #[test]
+    fn in_a_full_house_those_that_say_nothing_make_room_for_those_who_say_hello() {
+        let registry = registry(2, 8);
+        let (mut silent, mut newer) = (admit(&registry), admit(&registry));
+        assert!(silent.take_seat() && newer.take_seat());
+        let (mut first, mut second) = (admit(&registry), admit(&registry));
+        assert!(!first.take_seat());
+        assert!(first.join([1; 16]).is_ok());
+        assert_eq!((silent.link().dismissal(), newer.link().dismissal()), (Some(Dismissal::Crowded), None));
+        assert_eq!(silent.join([2; 16]), Err(NoPlace::Dismissed(Dismissal::Crowded)), "too late");
+        assert!(newer.join([3; 16]).is_ok());
+        assert_eq!(second.join([4; 16]), Err(NoPlace::Full), "nobody who has said HELLO goes");
+        assert_eq!((first.link().dismissal(), newer.link().dismissal()), (None, None));
     }
 
     #[test]

@@ -148,6 +148,23 @@ fn of_too_many_that_say_nothing_the_oldest_goes() {
 }
 
 #[test]
+fn those_that_say_nothing_keep_nobody_out_of_a_small_server() {
+    let music = Music::new(&[&mp3(3, 1)]);
+    let server = serve_with(music.path(), only(2));
+    let mut silent: Vec<_> = (0..2).map(|_| Raw::connect(server.address())).collect();
+    for raw in &mut silent {
+        raw.send(&PREAMBLE);
+        assert_eq!(raw.bytes(PREAMBLE.len()), PREAMBLE);
+    }
+    let mut client = TestClient::join_as(server.address(), "laptop", [1; 16]);
+    let stream = client.start(1).stream;
+    assert_eq!(client.next(), Seen::Ended(stream, EndReason::Finished));
+    assert_eq!(silent[0].rest(), b"", "dropped without a word");
+    silent[1].say(&Hello::default());
+    assert_eq!(silent[1].frame().kind, Kind::Welcome);
+}
+
+#[test]
 fn a_shutdown_says_goodbye_and_ends_no_stream() {
     let music = Music::new(&[&mp3_of_bytes(8 << 20, 1)]);
     let server = serve(music.path());

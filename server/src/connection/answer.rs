@@ -15,7 +15,6 @@ use super::cue::{Cue, CueError};
 use super::departure::Departure;
 use super::request::Request;
 use crate::library::{Library, Listing};
-use crate::link::Dismissal;
 use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
@@ -49,7 +48,7 @@ impl Connection {
         self.membership.join(nonce).map_err(|no_place| match no_place {
             NoPlace::Full => Departure::Full,
             NoPlace::TooManyFromThere(at_most) => Departure::TooMany(at_most),
-            NoPlace::Superseded => Departure::Dismissed(Dismissal::Superseded),
+            NoPlace::Dismissed(why) => Departure::Dismissed(why),
         })?;
         if !name.is_empty() {
             self.client = format!("{name} ({})", self.client);
