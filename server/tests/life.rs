@@ -96,7 +96,7 @@ fn even_a_full_server_takes_a_client_back_whose_connection_is_stuck() {
     stuck.say(&play(MAX_CREDIT_BYTES));
     stuck.bytes(PREAMBLE.len());
     assert_eq!(stuck.frame().kind, Kind::Welcome);
-    assert_eq!(stuck.frame().kind, Kind::Started);
+    assert_eq!(stuck.answer().kind, Kind::Started);
     assert_eq!(stuck.frame().kind, Kind::Data);
     // Reads no more from here on, so that the server's thread waits for it in a write.
     let begun = Instant::now();
@@ -188,7 +188,7 @@ fn a_shutdown_waits_for_nobody() {
     let mut stuck: Vec<_> = (0..5).map(|_| Raw::join(server.address())).collect();
     for raw in &mut stuck {
         raw.say(&play(MAX_CREDIT_BYTES));
-        assert_eq!(raw.frame().kind, Kind::Started);
+        assert_eq!(raw.answer().kind, Kind::Started);
     }
     let _silent = Raw::connect(server.address());
     let begun = Instant::now();

@@ -86,7 +86,7 @@ impl Running {
         let mut stuck = Raw::join(self.address);
         let (stream, song) = (StreamId(1), SongId(1));
         stuck.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: MAX_CREDIT_BYTES });
-        assert_eq!(stuck.frame().kind, Kind::Started);
+        assert_eq!(stuck.answer().kind, Kind::Started);
         stuck
     }
 

@@ -125,7 +125,7 @@ fn not_one_byte_is_sent_without_credit() {
     let stream = StreamId(1);
 
     raw.say(&play(stream, 5_000));
-    assert_eq!(raw.frame().kind, Kind::Started);
+    assert_eq!(raw.answer().kind, Kind::Started);
     let mut received = Vec::new();
     for granted in [5_000, 5_001, 5_001 + 70_000] {
         while received.len() < granted {
@@ -148,7 +148,7 @@ fn a_list_is_answered_between_two_data_frames() {
     let server = serve(music.path());
     let mut raw = Raw::join(server.address());
     raw.say(&play(StreamId(1), 16 * MEGABYTE as u32));
-    assert_eq!(raw.frame().kind, Kind::Started);
+    assert_eq!(raw.answer().kind, Kind::Started);
     assert_eq!(raw.frame().kind, Kind::Data);
     raw.say(&List { request: RequestId(2), first: SongId(1), at_most: 10 });
     let mut before = 0;
@@ -206,7 +206,7 @@ fn of_play_stop_play_only_the_last_takes_effect() {
     let mut kinds = Vec::new();
     let mut data = Vec::new();
     while kinds.last() != Some(&(Kind::End, 2)) {
-        let frame = raw.frame();
+        let frame = raw.answer();
         match frame.kind {
             Kind::Data if frame.id == 2 => data.extend(frame.payload),
             kind => kinds.push((kind, frame.id)),
@@ -222,11 +222,11 @@ fn a_new_song_takes_the_place_of_the_one_before() {
     let server = serve(music.path());
     let mut raw = Raw::join(server.address());
     raw.say(&play(StreamId(1), 8 * MEGABYTE as u32));
-    assert_eq!(raw.frame().kind, Kind::Started);
+    assert_eq!(raw.answer().kind, Kind::Started);
     raw.say(&Play { song: SongId(2), ..play(StreamId(2), MEGABYTE as u32) });
     let mut after = Vec::new();
     while after.last() != Some(&(Kind::End, 2, EndReason::Finished.to_byte())) {
-        let frame = raw.frame();
+        let frame = raw.answer();
         match frame.kind {
             Kind::Data => assert!(after.len() < 2 || frame.id == 2, "data of the old song after the new one started"),
             kind => after.push((kind, frame.id, *frame.payload.first().unwrap())),
@@ -359,7 +359,7 @@ fn while_frames_are_counted_the_client_hears_that_the_server_is_there() {
     let stream = TestClient::join(server.address()).start(2).stream;
     assert_eq!(stream, StreamId(1));
     endless.set_len(0).unwrap();
-    let answer = std::iter::repeat_with(|| raw.frame()).find(|frame| frame.kind != Kind::Ping).unwrap();
+    let answer = raw.answer();
     assert_eq!((answer.kind, answer.id), (Kind::Song, 1));
 }
 

@@ -90,6 +90,17 @@ impl Raw {
         Frame { kind: Kind::from_byte(header.kind).expect("a known kind"), id: header.id, payload }
     }
 
+    /// The next frame but PING, by which a server shows that it is there while an answer takes long.
+    #[track_caller]
+    pub fn answer(&mut self) -> Frame {
+        loop {
+            let frame = self.frame();
+            if frame.kind != Kind::Ping {
+                return frame;
+            }
+        }
+    }
+
     /// Everything until the server closes the connection, which must not be by a reset.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
