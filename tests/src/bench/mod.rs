@@ -10,6 +10,7 @@
 //! give it. What is measured of a server is what the kernel counts for its process.
 
 pub mod figures;
+pub mod peers;
 pub mod results;
 
 mod machine;
