@@ -2,6 +2,7 @@
 //!
 //! | section | what is measured | beside |
 //! |---|---|---|
+//! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
 //!
 //! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
 //! strikes both; what counts is the median. Ratios say more than figures: those depend on the machine.
@@ -15,6 +16,7 @@ pub mod results;
 
 mod machine;
 mod picture;
+mod play;
 
 pub use machine::Machine;
 
@@ -44,4 +46,4 @@ pub struct Section {
 }
 
 /// All sections, in the order of the results.
-pub const SECTIONS: &[Section] = &[];
+pub const SECTIONS: &[Section] = &[play::PLAY];
