@@ -277,7 +277,7 @@ impl Worker {
             self.pcm[frame.samples * channels..nominal * channels].fill(0);
         }
         let begins = song.playback.next_sample();
-        let heard = song.playback.on_frame(nominal, nominal);
+        let heard = song.playback.on_frame(nominal);
         if heard.is_empty() {
             return Ok(());
         }

@@ -96,14 +96,6 @@ impl Playback {
         }
     }
 
-    /// The stream goes on over a new connection at the byte where the last one was cut: `started` answered a PLAY with
-    /// [`Start::Resume`]. The decoder and the count of samples go on as if nothing had happened.
-    ///
-    /// [`Start::Resume`]: crate::message::Start::Resume
-    pub fn on_resumed(&mut self, received_before: u64, started: &Started) {
-        self.expected = received_before.saturating_add(started.size_bytes.saturating_sub(started.position));
-    }
-
     /// The stream ended early: nothing comes after the `received` bytes that have come. What they hold is played.
     pub fn on_ended(&mut self, received: u64) {
         self.expected = self.expected.min(received);
@@ -127,22 +119,15 @@ impl Playback {
         }
     }
 
-    /// Counts a frame that was taken from the buffer and says which of its samples, per channel, to put out.
-    ///
-    /// `nominal` is what its header promises; `decoded` is what the decoder made of it, which is nothing when the
-    /// frames before it are missing. Both are samples per channel.
-    pub fn on_frame(&mut self, nominal: usize, decoded: usize) -> Range<usize> {
+    /// Counts a frame that was taken from the buffer and says which of its samples to put out: `nominal` is how many per
+    /// channel its header promises. What the decoder did not make of them, because the frame is damaged or those before it
+    /// are missing, is put out as silence, so that what follows is in time.
+    pub fn on_frame(&mut self, nominal: usize) -> Range<usize> {
         let begins = self.next_sample;
         self.next_sample = begins.saturating_add(nominal as u64);
-        let within = |sample: u64| usize::try_from(sample.saturating_sub(begins)).unwrap_or(usize::MAX).min(decoded);
+        let within = |sample: u64| usize::try_from(sample.saturating_sub(begins)).unwrap_or(usize::MAX).min(nominal);
         let from = within(self.heard.from);
         from..within(self.heard.until).max(from)
-    }
-
-    /// The decoder stopped before the buffer was empty, because only junk or half a frame is left: the music is
-    /// complete.
-    pub const fn on_undecodable_rest(&mut self) {
-        self.phase = Phase::Complete;
     }
 
     /// The output ran dry: buffer as if at the beginning.
@@ -292,19 +277,19 @@ mod tests {
     #[test]
     fn exactly_the_samples_between_delay_and_padding_are_kept() {
         let mut playback = Playback::new(&Started { discard: 1_105, end_sample: 4_000, ..STARTED });
-        assert_eq!(playback.on_frame(1_152, 1_152), 1_105..1_152);
-        assert_eq!(playback.on_frame(1_152, 1_152), 0..1_152);
-        assert_eq!(playback.on_frame(1_152, 1_152), 0..1_152);
-        assert_eq!(playback.on_frame(1_152, 1_152), 0..544);
-        assert_eq!(playback.on_frame(1_152, 1_152), 0..0);
+        assert_eq!(playback.on_frame(1_152), 1_105..1_152);
+        assert_eq!(playback.on_frame(1_152), 0..1_152);
+        assert_eq!(playback.on_frame(1_152), 0..1_152);
+        assert_eq!(playback.on_frame(1_152), 0..544);
+        assert_eq!(playback.on_frame(1_152), 0..0);
     }
 
     #[test]
-    fn frames_that_decode_to_nothing_are_counted() {
+    fn frames_before_the_music_are_counted() {
         let started = Started { first_sample: 11_520, discard: 2_000, ..STARTED };
         let mut playback = Playback::new(&started);
-        assert_eq!(playback.on_frame(1_152, 0), 0..0);
-        assert_eq!(playback.on_frame(1_152, 1_152), 848..1_152);
+        assert!(playback.on_frame(1_152).is_empty());
+        assert_eq!(playback.on_frame(1_152), 848..1_152);
         assert_eq!(playback.next_sample(), 13_824);
     }
 
@@ -313,7 +298,7 @@ mod tests {
         let mut playback = Playback::new(&Started { end_sample: 1_152, ..STARTED });
         let supply = Supply { buffered: 5_000, received: 5_000, ..FAST };
         assert_eq!(playback.next_step(&supply), Step::Decode);
-        let _ = playback.on_frame(1_152, 1_152);
+        let _ = playback.on_frame(1_152);
         assert_eq!(playback.next_step(&supply), Step::Drain);
     }
 }

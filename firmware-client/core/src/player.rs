@@ -163,7 +163,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             missing.fill(0);
         }
         let begins = song.playback.next_sample();
-        self.unheard = song.playback.on_frame(frame.nominal_samples, frame.nominal_samples);
+        self.unheard = song.playback.on_frame(frame.nominal_samples);
         if self.unheard.is_empty() {
             return Next::Now;
         }
