@@ -4,23 +4,23 @@
 //! two dozen functions two are used, `mp3dec_init` and `mp3dec_decode_frame`; neither allocates, reads a file or
 //! keeps a pointer after it returns.
 //!
-//! A caller feeds bytes from the front of its buffer and drops what a [`Step`] says was consumed:
+//! A caller feeds bytes from the front of its buffer and drops what a [`Decoded`] says was consumed:
 //!
 //! ```
 //! use trill::decoder::Decoder;
-//! use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step};
+//! use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 //!
 //! fn decode_all(mut mp3: &[u8], mut heard: impl FnMut(&[i16])) {
 //!     let mut decoder = Decoder::new();
 //!     let mut pcm = [0; PCM_SAMPLES];
 //!     loop {
 //!         match decoder.decode(mp3, true, &mut pcm) {
-//!             Step::Frame(frame) => {
+//!             Decoded::Frame(frame) => {
 //!                 heard(&pcm[..frame.samples * usize::from(frame.channels)]);
 //!                 mp3 = &mp3[frame.consumed..];
 //!             }
-//!             Step::Junk { consumed } => mp3 = &mp3[consumed..],
-//!             Step::NeedMore => break,
+//!             Decoded::Junk { consumed } => mp3 = &mp3[consumed..],
+//!             Decoded::NeedMore => break,
 //!         }
 //!     }
 //! }
@@ -30,7 +30,7 @@
 use std::{fmt, ptr};
 
 use minimp3::{mp3dec_decode_frame, mp3dec_frame_info_t, mp3dec_init, mp3dec_t};
-use trill_proto::decoder::{Frame, FrameDecoder, PCM_SAMPLES, Step, mixes_blocks_at_8_khz, nominal_samples};
+use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES, mixes_blocks_at_8_khz, nominal_samples};
 
 const _: () = assert!(PCM_SAMPLES == minimp3::MINIMP3_MAX_SAMPLES_PER_FRAME as usize);
 
@@ -84,9 +84,9 @@ impl Decoder {
 }
 
 impl FrameDecoder for Decoder {
-    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
-        if !Step::is_possible(input, at_end) {
-            return Step::NeedMore;
+    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Decoded {
+        if !Decoded::is_possible(input, at_end) {
+            return Decoded::NeedMore;
         }
         let found = self.find_frame(input);
         let junk = usize::try_from(found.frame_offset).unwrap_or(0);
@@ -94,10 +94,10 @@ impl FrameDecoder for Decoder {
         let input_from_frame = input.get(junk..).unwrap_or_default();
         if mixes_blocks_at_8_khz(input_from_frame) {
             self.reset();
-            return frame(0, 0, &found).map_or_else(|| Step::no_frame(input, at_end), Step::Frame);
+            return frame(0, 0, &found).map_or_else(|| Decoded::no_frame(input, at_end), Decoded::Frame);
         }
         let (samples, info) = self.decode_frame(input_from_frame, pcm);
-        frame(junk, samples, &info).map_or_else(|| Step::no_frame(input, at_end), Step::Frame)
+        frame(junk, samples, &info).map_or_else(|| Decoded::no_frame(input, at_end), Decoded::Frame)
     }
 }
 

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use trill_proto::decoder::{self, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
+use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::message::Started;
-use trill_proto::playback::{Playback, Step, Supply};
+use trill_proto::playback::{Action, Playback, Supply};
 
 use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Ticket, Turn, View};
 use crate::decoder::Decoder;
@@ -197,12 +197,12 @@ impl Worker {
         (self.notify)(Event::Began(ticket));
         loop {
             let Some(view) = self.buffer.peek(ticket, &mut self.front) else { return Ok(Outcome::Unwanted) };
-            let step = self.next_step(&mut song, &view);
+            let action = self.next_action(&mut song, &view);
             self.show_buffering(song.playback.is_buffering());
-            match step {
-                Step::Wait => self.wait(&mut song, &view),
-                Step::Decode => self.decode(&mut song, &view)?,
-                Step::Drain => {
+            match action {
+                Action::Wait => self.wait(&mut song, &view),
+                Action::Decode => self.decode(&mut song, &view)?,
+                Action::Drain => {
                     if !song.has_frames && started.size_bytes > started.position {
                         (self.notify)(Event::Undecodable(ticket));
                     }
@@ -225,7 +225,7 @@ impl Worker {
         Ok(())
     }
 
-    fn next_step(&self, song: &mut Song, view: &View) -> Step {
+    fn next_action(&self, song: &mut Song, view: &View) -> Action {
         // Of interest only to a decision that is still to be made.
         let delivery = song.playback.is_buffering().then(|| self.buffer.delivery(song.ticket)).flatten();
         let Delivery { bytes_per_second, round_trip } =
@@ -241,7 +241,7 @@ impl Worker {
             // Perhaps before its time: then what is here is all there is.
             song.playback.on_ended(view.received);
         }
-        song.playback.next_step(&supply)
+        song.playback.next_action(&supply)
     }
 
     fn wait(&self, song: &mut Song, view: &View) {
@@ -254,22 +254,22 @@ impl Worker {
     fn decode(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
         let at_end = view.is_over && view.copied == view.buffered;
         match song.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
-            decoder::Step::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 self.buffer.consume(song.ticket, frame.consumed);
                 song.has_frames = true;
                 self.put(song, &frame)
             }
-            decoder::Step::Junk { consumed } => {
+            Decoded::Junk { consumed } => {
                 self.buffer.consume(song.ticket, consumed);
                 Ok(())
             }
-            // Not after `next_step` found enough.
-            decoder::Step::NeedMore => Ok(()),
+            // Not after `next_action` found enough.
+            Decoded::NeedMore => Ok(()),
         }
     }
 
     /// Puts out what is to be heard of a decoded frame.
-    fn put(&mut self, song: &mut Song, frame: &decoder::Frame) -> Result<(), OutputError> {
+    fn put(&mut self, song: &mut Song, frame: &Frame) -> Result<(), OutputError> {
         let channels = usize::from(frame.channels);
         let nominal = frame.nominal_samples;
         if frame.samples < nominal {

@@ -1,6 +1,6 @@
 //! What every player asks of an MP3 decoder.
 //!
-//! A caller feeds bytes from the front of its buffer and drops what a [`Step`] says was consumed. Laptop and board have a
+//! A caller feeds bytes from the front of its buffer and drops what a [`Decoded`] says was consumed. Laptop and board have a
 //! decoder each, of the same family: both take a frame for one only when they see it whole and another header right behind
 //! it, and throw away their filter state and bit reservoir together with *all* the input if they do not. What follows from
 //! that is here.
@@ -19,16 +19,16 @@ const LONGEST_FRAME_BYTES: usize = 2304 + 4;
 pub trait FrameDecoder {
     /// Decodes the first frame of `input` into `pcm`.
     ///
-    /// `input` begins where the last call's step left off. Unless `at_end` says that nothing follows it, it needs to
-    /// hold [`LOOKAHEAD_BYTES`]; with less the answer is [`Step::NeedMore`], so that a partial frame is never taken
-    /// for junk. Every other step consumes at least a byte, whatever the input holds.
-    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Step;
+    /// `input` begins where the last call left off. Unless `at_end` says that nothing follows it, it needs to
+    /// hold [`LOOKAHEAD_BYTES`]; with less the answer is [`Decoded::NeedMore`], so that a partial frame is never taken
+    /// for junk. Every other answer consumes at least a byte, whatever the input holds.
+    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Decoded;
 }
 
 /// What one call of [`FrameDecoder::decode`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Step {
+pub enum Decoded {
     /// A frame: drop its bytes, its samples are in the buffer.
     Frame(Frame),
     /// No frame in the first `consumed` bytes (at least 1): drop them and go on.
@@ -58,8 +58,8 @@ pub struct Frame {
     pub channels: u8,
 }
 
-impl Step {
-    /// Whether a decoder can say anything of this input but [`Step::NeedMore`].
+impl Decoded {
+    /// Whether a decoder can say anything of this input but [`Decoded::NeedMore`].
     pub const fn is_possible(input: &[u8], at_end: bool) -> bool {
         !input.is_empty() && (at_end || input.len() >= LOOKAHEAD_BYTES)
     }

@@ -6,10 +6,10 @@
 //!
 //! ```text
 //!   Playback::new            when STARTED came
-//!   next_step                with what the compressed buffer holds
-//!     Step::Wait      →      wait for data, then again
-//!     Step::Decode    →      decode one frame; on_frame says which of its samples to put out
-//!     Step::Drain     →      the music is complete: let the output play what it has, then report the end
+//!   next_action                with what the compressed buffer holds
+//!     Action::Wait      →      wait for data, then again
+//!     Action::Decode    →      decode one frame; on_frame says which of its samples to put out
+//!     Action::Drain     →      the music is complete: let the output play what it has, then report the end
 //!   on_dry                   when the output ran out of samples: buffer anew before going on
 //! ```
 
@@ -25,7 +25,7 @@ const CUSHION: Duration = Duration::from_millis(100);
 /// How much faster than it is played a song must arrive for its buffer to be sure to grow.
 const SAFE_RATE_PERCENT: u64 = 125;
 
-/// What the player knows when it asks for the next step.
+/// What the player knows when it asks what to do next.
 #[derive(Clone, Copy, Debug)]
 pub struct Supply {
     /// Bytes in the compressed buffer that the decoder has not taken.
@@ -45,7 +45,7 @@ pub struct Supply {
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Step {
+pub enum Action {
     /// Wait until more has arrived.
     Wait,
     /// Decode one frame and hand it to [`Playback::on_frame`].
@@ -102,20 +102,20 @@ impl Playback {
     }
 
     /// What to do next.
-    pub fn next_step(&mut self, supply: &Supply) -> Step {
+    pub fn next_action(&mut self, supply: &Supply) -> Action {
         let is_whole = supply.received >= self.expected;
         if self.phase == Phase::Buffering && (is_whole || self.is_safe(supply)) {
             self.phase = Phase::Playing;
         }
         match self.phase {
-            Phase::Buffering => Step::Wait,
-            Phase::Complete => Step::Drain,
+            Phase::Buffering => Action::Wait,
+            Phase::Complete => Action::Drain,
             Phase::Playing if self.next_sample >= self.heard.until || (is_whole && supply.buffered == 0) => {
                 self.phase = Phase::Complete;
-                Step::Drain
+                Action::Drain
             }
-            Phase::Playing if is_whole || supply.buffered >= LOOKAHEAD_BYTES.min(supply.capacity) => Step::Decode,
-            Phase::Playing => Step::Wait,
+            Phase::Playing if is_whole || supply.buffered >= LOOKAHEAD_BYTES.min(supply.capacity) => Action::Decode,
+            Phase::Playing => Action::Wait,
         }
     }
 
@@ -211,67 +211,67 @@ mod tests {
     };
 
     #[track_caller]
-    fn check(supply: Supply, expected: Step) {
-        assert_eq!(Playback::new(&STARTED).next_step(&supply), expected);
+    fn check(supply: Supply, expected: Action) {
+        assert_eq!(Playback::new(&STARTED).next_action(&supply), expected);
     }
 
     #[test]
     fn a_fast_path_starts_after_a_fraction_of_a_second() {
-        check(Supply { buffered: 4_095, received: 4_095, ..FAST }, Step::Wait);
-        check(Supply { buffered: 4_096, received: 4_096, ..FAST }, Step::Decode);
+        check(Supply { buffered: 4_095, received: 4_095, ..FAST }, Action::Wait);
+        check(Supply { buffered: 4_096, received: 4_096, ..FAST }, Action::Decode);
     }
 
     #[test]
     fn a_long_round_trip_is_bridged() {
         let far = Supply { round_trip: Duration::from_millis(500), ..FAST };
-        check(Supply { buffered: 9_599, received: 9_599, ..far }, Step::Wait);
-        check(Supply { buffered: 9_600, received: 9_600, ..far }, Step::Decode);
+        check(Supply { buffered: 9_599, received: 9_599, ..far }, Action::Wait);
+        check(Supply { buffered: 9_600, received: 9_600, ..far }, Action::Decode);
     }
 
     #[test]
     fn a_path_slower_than_the_music_waits_for_what_will_be_missing() {
         // Half the rate that is needed with its margin: half of the song must be there, or three quarters of the buffer.
         let slow = Supply { delivery_rate: 10_000, ..FAST };
-        check(Supply { buffered: 499_000, received: 499_000, ..slow }, Step::Wait);
-        check(Supply { buffered: 501_000, received: 501_000, ..slow }, Step::Decode);
+        check(Supply { buffered: 499_000, received: 499_000, ..slow }, Action::Wait);
+        check(Supply { buffered: 501_000, received: 501_000, ..slow }, Action::Decode);
         let small = Supply { capacity: 16_384, ..slow };
-        check(Supply { buffered: 12_287, received: 12_287, ..small }, Step::Wait);
-        check(Supply { buffered: 12_288, received: 12_288, ..small }, Step::Decode);
+        check(Supply { buffered: 12_287, received: 12_287, ..small }, Action::Wait);
+        check(Supply { buffered: 12_288, received: 12_288, ..small }, Action::Decode);
     }
 
     #[test]
     fn a_short_song_starts_when_it_is_whole() {
         let mut playback = Playback::new(&Started { size_bytes: 417, ..STARTED });
-        assert_eq!(playback.next_step(&Supply { buffered: 416, received: 416, ..FAST }), Step::Wait);
-        assert_eq!(playback.next_step(&Supply { buffered: 417, received: 417, ..FAST }), Step::Decode);
-        assert_eq!(playback.next_step(&Supply { buffered: 0, received: 417, ..FAST }), Step::Drain);
+        assert_eq!(playback.next_action(&Supply { buffered: 416, received: 416, ..FAST }), Action::Wait);
+        assert_eq!(playback.next_action(&Supply { buffered: 417, received: 417, ..FAST }), Action::Decode);
+        assert_eq!(playback.next_action(&Supply { buffered: 0, received: 417, ..FAST }), Action::Drain);
     }
 
     #[test]
     fn a_stream_that_failed_plays_what_has_come() {
         let mut playback = Playback::new(&STARTED);
         let supply = Supply { buffered: 3_000, received: 3_000, ..FAST };
-        assert_eq!(playback.next_step(&supply), Step::Wait);
+        assert_eq!(playback.next_action(&supply), Action::Wait);
         playback.on_ended(3_000);
-        assert_eq!(playback.next_step(&supply), Step::Decode);
-        assert_eq!(playback.next_step(&Supply { buffered: 0, ..supply }), Step::Drain);
+        assert_eq!(playback.next_action(&supply), Action::Decode);
+        assert_eq!(playback.next_action(&Supply { buffered: 0, ..supply }), Action::Drain);
     }
 
     #[test]
     fn a_song_without_audio_is_over_at_once() {
-        assert_eq!(Playback::new(&EMPTY).next_step(&FAST), Step::Drain);
+        assert_eq!(Playback::new(&EMPTY).next_action(&FAST), Action::Drain);
     }
 
     #[test]
     fn after_running_dry_it_buffers_anew() {
         let mut playback = Playback::new(&STARTED);
         let enough = Supply { buffered: 5_000, received: 5_000, ..FAST };
-        assert_eq!(playback.next_step(&enough), Step::Decode);
-        assert_eq!(playback.next_step(&Supply { buffered: 4_095, ..enough }), Step::Wait);
+        assert_eq!(playback.next_action(&enough), Action::Decode);
+        assert_eq!(playback.next_action(&Supply { buffered: 4_095, ..enough }), Action::Wait);
         playback.on_dry();
         assert!(playback.is_buffering());
-        assert_eq!(playback.next_step(&Supply { delivery_rate: 0, ..enough }), Step::Wait);
-        assert_eq!(playback.next_step(&enough), Step::Decode);
+        assert_eq!(playback.next_action(&Supply { delivery_rate: 0, ..enough }), Action::Wait);
+        assert_eq!(playback.next_action(&enough), Action::Decode);
     }
 
     #[test]
@@ -297,8 +297,8 @@ mod tests {
     fn what_comes_after_the_end_is_not_waited_for() {
         let mut playback = Playback::new(&Started { end_sample: 1_152, ..STARTED });
         let supply = Supply { buffered: 5_000, received: 5_000, ..FAST };
-        assert_eq!(playback.next_step(&supply), Step::Decode);
+        assert_eq!(playback.next_action(&supply), Action::Decode);
         let _ = playback.on_frame(1_152);
-        assert_eq!(playback.next_step(&supply), Step::Drain);
+        assert_eq!(playback.next_action(&supply), Action::Drain);
     }
 }

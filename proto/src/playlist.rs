@@ -31,9 +31,9 @@ impl Playlist {
     pub const SINGLE: Self = Self { advances: false, ..Self::ALL };
 }
 
-/// From one song to another.
+/// Which way from one song to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Direction {
     /// To the one after it.
     Next,
     /// To the one before it.
@@ -48,7 +48,7 @@ const MOST_NUMBERS_BACK: u32 = 64;
 pub struct Search {
     playlist: Playlist,
     /// From which song, and which way; none for the playlist's first.
-    origin: Option<(SongId, Step)>,
+    origin: Option<(SongId, Direction)>,
     /// Numbers to look through, both included, and from where on that is still to be done.
     begin: u32,
     last: u32,
@@ -67,7 +67,7 @@ pub enum Progress {
     /// This is the song.
     Found(SongId),
     /// There is none in this direction: this song is the playlist's last, or first.
-    Edge(SongId, Step),
+    Edge(SongId, Direction),
     /// The playlist has no songs.
     Nothing,
 }
@@ -79,20 +79,20 @@ impl Search {
     }
 
     /// The song before or after `song`; none if no number of the playlist is there.
-    pub fn step(playlist: Playlist, song: SongId, step: Step) -> Option<Self> {
-        let (begin, last) = match step {
-            Step::Next => (song.0.checked_add(1)?.max(playlist.first.0), playlist.last.0),
+    pub fn step(playlist: Playlist, song: SongId, direction: Direction) -> Option<Self> {
+        let (begin, last) = match direction {
+            Direction::Next => (song.0.checked_add(1)?.max(playlist.first.0), playlist.last.0),
             // Mostly it is the number before.
-            Step::Previous => {
+            Direction::Previous => {
                 let last = song.0.checked_sub(1)?.min(playlist.last.0);
                 (last, last)
             }
         };
         let is_within = begin >= playlist.first.0 && begin <= last;
-        is_within.then_some(Self::among(playlist, Some((song, step)), begin, last))
+        is_within.then_some(Self::among(playlist, Some((song, direction)), begin, last))
     }
 
-    const fn among(playlist: Playlist, origin: Option<(SongId, Step)>, begin: u32, last: u32) -> Self {
+    const fn among(playlist: Playlist, origin: Option<(SongId, Direction)>, begin: u32, last: u32) -> Self {
         Self { playlist, origin, begin, last, from: begin, found: None, steps: 0 }
     }
 
@@ -102,15 +102,15 @@ impl Search {
     }
 
     /// From which song it looks, and which way; none if it looks for the playlist's first.
-    pub const fn origin(&self) -> Option<(SongId, Step)> {
+    pub const fn origin(&self) -> Option<(SongId, Direction)> {
         self.origin
     }
 
     /// Another step, to be taken from the song that is found.
-    pub const fn add(&mut self, step: Step) {
-        self.steps = match step {
-            Step::Next => self.steps.saturating_add(1),
-            Step::Previous => self.steps.saturating_sub(1),
+    pub const fn add(&mut self, direction: Direction) {
+        self.steps = match direction {
+            Direction::Next => self.steps.saturating_add(1),
+            Direction::Previous => self.steps.saturating_sub(1),
         };
     }
 
@@ -121,7 +121,7 @@ impl Search {
     }
 
     const fn is_backward(&self) -> bool {
-        matches!(self.origin, Some((_, Step::Previous)))
+        matches!(self.origin, Some((_, Direction::Previous)))
     }
 
     /// The list has this song.
@@ -152,25 +152,25 @@ impl Search {
                 self.from = self.begin;
                 Progress::Asks
             }
-            (None, Some((song, step))) => self.arrive_at(song, Some(step)),
+            (None, Some((song, direction))) => self.arrive_at(song, Some(direction)),
             (None, None) => Progress::Nothing,
         }
     }
 
     /// Goes on from `song` with the steps that were added, if there are any. That it is an edge was found out already, or
     /// is now.
-    fn arrive_at(&mut self, song: SongId, edge: Option<Step>) -> Progress {
-        let (step, rest) = match self.steps {
-            0 => return edge.map_or(Progress::Found(song), |step| Progress::Edge(song, step)),
-            steps if steps > 0 => (Step::Next, steps - 1),
-            steps => (Step::Previous, steps + 1),
+    fn arrive_at(&mut self, song: SongId, edge: Option<Direction>) -> Progress {
+        let (direction, rest) = match self.steps {
+            0 => return edge.map_or(Progress::Found(song), |direction| Progress::Edge(song, direction)),
+            steps if steps > 0 => (Direction::Next, steps - 1),
+            steps => (Direction::Previous, steps + 1),
         };
-        match Self::step(self.playlist, song, step).filter(|_| edge != Some(step)) {
+        match Self::step(self.playlist, song, direction).filter(|_| edge != Some(direction)) {
             Some(search) => {
                 *self = Self { steps: rest, ..search };
                 Progress::Asks
             }
-            None => Progress::Edge(song, step),
+            None => Progress::Edge(song, direction),
         }
     }
 }
@@ -204,8 +204,8 @@ mod tests {
         Playlist { first: SongId(first), last: SongId(last), advances: true }
     }
 
-    const fn edge(song: u32, step: Step) -> Progress {
-        Progress::Edge(SongId(song), step)
+    const fn edge(song: u32, direction: Direction) -> Progress {
+        Progress::Edge(SongId(song), direction)
     }
 
     const fn found(song: u32) -> Progress {
@@ -223,41 +223,41 @@ mod tests {
     #[test]
     fn a_step_goes_to_the_next_song_whatever_its_number() {
         let step = |song, step| Search::step(Playlist::SINGLE, SongId(song), step);
-        check(step(2, Step::Next), found(5));
-        check(step(9, Step::Next), found(300));
-        check(step(300, Step::Next), edge(300, Step::Next));
-        check(step(300, Step::Previous), found(9));
-        check(step(9, Step::Previous), found(5));
-        check(step(2, Step::Previous), edge(2, Step::Previous));
-        assert_eq!((step(1, Step::Previous), step(u32::MAX, Step::Next)), (None, None));
+        check(step(2, Direction::Next), found(5));
+        check(step(9, Direction::Next), found(300));
+        check(step(300, Direction::Next), edge(300, Direction::Next));
+        check(step(300, Direction::Previous), found(9));
+        check(step(9, Direction::Previous), found(5));
+        check(step(2, Direction::Previous), edge(2, Direction::Previous));
+        assert_eq!((step(1, Direction::Previous), step(u32::MAX, Direction::Next)), (None, None));
     }
 
     #[test]
     fn a_step_stays_within_the_playlist() {
         let step = |song, step| Search::step(range(3, 10), SongId(song), step);
-        check(step(9, Step::Next), edge(9, Step::Next));
-        check(step(5, Step::Previous), edge(5, Step::Previous));
-        assert_eq!((step(10, Step::Next), step(3, Step::Previous)), (None, None));
+        check(step(9, Direction::Next), edge(9, Direction::Next));
+        check(step(5, Direction::Previous), edge(5, Direction::Previous));
+        assert_eq!((step(10, Direction::Next), step(3, Direction::Previous)), (None, None));
         // A song that was resumed may have another number now.
-        check(step(400, Step::Previous), found(9));
-        check(step(1, Step::Next), found(5));
+        check(step(400, Direction::Previous), found(9));
+        check(step(1, Direction::Next), found(5));
     }
 
     #[test]
     fn a_gap_is_crossed_in_few_questions() {
-        let search = Search::step(Playlist::ALL, SongId(300), Step::Previous).expect("there are numbers");
+        let search = Search::step(Playlist::ALL, SongId(300), Direction::Previous).expect("there are numbers");
         assert_eq!(find(search, &[1, 300], 100), (found(1), 7));
     }
 
     #[test]
     fn steps_that_are_added_are_taken_from_the_song_that_is_found() {
-        let search = |search: Option<Search>, steps: &[Step]| {
+        let search = |search: Option<Search>, steps: &[Direction]| {
             let mut search = search?;
-            steps.iter().for_each(|step| search.add(*step));
+            steps.iter().for_each(|direction| search.add(*direction));
             Some(search)
         };
-        let from = |song, step| Search::step(Playlist::SINGLE, SongId(song), step);
-        use Step::{Next, Previous};
+        let from = |song, direction| Search::step(Playlist::SINGLE, SongId(song), direction);
+        use Direction::{Next, Previous};
         check(search(from(2, Next), &[Next]), found(9));
         check(search(from(2, Next), &[Next, Next, Next, Next]), edge(300, Next));
         check(search(from(300, Next), &[Previous]), found(9));
@@ -269,8 +269,8 @@ mod tests {
     fn a_server_that_makes_no_progress_is_not_asked_for_ever() {
         let mut search = Search::first(Playlist::ALL);
         assert_eq!(search.on_page(Some(SongId(1))), Progress::Nothing);
-        let mut search = Search::step(Playlist::ALL, SongId(9), Step::Next).expect("there are numbers");
+        let mut search = Search::step(Playlist::ALL, SongId(9), Direction::Next).expect("there are numbers");
         search.on_song(SongId(3));
-        assert_eq!(search.on_page(Some(SongId(4))), edge(9, Step::Next));
+        assert_eq!(search.on_page(Some(SongId(4))), edge(9, Direction::Next));
     }
 }

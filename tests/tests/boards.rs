@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use trill_decoder::Decoder;
-use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step};
+use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_tests::board::{self, Board, Kind};
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::pcm::Pcm;
@@ -348,7 +348,7 @@ fn decode(mut audio: &[u8]) -> (usize, usize, u32) {
     let (mut frames, mut samples, mut sum) = (0, 0, (1_u32, 0_u32));
     loop {
         match decoder.decode(audio, true, &mut pcm) {
-            Step::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 frames += 1;
                 samples += frame.samples;
                 for byte in pcm[..frame.samples * usize::from(frame.channels)].iter().flat_map(|s| s.to_le_bytes()) {
@@ -357,8 +357,8 @@ fn decode(mut audio: &[u8]) -> (usize, usize, u32) {
                 }
                 audio = &audio[frame.consumed..];
             }
-            Step::Junk { consumed } => audio = &audio[consumed..],
-            Step::NeedMore => return (frames, samples, sum.1 << 16 | sum.0),
+            Decoded::Junk { consumed } => audio = &audio[consumed..],
+            Decoded::NeedMore => return (frames, samples, sum.1 << 16 | sum.0),
         }
     }
 }

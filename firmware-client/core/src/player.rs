@@ -4,9 +4,9 @@ use core::ops::Range;
 use core::time::Duration;
 
 use trill_decoder::Decoder;
-use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step as Decoded};
+use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::message::Started;
-use trill_proto::playback::{Playback, Step, Supply};
+use trill_proto::playback::{Action, Playback, Supply};
 use trill_proto::time::Instant;
 
 use crate::board::Audio;
@@ -83,10 +83,10 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if !self.unheard.is_empty() {
             return self.push();
         }
-        match self.next_step(now, state) {
-            Step::Wait => self.wait(state),
-            Step::Decode => self.decode(now, state),
-            Step::Drain => self.drain(state),
+        match self.next_action(now, state) {
+            Action::Wait => self.wait(state),
+            Action::Decode => self.decode(now, state),
+            Action::Drain => self.drain(state),
         }
     }
 
@@ -108,8 +108,8 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         state.on_began(track.wish.ticket);
     }
 
-    fn next_step(&mut self, now: Instant, state: &mut State<'_>) -> Step {
-        let (Some(song), Some(track)) = (&mut self.song, state.buffer.first()) else { return Step::Wait };
+    fn next_action(&mut self, now: Instant, state: &mut State<'_>) -> Action {
+        let (Some(song), Some(track)) = (&mut self.song, state.buffer.first()) else { return Action::Wait };
         if track.is_over {
             // Perhaps before its time: then what is here is all there is.
             song.playback.on_ended(track.received);
@@ -122,9 +122,9 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             delivery_rate,
             round_trip,
         };
-        let step = song.playback.next_step(&supply);
+        let action = song.playback.next_action(&supply);
         state.show_buffering(song.playback.is_buffering());
-        step
+        action
     }
 
     fn wait(&mut self, state: &mut State<'_>) -> Next {
@@ -145,7 +145,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
                 state.consume(consumed);
                 return Next::Now;
             }
-            // Not after `next_step` found enough.
+            // Not after `next_action` found enough.
             Decoded::NeedMore => return Next::Idle,
         };
         if song.rate != frame.rate && self.pcm.controls().queued() > 0 && self.rate != frame.rate {

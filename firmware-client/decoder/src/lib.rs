@@ -12,7 +12,7 @@
 
 use nanomp3_core::__private::{FrameInfo, decode_frame};
 use nanomp3_core::DecodeError;
-use trill_proto::decoder::{Frame, FrameDecoder, PCM_SAMPLES, Step, mixes_blocks_at_8_khz, nominal_samples};
+use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES, mixes_blocks_at_8_khz, nominal_samples};
 
 const _: () = assert!(PCM_SAMPLES == nanomp3_core::MAX_SAMPLES_PER_FRAME);
 
@@ -39,9 +39,9 @@ impl Decoder {
 
 impl FrameDecoder for Decoder {
     #[inline(never)]
-    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
-        if !Step::is_possible(input, at_end) {
-            return Step::NeedMore;
+    fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Decoded {
+        if !Decoded::is_possible(input, at_end) {
+            return Decoded::NeedMore;
         }
         // Finds the frame and leaves it as it is.
         let mut found = FrameInfo::default();
@@ -49,7 +49,7 @@ impl FrameDecoder for Decoder {
         let frame = &input[found.frame_offset..];
         if mixes_blocks_at_8_khz(frame) && found.hz != 0 {
             self.reset();
-            return Step::Frame(Frame {
+            return Decoded::Frame(Frame {
                 consumed: found.frame_bytes,
                 samples: 0,
                 nominal_samples: nominal_samples(found.layer, found.hz),
@@ -60,13 +60,13 @@ impl FrameDecoder for Decoder {
         let (consumed, result) = self.0.decode(frame, pcm);
         let (samples, info) = match result {
             Ok(info) => (info.samples_produced, info),
-            Err(DecodeError::NoFrame) => return Step::no_frame(input, at_end),
+            Err(DecodeError::NoFrame) => return Decoded::no_frame(input, at_end),
             Err(error) => match error.frame_info() {
                 Some(info) => (0, *info),
-                None => return Step::Junk { consumed: consumed.max(1) },
+                None => return Decoded::Junk { consumed: consumed.max(1) },
             },
         };
-        Step::Frame(Frame {
+        Decoded::Frame(Frame {
             consumed: found.frame_offset + consumed,
             samples,
             nominal_samples: nominal_samples(info.layer, info.sample_rate),
@@ -110,7 +110,7 @@ mod tests {
         let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
         for rest in [&frames[..], &frames[72..], &frames[144..]] {
             let expected = Frame { consumed: 72, samples, nominal_samples: 576, rate: 8_000, channels: 1 };
-            assert_eq!(decoder.decode(rest, true, &mut pcm), Step::Frame(expected));
+            assert_eq!(decoder.decode(rest, true, &mut pcm), Decoded::Frame(expected));
         }
     }
 

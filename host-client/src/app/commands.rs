@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trill_proto::command::{self, Clock, Command, Play, Seek, Spec, Volume};
 use trill_proto::ids::SongId;
-use trill_proto::playlist::{Playlist, Search, Step};
+use trill_proto::playlist::{Direction, Playlist, Search};
 
 use super::requests::Request;
 use super::stage::Wish;
@@ -57,8 +57,8 @@ impl App {
             Command::Stop => self.stop(),
             Command::Pause => self.pause(),
             Command::Resume => self.resume(),
-            Command::Next => self.step(Step::Next),
-            Command::Previous => self.step(Step::Previous),
+            Command::Next => self.step(Direction::Next),
+            Command::Previous => self.step(Direction::Previous),
             Command::Seek(seek) => self.seek(seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.print_status(),
@@ -123,14 +123,14 @@ impl App {
     }
 
     /// To the song before or after the one that the listener means: if that is still being looked for, once it is found.
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, direction: Direction) {
         if let Some(search) = self.lookup_mut() {
-            return search.add(step);
+            return search.add(direction);
         }
         let Some(&Wish { song, playlist, .. }) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
-        match Search::step(playlist, song, step) {
+        match Search::step(playlist, song, direction) {
             Some(search) => self.request(Request::Find(search)),
-            None => self.stay_at(song, step, playlist),
+            None => self.stay_at(song, direction, playlist),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Questions to the server that are not about sending music: lists, particulars, and which song comes next.
 
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::playlist::{Playlist, Progress, Search, Step};
+use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 
 use super::App;
 use crate::buffer::Ticket;
@@ -34,8 +34,8 @@ impl Request {
             Self::Next(_) => "next",
             Self::Find(search) => match search.origin() {
                 None => "play",
-                Some((_, Step::Next)) => "next",
-                Some((_, Step::Previous)) => "previous",
+                Some((_, Direction::Next)) => "next",
+                Some((_, Direction::Previous)) => "previous",
             },
         }
     }
@@ -87,10 +87,10 @@ impl App {
     }
 
     /// There is no song beyond this one. It may be one that was only to be passed.
-    pub(super) fn stay_at(&mut self, song: SongId, step: Step, playlist: Playlist) {
-        let place = match step {
-            Step::Next => "last",
-            Step::Previous => "first",
+    pub(super) fn stay_at(&mut self, song: SongId, direction: Direction, playlist: Playlist) {
+        let place = match direction {
+            Direction::Next => "last",
+            Direction::Previous => "first",
         };
         self.fail(&format!("song {song} is the {place}"));
         if self.stage.meant().is_none_or(|wish| wish.song != song) {
@@ -155,7 +155,7 @@ impl App {
                     self.switch_to(id, song, playlist);
                 }
             }
-            Progress::Edge(song, step) => self.stay_at(song, step, playlist),
+            Progress::Edge(song, direction) => self.stay_at(song, direction, playlist),
             Progress::Nothing if playlist == Playlist::ALL => self.fail("the server has no songs"),
             Progress::Nothing => {
                 let Playlist { first, last, .. } = playlist;

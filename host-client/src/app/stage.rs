@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 use trill_proto::message::{EndReason, Start, Started};
-use trill_proto::playlist::{Playlist, Search, Step};
+use trill_proto::playlist::{Direction, Playlist, Search};
 
 use crate::buffer::{Join, Ticket};
 use crate::network::{Ask, Song};
@@ -238,7 +238,7 @@ impl Stage {
 impl Wish {
     /// What comes after it by itself.
     fn upcoming(&self) -> Option<Search> {
-        Search::step(self.playlist, self.song, Step::Next).filter(|_| self.playlist.advances)
+        Search::step(self.playlist, self.song, Direction::Next).filter(|_| self.playlist.advances)
     }
 
     fn ask(&self, join: Join) -> Ask {

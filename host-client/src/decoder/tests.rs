@@ -45,14 +45,14 @@ fn decode_arriving(mp3: &[u8], arrival: usize) -> (Vec<i16>, Vec<Frame>) {
     let (mut start, mut end) = (0, 0);
     loop {
         match decoder.decode(&mp3[start..end], end == mp3.len(), &mut pcm) {
-            Step::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 start += frame.consumed;
                 samples.extend_from_slice(&pcm[..frame.samples * usize::from(frame.channels)]);
                 frames.push(frame);
             }
-            Step::Junk { consumed } => start += consumed,
-            Step::NeedMore if end == mp3.len() => return (samples, frames),
-            Step::NeedMore => end = mp3.len().min(end + arrival),
+            Decoded::Junk { consumed } => start += consumed,
+            Decoded::NeedMore if end == mp3.len() => return (samples, frames),
+            Decoded::NeedMore => end = mp3.len().min(end + arrival),
         }
     }
 }
@@ -154,9 +154,9 @@ fn less_than_the_lookahead_is_left_alone_until_the_end() {
     let mp3 = encode(44_100, 2, &["-b", "128", "-t"]);
     let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
     let short = &mp3[..LOOKAHEAD_BYTES - 1];
-    assert_eq!(decoder.decode(short, false, &mut pcm), Step::NeedMore);
-    assert!(matches!(decoder.decode(short, true, &mut pcm), Step::Frame(_)));
-    assert_eq!(decoder.decode(&[], true, &mut pcm), Step::NeedMore);
+    assert_eq!(decoder.decode(short, false, &mut pcm), Decoded::NeedMore);
+    assert!(matches!(decoder.decode(short, true, &mut pcm), Decoded::Frame(_)));
+    assert_eq!(decoder.decode(&[], true, &mut pcm), Decoded::NeedMore);
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn check_progress(decoder: &mut Decoder, mut input: &[u8], pcm: &mut [i16; PCM_S
     for at_end in [false, true] {
         loop {
             let consumed = match decoder.decode(input, at_end, pcm) {
-                Step::Frame(frame) => frame.consumed,
-                Step::Junk { consumed } => consumed,
-                Step::NeedMore => break,
+                Decoded::Frame(frame) => frame.consumed,
+                Decoded::Junk { consumed } => consumed,
+                Decoded::NeedMore => break,
             };
             assert!((1..=input.len()).contains(&consumed), "{consumed} of {}", input.len());
             input = &input[consumed..];
@@ -213,7 +213,7 @@ fn mixed_blocks_at_8_khz_are_kept_from_minimp3() {
         (frame[9], frame[10]) = (blocks >> 3, blocks << 5);
         let frames = [&b"junk"[..], &frame, &frame, &frame].concat();
         let expected = Frame { consumed: 76, samples, nominal_samples: 576, rate: 8_000, channels: 1 };
-        let step = Decoder::new().decode(&frames, true, &mut [0; PCM_SAMPLES]);
-        assert_eq!(step, Step::Frame(expected), "{blocks:04b}");
+        let decoded = Decoder::new().decode(&frames, true, &mut [0; PCM_SAMPLES]);
+        assert_eq!(decoded, Decoded::Frame(expected), "{blocks:04b}");
     }
 }

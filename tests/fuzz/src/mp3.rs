@@ -4,7 +4,7 @@
 
 use nanomp3_core::Decoder;
 use trill_proto::codec::Reader;
-use trill_proto::decoder::{Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES, Step};
+use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 
 use crate::withheld::withheld;
 
@@ -36,24 +36,24 @@ pub fn check(input: &[u8]) {
         // Of its own in memory, so that a byte more than there is shows.
         let arrived = mp3[start..end].to_vec();
         let at_end = end == mp3.len();
-        let step = laptop.decode(&arrived, at_end, &mut pcm);
-        let board_step = board.decode(&arrived, at_end, &mut board_pcm);
-        assert_eq!(step, board_step, "laptop and board");
-        let loudest = level.loudest(step, &arrived);
-        let consumed = match step {
-            Step::Frame(frame) => {
+        let decoded = laptop.decode(&arrived, at_end, &mut pcm);
+        let board_decoded = board.decode(&arrived, at_end, &mut board_pcm);
+        assert_eq!(decoded, board_decoded, "laptop and board");
+        let loudest = level.loudest(decoded, &arrived);
+        let consumed = match decoded {
+            Decoded::Frame(frame) => {
                 check_frame(&frame);
                 let length = frame.samples * usize::from(frame.channels);
                 let tolerance = (ROUNDING + loudest * ROUNDING_OF_SUMS) as u16;
                 assert_alike(&pcm[..length], &board_pcm[..length], tolerance);
                 frame.consumed
             }
-            Step::Junk { consumed } => consumed,
-            Step::NeedMore if at_end => {
+            Decoded::Junk { consumed } => consumed,
+            Decoded::NeedMore if at_end => {
                 assert!(arrived.is_empty(), "{} bytes are left at the end", arrived.len());
                 return;
             }
-            Step::NeedMore => {
+            Decoded::NeedMore => {
                 assert!(arrived.len() < LOOKAHEAD_BYTES);
                 end = mp3.len().min(end + arrival);
                 continue;
@@ -78,11 +78,11 @@ impl Default for Level {
 }
 
 impl Level {
-    /// The loudest sample up to and in the frame of this step, full scale being 32,768.
-    fn loudest(&mut self, step: Step, input: &[u8]) -> f32 {
-        match step {
-            Step::NeedMore => return self.loudest,
-            Step::Frame(_) if withheld(&mut self.decoder, input).is_some() => return self.loudest,
+    /// The loudest sample up to and in the frame of this, full scale being 32,768.
+    fn loudest(&mut self, decoded: Decoded, input: &[u8]) -> f32 {
+        match decoded {
+            Decoded::NeedMore => return self.loudest,
+            Decoded::Frame(_) if withheld(&mut self.decoder, input).is_some() => return self.loudest,
             _ => {}
         }
         let (_, result) = self.decoder.decode(input, &mut self.pcm[..]);

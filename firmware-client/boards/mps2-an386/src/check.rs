@@ -20,7 +20,7 @@ use semihosting::io::Read as _;
 use semihosting::println;
 use static_cell::ConstStaticCell;
 use trill_decoder::Decoder;
-use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES, Step};
+use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::limits::HEADER_BYTES;
 use trill_proto::message::{Header, Message};
 use trill_semihosting::Arguments;
@@ -81,7 +81,7 @@ fn check_decoder(audio: &mut File) {
         let step = decoder.decode(&buffer[..held], at_end, samples);
         cycles += u64::from(before.wrapping_sub(clock.cvr.read()) & COUNTER_MASK);
         let consumed = match step {
-            Step::Frame(frame) => {
+            Decoded::Frame(frame) => {
                 frames += 1;
                 total += frame.samples;
                 let bytes = samples[..frame.samples * usize::from(frame.channels)].iter().flat_map(|s| s.to_le_bytes());
@@ -91,8 +91,8 @@ fn check_decoder(audio: &mut File) {
                 });
                 frame.consumed
             }
-            Step::Junk { consumed } => consumed,
-            Step::NeedMore => break,
+            Decoded::Junk { consumed } => consumed,
+            Decoded::NeedMore => break,
         };
         buffer.copy_within(consumed..held, 0);
         held -= consumed;

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use trill_proto::command::{Command, Play, Seek, Volume, write_help, write_help_on};
 use trill_proto::ids::SongId;
-use trill_proto::playlist::{Playlist, Search, Step};
+use trill_proto::playlist::{Direction, Playlist, Search};
 use trill_proto::time::Instant;
 
 use super::report::seconds;
@@ -28,8 +28,8 @@ impl State<'_> {
             Command::Stop => self.stop(),
             Command::Pause => self.set_paused(true),
             Command::Resume => self.set_paused(false),
-            Command::Next => self.step(now, Step::Next),
-            Command::Previous => self.step(now, Step::Previous),
+            Command::Next => self.step(now, Direction::Next),
+            Command::Previous => self.step(now, Direction::Previous),
             Command::Seek(seek) => self.seek(now, seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.write_status(),
@@ -119,20 +119,20 @@ impl State<'_> {
     }
 
     /// To the song before or after the one that is meant: if that is still being looked for, once it is found.
-    fn step(&mut self, now: Instant, step: Step) {
+    fn step(&mut self, now: Instant, direction: Direction) {
         if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.what.join == Join::Switch) {
-            return lookup.what.search.add(step);
+            return lookup.what.search.add(direction);
         }
         let Some(&Wish { song, playlist, .. }) = self.meant() else { return self.nothing_plays() };
-        match Search::step(playlist, song, step) {
+        match Search::step(playlist, song, direction) {
             Some(search) => self.look_for(now, search),
-            None => self.tell_edge(song, step),
+            None => self.tell_edge(song, direction),
         }
     }
 
     /// Says that there is no song beyond this one.
-    pub(super) fn tell_edge(&mut self, song: SongId, step: Step) {
-        let place = if step == Step::Next { "last" } else { "first" };
+    pub(super) fn tell_edge(&mut self, song: SongId, direction: Direction) {
+        let place = if direction == Direction::Next { "last" } else { "first" };
         self.screen.line(format_args!("song {song} is the {place}"));
     }
 

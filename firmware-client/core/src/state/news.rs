@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, Song, Started, Welcome};
-use trill_proto::playlist::{Playlist, Progress, Search, Step};
+use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 use trill_proto::session::client::Event;
 
 use super::report::{Names, SongLine, Text, write_info};
@@ -167,8 +167,8 @@ impl State<'_> {
             }
             Progress::Found(song) => (song, lookup.search.origin().is_some()),
             Progress::Edge(..) if lookup.join == Join::Follow => return self.buffer.end_with_last(),
-            Progress::Edge(song, step) => {
-                self.tell_edge(song, step);
+            Progress::Edge(song, direction) => {
+                self.tell_edge(song, direction);
                 (song, true)
             }
             Progress::Nothing if lookup.search.playlist() == Playlist::ALL => {
@@ -256,7 +256,7 @@ impl State<'_> {
 
     /// Looks for the song after this one, if there is to be one.
     fn look_after(&mut self, &Wish { song, playlist, .. }: &Wish) {
-        if let Some(search) = Search::step(playlist, song, Step::Next).filter(|_| playlist.advances) {
+        if let Some(search) = Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances) {
             self.lookup = Some(Wanted::new(Lookup { search, join: Join::Follow, asked: None }));
             self.calls.network = true;
         }

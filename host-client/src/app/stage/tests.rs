@@ -82,7 +82,7 @@ fn songs_of_a_range_follow_each_other_once_all_of_one_is_here() {
     let third = stage.play(3, range(3, 5));
     assert_eq!(stage.upcoming(), None, "3 is still arriving");
     let _ = stage.on_ended(third, EndReason::Finished);
-    assert_eq!(stage.upcoming(), Search::step(range(3, 5), SongId(3), Step::Next));
+    assert_eq!(stage.upcoming(), Search::step(range(3, 5), SongId(3), Direction::Next));
     // There is no song 4.
     let fifth = stage.follow(5);
     let _ = stage.on_ended(fifth, EndReason::Finished);
@@ -111,7 +111,7 @@ fn a_song_that_cannot_follow_is_skipped() {
     let _ = stage.on_ended(first, EndReason::Finished);
     let ask = stage.follow_with(song(2), Playlist::ALL);
     assert_eq!(stage.on_refused(ask.ticket).map(|wish| wish.song), Some(SongId(2)));
-    assert_eq!(stage.upcoming(), Search::step(Playlist::ALL, SongId(2), Step::Next));
+    assert_eq!(stage.upcoming(), Search::step(Playlist::ALL, SongId(2), Direction::Next));
 }
 
 #[test]
