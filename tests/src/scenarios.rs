@@ -8,12 +8,23 @@ use std::net::SocketAddr;
 use std::{thread, time::Duration};
 
 use trill_proto::error::ErrorCode;
+#[cfg(target_os = "linux")]
+use trill_proto::{
+    ids::SongId,
+    message::{self, End, EndReason, Info, Kind, Message, Ping, Play, Start, Started, Welcome},
+};
 
 use crate::fake_server::{FakeServer, Setup, Song};
 #[cfg(target_os = "linux")]
 use crate::proxy::{Conditions, Direction, Fault, Proxy, Script};
 #[cfg(target_os = "linux")]
+use crate::raw::{RawConnection, RawListener};
+#[cfg(target_os = "linux")]
 use crate::stretch;
+
+/// Far longer than anything here takes.
+#[cfg(target_os = "linux")]
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A client under test.
 pub trait Client {
@@ -47,7 +58,7 @@ macro_rules! client_scenarios {
             a_song_that_changed_meanwhile_ends_where_it_is
             what_a_server_sends_cannot_command_the_terminal
         }
-        // These need the fault proxy.
+        // These need the fault proxy, or a server that is made of bytes.
         #[cfg(target_os = "linux")]
         mod faults {
             use super::*;
@@ -56,6 +67,7 @@ macro_rules! client_scenarios {
                 a_bad_path_is_not_heard
                 a_server_that_was_restarted_is_found_again
                 a_server_that_delivers_nothing_is_asked_ever_more_rarely
+                a_song_goes_on_when_the_one_that_replaced_it_is_refused
             }
         }
     };
@@ -324,6 +336,80 @@ pub fn a_server_that_delivers_nothing_is_asked_ever_more_rarely(client: &impl Cl
         let cut = proxy.cut_at(index).expect("this connection was cut");
         let waited = proxy.accepted_at(index + 1).saturating_duration_since(cut);
         assert!(waited >= Duration::from_millis(shortest_ms), "{waited:?} after {} attempts", index + 1);
+    }
+}
+
+/// A song that the server ended for another goes on when that cannot be had: be it refused at once, or on the next
+/// connection.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Client) {
+    /// What has come of it by then; all of it is within the first credit.
+    const COME: usize = 5_000;
+    let song = Song::encode("one", 300.0, 1, 44_100, 1, &["-b", "64", "-m", "m"]);
+    let refusal =
+        |play: Play| Message::Error(message::Error { id: play.stream.0, code: ErrorCode::SONG_GONE, text: "" });
+    for is_cut in [false, true] {
+        let listener = RawListener::bind();
+        let serve = || {
+            let mut connection = welcome(&listener);
+            let first = next_play(&mut connection);
+            let started = Started { stream: first.stream, song: first.song, ..song.started };
+            connection.send_message(&Message::Started(started));
+            connection.send_message(&Message::Data(first.stream.0, &song.audio[..COME]));
+            let mut second = next_play(&mut connection);
+            connection.send_message(&Message::End(End { stream: first.stream, reason: EndReason::Replaced }));
+            if is_cut {
+                // So that the end is not lost with the connection.
+                connection.send_message(&Message::Ping(Ping { token: 7 }));
+                connection.receive_until(Kind::Pong, DEADLINE);
+                connection = welcome(&listener);
+            } else {
+                connection.send_message(&refusal(second));
+            }
+            let rest = next_play(&mut connection);
+            assert_eq!((rest.song, rest.start), (SongId(1), Start::Resume(COME as u64)), "cut: {is_cut}");
+            let started = Started { stream: rest.stream, position: COME as u64, ..started };
+            connection.send_message(&Message::Started(started));
+            if is_cut {
+                second = next_play(&mut connection);
+                connection.send_message(&refusal(second));
+            }
+            assert_eq!(second.song, SongId(2), "cut: {is_cut}");
+            connection.send_message(&Message::Data(rest.stream.0, &song.audio[COME..]));
+            connection.send_message(&Message::End(End { stream: rest.stream, reason: EndReason::Finished }));
+            connection.receive_to_end(DEADLINE);
+        };
+        let heard = thread::scope(|scope| {
+            scope.spawn(serve);
+            client.run(listener.address(), &["play 1", "play 2"])
+        });
+        assert_same_sound(&heard.frames, &frames(&song));
+    }
+}
+
+/// The next connection of a client, welcomed.
+#[cfg(target_os = "linux")]
+fn welcome(listener: &RawListener) -> RawConnection {
+    let mut connection = listener.accept(DEADLINE);
+    connection.welcome(Welcome { server_name: "fake", generation: 1, ..Welcome::new() }, DEADLINE);
+    connection
+}
+
+/// The next song that a client asks for. What it asks about songs until then is answered.
+#[cfg(target_os = "linux")]
+fn next_play(connection: &mut RawConnection) -> Play {
+    loop {
+        match connection.receive_frame(DEADLINE).message() {
+            Message::Play(play) => return play,
+            Message::Info(Info { request, song }) => {
+                let song = message::Song { request, song, title: "one", ..message::Song::default() };
+                connection.send_message(&Message::Song(song));
+            }
+            _ => {}
+        }
     }
 }
 

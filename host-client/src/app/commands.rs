@@ -101,7 +101,10 @@ impl App {
     /// Sends a PLAY now; without a connection it is sent when there is one, for the stage remembers it.
     pub(super) fn send_play(&mut self, ask: &Ask) {
         match self.link.connection() {
-            Some(connection) => connection.play(ask),
+            Some(connection) => {
+                self.stage.on_asked(ask.ticket);
+                connection.play(ask);
+            }
             None => self.link.connect(),
         }
     }

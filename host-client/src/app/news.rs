@@ -59,16 +59,16 @@ impl App {
             self.console.notice("connected again");
         }
         self.server_name = Some(server_name);
-        self.ask_again();
+        self.ask_for_music();
         self.request_held();
         if let Some(command) = self.command.take() {
             self.execute(command);
         }
     }
 
-    /// Asks for the music that a connection before this one was to bring.
-    fn ask_again(&mut self) {
-        for ask in self.stage.unanswered(|ticket| self.buffer.position(ticket)) {
+    /// Asks for the music that is wanted and that was not asked for on this connection, or ended there for another.
+    fn ask_for_music(&mut self) {
+        for ask in self.stage.unasked(|ticket| self.buffer.position(ticket)) {
             self.send_play(&ask);
         }
     }
@@ -149,8 +149,10 @@ impl App {
 
     fn on_ended(&mut self, ticket: Ticket, reason: EndReason) {
         if let Ending::Early(song) = self.stage.on_ended(ticket, reason) {
+            self.buffer.end(ticket);
             self.fail(&format!("the server ended song {song} before its end"));
         }
+        self.ask_for_music();
     }
 
     fn on_play_refused(&mut self, ticket: Ticket, refusal: &Refusal) {
@@ -158,6 +160,7 @@ impl App {
             self.buffer.end(ticket);
             self.fail(&refused(wish.song, refusal));
         }
+        self.ask_for_music();
     }
 
     /// Looks for the song after the last one, once all of that is here.

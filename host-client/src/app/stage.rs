@@ -34,8 +34,8 @@ pub(super) struct Wish {
     pub(super) details: Option<Song>,
     /// Nothing more of it will come.
     is_received: bool,
-    /// Its stream is one of the present connection.
-    is_flowing: bool,
+    /// It was asked for on the present connection, and has not ended there.
+    is_asked: bool,
     pub(super) is_announced: bool,
 }
 
@@ -137,13 +137,19 @@ impl Stage {
 
     // ── what happened ──
 
+    /// The server was asked for this song, or the rest of it.
+    pub(super) fn on_asked(&mut self, ticket: Ticket) {
+        if let Some(wish) = self.find_mut(ticket) {
+            wish.is_asked = true;
+        }
+    }
+
     pub(super) fn on_started(&mut self, ticket: Ticket, started: Started) {
         if let Some(place) = self.switches.iter().position(|switch| switch.ticket == ticket) {
             self.songs.clear();
             self.songs.extend(self.switches.drain(..=place).next_back());
         }
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return };
-        wish.is_flowing = true;
         // A song that was resumed may have another number now.
         wish.song = started.song;
         if wish.started.is_none() {
@@ -159,22 +165,29 @@ impl Stage {
             return if is_replaced { Ending::Fine } else { Ending::Early(wish.song) };
         }
         let Some(wish) = self.songs.iter_mut().find(|song| song.ticket == ticket) else { return Ending::Fine };
-        (wish.is_received, wish.is_flowing) = (true, false);
-        if reason == EndReason::Finished || is_replaced { Ending::Fine } else { Ending::Early(wish.song) }
+        let song = wish.song;
+        wish.is_asked = false;
+        if is_replaced {
+            // It is only cut off until another starts, and goes on if none does.
+            return Ending::Fine;
+        }
+        self.on_over(ticket);
+        if reason == EndReason::Finished { Ending::Fine } else { Ending::Early(song) }
     }
 
     /// The server will not send this song, or no more of it. Returns it.
     pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
-        if let Some(switch) = self.take_switch(ticket) {
-            return Some(switch);
-        }
+        self.take_switch(ticket).or_else(|| self.on_over(ticket))
+    }
+
+    /// What is here of this song is all there will be. Returns it.
+    fn on_over(&mut self, ticket: Ticket) -> Option<Wish> {
         let index = self.songs.iter().position(|song| song.ticket == ticket)?;
         if self.songs[index].started.is_none() {
-            let refused = self.songs.remove(index)?;
-            self.upcoming = refused.upcoming();
-            return Some(refused);
+            let missing = self.songs.remove(index)?;
+            self.upcoming = missing.upcoming();
+            return Some(missing);
         }
-        // It was to be resumed: what is here of it is all there will be.
         self.songs[index].is_received = true;
         Some(self.songs[index].clone())
     }
@@ -187,15 +200,17 @@ impl Stage {
 
     /// Every stream went with the connection.
     pub(super) fn on_disconnected(&mut self) {
-        for song in &mut self.songs {
-            song.is_flowing = false;
+        for song in self.songs.iter_mut().chain(&mut self.switches) {
+            song.is_asked = false;
         }
     }
 
-    /// What to ask a new connection for: the rest of a song that was cut off, of which `position` tells how far it
-    /// came, and the songs asked for in its place.
-    pub(super) fn unanswered(&self, position: impl Fn(Ticket) -> Option<u64>) -> Vec<Ask> {
-        let cut = self.songs.iter().filter(|song| !song.is_received && !song.is_flowing);
+    /// What to ask the server for: the rest of a song that was cut off, of which `position` tells how far it came, and
+    /// the songs asked for in its place.
+    pub(super) fn unasked(&self, position: impl Fn(Ticket) -> Option<u64>) -> Vec<Ask> {
+        // Not behind a song that may start: it would take the place of that.
+        let is_first = self.switches.iter().all(|switch| !switch.is_asked);
+        let cut = self.songs.iter().filter(|song| is_first && !song.is_received && !song.is_asked);
         let rest = cut.filter_map(|song| match song.started {
             None => Some(song.ask(Join::Follow)),
             Some(started) => Some(Ask {
@@ -204,7 +219,8 @@ impl Stage {
                 ..song.ask(Join::Follow)
             }),
         });
-        rest.chain(self.switches.iter().map(|switch| switch.ask(Join::Switch))).collect()
+        let switches = self.switches.iter().filter(|switch| !switch.is_asked);
+        rest.chain(switches.map(|switch| switch.ask(Join::Switch))).collect()
     }
 
     fn take_switch(&mut self, ticket: Ticket) -> Option<Wish> {
@@ -224,7 +240,7 @@ impl Stage {
             started: None,
             details: None,
             is_received: false,
-            is_flowing: false,
+            is_asked: false,
             is_announced: false,
         }
     }

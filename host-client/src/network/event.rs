@@ -78,7 +78,7 @@ pub enum Event {
         /// What the server says of it.
         started: Started,
     },
-    /// No more of the song comes.
+    /// No more of the song comes over this connection, unless it is asked for again.
     Ended {
         /// The wish.
         ticket: Ticket,

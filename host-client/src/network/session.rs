@@ -211,8 +211,8 @@ impl Asked {
                     buffer.push(ticket, bytes);
                 }
             }
-            client::Event::Ended { stream, reason } => self.on_ended(stream, reason, buffer, notify),
-            client::Event::Failed(error) => self.on_failed(&error, buffer, notify)?,
+            client::Event::Ended { stream, reason } => self.on_ended(stream, reason, notify),
+            client::Event::Failed(error) => self.on_failed(&error, notify)?,
             client::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
         }
         Ok(())
@@ -284,17 +284,15 @@ impl Asked {
         Ok(())
     }
 
-    fn on_ended(&mut self, stream: StreamId, reason: EndReason, buffer: &Buffer, notify: &Notify) {
+    fn on_ended(&mut self, stream: StreamId, reason: EndReason, notify: &Notify) {
         let pending = self.pending.remove(&stream).map(|ask| ask.ticket);
         let current = self.current.take_if(|(current, _)| *current == stream).map(|(_, ticket)| ticket);
         if let Some(ticket) = current.or(pending) {
-            // Before the player can know, as above.
             notify(Event::Ended { ticket, reason });
-            buffer.end(ticket);
         }
     }
 
-    fn on_failed(&mut self, error: &message::Error<'_>, buffer: &Buffer, notify: &Notify) -> Result<(), CloseReason> {
+    fn on_failed(&mut self, error: &message::Error<'_>, notify: &Notify) -> Result<(), CloseReason> {
         let refusal = Refusal { code: error.code, text: error.text.to_owned() };
         if error.code.is_fatal() {
             return Err(CloseReason::Peer(refusal));
@@ -305,7 +303,6 @@ impl Asked {
             notify(Event::PlayRefused { ticket: ask.ticket, refusal });
         } else if let Some((_, ticket)) = self.current.take_if(|(stream, _)| stream.0 == error.id) {
             notify(Event::Ended { ticket, reason: EndReason::Failed });
-            buffer.end(ticket);
         }
         Ok(())
     }

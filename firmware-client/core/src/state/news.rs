@@ -218,6 +218,11 @@ impl State<'_> {
         let is_replaced = reason == EndReason::Replaced && self.plays.iter().any(|(_, asked)| *asked != Some(stream));
         let is_early = reason != EndReason::Finished && !is_replaced;
         if self.bringing == Some(stream) {
+            if is_replaced && self.buffer.last().is_some_and(|track| !track.is_over) {
+                // Until then it is only cut off: its rest is asked for if none starts.
+                self.bringing = None;
+                return;
+            }
             if let Some(track) = self.buffer.last().filter(|_| is_early) {
                 let song = track.started.song;
                 self.screen.line(format_args!("the server ended song {song} before its end"));

@@ -27,6 +27,7 @@ impl Stage {
     /// Asks for a song and lets it start.
     fn play(&mut self, number: u32, playlist: Playlist) -> Ticket {
         let ask = self.switch_to(SongId(number), Duration::ZERO, playlist, false);
+        self.on_asked(ask.ticket);
         self.on_started(ask.ticket, started(ask.song));
         ask.ticket
     }
@@ -36,6 +37,7 @@ impl Stage {
         let upcoming = self.upcoming().expect("a song is upcoming");
         let ask = self.follow_with(song(number), upcoming.playlist());
         assert_eq!(ask.join, Join::Follow);
+        self.on_asked(ask.ticket);
         self.on_started(ask.ticket, started(ask.song));
         ask.ticket
     }
@@ -149,11 +151,12 @@ fn a_song_that_was_cut_off_is_resumed_where_it_was() {
     let ticket = stage.play(1, Playlist::SINGLE);
     stage.on_disconnected();
     assert!(stage.needs_server());
-    let ask = stage.unanswered(|asked| (asked == ticket).then_some(123))[0];
+    let ask = stage.unasked(|asked| (asked == ticket).then_some(123))[0];
     assert_eq!((ask.ticket, ask.start, ask.content_tag), (ticket, Start::Resume(123), 7));
+    stage.on_asked(ticket);
     stage.on_started(ticket, started(SongId(11)));
     assert_eq!(stage.heard_number(), Some(11), "its number may be another now");
-    assert_eq!(stage.unanswered(|_| Some(200)).len(), 0);
+    assert_eq!(stage.unasked(|_| Some(200)).len(), 0);
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn a_song_that_is_all_here_is_not_resumed() {
     let _ = stage.on_ended(ticket, EndReason::Finished);
     stage.on_disconnected();
     assert!(!stage.needs_server());
-    assert_eq!(stage.unanswered(|_| Some(0)).len(), 0);
+    assert_eq!(stage.unasked(|_| Some(0)).len(), 0);
 }
 
 #[test]
@@ -173,9 +176,41 @@ fn a_cut_before_the_start_repeats_the_question() {
     let second = stage.switch_to(SongId(2), Duration::from_secs(9), Playlist::SINGLE, false);
     stage.on_disconnected();
     // The song before it too, which goes on if this one is refused.
-    let asks = stage.unanswered(|_| Some(123));
+    let asks = stage.unasked(|_| Some(123));
     let asks: Vec<_> = asks.iter().map(|ask| (ask.ticket, ask.start)).collect();
     assert_eq!(asks, [(first, Start::Resume(123)), (second.ticket, Start::Time(9_000))]);
+}
+
+#[test]
+fn a_song_that_was_replaced_goes_on_once_no_other_may_start() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::SINGLE);
+    let second = stage.switch_to(SongId(2), Duration::ZERO, Playlist::SINGLE, false);
+    stage.on_asked(second.ticket);
+    assert_eq!(stage.on_ended(first, EndReason::Replaced), Ending::Fine);
+    assert_eq!(stage.unasked(|_| Some(123)).len(), 0);
+    let _ = stage.on_refused(second.ticket);
+    let asks: Vec<_> = stage.unasked(|_| Some(123)).iter().map(|ask| (ask.ticket, ask.start)).collect();
+    assert_eq!(asks, [(first, Start::Resume(123))]);
+    stage.on_asked(first);
+    assert_eq!(stage.unasked(|_| Some(123)).len(), 0, "once is enough");
+}
+
+#[test]
+fn a_song_that_was_to_follow_and_ends_before_it_starts_is_skipped_or_asked_for_again() {
+    let mut stage = Stage::default();
+    let first = stage.play(1, Playlist::ALL);
+    let _ = stage.on_ended(first, EndReason::Finished);
+    let second = stage.follow_with(song(2), Playlist::ALL);
+    stage.on_asked(second.ticket);
+    let wrong = stage.switch_to(SongId(99), Duration::ZERO, Playlist::SINGLE, false);
+    stage.on_asked(wrong.ticket);
+    assert_eq!(stage.on_ended(second.ticket, EndReason::Replaced), Ending::Fine);
+    let _ = stage.on_refused(wrong.ticket);
+    let asks: Vec<_> = stage.unasked(|_| None).iter().map(|ask| (ask.ticket, ask.start)).collect();
+    assert_eq!(asks, [(second.ticket, Start::Time(0))]);
+    assert_eq!(stage.on_ended(second.ticket, EndReason::Failed), Ending::Early(SongId(2)));
+    assert_eq!(stage.upcoming(), Search::step(Playlist::ALL, SongId(2), Direction::Next));
 }
 
 #[test]
