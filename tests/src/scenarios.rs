@@ -56,6 +56,7 @@ macro_rules! client_scenarios {
             a_seek_asks_the_server_anew
             a_cut_connection_is_resumed_and_not_heard
             a_song_that_changed_meanwhile_ends_where_it_is
+            a_server_without_songs_has_nothing_to_play
             what_a_server_sends_cannot_command_the_terminal
         }
         // These need the fault proxy, or a server that is made of bytes.
@@ -244,6 +245,17 @@ pub fn a_song_that_changed_meanwhile_ends_where_it_is(client: &impl Client) {
     let whole = frames(&song);
     assert!(!heard.frames.is_empty() && heard.frames.len() < whole.len(), "{} frames", heard.frames.len());
     assert_same_sound(&heard.frames, &whole[..heard.frames.len()]);
+}
+
+/// Nothing is nothing, and said.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_server_without_songs_has_nothing_to_play(client: &impl Client) {
+    let server = FakeServer::with([]);
+    let heard = client.run(server.address, &["play all"]);
+    assert!(heard.frames.is_empty() && heard.text.contains("the server has no songs"), "{}", heard.text);
+    assert_eq!(server.count("PLAY"), 0, "{:?}", server.log());
 }
 
 /// Text is only text.

@@ -251,6 +251,24 @@ fn a_song_whose_end_is_never_told_is_followed() {
 }
 
 #[test]
+fn a_song_whose_end_is_never_told_is_followed_before_it_is_over() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    // Nothing is heard to its end.
+    board.hold_output(true);
+    board.type_line("play all");
+    let stream = found(&mut connection, 1);
+    let started = Started { size_bytes: 5_000, ..song.started };
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    // So that nothing of it is lost with the connection.
+    connection.send_message(&Message::Ping(Ping { token: 7 }));
+    connection.receive_until(Kind::Pong, DEADLINE);
+    drop(connection);
+    found(&mut welcome(&listener), 2);
+}
+
+#[test]
 fn a_song_that_is_cut_off_by_one_that_was_given_up_goes_on_when_no_other_starts() {
     let song = Song::short("one", 300.0);
     let (mut board, _listener, mut connection) = start();
@@ -310,6 +328,30 @@ fn listed(connection: &mut RawConnection) -> RequestId {
     let frame = connection.receive_until(Kind::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     list.request
+}
+
+/// Refuses a request.
+fn refuse(connection: &mut RawConnection, request: RequestId) {
+    let error = Error { id: request.0, code: ErrorCode::READ_FAILED, text: "the disk is tired" };
+    connection.send_message(&Message::Error(error));
+}
+
+#[test]
+fn a_question_that_is_refused_is_told_and_not_in_the_way_of_the_next() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    let request = listed(&mut connection);
+    refuse(&mut connection, request);
+    board.wait_for("list: the disk is tired");
+    board.type_line("info 7");
+    let frame = connection.receive_until(Kind::Info, DEADLINE);
+    refuse(&mut connection, RequestId(frame.header.id));
+    board.wait_for("info 7: the disk is tired");
+    board.type_line("play all");
+    let request = listed(&mut connection);
+    refuse(&mut connection, request);
+    board.wait_for("no other song: the disk is tired");
+    board.wait_for_the_end();
 }
 
 /// A page with this song.
