@@ -7,7 +7,7 @@ use embedded_io_async::{Read, Write};
 use trill_proto::command::{self, Command};
 
 use crate::board::{Clock, Commands};
-use crate::line::{Line, Typed};
+use crate::line::{LINE_BYTES, Line, Typed};
 use crate::radio::Shared;
 use crate::server::Server;
 use crate::state::State;
@@ -85,6 +85,10 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
         let Self { shared, clock, commands, line, .. } = self;
         let text = line.text().trim();
         shared.with(|state| {
+            if line.is_cut() {
+                // Its beginning may be another command than the whole.
+                return state.screen.line(format_args!("a line has at most {LINE_BYTES} characters"));
+            }
             let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
             if name.eq_ignore_ascii_case("server") {
                 match argument.trim().parse::<Server>() {

@@ -3,7 +3,7 @@
 use heapless::String;
 
 /// Longest line, in bytes: more than any command with its arguments.
-const LINE_BYTES: usize = 128;
+pub(crate) const LINE_BYTES: usize = 128;
 
 const BACKSPACE: u8 = 0x08;
 const DELETE: u8 = 0x7f;
@@ -41,6 +41,8 @@ enum Escape {
 #[derive(Debug)]
 pub(crate) struct Line {
     text: String<LINE_BYTES>,
+    /// There was more than there is room for.
+    is_cut: bool,
     escape: Escape,
     /// The last byte was a carriage return, which a line feed may follow that means the same.
     after_return: bool,
@@ -48,15 +50,21 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) const fn new() -> Self {
-        Self { text: String::new(), escape: Escape::None, after_return: false }
+        Self { text: String::new(), is_cut: false, escape: Escape::None, after_return: false }
     }
 
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
+    /// Whether it is the beginning of a longer one, that whoever sent it may not have seen.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
     pub(crate) fn clear(&mut self) {
         self.text.clear();
+        self.is_cut = false;
     }
 
     pub(crate) fn take(&mut self, byte: u8) -> Typed {
@@ -80,13 +88,20 @@ impl Line {
         match byte {
             b'\n' if after_return => Typed::Nothing,
             b'\r' | b'\n' => Typed::Whole,
-            BACKSPACE | DELETE => self.text.pop().map_or(Typed::Nothing, |_| Typed::Erased),
+            BACKSPACE | DELETE => {
+                // Whoever edits it looks at it.
+                self.is_cut = false;
+                self.text.pop().map_or(Typed::Nothing, |_| Typed::Erased)
+            }
             CTRL_C | CTRL_U => {
-                self.text.clear();
+                self.clear();
                 if byte == CTRL_C { Typed::Cancelled } else { Typed::Cleared }
             }
             b'\t' => self.take_key(b' ', false),
-            b' '..=b'~' => self.text.push(char::from(byte)).map_or(Typed::Full, |()| Typed::Shown),
+            b' '..=b'~' => {
+                self.is_cut |= self.text.push(char::from(byte)).is_err();
+                if self.is_cut { Typed::Full } else { Typed::Shown }
+            }
             _ => Typed::Nothing,
         }
     }
@@ -140,10 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_long_is_cut() {
+    fn a_line_too_long_is_known_to_be_cut_until_it_is_edited() {
         let mut line = Line::new();
         let results: Vec<_> = [b'x'; 130].iter().map(|byte| line.take(*byte)).collect();
         assert_eq!(results.iter().filter(|typed| **typed == Typed::Shown).count(), 128);
         assert_eq!(results[128..], [Typed::Full, Typed::Full]);
+        assert!(line.is_cut());
+        assert_eq!((line.take(BACKSPACE), line.is_cut()), (Typed::Erased, false));
+        assert_eq!((line.take(b'x'), line.is_cut()), (Typed::Shown, false));
+        assert_eq!((line.take(b'x'), line.is_cut()), (Typed::Full, true));
+        assert_eq!((line.take(CTRL_U), line.is_cut()), (Typed::Cleared, false));
     }
 }

@@ -251,3 +251,15 @@ fn what_is_typed_stays_when_something_is_told() {
     board.type_line("play 1\u{7f}1");
     board.wait_for("playing 1 one");
 }
+
+#[test]
+fn a_line_that_is_too_long_is_not_obeyed_and_the_next_is() {
+    let server = FakeServer::with([Song::short("one", 300.0)]);
+    let mut board = Board::start(server.address);
+    board.wait_for("connected");
+    // Cut, it would be another command.
+    board.type_line(&format!("volume {}40", " ".repeat(120)));
+    board.wait_for("\r\na line has at most 128 characters\r\n");
+    board.type_line("volume");
+    board.wait_for("volume 100\r\n");
+}
