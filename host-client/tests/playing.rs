@@ -106,3 +106,42 @@ fn a_song_that_changed_meanwhile_makes_the_program_fail() {
     assert_eq!(run.code, Some(1), "{run:?}");
     assert_eq!(run.only_error(), "trill: song 1 has changed on the server; play it anew");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
+    use common::DEADLINE;
+    use trill_proto::ids::{RequestId, SongId, StreamId};
+    use trill_proto::message::{self, Kind, ListEnd, Message, Started, Welcome};
+    use trill_tests::raw::RawListener;
+    use trill_tests::terminal::{Terminal, VT100};
+
+    let song = Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"]);
+    let listener = RawListener::bind();
+    let mut command = trill_tests::binaries::command(env!("CARGO_BIN_EXE_trill"));
+    command
+        .args(["-v", "--output", "null", &listener.address().to_string()])
+        .env("LANG", "C.UTF-8")
+        .env("TERM", "xterm");
+    let terminal = Terminal::spawn("trill", command, VT100);
+    let mut connection = listener.accept(DEADLINE);
+    connection.welcome(Welcome { server_name: "fake", generation: 1, ..Welcome::new() }, DEADLINE);
+    terminal.wait_for_text(DEADLINE, "trill>");
+
+    terminal.type_line("play all");
+    let request = RequestId(connection.receive_until(Kind::List, DEADLINE).header.id);
+    terminal.type_line("pause");
+    // Answered after the pause.
+    terminal.type_line("volume");
+    terminal.wait_for_text(DEADLINE, "volume 100");
+    let found = message::Song { request, song: SongId(1), title: "long", ..message::Song::default() };
+    connection.send_message(&Message::Song(found));
+    connection.send_message(&Message::ListEnd(ListEnd { request, total: 1, next: None, generation: 1 }));
+    let stream = StreamId(connection.receive_until(Kind::Play, DEADLINE).header.id);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..16_000]));
+    // Told after the song has begun.
+    terminal.wait_for_text(DEADLINE, "first sample after");
+    terminal.wait_for_text(DEADLINE, "paused 1");
+    assert!(!terminal.screen_contains("nothing is playing"), "{terminal}");
+}

@@ -176,21 +176,10 @@ impl<'m> Buffer<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wish::Join;
     use trill_proto::playlist::Playlist;
 
     fn wish(ticket: u32) -> Wish {
-        Wish {
-            ticket: Ticket(ticket),
-            song: SongId(1),
-            playlist: Playlist::SINGLE,
-            at_ms: 0,
-            content_tag: 0,
-            join: Join::Switch,
-            keeps_pause: false,
-            is_announced: false,
-            asked: None,
-        }
+        Wish::new(Ticket(ticket), SongId(1), Playlist::SINGLE)
     }
 
     fn started(size_bytes: u64) -> Started {

@@ -24,7 +24,7 @@ use heapless::{Deque, Vec};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{GoodbyeReason, Start};
-use trill_proto::playlist::{Playlist, Search};
+use trill_proto::playlist::Search;
 use trill_proto::session::Busy;
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::time::Instant;
@@ -72,6 +72,8 @@ impl Question {
 struct Lookup {
     search: Search,
     join: Join,
+    /// A pause goes on when the song begins.
+    keeps_pause: bool,
     asked: Option<Instant>,
 }
 
@@ -402,13 +404,6 @@ impl<'m> State<'m> {
     fn next_ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
-    }
-
-    /// Wants a song of a playlist.
-    fn want_song(&mut self, song: SongId, at_ms: u64, playlist: Playlist, join: Join, asked: Option<Instant>) {
-        let ticket = self.next_ticket();
-        let (keeps_pause, is_announced) = (join == Join::Follow, false);
-        self.want(Wish { ticket, song, playlist, at_ms, content_tag: 0, join, keeps_pause, is_announced, asked });
     }
 
     /// Wants a song. Of too many that wait for their start the oldest is given up.

@@ -35,3 +35,20 @@ pub(crate) struct Wish {
     /// When the user asked for it, until its first sample went out.
     pub(crate) asked: Option<Instant>,
 }
+
+impl Wish {
+    /// A song from its beginning, in place of all there is.
+    pub(crate) const fn new(ticket: Ticket, song: SongId, playlist: Playlist) -> Self {
+        Self {
+            ticket,
+            song,
+            playlist,
+            at_ms: 0,
+            content_tag: 0,
+            join: Join::Switch,
+            keeps_pause: false,
+            is_announced: false,
+            asked: None,
+        }
+    }
+}

@@ -83,15 +83,15 @@ impl App {
                 self.send_play(&ask);
             }
             Play::Range { first, last } => {
-                self.request(Request::Find(Search::first(Playlist { first, last, advances: true })));
+                self.find(Search::first(Playlist { first, last, advances: true }));
             }
-            Play::All => self.request(Request::Find(Search::first(Playlist::ALL))),
+            Play::All => self.find(Search::first(Playlist::ALL)),
         }
     }
 
     /// Plays a song instead of what is heard, with the particulars that are known of it.
-    pub(super) fn switch_to(&mut self, song: SongId, details: Option<Song>, playlist: Playlist) {
-        let ask = self.stage.switch_to(song, Duration::ZERO, playlist, false);
+    pub(super) fn switch_to(&mut self, song: SongId, details: Option<Song>, playlist: Playlist, keeps_pause: bool) {
+        let ask = self.stage.switch_to(song, Duration::ZERO, playlist, keeps_pause);
         if let Some(wish) = self.stage.meant_mut() {
             wish.details = details;
         }
@@ -110,30 +110,40 @@ impl App {
     }
 
     fn pause(&mut self) {
-        match self.stage.meant_mut() {
-            None => return self.fail(NOTHING_PLAYS),
-            // One that is on its way begins in silence.
-            Some(wish) => wish.keeps_pause = true,
+        if !self.is_anything_meant() {
+            return self.fail(NOTHING_PLAYS);
+        }
+        // One that is on its way, or looked for, begins in silence.
+        if let Some(wish) = self.stage.meant_mut() {
+            wish.keeps_pause = true;
+        }
+        if let Some((_, keeps_pause)) = self.lookup_mut() {
+            *keeps_pause = true;
         }
         self.set_paused(true);
     }
 
     fn resume(&mut self) {
-        if self.stage.meant().is_none() {
+        if !self.is_anything_meant() {
             return self.fail(NOTHING_PLAYS);
         }
         self.set_paused(false);
     }
 
+    /// Whether there is a song that the listener means, be it one that is still being looked for.
+    fn is_anything_meant(&mut self) -> bool {
+        self.stage.meant().is_some() || self.lookup_mut().is_some()
+    }
+
     /// To the song before or after the one that the listener means: if that is still being looked for, once it is found.
     fn step(&mut self, direction: Direction) {
-        if let Some(search) = self.lookup_mut() {
+        if let Some((search, _)) = self.lookup_mut() {
             return search.add(direction);
         }
         let Some(&Wish { song, playlist, .. }) = self.stage.meant() else { return self.fail(NOTHING_PLAYS) };
         match Search::step(playlist, song, direction) {
-            Some(search) => self.request(Request::Find(search)),
-            None => self.stay_at(song, direction, playlist),
+            Some(search) => self.find(search),
+            None => self.stay_at(song, direction, playlist, false),
         }
     }
 

@@ -19,8 +19,8 @@ pub(super) enum Request {
     Info(SongId),
     /// A song's title, for the song that was asked for with this ticket.
     Details(Ticket, SongId),
-    /// A song to play now.
-    Find(Search),
+    /// A song to play now; a pause goes on when it begins.
+    Find { search: Search, keeps_pause: bool },
     /// The song that comes next, to play it after this one.
     Next(Search),
 }
@@ -32,7 +32,7 @@ impl Request {
             Self::List { .. } => "list",
             Self::Info(_) | Self::Details(..) => "info",
             Self::Next(_) => "next",
-            Self::Find(search) => match search.origin() {
+            Self::Find { search, .. } => match search.origin() {
                 None => "play",
                 Some((_, Direction::Next)) => "next",
                 Some((_, Direction::Previous)) => "previous",
@@ -42,7 +42,7 @@ impl Request {
 
     /// Whether the answer starts a song in place of what is heard.
     fn is_lookup(&self) -> bool {
-        matches!(self, Self::Find(_))
+        matches!(self, Self::Find { .. })
     }
 
     /// Whether the user waits for the answer.
@@ -78,23 +78,28 @@ impl App {
         self.held.retain(|request| !request.is_lookup());
     }
 
-    /// The look for a song to play now.
-    pub(super) fn lookup_mut(&mut self) -> Option<&mut Search> {
+    /// Looks for a song to play now.
+    pub(super) fn find(&mut self, search: Search) {
+        self.request(Request::Find { search, keeps_pause: false });
+    }
+
+    /// The look for a song to play now, and whether a pause goes on when that begins.
+    pub(super) fn lookup_mut(&mut self) -> Option<(&mut Search, &mut bool)> {
         self.requests.values_mut().chain(&mut self.held).find_map(|request| match request {
-            Request::Find(search) => Some(search),
+            Request::Find { search, keeps_pause } => Some((search, keeps_pause)),
             _ => None,
         })
     }
 
     /// There is no song beyond this one. It may be one that was only to be passed.
-    pub(super) fn stay_at(&mut self, song: SongId, direction: Direction, playlist: Playlist) {
+    pub(super) fn stay_at(&mut self, song: SongId, direction: Direction, playlist: Playlist, keeps_pause: bool) {
         let place = match direction {
             Direction::Next => "last",
             Direction::Previous => "first",
         };
         self.fail(&format!("song {song} is the {place}"));
         if self.stage.meant().is_none_or(|wish| wish.song != song) {
-            self.switch_to(song, None, playlist);
+            self.switch_to(song, None, playlist, keeps_pause);
         }
     }
 
@@ -136,26 +141,26 @@ impl App {
     pub(super) fn on_page(&mut self, request: Request, songs: Vec<Song>, total: u32, next: Option<SongId>) {
         match request {
             Request::List { table, .. } => self.show_page(table, &songs, total, next),
-            Request::Find(search) => self.on_searched(search, songs, next),
+            Request::Find { search, keeps_pause } => self.on_searched(search, keeps_pause, songs, next),
             Request::Next(search) => self.on_upcoming(search, songs, next),
             // Answered by one song, not by a page: the connection does not mix them up.
             Request::Info(_) | Request::Details(..) => {}
         }
     }
 
-    fn on_searched(&mut self, mut search: Search, songs: Vec<Song>, next: Option<SongId>) {
+    fn on_searched(&mut self, mut search: Search, keeps_pause: bool, songs: Vec<Song>, next: Option<SongId>) {
         let playlist = search.playlist();
         match progress(&mut search, &songs, next) {
-            Progress::Asks => self.request(Request::Find(search)),
+            Progress::Asks => self.request(Request::Find { search, keeps_pause }),
             Progress::Found(id) => {
                 let song = songs.into_iter().find(|song| song.id == id);
                 // After next and previous the listener is where they were.
                 let is_there = search.origin().is_some() && self.stage.meant().is_some_and(|wish| wish.song == id);
                 if !is_there {
-                    self.switch_to(id, song, playlist);
+                    self.switch_to(id, song, playlist, keeps_pause);
                 }
             }
-            Progress::Edge(song, direction) => self.stay_at(song, direction, playlist),
+            Progress::Edge(song, direction) => self.stay_at(song, direction, playlist, keeps_pause),
             Progress::Nothing if playlist == Playlist::ALL => self.fail("the server has no songs"),
             Progress::Nothing => {
                 let Playlist { first, last, .. } = playlist;
@@ -214,7 +219,7 @@ fn ask(connection: &Connection, request: &Request) -> Option<RequestId> {
     match *request {
         Request::List { from, .. } => connection.list(from, PAGE_SONGS),
         Request::Info(song) | Request::Details(_, song) => connection.info(song),
-        Request::Find(search) | Request::Next(search) => {
+        Request::Find { search, .. } | Request::Next(search) => {
             let (first, at_most) = search.ask();
             connection.list(first, at_most)
         }

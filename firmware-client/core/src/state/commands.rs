@@ -71,7 +71,8 @@ impl State<'_> {
         }
         self.lookup = None;
         let at_ms = at.as_millis().try_into().unwrap_or(u64::MAX);
-        self.want_song(song, at_ms, Playlist::SINGLE, Join::Switch, Some(now));
+        let ticket = self.next_ticket();
+        self.want(Wish { at_ms, asked: Some(now), ..Wish::new(ticket, song, Playlist::SINGLE) });
     }
 
     /// Looks for a song to be heard in place of all there is.
@@ -79,7 +80,8 @@ impl State<'_> {
         if !self.is_open() {
             self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
         }
-        self.lookup = Some(Wanted::new(Lookup { search, join: Join::Switch, asked: Some(now) }));
+        let lookup = Lookup { search, join: Join::Switch, keeps_pause: false, asked: Some(now) };
+        self.lookup = Some(Wanted::new(lookup));
     }
 
     /// Ends the song, and its transmission.
@@ -103,12 +105,13 @@ impl State<'_> {
     }
 
     fn set_paused(&mut self, paused: bool) {
-        if self.meant().is_none() {
+        if self.meant().is_none() && self.lookup.is_none() {
             return self.nothing_plays();
         }
-        for (wish, _) in &mut self.plays {
-            wish.keeps_pause = true; // One that is on its way begins as it is told now.
-        }
+        // One that is on its way, or looked for, begins as it is told now.
+        let asked = self.plays.iter_mut().map(|(wish, _)| &mut wish.keeps_pause);
+        let looked_for = self.lookup.iter_mut().map(|lookup| &mut lookup.what.keeps_pause);
+        asked.chain(looked_for).for_each(|keeps_pause| *keeps_pause = true);
         self.controls.set_paused(paused);
         let heard = self.heard();
         self.screen.line(format_args!("{heard}"));

@@ -182,7 +182,9 @@ impl State<'_> {
         // After next and previous the listener is where they were.
         let is_there = is_step && lookup.join == Join::Switch && self.meant().is_some_and(|wish| wish.song == song);
         if !is_there {
-            self.want_song(song, 0, lookup.search.playlist(), lookup.join, lookup.asked);
+            let Lookup { search, join, keeps_pause, asked } = lookup;
+            let ticket = self.next_ticket();
+            self.want(Wish { join, keeps_pause, asked, ..Wish::new(ticket, song, search.playlist()) });
         }
     }
 
@@ -262,7 +264,8 @@ impl State<'_> {
     /// Looks for the song after this one, if there is to be one.
     fn look_after(&mut self, &Wish { song, playlist, .. }: &Wish) {
         if let Some(search) = Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances) {
-            self.lookup = Some(Wanted::new(Lookup { search, join: Join::Follow, asked: None }));
+            let lookup = Lookup { search, join: Join::Follow, keeps_pause: true, asked: None };
+            self.lookup = Some(Wanted::new(lookup));
             self.calls.network = true;
         }
     }

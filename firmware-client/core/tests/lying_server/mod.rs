@@ -354,6 +354,25 @@ fn a_question_that_is_refused_is_told_and_not_in_the_way_of_the_next() {
     board.wait_for_the_end();
 }
 
+#[test]
+fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play all");
+    let request = listed(&mut connection);
+    board.type_line("pause");
+    board.wait_for("song    1, asked for");
+    send_page(&mut connection, request, SongId(1), "one");
+    let (stream, song_id) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..6_000]));
+    board.wait_for_song("1, paused at 0:00");
+    board.wait_for_periods(2);
+    assert_eq!(board.heard().len(), 0, "{}", board.said());
+    board.type_line("resume");
+    board.wait_until("sounds", |board| !board.heard().is_empty());
+}
+
 /// A page with this song.
 fn send_page(connection: &mut RawConnection, request: RequestId, song: SongId, title: &str) {
     connection.send_message(&Message::Song(message::Song { request, song, title, ..Default::default() }));
