@@ -131,6 +131,11 @@ impl ServerProcess {
         self.address
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What the server costs now.
     ///
     /// # Panics

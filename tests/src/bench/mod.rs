@@ -2,6 +2,9 @@
 //!
 //! | section | what is measured | beside |
 //! |---|---|---|
+//! | `listeners` | a server's CPU time and memory for 500 to 10,000 listeners, and whether any is late | nginx, Icecast |
+//! | `throughput` | a song without the pace of its music | nginx with curl |
+//! | `wire` | bytes beyond the music | HTTP/1.1 |
 //! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
 //!
 //! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
@@ -14,9 +17,12 @@ pub mod figures;
 pub mod peers;
 pub mod results;
 
+mod generator;
+mod listeners;
 mod machine;
 mod picture;
 mod play;
+mod throughput;
 
 pub use machine::Machine;
 
@@ -46,4 +52,4 @@ pub struct Section {
 }
 
 /// All sections, in the order of the results.
-pub const SECTIONS: &[Section] = &[play::PLAY];
+pub const SECTIONS: &[Section] = &[listeners::SECTION, throughput::THROUGHPUT, throughput::WIRE, play::PLAY];

@@ -17,6 +17,7 @@ fn main() -> std::process::ExitCode {
         eprintln!("bench: there is no section `{unknown}`; there are {}", known.join(", "));
         return ExitCode::from(2);
     }
+    trill_tests::load::raise_open_files();
     let mut missed = 0;
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == section.name)) {
         eprintln!("\n{} …", section.title);

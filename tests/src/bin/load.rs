@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    load::raise_open_files();
     match load::run(&options) {
         Ok(report) => {
             println!("{}", report.to_json());

@@ -30,6 +30,7 @@ use crate::load::trill::TrillListener;
 use crate::load::wheel::Wheel;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -134,6 +135,13 @@ impl std::error::Error for LoadError {}
 
 fn failed(what: &'static str) -> impl Fn(io::Error) -> LoadError {
     move |source| LoadError { what, source }
+}
+
+/// Raises this process's limit of open files, which its children take over, as far as it may: each listener is one.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised, so many listeners as were asked for may still be allowed.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Listens, and returns what it took.

@@ -52,7 +52,7 @@ impl Report {
     }
 
     /// For the program that started the generator.
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(self) -> Value {
         let Self { listeners, server_memory, underruns, late_seconds, whole, window } = self;
         json!({
             "listeners": listeners, "server_memory": server_memory, "underruns": underruns, "late_seconds": late_seconds,
@@ -87,7 +87,7 @@ impl Span {
         }
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         let Self { seconds, server_cpu, server_written, own_cpu, payload, received, sent } = self;
         json!({
             "seconds": seconds, "server_cpu": server_cpu, "server_written": server_written, "own_cpu": own_cpu,

@@ -119,7 +119,7 @@ impl TrillListener {
             delivery_rate: self.client.delivery_rate(machine_time(now)),
             round_trip: self.client.round_trip(),
         };
-        let _ = playback.next_step(&supply);
+        let _ = playback.next_action(&supply);
         !playback.is_buffering()
     }
 }

@@ -16,6 +16,8 @@ const RESULTS: &str = "tests/benches";
 /// What keeps it from running.
 pub(crate) fn run(sections: &[String], rounds: u32) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Peers])?;
+    let mut build = process::cargo()?;
+    process::run(build.args(["build", "--quiet", "--release", "--package", "trill-tests", "--bin", "load"]))?;
     let mut bench = process::cargo()?;
     bench.args(["run", "--quiet", "--release", "--package", "trill-tests", "--bin", "bench", "--"]);
     bench.arg(process::workspace_dir().join(RESULTS)).arg(rounds.to_string()).args(sections);

@@ -1,10 +1,11 @@
 //! nginx as a plain HTTP server of a directory.
 
+use super::free_address;
 use crate::process::{Process, system_program};
 use crate::wait;
 use rustix::process::Signal;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -120,12 +121,6 @@ fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String
         prefix = prefix.display(),
         directory = directory.display(),
     )
-}
-
-/// An address that nobody listens at just now: nginx cannot be asked which port it was given.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
-    listener.local_addr().expect("a listener has an address")
 }
 
 /// The processes that process `pid` started and that live.
