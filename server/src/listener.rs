@@ -10,7 +10,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use trill_proto::limits::{DEFAULT_PORT, MAX_QUEUED_BYTES};
 
-use crate::connection;
+use crate::connection::Connection;
 use crate::porter::Porter;
 use crate::registry::Membership;
 use crate::server::Shared;
@@ -18,7 +18,7 @@ use crate::server::Shared;
 /// Connections that may wait in the kernel to be accepted: a whole house that reconnects at once.
 const BACKLOG: i32 = 1_024;
 
-/// Stack of a connection's thread. Only what is touched costs memory: 16 KiB for a listener, 84 KiB at most where a debug
+/// Stack of a connection's thread. Only what is touched costs memory: 8 KiB for a listener, 84 KiB at most where a debug
 /// build reads tags. An overflow would end the whole process, so there is plenty.
 const STACK_BYTES: usize = 512 * 1_024;
 
@@ -177,9 +177,14 @@ impl Listener {
 
 /// Starts the one thread of a connection.
 fn spawn(shared: &Arc<Shared>, membership: Membership, peer: SocketAddr) -> io::Result<()> {
-    let shared = Arc::clone(shared);
     let thread = thread::Builder::new().name(format!("client {}", membership.id())).stack_size(STACK_BYTES);
-    thread.spawn(move || connection::serve(&shared, membership, peer)).map(drop)
+    match Connection::accept(Arc::clone(shared), membership, peer) {
+        Ok(connection) => thread.spawn(move || connection.serve()).map(drop),
+        Err(error) => {
+            log::debug!("{peer}: {error}");
+            Ok(())
+        }
+    }
 }
 
 /// Where to connect to reach a socket that is bound to `address`.
