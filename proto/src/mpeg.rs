@@ -144,6 +144,41 @@ impl FrameHeader {
         })
     }
 
+    /// Whether the side information of `frame`, a whole frame that starts with this header, makes sense: ISO/IEC 11172-3,
+    /// 2.4.1.7 and 2.4.2.7; ISO/IEC 13818-3, 2.4.1.7. After one where it does not, minimp3 and its port forget that they
+    /// were in step.
+    ///
+    /// ```text
+    ///  main_data_begin 9 or 8  private and scfsi, together 9, 11, 1 or 2
+    ///  for each granule and channel, 59 bits in MPEG 1, else 63:
+    ///    part2_3_length 12  big_values 9  global_gain 8  scalefac_compress 4 or 9  window_switching_flag 1  block_type 2  …
+    /// ```
+    pub fn has_sound_side_info(&self, frame: &[u8]) -> bool {
+        /// Pairs of lines, of 576.
+        const MOST_BIG_VALUES: u32 = 288;
+        let is_mpeg1 = self.version == Version::Mpeg1;
+        let (begin_bits, flag_bits, scale_bits, part_bits) = match (is_mpeg1, self.is_mono) {
+            (true, true) => (9, 9, 4, 59),
+            (true, false) => (9, 11, 4, 59),
+            (false, true) => (8, 1, 9, 63),
+            (false, false) => (8, 2, 9, 63),
+        };
+        let parts = usize::from(self.channels()) * if is_mpeg1 { 2 } else { 1 };
+        let bits = Bits { bytes: frame.get(self.side_info_at()..).unwrap_or_default() };
+        let mut available = 8 * (self.main_data_bytes() + self.main_data_begin(frame).unwrap_or(0));
+        (0..parts).all(|part| {
+            let at = begin_bits + flag_bits + part * part_bits;
+            let switching_at = at + 12 + 9 + 8 + scale_bits;
+            let (length, big_values) = (bits.read(at, 12), bits.read(at + 12, 9));
+            let (is_switching, block_type) = (bits.read(switching_at, 1) == 1, bits.read(switching_at + 1, 2));
+            match available.checked_sub(length as usize) {
+                Some(left) => available = left,
+                None => return false,
+            }
+            big_values <= MOST_BIG_VALUES && !(is_switching && block_type == 0)
+        }) && self.side_info_at() + self.side_info_bytes() <= self.frame_bytes()
+    }
+
     /// Whether a frame with header `next` can follow this one in a stream, as decoders see it: same standard and sample
     /// rate. Bit rate and channels may change from frame to frame.
     pub fn is_continued_by(&self, next: &Self) -> bool {
@@ -152,6 +187,20 @@ impl FrameHeader {
 
     const fn side_info_at(&self) -> usize {
         HEADER_BYTES + if self.has_crc { 2 } else { 0 }
+    }
+}
+
+/// Numbers of any length within bytes; what is beyond their end is 0.
+struct Bits<'a> {
+    bytes: &'a [u8],
+}
+
+impl Bits<'_> {
+    /// The `count` bits from bit `at` on, at most 16.
+    fn read(&self, at: usize, count: usize) -> u32 {
+        let byte = |index: usize| u32::from(self.bytes.get(at / 8 + index).copied().unwrap_or(0));
+        let three = byte(0) << 16 | byte(1) << 8 | byte(2);
+        three >> (24 - at % 8 - count) & ((1 << count) - 1)
     }
 }
 

@@ -6,6 +6,7 @@
 //! - In step: a frame counts if a matching header follows it at once, or if it ends exactly where the data ends.
 //! - Otherwise the decoder forgets everything and looks for the next position at which ten more headers follow, each
 //!   where the frame before it ends; fewer if the data end before that. What lies between is junk: tags, cut frames.
+//! - A damaged frame, whose side information makes no sense, counts, but the decoder forgets that it was in step.
 //!
 //! So the last frame before junk is lost to the decoder. The one exception is deliberate: junk after which no frame
 //! comes any more, such as a trailing tag, ends the audio right before it, and since no client is sent what follows,
@@ -14,6 +15,7 @@
 use std::io;
 use std::ops::Range;
 
+use trill_proto::decoder::mixes_blocks_at_8_khz;
 use trill_proto::mpeg::{FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES};
 
 use super::source::{ReadAt, read_full_at};
@@ -95,10 +97,12 @@ impl<'a> Frames<'a> {
                 continue;
             }
             let main_data_begin = header.main_data_begin(ahead).unwrap_or(0);
+            let frame = &ahead[..length];
+            let is_forgotten = !header.has_sound_side_info(frame) || mixes_blocks_at_8_khz(frame);
             let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
             if next.is_some() || length == ahead.len() {
                 self.at = offset + length as u64;
-                self.in_step = next;
+                self.in_step = next.filter(|_| !is_forgotten);
             } else {
                 self.lose_step();
                 if self.synchronise()? {

@@ -168,6 +168,24 @@ fn junk_before_between_and_after_the_frames_is_skipped_as_the_decoder_does() {
     }
 }
 
+/// Frames of 72 bytes at 8 kHz without data. The ways to damage one of them: its blocks switch to none, there are more large
+/// values than lines, or more data than it has room for.
+#[test]
+fn a_damaged_frame_counts_and_the_few_that_follow_it_do_not() {
+    const FRAME: [u8; 4] = [0xff, 0xe3, 0x18, 0xc4];
+    // The side information is behind the header: 9 bits, then 12 of length, 9 of large values, 17 more, and the switch.
+    for (damage, at, byte) in [("blocks", 9, 0x01), ("values", 6, 0x05), ("length", 5, 0x7f)] {
+        for (after, expected) in [(5, 12 + 12), (20, 12 + 19 + 12)] {
+            let mut frames = [FRAME.as_slice(), &[0; 68]].concat().repeat(12 + after);
+            frames[11 * 72..][at] |= byte;
+            let rest = [FRAME.as_slice(), &[0; 68]].concat().repeat(12);
+            let name = format!("{damage}, {after} more");
+            let song = check_counts_as_the_decoder_does(&name, &joined(&[&frames, &[0; 100], &rest]));
+            assert_eq!(song.total_samples, expected * 576, "{name}");
+        }
+    }
+}
+
 /// Removes, inserts and overwrites stretches, so long that no frame is damaged inside and yet stays a frame.
 fn mutilated(file: &[u8], random: &mut Random) -> Vec<u8> {
     let mut file = file.to_vec();
