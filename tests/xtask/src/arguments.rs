@@ -34,6 +34,8 @@ Usage: cargo xtask COMMAND
                                Measure Trill beside nginx, Icecast, MPD, mpg123 and ffmpeg, or these sections of it, N
                                times each (5), and write the medians into tests/benches/RESULTS.md.
   size                         Print what each board's program takes, beside its budget.
+  instructions [--accept]      Count what the processor executes for pieces of the work, and compare that with what is
+                               stored; or store it.
   build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
   lint                         Check format, lints, documentation and the policy for dependencies.
   help                         Print this.
@@ -86,6 +88,11 @@ pub(crate) enum Task {
         /// For how long each.
         span: Duration,
     },
+    /// Count instructions.
+    Instructions {
+        /// Store what was counted.
+        accept: bool,
+    },
     /// Measure the boards' programs.
     Size,
     /// Build boards' programs.
@@ -128,6 +135,8 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (Some("help"), [], []) => Ok(Task::Help),
         (Some("lint"), [], []) => Ok(Task::Lint),
         (Some("size"), [], []) => Ok(Task::Size),
+        (Some("instructions"), [], []) => Ok(Task::Instructions { accept: false }),
+        (Some("instructions"), [option], []) if option == "--accept" => Ok(Task::Instructions { accept: true }),
         (Some("cross"), [], []) => Ok(Task::Cross),
         (Some("test"), [], _) => Ok(Task::Test { cargo_args: passed_on.to_vec() }),
         (Some("demo"), [], _) => Ok(Task::Demo { dir: None, client_args: passed_on.to_vec() }),
@@ -147,7 +156,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         (
             Some(
                 command @ ("help" | "cross" | "lint" | "fuzz" | "test" | "demo" | "build" | "qemu" | "flash" | "size"
-                | "soak" | "bench"),
+                | "soak" | "bench" | "instructions"),
             ),
             _,
             _,
@@ -282,6 +291,8 @@ mod tests {
         check("lint --", Task::Lint);
         check("size", Task::Size);
         check("cross", Task::Cross);
+        check("instructions", Task::Instructions { accept: false });
+        check("instructions --accept", Task::Instructions { accept: true });
         check("soak", Task::Soak { minutes: 10, seed: None, svg: None });
         check(
             "soak --svg a.svg --minutes 60 --seed 7",
@@ -320,6 +331,8 @@ mod tests {
             ("flash teapot", "teapot"),
             ("flash pico2w now", "pico2w now"),
             ("size pico2w", "pico2w"),
+            ("instructions encode", "encode"),
+            ("instructions --accept --accept", "--accept --accept"),
             ("qemu --board", "--board"),
             ("qemu --board teapot", "teapot"),
             ("qemu --speed 2", "--speed"),

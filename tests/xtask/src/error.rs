@@ -59,6 +59,18 @@ pub(crate) enum Error {
         /// The file that says what it may take.
         budgets: &'static str,
     },
+    /// Instructions cannot be counted here, or not be compared, and why.
+    NoCounting {
+        /// What is amiss.
+        why: String,
+    },
+    /// The benches do not take what is stored: mend the code, or store it if that is as it should be.
+    NotAsStored {
+        /// What is otherwise, a bench each.
+        what: Vec<String>,
+        /// The file with what is stored.
+        record: &'static str,
+    },
     /// No board shows itself as a drive: plug it in with its button held, or flash it another way.
     NoDrive {
         /// What the drive is called.
@@ -136,6 +148,12 @@ impl fmt::Display for Error {
             }
             Self::Differs { what, target } => write!(f, "{what} is another on {target} than on this machine"),
             Self::OverBudget { board, budgets } => write!(f, "the program of {board} takes more than {budgets} allows"),
+            Self::NoCounting { why } => write!(f, "instructions cannot be compared on this machine: {why}"),
+            Self::NotAsStored { what, record } => write!(
+                f,
+                "not as in {record}:\n  {}\nIf that is as it should be: cargo xtask instructions --accept",
+                what.join("\n  ")
+            ),
             Self::NoDrive { label, image } => write!(
                 f,
                 "no drive {label} is mounted: hold the board's BOOTSEL button while you plug it in, mount the drive if \

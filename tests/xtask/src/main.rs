@@ -13,6 +13,7 @@ mod cross;
 mod demo;
 mod error;
 mod fuzz;
+mod instructions;
 mod lint;
 mod process;
 mod soak;
@@ -45,6 +46,7 @@ fn run(task: Task) -> Result<ExitCode, Error> {
         Task::Fuzz { targets, span } => fuzz::run(&targets, span)?,
         Task::Bench { sections, rounds } => return bench::run(&sections, rounds),
         Task::Soak { minutes, seed, svg } => return soak::run(minutes, seed, svg.as_deref()),
+        Task::Instructions { accept } => instructions::run(accept)?,
         Task::Size => boards::measure_all()?,
         Task::Build { boards } => boards::build_all(&boards)?,
         Task::Flash { board } => boards::flash(board)?,

@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Cross,
     /// To measure what others take.
     Peers,
+    /// To count instructions.
+    Counting,
     /// To compile with sanitizers and coverage, C and libFuzzer's C++ too.
     Fuzzing,
 }
@@ -75,6 +77,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "libc6-dev-armhf-cross", probe: Probe::Package, need: Need::Cross },
     Package { name: "gcc-aarch64-linux-gnu", probe: Probe::Program("aarch64-linux-gnu-gcc"), need: Need::Cross },
     Package { name: "libc6-dev-arm64-cross", probe: Probe::Package, need: Need::Cross },
+    Package { name: "valgrind", probe: Probe::Program("valgrind"), need: Need::Counting },
     Package { name: "clang", probe: Probe::Program("clang++"), need: Need::Fuzzing },
     Package { name: "qemu-user-static", probe: Probe::Program("qemu-arm-static"), need: Need::Cross },
     Package { name: "nginx", probe: Probe::System("nginx"), need: Need::Peers },

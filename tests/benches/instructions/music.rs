@@ -1,0 +1,114 @@
+//! What server and client do with music. It is that of the demo songs, which are in the repository.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trill::buffer::{Arrival, Buffer, Delivery, Join, Supplier, Ticket};
+use trill::decoder::Decoder;
+use trill::output::{Output, OutputSpec, PcmFormat, Written};
+use trill_proto::decoder::{FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES, Step};
+use trill_proto::ids::SongId;
+use trill_proto::message::Started;
+use trill_server::demo;
+use trill_server::library::{Library, OpenSong, Options, Source};
+
+use crate::count::counted;
+
+/// The song that is played: 64 kbit/s, 44.1 kHz, stereo.
+const SONG: SongId = SongId(1);
+
+/// Walks through the frames of a megabyte, as a seek does: to the end of the song and again, for the library walks from
+/// end to end only on threads of its own, when it opens a song.
+pub(crate) fn seek() {
+    let (_library, song) = open();
+    let times = 1_000_000_u64.div_ceil(song.measured().size_bytes);
+    let end = song.measured().duration_ms();
+    counted(|| {
+        for _ in 0..times {
+            black_box(song.locate(black_box(end)).expect("a place in the song"));
+        }
+    });
+}
+
+/// Passes a megabyte from network to decoder: in pieces as a network brings them, out a frame at a time.
+pub(crate) fn buffer() {
+    const PIECE_BYTES: usize = 16 * 1024;
+    const PIECES: usize = 1_000_000 / PIECE_BYTES;
+    const FRAME_BYTES: usize = 418; // of 128 kbit/s at 44.1 kHz
+    let buffer = Buffer::new();
+    let ticket = Ticket(1);
+    let started = Started { size_bytes: u64::MAX, ..Started::default() };
+    buffer.start(Arrival { ticket, started, asked: None, supplier: Arc::new(Network) }, Join::Switch);
+    let (piece, mut front) = ([0x55; PIECE_BYTES], [0; LOOKAHEAD_BYTES]);
+    counted(|| {
+        for _ in 0..PIECES {
+            buffer.push(ticket, black_box(&piece));
+            while buffer.peek(ticket, &mut front).is_some_and(|view| view.copied == LOOKAHEAD_BYTES) {
+                black_box(&front);
+                buffer.consume(ticket, FRAME_BYTES);
+            }
+        }
+    });
+}
+
+struct Network;
+
+impl Supplier for Network {
+    fn release(&self, bytes: usize) {
+        black_box(bytes);
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery { bytes_per_second: 1_000_000, round_trip: Duration::ZERO }
+    }
+}
+
+/// Decodes a second of the song, and finds its frames.
+pub(crate) fn decode() {
+    let (_library, song) = open();
+    let mut bytes = vec![0; song.measured().size_bytes as usize];
+    let length = song.read_at(0, &mut bytes).expect("it is in memory");
+    let (mut rest, mut decoder, mut pcm) = (&bytes[..length], Decoder::new(), Box::new([0; PCM_SAMPLES]));
+    // What comes before is the silence that encoders begin with.
+    let mut next_samples = |wanted: u32| {
+        let mut samples = 0;
+        while samples < wanted as usize {
+            let front = &rest[..rest.len().min(LOOKAHEAD_BYTES)];
+            let Step::Frame(frame) = decoder.decode(front, false, &mut pcm) else { panic!("a song without junk") };
+            samples += black_box(frame).samples;
+            rest = &rest[frame.consumed..];
+        }
+    };
+    let rate = song.measured().rate;
+    next_samples(rate);
+    counted(|| next_samples(rate));
+}
+
+/// Writes a second of mono as stereo, which is all that the client converts without another's resampler: that chooses its
+/// instructions by what the processor offers, and would not be counted alike everywhere.
+///
+/// Volume and pauses are applied where samples go out at the pace of a clock, and only there.
+pub(crate) fn output() {
+    const FRAME_SAMPLES: usize = 1_152;
+    const RATE: u32 = 44_100;
+    let (mut output, _controls) = Output::open(&OutputSpec::Wav(PathBuf::from("/dev/null")), drop).expect("a file");
+    for channels in [2, 1] {
+        output.start(PcmFormat { rate: RATE, channels }).expect("an ordinary format");
+    }
+    let samples = [1_000; FRAME_SAMPLES];
+    counted(|| {
+        for _ in 0..(RATE as usize).div_ceil(FRAME_SAMPLES) {
+            assert_eq!(output.write(black_box(&samples)).expect("it takes all"), Written::All);
+        }
+    });
+}
+
+/// The song, and the library that keeps it.
+fn open() -> (Arc<Library>, Arc<OpenSong>) {
+    let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default()).expect("built-in songs");
+    library.wait_until_walked();
+    let song = library.open_song(SONG).expect("the first song");
+    (library, song)
+}
