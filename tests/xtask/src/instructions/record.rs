@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// same to the instruction each time, and the other two, for whom memory comes to lie otherwise, within 0.2 %.
 const TOLERANCE: u64 = 2;
 
-/// The same where another toolchain has built it, which optimises otherwise.
-const TOLERANCE_OF_ANOTHER_TOOLCHAIN: u64 = 15;
+/// The same where another toolchain has built it, which optimises otherwise: by up to 1.6 % from rustc 1.95 to 1.96.
+const TOLERANCE_OF_ANOTHER_TOOLCHAIN: u64 = 10;
 
 /// So many percent less are worth storing: else half of them might be lost again, and nobody would see it.
 const GAIN: u64 = 10;
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn another_compiler_is_named_and_given_more_room() {
-        check("rustc 2", 11_500, 10_000, false, false);
-        check("rustc 2", 11_501, 10_000, true, false);
+        check("rustc 2", 11_000, 10_000, false, false);
+        check("rustc 2", 11_001, 10_000, true, false);
         let comparison = record("rustc 1", &[("a", 1)]).compare(&record("rustc 2", &[("a", 1)]));
         assert!(comparison.to_string().contains("rustc 1"), "{comparison}");
     }
