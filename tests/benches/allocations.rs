@@ -1,0 +1,163 @@
+//! Prints how often server and client ask for memory while a song of 128 kbit/s plays, between its seconds 5 and 15:
+//! `cargo bench --package trill-tests --bench allocations`.
+//!
+//! Both run as they do every day, each in a process of its own, for the allocator counts for a whole process; the client
+//! plays to nowhere, at the pace of the music. The path between them carries twice what the music takes. (One that carries
+//! all at once fills the client's buffer within a second, and then nothing for a quarter of a minute.) What passes on it is
+//! recorded, and tells how much it was.
+#![forbid(unsafe_code)]
+
+#[cfg(target_os = "linux")]
+fn main() {
+    linux::main();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("allocations plays through the harness's network: it runs on Linux alone");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::alloc::System;
+    use std::io::{BufRead, BufReader, Write, stdin, stdout};
+    use std::process::{Child, Command, Stdio};
+    use std::thread;
+    use std::time::Duration;
+
+    use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+    use trill::options::Invocation;
+    use trill_proto::frame::{FrameReader, Part};
+    use trill_proto::limits::{MAX_CONTROL_BYTES, PREAMBLE_BYTES};
+    use trill_server::library::{Library, Options, Source};
+    use trill_server::{Config, Server};
+    use trill_tests::corpus::{LONG, MusicDir};
+    use trill_tests::proxy::{Conditions, Direction, Proxy};
+
+    #[global_allocator]
+    static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+    /// From when on a song counts as playing steadily.
+    const BEGIN: Duration = Duration::from_secs(5);
+
+    /// How long is counted.
+    const SPAN: Duration = Duration::from_secs(10);
+
+    /// What the path carries, in bits per second.
+    const PATH_RATE: u64 = 2 * 128_000;
+
+    /// How long it is.
+    const ROUND_TRIP: Duration = Duration::from_millis(20);
+
+    /// Bytes that come meanwhile.
+    const BYTES: u64 = SPAN.as_secs() * PATH_RATE / 8;
+
+    /// Frames of the song that are played meanwhile, at 44.1 kHz.
+    const PLAYED_FRAMES: u64 = SPAN.as_secs() * 44_100 / 1_152;
+
+    pub(crate) fn main() {
+        let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => measure(),
+            ["server", directory] => serve(directory),
+            ["client", address] => play(address),
+            _ => panic!("allocations is run without arguments"),
+        }
+    }
+
+    fn measure() {
+        let music = MusicDir::new();
+        music.add("long.mp3", &LONG);
+        let mut server = Counted::start("server", &music.path().display().to_string());
+        let address = server.line().parse().expect("an address");
+        let proxy = Proxy::recording(address, Conditions::path(ROUND_TRIP, PATH_RATE));
+        let mut client = Counted::start("client", &proxy.address().to_string());
+
+        thread::sleep(BEGIN);
+        let before = (server.allocations(), client.allocations(), proxy.recorded(0, Direction::ToClient).len());
+        thread::sleep(SPAN);
+        let after = (server.allocations(), client.allocations());
+        let recorded = proxy.recorded(0, Direction::ToClient);
+
+        let bytes = (recorded.len() - before.2) as u64;
+        assert!(bytes.abs_diff(BYTES) < BYTES / 4, "the music did not come steadily: {bytes} bytes");
+        let frames = data_frames(&recorded) - data_frames(&recorded[..before.2]);
+        println!("server: {} allocations in {frames} DATA frames", after.0 - before.0);
+        println!("client: {} allocations in {PLAYED_FRAMES} frames of music", after.1 - before.1);
+    }
+
+    /// DATA frames that begin in what a server said.
+    fn data_frames(said: &[u8]) -> usize {
+        let mut reader = FrameReader::<MAX_CONTROL_BYTES>::new();
+        let (mut rest, mut frames) = (&said[PREAMBLE_BYTES..], 0);
+        while !rest.is_empty() {
+            let (taken, part) = reader.read(rest).expect("what the client understood");
+            frames += usize::from(matches!(part, Some(Part::DataBegins { .. })));
+            rest = &rest[taken..];
+        }
+        frames
+    }
+
+    /// A process of this program that tells how often it has asked for memory. Ends when dropped.
+    struct Counted {
+        child: Child,
+        output: BufReader<std::process::ChildStdout>,
+    }
+
+    impl Counted {
+        fn start(role: &str, operand: &str) -> Self {
+            let program = std::env::current_exe().expect("a running program knows its own path");
+            let mut command = Command::new(program);
+            command.args([role, operand]).stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut child = command.spawn().expect("this program, once more");
+            let output = BufReader::new(child.stdout.take().expect("it is piped"));
+            Self { child, output }
+        }
+
+        fn line(&mut self) -> String {
+            let mut line = String::new();
+            self.output.read_line(&mut line).expect("a line");
+            line.trim_end().to_owned()
+        }
+
+        fn allocations(&mut self) -> u64 {
+            self.child.stdin.as_ref().expect("it is piped").write_all(b"?\n").expect("it still runs");
+            self.line().parse().expect("a number")
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            // It may have ended by itself.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    fn serve(directory: &str) {
+        let library = Library::open(Source::Directory(directory.into()), Options::default()).expect("a directory");
+        library.wait_until_walked();
+        let config = Config { listen: "127.0.0.1:0".parse().ok(), name: "attic".into(), ..Config::default() };
+        let server = Server::start(library, config).expect("a free port");
+        println!("{}", server.address());
+        answer();
+    }
+
+    fn play(address: &str) {
+        let arguments = ["--output", "null", address, "play", "1"].map(Into::into);
+        let Ok(Invocation::Run(options)) = Invocation::parse(arguments) else { panic!("a good command line") };
+        thread::spawn(answer);
+        panic!("the song has ended, {:?}", trill::app::run(&options));
+    }
+
+    /// Tells how often this process has asked for memory, whenever a line comes, and asks for none itself but the first
+    /// time.
+    fn answer() {
+        let mut line = String::with_capacity(16);
+        while stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
+            let stats = ALLOCATOR.stats();
+            writeln!(stdout(), "{}", stats.allocations + stats.reallocations).expect("somebody asks");
+            line.clear();
+        }
+    }
+}
