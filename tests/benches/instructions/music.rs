@@ -8,7 +8,7 @@ use std::time::Duration;
 use trill::buffer::{Arrival, Buffer, Delivery, Join, Supplier, Ticket};
 use trill::decoder::Decoder;
 use trill::output::{Output, OutputSpec, PcmFormat, Written};
-use trill_proto::decoder::{FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES, Step};
+use trill_proto::decoder::{Decoded, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 use trill_server::demo;
@@ -76,7 +76,7 @@ pub(crate) fn decode() {
         let mut samples = 0;
         while samples < wanted as usize {
             let front = &rest[..rest.len().min(LOOKAHEAD_BYTES)];
-            let Step::Frame(frame) = decoder.decode(front, false, &mut pcm) else { panic!("a song without junk") };
+            let Decoded::Frame(frame) = decoder.decode(front, false, &mut pcm) else { panic!("a song without junk") };
             samples += black_box(frame).samples;
             rest = &rest[frame.consumed..];
         }
