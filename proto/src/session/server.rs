@@ -357,7 +357,7 @@ impl Server {
     /// Ends the session with an ERROR that says why. Transmit once more, then close the connection.
     pub fn reject(&mut self, code: ErrorCode, text: &str) {
         // There is room right after HELLO; later a full outbox goes out without it, and closing says the same.
-        let _ = self.outbox.push(&Error { id: 0, code, text });
+        let _ = self.say(&Error { id: 0, code, text });
         self.phase = Phase::Closed;
     }
 
@@ -528,6 +528,17 @@ mod tests {
         assert!(said.ends_with(&[0x09, 0, 0, 1, 0, 0, 0, 0, 2]), "{said:02x?}");
         assert_eq!(server.list_end(&ListEnd { request, total: 1, next: None, generation: 1 }), Ok(()));
         assert_eq!(server.poll_transmit(NOW), None);
+    }
+
+    #[test]
+    fn nothing_is_said_after_the_last_word() {
+        let mut server = Server::new(NOW);
+        assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+        hear(&mut server, &Hello::default());
+        server.goodbye(GoodbyeReason::Restarting);
+        server.reject(ErrorCode::TOO_MANY_CLIENTS, "");
+        let said = server.poll_transmit(NOW).expect("preamble, WELCOME, GOODBYE");
+        assert!(said.ends_with(&[0x09, 0, 0, 1, 0, 0, 0, 0, 2]), "{said:02x?}");
     }
 
     #[test]
