@@ -10,7 +10,9 @@ use std::time::Duration;
 use trill_proto::codec::{Reader, Truncated};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES};
+use trill_proto::limits::{
+    COMMAND_BURST, COMMAND_TIME, FIRST_CREDIT_BYTES, HEADER_BYTES, MAX_CONTROL_BYTES, MAX_CREDIT_BYTES,
+};
 use trill_proto::message::{
     Credit, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, PREAMBLE, Ping, Play, Song, Start, Started,
     Stop, Welcome,
@@ -18,7 +20,7 @@ use trill_proto::message::{
 use trill_proto::session::server::{Event, Server};
 use trill_proto::time::Instant;
 
-use ledger::Ledger;
+use ledger::{Ledger, Request};
 
 /// What can happen; the arguments are in brackets.
 pub mod operation {
@@ -44,7 +46,8 @@ pub mod operation {
     pub const RECEIVE_GOODBYE: u8 = 9;
     /// Time goes by. [milliseconds, 16 bits, and how often to double them]
     pub const WAIT: u8 = 10;
-    /// The application answers the oldest question. [how: even as asked, odd with a refusal; size of a song, 32 bits]
+    /// The application answers the oldest question. [how: even as asked, odd with a refusal, or with one SONG more of a
+    /// LIST; size of a song, 32 bits]
     pub const ANSWER: u8 = 11;
     /// The song that is being sent cannot be read on.
     pub const FAIL: u8 = 12;
@@ -56,6 +59,8 @@ pub mod operation {
     pub const TRANSMIT: u8 = 15;
     /// The same, and DATA. [at most, 16 bits]
     pub const TRANSMIT_DATA: u8 = 16;
+    /// The client sends STOP again and again, until it is held back. [stream, how often, 16 bits]
+    pub const RECEIVE_STOPS: u8 = 17;
 }
 
 /// Whether the machine keeps the protocol's rules whatever happens, in whatever order.
@@ -91,6 +96,7 @@ fn question(event: Event<'_>) -> Option<Question> {
 }
 
 struct Run {
+    opened: Instant,
     now: Instant,
     server: Server,
     /// What has arrived and the machine has not taken.
@@ -105,6 +111,7 @@ impl Run {
     fn new() -> Self {
         let now = Instant::from_micros(1_000_000);
         Self {
+            opened: now,
             now,
             server: Server::new(now),
             inbox: VecDeque::new(),
@@ -115,7 +122,7 @@ impl Run {
     }
 
     fn perform(&mut self, script: &mut Reader<'_>) -> Result<(), Truncated> {
-        match script.u8()? % (operation::TRANSMIT_DATA + 1) {
+        match script.u8()? % (operation::RECEIVE_STOPS + 1) {
             operation::RECEIVE => {
                 let count = script.u8()?;
                 self.receive(script.bytes(usize::from(count))?);
@@ -172,9 +179,18 @@ impl Run {
             operation::KEEP_ALIVE => self.server.keep_alive(self.now),
             operation::GOODBYE => self.server.goodbye(reason(script.u8()?)),
             operation::TRANSMIT => self.transmit(),
-            _ => {
+            operation::TRANSMIT_DATA => {
                 let at_most = script.u16()?;
                 let _ = self.transmit_data(at_most.into());
+            }
+            _ => {
+                let (stream, times) = (StreamId(script.u8()?.into()), script.u16()?);
+                for _ in 0..times {
+                    self.hear(&Message::Stop(Stop { stream }));
+                    if !self.inbox.is_empty() || self.server.is_closed() {
+                        break; // nothing more is taken of it
+                    }
+                }
             }
         }
         Ok(())
@@ -198,6 +214,7 @@ impl Run {
         while !self.inbox.is_empty() {
             let input = Vec::from(std::mem::take(&mut self.inbox));
             let was_closed = self.server.is_closed();
+            let pause = self.server.input_pause(self.now);
             let Ok((taken, event)) = self.server.handle_input(self.now, &input) else {
                 assert!(self.server.is_closed() && !was_closed);
                 return;
@@ -205,6 +222,7 @@ impl Run {
             assert!(taken <= input.len() && (taken > 0 || event.is_none()));
             self.inbox = input[taken..].to_vec().into();
             if taken == 0 {
+                self.check_pause(pause);
                 return;
             }
             if was_closed {
@@ -213,8 +231,23 @@ impl Run {
             }
             let question = event.and_then(question);
             self.ledger.hear(&input[..taken]);
+            self.check_allowance();
             self.note_question(question);
         }
+    }
+
+    /// Only who has sent more commands than one may is held back, and not for longer than one of them takes.
+    fn check_pause(&self, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            assert!(self.ledger.commands() >= COMMAND_BURST && pause <= COMMAND_TIME, "held back for {pause:?}");
+        }
+    }
+
+    /// More than that is not taken.
+    fn check_allowance(&self) {
+        let span = self.now.saturating_since(self.opened);
+        let allowed = u128::from(COMMAND_BURST) + span.as_micros() / COMMAND_TIME.as_micros();
+        assert!(u128::from(self.ledger.commands()) <= allowed, "{} commands in {span:?}", self.ledger.commands());
     }
 
     fn wait(&mut self, span: Duration) {
@@ -235,9 +268,21 @@ impl Run {
         let Some(question) = self.questions.front().copied() else { return };
         let server = &mut self.server;
         let done = match question {
+            Question::Hello { .. } if !how.is_multiple_of(2) => {
+                server.reject(ErrorCode::TOO_MANY_CLIENTS, "no");
+                Ok(())
+            }
             Question::Hello { .. } => {
                 let max_credit = (size as u32).clamp(FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES);
                 server.welcome(&Welcome { max_credit, server_name: "attic", ..Welcome::new() })
+            }
+            Question::List(List { request, .. }) if !how.is_multiple_of(2) => {
+                let text = "ž".repeat(usize::from(how));
+                match server.song(&Song { request, song: SongId(1), title: &text, artist: &text, ..Song::default() }) {
+                    Ok(bytes) => assert!(bytes <= HEADER_BYTES + MAX_CONTROL_BYTES),
+                    Err(_) => self.transmit(),
+                }
+                return; // it is not the last word about it
             }
             Question::List(List { request, .. }) => {
                 server.list_end(&ListEnd { request, total: 1, next: None, generation: 1 })
@@ -270,9 +315,8 @@ impl Run {
     fn note_question(&mut self, question: Option<Question>) {
         match question {
             Some(Question::Hello { max_control }) => self.ledger.hear_hello(max_control),
-            Some(Question::List(List { request, .. }) | Question::Info(Info { request, .. })) => {
-                self.ledger.hear_request(request.0);
-            }
+            Some(Question::List(list)) => self.ledger.hear_request(Request::List(list.request.0)),
+            Some(Question::Info(info)) => self.ledger.hear_request(Request::Info(info.request.0)),
             Some(Question::Play(play)) => self.ledger.hear_play(&play),
             None => {}
         }
@@ -299,6 +343,7 @@ impl Run {
             return 0;
         };
         assert_eq!((frame.length, Some(frame.stream)), (expected, self.server.current_stream()));
+        assert_eq!(frame.position, self.ledger.next_position(frame.stream.0), "other bytes than come next");
         self.ledger.say(&frame.header);
         self.ledger.say(&vec![0xff; frame.length]);
         frame.length

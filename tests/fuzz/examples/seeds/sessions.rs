@@ -60,8 +60,14 @@ pub(crate) fn server() -> Corpus {
     let stop = [server::RECEIVE_STOP, 1, server::TRANSMIT];
     let wait = [server::WAIT, 0x3a, 0x98, 0, server::TRANSMIT];
     let lists = [server::RECEIVE_LIST, 1, 9, server::RECEIVE_INFO, 2, 1];
+    let long_song = [server::ANSWER, 0xff, 0, 0, 0, 0];
+    let stops = [server::RECEIVE_STOPS, 9, 0xff, 0xff];
+    let a_moment = [server::WAIT, 0, 2, 0, server::TRANSMIT];
     named([
         ("lists", [&open[..], &lists, &yes, &yes, &[server::RECEIVE_INFO, 3, 2], &no, &[server::TRANSMIT]].concat()),
+        ("listed", [&open[..], &lists, &no, &long_song, &long_song, &no, &yes, &yes, &[server::TRANSMIT]].concat()),
+        ("rejected", [&[server::RECEIVE_PREAMBLE, server::RECEIVE_HELLO, 1, 2, 0][..], &no, &play(1), &yes].concat()),
+        ("flood", [&open[..], &play(1), &yes, &stops, &data, &a_moment, &more, &a_moment, &data, &stop].concat()),
         ("played", [&open[..], &play(1), &yes, &data, &data, &data, &data, &more, &data, &data].concat()),
         ("early", [&[server::RECEIVE_PREAMBLE, server::RECEIVE_HELLO, 1, 1, 0][..], &play(1), &yes, &yes].concat()),
         ("switched", [&open[..], &play(1), &yes, &data, &play(2), &play(3), &no, &yes, &yes, &data].concat()),

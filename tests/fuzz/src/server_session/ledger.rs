@@ -1,6 +1,6 @@
 //! What the wire shows of a server's session, held to the protocol's rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use trill_proto::error::ErrorCode;
 use trill_proto::limits::{MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES};
@@ -17,6 +17,8 @@ pub(super) struct Ledger {
 
 /// The client's side, as far as the server has taken it.
 struct Heard {
+    /// Messages other than CREDIT.
+    commands: u32,
     /// Then its frames are read along.
     preamble_taken: usize,
     observer: Observer<512>,
@@ -25,12 +27,19 @@ struct Heard {
 /// What follows from it.
 struct Book {
     streams: BTreeMap<u32, Stream>,
-    /// Requests that were made and not answered; several may have the same id.
-    requests: Vec<u32>,
+    /// What was asked and not answered, in this order; several may have the same id.
+    requests: VecDeque<Request>,
     client_max_control: usize,
     is_welcomed: bool,
     /// GOODBYE or an ERROR was said, after which nothing may be.
     has_parted: bool,
+}
+
+/// What has one answer, by its id.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Request {
+    List(u32),
+    Info(u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +53,8 @@ enum State {
 struct Stream {
     state: State,
     granted: u64,
+    /// Bytes of the song before what is sent.
+    skipped: u64,
     sent: u64,
     expected: u64,
 }
@@ -51,11 +62,11 @@ struct Stream {
 impl Ledger {
     pub(super) const fn new() -> Self {
         Self {
-            heard: Heard { preamble_taken: 0, observer: Observer::new() },
+            heard: Heard { commands: 0, preamble_taken: 0, observer: Observer::new() },
             said: Observer::new(),
             book: Book {
                 streams: BTreeMap::new(),
-                requests: Vec::new(),
+                requests: VecDeque::new(),
                 client_max_control: MIN_CONTROL_BYTES,
                 is_welcomed: false,
                 has_parted: false,
@@ -65,7 +76,7 @@ impl Ledger {
 
     /// The server took these bytes from the client.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
-        let Heard { preamble_taken, observer } = &mut self.heard;
+        let Heard { commands, preamble_taken, observer } = &mut self.heard;
         let preamble_bytes = (PREAMBLE_BYTES - *preamble_taken).min(bytes.len());
         *preamble_taken += preamble_bytes;
         if preamble_bytes > 0 && *preamble_taken == PREAMBLE_BYTES {
@@ -73,9 +84,11 @@ impl Ledger {
             observer.read(&PREAMBLE, |_| {});
         }
         observer.read(&bytes[preamble_bytes..], |said| {
-            if let Said::Message(Message::Credit(credit), _) = said
-                && let Some(stream) = self.book.streams.get_mut(&credit.stream.0)
-            {
+            let Said::Message(Message::Credit(credit), _) = said else {
+                *commands += 1;
+                return;
+            };
+            if let Some(stream) = self.book.streams.get_mut(&credit.stream.0) {
                 stream.granted += u64::from(credit.more);
             }
         });
@@ -87,15 +100,16 @@ impl Ledger {
     }
 
     /// The server understood a question that has one answer.
-    pub(super) fn hear_request(&mut self, id: u32) {
-        self.book.requests.push(id);
+    pub(super) fn hear_request(&mut self, request: Request) {
+        self.book.requests.push_back(request);
     }
 
     /// The server understood a PLAY.
     pub(super) fn hear_play(&mut self, play: &Play) {
         let last = self.book.streams.last_key_value().map_or(0, |(last, _)| *last);
         assert!(play.stream.0 > last, "stream {} after {last}", play.stream);
-        let stream = Stream { state: State::Offered, granted: play.credit.into(), sent: 0, expected: 0 };
+        let granted = play.credit.into();
+        let stream = Stream { state: State::Offered, granted, skipped: 0, sent: 0, expected: 0 };
         self.book.streams.insert(play.stream.0, stream);
     }
 
@@ -104,10 +118,21 @@ impl Ledger {
         self.said.read(bytes, |said| self.book.note(said));
     }
 
-    /// Every PLAY has had its END or ERROR.
+    /// Messages that were taken and count against what a client may send.
+    pub(super) const fn commands(&self) -> u32 {
+        self.heard.commands
+    }
+
+    /// Where the bytes of the stream's next DATA are in its song.
+    pub(super) fn next_position(&self, stream: u32) -> u64 {
+        self.book.streams.get(&stream).map_or(0, |stream| stream.skipped + stream.sent)
+    }
+
+    /// Every PLAY has had its END or ERROR, and every question its answer.
     pub(super) fn check_that_all_is_over(&self) {
         let open = self.book.streams.iter().find(|(_, stream)| stream.state != State::Over);
         assert!(open.is_none(), "a PLAY without END or ERROR: {open:?}");
+        assert!(self.book.requests.is_empty(), "no answer to {:?}", self.book.requests);
     }
 }
 
@@ -123,13 +148,15 @@ impl Book {
         assert!(self.is_welcomed != is_welcome || is_last(&message), "{message:?} in the wrong place");
         match message {
             Message::Welcome(_) => self.is_welcomed = true,
-            Message::Song(song) => assert!(self.requests.contains(&song.request.0), "{song:?} for nobody"),
-            Message::ListEnd(end) => self.answer(end.request.0),
+            Message::Song(song) if self.requests.front() == Some(&Request::List(song.request.0)) => {}
+            Message::Song(song) => self.answer(Request::Info(song.request.0)),
+            Message::ListEnd(end) => self.answer(Request::List(end.request.0)),
             Message::Started(started) => {
                 assert!(self.streams.values().all(|stream| stream.state != State::Started), "two streams at once");
                 let stream = self.stream(started.stream.0);
                 assert_eq!(stream.state, State::Offered, "{started:?}");
-                (stream.state, stream.expected) = (State::Started, started.size_bytes - started.position);
+                (stream.state, stream.skipped) = (State::Started, started.position);
+                stream.expected = started.size_bytes - started.position;
             }
             Message::End(end) => {
                 let stream = self.stream(end.stream.0);
@@ -145,7 +172,7 @@ impl Book {
                 assert_eq!(stream.state, State::Offered, "{error:?}");
                 stream.state = State::Over;
             }
-            Message::Error(error) => self.answer(error.id),
+            Message::Error(error) => self.answer(Request::Info(error.id)),
             Message::Goodbye(_) => self.has_parted = true,
             Message::Ping(_) | Message::Pong(_) => {}
             other => panic!("a server does not say {other:?}"),
@@ -163,9 +190,8 @@ impl Book {
         self.streams.get_mut(&id).expect("a stream that was asked for")
     }
 
-    fn answer(&mut self, request: u32) {
-        let place = self.requests.iter().position(|&asked| asked == request).expect("an answer to a question");
-        self.requests.swap_remove(place);
+    fn answer(&mut self, request: Request) {
+        assert_eq!(self.requests.pop_front(), Some(request), "an answer to something else than was asked");
     }
 }
 
