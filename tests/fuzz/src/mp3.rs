@@ -2,6 +2,8 @@
 //!
 //! An input is how many bytes arrive at a time, in 16 bits, and then these bytes.
 
+use std::array;
+
 use nanomp3_core::Decoder;
 use trill_proto::codec::Reader;
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
@@ -15,9 +17,13 @@ pub mod decoder;
 /// How far the two may be apart in a sample of music: they round halves differently.
 const ROUNDING: f32 = 1.0;
 
-/// And how much further for every unit of the loudest sample so far. The C adds in another order than its port, which
+/// And how much further for every unit of the loudest sample of late. The C adds in another order than its port, which
 /// shows where a damaged frame is thousands of times too loud: a float has 24 bits, and dozens are added.
 const ROUNDING_OF_SUMS: f32 = 1.0 / (1 << 19) as f32;
+
+/// How many frames of sound a sample is made from: half of every block is added to the next, and the filter remembers 15
+/// times 32 samples. At low rates a frame is one block.
+const FRAMES_REMEMBERED: usize = 3;
 
 /// Whether both decoders find the same frames, and the same samples in them.
 ///
@@ -68,31 +74,37 @@ pub fn check(input: &[u8]) {
 struct Level {
     decoder: Box<Decoder>,
     pcm: Box<[f32; PCM_SAMPLES]>,
-    loudest: f32,
+    /// The loudest sample of each of the last frames that were heard, the latest first.
+    peaks: [f32; FRAMES_REMEMBERED],
 }
 
 impl Default for Level {
     fn default() -> Self {
-        Self { decoder: Box::new(Decoder::new()), pcm: Box::new([0.0; PCM_SAMPLES]), loudest: 0.0 }
+        Self { decoder: Box::new(Decoder::new()), pcm: Box::new([0.0; PCM_SAMPLES]), peaks: [0.0; FRAMES_REMEMBERED] }
     }
 }
 
 impl Level {
-    /// The loudest sample up to and in the frame of this, full scale being 32,768.
+    /// The loudest sample that what is heard of this is made from, full scale being 32,768. Infinite if there is one
+    /// that is no number.
     fn loudest(&mut self, decoded: Decoded, input: &[u8]) -> f32 {
-        match decoded {
-            Decoded::NeedMore => return self.loudest,
-            Decoded::Frame(_) if withheld(&mut self.decoder, input).is_some() => return self.loudest,
-            _ => {}
-        }
-        let (_, result) = self.decoder.decode(input, &mut self.pcm[..]);
-        if let Ok(info) = result {
+        let is_heard = match decoded {
+            Decoded::NeedMore => false,
+            Decoded::Frame(_) => withheld(&mut self.decoder, input).is_none(),
+            Decoded::Junk { .. } => true,
+        };
+        if is_heard && let (_, Ok(info)) = self.decoder.decode(input, &mut self.pcm[..]) {
             let heard = &self.pcm[..info.samples_produced * usize::from(info.channels.num())];
-            let peak = heard.iter().fold(0.0, |peak: f32, sample| peak.max(sample.abs()));
-            self.loudest = self.loudest.max(peak * 32_768.0);
+            let peak = heard.iter().map(|sample| sample.abs()).fold(0.0, larger) * 32_768.0;
+            self.peaks = array::from_fn(|place| if place == 0 { peak } else { self.peaks[place - 1] });
         }
-        self.loudest
+        self.peaks.into_iter().fold(0.0, larger)
     }
+}
+
+/// What is no number is larger than any.
+fn larger(one: f32, other: f32) -> f32 {
+    if one.is_nan() || other.is_nan() { f32::INFINITY } else { one.max(other) }
 }
 
 fn check_frame(frame: &Frame) {
