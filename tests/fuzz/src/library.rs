@@ -19,7 +19,7 @@ use trill_proto::limits::MAX_TEXT_BYTES;
 use trill_proto::message::{Message, Song, cut};
 use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SeekError, Source};
 
-use crate::withheld::withheld;
+use crate::withheld::{Next, next};
 
 /// Longer than reading a file of this size takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -207,12 +207,15 @@ fn decode(mut mp3: &[u8]) -> Option<Decoded> {
     let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);
     let (mut samples, mut silences) = (Vec::new(), Vec::new());
     while !mp3.is_empty() {
-        if let Some(consumed) = withheld(&mut decoder, mp3) {
-            silences.push(samples.len());
-            samples.resize(samples.len() + 576, 0);
-            mp3 = &mp3[consumed..];
-            continue;
-        }
+        mp3 = match next(&mut decoder, mp3) {
+            Next::Decodable(frame) => frame,
+            Next::Withheld(rest) => {
+                silences.push(samples.len());
+                samples.resize(samples.len() + 576, 0);
+                mp3 = rest;
+                continue;
+            }
+        };
         let (consumed, result) = decoder.decode(mp3, &mut pcm[..]);
         mp3 = &mp3[consumed..];
         let (info, is_heard) = match result {

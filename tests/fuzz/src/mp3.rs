@@ -8,7 +8,7 @@ use nanomp3_core::Decoder;
 use trill_proto::codec::Reader;
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 
-use crate::withheld::withheld;
+use crate::withheld::{Next, next};
 
 #[rustfmt::skip] // it is formatted where it is
 #[path = "../../../host-client/src/decoder.rs"]
@@ -88,12 +88,10 @@ impl Level {
     /// The loudest sample that what is heard of this is made from, full scale being 32,768. Infinite if there is one
     /// that is no number.
     fn loudest(&mut self, decoded: Decoded, input: &[u8]) -> f32 {
-        let is_heard = match decoded {
-            Decoded::NeedMore => false,
-            Decoded::Frame(_) => withheld(&mut self.decoder, input).is_none(),
-            Decoded::Junk { .. } => true,
-        };
-        if is_heard && let (_, Ok(info)) = self.decoder.decode(input, &mut self.pcm[..]) {
+        if decoded != Decoded::NeedMore
+            && let Next::Decodable(frame) = next(&mut self.decoder, input)
+            && let (_, Ok(info)) = self.decoder.decode(frame, &mut self.pcm[..])
+        {
             let heard = &self.pcm[..info.samples_produced * usize::from(info.channels.num())];
             let peak = heard.iter().map(|sample| sample.abs()).fold(0.0, larger) * 32_768.0;
             self.peaks = array::from_fn(|place| if place == 0 { peak } else { self.peaks[place - 1] });
