@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use embedded_io::Write;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::Start;
+use trill_proto::session::client::OUTBOX_BYTES;
 use trill_proto::time;
 use trill_proto::transport::blocking::{Received, receive};
 use trill_proto::transport::std_io::StdIo;
@@ -231,8 +232,9 @@ impl Connection {
 
     fn write(&self) {
         let mut socket = StdIo(&self.socket);
-        while let Some(bytes) = self.next_output() {
-            if let Err(error) = socket.write_all(&bytes) {
+        let mut output = Vec::with_capacity(OUTBOX_BYTES);
+        while self.next_output(&mut output) {
+            if let Err(error) = socket.write_all(&output) {
                 self.lock().end(CloseReason::Lost(kind_of(&error)));
                 break;
             }
@@ -243,17 +245,20 @@ impl Connection {
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// Waits for bytes to write, and keeps the machine's time meanwhile. `None` when the session is over.
-    fn next_output(&self) -> Option<Vec<u8>> {
+    /// Waits for bytes to write, which take the place of those in `output`, and keeps the machine's time meanwhile. Returns
+    /// `false` when the session is over.
+    fn next_output(&self, output: &mut Vec<u8>) -> bool {
         let mut session = self.lock();
         loop {
             let now = self.now();
             session.handle_timeout(now);
             session.collect(now);
             if session.has_output() {
-                return Some(session.take_output());
+                session.swap_output(output);
+                return true;
             }
-            let wait = session.poll_timeout()?.saturating_since(now);
+            let Some(due) = session.poll_timeout() else { return false };
+            let wait = due.saturating_since(now);
             session = match self.wake_writer.wait_timeout(session, wait) {
                 Ok((session, _)) => session,
                 Err(poisoned) => poisoned.into_inner().0,

@@ -30,7 +30,7 @@ impl Session {
         let Identity { name, nonce } = identity;
         Self {
             client: Client::new(now, &client::Identity { name, nonce: *nonce, roles: 0 }),
-            output: Vec::new(),
+            output: Vec::with_capacity(client::OUTBOX_BYTES),
             asked: Asked::default(),
             ending: None,
             is_written: false,
@@ -145,8 +145,10 @@ impl Session {
         !self.output.is_empty()
     }
 
-    pub(super) fn take_output(&mut self) -> Vec<u8> {
-        mem::take(&mut self.output)
+    /// Gives what is to be written for a buffer whose bytes have been: two buffers last for the whole connection.
+    pub(super) fn swap_output(&mut self, written: &mut Vec<u8>) {
+        written.clear();
+        mem::swap(&mut self.output, written);
     }
 
     pub(super) fn set_written(&mut self) {

@@ -6,6 +6,8 @@
 //! | `throughput` | a song without the pace of its music | nginx with curl |
 //! | `wire` | bytes beyond the music | HTTP/1.1 |
 //! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
+//! | `allocations` | how often memory is asked for while music plays | |
+//! | `boards` | instructions and memory of the boards' client | minimp3 and Helix in C |
 //!
 //! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
 //! strikes both; what counts is the median. Ratios say more than figures: those depend on the machine.
@@ -17,6 +19,8 @@ pub mod figures;
 pub mod peers;
 pub mod results;
 
+mod allocations;
+mod boards;
 mod generator;
 mod listeners;
 mod machine;
@@ -52,4 +56,5 @@ pub struct Section {
 }
 
 /// All sections, in the order of the results.
-pub const SECTIONS: &[Section] = &[listeners::SECTION, throughput::THROUGHPUT, throughput::WIRE, play::PLAY];
+pub const SECTIONS: &[Section] =
+    &[listeners::SECTION, throughput::THROUGHPUT, throughput::WIRE, play::PLAY, allocations::SECTION, boards::SECTION];

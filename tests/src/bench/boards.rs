@@ -1,0 +1,103 @@
+//! What the boards' client takes, beside C decoders on the same processor.
+
+use super::figures::{Row, Target};
+use super::{Plan, Section};
+use crate::process::Process;
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+
+pub(super) const SECTION: Section = Section {
+    name: "boards",
+    title: "On a board",
+    about: "Counted in an emulated Cortex-M4F and Cortex-A9 and held against `firmware-client/boards/budget.txt`, as \
+            `cargo xtask size` does, of which these figures are. A second of a song of 128 kbit/s: millions of instructions \
+            of the decoder alone and of everything, and to the first sample after `play`. The C decoders' figures were \
+            measured once on the same emulated core and the same song (minimp3 and Helix, `-O3`), decoder alone.",
+    measure,
+};
+
+/// To build everything, and to run it.
+const PATIENCE: Duration = Duration::from_secs(1_800);
+
+/// Millions of instructions for a second of music on a Cortex-M4F.
+const MINIMP3: f64 = 10.6;
+const HELIX: f64 = 12.5;
+
+fn measure(_: &Plan) -> Vec<Row> {
+    let mut size = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    size.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--package", "xtask", "--", "size"]);
+    // It fails where a budget is missed, which the rows tell.
+    let output = Process::spawn("cargo xtask size", size).wait(PATIENCE);
+    let boards: Vec<Board> = output.stdout.lines().filter_map(board).collect();
+    assert!(!boards.is_empty(), "no board in {output:?}");
+    boards.iter().flat_map(rows).collect()
+}
+
+/// A line of that table: what is taken, and the budget.
+#[derive(Debug, PartialEq)]
+struct Board {
+    name: String,
+    figures: Vec<Option<(f64, f64)>>,
+}
+
+/// The columns, and what a unit of each is in the results.
+const COLUMNS: [(&str, &str, f64); 6] = [
+    ("flash", "bytes", 1.0),
+    ("static RAM", "bytes", 1.0),
+    ("peak stack", "bytes", 1.0),
+    ("decoder, a second of music", "million instructions", 1e6),
+    ("everything, a second of music", "million instructions", 1e6),
+    ("to the first sample", "million instructions", 1e6),
+];
+
+fn rows(board: &Board) -> Vec<Row> {
+    let named = COLUMNS.iter().zip(&board.figures);
+    let rows = named.filter_map(|((what, unit, divisor), figure)| {
+        let (taken, budget) = (*figure)?;
+        let row = Row::new(format!("{}: {what}", board.name), *unit, vec![taken / divisor])
+            .target(Target::AtMost(budget / divisor));
+        Some(match what.starts_with("decoder") {
+            true => row.beside("minimp3, C", vec![MINIMP3]).beside("Helix, C", vec![HELIX]),
+            false => row,
+        })
+    });
+    rows.collect()
+}
+
+/// `mps2-an386 124304/131072 …` with any separators; `None` for other lines. A dash is a figure that there is not.
+fn board(line: &str) -> Option<Board> {
+    let mut words = line.split(|c: char| c.is_whitespace() || c == '|').filter(|word| !word.is_empty());
+    let name = words.next()?.to_owned();
+    let figures: Vec<Option<(f64, f64)>> = words.map(figure).collect::<Option<_>>()?;
+    (figures.len() == COLUMNS.len()).then_some(Board { name, figures })
+}
+
+fn figure(word: &str) -> Option<Option<(f64, f64)>> {
+    if word.chars().all(|c| c == '-' || c == '–') {
+        return Some(None);
+    }
+    let (taken, budget) = word.split_once('/')?;
+    let number = |text: &str| text.replace(',', "").parse().ok();
+    Some(Some((number(taken)?, number(budget)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_table_is_understood() {
+        let line = "mps2-an386   124304/131072  58524/58880 5368/6656  14632363/15000000 18499837/20500000  -";
+        let read = board(line).expect("a board");
+        assert_eq!((read.name.as_str(), read.figures.len()), ("mps2-an386", 6));
+        assert_eq!(read.figures[1], Some((58_524.0, 58_880.0)));
+        assert_eq!(read.figures[5], None);
+        let rows = rows(&read);
+        assert_eq!((rows.len(), rows[3].peers.len()), (5, 2));
+        for other in ["", "taken/budget   flash   static RAM", "    Finished `release` profile", "mps2-an386 1/2"] {
+            assert_eq!(board(other), None, "{other}");
+        }
+    }
+}
