@@ -150,10 +150,11 @@ mod linux {
         panic!("the song has ended, {:?}", trill::app::run(&options));
     }
 
-    /// Tells how often this process has asked for memory, whenever a line comes, and asks for none itself but the first
-    /// time.
+    /// Tells how often this process has asked for memory, whenever a line comes, and asks for none itself from the first
+    /// line on.
     fn answer() {
         let mut line = String::with_capacity(16);
+        let _ = stdout().flush(); // its buffer is there now
         while stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
             let stats = ALLOCATOR.stats();
             writeln!(stdout(), "{}", stats.allocations + stats.reallocations).expect("somebody asks");
