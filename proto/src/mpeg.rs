@@ -164,19 +164,17 @@ impl FrameHeader {
             (false, false) => (8, 2, 9, 63),
         };
         let parts = usize::from(self.channels()) * if is_mpeg1 { 2 } else { 1 };
-        let bits = Bits { bytes: frame.get(self.side_info_at()..).unwrap_or_default() };
-        let mut available = 8 * (self.main_data_bytes() + self.main_data_begin(frame).unwrap_or(0));
-        (0..parts).all(|part| {
+        let side_info = frame.get(self.side_info_at()..).unwrap_or_default();
+        let available = 8 * (self.main_data_bytes() + self.main_data_begin(frame).unwrap_or(0));
+        let mut wanted = 0;
+        let has_sound_part = |part: usize| {
             let at = begin_bits + flag_bits + part * part_bits;
-            let switching_at = at + 12 + 9 + 8 + scale_bits;
-            let (length, big_values) = (bits.read(at, 12), bits.read(at + 12, 9));
-            let (is_switching, block_type) = (bits.read(switching_at, 1) == 1, bits.read(switching_at + 1, 2));
-            match available.checked_sub(length as usize) {
-                Some(left) => available = left,
-                None => return false,
-            }
-            big_values <= MOST_BIG_VALUES && !(is_switching && block_type == 0)
-        }) && self.side_info_at() + self.side_info_bytes() <= self.frame_bytes()
+            let (sizes, blocks) = (bits(side_info, at, 12 + 9)?, bits(side_info, at + 12 + 9 + 8 + scale_bits, 1 + 2)?);
+            wanted += sizes as usize >> 9;
+            const SWITCHING_TO_NOTHING: u32 = 0b100;
+            Some(sizes & 0x1ff <= MOST_BIG_VALUES && blocks != SWITCHING_TO_NOTHING)
+        };
+        (0..parts).map(has_sound_part).all(|is_sound| is_sound == Some(true)) && wanted <= available
     }
 
     /// Whether a frame with header `next` can follow this one in a stream, as decoders see it: same standard and sample
@@ -190,18 +188,10 @@ impl FrameHeader {
     }
 }
 
-/// Numbers of any length within bytes; what is beyond their end is 0.
-struct Bits<'a> {
-    bytes: &'a [u8],
-}
-
-impl Bits<'_> {
-    /// The `count` bits from bit `at` on, at most 16.
-    fn read(&self, at: usize, count: usize) -> u32 {
-        let byte = |index: usize| u32::from(self.bytes.get(at / 8 + index).copied().unwrap_or(0));
-        let three = byte(0) << 16 | byte(1) << 8 | byte(2);
-        three >> (24 - at % 8 - count) & ((1 << count) - 1)
-    }
+/// The `count` bits from bit `at` on, at most 25; `None` if there are no four bytes there.
+fn bits(bytes: &[u8], at: usize, count: usize) -> Option<u32> {
+    let four = u32::from_be_bytes(*bytes.get(at / 8..)?.first_chunk()?);
+    Some(four << (at % 8) >> (32 - count))
 }
 
 /// ISO/IEC 11172-3, 2.4.2.3 and ISO/IEC 13818-3, 2.4.2.3; index 3 is reserved.

@@ -109,8 +109,16 @@ fn toolchain() -> Result<Toolchain, Error> {
         process::ask(Command::new(program).arg(argument)).unwrap_or_default().trim().to_owned()
     };
     let rustc = about.lines().next().unwrap_or_default();
-    let versions = format!("{rustc}, cc {}, {}", ask("cc", "-dumpversion"), ask("getconf", "GNU_LIBC_VERSION"));
+    let (cc, libc) = (ask("cc", "-dumpversion"), ask("getconf", "GNU_LIBC_VERSION"));
+    let versions = format!("{rustc}, cc {cc}, {libc}, {}", processor());
     Ok(Toolchain { host, versions })
+}
+
+/// What it is called. Libraries choose among their routines by what a processor can do.
+fn processor() -> String {
+    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or("another processor", |(_, name)| name.trim()).to_owned()
 }
 
 #[cfg(test)]

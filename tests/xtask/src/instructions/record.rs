@@ -8,7 +8,8 @@ use std::str::FromStr;
 /// same to the instruction each time, and the other two, for whom memory comes to lie otherwise, within 0.2 %.
 const TOLERANCE: u64 = 2;
 
-/// The same where another toolchain has built it, which optimises otherwise: by up to 1.6 % from rustc 1.95 to 1.96.
+/// The same where another toolchain has built it, which optimises otherwise: by up to 1.6 % from rustc 1.95 to 1.96; or where
+/// another processor runs it, for which libraries choose other routines.
 const TOLERANCE_OF_ANOTHER_TOOLCHAIN: u64 = 10;
 
 /// So many percent less are worth storing: else half of them might be lost again, and nobody would see it.
@@ -32,7 +33,7 @@ pub(super) struct Record {
 pub(super) struct Toolchain {
     /// The machine, in rustc's words. Counts of two kinds of machine have nothing to do with each other.
     pub(super) host: String,
-    /// Compilers and libc.
+    /// Compilers, libc, and the processor.
     pub(super) versions: String,
 }
 
