@@ -55,13 +55,15 @@ pub(super) struct Frames<'a> {
     in_step: Option<FrameHeader>,
     /// Where the first frame may start for the decoder to begin there; nothing has been found yet.
     origin: Option<u64>,
+    /// Where the decoder goes on that has forgotten that it was in step: it begins anew there, behind a damaged frame.
+    forgotten_at: Option<u64>,
 }
 
 impl<'a> Frames<'a> {
     /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
     pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
         let window = Window::new(source, range.end.max(range.start));
-        Self { window, at: range.start, in_step: None, origin: Some(range.start) }
+        Self { window, at: range.start, in_step: None, origin: Some(range.start), forgotten_at: None }
     }
 
     /// Starts again at `offset`, as if given the bytes from there on.
@@ -102,7 +104,7 @@ impl<'a> Frames<'a> {
             let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
             if next.is_some() || length == ahead.len() {
                 self.at = offset + length as u64;
-                self.in_step = next.filter(|_| !is_forgotten);
+                (self.in_step, self.forgotten_at) = if is_forgotten { (None, Some(self.at)) } else { (next, None) };
             } else {
                 self.lose_step();
                 if self.synchronise()? {
@@ -147,6 +149,7 @@ impl<'a> Frames<'a> {
             let place = match self.origin {
                 Some(origin) if origin == self.at => Place::Origin,
                 Some(_) => Place::First,
+                None if self.forgotten_at == Some(self.at) => Place::Origin,
                 None => Place::Later,
             };
             match synchronises(ahead, place) {
@@ -188,7 +191,7 @@ enum Match {
 /// What is before a position at which the decoder could start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Nothing: these are the first bytes of the data.
+    /// Nothing that the decoder remembers: these are the first bytes of the data, or of those behind a damaged frame.
     Origin,
     /// Junk, but no frame; the client is sent the bytes from here on.
     First,

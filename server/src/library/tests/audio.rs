@@ -186,6 +186,13 @@ fn a_damaged_frame_counts_and_the_few_that_follow_it_do_not() {
     }
 }
 
+#[test]
+fn a_frame_at_the_end_counts_though_the_one_before_it_is_damaged() {
+    let mut frames = [[0xff, 0xe3, 0x18, 0xc4].as_slice(), &[0; 68]].concat().repeat(13);
+    frames[11 * 72..][5] = 0x7f;
+    assert_eq!(check_counts_as_the_decoder_does("the last but one", &frames).total_samples, 13 * 576);
+}
+
 /// Removes, inserts and overwrites stretches, so long that no frame is damaged inside and yet stays a frame.
 fn mutilated(file: &[u8], random: &mut Random) -> Vec<u8> {
     let mut file = file.to_vec();
