@@ -12,16 +12,21 @@
 //!
 //! So a command is obeyed between two DATA frames, and a connection that has nothing to do costs nothing. Of a client that
 //! sends thousands of commands no more than one in a millisecond is looked at on average.
+//!
+//! An answer may have to wait for a disk. Its client's music goes on meanwhile, and what the client sends is looked at:
+//! credit and STOP count at once, what has to be answered waits for its turn.
 
 mod answer;
 mod cue;
 mod departure;
+mod input;
 mod playing;
 mod request;
 mod socket;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,18 +37,16 @@ use embedded_io::{ReadReady, Write};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::message::{GoodbyeReason, refusal};
 use trill_proto::session::server::Server as Machine;
-use trill_proto::transport::blocking::{Received, receive, transmit_data, transmit_server};
+use trill_proto::transport::blocking::{Received, transmit_data, transmit_server};
 
 use crate::link::{Dismissal, bid_farewell};
 use crate::registry::Membership;
 use crate::server::Shared;
 use departure::Departure;
+use input::Input;
 use playing::Playing;
 use request::Request;
 use socket::Socket;
-
-/// Bytes taken from the socket at once. Commands are small; what is larger comes in pieces.
-const INPUT_BYTES: usize = 512;
 
 /// How long a full server waits for the HELLO of a client that may come back for its own place.
 const HOLD_BACK: Duration = Duration::from_secs(1);
@@ -66,6 +69,9 @@ pub(crate) struct Connection {
     has_joined: bool,
     /// Since when the answer to its preamble is held back, because all places are taken.
     held_back: Option<Instant>,
+    input: Input,
+    /// What was asked while another answer took long.
+    requests: VecDeque<Request>,
     playing: Playing,
 }
 
@@ -78,8 +84,19 @@ impl Connection {
     pub(crate) fn accept(shared: Arc<Shared>, membership: Membership, peer: SocketAddr) -> io::Result<Box<Self>> {
         let client = SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string();
         let socket = Socket::new(Arc::clone(membership.link()))?;
-        let (machine, playing) = (Machine::new(shared.clock.now()), Playing::default());
-        Ok(Box::new(Self { shared, membership, socket, machine, client, has_joined: false, held_back: None, playing }))
+        let machine = Machine::new(shared.clock.now());
+        Ok(Box::new(Self {
+            shared,
+            membership,
+            socket,
+            machine,
+            client,
+            has_joined: false,
+            held_back: None,
+            input: Input::new(),
+            requests: VecDeque::new(),
+            playing: Playing::default(),
+        }))
     }
 
     /// Serves the client until one side has enough of the other.
@@ -100,7 +117,7 @@ impl Connection {
         self.check_dismissal()?;
         self.transmit()?;
         self.playing.let_go_unless(self.machine.current_stream());
-        if self.machine.has_data() && !self.socket.read_ready()? {
+        if self.machine.has_data() && !self.has_input()? {
             self.send_data()?;
         } else {
             self.take_input()?;
@@ -131,13 +148,26 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether there is something to obey now.
+    fn has_input(&mut self) -> Result<bool, Departure> {
+        Ok(!self.requests.is_empty() || !self.input.is_empty() || self.socket.read_ready()?)
+    }
+
     /// Waits for input until the session's next time-out, and obeys it.
     fn take_input(&mut self) -> Result<(), Departure> {
-        self.socket.set_patience(self.patience())?;
-        let mut buffer = [0; INPUT_BYTES];
-        match receive(&mut self.socket, &mut buffer)? {
-            Received::Bytes(count) => self.handle_input(buffer.get(..count).unwrap_or_default()),
-            Received::Nothing => Ok(()),
+        if self.requests.is_empty() && self.input.is_empty() {
+            self.socket.set_patience(self.patience())?;
+            self.receive()?;
+        }
+        while let Some(request) = self.next_request()? {
+            self.answer(request)?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), Departure> {
+        match self.input.receive(&mut self.socket)? {
+            Received::Bytes(_) | Received::Nothing => Ok(()),
             Received::Closed => Err(self.closed()),
         }
     }
@@ -147,20 +177,30 @@ impl Connection {
         self.membership.link().dismissal().map_or(Departure::Closed, Departure::Dismissed)
     }
 
-    fn handle_input(&mut self, mut input: &[u8]) -> Result<(), Departure> {
-        while !input.is_empty() {
-            let (taken, event) = self.machine.handle_input(self.shared.clock.now(), input)?;
-            let request = event.map(Request::from);
-            input = input.get(taken..).unwrap_or_default();
-            if let Some(request) = request {
-                self.answer(request)?;
+    /// What is to be answered next, of all that has been received.
+    fn next_request(&mut self) -> Result<Option<Request>, Departure> {
+        if let Some(request) = self.requests.pop_front() {
+            return Ok(Some(request));
+        }
+        while !self.input.is_empty() {
+            let (taken, request) = self.handle_input()?;
+            if request.is_some() {
+                return Ok(request);
             }
             if taken == 0 {
                 self.transmit()?; // the replies fill the machine's output
                 self.pause_input()?;
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Lets the machine see the input that is left. Returns how much it took, and what it found there.
+    fn handle_input(&mut self) -> Result<(usize, Option<Request>), Departure> {
+        let (taken, event) = self.machine.handle_input(self.shared.clock.now(), self.input.bytes())?;
+        let request = event.map(Request::from);
+        self.input.take(taken);
+        Ok((taken, request))
     }
 
     /// A client that sends more commands than it should is held back by TCP, and what it has asked for goes on.

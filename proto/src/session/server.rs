@@ -163,6 +163,11 @@ impl Server {
         self.sending.as_ref().map(|sending| sending.id)
     }
 
+    /// Whether this PLAY still wants an answer: it was neither stopped nor overtaken by another.
+    pub fn is_awaited(&self, stream: StreamId) -> bool {
+        self.offered.as_ref().is_some_and(|offered| offered.id == stream)
+    }
+
     /// Whether [`poll_data`](Self::poll_data) has something to send.
     pub fn has_data(&self) -> bool {
         self.next_data_bytes() > 0
@@ -330,7 +335,7 @@ impl Server {
     /// # Errors
     /// [`Busy`] if the output must be transmitted first.
     pub fn refuse_play(&mut self, stream: StreamId, code: ErrorCode, text: &str) -> Result<(), Busy> {
-        if self.offered.as_ref().is_some_and(|offered| offered.id == stream) {
+        if self.is_awaited(stream) {
             self.say(&Error { id: stream.0, code, text })?;
             self.offered = None;
         }

@@ -1,8 +1,8 @@
 //! What the server answers to each request.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use embedded_io::ReadReady;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
@@ -14,7 +14,7 @@ use super::Connection;
 use super::cue::{Cue, CueError};
 use super::departure::Departure;
 use super::request::Request;
-use crate::library::{Library, Listing};
+use crate::library::Listing;
 use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
@@ -24,8 +24,15 @@ const LIST_CHUNK: u32 = 32;
 /// something else …
 const WAIT_SLICE: Duration = Duration::from_millis(200);
 
+/// … and if it has music to send meanwhile, this often. Then that is a frame of it, which may be what the path carries in
+/// 50 ms: fast enough …
+const WAIT_SLICE_WITH_MUSIC: Duration = Duration::from_millis(20);
+
 /// … and how often it shows the client that it is there: well before one that plays another song meanwhile gives up.
 const KEEP_ALIVE: Duration = STALL_PING_AFTER;
+
+/// Requests that may wait behind one whose answer takes long. What comes then is left to TCP.
+pub(super) const MAX_REQUESTS: usize = 16;
 
 impl Connection {
     /// Answers one request, except that what remains of the answer in the machine is yet to be transmitted.
@@ -92,11 +99,11 @@ impl Connection {
     fn info(&mut self, info: &Info) -> Result<(), Departure> {
         self.wait_for_library()?;
         log::debug!("{} asks about song {}", self.client, info.song);
-        let opened = self.open(info.song)?;
-        match opened.and_then(|song| self.shared.library.info(&song)) {
+        let opened = self.open(info.song, None)?;
+        match opened.and_then(|song| Ok(self.shared.library.info(&song)?)) {
             Ok(listing) => self.say_song(info.request, &listing).map(drop),
             Err(error) => {
-                let (code, text) = self.explain(info.song, &error.into());
+                let (code, text) = self.explain(info.song, &error);
                 self.say(|machine| machine.refuse_info(info.request, code, &text))
             }
         }
@@ -105,6 +112,7 @@ impl Connection {
     fn play(&mut self, play: &Play) -> Result<(), Departure> {
         self.wait_for_library()?;
         match self.cue(play)? {
+            _ if !self.machine.is_awaited(play.stream) => Ok(()), // it has its END
             Ok(Cue { song, started }) => {
                 log::info!("{} plays {}", self.client, self.name_of(song.id()));
                 self.say(|machine| machine.start(&started))?;
@@ -155,27 +163,26 @@ impl Connection {
 
     /// Waits for the library's first look at its directory.
     fn wait_for_library(&mut self) -> Result<(), Departure> {
-        self.wait_in_company(|library, patience| library.wait_until_walked_for(patience).then_some(()))
+        self.wait_in_company(|this, patience| this.shared.library.wait_until_walked_for(patience).then_some(()))
     }
 
     /// Lets the library see what has changed in its directory, however long that takes.
     fn refresh_library(&mut self) -> Result<(), Departure> {
         let look = self.shared.library.begin_look();
-        self.wait_in_company(|library, patience| library.wait_until_looked_for(look, patience).then_some(()))?;
+        self.wait_in_company(|this, patience| this.shared.library.wait_until_looked_for(look, patience).then_some(()))?;
         self.shared.library.wait_for_tags();
         Ok(())
     }
 
-    /// Waits until `done` is, which itself waits for as long as it is told at most, and lets the client see meanwhile
-    /// that the server is there.
+    /// Waits until `done` is, which itself waits for as long as it is told at most. Lets the client see meanwhile that the
+    /// server is there, hears it out, and goes on with its music.
     pub(super) fn wait_in_company<T>(
         &mut self,
-        mut done: impl FnMut(&Library, Duration) -> Option<T>,
+        mut done: impl FnMut(&Self, Duration) -> Option<T>,
     ) -> Result<T, Departure> {
-        let library = Arc::clone(&self.shared.library);
         let mut seen = Instant::now();
         loop {
-            if let Some(result) = done(&library, WAIT_SLICE) {
+            if let Some(result) = done(self, self.wait_slice()) {
                 return Ok(result);
             }
             self.check_dismissal()?;
@@ -184,10 +191,37 @@ impl Connection {
                 self.machine.keep_alive(self.shared.clock.now());
             }
             self.transmit()?;
-            if self.socket.is_at_end() {
-                return Err(self.closed());
+            self.playing.let_go_unless(self.machine.current_stream());
+            self.hear_out()?;
+            if self.machine.has_data() {
+                self.send_data()?; // one frame, so that the answer is never far behind
             }
         }
+    }
+
+    fn wait_slice(&self) -> Duration {
+        if self.machine.current_stream().is_some() { WAIT_SLICE_WITH_MUSIC } else { WAIT_SLICE }
+    }
+
+    /// Takes a piece of what has come, without waiting for it. What has to be answered waits for its turn; while too much
+    /// does, nothing is read, and nobody is silent.
+    fn hear_out(&mut self) -> Result<(), Departure> {
+        if self.input.is_empty() && self.socket.read_ready()? {
+            self.receive()?;
+        }
+        while !self.input.is_empty() {
+            if self.requests.len() >= MAX_REQUESTS {
+                return if self.socket.is_deserted() { Err(self.closed()) } else { Ok(()) };
+            }
+            let (taken, request) = self.handle_input()?;
+            match request {
+                Some(request) if request.has_answer() => self.requests.push_back(request),
+                Some(request) => self.answer(request)?,
+                None if taken == 0 => break, // it sends more than it should, or the replies have to be transmitted
+                None => {}
+            }
+        }
+        Ok(self.machine.handle_timeout(self.shared.clock.now())?)
     }
 
     /// `3 "Nocturne"`, for the log.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
-use trill_proto::ids::SongId;
+use trill_proto::ids::{SongId, StreamId};
 use trill_proto::message::{Play, Start, Started};
 
 use super::Connection;
@@ -36,6 +36,8 @@ pub(super) enum CueError {
     BeyondEnd,
     /// The song's file is being written.
     Changing,
+    /// Nobody waits for it any more: the PLAY was stopped, or overtaken by another.
+    Unwanted,
     /// The file system failed.
     Unreadable(Arc<io::Error>),
 }
@@ -46,10 +48,10 @@ impl Connection {
     /// If the song with this id has another content now, or there is none, the one with the content that is asked for is
     /// taken, whatever its id is: a server that was restarted has numbered its songs anew.
     pub(super) fn cue(&mut self, play: &Play) -> Result<Result<Cue, CueError>, Departure> {
-        let opened = match self.open_if(play.song, play.content_tag)? {
+        let opened = match self.open_if(play.song, play)? {
             Err(error @ (CueError::Changed | CueError::Gone | CueError::NoSuchSong)) if play.content_tag != 0 => {
-                match self.find(play.content_tag)? {
-                    Some(elsewhere) => self.open_if(elsewhere, play.content_tag)?,
+                match self.find(play)? {
+                    Some(elsewhere) => self.open_if(elsewhere, play)?,
                     None => Err(error),
                 }
             }
@@ -62,31 +64,39 @@ impl Connection {
         }))
     }
 
-    /// Opens a song, however long it takes to count its frames.
-    pub(super) fn open(&mut self, id: SongId) -> Result<Result<Arc<OpenSong>, SongError>, Departure> {
-        match self.shared.library.begin_opening(id) {
-            Ok(opening) => self.wait_in_company(|_, patience| opening.wait_for(patience)),
-            Err(error) => Ok(Err(error)),
-        }
+    /// Opens a song, however long it takes to count its frames; but if it is for a `stream`, only while that is wanted.
+    pub(super) fn open(
+        &mut self,
+        id: SongId,
+        stream: Option<StreamId>,
+    ) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
+        let opening = match self.shared.library.begin_opening(id) {
+            Ok(opening) => opening,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        self.wait_in_company(|this, patience| match opening.wait_for(patience) {
+            Some(opened) => Some(opened.map_err(CueError::from)),
+            None => stream.filter(|stream| !this.machine.is_awaited(*stream)).map(|_| Err(CueError::Unwanted)),
+        })
     }
 
-    /// Opens a song if it has this content; 0 is any.
-    fn open_if(&mut self, id: SongId, content_tag: u64) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
-        let is_wanted = |song: &OpenSong| content_tag == 0 || content_tag == song.measured().content_tag;
-        Ok(match self.open(id)? {
-            Ok(song) if is_wanted(&song) => Ok(song),
-            Ok(_) => Err(CueError::Changed),
-            Err(error) => Err(error.into()),
+    /// Opens a song if it has the content that is asked for; 0 is any.
+    fn open_if(&mut self, id: SongId, play: &Play) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
+        let is_wanted = |song: &OpenSong| [0, song.measured().content_tag].contains(&play.content_tag);
+        Ok(match self.open(id, Some(play.stream))? {
+            Ok(song) if !is_wanted(&song) => Err(CueError::Changed),
+            opened => opened,
         })
     }
 
     /// The song with this content. Waits for songs that have not been read yet.
-    fn find(&mut self, content_tag: u64) -> Result<Option<SongId>, Departure> {
+    fn find(&mut self, play: &Play) -> Result<Option<SongId>, Departure> {
         let begun = Instant::now();
-        self.wait_in_company(|library, patience| {
-            let is_all_read = library.wait_until_read_for(patience);
-            let found = library.find_tag(content_tag);
-            (found.is_some() || is_all_read || begun.elapsed() >= FIND_PATIENCE).then_some(found)
+        self.wait_in_company(|this, patience| {
+            let is_all_read = this.shared.library.wait_until_read_for(patience);
+            let found = this.shared.library.find_tag(play.content_tag);
+            let is_over = is_all_read || begun.elapsed() >= FIND_PATIENCE || !this.machine.is_awaited(play.stream);
+            (found.is_some() || is_over).then_some(found)
         })
     }
 }
@@ -141,7 +151,7 @@ impl CueError {
     pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::NoSuchSong => ErrorCode::NO_SUCH_SONG,
-            Self::Gone => ErrorCode::SONG_GONE,
+            Self::Gone | Self::Unwanted => ErrorCode::SONG_GONE,
             Self::Changed => ErrorCode::SONG_CHANGED,
             Self::BeyondEnd => ErrorCode::BAD_POSITION,
             Self::Changing | Self::Unreadable(_) => ErrorCode::READ_FAILED,
@@ -157,6 +167,7 @@ impl fmt::Display for CueError {
             Self::Changed => f.write_str("the song has changed"),
             Self::BeyondEnd => f.write_str("the song is not that long"),
             Self::Changing => f.write_str("the song is being changed"),
+            Self::Unwanted => f.write_str("the client no longer wants it"),
             Self::Unreadable(error) => write!(f, "the song cannot be read: {error}"),
         }
     }

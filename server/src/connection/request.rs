@@ -19,6 +19,16 @@ pub(super) enum Request {
     Goodbye,
 }
 
+impl Request {
+    /// Whether something is said to it, which may take long to find out.
+    pub(super) const fn has_answer(&self) -> bool {
+        match self {
+            Self::Hello { .. } | Self::List(_) | Self::Info(_) | Self::Play(_) => true,
+            Self::Stopped(_) | Self::Failed(_) | Self::Goodbye => false,
+        }
+    }
+}
+
 impl From<Event<'_>> for Request {
     fn from(event: Event<'_>) -> Self {
         match event {

@@ -73,11 +73,6 @@ impl Socket {
         StdIo(Writer { link: &self.link, begun: Instant::now(), patience, patience_if_dismissed })
     }
 
-    /// Whether the client has closed its side, and nothing that it sent before is left to read.
-    pub(super) fn is_at_end(&self) -> bool {
-        matches!(peek(self.link.stream()), Ok(Peeked::End) | Err(_))
-    }
-
     /// Whether the client has closed its side, whatever is left to read. Systems other than Linux do not tell before all
     /// of that is read.
     pub(super) fn is_deserted(&self) -> bool {
@@ -89,7 +84,7 @@ impl Socket {
         }
         #[cfg(not(target_os = "linux"))]
         {
-            self.is_at_end()
+            matches!(peek(self.link.stream()), Ok(Peeked::End) | Err(_))
         }
     }
 }

@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use super::*;
 use crate::library::Library;
 use crate::{Config, Server};
-use trill_proto::ids::{RequestId, SongId};
+use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Encode, Header, Hello, Info, Kind, List, PREAMBLE};
+use trill_proto::message::{Credit, Encode, Header, Hello, Info, Kind, List, PREAMBLE, Play, Start, Stop};
 
 /// Longer than anything takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -48,10 +48,17 @@ impl Client {
     }
 }
 
+/// A hundred frames of silence.
+fn silence() -> &'static [u8] {
+    let mut frame = vec![0xff, 0xfb, 0x90, 0x64];
+    frame.resize(417, 0);
+    frame.repeat(100).leak()
+}
+
 /// A server whose disk sleeps while somebody has the lock.
 fn serve() -> (Server, Arc<Mutex<()>>) {
     let lock = Arc::new(Mutex::new(()));
-    let library = Library::asleep(Arc::clone(&lock));
+    let library = Library::asleep(Arc::clone(&lock), silence());
     library.wait_until_walked();
     let config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
     (Server::start(library, config).unwrap(), lock)
@@ -85,4 +92,50 @@ fn while_a_disk_wakes_up_for_a_song_the_client_hears_that_the_server_is_there() 
     assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
     drop(asleep);
     assert_eq!(client.next_but_ping(), Kind::Song);
+}
+
+#[test]
+fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
+    let (server, lock) = serve();
+    let mut client = Client::join(&server);
+    let (stream, song) = (StreamId(1), SongId(1));
+    client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Started, Kind::Data]);
+    let asleep = lock.lock().unwrap();
+    client.say(&Info { request: RequestId(1), song });
+    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    client.say(&Credit { stream, more: 1_000 });
+    assert_eq!(client.next_but_ping(), Kind::Data);
+    client.say(&Stop { stream });
+    assert_eq!(client.next_but_ping(), Kind::End);
+    drop(asleep);
+    assert_eq!(client.next_but_ping(), Kind::Song);
+}
+
+#[test]
+fn a_song_that_is_stopped_while_its_disk_wakes_up_keeps_no_answer_waiting() {
+    let (server, lock) = serve();
+    let mut client = Client::join(&server);
+    let _asleep = lock.lock().unwrap();
+    let (stream, song) = (StreamId(1), SongId(1));
+    client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
+    client.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
+    client.say(&Stop { stream });
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::End, Kind::ListEnd]);
+}
+
+#[test]
+fn what_is_asked_while_a_disk_wakes_up_is_answered_in_its_turn_even_more_than_can_wait() {
+    let (server, lock) = serve();
+    let mut client = Client::join(&server);
+    let asleep = lock.lock().unwrap();
+    let requests = 1..=3 * answer::MAX_REQUESTS as u32;
+    for number in requests.clone() {
+        client.say(&Info { request: RequestId(number), song: SongId(1) });
+    }
+    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    drop(asleep);
+    for _ in requests {
+        assert_eq!(client.next_but_ping(), Kind::Song);
+    }
 }

@@ -134,10 +134,10 @@ impl Library {
         Ok(library)
     }
 
-    /// One whose disk sleeps while somebody else has the lock.
+    /// One with this song, whose disk sleeps while somebody else has the lock.
     #[cfg(test)]
-    pub(crate) fn asleep(lock: Arc<Mutex<()>>) -> Arc<Self> {
-        Self::begin(Origin::Asleep(lock)).expect("a thread")
+    pub(crate) fn asleep(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Self> {
+        Self::begin(Origin::Asleep(lock, song)).expect("a thread")
     }
 
     /// Waits for the first look at the directory, and says how many songs it found. Blocks for about 10 µs per file.

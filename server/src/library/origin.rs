@@ -27,9 +27,9 @@ pub(super) enum Origin {
         follow_symlinks: bool,
     },
     BuiltIn(&'static [BuiltIn]),
-    /// A disk with one empty song, that sleeps while somebody else has the lock.
+    /// A disk with one song, that sleeps while somebody else has the lock. What is open can be read all the same.
     #[cfg(test)]
-    Asleep(std::sync::Arc<std::sync::Mutex<()>>),
+    Asleep(std::sync::Arc<std::sync::Mutex<()>>, &'static [u8]),
 }
 
 impl Origin {
@@ -60,7 +60,7 @@ impl Origin {
                 Ok(Scan { found, skipped: Vec::new() })
             }
             #[cfg(test)]
-            Self::Asleep(_) => {
+            Self::Asleep(..) => {
                 let (_, stamp) = self.open(Path::new(""))?;
                 Ok(Scan { found: vec![Found { path: "1.mp3".into(), stamp }], skipped: Vec::new() })
             }
@@ -84,9 +84,9 @@ impl Origin {
                 Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
             }
             #[cfg(test)]
-            Self::Asleep(lock) => {
+            Self::Asleep(lock, bytes) => {
                 drop(lock.lock());
-                Ok((Content::BuiltIn(b""), Stamp::of_built_in(b"")))
+                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
             }
         }
     }
