@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::catalogue::Details;
 use super::file::{Stamp, is_exhaustion};
+use super::origin::Attended;
 use super::tags::Tags;
 use super::{Library, State, measure};
 
@@ -68,7 +69,7 @@ impl Library {
 
         let read = read.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it")));
         match &read {
-            // Removed since it was listed; the next list will tell.
+            // Removed or replaced since it was listed; the next list will tell.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => log::warn!("{path:?} cannot be read: {error}"),
             Ok(_) => {}
@@ -88,6 +89,7 @@ impl Library {
 
     fn read_song(&self, path: &Path, must_count: bool) -> io::Result<(Arc<Details>, Stamp)> {
         let (content, stamp) = self.origin.open(path)?;
+        let content = Attended { content: &content, is_wanted: &|| self.origin.still_has(path, &stamp) };
         let tags = Tags::read(&content)?;
         let believed = if must_count { None } else { measure::believe(&content)? };
         let (measured, index) = match believed {

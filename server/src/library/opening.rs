@@ -16,9 +16,11 @@ use trill_proto::ids::SongId;
 
 use super::catalogue::Details;
 use super::error::SongError;
-use super::origin::Content;
+use super::file::Stamp;
+use super::origin::Attended;
 use super::seek::SeekIndex;
 use super::song::OpenSong;
+use super::source::ReadAt;
 use super::tags::Tags;
 use super::{Library, measure};
 
@@ -32,8 +34,10 @@ const MAX_THREADS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Opening(Arc<Job>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Job {
+    /// Of the file that is to be opened: another that is put in its place is not waited for with this one.
+    stamp: Stamp,
     outcome: Mutex<Option<Result<Arc<OpenSong>, SongError>>>,
     done: Condvar,
 }
@@ -87,18 +91,31 @@ impl Openings {
         self.slots().get(&id)?.song.upgrade()
     }
 
-    /// The opening of the song that somebody has begun; or else a new one, and `true`, for whoever asks to begin with.
-    fn job(&self, id: SongId) -> (Opening, bool) {
+    /// The opening of the song, whose file is like `stamp`, that somebody has begun; or else a new one, and `true`, for
+    /// whoever asks to begin with.
+    fn job(&self, id: SongId, stamp: Stamp) -> (Opening, bool) {
         let mut slots = self.slots();
         if let Some(job) = slots.get(&id).and_then(|slot| slot.job.upgrade())
+            && job.stamp.is_same_content(&stamp)
             && job.outcome.lock().unwrap_or_else(PoisonError::into_inner).is_none()
         {
             return (Opening(job), false);
         }
         slots.retain(|_, slot| slot.is_used());
-        let job = Arc::new(Job::default());
+        let job = Arc::new(Job { stamp, outcome: Mutex::default(), done: Condvar::new() });
         slots.entry(id).or_default().job = Arc::downgrade(&job);
         (Opening(job), true)
+    }
+
+    /// Whether anybody waits for this opening besides the thread that does it. Once nobody does, nobody will.
+    fn is_awaited(&self, opening: &Opening, id: SongId) -> bool {
+        let mut slots = self.slots();
+        let is_awaited = Arc::strong_count(&opening.0) > 1;
+        let ours = Arc::downgrade(&opening.0);
+        if let Some(slot) = slots.get_mut(&id).filter(|slot| !is_awaited && slot.job.ptr_eq(&ours)) {
+            slot.job = Weak::new();
+        }
+        is_awaited
     }
 
     fn remember(&self, song: &Arc<OpenSong>) {
@@ -107,6 +124,11 @@ impl Openings {
 
     fn slots(&self) -> MutexGuard<'_, HashMap<SongId, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
@@ -132,11 +154,11 @@ impl Library {
     pub fn begin_opening(&self, id: SongId) -> Result<Opening, SongError> {
         let state = self.state();
         let song = state.catalogue.song(id)?;
-        let path = song.path.clone();
+        let (path, stamp) = (song.path.clone(), song.stamp);
         drop(state);
-        let (opening, is_ours) = self.openings.job(id);
+        let (opening, is_ours) = self.openings.job(id, stamp);
         if is_ours && !self.open_elsewhere(&opening, id, &path) {
-            self.finish(&opening, id, &path);
+            self.finish(&opening, id, &path, &|| true);
         }
         Ok(opening)
     }
@@ -146,7 +168,7 @@ impl Library {
         let Some(library) = self.this.upgrade() else { return false };
         let (opening, path) = (opening.clone(), path.to_owned());
         let open = move || {
-            library.finish(&opening, id, &path);
+            library.finish(&opening, id, &path, &|| library.openings.is_awaited(&opening, id));
             library.openings.threads.fetch_sub(1, Ordering::Relaxed);
         };
         let is_allowed = self.openings.threads.fetch_add(1, Ordering::Relaxed) < MAX_THREADS;
@@ -157,8 +179,8 @@ impl Library {
         is_begun
     }
 
-    fn finish(&self, opening: &Opening, id: SongId, path: &Path) {
-        let open = || self.share(id, path).map_or_else(|| self.open_anew(id, path), Ok);
+    fn finish(&self, opening: &Opening, id: SongId, path: &Path, is_awaited: &(dyn Fn() -> bool + Sync)) {
+        let open = || self.share(id, path).map_or_else(|| self.open_anew(id, path, is_awaited), Ok);
         // A file that makes us panic is a bug, but no reason to let others wait for ever.
         let opened = catch_unwind(AssertUnwindSafe(open));
         opening.finish(opened.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it").into())));
@@ -170,12 +192,21 @@ impl Library {
         self.origin.stamp(path).is_ok_and(|stamp| song.is_of(&stamp)).then_some(song)
     }
 
-    fn open_anew(&self, id: SongId, path: &Path) -> Result<Arc<OpenSong>, SongError> {
+    fn open_anew(
+        &self,
+        id: SongId,
+        path: &Path,
+        is_awaited: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Arc<OpenSong>, SongError> {
         for _ in 0..COUNT_ATTEMPTS {
             let now = SystemTime::now();
             let (content, stamp) = self.origin.open(path)?;
             let known = self.state().catalogue.details(id, &stamp);
-            let (details, index) = counted(&content, known)?;
+            let is_wanted = || is_awaited() && self.origin.still_has(path, &stamp);
+            let (details, index) = match counted(&Attended { content: &content, is_wanted: &is_wanted }, known) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                counted => counted?,
+            };
             let song = Arc::new(OpenSong::new(id, content, stamp, details.measured, index));
             if song.is_unchanged()? {
                 self.state().catalogue.learn(id, details, stamp, now);
@@ -188,7 +219,7 @@ impl Library {
 }
 
 /// What is `known` about a song, with what counting its frames adds to it.
-fn counted(content: &Content, known: Option<Arc<Details>>) -> io::Result<(Arc<Details>, Arc<SeekIndex>)> {
+fn counted(content: &dyn ReadAt, known: Option<Arc<Details>>) -> io::Result<(Arc<Details>, Arc<SeekIndex>)> {
     if let Some(details) = &known
         && let Some(index) = &details.index
     {

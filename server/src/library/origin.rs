@@ -101,6 +101,11 @@ impl Origin {
             _ => Ok(self.open(path)?.1),
         }
     }
+
+    /// Whether there still is a song like `stamp`.
+    pub(super) fn still_has(&self, path: &Path, stamp: &Stamp) -> bool {
+        self.stamp(path).is_ok_and(|now| now.is_same_content(stamp))
+    }
 }
 
 impl fmt::Display for Origin {
@@ -144,5 +149,27 @@ impl ReadAt for Content {
             Self::File(file) => file.length(),
             Self::BuiltIn(bytes) => bytes.length(),
         }
+    }
+}
+
+/// A song while it is read from end to end. That takes days for a file of terabytes, which costs nothing to make if they
+/// are a hole: so it is given up when nobody wants it any more.
+pub(super) struct Attended<'a> {
+    pub(super) content: &'a Content,
+    pub(super) is_wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl ReadAt for Attended<'_> {
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if it is not wanted any more.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if !(self.is_wanted)() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.content.read_at(offset, buffer)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.content.length()
     }
 }

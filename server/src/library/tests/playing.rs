@@ -243,3 +243,63 @@ mod swapped {
         open_beneath(&root, found).unwrap_err();
     }
 }
+
+/// A file that takes days to read.
+fn endless(directory: &TempDir, path: &str) {
+    write(directory, path, &frames(1, 0));
+    let file = fs::File::options().write(true).open(directory.path().join(path)).unwrap();
+    file.set_len(1 << 42).unwrap();
+}
+
+#[track_caller]
+fn wait_until_nothing_is_opened(library: &Library) {
+    let deadline = Instant::now() + DEADLINE;
+    while library.openings.threads() > 0 {
+        assert!(Instant::now() < deadline, "it is counted on for nobody");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_an_endless_one_is_played_at_once() {
+    let directory = directory(&[]);
+    endless(&directory, "a.mp3");
+    let library = open(directory.path());
+    let endless = library.begin_opening(SongId(1)).unwrap();
+    write(&directory, "b.mp3", &frames(50, 0));
+    fs::rename(directory.path().join("b.mp3"), directory.path().join("a.mp3")).unwrap();
+    library.refresh();
+    let opened = library.begin_opening(SongId(1)).unwrap().wait_for(DEADLINE);
+    assert_eq!(opened.expect("nobody waits for the other").unwrap().measured().total_samples, 50 * 1_152);
+    let opened = endless.wait_for(DEADLINE).expect("the other is given up");
+    assert_eq!(opened.unwrap().measured().total_samples, 50 * 1_152);
+    wait_until_nothing_is_opened(&library);
+}
+
+#[test]
+fn nothing_is_counted_that_nobody_waits_for() {
+    let directory = directory(&[]);
+    endless(&directory, "a.mp3");
+    let library = open(directory.path());
+    let opening = library.begin_opening(SongId(1)).unwrap();
+    assert!(library.openings.threads() > 0);
+    drop(opening);
+    wait_until_nothing_is_opened(&library);
+    // It can be asked for again.
+    let opening = library.begin_opening(SongId(1)).unwrap();
+    fs::remove_file(directory.path().join("a.mp3")).unwrap();
+    let opened = opening.wait_for(DEADLINE).expect("a file that is gone is given up");
+    assert!(matches!(opened, Err(SongError::Gone)), "{opened:?}");
+}
+
+#[test]
+fn endless_files_that_are_gone_keep_no_other_unread() {
+    let directory = directory(&[]);
+    let names = ["a.mp3", "b.mp3", "c.mp3", "d.mp3"];
+    names.iter().for_each(|name| endless(&directory, name));
+    write(&directory, "e.mp3", &frames(50, 0));
+    let library = open(directory.path());
+    names.iter().for_each(|name| fs::remove_file(directory.path().join(name)).unwrap());
+    assert!(library.wait_until_read_for(DEADLINE));
+    assert_eq!(list(&library)[0].duration_ms, Some(50 * 1_152 * 1_000 / 44_100));
+}
