@@ -12,6 +12,10 @@ use super::source::{ReadAt, read_full_at, read_vec_at};
 /// How much of the audio's beginning and end goes into its content tag, and is looked at to find its last frame.
 const EDGE_BYTES: u64 = 16 * 1024;
 
+/// Tags that are passed over at either end. What more there are count as junk, through which music is found too, and
+/// faster than one tag of a few bytes after the other.
+const MAX_TAGS: usize = 64;
+
 /// A song's audio. Samples are per channel and absolute: 0 is the first that a decoder puts out for the first audio
 /// frame. All zero but for the tag if there is no audio in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -41,10 +45,12 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// How long the music is, in milliseconds.
+    /// How long the music is, in milliseconds. What is longer than can be said on the wire is said to be that long.
     pub fn duration_ms(&self) -> u32 {
+        const LONGEST: u32 = u32::MAX - 1; // one more would say that it is unknown
         let samples = u128::from(self.end_sample - self.begin_sample);
-        (samples * 1_000 / u128::from(self.rate.max(1))).try_into().unwrap_or(u32::MAX)
+        let ms = samples * 1_000 / u128::from(self.rate.max(1));
+        ms.try_into().map_or(LONGEST, |ms: u32| ms.min(LONGEST))
     }
 }
 
@@ -205,11 +211,13 @@ fn between_tags(source: &dyn ReadAt) -> io::Result<Range<u64>> {
     let length = source.length()?;
     let mut start = 0;
     // More than one was seen in the wild. One that claims to be longer than the file is no reason to play nothing.
-    while let Some(tag) = id3v2_bytes(source, start)?.filter(|tag| start + tag <= length) {
+    for _ in 0..MAX_TAGS {
+        let Some(tag) = id3v2_bytes(source, start)?.filter(|tag| start + tag <= length) else { break };
         start += tag;
     }
     let mut end = length;
-    while let Some(tag) = trailing_tag_bytes(source, end)?.filter(|&tag| start + tag <= end) {
+    for _ in 0..MAX_TAGS {
+        let Some(tag) = trailing_tag_bytes(source, end)?.filter(|&tag| start + tag <= end) else { break };
         end -= tag;
     }
     Ok(start..end)

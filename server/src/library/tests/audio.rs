@@ -4,6 +4,8 @@ use super::corpus::{self, Decoded, Random, decode, file, lame};
 use crate::library::error::SeekError;
 use crate::library::measure::{Measured, believe, count};
 use crate::library::seek::locate;
+use crate::library::source::ReadAt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The bytes that a client is sent, from `position` on.
 fn audio<'a>(file: &'a [u8], song: &Measured, position: u64) -> &'a [u8] {
@@ -355,4 +357,41 @@ fn the_content_tag_is_of_the_audio_alone_and_stable() {
     assert_ne!(tag(&music), tag(&other), "the audio does");
     // FNV-1a of eight zero bytes, for a length of 0: this must never change, or no song can be resumed elsewhere.
     assert_eq!(tag(&[]), 0xa8c7_f832_281a_39c5);
+}
+
+#[test]
+fn what_is_longer_than_can_be_said_is_not_unknown() {
+    for end_sample in [u64::from(u32::MAX), u64::MAX] {
+        let song = Measured { end_sample, rate: 1_000, ..Measured::default() };
+        assert_eq!(song.duration_ms(), u32::MAX - 1);
+    }
+}
+
+/// Memory that counts how often it is read.
+struct Counted<'a>(&'a [u8], AtomicUsize);
+
+impl ReadAt for Counted<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_at(offset, buffer)
+    }
+
+    fn length(&self) -> std::io::Result<u64> {
+        self.0.length()
+    }
+}
+
+#[test]
+fn tags_without_end_are_passed_over_like_junk() {
+    const TAGS: usize = 10_000;
+    let music = &file("vbr").bytes;
+    let expected = count(&&music[..]).expect("memory can be read").0;
+    let tags = [id3v2(10).repeat(TAGS), b"000000LYRICS200".repeat(TAGS)];
+    for file in [joined(&[&tags[0], music]), joined(&[music, &tags[1]])] {
+        let source = Counted(&file, AtomicUsize::new(0));
+        let (song, _) = count(&source).expect("memory can be read");
+        assert_eq!((song.content_tag, song.total_samples), (expected.content_tag, expected.total_samples));
+        let reads = source.1.into_inner();
+        assert!(reads < TAGS / 10, "{reads} reads of {} bytes", file.len());
+    }
 }
