@@ -25,7 +25,8 @@ Options:
       --max-clients N      how many clients it takes at once (default: as many
                            as the system allows)
       --max-per-address N  how many of them from one address (default: as many
-                           as there is room for)
+                           as there is room for); IPv6 addresses count each on
+                           its own, not by the network that they are in
       --name NAME          what clients call this server (default: host's name)
       --follow-symlinks    also serve what symbolic links lead to outside of DIR
   -v, --verbose            log every request
