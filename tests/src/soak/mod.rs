@@ -97,6 +97,7 @@ pub fn run(options: &Options, is_interrupted: &AtomicBool) -> io::Result<bool> {
     [&bad, &broken].into_iter().for_each(|path| path.inject_both(Fault::Reset));
     let mut troubles = shared.troubles();
     troubles.extend(check_rest(server, &first));
+    troubles.extend(shared.witness.trouble());
     troubles.extend(samples.series.iter().filter_map(samples::Series::trouble));
 
     let ran = shared.elapsed().as_secs_f64() / 60.0;

@@ -152,12 +152,11 @@ impl Player {
     /// Tells how often the music has stopped since the last call.
     fn tell_underruns(&mut self, shared: &Shared<'_>) {
         let more = self.underruns - self.told_underruns;
-        let is_excused = shared.witness.was_too_late_since(self.told_at);
-        let count = if is_excused { &shared.tally.excused_underruns } else { &shared.tally.underruns };
-        count.add(more);
+        let excused = more.min(shared.witness.times_too_late_since(self.told_at));
+        shared.tally.excused_underruns.add(excused);
+        shared.tally.underruns.add(more - excused);
         if more > 0 {
-            let while_what = if is_excused { " while this machine stood still" } else { "" };
-            eprintln!("soak: {}{more} underruns{while_what}", self.shown());
+            eprintln!("soak: {}{more} underruns, {excused} of them while this machine stood still", self.shown());
         }
         (self.told_underruns, self.told_at) = (self.underruns, Instant::now());
     }
