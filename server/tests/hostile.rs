@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, serve};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
+use trill_proto::limits::{COMMAND_TIME, HEADER_BYTES, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{EndReason, Hello, Info, Kind, List, PREAMBLE, Ping, Play, Start, Stop};
 
 /// What the server says before it closes the connection.
@@ -128,6 +128,7 @@ fn what_a_flooder_leaves_behind_is_not_read() {
     let mut raw = Raw::join(server.address());
     let info = |number| encoded(&Info { request: RequestId(number), song: SongId(7) });
     let stops = encoded(&Stop { stream: StreamId(0) }).repeat(TAKEN_AT_ONCE);
+    let begun = Instant::now();
     raw.send(&[stops, (1..=HELD_BACK as u32).flat_map(info).collect()].concat());
     raw.stream().shutdown(Shutdown::Write).expect("a connection");
     let answer = raw.frame();
@@ -136,7 +137,9 @@ fn what_a_flooder_leaves_behind_is_not_read() {
     let mut answers = Vec::new();
     let _ = raw.stream().read_to_end(&mut answers);
     let answered = 1 + answers.len() / (HEADER_BYTES + answer.payload.len());
-    assert!(answered < HELD_BACK, "all {answered} were answered");
+    // On a machine that needs as long for an answer as one may take, nobody was held back.
+    let is_held_back = begun.elapsed() < COMMAND_TIME * HELD_BACK as u32;
+    assert!(answered < HELD_BACK || !is_held_back, "all {answered} were answered within {:?}", begun.elapsed());
 }
 
 #[test]

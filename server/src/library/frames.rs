@@ -53,17 +53,15 @@ pub(super) struct Frames<'a> {
     at: u64,
     /// The header at `at`, once that is known to be a frame's.
     in_step: Option<FrameHeader>,
-    /// Where the first frame may start for the decoder to begin there; nothing has been found yet.
+    /// Where the decoder begins and remembers nothing: at the start of the data, or behind a damaged frame.
     origin: Option<u64>,
-    /// Where the decoder goes on that has forgotten that it was in step: it begins anew there, behind a damaged frame.
-    forgotten_at: Option<u64>,
 }
 
 impl<'a> Frames<'a> {
     /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
     pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
         let window = Window::new(source, range.end.max(range.start));
-        Self { window, at: range.start, in_step: None, origin: Some(range.start), forgotten_at: None }
+        Self { window, at: range.start, in_step: None, origin: Some(range.start) }
     }
 
     /// Starts again at `offset`, as if given the bytes from there on.
@@ -104,7 +102,7 @@ impl<'a> Frames<'a> {
             let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
             if next.is_some() || length == ahead.len() {
                 self.at = offset + length as u64;
-                (self.in_step, self.forgotten_at) = if is_forgotten { (None, Some(self.at)) } else { (next, None) };
+                (self.in_step, self.origin) = if is_forgotten { (None, Some(self.at)) } else { (next, None) };
             } else {
                 self.lose_step();
                 if self.synchronise()? {
@@ -146,19 +144,10 @@ impl<'a> Frames<'a> {
                 self.at += ahead.len() as u64;
                 return Ok(false);
             }
-            let place = match self.origin {
-                Some(origin) if origin == self.at => Place::Origin,
-                Some(_) => Place::First,
-                None if self.forgotten_at == Some(self.at) => Place::Origin,
-                None => Place::Later,
-            };
-            match synchronises(ahead, place) {
-                Some(Match::Frame(header)) => {
-                    (self.in_step, self.origin) = (Some(header), None);
-                    return Ok(true);
-                }
-                Some(Match::IfFollowed(header)) => return self.synchronise_if_followed(header),
-                None => {}
+            let place = if self.origin == Some(self.at) { Place::Origin } else { Place::Later };
+            if let Some(header) = synchronises(ahead, place) {
+                (self.in_step, self.origin) = (Some(header), None);
+                return Ok(true);
             }
             // A header starts with 0xff; skip to the next at once.
             let skip = ahead[1..].iter().position(|&byte| byte == 0xff).map_or(ahead.len(), |found| found + 1);
@@ -167,56 +156,29 @@ impl<'a> Frames<'a> {
     }
 }
 
-impl Frames<'_> {
-    /// What is at `at` is a frame to the decoder if the client is sent what comes behind it, that is, another frame.
-    fn synchronise_if_followed(&mut self, header: FrameHeader) -> io::Result<bool> {
-        let at = self.at;
-        self.at += header.frame_bytes() as u64 + 1; // the next header is that of a cut frame
-        let is_followed = self.synchronise()?;
-        if is_followed {
-            (self.at, self.in_step) = (at, Some(header));
-        }
-        Ok(is_followed)
-    }
-}
-
-/// What a position at which the decoder may start turns out to be.
-enum Match {
-    /// A frame.
-    Frame(FrameHeader),
-    /// A frame if anything is sent beyond it: only a header follows, of a frame that is cut.
-    IfFollowed(FrameHeader),
-}
-
 /// What is before a position at which the decoder could start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Nothing that the decoder remembers: these are the first bytes of the data, or of those behind a damaged frame.
     Origin,
-    /// Junk, but no frame; the client is sent the bytes from here on.
-    First,
-    /// Junk that the client is sent too, and frames before it.
+    /// Junk.
     Later,
 }
 
 /// The header at the start of `ahead` if the decoder starts there: `mp3d_match_frame`. `ahead` must hold [`LOOKAHEAD`]
 /// bytes, or end where the data end.
-fn synchronises(ahead: &[u8], place: Place) -> Option<Match> {
+fn synchronises(ahead: &[u8], place: Place) -> Option<FrameHeader> {
     let first = FrameHeader::parse(ahead)?;
     let (mut at, mut header) = (0, first);
     for matches in 0..SYNC_MATCHES {
         at += header.frame_bytes();
         let Some(bytes) = ahead.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) else {
-            return match place {
-                Place::Origin => (matches > 0 || at == ahead.len()).then_some(Match::Frame(first)),
-                // A lone frame is not enough, nor one and a part of the next if nothing is sent beyond the first.
-                Place::Later if matches == 1 && at > ahead.len() => Some(Match::IfFollowed(first)),
-                Place::First | Place::Later => (matches > 0).then_some(Match::Frame(first)),
-            };
+            // A lone frame is enough only where nothing is before it, and nothing behind.
+            return (matches > 0 || (place == Place::Origin && at == ahead.len())).then_some(first);
         };
         header = FrameHeader::parse(bytes).filter(|next| first.is_continued_by(next))?;
     }
-    Some(Match::Frame(first))
+    Some(first)
 }
 
 /// A stretch of the file in memory, moved along in large steps.

@@ -54,13 +54,34 @@ impl Measured {
     }
 }
 
+/// How often a file is counted anew because of what is behind its last frame. No honest file needs more than one; of one
+/// that does, a decoder may find fewer frames than are counted.
+const RECOUNTS: usize = 8;
+
 /// Counts every frame. Reads the whole file.
 ///
 /// # Errors
 /// Whatever the file system reports.
 pub(super) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
+    let Range { start, mut end } = between_tags(source)?;
+    let mut counted = count_within(source, start..end)?;
+    for _ in 0..RECOUNTS {
+        let (measured, _) = &counted;
+        let sent_until = measured.audio_offset + measured.size_bytes;
+        if sent_until == end {
+            break;
+        }
+        // No client is sent what is behind the last frame, and without that its decoder may not take it for one.
+        end = sent_until;
+        counted = count_within(source, start..end)?;
+    }
+    Ok(counted)
+}
+
+/// Counts every frame that a decoder finds in this part of the file.
+fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured, SeekIndex)> {
     let mut index = SeekIndex::default();
-    let Some(Opening { mut frames, tag, .. }) = Opening::find(source)? else {
+    let Some(Opening { mut frames, tag, .. }) = Opening::find(source, range)? else {
         return Ok((no_audio(), index));
     };
     let (mut first, mut end, mut total_samples, mut counted) = (None, 0, 0, 0_u32);
@@ -82,7 +103,9 @@ pub(super) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
 /// # Errors
 /// Whatever the file system reports.
 pub(super) fn believe(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
-    let Some(Opening { mut frames, information, tag, end }) = Opening::find(source)? else {
+    let range = between_tags(source)?;
+    let end = range.end;
+    let Some(Opening { mut frames, information, tag }) = Opening::find(source, range)? else {
         return Ok(Some(no_audio()));
     };
     let Some(InfoTag { frames: Some(told_frames), bytes: Some(told_bytes), gap }) = tag else { return Ok(None) };
@@ -108,20 +131,16 @@ struct Opening<'a> {
     information: Frame,
     /// What it says, if it is an information frame.
     tag: Option<InfoTag>,
-    /// Where trailing tags start.
-    end: u64,
 }
 
 impl<'a> Opening<'a> {
     /// `None` if there is no frame.
-    fn find(source: &'a dyn ReadAt) -> io::Result<Option<Self>> {
-        let range = between_tags(source)?;
-        let end = range.end;
+    fn find(source: &'a dyn ReadAt, range: Range<u64>) -> io::Result<Option<Self>> {
         let mut frames = Frames::new(source, range);
         let Some(information) = frames.next()? else { return Ok(None) };
         let tag = InfoTag::parse(&information.header, frames.bytes(&information)?);
         frames.restart_at(if tag.is_some() { information.end() } else { information.offset });
-        Ok(Some(Self { frames, information, tag, end }))
+        Ok(Some(Self { frames, information, tag }))
     }
 }
 
