@@ -25,6 +25,9 @@ const LONG: Duration = Duration::from_secs(3600);
 /// Samples converted at a time.
 const BLOCK_SAMPLES: usize = 2304;
 
+/// Bytes handed to the system at a time: a third of a second at 44.1 kHz.
+const BLOCK_BYTES: usize = 64 * 1024;
+
 /// A file that all songs are written to, in the format of the first.
 pub(super) struct WavFile {
     path: PathBuf,
@@ -153,8 +156,10 @@ impl WavFile {
             self.pending.clear();
             return Err(OutputError::FileFull { path: self.path.clone() });
         }
-        let written = self.pending.drain(..).try_for_each(|sample| writer.write_sample(sample));
-        written.map_err(|error| failed(&self.path, error))?;
+        // All at once: a sample at a time takes an eighth of the time that it takes to decode them.
+        let mut block = writer.get_i16_writer(u32::try_from(count).expect("fewer than the file holds"));
+        self.pending.drain(..).for_each(|sample| block.write_sample(sample));
+        block.flush().map_err(|error| failed(&self.path, error))?;
 
         let total = self.shared.written.load(SeqCst) + count;
         self.shared.written.store(total, SeqCst);
@@ -186,7 +191,8 @@ impl WavFile {
             bits_per_sample: 16,
             sample_format: SampleFormat::Int,
         };
-        let mut writer = WavWriter::new(BufWriter::new(file), spec).map_err(|error| failed(&self.path, error))?;
+        let mut writer = WavWriter::new(BufWriter::with_capacity(BLOCK_BYTES, file), spec)
+            .map_err(|error| failed(&self.path, error))?;
         // Now, not after a second of music: a pipe or a full disk shows here.
         writer.flush().map_err(|error| failed(&self.path, error))?;
         self.stage = Stage::Writing(writer);
