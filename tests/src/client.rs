@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Lets this machine's processors prefer the client to everything else, as they prefer players on many systems, where
-    /// this user may ask for that: for tests of the server, not of whether 200 ms of sound last while others compile.
+    /// this user may ask for that: for tests of the server, not of whether 300 ms of sound last while others compile.
     #[must_use]
     pub fn preferred(self) -> Self {
         let mut command = Command::new("nice");

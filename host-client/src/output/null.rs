@@ -8,8 +8,8 @@ use super::feed::Feed;
 use super::paced::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
-/// A period as short as a sound card's.
-const PERIODS_PER_SECOND: u32 = 100;
+/// Periods as long as those that a sound device is asked for.
+const PERIODS_PER_SECOND: u32 = 50;
 
 /// Later than this, the clock starts anew instead of catching up: the machine slept.
 const LATEST: Duration = Duration::from_millis(200);

@@ -12,10 +12,10 @@ use super::convert::Converter;
 use super::feed::Feed;
 use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 
-/// The least the ring holds: as long as the decoder's thread may be late, on a machine that does other work too.
-/// It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring. It is what is
-/// lost with a device that goes away.
-pub(super) const RING_MS: u32 = 200;
+/// The least the ring holds: [`REFILL`], and 200 ms for which the decoder's thread may be late on a machine that does
+/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring. It
+/// is what is lost with a device that goes away.
+pub(super) const RING_MS: u32 = 300;
 
 /// ... and at least this many periods, should the device's be long.
 const RING_PERIODS: u32 = 4;
@@ -23,8 +23,12 @@ const RING_PERIODS: u32 = 4;
 /// The longest ring: what is reserved for it, as the period is known only after the feed is handed over.
 const RING_MAX_MS: u32 = 1000;
 
-/// How often a producer that waits for the feed looks again. The feed does not wake it: that would be a system call
-/// in an audio callback. A tenth of the ring is late enough to find room and early enough not to run dry.
+/// How often a producer that found the ring full looks again. The feed does not wake it: that would be a system call
+/// in an audio callback. A third of the ring is late enough to find room for several MP3 frames, for it costs more to
+/// wake up than to decode one, and early enough not to run dry.
+const REFILL: Duration = Duration::from_millis(100);
+
+/// How often a producer that waits for the end of the music looks again.
 const POLL: Duration = Duration::from_millis(20);
 
 /// Without a call of the feed for this long, the device is lost. (On ALSA a lost device reports errors of all kinds
@@ -147,7 +151,7 @@ impl Paced {
             if self.all_heard() {
                 return Ok(Drained::Heard);
             }
-            self.wait();
+            self.wait(POLL);
             if self.is_interrupted() {
                 pushed = Push::Interrupted;
             }
@@ -231,7 +235,7 @@ impl Paced {
             match &self.running {
                 None => self.reopen()?,
                 Some(running) => match running.room(&self.shared).min(self.pending.len()) {
-                    0 => self.wait(),
+                    0 => self.wait(REFILL),
                     count => self.push(count),
                 },
             }
@@ -252,9 +256,9 @@ impl Paced {
         self.pending.drain(..count);
     }
 
-    /// Waits for the feed to take some more, and looks after the device meanwhile.
-    fn wait(&mut self) {
-        self.shared.wait(POLL, || self.is_interrupted());
+    /// Waits so long for the feed to take some more, and looks after the device.
+    fn wait(&mut self, at_most: Duration) {
+        self.shared.wait(at_most, || self.is_interrupted());
         if let Some(running) = &mut self.running
             && running.watchdog.stalled(&self.shared)
         {

@@ -1,6 +1,6 @@
 //! Whether this machine gave its processors to anybody.
 //!
-//! A player's ring lasts 200 ms, and a song begins with 40 ms in it. Where a virtual machine stands still for that long, or
+//! A player's ring lasts 300 ms, and a song begins with 40 ms in it. Where a virtual machine stands still for that long, or
 //! its processors belong to others, the ring runs dry whatever the programs do. So on each processor somebody does nothing
 //! but look at the clock, as preferred as the players are: when it was late too, an underrun says nothing of the programs.
 //! It is counted apart, and shown. Each time that a machine stands still it stops the music of a player once, and excuses no
