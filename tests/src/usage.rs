@@ -34,6 +34,41 @@ pub fn of(pid: u32) -> io::Result<Usage> {
     })
 }
 
+/// The CPU time that the threads of process `pid` have used since each was started, to the nanosecond. Threads that have
+/// ended are not in it: for a process whose threads live on.
+///
+/// # Errors
+/// As [`of`].
+pub fn running_time(pid: u32) -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        match fs::read_to_string(task?.path().join("schedstat")) {
+            Ok(times) => nanoseconds += first_number(&times).ok_or_else(|| not_understood("schedstat"))?,
+            // It ended since the directory was read.
+            Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// The most memory that process `pid` has ever had resident, in bytes (`VmHWM`).
+///
+/// # Errors
+/// As [`of`]; [`io::ErrorKind::InvalidData`] also for a process that has ended and been waited for by nobody.
+pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(status_field(&status, "VmHWM")? * 1024)
+}
+
+/// The CPU time of process `pid`, as in [`Usage`], but also when it has ended, until somebody waits for it.
+///
+/// # Errors
+/// As [`of`].
+pub fn cpu_time_of(pid: u32) -> io::Result<Duration> {
+    cpu_time(&fs::read_to_string(format!("/proc/{pid}/stat"))?)
+}
+
 /// The names of all threads of process `pid`; the kernel cuts them to 15 bytes.
 ///
 /// # Errors
@@ -57,8 +92,11 @@ const ESRCH: i32 = 3;
 /// The number in a line such as `VmRSS: 5012 kB` of `/proc/PID/status`.
 fn status_field(status: &str, name: &str) -> io::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    number.ok_or_else(|| not_understood(name))
+    line.and_then(first_number).ok_or_else(|| not_understood(name))
+}
+
+fn first_number(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// `utime` and `stime`, fields 14 and 15 of `/proc/PID/stat` (proc(5)), as a duration.
@@ -89,6 +127,15 @@ mod tests {
         let status = "Name:\tx\nVmRSS:\t    5012 kB\nThreads:\t3\n";
         assert_eq!(status_field(status, "VmRSS").expect("a field"), 5012);
         assert_eq!(status_field(status, "Vm").map_err(|e| e.kind()), Err(io::ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn counts_the_time_of_a_thread_that_works() {
+        let before = running_time(process::id()).expect("a reading of this process");
+        let is_more = || running_time(process::id()).is_ok_and(|now| now > before + Duration::from_millis(1));
+        // Reading it takes time too.
+        crate::wait::wait_for(Duration::from_secs(10), "a millisecond of work", is_more);
+        assert!(peak_resident_bytes(process::id()).expect("a reading of this process") > 1 << 20);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | `throughput` | a song without the pace of its music | nginx with curl |
 //! | `wire` | bytes beyond the music | HTTP/1.1 |
 //! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
+//! | `client` | CPU and memory of a player for an hour of music | mpg123, ffmpeg |
 //! | `allocations` | how often memory is asked for while music plays | |
 //! | `boards` | instructions and memory of the boards' client | minimp3 and Helix in C |
 //!
@@ -21,6 +22,7 @@ pub mod results;
 
 mod allocations;
 mod boards;
+mod client;
 mod generator;
 mod listeners;
 mod machine;
@@ -56,5 +58,12 @@ pub struct Section {
 }
 
 /// All sections, in the order of the results.
-pub const SECTIONS: &[Section] =
-    &[listeners::SECTION, throughput::THROUGHPUT, throughput::WIRE, play::PLAY, allocations::SECTION, boards::SECTION];
+pub const SECTIONS: &[Section] = &[
+    listeners::SECTION,
+    throughput::THROUGHPUT,
+    throughput::WIRE,
+    play::PLAY,
+    client::CLIENT,
+    allocations::SECTION,
+    boards::SECTION,
+];

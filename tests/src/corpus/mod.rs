@@ -110,7 +110,16 @@ pub const LONG: Song = Song {
     ..CBR_128
 };
 
-/// One song of each kind, except the longest two.
+/// An hour at 192 kbps: 86 MB, the same 10 s over and over, without a LAME tag.
+pub const HOUR: Song = Song {
+    kind: "hour",
+    milliseconds: 10_000,
+    options: &["-b", "192", "-m", "j", "--nores", "-t"],
+    wrapping: Wrapping::Repeated(86_400_000),
+    ..CBR_128
+};
+
+/// One song of each kind, except the longest three.
 pub const ALL_KINDS: [Song; 9] =
     [CBR_128, CBR_320, VBR, VBR_WITHOUT_XING, MONO_22050, MONO_32_KBPS, MONO_8_KBPS, WITH_PICTURE, WITH_ID3V1];
 

@@ -1,0 +1,215 @@
+//! The section `client`: what it costs to listen.
+
+use super::figures::{Row, Target};
+use super::peers::nginx::Nginx;
+use super::{Plan, Section};
+use crate::client::Client;
+use crate::corpus::{self, MusicDir};
+use crate::process::{Process, system_program};
+use crate::server::ServerProcess;
+use crate::usage;
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+use std::io::Read;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// See the results.
+pub(super) const CLIENT: Section = Section {
+    name: "client",
+    title: "What it costs to listen",
+    about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s that comes over the \
+        loopback address: from `trill-server` to Trill, from nginx by HTTP to the others. As fast as it can, an hour is \
+        played to its end, into the file `/dev/null`. At the pace of the music, a while is measured and scaled to an hour: \
+        Trill plays to `--output null`, which takes 20 ms of sound every 20 ms; the others write to a pipe from which the \
+        same is taken at the same pace. Memory is the most that was resident at any time while an hour was played \
+        as fast as it can. All decode to 16 bits; mpg123 with the decoder that it chooses by itself.",
+    measure,
+};
+
+/// The song, as the peers know it.
+const NAME: &str = "hour.mp3";
+const SECONDS_AN_HOUR: f64 = 3_600.0;
+
+/// How long a player plays before it is measured: the beginning, with its buffers to fill, is not what an hour is like.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// How often the sound is taken from a pipe, and how much of it: 44,100 frames of 4 bytes a second.
+const PERIOD: Duration = Duration::from_millis(20);
+const PERIOD_BYTES: usize = 882 * 4;
+
+const FFMPEG: &str = "ffmpeg";
+
+fn measure(plan: &Plan) -> Vec<Row> {
+    let music = MusicDir::new();
+    music.add(NAME, &corpus::HOUR);
+    let (server, nginx) = (ServerProcess::start(music.path()), Nginx::start(music.path()));
+    let url = nginx.url(NAME);
+    let trill = |output: &str| {
+        let client = Client::of(server.address()).args(["--quiet", "--output", output, "play", "1"]);
+        client.into_command()
+    };
+    let mpg123 = |options: &[&str]| {
+        let mut command = system_program("mpg123", "mpg123");
+        command.arg("--quiet").args(options).arg(&url);
+        command
+    };
+    let ffmpeg = |options: &[&str]| {
+        let mut command = system_program("ffmpeg", "ffmpeg");
+        command.args(["-v", "error", "-nostdin", "-i", &url]).args(options);
+        command
+    };
+
+    let [mut fast, mut paced, mut peak] = [(); 3].map(|()| [Vec::new(), Vec::new(), Vec::new()]);
+    for _ in 0..plan.rounds {
+        let whole = [trill("wav:/dev/null"), mpg123(&["--wav", "/dev/null"]), ffmpeg(&["-f", "null", "-"])];
+        for (who, cost) in whole.map(run).into_iter().enumerate() {
+            fast[who].push(cost.cpu_time.as_secs_f64());
+            peak[who].push(cost.peak_bytes as f64 / f64::from(1 << 20));
+        }
+        let to_pipe = [mpg123(&["--stdout"]), ffmpeg(&["-f", "s16le", "-"])];
+        paced[0].push(play(trill("null"), plan.window));
+        for (who, command) in to_pipe.into_iter().enumerate() {
+            paced[who + 1].push(play_to_pipe(command, plan.window));
+        }
+    }
+    let mpg123 = format!("mpg123, decoder {}", decoder_of_mpg123());
+    let row = |what: &str, unit: &str, [trill, by_mpg123, by_ffmpeg]: [Vec<f64>; 3]| {
+        Row::new(what, unit, trill)
+            .beside(&mpg123, by_mpg123)
+            .beside(FFMPEG, by_ffmpeg)
+            .target(Target::AtMostTimes(1.0, mpg123.clone()))
+    };
+    vec![
+        row("CPU to play an hour, as fast as it can", "s", fast),
+        row("CPU to play an hour, at its pace", "s", paced),
+        row("memory to play an hour", "MiB", peak),
+    ]
+}
+
+/// What a program took from its start to its end.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    cpu_time: Duration,
+    peak_bytes: u64,
+}
+
+/// Runs a program to its end.
+fn run(mut command: Command) -> Cost {
+    let mut process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
+    let (pid, mut peak_bytes) = (process.0.id(), 0);
+    // Waited for without being forgotten: what it took is read after its end.
+    while !has_ended(&process.0) {
+        // In the moment of its end it has no memory any more.
+        peak_bytes = usage::peak_resident_bytes(pid).unwrap_or(peak_bytes);
+        thread::sleep(PERIOD);
+    }
+    let cpu_time = usage::cpu_time_of(pid).expect("a process that was not waited for has a record");
+    let status = process.0.wait().expect("an ended child has a status");
+    assert!(status.success(), "{command:?}: {status}");
+    Cost { cpu_time, peak_bytes }
+}
+
+fn has_ended(process: &Child) -> bool {
+    let how = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let ended = rustix::process::waitid(WaitId::Pid(Pid::from_child(process)), how);
+    ended.expect("a child can be asked for its status").is_some()
+}
+
+/// CPU seconds an hour of a player that keeps its own time.
+fn play(mut command: Command, window: Duration) -> f64 {
+    let process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
+    thread::sleep(SETTLING);
+    let meter = Meter::start(&process.0);
+    thread::sleep(window);
+    meter.an_hour()
+}
+
+/// CPU seconds an hour of a player that waits for whoever reads what it plays.
+fn play_to_pipe(mut command: Command, window: Duration) -> f64 {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut process = Playing(command.spawn().expect("a program that was just found"));
+    let mut sound = process.0.stdout.take().expect("stdout was piped above");
+    take_sound(&mut sound, SETTLING);
+    let meter = Meter::start(&process.0);
+    take_sound(&mut sound, window);
+    meter.an_hour()
+}
+
+/// Reads sound for so long, as a device does.
+fn take_sound(sound: &mut ChildStdout, length: Duration) {
+    let begin = Instant::now();
+    let periods = length.as_millis() / PERIOD.as_millis();
+    for period in 1..=periods as u32 {
+        sound.read_exact(&mut [0; PERIOD_BYTES]).expect("sound of a player");
+        thread::sleep((begin + PERIOD * period).saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Counts the CPU time of a process from some moment on.
+struct Meter {
+    pid: u32,
+    begin: Instant,
+    before: Duration,
+}
+
+impl Meter {
+    fn start(process: &Child) -> Self {
+        let pid = process.id();
+        Self { pid, begin: Instant::now(), before: running_time(pid) }
+    }
+
+    /// Seconds that it would take in an hour.
+    fn an_hour(&self) -> f64 {
+        let share = (running_time(self.pid) - self.before).as_secs_f64() / self.begin.elapsed().as_secs_f64();
+        share * SECONDS_AN_HOUR
+    }
+}
+
+fn running_time(pid: u32) -> Duration {
+    usage::running_time(pid).expect("a process that plays has a record")
+}
+
+/// A process that is killed when it is dropped.
+struct Playing(Child);
+
+impl Drop for Playing {
+    fn drop(&mut self) {
+        // Fails only for one that has been waited for already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// The first that it names of those it can use here is the one it uses.
+fn decoder_of_mpg123() -> String {
+    let mut command = system_program("mpg123", "mpg123");
+    command.arg("--test-cpu");
+    let said = Process::spawn("mpg123", command).wait(SETTLING * 10).expect_code(0).stdout;
+    first_decoder(&said).unwrap_or("unknown").to_owned()
+}
+
+/// The first word behind `Supported decoders:`.
+fn first_decoder(said: &str) -> Option<&str> {
+    said.lines().find_map(|line| line.strip_prefix("Supported decoders:"))?.split_whitespace().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_mpg123_says_of_its_decoders() {
+        assert_eq!(first_decoder("Supported decoders: AVX x86-64 generic\n"), Some("AVX"));
+        assert_eq!(first_decoder("Supported decoders:\n"), None);
+        assert_eq!(first_decoder("no such option"), None);
+    }
+
+    #[test]
+    fn counts_what_a_program_took() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done"]);
+        let cost = run(command);
+        assert!(cost.cpu_time >= Duration::from_millis(10) && cost.peak_bytes > 100_000, "{cost:?}");
+    }
+}
