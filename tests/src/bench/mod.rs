@@ -7,6 +7,8 @@
 //! | `wire` | bytes beyond the music | HTTP/1.1 |
 //! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
 //! | `client` | CPU and memory of a player for an hour of music | mpg123, ffmpeg |
+//! | `list` | all songs of a library, to the first entry and to the last | MPD |
+//! | `scan` | a cold start on a library, to listening and to knowing everything; memory | MPD |
 //! | `allocations` | how often memory is asked for while music plays | |
 //! | `boards` | instructions and memory of the boards' client | minimp3 and Helix in C |
 //!
@@ -17,8 +19,12 @@
 //! give it. What is measured of a server is what the kernel counts for its process.
 
 pub mod figures;
+pub mod list;
+pub mod lister;
 pub mod peers;
 pub mod results;
+pub mod scan;
+pub mod trees;
 
 mod allocations;
 mod boards;
@@ -64,6 +70,8 @@ pub const SECTIONS: &[Section] = &[
     throughput::WIRE,
     play::PLAY,
     client::CLIENT,
+    list::SECTION,
+    scan::SECTION,
     allocations::SECTION,
     boards::SECTION,
 ];

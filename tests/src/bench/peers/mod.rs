@@ -2,6 +2,7 @@
 //! its guard.
 
 pub mod icecast;
+pub mod mpd;
 pub mod nginx;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

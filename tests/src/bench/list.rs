@@ -1,0 +1,131 @@
+//! The list of all songs, beside MPD's `listallinfo`.
+
+use super::figures::{Figure, Row, Target};
+use super::lister::{Listed, Lister};
+use super::peers::mpd::{Mpd, USUAL_OUTPUT_KIB};
+use super::{Plan, Section, trees};
+use crate::server::ServerProcess;
+use std::io;
+use std::iter;
+use std::time::Duration;
+
+/// Its entry in the table of sections.
+pub const SECTION: Section = Section {
+    name: "list",
+    title: "The list of all songs",
+    about: "A client that is connected asks for all songs with title, artist, album, track and duration, and takes apart what \
+        comes. Time runs from the request to the first entry and to the last. Trill's client asks for pages of 500, as the \
+        laptop's does, and the server looks at its directory anew for each list, so that it shows what was added a moment \
+        ago; MPD answers `listallinfo` out of its database. MPD closes the connection when an answer is larger than its \
+        `max_output_buffer_size`, 8 MiB by default: *raised* is an MPD that has a gigabyte. Every entry has to arrive.",
+    measure,
+};
+
+/// How many songs.
+const SIZES: [usize; 3] = [100, 10_000, 100_000];
+
+/// More than any list here.
+const RAISED_OUTPUT_KIB: u32 = 1_024 * 1_024;
+
+const USUAL: &str = "MPD";
+const RAISED: &str = "MPD, raised";
+
+fn measure(plan: &Plan) -> Vec<Row> {
+    SIZES.into_iter().flat_map(|songs| measure_size(plan, songs)).collect()
+}
+
+fn measure_size(plan: &Plan, songs: usize) -> Vec<Row> {
+    let music = trees::small(songs);
+    let server = ServerProcess::start(&music);
+    server.usage_at_rest();
+    let mut usual = Mpd::start(&music, USUAL_OUTPUT_KIB);
+    usual.wait_until_updated(songs);
+    let mut raised = Mpd::start(&music, RAISED_OUTPUT_KIB);
+    raised.wait_until_updated(songs);
+
+    let mut lister = Lister::connect(server.address());
+    let (mut trill, mut of_usual, mut of_raised) = (Lists::default(), Lists::default(), Lists::default());
+    // The first list of each is not counted: it finds memory and caches as no later one does.
+    for is_counted in iter::once(false).chain(iter::repeat_n(true, plan.rounds)) {
+        let lists = [(&mut trill, Ok(lister.list())), (&mut of_usual, usual.list()), (&mut of_raised, raised.list())];
+        for (kept, list) in lists.into_iter().filter(|_| is_counted) {
+            kept.note(list);
+        }
+    }
+    rows(songs, &trill, [(USUAL, &of_usual), (RAISED, &of_raised)])
+}
+
+/// What came in all rounds.
+#[derive(Debug, Default)]
+struct Lists {
+    whole: Vec<Listed>,
+    /// Why the last one did not come that did not.
+    failure: Option<io::Error>,
+}
+
+impl Lists {
+    fn note(&mut self, list: io::Result<Listed>) {
+        match list {
+            Ok(listed) => self.whole.push(listed),
+            Err(error) => self.failure = Some(error),
+        }
+    }
+
+    fn milliseconds(&self, time: impl Fn(&Listed) -> Duration) -> Vec<f64> {
+        self.whole.iter().map(|listed| time(listed).as_secs_f64() * 1_000.0).collect()
+    }
+
+    /// Of all lists that with the number of entries furthest from `songs`: one that is wrong is one too many.
+    fn entries(&self, songs: usize) -> Vec<f64> {
+        let worst = self.whole.iter().map(|listed| listed.entries).max_by_key(|entries| entries.abs_diff(songs));
+        worst.map(|entries| entries as f64).into_iter().collect()
+    }
+}
+
+fn rows(songs: usize, trill: &Lists, peers: [(&str, &Lists); 2]) -> Vec<Row> {
+    let songs_text = Figure(songs as f64);
+    let row = |what: &str, unit: &str, figures: &dyn Fn(&Lists) -> Vec<f64>| {
+        let row = Row::new(format!("{songs_text} songs: {what}"), unit, figures(trill));
+        peers.iter().fold(row, |row, (name, lists)| match &lists.failure {
+            None => row.beside(*name, figures(lists)),
+            Some(error) => row.beside_none(*name, format!("closes the connection ({error})")),
+        })
+    };
+    let ahead = |row: Row| {
+        let comes = |peer: &&(&str, &Lists)| peer.1.failure.is_none();
+        peers.iter().filter(comes).fold(row, |row, (name, _)| row.target(Target::AtMostTimes(1.0, (*name).to_owned())))
+    };
+    vec![
+        ahead(row("first entry", "ms", &|lists| lists.milliseconds(|listed| listed.first))),
+        ahead(row("last entry", "ms", &|lists| lists.milliseconds(|listed| listed.last))),
+        row("entries of the worst list", "entries", &|lists| lists.entries(songs))
+            .target(Target::AtLeast(songs as f64))
+            .target(Target::AtMost(songs as f64)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::figures::Verdict;
+
+    fn lists(entries: &[usize], failure: Option<io::ErrorKind>) -> Lists {
+        let listed = |&entries: &usize| {
+            let [first, last] = [10, 20].map(Duration::from_millis);
+            Listed { first, last, entries, measured: entries }
+        };
+        Lists { whole: entries.iter().map(listed).collect(), failure: failure.map(Into::into) }
+    }
+
+    #[test]
+    fn a_peer_that_gives_up_is_no_target_and_one_wrong_list_is_missed() {
+        let (whole, lost) = (lists(&[1_000; 3], None), lists(&[], Some(io::ErrorKind::UnexpectedEof)));
+        let verdicts = |trill: &Lists| {
+            let rows = rows(1_000, trill, [(USUAL, &lost), (RAISED, &whole)]);
+            rows.iter().map(Row::verdict).collect::<Vec<_>>()
+        };
+        assert_eq!(verdicts(&whole), [Verdict::Met; 3]);
+        assert_eq!(verdicts(&lists(&[1_000, 999, 1_000], None)), [Verdict::Met, Verdict::Met, Verdict::Missed]);
+        assert_eq!(verdicts(&lists(&[1_000, 1_000, 1_001], None)), [Verdict::Met, Verdict::Met, Verdict::Missed]);
+    }
+}

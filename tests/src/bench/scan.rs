@@ -1,0 +1,105 @@
+//! A cold start on a large library, beside MPD's `update`.
+
+use super::figures::{Figure, Row, Target};
+use super::lister::Lister;
+use super::peers::mpd::{Mpd, USUAL_OUTPUT_KIB};
+use super::{Plan, Section, trees};
+use crate::server::ServerProcess;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Its entry in the table of sections.
+pub const SECTION: Section = Section {
+    name: "scan",
+    title: "A cold start on a large library",
+    about: "The programs start cold, what they read is in the kernel's memory. Trill: from the start of the process to its \
+        line `listening on`, and to where it knows all that it will tell of every song without being asked for that one: the \
+        threads that read have ended, and a list that is taken then (outside of the time) has a duration for each. MPD: from \
+        the start of the process without a database, which begins an update, to where `status` says that none runs, with as \
+        many songs in `stats`. Memory is the process's resident set at that point, before anything is listed. Small files \
+        have 0.3 s of music and are all different; large ones have 5 MB and are 10,000 hard links to 100 files, which both \
+        take for 10,000 songs. Large libraries are taken in three rounds at most.",
+    measure,
+};
+
+const MPD: &str = "MPD";
+
+/// Trill is to take at most this part of MPD's time.
+const MOST_OF_UPDATE: f64 = 0.2;
+
+/// How soon clients can connect, whatever the size of the library, in milliseconds.
+const MOST_TO_LISTEN: f64 = 50.0;
+
+/// Half a minute each of MPD's for a large library is enough.
+const MAX_LONG_ROUNDS: usize = 3;
+
+/// A library to start on.
+struct Library {
+    what: &'static str,
+    songs: usize,
+    make: fn(usize) -> PathBuf,
+}
+
+const LIBRARIES: [Library; 3] = [
+    Library { what: "small files", songs: 10_000, make: trees::small },
+    Library { what: "small files", songs: 100_000, make: trees::small },
+    Library { what: "files of 5 MB", songs: 10_000, make: trees::large },
+];
+
+/// What one start has shown.
+struct Start {
+    to_listening: Option<Duration>,
+    to_complete: Duration,
+    resident_bytes: u64,
+}
+
+fn measure(plan: &Plan) -> Vec<Row> {
+    LIBRARIES.iter().flat_map(|library| measure_library(plan, library)).collect()
+}
+
+fn measure_library(plan: &Plan, library: &Library) -> Vec<Row> {
+    let Library { what, songs, make } = *library;
+    let music = make(songs);
+    let rounds = if songs > 10_000 { plan.rounds.min(MAX_LONG_ROUNDS) } else { plan.rounds };
+    // The first start of each is not counted: it brings the directory into the kernel's memory.
+    let (mut trill, mut mpd): (Vec<Start>, Vec<Start>) =
+        (0..=rounds).map(|_| (start_trill(&music, songs), start_mpd(&music, songs))).unzip();
+    (trill.remove(0), mpd.remove(0));
+
+    let row = |measured: &str, unit: &str, figures: Vec<f64>| {
+        Row::new(format!("{} {what}: {measured}", Figure(songs as f64)), unit, figures)
+    };
+    let seconds = |starts: &[Start]| starts.iter().map(|start| start.to_complete.as_secs_f64()).collect();
+    let mebibytes =
+        |starts: &[Start]| starts.iter().map(|start| start.resident_bytes as f64 / f64::from(1 << 20)).collect();
+    let to_listening = trill.iter().filter_map(|start| start.to_listening);
+    vec![
+        row("start to listening", "ms", to_listening.map(|time| time.as_secs_f64() * 1_000.0).collect())
+            .target(Target::AtMost(MOST_TO_LISTEN)),
+        row("start to complete", "s", seconds(&trill))
+            .beside(MPD, seconds(&mpd))
+            .target(Target::AtMostTimes(MOST_OF_UPDATE, MPD.into())),
+        row("memory then", "MiB", mebibytes(&trill))
+            .beside(MPD, mebibytes(&mpd))
+            .target(Target::AtMostTimes(1.0, MPD.into())),
+    ]
+}
+
+fn start_trill(music: &Path, songs: usize) -> Start {
+    let mut command = ServerProcess::command();
+    command.args(["--listen", "127.0.0.1:0"]).arg(music);
+    let started = Instant::now();
+    let server = ServerProcess::launch(command);
+    let to_listening = Some(started.elapsed());
+    let resident_bytes = server.usage_at_rest().resident_bytes;
+    let to_complete = started.elapsed();
+    let listed = Lister::connect(server.address()).list();
+    assert_eq!((listed.entries, listed.measured), (songs, songs), "at rest it knows them all");
+    Start { to_listening, to_complete, resident_bytes }
+}
+
+fn start_mpd(music: &Path, songs: usize) -> Start {
+    let mut mpd = Mpd::start(music, USUAL_OUTPUT_KIB);
+    let to_complete = mpd.wait_until_updated(songs);
+    Start { to_listening: None, to_complete, resident_bytes: mpd.usage().resident_bytes }
+}
