@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use embedded_io::ReadReady;
+use embedded_io::{ReadReady, Write};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
@@ -19,6 +19,9 @@ use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
 const LIST_CHUNK: u32 = 32;
+
+/// A page is written to the socket so many bytes at a time: a system call costs as much as thirty songs.
+const LIST_WRITE_BYTES: usize = 16 * 1024;
 
 /// While a client waits for an answer that takes long, this is how often the server sees whether it should rather do
 /// something else …
@@ -77,6 +80,7 @@ impl Connection {
             self.refresh_library()?;
         }
         let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
+        let mut gathered = Vec::new();
         let end = loop {
             let page = self.shared.library.page(first, left.min(LIST_CHUNK) as usize);
             let mut next = page.next;
@@ -85,7 +89,8 @@ impl Connection {
                     (next, left) = (Some(listing.id), 0);
                     break;
                 }
-                room -= self.say_song(list.request, listing)?;
+                let song = song(list.request, listing);
+                room -= self.gather(&mut gathered, |machine| machine.song(&song))?;
                 left -= 1;
             }
             match next {
@@ -93,7 +98,8 @@ impl Connection {
                 _ => break ListEnd { request: list.request, total: page.total, next, generation: page.generation },
             }
         };
-        self.say(|machine| machine.list_end(&end))
+        self.gather(&mut gathered, |machine| machine.list_end(&end))?;
+        self.write_gathered(&mut gathered, 0)
     }
 
     fn info(&mut self, info: &Info) -> Result<(), Departure> {
@@ -101,7 +107,7 @@ impl Connection {
         log::debug!("{} asks about song {}", self.client, info.song);
         let opened = self.open(info.song, None)?;
         match opened.and_then(|song| Ok(self.shared.library.info(&song)?)) {
-            Ok(listing) => self.say_song(info.request, &listing).map(drop),
+            Ok(listing) => self.say(|machine| machine.song(&song(info.request, &listing))).map(drop),
             Err(error) => {
                 let (code, text) = self.explain(info.song, &error);
                 self.say(|machine| machine.refuse_info(info.request, code, &text))
@@ -132,25 +138,6 @@ impl Connection {
         (error.code(), error.to_string())
     }
 
-    /// Returns the length of the frame in bytes.
-    fn say_song(&mut self, request: RequestId, listing: &Listing) -> Result<usize, Departure> {
-        let song = Song {
-            request,
-            song: listing.id,
-            duration_ms: listing.duration_ms,
-            size_bytes: listing.size_bytes,
-            bitrate: listing.bitrate,
-            rate: listing.rate,
-            channels: listing.channels,
-            track: listing.track,
-            is_cut: false,
-            title: &listing.title,
-            artist: &listing.artist,
-            album: &listing.album,
-        };
-        self.say(|machine| machine.song(&song))
-    }
-
     /// Says something, if need be after what waits to be said: after that there is room for anything.
     fn say<T>(&mut self, mut words: impl FnMut(&mut Machine) -> Result<T, Busy>) -> Result<T, Departure> {
         loop {
@@ -159,6 +146,32 @@ impl Connection {
                 Err(Busy) => self.transmit()?,
             }
         }
+    }
+
+    /// As [`Self::say`], but what was said before goes into `gathered`, and from there to the client when it is much.
+    fn gather<T>(
+        &mut self,
+        gathered: &mut Vec<u8>,
+        mut words: impl FnMut(&mut Machine) -> Result<T, Busy>,
+    ) -> Result<T, Departure> {
+        loop {
+            match words(&mut self.machine) {
+                Ok(said) => return Ok(said),
+                Err(Busy) => self.write_gathered(gathered, LIST_WRITE_BYTES)?,
+            }
+        }
+    }
+
+    /// Adds what waits to be said, and writes all of it if it is at least so many bytes.
+    fn write_gathered(&mut self, gathered: &mut Vec<u8>, at_least: usize) -> Result<(), Departure> {
+        while let Some(bytes) = self.machine.poll_transmit(self.shared.clock.now()) {
+            gathered.extend_from_slice(bytes);
+        }
+        if gathered.len() >= at_least {
+            self.socket.writer().write_all(gathered)?;
+            gathered.clear();
+        }
+        Ok(())
     }
 
     /// Waits for the library's first look at its directory.
@@ -231,5 +244,23 @@ impl Connection {
             Some(listing) if listing.id == song => format!("{song} \"{}\"", listing.title),
             _ => song.to_string(),
         }
+    }
+}
+
+/// A song as it is said in answer to `request`.
+fn song(request: RequestId, listing: &Listing) -> Song<'_> {
+    Song {
+        request,
+        song: listing.id,
+        duration_ms: listing.duration_ms,
+        size_bytes: listing.size_bytes,
+        bitrate: listing.bitrate,
+        rate: listing.rate,
+        channels: listing.channels,
+        track: listing.track,
+        is_cut: false,
+        title: &listing.title,
+        artist: &listing.artist,
+        album: &listing.album,
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::catalogue::Details;
 use super::file::{Stamp, is_exhaustion};
@@ -63,7 +63,7 @@ impl Library {
         state.background.reading += 1;
         drop(state);
 
-        let now = SystemTime::now();
+        let now = (self.now)();
         // A file that makes us panic is a bug, but no reason to leave the others unread.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_song(&path, must_count)));
 

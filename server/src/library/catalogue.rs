@@ -133,6 +133,11 @@ impl Catalogue {
         self.songs[self.first_due..].iter().filter(|song| song.should_be_read()).take(most).count()
     }
 
+    /// Whether there is a song that has to be read again after the next look at the directory.
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.songs.iter().any(|song| song.is_present && song.is_uncertain)
+    }
+
     /// Remembers what is in a song's file, which had this stamp right before it was read, at `now`. What is known exactly
     /// does not become less exact: a song's frames may have been counted while somebody else just read its tags.
     pub(super) fn learn(&mut self, id: SongId, details: Arc<Details>, stamp: Stamp, now: SystemTime) {

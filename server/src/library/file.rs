@@ -29,6 +29,14 @@ impl Stamp {
         Self { size_bytes: metadata.len(), modified, touched: touched(metadata) }
     }
 
+    #[cfg(target_os = "linux")]
+    pub(super) fn of_statx(statx: &rustix::fs::Statx) -> Self {
+        let nanos = |time: rustix::fs::StatxTimestamp| {
+            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.into())
+        };
+        Self { size_bytes: statx.stx_size, modified: nanos(statx.stx_mtime), touched: nanos(statx.stx_ctime) }
+    }
+
     /// Of a song that cannot change.
     pub(super) const fn of_built_in(bytes: &[u8]) -> Self {
         Self { size_bytes: bytes.len() as u64, modified: 0, touched: 0 }

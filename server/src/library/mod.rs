@@ -10,9 +10,10 @@
 //!               opening ── song                   one open file for all who play it
 //! ```
 //!
-//! The first look at the directory begins at once; every later one, which finds what was added, changed and removed, when
-//! somebody asks for a list. Each runs on a thread of its own, since a disk may be slow, and so does the opening of a
-//! song, which counts its frames unless that was done before. Nothing polls. Tags and durations are read by a few threads
+//! The first look at the directory begins at once, every later one when somebody asks for a list: first at the times of
+//! its directories, which tell of all that was added, removed or renamed and which the list waits for, and unless they
+//! tell of something also at each file, which may have been changed where it is. Each runs on a thread of its own, since a
+//! disk may be slow, and so does the opening of a song, which counts its frames unless that was done before. Nothing polls. Tags and durations are read by a few threads
 //! that exist only while there is something to read.
 //!
 //! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
@@ -20,6 +21,7 @@
 
 mod background;
 mod catalogue;
+mod directories;
 mod error;
 mod file;
 mod frames;
@@ -40,7 +42,7 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use trill_proto::ids::SongId;
 
@@ -98,6 +100,7 @@ pub struct Library {
     /// A look at the directory is over, or all songs have been read.
     progress: Condvar,
     openings: Openings,
+    now: fn() -> SystemTime,
     this: Weak<Self>,
 }
 
@@ -118,15 +121,16 @@ impl Library {
             Source::Directory(path) => Origin::open_directory(&path, options.follow_symlinks)?,
             Source::BuiltIn(songs) => Origin::BuiltIn(songs),
         };
-        Self::begin(origin)
+        Self::begin(origin, SystemTime::now)
     }
 
-    fn begin(origin: Origin) -> Result<Arc<Self>, OpenError> {
+    fn begin(origin: Origin, now: fn() -> SystemTime) -> Result<Arc<Self>, OpenError> {
         let library = Arc::new_cyclic(|this| Self {
             origin,
             state: Mutex::default(),
             progress: Condvar::new(),
             openings: Openings::default(),
+            now,
             this: this.clone(),
         });
         library.state().walks.want();
@@ -137,7 +141,7 @@ impl Library {
     /// One with this song, whose disk sleeps while somebody else has the lock.
     #[cfg(test)]
     pub(crate) fn asleep(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Self> {
-        Self::begin(Origin::Asleep(lock, song)).expect("a thread")
+        Self::begin(Origin::Asleep(lock, song), SystemTime::now).expect("a thread")
     }
 
     /// Waits for the first look at the directory, and says how many songs it found. Blocks for about 10 µs per file.
@@ -154,12 +158,18 @@ impl Library {
         !state.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Sees what was added, changed or removed before this call. Blocks for as long as [`Self::begin_look`] says, and for
-    /// [`Self::wait_for_tags`].
+    /// Sees what was added, changed or removed before this call. Blocks until all looks at the directory are over that
+    /// have begun, for about 2 µs per file each, and for [`Self::wait_for_tags`].
     pub fn refresh(&self) {
-        let look = self.begin_look();
-        while !self.wait_until_looked_for(look, Duration::MAX) {}
+        self.begin_look();
+        self.wait_until_rested();
         self.wait_for_tags();
+    }
+
+    /// Waits until nobody looks at the directory.
+    fn wait_until_rested(&self) {
+        let is_looking = |state: &mut State| state.walks.is_running();
+        drop(self.progress.wait_while(self.state(), is_looking));
     }
 
     /// Waits for tags and durations that are just being read. Blocks for up to 100 ms.

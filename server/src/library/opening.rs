@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use trill_proto::ids::SongId;
 
@@ -199,7 +199,7 @@ impl Library {
         is_awaited: &(dyn Fn() -> bool + Sync),
     ) -> Result<Arc<OpenSong>, SongError> {
         for _ in 0..COUNT_ATTEMPTS {
-            let now = SystemTime::now();
+            let now = (self.now)();
             let (content, stamp) = self.origin.open(path)?;
             let known = self.state().catalogue.details(id, &stamp);
             let is_wanted = || is_awaited() && self.origin.still_has(path, &stamp);

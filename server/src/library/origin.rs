@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::directories::Directories;
 use super::error::OpenError;
 use super::file::{Stamp, open_inside, open_regular};
-use super::scan::{Found, Scan, scan};
+use super::scan::{Found, Pace, Scan, scan};
 use super::source::ReadAt;
 
 /// A song that comes with the program.
@@ -46,23 +47,31 @@ impl Origin {
         Ok(Self::Directory { root, follow_symlinks })
     }
 
-    /// What is there now.
+    /// Whether no file was added, removed or renamed since a look found these directories; `false` if they do not tell.
+    pub(super) fn is_told_by(&self, directories: &Directories) -> bool {
+        match self {
+            Self::Directory { root, .. } => directories.are_as_they_were(root),
+            _ => false,
+        }
+    }
+
+    /// What is there now; `None` if the look was not to go on.
     ///
     /// # Errors
     /// Whatever the file system reports about the directory itself.
-    pub(super) fn scan(&self) -> io::Result<Scan> {
+    pub(super) fn scan(&self, pace: Pace<'_>) -> io::Result<Option<Scan>> {
         match self {
-            Self::Directory { root, follow_symlinks } => scan(root, *follow_symlinks),
+            Self::Directory { root, follow_symlinks } => scan(root, *follow_symlinks, pace),
             Self::BuiltIn(songs) => {
                 let found = |song: &BuiltIn| Found { path: song.name.into(), stamp: Stamp::of_built_in(song.bytes) };
                 let mut found: Vec<_> = songs.iter().map(found).collect();
                 found.sort_by(|a, b| a.path.cmp(&b.path));
-                Ok(Scan { found, skipped: Vec::new() })
+                Ok(Some(Scan { found, ..Scan::default() }))
             }
             #[cfg(test)]
             Self::Asleep(..) => {
                 let (_, stamp) = self.open(Path::new(""))?;
-                Ok(Scan { found: vec![Found { path: "1.mp3".into(), stamp }], skipped: Vec::new() })
+                Ok(Some(Scan { found: vec![Found { path: "1.mp3".into(), stamp }], ..Scan::default() }))
             }
         }
     }

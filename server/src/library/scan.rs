@@ -7,7 +7,9 @@ use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
+use super::directories::{Directories, Probe};
 use super::file::{Stamp, is_exhaustion, is_song_name};
 
 /// A song's file.
@@ -58,20 +60,34 @@ pub(super) struct Scan {
     pub(super) found: Vec<Found>,
     /// With paths from the directory that is served.
     pub(super) skipped: Vec<(PathBuf, Reason)>,
+    /// Where it was looked for them.
+    pub(super) directories: Directories,
 }
 
-/// Looks through `root`, a canonical path, and all directories in it.
+/// What time it is, and whether to go on.
+pub(super) struct Pace<'a> {
+    /// The time.
+    pub(super) now: fn() -> SystemTime,
+    /// Asked before each directory.
+    pub(super) goes_on: &'a mut dyn FnMut() -> bool,
+}
+
+/// Looks through `root`, a canonical path, and all directories in it; `None` if it was not to go on.
 ///
 /// # Errors
 /// Whatever the file system reports about `root` itself, and about any directory if the system is short of descriptors;
 /// other directories that cannot be read are skipped.
-pub(super) fn scan(root: &Path, follow_symlinks: bool) -> io::Result<Scan> {
-    let mut walk = Walk { root, follow_symlinks, scan: Scan::default(), entered_by_link: HashSet::new() };
+pub(super) fn scan(root: &Path, follow_symlinks: bool, pace: Pace<'_>) -> io::Result<Option<Scan>> {
+    let (now, probe, scan) = (pace.now, Probe::new(root)?, Scan::default());
+    let mut walk = Walk { root, follow_symlinks, now, probe, scan, entered_by_link: HashSet::new() };
     let top = Directory { path: PathBuf::new(), real: root.to_owned(), links: Rc::new([]) };
     let mut pending = walk.entries(Rc::new(top))?;
     // A stack, not recursion: directories nest as deep as somebody likes, and a connection's thread has a small stack.
     while let Some(entry) = pending.pop() {
         let Some(directory) = walk.visit(entry) else { continue };
+        if !(pace.goes_on)() {
+            return Ok(None);
+        }
         let path = directory.path.clone();
         match walk.entries(Rc::new(directory)) {
             Ok(entries) => pending.extend(entries),
@@ -79,12 +95,14 @@ pub(super) fn scan(root: &Path, follow_symlinks: bool) -> io::Result<Scan> {
             Err(error) => walk.skip_unreadable(path, &error),
         }
     }
-    Ok(walk.scan)
+    Ok(Some(walk.scan))
 }
 
 struct Walk<'a> {
     root: &'a Path,
     follow_symlinks: bool,
+    now: fn() -> SystemTime,
+    probe: Probe,
     scan: Scan,
     /// Directories that links led to. Each is entered once that way, or a few links could make endless paths.
     entered_by_link: HashSet<PathBuf>,
@@ -120,6 +138,9 @@ impl Walk<'_> {
     /// What is in a directory that matters, last name first.
     fn entries(&mut self, directory: Rc<Directory>) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
+        // Before it is read: what changes meanwhile shows the next time.
+        let (now, stamp) = ((self.now)(), self.probe.stamp(&directory.path)?);
+        self.scan.directories.note(&directory.path, stamp, now);
         for entry in fs::read_dir(self.root.join(&directory.path))? {
             let entry = entry?;
             let (name, kind) = (entry.file_name(), entry.file_type()?);
@@ -164,7 +185,10 @@ impl Walk<'_> {
         let (metadata, real) = match target {
             Ok((metadata, _)) if !is_song && !metadata.is_dir() => return None,
             Ok(target) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_song => return None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_song => {
+                self.scan.directories.miss_something(); // of music on a disk that is not mounted, perhaps
+                return None;
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.skip(path, Reason::LeadsNowhere),
             Err(error) if is_link_loop(&error) => return self.skip(path, Reason::Circle),
             Err(error) => return self.skip(path, Reason::Unreadable(error.kind())),
@@ -198,6 +222,9 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, path: PathBuf, reason: Reason) -> Option<Directory> {
+        if matches!(reason, Reason::LeadsNowhere | Reason::Unreadable(_)) {
+            self.scan.directories.miss_something();
+        }
         self.scan.skipped.push((path, reason));
         None
     }

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::catalogue::Changes;
+use super::directories::Directories;
 use super::file::is_exhaustion;
-use super::scan::{Reason, Scan};
+use super::scan::{Pace, Reason, Scan};
 use super::{Library, State};
 
 /// Who looks at the directory, and what was said about it.
@@ -24,6 +25,8 @@ pub(super) struct Walks {
     is_running: bool,
     /// The directory could not be read at the last look.
     is_lost: bool,
+    /// Where the last look went. `None` if there was none that shows everything.
+    directories: Option<Arc<Directories>>,
     /// What was skipped at the last look. Said once, not at every list.
     skipped: HashMap<PathBuf, Reason>,
 }
@@ -33,9 +36,10 @@ pub(super) struct Walks {
 pub struct Look(u64);
 
 impl Library {
-    /// Begins to look at the directory for what was added, changed or removed before this call: for the first page of a
-    /// list. [`Self::open_song`] sees by itself whether its song has changed. Takes about 2 µs per file, on a thread of
-    /// its own; blocks only where there is none to be had.
+    /// Begins to look at the directory for what was added, removed or renamed before this call: for the first page of a
+    /// list. Files that were changed where they are show soon after, at the latest in the list after this; a song that is
+    /// opened is looked at by itself. Takes about 1 µs per directory or, if anything was, 2 µs per file, on a thread of its
+    /// own; blocks only where there is none to be had.
     pub fn begin_look(&self) -> Look {
         let mut state = self.state();
         let (look, must_begin) = state.walks.want();
@@ -61,31 +65,82 @@ impl Library {
 
     /// Looks at the directory as often as somebody has asked for it.
     fn walk(&self) {
-        let mut goes_on = true;
-        while goes_on {
-            // A directory that makes us panic is a bug, but no reason to let others wait for ever.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.look()));
-            let mut state = self.state();
-            goes_on = state.walks.end();
-            state.catalogue.first_look_is_over();
-            drop(state);
-            self.progress.notify_all();
+        while !self.state().walks.end() {
+            if self.is_told_by_directories() {
+                self.serve();
+                self.look_at_all_files();
+            } else {
+                self.look(&mut || true);
+                self.serve();
+            }
+        }
+        self.progress.notify_all();
+    }
+
+    /// Whether all files are there, and no others, that were there at the last look, and all were read.
+    fn is_told_by_directories(&self) -> bool {
+        let state = self.state();
+        let directories = state.walks.directories.clone().filter(|_| !state.catalogue.is_uncertain());
+        drop(state);
+        directories.is_some_and(|directories| self.origin.is_told_by(&directories))
+    }
+
+    /// Whoever waits for the look that was begun last has it.
+    fn serve(&self) {
+        let mut state = self.state();
+        state.walks.serve();
+        state.catalogue.first_look_is_over();
+        drop(state);
+        self.progress.notify_all();
+    }
+
+    /// Finds files that were changed where they are, of which directories do not tell. Whoever wants a list meanwhile is
+    /// served in between, as far as the directories suffice for that; the look is given up when they do not.
+    fn look_at_all_files(&self) {
+        let mut is_stale = true;
+        while is_stale {
+            is_stale = false;
+            let goes_on = self.look(&mut || {
+                if !self.state().walks.begin_next() {
+                    return true;
+                }
+                let is_told = self.is_told_by_directories();
+                if is_told {
+                    self.serve();
+                    is_stale = true; // what they may want to see was perhaps passed already
+                }
+                is_told
+            });
+            is_stale &= goes_on;
         }
     }
 
-    fn look(&self) {
-        if let Err(error) = self.origin.scan().and_then(|scan| self.take_over(scan)) {
-            let was_lost = std::mem::replace(&mut self.state().walks.is_lost, true);
-            if !was_lost {
-                log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.origin);
-            }
+    /// Looks at the directory, as long as `goes_on` says so at each directory in it; whether to the end.
+    fn look(&self, goes_on: &mut dyn FnMut() -> bool) -> bool {
+        // A directory that makes us panic is a bug, but no reason to let others wait for ever.
+        let scan = catch_unwind(AssertUnwindSafe(|| {
+            let scan = self.origin.scan(Pace { now: self.now, goes_on })?;
+            scan.map(|scan| self.take_over(scan)).transpose()
+        }));
+        let error = match scan {
+            Ok(Ok(done)) => return done.is_some(),
+            Ok(Err(error)) => error,
+            Err(_) => return true,
+        };
+        let mut state = self.state();
+        state.walks.directories = None;
+        let was_lost = std::mem::replace(&mut state.walks.is_lost, true);
+        drop(state);
+        if !was_lost {
+            log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.origin);
         }
+        true
     }
 
     /// # Errors
     /// When the system is short of something, so that it cannot be told which songs can be read.
     fn take_over(&self, scan: Scan) -> io::Result<()> {
-        let Scan { found, mut skipped } = scan;
+        let Scan { found, mut skipped, mut directories } = scan;
         let known = self.state().catalogue.compare(&found);
         let mut files = Vec::with_capacity(found.len());
         for (file, known) in found.into_iter().zip(known) {
@@ -96,7 +151,10 @@ impl Library {
                 // Removed this very moment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) if is_exhaustion(&error) => return Err(error),
-                Err(error) => skipped.push((file.path, Reason::Unreadable(error.kind()))),
+                Err(error) => {
+                    directories.miss_something(); // whether it can be read is not told by its directory
+                    skipped.push((file.path, Reason::Unreadable(error.kind())));
+                }
             }
         }
         let mut state = self.state();
@@ -104,6 +162,7 @@ impl Library {
         let changes = state.catalogue.update(files);
         let was_lost = std::mem::take(&mut state.walks.is_lost);
         let news = state.walks.new_among(skipped);
+        state.walks.directories = Some(Arc::new(directories));
         drop(state);
         for (path, reason) in news {
             log::warn!("skipped {path:?}: {reason}");
@@ -126,29 +185,36 @@ impl Walks {
     pub(super) const fn want(&mut self) -> (Look, bool) {
         self.wanted = self.begun + 1;
         let must_begin = !self.is_running;
-        if must_begin {
-            self.begin();
-        }
+        self.is_running = true;
         (Look(self.wanted), must_begin)
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        self.is_running
     }
 
     pub(super) const fn is_served(&self, look: Look) -> bool {
         self.done >= look.0
     }
 
-    const fn begin(&mut self) {
-        self.begun += 1;
-        self.is_running = true;
+    /// Begins with the next look if somebody wants it; whether so.
+    pub(super) const fn begin_next(&mut self) -> bool {
+        let is_wanted = self.wanted > self.begun;
+        if is_wanted {
+            self.begun += 1;
+        }
+        is_wanted
     }
 
-    /// Ends a look, and begins with the next one if somebody wants it; whether so.
-    pub(super) const fn end(&mut self) -> bool {
+    /// The look that was begun last is over.
+    pub(super) const fn serve(&mut self) {
         self.done = self.begun;
-        self.is_running = false;
-        if self.wanted > self.done {
-            self.begin();
-        }
-        self.is_running
+    }
+
+    /// Begins with the next look if somebody waits for one, and else lets whoever comes next begin; whether so.
+    pub(super) const fn end(&mut self) -> bool {
+        self.is_running = self.begin_next() || self.done < self.begun;
+        !self.is_running
     }
 
     /// Why this was skipped at the last look, if it was.

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::library::scan::{Reason, Scan, scan};
+use crate::library::scan::{Pace, Reason, Scan, scan};
 use crate::library::{BuiltIn, OpenError};
 
 fn look(directory: &Path, follow_symlinks: bool) -> Scan {
-    scan(&fs::canonicalize(directory).unwrap(), follow_symlinks).unwrap()
+    let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
+    scan(&fs::canonicalize(directory).unwrap(), follow_symlinks, pace).unwrap().unwrap()
 }
 
 #[track_caller]

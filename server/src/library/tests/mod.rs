@@ -3,6 +3,7 @@ mod catalogue;
 mod corpus;
 mod directory;
 mod live;
+mod looks;
 mod many;
 mod playing;
 mod tags;
