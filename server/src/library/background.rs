@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use super::catalogue::Details;
 use super::file::{Stamp, is_exhaustion};
-use super::origin::Attended;
+use super::origin::{Attended, Opener};
+use super::source::Ends;
 use super::tags::Tags;
 use super::{Library, State, measure};
 
 /// More threads than this do not make a disk faster.
 const MAX_THREADS: usize = 4;
+
+/// So many songs are opened in a directory that is opened once.
+const SONGS_AT_ONCE: usize = 64;
 
 /// Who is reading.
 #[derive(Default)]
@@ -49,8 +53,14 @@ impl Library {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Reads a few songs; `false` if there are none left.
+    fn read_some(&self) -> bool {
+        let opener = self.origin.opener();
+        (0..SONGS_AT_ONCE).all(|_| self.read_next(&opener))
+    }
+
     /// Reads one song; `false` if there is none left.
-    fn read_next(&self) -> bool {
+    fn read_next(&self, opener: &io::Result<Opener<'_>>) -> bool {
         let mut state = self.state();
         let Some((id, song)) = state.catalogue.take_due() else {
             state.background.threads -= 1;
@@ -65,7 +75,7 @@ impl Library {
 
         let now = (self.now)();
         // A file that makes us panic is a bug, but no reason to leave the others unread.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read_song(&path, must_count)));
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_song(opener, &path, must_count)));
 
         let read = read.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it")));
         match &read {
@@ -87,11 +97,17 @@ impl Library {
         true
     }
 
-    fn read_song(&self, path: &Path, must_count: bool) -> io::Result<(Arc<Details>, Stamp)> {
-        let (content, stamp) = self.origin.open(path)?;
+    fn read_song(
+        &self,
+        opener: &io::Result<Opener<'_>>,
+        path: &Path,
+        must_count: bool,
+    ) -> io::Result<(Arc<Details>, Stamp)> {
+        let (content, stamp) = opener.as_ref().map_or_else(|_| self.origin.open(path), |opener| opener.open(path))?;
         let content = Attended { content: &content, is_wanted: &|| self.origin.still_has(path, &stamp) };
-        let tags = Tags::read(&content)?;
-        let believed = if must_count { None } else { measure::believe(&content)? };
+        let ends = Ends::read(&content, stamp.size_bytes)?;
+        let tags = Tags::read(&ends)?;
+        let believed = if must_count { None } else { measure::believe(&ends)? };
         let (measured, index) = match believed {
             Some(measured) => (measured, None),
             None => measure::count(&content).map(|(measured, index)| (measured, Some(Arc::new(index))))?,
@@ -108,5 +124,5 @@ impl State {
 }
 
 fn read_songs(library: &Weak<Library>) {
-    while library.upgrade().is_some_and(|library| library.read_next()) {}
+    while library.upgrade().is_some_and(|library| library.read_some()) {}
 }

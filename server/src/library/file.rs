@@ -82,31 +82,59 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     regular(options.open(path)?)
 }
 
-/// Opens the file that `path` leads to within the directory `root`, a canonical path. Symbolic links are followed as
-/// long as they stay inside.
-///
-/// # Errors
-/// [`io::ErrorKind::PermissionDenied`] if it leads outside, [`io::ErrorKind::InvalidInput`] if it is no regular file; else
-/// whatever the file system reports.
-pub(super) fn open_inside(root: &Path, path: &Path) -> io::Result<(File, Metadata)> {
-    let real = fs::canonicalize(root.join(path))?;
-    let inside = real.strip_prefix(root).map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
-    open_beneath(root, inside)
+/// A directory in which files are opened, and nowhere else. Not to be kept: while it is open its disk cannot be unmounted.
+pub(super) struct Inside<'a> {
+    root: &'a Path,
+    directory: Dir,
 }
 
-/// Opens a path from `root` on. Whatever has become a link since the path was looked at, it does not lead outside: the
-/// system, or `cap-std` in its place, stops where the path would leave `root`.
-///
-/// # Errors
-/// Those of [`open_inside`].
-pub(super) fn open_beneath(root: &Path, path: &Path) -> io::Result<(File, Metadata)> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
-    // Opened each time: an open directory would keep a disk from being unmounted.
-    let directory = Dir::open_ambient_dir(root, ambient_authority())?;
-    regular(directory.open_with(path, &options)?.into_std())
+impl<'a> Inside<'a> {
+    /// `root` must be a canonical path.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn new(root: &'a Path) -> io::Result<Self> {
+        Ok(Self { root, directory: Dir::open_ambient_dir(root, ambient_authority())? })
+    }
+
+    /// Opens the file that `path` leads to. Symbolic links are followed as long as they stay inside.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if it leads outside, [`io::ErrorKind::InvalidInput`] if it is no regular file;
+    /// else whatever the file system reports.
+    pub(super) fn open(&self, path: &Path) -> io::Result<(File, Metadata)> {
+        match self.open_beneath(path) {
+            // An absolute link may lead inside all the same.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let real = fs::canonicalize(self.root.join(path))?;
+                self.open_beneath(real.strip_prefix(self.root).map_err(|_| error)?)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether the system says that this process may read the file: a third of what it costs to open it. Where it does not
+    /// say so, that is to be found out by trying.
+    #[cfg(target_os = "linux")]
+    pub(super) fn may_read(&self, path: &Path) -> bool {
+        use rustix::fs::{Access, AtFlags, accessat};
+        accessat(&self.directory, path, Access::READ_OK, AtFlags::EACCESS).is_ok()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn may_read(&self, _: &Path) -> bool {
+        false
+    }
+
+    /// Whatever has become a link since the path was looked at, it does not lead outside: the system, or `cap-std` in its
+    /// place, stops where the path would leave the directory.
+    fn open_beneath(&self, path: &Path) -> io::Result<(File, Metadata)> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+        regular(self.directory.open_with(path, &options)?.into_std())
+    }
 }
 
 /// Whether it is the system that is short of something, which says nothing about the file or the directory.

@@ -29,6 +29,9 @@ const LOOKAHEAD: usize = SYNC_MATCHES * MAX_FRAME_BYTES + HEADER_BYTES;
 /// What is read from the file at a time.
 const WINDOW_BYTES: usize = 128 * 1024;
 
+/// The same where only a few frames are wanted.
+const GLIMPSE_BYTES: usize = 16 * 1024;
+
 /// A frame that the decoder will take for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -60,7 +63,15 @@ pub(super) struct Frames<'a> {
 impl<'a> Frames<'a> {
     /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
     pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
-        let window = Window::new(source, range.end.max(range.start));
+        Self::through(Window::new(source, range.end.max(range.start), WINDOW_BYTES), range)
+    }
+
+    /// The same, for a look at a few of them.
+    pub(super) fn glimpse(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
+        Self::through(Window::new(source, range.end.max(range.start), GLIMPSE_BYTES), range)
+    }
+
+    fn through(window: Window<'a>, range: Range<u64>) -> Self {
         Self { window, at: range.start, in_step: None, origin: Some(range.start) }
     }
 
@@ -186,14 +197,16 @@ struct Window<'a> {
     source: &'a dyn ReadAt,
     /// Nothing from here on is looked at.
     limit: u64,
+    /// What is read at a time.
+    size: usize,
     start: u64,
     filled: usize,
     buffer: Vec<u8>,
 }
 
 impl<'a> Window<'a> {
-    fn new(source: &'a dyn ReadAt, limit: u64) -> Self {
-        Self { source, limit, start: 0, filled: 0, buffer: Vec::new() }
+    fn new(source: &'a dyn ReadAt, limit: u64, size: usize) -> Self {
+        Self { source, limit, size, start: 0, filled: 0, buffer: Vec::new() }
     }
 
     /// At least [`LOOKAHEAD`] bytes from `at` on, or all that there are.
@@ -212,7 +225,7 @@ impl<'a> Window<'a> {
         self.buffer.copy_within(self.filled - kept..self.filled, 0);
         (self.start, self.filled) = (at, kept);
 
-        let size = self.limit.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
+        let size = self.limit.saturating_sub(at).min(self.size as u64) as usize;
         self.buffer.resize(size.max(kept), 0);
         self.filled += read_full_at(self.source, at + kept as u64, &mut self.buffer[kept..])?;
         if self.filled < size {

@@ -17,7 +17,7 @@
 //! that exist only while there is something to read.
 //!
 //! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
-//! something else a moment later. `file::open_inside` keeps a song from being a way out of the directory.
+//! something else a moment later. `file::Inside` keeps a song from being a way out of the directory.
 
 mod background;
 mod catalogue;

@@ -1,13 +1,13 @@
 //! Where songs come from: a directory, or the program itself.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::directories::Directories;
 use super::error::OpenError;
-use super::file::{Stamp, open_inside, open_regular};
+use super::file::{Inside, Stamp, open_regular};
 use super::scan::{Found, Pace, Scan, scan};
 use super::source::ReadAt;
 
@@ -79,25 +79,23 @@ impl Origin {
     /// Opens a song, and tells what it was like at that moment.
     ///
     /// # Errors
-    /// Those of [`open_inside`].
+    /// Those of [`Opener::open`].
     pub(super) fn open(&self, path: &Path) -> io::Result<(Content, Stamp)> {
-        match self {
-            Self::Directory { root, follow_symlinks } => {
-                let (file, metadata) =
-                    if *follow_symlinks { open_regular(&root.join(path))? } else { open_inside(root, path)? };
-                Ok((Content::File(file), Stamp::of(&metadata)))
-            }
-            Self::BuiltIn(songs) => {
-                let song = songs.iter().find(|song| Path::new(song.name) == path);
-                let bytes = song.ok_or(io::ErrorKind::NotFound)?.bytes;
-                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
-            }
+        self.opener()?.open(path)
+    }
+
+    /// For many songs, one after the other.
+    ///
+    /// # Errors
+    /// Whatever the file system reports about the directory.
+    pub(super) fn opener(&self) -> io::Result<Opener<'_>> {
+        Ok(match self {
+            Self::Directory { root, follow_symlinks: false } => Opener::Inside(Inside::new(root)?),
+            Self::Directory { root, follow_symlinks: true } => Opener::Anywhere(root),
+            Self::BuiltIn(songs) => Opener::BuiltIn(songs),
             #[cfg(test)]
-            Self::Asleep(lock, bytes) => {
-                drop(lock.lock());
-                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
-            }
-        }
+            Self::Asleep(lock, bytes) => Opener::Asleep(lock, bytes),
+        })
     }
 
     /// What a song is like now, without opening it.
@@ -122,6 +120,50 @@ impl fmt::Display for Origin {
         match self {
             Self::Directory { root, .. } => write!(f, "{root:?}"),
             _ => f.write_str("built-in songs"),
+        }
+    }
+}
+
+/// Opens songs.
+pub(super) enum Opener<'a> {
+    Inside(Inside<'a>),
+    Anywhere(&'a Path),
+    BuiltIn(&'static [BuiltIn]),
+    #[cfg(test)]
+    Asleep(&'a std::sync::Mutex<()>, &'static [u8]),
+}
+
+impl Opener<'_> {
+    /// Opens a song, and tells what it was like at that moment.
+    ///
+    /// # Errors
+    /// Those of [`Inside::open`].
+    pub(super) fn open(&self, path: &Path) -> io::Result<(Content, Stamp)> {
+        let of_file = |(file, metadata): (File, Metadata)| (Content::File(file), Stamp::of(&metadata));
+        match self {
+            Self::Inside(inside) => inside.open(path).map(of_file),
+            Self::Anywhere(root) => open_regular(&root.join(path)).map(of_file),
+            Self::BuiltIn(songs) => {
+                let song = songs.iter().find(|song| Path::new(song.name) == path);
+                let bytes = song.ok_or(io::ErrorKind::NotFound)?.bytes;
+                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
+            }
+            #[cfg(test)]
+            Self::Asleep(lock, bytes) => {
+                drop(lock.lock());
+                Ok((Content::BuiltIn(bytes), Stamp::of_built_in(bytes)))
+            }
+        }
+    }
+
+    /// Finds out whether a song can be opened.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub(super) fn check(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Self::Inside(inside) if inside.may_read(path) => Ok(()),
+            _ => self.open(path).map(drop),
         }
     }
 }

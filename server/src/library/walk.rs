@@ -142,10 +142,11 @@ impl Library {
     fn take_over(&self, scan: Scan) -> io::Result<()> {
         let Scan { found, mut skipped, mut directories } = scan;
         let known = self.state().catalogue.compare(&found);
+        let opener = self.origin.opener()?;
         let mut files = Vec::with_capacity(found.len());
         for (file, known) in found.into_iter().zip(known) {
-            // Whether a file can be read is only to be found out by trying; one that is as it was need not be tried.
-            let readable = if known.is_unchanged { Ok(()) } else { self.origin.open(&file.path).map(drop) };
+            // One that is as it was need not be tried again.
+            let readable = if known.is_unchanged { Ok(()) } else { opener.check(&file.path) };
             match readable {
                 Ok(()) => files.push((file, known.song)),
                 // Removed this very moment.

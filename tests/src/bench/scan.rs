@@ -64,7 +64,8 @@ fn measure_library(plan: &Plan, library: &Library) -> Vec<Row> {
     // The first start of each is not counted: it brings the directory into the kernel's memory.
     let (mut trill, mut mpd): (Vec<Start>, Vec<Start>) =
         (0..=rounds).map(|_| (start_trill(&music, songs), start_mpd(&music, songs))).unzip();
-    (trill.remove(0), mpd.remove(0));
+    trill.remove(0);
+    mpd.remove(0);
 
     let row = |measured: &str, unit: &str, figures: Vec<f64>| {
         Row::new(format!("{} {what}: {measured}", Figure(songs as f64)), unit, figures)

@@ -231,16 +231,17 @@ mod swapped {
 
     #[test]
     fn a_directory_that_becomes_a_link_while_a_file_in_it_is_opened_leads_nowhere() {
-        use crate::library::file::open_beneath;
+        use crate::library::file::Inside;
         let (parent, _) = library_and_secret();
         let root = fs::canonicalize(parent.path().join("music")).unwrap();
         let found = fs::canonicalize(root.join("x/a.mp3")).unwrap();
         let found = found.strip_prefix(&root).unwrap();
-        open_beneath(&root, found).unwrap();
+        let inside = Inside::new(&root).unwrap();
+        inside.open(found).unwrap();
         // Right here: after it was looked at, before it is opened.
         fs::rename(root.join("x"), parent.path().join("spare")).unwrap();
         symlink("../secret", root.join("x")).unwrap();
-        open_beneath(&root, found).unwrap_err();
+        inside.open(found).unwrap_err();
     }
 }
 
