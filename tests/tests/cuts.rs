@@ -17,9 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(600);
 const CUTS: usize = 1_000;
 const SEED: u64 = 1;
 
-/// Of a connection, the bytes among which one cut falls: what a client says until some of the song has come, and as much of
-/// a song as is left of it after a thousand cuts.
-const TO_SERVER: u64 = 250;
+/// Of a connection, the bytes among which one cut falls: what a client says before the song comes, since on a good path it
+/// says nothing after that for long, and as much of a song as is left of it after a thousand cuts.
+const TO_SERVER: u64 = 80;
 const TO_CLIENT: u64 = 12_000;
 
 /// 11 MB.
