@@ -92,7 +92,8 @@ fn program() -> Command {
     }
 }
 
-/// All that nginx needs to know. What Debian's configuration says of sending files it says too.
+/// All that nginx needs to know. What Debian's configuration says of sending files it says too. Open files are shared: one
+/// for each listener would be more than a process may have.
 fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String {
     // By itself a worker of root's becomes somebody who may not enter temporary directories.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
@@ -111,6 +112,7 @@ fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String
              sendfile on;\n    \
              tcp_nopush on;\n    \
              access_log off;\n    \
+             open_file_cache max=100;\n    \
              default_type audio/mpeg;\n\
              {temporary}    \
              server {{\n        \
