@@ -18,7 +18,7 @@
 //! | [`scenarios`] | what every client must do, on a laptop and on a board |
 //! | [`soak`] | fifty clients of all kinds on one server, for as long as one likes |
 //! | [`load`] | thousands of listeners on one thread, and what a server takes for them |
-//! | [`bench`] | Trill beside what a person would pick instead |
+//! | [`mod@bench`] | Trill beside what a person would pick instead |
 //! | [`wait`] | waiting for something to happen, with a deadline |
 //!
 //! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
