@@ -66,12 +66,12 @@ impl Probe {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) struct Probe<'a>(&'a Path);
+pub(super) struct Probe(PathBuf);
 
 #[cfg(not(target_os = "linux"))]
-impl<'a> Probe<'a> {
-    pub(super) fn new(root: &'a Path) -> io::Result<Self> {
-        Ok(Self(root))
+impl Probe {
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        Ok(Self(root.to_owned()))
     }
 
     pub(super) fn stamp(&self, path: &Path) -> io::Result<Stamp> {
