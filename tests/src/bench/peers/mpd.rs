@@ -1,11 +1,12 @@
 //! MPD as a database of music: its own configuration and database, nothing to be heard.
 
+use super::free_address;
 use crate::bench::lister::Listed;
 use crate::process::{Process, system_program};
 use crate::usage::Usage;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -129,12 +130,6 @@ fn configuration(directory: &Path, music: &Path, address: SocketAddr, max_output
         music = music.display(),
         directory = directory.display(),
     )
-}
-
-/// An address that nobody listens at just now: MPD cannot be asked which port it was given.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
-    listener.local_addr().expect("a listener has an address")
 }
 
 /// A connection that it has greeted.
