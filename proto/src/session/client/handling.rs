@@ -4,7 +4,7 @@ use super::{Event, Pending, Phase, Stream};
 use crate::error::{Malformed, SessionError};
 use crate::frame::Part;
 use crate::ids::StreamId;
-use crate::limits::VERSION;
+use crate::limits::{FIRST_CREDIT_BYTES, VERSION};
 use crate::message::{End, EndReason, Error, Goodbye, Header, Kind, ListEnd, Ping, Pong, Song, Started, Welcome};
 use crate::session::liveness::Liveness;
 use crate::time::Instant;
@@ -135,7 +135,8 @@ impl Session<'_> {
             return Err(SessionError::Credit);
         }
         stream.received += bytes.len() as u64;
-        if stream.received <= u64::from(stream.window.capacity()) {
+        // Not before the first credit has come: a slow processor is to decode by then, not to receive.
+        if (u64::from(FIRST_CREDIT_BYTES)..=stream.window.capacity().into()).contains(&stream.received) {
             self.path.on_average(stream.received, now.saturating_since(stream.asked));
         }
         self.path.on_data(now, bytes.len() as u64, stream.window.outstanding() == 0);
