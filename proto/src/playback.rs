@@ -6,10 +6,10 @@
 //!
 //! ```text
 //!   Playback::new            when STARTED came
-//!   next_action                with what the compressed buffer holds
-//!     Action::Wait      →      wait for data, then again
-//!     Action::Decode    →      decode one frame; on_frame says which of its samples to put out
-//!     Action::Drain     →      the music is complete: let the output play what it has, then report the end
+//!   next_action              with what the compressed buffer holds
+//!     Action::Wait    →      wait for data, then again
+//!     Action::Decode  →      decode one frame; on_frame says which of its samples to put out
+//!     Action::Drain   →      the music is complete: let the output play what it has, then report the end
 //!   on_dry                   when the output ran out of samples: buffer anew before going on
 //! ```
 

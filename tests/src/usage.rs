@@ -61,6 +61,15 @@ pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(status_field(&status, "VmHWM")? * 1024)
 }
 
+/// Bytes that process `pid` has handed to the kernel by write, writev and sendfile (`wchar` of proc(5)); not by send.
+///
+/// # Errors
+/// As [`of`].
+pub fn written_bytes(pid: u32) -> io::Result<u64> {
+    let counts = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    status_field(&counts, "wchar")
+}
+
 /// The CPU time of process `pid`, as in [`Usage`], but also when it has ended, until somebody waits for it.
 ///
 /// # Errors

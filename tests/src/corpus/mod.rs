@@ -93,31 +93,18 @@ pub const WITH_PICTURE: Song = Song { kind: "with-picture", wrapping: Wrapping::
 pub const WITH_ID3V1: Song = Song { kind: "with-id3v1", wrapping: Wrapping::Id3v1, ..CBR_128 };
 
 /// 100 MB at 320 kbps: 42 minutes, the same 10 s over and over, without a LAME tag.
-pub const GIANT: Song = Song {
-    kind: "giant",
-    milliseconds: 10_000,
-    options: &["-b", "320", "-m", "j", "--nores", "-t"],
-    wrapping: Wrapping::Repeated(100_000_000),
-    ..CBR_128
-};
+pub const GIANT: Song = repeated("giant", &["-b", "320", "-m", "j", "--nores", "-t"], 100_000_000);
 
 /// 4 MB at 128 kbps: four minutes, the same 10 s over and over, without a LAME tag. All of the file is audio.
-pub const LONG: Song = Song {
-    kind: "long",
-    milliseconds: 10_000,
-    options: &["-b", "128", "-m", "j", "--nores", "-t"],
-    wrapping: Wrapping::Repeated(4_000_000),
-    ..CBR_128
-};
+pub const LONG: Song = repeated("long", &["-b", "128", "-m", "j", "--nores", "-t"], 4_000_000);
 
 /// An hour at 192 kbps: 86 MB, the same 10 s over and over, without a LAME tag.
-pub const HOUR: Song = Song {
-    kind: "hour",
-    milliseconds: 10_000,
-    options: &["-b", "192", "-m", "j", "--nores", "-t"],
-    wrapping: Wrapping::Repeated(86_400_000),
-    ..CBR_128
-};
+pub const HOUR: Song = repeated("hour", &["-b", "192", "-m", "j", "--nores", "-t"], 86_400_000);
+
+/// Ten seconds, again and again until the file has so many bytes.
+const fn repeated(kind: &'static str, options: &'static [&'static str], bytes: usize) -> Song {
+    Song { kind, milliseconds: 10_000, options, wrapping: Wrapping::Repeated(bytes), ..CBR_128 }
+}
 
 /// One song of each kind, except the longest three.
 pub const ALL_KINDS: [Song; 9] =

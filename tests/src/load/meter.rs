@@ -2,7 +2,6 @@
 
 use super::Traffic;
 use crate::usage;
-use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -33,40 +32,18 @@ impl Meter {
     pub(super) fn read(processes: &[u32]) -> io::Result<Self> {
         let mut all = Self::default();
         for process in processes {
-            all.cpu += cpu_of_threads(*process)?;
-            all.written_bytes += written_bytes(*process)?;
+            all.cpu += usage::running_time(*process)?;
+            all.written_bytes += usage::written_bytes(*process)?;
             all.resident_bytes += usage::of(*process)?.resident_bytes;
         }
         Ok(all)
     }
 }
 
-fn cpu_of_threads(process: u32) -> io::Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))? {
-        // One that has ended since is none of those that serve listeners.
-        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-        nanoseconds += first_number(&text).ok_or_else(not_understood)?;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
-}
-
-fn written_bytes(process: u32) -> io::Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{process}/io"))?;
-    text.lines().find_map(|line| first_number(line.strip_prefix("wchar:")?)).ok_or_else(not_understood)
-}
-
-fn first_number(text: &str) -> Option<u64> {
-    text.split_whitespace().next()?.parse().ok()
-}
-
-fn not_understood() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "/proc is not understood")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn work_and_output_of_a_process_are_counted() {

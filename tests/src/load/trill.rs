@@ -5,7 +5,7 @@ use rustix::event::epoll::EventFlags;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use trill_proto::ids::SongId;
 use trill_proto::message::Start;
 use trill_proto::playback::{Playback, Supply};
@@ -13,7 +13,7 @@ use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time;
 
 /// The compressed buffer of the laptop's client.
-pub(super) const CAPACITY_BYTES: u32 = 1 << 20;
+const CAPACITY_BYTES: u32 = 1 << 20;
 
 /// Nobody who listens asks for more than small messages.
 const CONTROL_BYTES: usize = 256;
@@ -174,5 +174,10 @@ impl Listener for TrillListener {
     }
 }
 
-/// How long a listener sleeps at most; so that this is not forgotten: time-outs of the machine are looked at with each tick.
-const _: () = assert!(super::TICK.as_millis() < Duration::from_secs(1).as_millis());
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_listener_has_the_buffer_of_the_laptops_client() {
+        assert_eq!(super::CAPACITY_BYTES, trill::buffer::CAPACITY_BYTES);
+    }
+}
