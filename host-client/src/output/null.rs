@@ -9,7 +9,7 @@ use super::paced::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
 /// Periods as long as those that a sound device is asked for.
-const PERIODS_PER_SECOND: u32 = 50;
+const PERIODS_PER_SECOND: u32 = 20;
 
 /// Later than this, the clock starts anew instead of catching up: the machine slept.
 const LATEST: Duration = Duration::from_millis(200);

@@ -15,7 +15,7 @@ use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 /// The least the ring holds: [`REFILL`], and 200 ms for which the decoder's thread may be late on a machine that does
 /// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring. It
 /// is what is lost with a device that goes away.
-pub(super) const RING_MS: u32 = 300;
+pub(super) const RING_MS: u32 = 400;
 
 /// ... and at least this many periods, should the device's be long.
 const RING_PERIODS: u32 = 4;
@@ -24,9 +24,9 @@ const RING_PERIODS: u32 = 4;
 const RING_MAX_MS: u32 = 1000;
 
 /// How often a producer that found the ring full looks again. The feed does not wake it: that would be a system call
-/// in an audio callback. A third of the ring is late enough to find room for several MP3 frames, for it costs more to
+/// in an audio callback. Half of the ring is late enough to find room for several MP3 frames, for it costs more to
 /// wake up than to decode one, and early enough not to run dry.
-const REFILL: Duration = Duration::from_millis(100);
+const REFILL: Duration = Duration::from_millis(200);
 
 /// How often a producer that waits for the end of the music looks again.
 const POLL: Duration = Duration::from_millis(20);

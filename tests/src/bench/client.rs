@@ -21,7 +21,7 @@ pub(super) const CLIENT: Section = Section {
     about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s that comes over the \
         loopback address: from `trill-server` to Trill, from nginx by HTTP to the others. As fast as it can, an hour is \
         played to its end, into the file `/dev/null`. At the pace of the music, a while is measured and scaled to an hour: \
-        Trill plays to `--output null`, which takes 20 ms of sound every 20 ms; the others write to a pipe from which the \
+        Trill plays to `--output null`, which takes 50 ms of sound every 50 ms; the others write to a pipe from which the \
         same is taken at the same pace. Memory is the most that was resident at any time while an hour was played \
         as fast as it can. All decode to 16 bits; mpg123 with the decoder that it chooses by itself.",
     measure,
@@ -35,8 +35,8 @@ const SECONDS_AN_HOUR: f64 = 3_600.0;
 const SETTLING: Duration = Duration::from_secs(3);
 
 /// How often the sound is taken from a pipe, and how much of it: 44,100 frames of 4 bytes a second.
-const PERIOD: Duration = Duration::from_millis(20);
-const PERIOD_BYTES: usize = 882 * 4;
+const PERIOD: Duration = Duration::from_millis(50);
+const PERIOD_BYTES: usize = 2_205 * 4;
 
 const FFMPEG: &str = "ffmpeg";
 
