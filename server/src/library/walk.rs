@@ -102,6 +102,7 @@ impl Library {
             is_stale = false;
             let goes_on = self.look(&mut || {
                 if !self.state().walks.begin_next() {
+                    thread::yield_now(); // whoever answers with another page may need the processor
                     return true;
                 }
                 let is_told = self.is_told_by_directories();
