@@ -73,12 +73,28 @@ impl Connection {
     }
 
     fn list(&mut self, list: &List) -> Result<(), Departure> {
-        const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
         self.wait_for_library()?;
         log::debug!("{} lists songs from {} on", self.client, list.first);
-        if list.first.0 <= 1 {
-            self.refresh_library()?;
+        if list.first.0 > 1 {
+            return self.list_page(list);
         }
+        // Should a disk have to be waited for against all odds, at least no music stops.
+        let may_glance = self.machine.current_stream().is_none();
+        let is_unchanged = may_glance && self.shared.library.is_unchanged_at_a_glance();
+        if !is_unchanged {
+            self.wait_for_look()?;
+        }
+        self.shared.library.wait_for_tags();
+        self.list_page(list)?;
+        if is_unchanged {
+            self.shared.library.begin_look(); // at the files themselves, for whoever lists next
+        }
+        Ok(())
+    }
+
+    /// The songs that are known now, up to a page of them.
+    fn list_page(&mut self, list: &List) -> Result<(), Departure> {
+        const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
         let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
         let mut gathered = Vec::new();
         let end = loop {
@@ -180,11 +196,9 @@ impl Connection {
     }
 
     /// Lets the library see what has changed in its directory, however long that takes.
-    fn refresh_library(&mut self) -> Result<(), Departure> {
+    fn wait_for_look(&mut self) -> Result<(), Departure> {
         let look = self.shared.library.begin_look();
-        self.wait_in_company(|this, patience| this.shared.library.wait_until_looked_for(look, patience).then_some(()))?;
-        self.shared.library.wait_for_tags();
-        Ok(())
+        self.wait_in_company(|this, patience| this.shared.library.wait_until_looked_for(look, patience).then_some(()))
     }
 
     /// Waits until `done` is, which itself waits for as long as it is told at most. Lets the client see meanwhile that the

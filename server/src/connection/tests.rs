@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Mutex;
+use std::sync::{Mutex, mpsc};
 
 use super::*;
 use crate::library::Library;
@@ -60,8 +60,12 @@ fn serve() -> (Server, Arc<Mutex<()>>) {
     let lock = Arc::new(Mutex::new(()));
     let library = Library::asleep(Arc::clone(&lock), silence());
     library.wait_until_walked();
+    (start(library), lock)
+}
+
+fn start(library: Arc<Library>) -> Server {
     let config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
-    (Server::start(library, config).unwrap(), lock)
+    Server::start(library, config).unwrap()
 }
 
 #[test]
@@ -77,6 +81,56 @@ fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() 
     drop(asleep);
     assert_eq!(client.next_but_ping(), Kind::Song);
     assert_eq!(client.next_but_ping(), Kind::ListEnd);
+}
+
+#[test]
+fn of_all_who_list_when_a_disk_has_just_fallen_asleep_at_most_one_hears_nothing_until_it_wakes_up() {
+    let (server, lock) = serve();
+    let mut clients = [Client::join(&server), Client::join(&server)];
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    clients[0].say(&list);
+    assert_eq!([clients[0].next_but_ping(), clients[0].next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    let asleep = lock.lock().unwrap();
+    let (heard, hear) = mpsc::channel();
+    thread::scope(|scope| {
+        for client in &mut clients {
+            let heard = heard.clone();
+            scope.spawn(move || {
+                client.say(&list);
+                let kinds = std::iter::repeat_with(|| client.next()).inspect(|kind| heard.send(*kind).unwrap());
+                assert!(kinds.into_iter().any(|kind| kind == Kind::ListEnd));
+            });
+        }
+        assert_eq!(hear.recv_timeout(DEADLINE), Ok(Kind::Ping), "instead of an answer that takes long");
+        drop(asleep);
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn the_files_are_looked_at_after_a_list_for_which_a_glance_at_their_directories_was_enough() {
+    let music = tempfile::tempdir().unwrap();
+    std::fs::write(music.path().join("1.mp3"), silence()).unwrap();
+    let library = Library::trusting(music.path());
+    let server = start(Arc::clone(&library));
+    let mut client = Client::join(&server);
+    let mut list = || {
+        client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    };
+    let end = Instant::now() + DEADLINE;
+    while !library.is_unchanged_at_a_glance() {
+        assert!(Instant::now() < end, "no glance is enough");
+        list();
+    }
+    assert!(library.wait_until_read_for(DEADLINE));
+    let generation = library.generation();
+    std::fs::write(music.path().join("1.mp3"), &silence()[417..]).unwrap();
+    list();
+    while library.generation() == generation {
+        assert!(Instant::now() < end, "nobody looks at the files");
+        thread::yield_now();
+    }
 }
 
 #[test]
@@ -110,6 +164,24 @@ fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
     assert_eq!(client.next_but_ping(), Kind::End);
     drop(asleep);
     assert_eq!(client.next_but_ping(), Kind::Song);
+}
+
+#[test]
+fn a_list_does_not_stop_the_music_though_the_disk_was_awake_a_moment_ago() {
+    let (server, lock) = serve();
+    let mut client = Client::join(&server);
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    client.say(&list);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    let (stream, song) = (StreamId(1), SongId(1));
+    client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Started, Kind::Data]);
+    let asleep = lock.lock().unwrap();
+    client.say(&list);
+    client.say(&Credit { stream, more: 1_000 });
+    assert_eq!(client.next_but_ping(), Kind::Data);
+    drop(asleep);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
 }
 
 #[test]

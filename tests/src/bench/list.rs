@@ -16,7 +16,8 @@ pub const SECTION: Section = Section {
     about: "A client that is connected asks for all songs with title, artist, album, track and duration, and takes apart what \
         comes. Time runs from the request to the first entry and to the last. Trill's client asks for pages of 500, as the \
         laptop's does, and for each list the server looks anew at the directories that it serves, so that what was added a \
-        moment ago is in it: of a short list that is most of the time. MPD answers `listallinfo` out of its database, and \
+        moment ago is in it. Here lists follow each other at once; after a pause of ten seconds that look is left to another \
+        thread, which takes some tenths of a millisecond more. MPD answers `listallinfo` out of its database, and \
         closes the connection when an answer is larger than its `max_output_buffer_size`, 8 MiB by default: *raised* is an \
         MPD that has a gigabyte. Every entry has to arrive.",
     measure,

@@ -1,9 +1,11 @@
 //! What directories tell without a look at their files, and what they do not.
 
+use std::time::Instant;
+
 use super::*;
 use crate::library::directories::{Directories, Probe};
-use crate::library::origin::Origin;
 use crate::library::scan::{Pace, scan};
+use crate::library::walk::Walks;
 
 /// When all that a test has done was done long ago, so that times can be trusted.
 fn later() -> SystemTime {
@@ -120,8 +122,7 @@ fn a_look_ends_when_it_is_not_to_go_on() {
 
 /// A library that has looked at its directory once, and trusts all times.
 fn settled(directory: &TempDir) -> Arc<Library> {
-    let root = fs::canonicalize(directory.path()).unwrap();
-    let library = Library::begin(Origin::Directory { root, follow_symlinks: false }, later).unwrap();
+    let library = Library::trusting(directory.path());
     library.refresh();
     assert!(library.wait_until_read_for(DEADLINE));
     library
@@ -159,6 +160,44 @@ fn the_list_after_it_shows_at_the_latest_what_was_written_into_a_file() {
         library.wait_until_rested();
         assert_eq!(looked_at(&library)[0].title, text);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_glance_sees_what_was_added_before_it() {
+    let albums = ["a", "b", "c", "d", "e", "f"];
+    let directory = directory(&[]);
+    albums.iter().for_each(|album| write(&directory, &format!("{album}/1.mp3"), b"1"));
+    let library = settled(&directory);
+    for album in albums {
+        let begun = Instant::now();
+        // On a busy machine memory takes as long as a disk now and then.
+        while !library.is_unchanged_at_a_glance() {
+            assert!(begun.elapsed() < DEADLINE, "no glance is enough");
+            looked_at(&library);
+            library.wait_until_rested(); // or it takes note of what is about to come
+        }
+        write(&directory, &format!("{album}/2.mp3"), b"2");
+        assert!(!library.is_unchanged_at_a_glance());
+    }
+}
+
+#[test]
+fn whoever_asks_may_glance_if_the_directories_told_at_once_and_just_now_and_nobody_else_does() {
+    let begun = Instant::now();
+    let after = |millis| begun + Duration::from_millis(millis);
+    let mut walks = Walks::default();
+    assert!(!walks.take_glance(begun), "nobody knows how long it takes");
+    walks.note_told(true, begun, begun);
+    assert!(walks.take_glance(after(10_000)));
+    assert!(!walks.take_glance(begun), "somebody glances already, and may be stuck");
+    walks.note_told(true, begun, begun);
+    assert!(!walks.take_glance(after(10_001)), "memory may have been needed for something else");
+    walks.note_told(true, begun, after(1));
+    assert!(!walks.take_glance(after(1)), "that was a disk");
+    walks.note_told(true, begun, begun);
+    walks.note_told(false, begun, begun);
+    assert!(!walks.take_glance(begun), "something has changed");
 }
 
 #[test]
