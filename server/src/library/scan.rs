@@ -197,6 +197,9 @@ impl Walk<'_> {
             return self.skip(path, Reason::LeadsOutside);
         }
         if metadata.is_file() {
+            if !real.starts_with(self.root) {
+                self.scan.directories.miss_something(); // it may go, and no directory that was looked at tells
+            }
             self.note_song(path, Stamp::of(&metadata));
             return None;
         }

@@ -13,8 +13,12 @@ fn later() -> SystemTime {
 }
 
 fn directories(root: &Path) -> Directories {
+    directories_by_links(root, false)
+}
+
+fn directories_by_links(root: &Path, follow_symlinks: bool) -> Directories {
     let pace = Pace { now: later, goes_on: &mut || true };
-    scan(&fs::canonicalize(root).unwrap(), false, pace).unwrap().unwrap().directories
+    scan(&fs::canonicalize(root).unwrap(), follow_symlinks, pace).unwrap().unwrap().directories
 }
 
 #[track_caller]
@@ -94,6 +98,23 @@ fn what_a_link_leads_to_is_told_by_the_directory_it_leads_to_and_a_loose_link_by
         fs::remove_file(root.join(loose)).unwrap();
         assert!(directories(&root).are_as_they_were(&root));
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn of_a_song_outside_that_a_link_leads_to_no_directory_tells() {
+    use std::os::unix::fs::symlink;
+    let parent = directory(&[("music/a.mp3", b""), ("more/b.mp3", b""), ("more/c.mp3", b"")]);
+    let root = fs::canonicalize(parent.path().join("music")).unwrap();
+    symlink("../more", root.join("directory")).unwrap();
+    let told = directories_by_links(&root, true);
+    assert!(told.are_as_they_were(&root));
+    fs::remove_file(parent.path().join("more/c.mp3")).unwrap();
+    assert!(!told.are_as_they_were(&root));
+    fs::remove_file(root.join("directory")).unwrap();
+    symlink("../more/b.mp3", root.join("b.mp3")).unwrap();
+    assert!(!directories_by_links(&root, true).are_as_they_were(&root), "b.mp3 may be removed");
+    assert!(directories_by_links(&root, false).are_as_they_were(&root), "b.mp3 is no song");
 }
 
 #[test]
