@@ -213,7 +213,11 @@ impl<'a> Crowd<'a> {
             }
             self.turn()?;
         }
-        Ok(())
+        // Who takes all at once may be at the end before others have begun; at the pace of the music, all are to hear it.
+        match self.begun == count || self.options.bytes_per_second.is_none() {
+            true => Ok(()),
+            false => Err(failed("listeners that have not begun")(io::Error::other("the song was over before"))),
+        }
     }
 
     fn connect(&mut self, now: Instant) -> io::Result<()> {

@@ -2,6 +2,9 @@
 
 use super::{Options, Service};
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How it is called.
@@ -14,15 +17,24 @@ Lets so many LISTENERS play song 1 of the Trill server at ADDRESS, or with --htt
 later, what the processes to --watch take is counted for the --window (10), or until a listener is at its end.
 ";
 
+/// More than there are ports.
+const LISTENERS: RangeInclusive<usize> = 1..=100_000;
+
+/// From slow speech to more than any music; in a tick it is less than is read at once.
+const BYTES_PER_SECOND: RangeInclusive<u32> = 1_000..=1_000_000;
+
+/// A day at most.
+const SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
+
 /// Understands the arguments that follow the program's name.
 ///
 /// # Errors
 /// What is wrong with them.
 pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     let mut arguments = pico_args::Arguments::from_vec(arguments);
-    let seconds = |text: &str| text.parse().map(Duration::from_secs_f64);
+    let seconds = |text: &str| within(SECONDS, text).map(Duration::from_secs_f64);
     let http = arguments.opt_value_from_str("--http")?;
-    let bytes_per_second = arguments.opt_value_from_str("--rate")?;
+    let bytes_per_second = arguments.opt_value_from_fn("--rate", |text| within(BYTES_PER_SECOND, text))?;
     let mut span = |name, unless_told| {
         let told = arguments.opt_value_from_fn(name, seconds)?;
         Ok::<_, pico_args::Error>(told.unwrap_or(unless_told))
@@ -30,7 +42,8 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     let (ramp, settle) = (span("--ramp", Duration::ZERO)?, span("--settle", Duration::ZERO)?);
     let window = span("--window", Duration::from_secs(10))?;
     let watched = arguments.values_from_str("--watch")?;
-    let (address, listeners) = (arguments.free_from_str()?, arguments.free_from_str()?);
+    let address = arguments.free_from_str()?;
+    let listeners = arguments.free_from_fn(|text| within(LISTENERS, text))?;
     let rest = arguments.finish();
     if !rest.is_empty() {
         let cause = format!("there is no {rest:?}");
@@ -38,6 +51,11 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     }
     let service = http.map_or(Service::Trill, Service::Http);
     Ok(Options { service, address, listeners, bytes_per_second, ramp, settle, window, watched })
+}
+
+fn within<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>, text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
 }
 
 #[cfg(test)]
@@ -80,6 +98,12 @@ mod tests {
     fn everything_else_is_refused() {
         for line in ["", "127.0.0.1:7455", "attic 5", "127.0.0.1:1 2 3", "127.0.0.1:1 2 --speed 3", "127.0.0.1:1 -2"] {
             assert!(parsed(line).is_err(), "{line}");
+        }
+        for number in ["0", "18446744073709551615"] {
+            assert!(parsed(&format!("127.0.0.1:1 {number}")).is_err(), "{number} listeners");
+        }
+        for option in ["--ramp -1", "--settle nan", "--window 1e300", "--window inf", "--rate 0", "--rate 2000000"] {
+            assert!(parsed(&format!("127.0.0.1:1 2 {option}")).is_err(), "{option}");
         }
     }
 }

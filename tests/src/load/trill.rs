@@ -7,13 +7,16 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::LazyLock;
 use std::time::Instant;
 use trill_proto::ids::SongId;
-use trill_proto::message::Start;
+use trill_proto::message::{EndReason, Start};
 use trill_proto::playback::{Playback, Supply};
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time;
 
 /// The compressed buffer of the laptop's client.
 const CAPACITY_BYTES: u32 = 1 << 20;
+
+/// What all listen to.
+const SONG: SongId = SongId(1);
 
 /// Nobody who listens asks for more than small messages.
 const CONTROL_BYTES: usize = 256;
@@ -48,13 +51,8 @@ impl TrillListener {
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
         let mut client = Client::new(machine_time(now), &Identity { name: "load", nonce, roles: 0 });
-        let song = PlayRequest {
-            song: SongId(1),
-            start: Start::Time(0),
-            content_tag: 0,
-            capacity: CAPACITY_BYTES,
-            occupied: 0,
-        };
+        let song =
+            PlayRequest { song: SONG, start: Start::Time(0), content_tag: 0, capacity: CAPACITY_BYTES, occupied: 0 };
         client.play(machine_time(now), &song).map_err(|_| io::Error::other("no room for a PLAY"))?;
         let (unsent, traffic) = (Vec::new(), Traffic::default());
         let mut listener =
@@ -78,8 +76,14 @@ impl TrillListener {
                         released = Some(stream);
                     }
                 }
+                Some(Event::Started(started)) if started.song != SONG => {
+                    return Err(io::Error::other("another song came"));
+                }
                 Some(Event::Started(started)) => self.playback = Some(Playback::new(&started)),
-                Some(Event::Ended { .. }) => self.is_over = true,
+                Some(Event::Ended { reason: EndReason::Finished, .. }) => self.is_over = true,
+                Some(Event::Ended { reason, .. }) => {
+                    return Err(io::Error::other(format!("the song ended: {reason:?}")));
+                }
                 Some(Event::Failed(error)) => return Err(io::Error::other(error.text.to_owned())),
                 Some(Event::Goodbye(_)) => return Err(io::ErrorKind::ConnectionAborted.into()),
                 Some(Event::Welcome(_) | Event::Song(_) | Event::ListEnd(_)) | None => {}
@@ -176,8 +180,54 @@ impl Listener for TrillListener {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::load::{Options, Report, Service, run};
+    use crate::messages::encode;
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+    use trill_proto::ids::StreamId;
+    use trill_proto::message::{End, Message, PREAMBLE, Started, Welcome};
+
+    /// Lets one listener take what a server says whose song has no bytes at all.
+    fn listen(song: SongId, reason: EndReason) -> Result<Report, String> {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = server.local_addr().expect("a bound socket has an address");
+        let stream = StreamId(1);
+        let started = Started { stream, song, content_tag: 1, rate: 0, channels: 0, ..Started::default() };
+        let said = [Message::Welcome(Welcome::new()), Message::Started(started), Message::End(End { stream, reason })];
+        let said = [PREAMBLE.to_vec(), said.iter().flat_map(encode).collect()].concat();
+        let serving = thread::spawn(move || {
+            let (mut client, _) = server.accept()?;
+            let _ = client.read(&mut [0; 1_024])?;
+            client.write_all(&said)?;
+            io::copy(&mut client, &mut io::sink()) // until it goes
+        });
+        let report = run(&Options {
+            service: Service::Trill,
+            address,
+            listeners: 1,
+            bytes_per_second: None,
+            ramp: Duration::ZERO,
+            settle: Duration::ZERO,
+            window: Duration::from_secs(60),
+            watched: vec![],
+        });
+        let _ = serving.join().expect("the thread does not panic"); // how it goes does not matter
+        report.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn only_the_song_that_was_asked_for_up_to_its_end_counts() {
+        assert_eq!(listen(SONG, EndReason::Finished).map(|report| report.whole.payload), Ok(0.0));
+        for reason in [EndReason::Stopped, EndReason::Replaced, EndReason::Failed] {
+            assert!(listen(SONG, reason).is_err_and(|error| error.contains("the song ended")), "{reason:?}");
+        }
+        assert!(listen(SongId(2), EndReason::Finished).is_err_and(|error| error.contains("another song")));
+    }
+
     #[test]
     fn a_listener_has_the_buffer_of_the_laptops_client() {
-        assert_eq!(super::CAPACITY_BYTES, trill::buffer::CAPACITY_BYTES);
+        assert_eq!(CAPACITY_BYTES, trill::buffer::CAPACITY_BYTES);
     }
 }
