@@ -39,9 +39,16 @@ pub fn keep(directory: &Path, measured: Vec<Measured>) -> io::Result<()> {
     all.sort_by_key(place);
     let figures: Vec<Value> = all.iter().map(Measured::to_json).collect();
     fs::create_dir_all(directory)?;
-    fs::write(directory.join(FIGURES), format!("{:#}\n", Value::Array(figures)))?;
-    fs::write(directory.join(TABLE), document(&all))?;
-    fs::write(directory.join(PICTURE), picture::draw(&all))
+    write(directory, FIGURES, &format!("{:#}\n", Value::Array(figures)))?;
+    write(directory, TABLE, &document(&all))?;
+    write(directory, PICTURE, &picture::draw(&all))
+}
+
+/// Puts a file in the place of the one of before, whole: half of the figures would be worth nothing the next time.
+fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    let partial = directory.join(format!("{name}.partial"));
+    fs::write(&partial, text)?;
+    fs::rename(partial, directory.join(name))
 }
 
 fn load(directory: &Path) -> io::Result<Vec<Measured>> {
@@ -136,5 +143,42 @@ impl Measured {
             machine: Machine::from_json(value.get("machine")?)?,
             rows: value.get("rows")?.as_array()?.iter().map(Row::from_json).collect::<Option<_>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn measured(section: &str, figure: f64) -> Measured {
+        Measured {
+            section: section.into(),
+            machine: Machine::here(),
+            rows: vec![Row::new("speed", "m/s", vec![figure])],
+        }
+    }
+
+    #[test]
+    fn a_section_takes_the_place_of_the_one_of_before_and_leaves_the_others() {
+        let directory = TempDir::new().expect("a temporary directory");
+        let [wire, list, again] = [measured("wire", 1.0), measured("list", 2.0), measured("wire", 3.0)];
+        for section in [&list, &wire, &again, &measured("no such section", 4.0)] {
+            keep(directory.path(), vec![section.clone()]).expect("a directory of its own");
+        }
+        assert_eq!(load(directory.path()).expect("what was just kept"), [again, list]);
+        let mut names: Vec<_> = fs::read_dir(directory.path()).expect("it is there").flatten().collect();
+        names.sort_by_key(fs::DirEntry::file_name);
+        assert_eq!(names.iter().map(fs::DirEntry::file_name).collect::<Vec<_>>(), [TABLE, FIGURES, PICTURE]);
+    }
+
+    #[test]
+    fn figures_that_are_not_understood_are_left_as_they_are() {
+        let directory = TempDir::new().expect("a temporary directory");
+        for text in ["", "[{\"section\": \"wire\"", "{}", "[{}]"] {
+            fs::write(directory.path().join(FIGURES), text).expect("a directory of its own");
+            assert!(keep(directory.path(), vec![measured("wire", 1.0)]).is_err(), "{text}");
+            assert_eq!(fs::read_to_string(directory.path().join(FIGURES)).expect("it is there"), text);
+        }
     }
 }

@@ -17,6 +17,15 @@ fn main() -> std::process::ExitCode {
         eprintln!("bench: there is no section `{unknown}`; there are {}", known.join(", "));
         return ExitCode::from(2);
     }
+    let machine = Machine::here(); // before results change the sources that it names
+    let keep = |measured| {
+        let kept = results::keep(Path::new(folder), measured);
+        kept.map_err(|error| eprintln!("bench: {folder}: {error}"))
+    };
+    // What cannot be kept is not measured for an hour.
+    if keep(vec![]).is_err() {
+        return ExitCode::FAILURE;
+    }
     trill_tests::load::raise_open_files();
     let mut missed = 0;
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == section.name)) {
@@ -25,9 +34,7 @@ fn main() -> std::process::ExitCode {
         println!("\n{}\n\n{}", section.title, table(&rows));
         missed += results::missed(&rows);
         // At once: what has been measured is kept, whatever becomes of the rest.
-        let measured = Measured { section: section.name.into(), machine: Machine::here(), rows };
-        if let Err(error) = results::keep(Path::new(folder), vec![measured]) {
-            eprintln!("bench: {folder}: {error}");
+        if keep(vec![Measured { section: section.name.into(), machine: machine.clone(), rows }]).is_err() {
             return ExitCode::FAILURE;
         }
     }
