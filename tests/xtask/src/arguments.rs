@@ -200,7 +200,10 @@ fn names_and_number(command: &str, operands: &[OsString], option: &str) -> Resul
     while let Some(operand) = operands.next() {
         if operand == option {
             let value = operands.next().and_then(|value| value.to_str()?.parse().ok()).filter(|value| *value > 0);
-            number = Some(value.ok_or_else(|| Error::Usage(format!("`{option}` needs a number")))?);
+            let value = value.ok_or_else(|| Error::Usage(format!("`{option}` needs a number")))?;
+            if number.replace(value).is_some() {
+                return Err(Error::Usage(format!("`{option}` is given twice")));
+            }
         } else if is_option(operand) {
             return Err(Error::Usage(format!("`{command}` does not take `{}`", operand.display())));
         } else {
@@ -353,6 +356,7 @@ mod tests {
             ("fuzz --seconds 0", "--seconds"),
             ("fuzz -- mp3", "mp3"),
             ("bench --rounds 0", "--rounds"),
+            ("bench --rounds 1 --rounds 2", "given twice"),
             ("bench --fast", "--fast"),
             ("cross arm", "arm"),
             ("lint -- x", "x"),
