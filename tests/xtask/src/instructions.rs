@@ -37,12 +37,14 @@ pub(crate) fn run(accept: bool) -> Result<(), Error> {
     }
     system::ensure(&[Need::Build, Need::Counting])?;
     let path = process::workspace_dir().join(RECORD);
-    let counted = count_all()?;
     if accept {
+        let counted = count_all()?;
         print!("\n{counted}");
         return fs::write(&path, counted.to_string()).map_err(Error::io(RECORD));
     }
+    // First: counting takes minutes.
     let stored: Record = fs::read_to_string(&path).map_err(Error::io(RECORD))?.parse().map_err(Error::io(RECORD))?;
+    let counted = count_all()?;
     if stored.toolchain.host != counted.toolchain.host {
         let why = format!("{RECORD} was made on {}, and this is {}", stored.toolchain.host, counted.toolchain.host);
         return Err(Error::NoCounting { why });
