@@ -5,6 +5,7 @@ use crate::wait;
 use rustix::process::{Pid, Signal};
 use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -201,6 +202,17 @@ pub(crate) fn system_program(program: &str, package: &str) -> Command {
     Command::new(program)
 }
 
+/// Asks all processes to end that process `parent` has started and that live.
+pub fn end_children(parent: u32) {
+    let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    for thread in threads {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)) {
+            rustix::process::kill_process(child, Signal::TERM).ok(); // it may have ended by itself
+        }
+    }
+}
+
 /// How a process ended, and all it has written.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -349,6 +361,14 @@ mod tests {
     #[should_panic(expected = "apt-get install lame")]
     fn a_missing_program_is_named_with_its_package() {
         system_program("no-such-program", "lame");
+    }
+
+    #[test]
+    fn children_end_when_they_are_asked_to() {
+        let mut parent = shell("sleep 3600 & sleep 3600 & echo ready; wait; echo alone");
+        parent.wait_for_line(DEADLINE, "ready");
+        end_children(parent.id());
+        assert_eq!(parent.wait(DEADLINE).expect_code(0).stdout, "ready\nalone\n");
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn main() -> std::process::ExitCode {
     if keep(vec![]).is_err() {
         return ExitCode::FAILURE;
     }
+    take_children_along();
     trill_tests::load::raise_open_files();
     let mut missed = 0;
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == section.name)) {
@@ -40,6 +41,21 @@ fn main() -> std::process::ExitCode {
     }
     println!("targets missed: {missed}");
     ExitCode::SUCCESS
+}
+
+/// When it is asked to end, this program asks all that it has started: a server that is left behind would be there for ever.
+#[cfg(target_os = "linux")]
+fn take_children_along() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    let asked = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]);
+    let mut asked = asked.expect("signals that can be handled");
+    std::thread::spawn(move || {
+        if let Some(signal) = asked.forever().next() {
+            trill_tests::process::end_children(std::process::id());
+            std::process::exit(128 + signal);
+        }
+    });
 }
 
 #[cfg(not(target_os = "linux"))]
