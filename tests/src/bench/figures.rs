@@ -14,7 +14,7 @@ pub struct Row {
     pub trill: Vec<f64>,
     /// The same of others.
     pub peers: Vec<Peer>,
-    /// What Trill's median is held to: all of these.
+    /// What Trill's figures are held to: all of these.
     pub targets: Vec<Target>,
 }
 
@@ -29,7 +29,7 @@ pub struct Peer {
     pub note: String,
 }
 
-/// What a median is held to.
+/// What figures are held to: their median, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// At most so many times the peer's.
@@ -40,6 +40,8 @@ pub enum Target {
     AtMost(f64),
     /// At least this, in the row's unit.
     AtLeast(f64),
+    /// Exactly this in each round: one that goes wrong is one too many, and no median hides it.
+    Always(f64),
 }
 
 /// Whether a target was met.
@@ -51,8 +53,6 @@ pub enum Verdict {
     Missed,
     /// There is no figure to compare with.
     Unknown,
-    /// There is no target: the row is there to be read.
-    NoTarget,
 }
 
 impl Row {
@@ -82,15 +82,15 @@ impl Row {
         self
     }
 
-    /// Whether all targets were met.
-    pub fn verdict(&self) -> Verdict {
-        let verdicts: Vec<Verdict> = self.targets.iter().map(|target| self.verdict_on(target)).collect();
-        match &verdicts[..] {
-            [] => Verdict::NoTarget,
-            all if all.contains(&Verdict::Missed) => Verdict::Missed,
-            all if all.contains(&Verdict::Unknown) => Verdict::Unknown,
-            _ => Verdict::Met,
-        }
+    /// Whether each target was met, in their order.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        self.targets.iter().map(|target| self.verdict_on(target)).collect()
+    }
+
+    /// As [`Self::verdicts`], of those targets alone that name `peer`.
+    pub fn verdicts_beside(&self, peer: &str) -> Vec<Verdict> {
+        let names_it = |target: &&Target| target.peer() == Some(peer);
+        self.targets.iter().filter(names_it).map(|target| self.verdict_on(target)).collect()
     }
 
     fn verdict_on(&self, target: &Target) -> Verdict {
@@ -102,6 +102,7 @@ impl Row {
                 Target::AtLeastTimes(times, peer) => own >= times * of_peer(peer)?,
                 Target::AtMost(most) => own <= *most,
                 Target::AtLeast(least) => own >= *least,
+                Target::Always(figure) => self.trill.iter().all(|round| round == figure),
             })
         };
         match is_met() {
@@ -138,22 +139,32 @@ impl Row {
 }
 
 impl Target {
+    /// With whom it compares.
+    pub fn peer(&self) -> Option<&str> {
+        match self {
+            Self::AtMostTimes(_, peer) | Self::AtLeastTimes(_, peer) => Some(peer),
+            Self::AtMost(_) | Self::AtLeast(_) | Self::Always(_) => None,
+        }
+    }
+
     fn to_json(&self) -> Value {
         match self {
             Self::AtMostTimes(times, peer) => json!({ "at most": times, "times": peer }),
             Self::AtLeastTimes(times, peer) => json!({ "at least": times, "times": peer }),
             Self::AtMost(most) => json!({ "at most": most }),
             Self::AtLeast(least) => json!({ "at least": least }),
+            Self::Always(figure) => json!({ "always": figure }),
         }
     }
 
     fn from_json(value: &Value) -> Option<Self> {
         let number = |key| value.get(key).and_then(Value::as_f64);
-        Some(match (number("at most"), number("at least"), text(value, "times")) {
-            (Some(times), None, Some(peer)) => Self::AtMostTimes(times, peer),
-            (None, Some(times), Some(peer)) => Self::AtLeastTimes(times, peer),
-            (Some(most), None, None) => Self::AtMost(most),
-            (None, Some(least), None) => Self::AtLeast(least),
+        Some(match (number("at most"), number("at least"), number("always"), text(value, "times")) {
+            (Some(times), None, None, Some(peer)) => Self::AtMostTimes(times, peer),
+            (None, Some(times), None, Some(peer)) => Self::AtLeastTimes(times, peer),
+            (Some(most), None, None, None) => Self::AtMost(most),
+            (None, Some(least), None, None) => Self::AtLeast(least),
+            (None, None, Some(figure), None) => Self::Always(figure),
             _ => return None,
         })
     }
@@ -166,6 +177,7 @@ impl fmt::Display for Target {
             Self::AtLeastTimes(times, peer) => write!(f, "≥ {times} × {peer}"),
             Self::AtMost(most) => write!(f, "≤ {}", Figure(*most)),
             Self::AtLeast(least) => write!(f, "≥ {}", Figure(*least)),
+            Self::Always(figure) => write!(f, "always {}", Figure(*figure)),
         }
     }
 }
@@ -176,7 +188,6 @@ impl fmt::Display for Verdict {
             Self::Met => "met",
             Self::Missed => "**missed**",
             Self::Unknown => "not comparable",
-            Self::NoTarget => "",
         })
     }
 }
@@ -244,17 +255,42 @@ mod tests {
 
     #[test]
     fn a_target_is_met_by_the_median() {
-        let check = |row: Row, expected| assert_eq!(row.verdict(), expected, "{row:?}");
+        let check = |row: Row, expected| assert_eq!(row.verdicts(), [expected], "{row:?}");
         let at_most = |times| Target::AtMostTimes(times, "a snail".into());
         check(row(&[1.0, 9.0, 2.0], &[2.0, 2.0, 0.1]).target(at_most(1.0)), Verdict::Met);
         check(row(&[1.0, 9.0, 2.1], &[2.0, 2.0, 0.1]).target(at_most(1.0)), Verdict::Missed);
         check(row(&[1.0], &[2.0]).target(Target::AtLeastTimes(0.5, "a snail".into())), Verdict::Met);
         check(row(&[1.0], &[2.0]).target(Target::AtMost(0.9)), Verdict::Missed);
-        check(row(&[1.0], &[2.0]).target(Target::AtLeast(1.0)).target(at_most(0.4)), Verdict::Missed);
         check(row(&[1.0], &[]).target(at_most(1.0)), Verdict::Unknown);
         check(row(&[], &[1.0]).target(at_most(1.0)), Verdict::Unknown);
         check(row(&[1.0], &[1.0]).target(Target::AtMostTimes(1.0, "a dog".into())), Verdict::Unknown);
-        check(row(&[1.0], &[1.0]), Verdict::NoTarget);
+        assert_eq!(row(&[1.0], &[1.0]).verdicts(), []);
+    }
+
+    #[test]
+    fn what_is_always_so_is_so_in_the_worst_round() {
+        let check = |rounds: &[f64], always, expected| {
+            assert_eq!(row(rounds, &[1.0]).target(Target::Always(always)).verdicts(), [expected], "{rounds:?}");
+        };
+        check(&[0.0; 5], 0.0, Verdict::Met);
+        check(&[0.0, 0.0, 0.0, 50.0, 90.0], 0.0, Verdict::Missed);
+        check(&[10_000.0; 3], 10_000.0, Verdict::Met);
+        check(&[10_000.0, 9_999.0, 10_000.0], 10_000.0, Verdict::Missed);
+        check(&[10_000.0, 10_001.0, 10_000.0], 10_000.0, Verdict::Missed);
+        check(&[], 0.0, Verdict::Unknown);
+    }
+
+    #[test]
+    fn each_target_has_a_verdict_of_its_own() {
+        let row = row(&[2.0], &[1.0])
+            .beside("a dog", vec![8.0])
+            .target(Target::AtLeast(2.0))
+            .target(Target::AtMostTimes(1.0, "a snail".into()))
+            .target(Target::AtMostTimes(0.5, "a dog".into()));
+        assert_eq!(row.verdicts(), [Verdict::Met, Verdict::Missed, Verdict::Met]);
+        assert_eq!(row.verdicts_beside("a snail"), [Verdict::Missed]);
+        assert_eq!(row.verdicts_beside("a dog"), [Verdict::Met]);
+        assert_eq!(row.verdicts_beside("a cat"), []);
     }
 
     #[test]
@@ -264,7 +300,8 @@ mod tests {
             .target(Target::AtMostTimes(1.0, "a snail".into()))
             .target(Target::AtLeastTimes(0.5, "a snail".into()))
             .target(Target::AtMost(3.0))
-            .target(Target::AtLeast(1.0));
+            .target(Target::AtLeast(1.0))
+            .target(Target::Always(0.0));
         assert_eq!(Row::from_json(&row.to_json()), Some(row));
         assert_eq!(Row::from_json(&json!({ "what": "speed" })), None);
     }

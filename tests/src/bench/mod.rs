@@ -13,7 +13,8 @@
 //! | `boards` | instructions and memory of the boards' client | minimp3 and Helix in C |
 //!
 //! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
-//! strikes both; what counts is the median. Ratios say more than figures: those depend on the machine.
+//! strikes both. What counts is the median, and [the worst round](figures::Target::Always) of what must never happen.
+//! Ratios say more than figures: those depend on the machine.
 //!
 //! Everything runs on the loopback address, and every program as it ships: released, with the options that a person would
 //! give it. What is measured of a server is what the kernel counts for its process.

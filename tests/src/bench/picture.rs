@@ -61,10 +61,11 @@ fn bars(row: &Row) -> impl Iterator<Item = Bar<'_>> {
 
 fn line(bar: &Bar<'_>, y: f64) -> String {
     let (one, end) = (x_of(1.0), x_of(bar.ratio));
-    let colour = match bar.row.verdict() {
-        Verdict::Met => MET,
-        Verdict::Missed => MISSED,
-        Verdict::Unknown | Verdict::NoTarget => NO_TARGET,
+    let verdicts = bar.row.verdicts_beside(bar.peer);
+    let colour = match &verdicts[..] {
+        [] => NO_TARGET,
+        all if all.contains(&Verdict::Missed) => MISSED,
+        _ => MET,
     };
     format!(
         "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\

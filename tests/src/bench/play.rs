@@ -252,7 +252,7 @@ fn stale_sound(plan: &Plan, server: SocketAddr) -> Row {
     });
     Row::new(format!("stale sound after a switch, in {SWITCHES} switches"), "samples a channel", counted)
         .beside_none(MPG123_AGAIN, "not recorded: the process is gone")
-        .target(Target::AtMost(0.0))
+        .target(Target::Always(0.0))
 }
 
 fn recorded_stale_samples(pulse: &PulseServer, server: SocketAddr, songs: &[Pcm; 2]) -> usize {

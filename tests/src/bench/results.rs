@@ -102,15 +102,16 @@ pub fn table(rows: &[Row]) -> String {
         let ratios = row.peers.iter().map(|peer| ratio(&peer.rounds).unwrap_or_else(|| "–".into()));
         let (peers, ratios): (Vec<_>, Vec<_>) = (peers.collect(), ratios.collect());
         let targets: Vec<String> = row.targets.iter().map(ToString::to_string).collect();
-        let verdict = row.verdict();
+        let verdicts: Vec<String> = row.verdicts().iter().map(ToString::to_string).collect();
         text.push_str(&format!(
-            "| {} ({}) | {} | {} | {} | {} | {verdict} |\n",
+            "| {} ({}) | {} | {} | {} | {} | {} |\n",
             row.what,
             row.unit,
             spread(&row.trill),
             peers.join("<br>"),
             ratios.join("<br>"),
             targets.join("<br>"),
+            verdicts.join("<br>"),
         ));
     }
     text
@@ -126,9 +127,9 @@ fn spread(rounds: &[f64]) -> String {
     if least == most { shown } else { format!("{shown} ({least}…{most})") }
 }
 
-/// Rows that missed a target.
+/// Targets that were missed.
 pub fn missed(rows: &[Row]) -> usize {
-    rows.iter().filter(|row| row.verdict() == Verdict::Missed).count()
+    rows.iter().flat_map(Row::verdicts).filter(|verdict| *verdict == Verdict::Missed).count()
 }
 
 impl Measured {
