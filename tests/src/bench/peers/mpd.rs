@@ -176,12 +176,11 @@ impl Connection {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             filled += count;
-            let taken = songs.take(&buffer[..filled]);
+            let taken = songs.take(&buffer[..filled], || {
+                first.get_or_insert_with(|| asked.elapsed());
+            });
             buffer.copy_within(taken..filled, 0);
             filled -= taken;
-            if songs.complete > 0 {
-                first.get_or_insert_with(|| asked.elapsed());
-            }
         }
         let last = asked.elapsed();
         Ok(Listed { first: first.unwrap_or(last), last, entries: songs.complete, measured: songs.measured })
@@ -211,15 +210,19 @@ struct Songs {
 }
 
 impl Songs {
-    /// Takes apart the whole lines at the front of `bytes`, and says how many bytes these are.
-    fn take(&mut self, bytes: &[u8]) -> usize {
+    /// Takes apart the whole lines at the front of `bytes`, calls `on_song` at each that is complete, and says how many bytes
+    /// the lines are.
+    fn take(&mut self, bytes: &[u8], mut on_song: impl FnMut()) -> usize {
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         for line in bytes[..whole].split_inclusive(|&byte| byte == b'\n') {
             let is_song = line.starts_with(b"file: ");
             self.is_over |= line == b"OK\n";
             self.measured += usize::from(line.starts_with(b"duration: "));
             if is_song || self.is_over || line.starts_with(b"directory: ") || line.starts_with(b"playlist: ") {
-                self.complete += usize::from(self.is_in_song);
+                if self.is_in_song {
+                    self.complete += 1;
+                    on_song();
+                }
                 self.is_in_song = is_song;
             }
         }
@@ -237,9 +240,13 @@ mod tests {
     #[test]
     fn songs_are_counted_when_they_are_complete() {
         let check = |length: usize, complete: usize, is_over: bool| {
-            let mut songs = Songs::default();
-            songs.take(&ANSWER[..length]);
-            assert_eq!((songs.complete, songs.is_over), (complete, is_over), "the first {length} bytes");
+            let (mut songs, mut told) = (Songs::default(), 0);
+            songs.take(&ANSWER[..length], || told += 1);
+            assert_eq!(
+                (songs.complete, told, songs.is_over),
+                (complete, complete, is_over),
+                "the first {length} bytes"
+            );
         };
         let after = |needle: &[u8]| {
             let place = ANSWER.windows(needle.len()).position(|window| window == needle);
@@ -260,7 +267,7 @@ mod tests {
             let (mut songs, mut pending) = (Songs::default(), Vec::new());
             for piece in ANSWER.chunks(size) {
                 pending.extend_from_slice(piece);
-                let taken = songs.take(&pending);
+                let taken = songs.take(&pending, || {});
                 pending.drain(..taken);
             }
             assert_eq!(songs, Songs { complete: 3, measured: 1, is_in_song: false, is_over: true }, "pieces of {size}");
