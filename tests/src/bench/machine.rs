@@ -1,5 +1,6 @@
 //! Where and when figures were taken, and of what.
 
+use super::results;
 use serde_json::{Value, json};
 use std::fmt;
 use std::fs;
@@ -18,7 +19,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, now.
+    /// This machine, now: to be asked before anything is measured, for the sources of which the figures are.
     pub fn here() -> Self {
         let memory_kib: Option<u64> = field("/proc/meminfo", "MemTotal").and_then(|size| {
             let (number, _) = size.split_once(' ')?;
@@ -30,7 +31,7 @@ impl Machine {
             memory_gib: memory_kib.unwrap_or_default().div_ceil(1 << 20),
             kernel: said("uname", &["-sr"]),
             date: said("date", &["--iso-8601"]),
-            commit: said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=12"]),
+            commit: commit(),
         }
     }
 
@@ -68,6 +69,18 @@ fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
     value.map(|value| value.trim().to_owned())
+}
+
+/// The commit of the sources, and whether they are as committed; the results themselves are no source.
+fn commit() -> String {
+    let commit = said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--abbrev=12"]);
+    let mut difference = Command::new("git");
+    difference.args(["-C", env!("CARGO_MANIFEST_DIR"), "diff", "--quiet", "HEAD", "--", ":/"]);
+    difference.args(results::FILES.map(|file| format!(":(top,exclude)tests/benches/{file}")));
+    match difference.status() {
+        Ok(status) if status.success() => commit,
+        _ => format!("{commit}-dirty"),
+    }
 }
 
 /// What a program says in one line; nothing if there is no such program.

@@ -1,9 +1,9 @@
 //! What was measured: kept in a file per section, and shown as a table and a picture.
 
-use super::SECTIONS;
 use super::figures::{Figure, Row, Verdict, median};
 use super::machine::Machine;
 use super::picture;
+use super::{SECTIONS, Section};
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -26,6 +26,9 @@ const FIGURES: &str = "results.json";
 /// What it is drawn up to.
 const TABLE: &str = "RESULTS.md";
 const PICTURE: &str = "results.svg";
+
+/// All that is written.
+pub const FILES: [&str; 3] = [FIGURES, TABLE, PICTURE];
 
 /// Puts `measured` in the place of what `directory` holds of that section, and draws table and picture anew.
 ///
@@ -71,11 +74,12 @@ fn place(measured: &Measured) -> Option<usize> {
 fn document(all: &[Measured]) -> String {
     let mut text = "# Trill beside others\n\n\
         Made by `cargo xtask bench`; do not edit. Each figure is the median of its rounds, with the least and the greatest of\n\
-        them behind it; Trill and the others were measured in turn. Ratios are Trill's figure by the other's.\n\n\
+        them behind it; Trill and the others were measured in turn. Ratios are Trill's figure by the other's. A target is\n\
+        held against the median, or, where it says *always*, against every round.\n\n\
         ![Ratios](results.svg)\n"
         .to_owned();
     for measured in all {
-        let Some(section) = place(measured).map(|place| &SECTIONS[place]) else { continue };
+        let Some(section) = measured.entry() else { continue };
         text.push_str(&format!(
             "\n## {}\n\n{}\n\n{}.\n\n{}",
             section.title,
@@ -87,44 +91,61 @@ fn document(all: &[Measured]) -> String {
     text
 }
 
-/// The rows as a table, in Markdown.
+/// The rows as a table, in Markdown, below how often the figures were taken.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = "| what | Trill | beside | ratio | target | |\n|---|---|---|---|---|---|\n".to_owned();
+    let usual = usual_rounds(rows);
+    let mut text = format!(
+        "Rounds: {usual}, unless a figure says otherwise.\n\n\
+         | what | Trill | beside | ratio | target | |\n|---|---|---|---|---|---|\n"
+    );
     for row in rows {
         let ratio = |rounds: &[f64]| {
             let (own, other) = (median(&row.trill)?, median(rounds)?);
             (other != 0.0).then(|| Figure(own / other).to_string())
         };
         let peers = row.peers.iter().map(|peer| match median(&peer.rounds) {
-            _ if peer.rounds.is_empty() => format!("{}: {}", peer.name, peer.note),
-            _ => format!("{}: {}", peer.name, spread(&peer.rounds)),
+            None => format!("{}: {}", peer.name, peer.note),
+            Some(_) => format!("{}: {}", peer.name, spread(&peer.rounds, usual)),
         });
         let ratios = row.peers.iter().map(|peer| ratio(&peer.rounds).unwrap_or_else(|| "–".into()));
-        let (peers, ratios): (Vec<_>, Vec<_>) = (peers.collect(), ratios.collect());
-        let targets: Vec<String> = row.targets.iter().map(ToString::to_string).collect();
-        let verdicts: Vec<String> = row.verdicts().iter().map(ToString::to_string).collect();
         text.push_str(&format!(
-            "| {} ({}) | {} | {} | {} | {} | {} |\n",
+            "| {}{} | {} | {} | {} | {} | {} |\n",
             row.what,
-            row.unit,
-            spread(&row.trill),
-            peers.join("<br>"),
-            ratios.join("<br>"),
-            targets.join("<br>"),
-            verdicts.join("<br>"),
+            if row.unit.is_empty() { String::new() } else { format!(" ({})", row.unit) },
+            spread(&row.trill, usual),
+            lines(peers),
+            lines(ratios),
+            lines(row.targets.iter().map(ToString::to_string)),
+            lines(row.verdicts().iter().map(ToString::to_string)),
         ));
     }
     text
 }
 
-/// `12.3 (11.9…13.0)`.
-fn spread(rounds: &[f64]) -> String {
+/// One below the other in a cell.
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("<br>")
+}
+
+/// How often most figures of Trill were taken.
+fn usual_rounds(rows: &[Row]) -> usize {
+    let count = |rounds: usize| rows.iter().filter(|row| row.trill.len() == rounds).count();
+    rows.iter().map(|row| row.trill.len()).max_by_key(|&rounds| (count(rounds), rounds)).unwrap_or_default()
+}
+
+/// `12.3 (11.9…13.0)`, with the number of `rounds` if that is not the usual one: `12.3 (11.9…13.0, rounds: 3)`.
+fn spread(rounds: &[f64], usual: usize) -> String {
     let Some(middle) = median(rounds) else { return "–".into() };
     let (least, most) = rounds
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), figure| (least.min(*figure), most.max(*figure)));
-    let (shown, least, most) = (Figure(middle).to_string(), Figure(least).to_string(), Figure(most).to_string());
-    if least == most { shown } else { format!("{shown} ({least}…{most})") }
+    let [middle, least, most] = [middle, least, most].map(|figure| Figure(figure).to_string());
+    match (least != most, rounds.len() != usual) {
+        (false, false) => middle,
+        (true, false) => format!("{middle} ({least}…{most})"),
+        (false, true) => format!("{middle} (rounds: {})", rounds.len()),
+        (true, true) => format!("{middle} ({least}…{most}, rounds: {})", rounds.len()),
+    }
 }
 
 /// Targets that were missed.
@@ -133,6 +154,11 @@ pub fn missed(rows: &[Row]) -> usize {
 }
 
 impl Measured {
+    /// The section's entry in the table of sections.
+    pub(super) fn entry(&self) -> Option<&'static Section> {
+        place(self).map(|place| &SECTIONS[place])
+    }
+
     fn to_json(&self) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(Row::to_json).collect();
         json!({ "section": self.section, "machine": self.machine.to_json(), "rows": rows })
@@ -150,6 +176,7 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::figures::Target;
     use tempfile::TempDir;
 
     fn measured(section: &str, figure: f64) -> Measured {
@@ -181,5 +208,29 @@ mod tests {
             assert!(keep(directory.path(), vec![measured("wire", 1.0)]).is_err(), "{text}");
             assert_eq!(fs::read_to_string(directory.path().join(FIGURES)).expect("it is there"), text);
         }
+    }
+
+    #[test]
+    fn a_row_tells_its_rounds_and_a_verdict_for_each_target() {
+        let rows = [
+            Row::new("speed", "m/s", vec![2.0; 5])
+                .beside("a snail", vec![1.0, 3.0, 1.0, 1.0, 1.0])
+                .beside("a dog", vec![8.0])
+                .beside_none("a stone", "does not move")
+                .target(Target::AtLeastTimes(0.9, "a snail".into()))
+                .target(Target::AtLeastTimes(0.9, "a dog".into())),
+            Row::new("late", "", vec![0.0; 5]).target(Target::Always(0.0)),
+            Row::new("falls", "", vec![0.0, 0.0, 1.0]).target(Target::Always(0.0)),
+        ];
+        let expected = "\
+            Rounds: 5, unless a figure says otherwise.\n\n\
+            | what | Trill | beside | ratio | target | |\n\
+            |---|---|---|---|---|---|\n\
+            | speed (m/s) | 2.00 | a snail: 1.00 (1.00…3.00)<br>a dog: 8.00 (rounds: 1)<br>a stone: does not move \
+            | 2.00<br>0.250<br>– | ≥ 0.9 × a snail<br>≥ 0.9 × a dog | met<br>**missed** |\n\
+            | late | 0 |  |  | always 0 | met |\n\
+            | falls | 0 (0…1.00, rounds: 3) |  |  | always 0 | **missed** |\n";
+        assert_eq!(table(&rows), expected);
+        assert_eq!(missed(&rows), 2);
     }
 }
