@@ -3,8 +3,8 @@
 //! | section | what is measured | beside |
 //! |---|---|---|
 //! | `listeners` | a server's CPU time and memory for 500 to 10,000 listeners, and whether any is late | nginx, Icecast |
-//! | `throughput` | a song without the pace of its music | nginx with curl |
-//! | `wire` | bytes beyond the music | HTTP/1.1 |
+//! | `throughput` | a song without the pace of its music | nginx, with curl and without |
+//! | `wire` | bytes beyond the music, on a fast path and on slow ones | HTTP/1.1 |
 //! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
 //! | `client` | CPU and memory of a player for an hour of music | mpg123, ffmpeg |
 //! | `list` | all songs of a library, to the first entry and to the last | MPD |
