@@ -23,6 +23,9 @@ const MET: &str = "#2f8f5b";
 const MISSED: &str = "#c8452f";
 const NO_TARGET: &str = "#a3abb2";
 
+/// The style of a text that crosses the lines of the scale.
+const OVER_LINES: &str = " fill=\"#666\" stroke=\"#fff\" stroke-width=\"4\" paint-order=\"stroke\"";
+
 const LEGEND: [(&str, &str); 3] =
     [(MET, "target beside this one met"), (MISSED, "missed"), (NO_TARGET, "no target beside this one")];
 
@@ -165,7 +168,7 @@ impl Plot {
         let baseline = bottom - 5.0;
         match line {
             Line::Title(title) => text(MARGIN, baseline, "start", " font-weight=\"bold\" font-size=\"13\"", title),
-            Line::Machine(machine) => text(MARGIN, baseline, "start", " fill=\"#666\"", machine),
+            Line::Machine(machine) => text(MARGIN, baseline, "start", OVER_LINES, machine),
             Line::Bar(bar) => {
                 let (one, end) = (self.x_of(1.0), self.x_of(bar.ratio));
                 let label = text(self.left - GAP, baseline, "end", "", &bar.label);
