@@ -2,14 +2,14 @@
 //!
 //! Most listeners wait for credit most of the time, and thousands of them should not hold a buffer each; nor should a buffer
 //! be allocated, and filled with zeros, for each frame. So there is a stock of them, as large as there were frames under way
-//! at once.
+//! at once. A client that does not read what it was sent holds one of them until it does, or is given up.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trill_proto::limits::MAX_PAYLOAD_BYTES;
 
-/// Buffers that are kept while nobody needs them: enough for all that run at once, and no more memory than a few megabytes.
+/// Buffers that are kept while nobody needs them, four megabytes in all: enough for all that run at once.
 const MOST_IDLE: usize = 64;
 
 /// The buffers of a server.

@@ -1,5 +1,5 @@
 //! Prints how often server and client ask for memory while a song of 128 kbit/s plays, between its seconds 5 and 15:
-//! `cargo bench --package trill-tests --bench allocations`.
+//! `cargo bench --package trill-tests --bench allocations`. Fails if one of them did.
 //!
 //! Both run as they do every day, each in a process of its own, for the allocator counts for a whole process; the client
 //! plays to nowhere, at the pace of the music. The path between them carries twice what the music takes. (One that carries
@@ -33,6 +33,7 @@ mod linux {
     use trill_server::{Config, Server};
     use trill_tests::corpus::{LONG, MusicDir};
     use trill_tests::proxy::{Conditions, Direction, Proxy};
+    use trill_tests::usage;
 
     #[global_allocator]
     static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -52,20 +53,22 @@ mod linux {
     /// Bytes that come meanwhile.
     const BYTES: u64 = SPAN.as_secs() * PATH_RATE / 8;
 
-    /// Frames of the song that are played meanwhile, at 44.1 kHz.
-    const PLAYED_FRAMES: u64 = SPAN.as_secs() * 44_100 / 1_152;
+    /// What a client that plays takes of a processor at the least: a tenth of what decoding alone takes here.
+    const LEAST_CPU_TIME: Duration = Duration::from_micros(500);
 
     pub(crate) fn main() {
         let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            [] => measure(),
+            [] if measure() => {}
+            [] => std::process::exit(1),
             ["server", directory] => serve(directory),
             ["client", address] => play(address),
             _ => panic!("allocations is run without arguments"),
         }
     }
 
-    fn measure() {
+    /// Returns whether neither asked for any.
+    fn measure() -> bool {
         let music = MusicDir::new();
         music.add("long.mp3", &LONG);
         let mut server = Counted::start("server", &music.path().display().to_string());
@@ -75,7 +78,9 @@ mod linux {
 
         thread::sleep(BEGIN);
         let before = (server.allocations(), client.allocations(), proxy.recorded(0, Direction::ToClient).len());
+        let rested = client.running_time();
         thread::sleep(SPAN);
+        let played = client.running_time() - rested;
         let after = (server.allocations(), client.allocations());
         let recorded = proxy.recorded(0, Direction::ToClient);
 
@@ -83,7 +88,9 @@ mod linux {
         assert!(bytes.abs_diff(BYTES) < BYTES / 4, "the music did not come steadily: {bytes} bytes");
         let frames = data_frames(&recorded) - data_frames(&recorded[..before.2]);
         println!("server: {} allocations in {frames} DATA frames", after.0 - before.0);
-        println!("client: {} allocations in {PLAYED_FRAMES} frames of music", after.1 - before.1);
+        assert!(played > LEAST_CPU_TIME, "the music was not played: {played:?} of a processor");
+        println!("client: {} allocations in {} s of music", after.1 - before.1, SPAN.as_secs());
+        after == (before.0, before.1)
     }
 
     /// DATA frames that begin in what a server said.
@@ -118,6 +125,11 @@ mod linux {
             let mut line = String::new();
             self.output.read_line(&mut line).expect("a line");
             line.trim_end().to_owned()
+        }
+
+        /// What its threads have taken of a processor.
+        fn running_time(&self) -> Duration {
+            usage::running_time(self.child.id()).expect("it still runs")
         }
 
         fn allocations(&mut self) -> u64 {

@@ -75,9 +75,14 @@ impl Probe {
     }
 
     pub(super) fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        // Opening a directory is what makes a network file system ask its server.
+        // Opening a directory is what makes a network file system ask its server. It may have become a pipe, which would
+        // have to be waited for.
         #[cfg(unix)]
-        let metadata = std::fs::File::open(self.0.join(path))?.metadata()?;
+        let metadata = {
+            use std::os::unix::fs::OpenOptionsExt;
+            let flags = libc::O_DIRECTORY | libc::O_NONBLOCK;
+            std::fs::OpenOptions::new().read(true).custom_flags(flags).open(self.0.join(path))?.metadata()?
+        };
         #[cfg(not(unix))]
         let metadata = std::fs::metadata(self.0.join(path))?;
         Ok(Stamp::of(&metadata))

@@ -34,7 +34,8 @@ fn counted() -> [f64; 2] {
     let mut bench = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     bench.current_dir(env!("CARGO_MANIFEST_DIR"));
     bench.args(["bench", "--quiet", "--package", "trill-tests", "--bench", "allocations"]);
-    let said = Process::spawn("cargo bench", bench).wait(PATIENCE).expect_code(0).stdout;
+    // It fails when there are any, which is for the table to say.
+    let said = Process::spawn("cargo bench", bench).wait(PATIENCE).stdout;
     ["server: ", "client: "].map(|who| match allocations(&said, who) {
         Some(count) => count,
         None => panic!("nothing of the {who}in {said:?}"),
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn what_the_bench_says_is_understood() {
-        let said = "playing\nserver: 12 allocations in 90 DATA frames\nclient: 0 allocations in 382 frames of music\n";
+        let said = "playing\nserver: 12 allocations in 90 DATA frames\nclient: 0 allocations in 10 s of music\n";
         assert_eq!(allocations(said, "server: "), Some(12.0));
         assert_eq!(allocations(said, "client: "), Some(0.0));
         assert_eq!(allocations("server: none", "server: "), None);

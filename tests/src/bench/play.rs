@@ -41,6 +41,11 @@ const ALLOWANCE_MS: f64 = 2.0;
 /// Commands of each kind a round.
 const COMMANDS: usize = 5;
 
+const LOOPBACK: &str = "loopback";
+
+/// The round-trip at which switches are listened to, apart from loopback: music of the old song is still on its way.
+const FAR_MS: u64 = 100;
+
 /// Switches a round that are listened to.
 const SWITCHES: usize = 10;
 
@@ -67,16 +72,25 @@ fn measure(plan: &Plan) -> Vec<Row> {
     for milliseconds in ROUND_TRIPS_MS {
         rows.extend(at_distance(plan, milliseconds, server.address(), nginx.address()));
     }
-    rows.push(stale_sound(plan, server.address()));
+    rows.extend(stale_sound(plan, server.address()));
     rows
+}
+
+/// A proxy that makes a path this long.
+fn path_to(address: SocketAddr, milliseconds: u64) -> Proxy {
+    let delay = Duration::from_micros(milliseconds * 1_000 / 2);
+    Proxy::start(address, Conditions { delay, ..Conditions::PERFECT })
+}
+
+fn far(milliseconds: u64) -> String {
+    format!("round-trip {milliseconds} ms")
 }
 
 // ── how soon ──
 
 /// `play` and a switch at this round-trip.
 fn at_distance(plan: &Plan, milliseconds: u64, trill: SocketAddr, http: SocketAddr) -> [Row; 2] {
-    let conditions = Conditions { delay: Duration::from_micros(milliseconds * 1_000 / 2), ..Conditions::PERFECT };
-    let paths = (milliseconds > 0).then(|| [trill, http].map(|address| Proxy::start(address, conditions)));
+    let paths = (milliseconds > 0).then(|| [trill, http].map(|address| path_to(address, milliseconds)));
     let [trill, http] = paths.as_ref().map_or([trill, http], |paths| paths.each_ref().map(Proxy::address));
 
     let [mut played, mut switched] = [Vec::new(), Vec::new()];
@@ -104,7 +118,7 @@ fn at_distance(plan: &Plan, milliseconds: u64, trill: SocketAddr, http: SocketAd
             command.elapsed()
         }));
     }
-    let place = if milliseconds == 0 { "loopback".to_owned() } else { format!("round-trip {milliseconds} ms") };
+    let place = if milliseconds == 0 { LOOPBACK.to_owned() } else { far(milliseconds) };
     let target = Target::AtMost(milliseconds as f64 + ALLOWANCE_MS);
     [
         Row::new(format!("`play` to the first sample, {place}"), "ms", played)
@@ -239,20 +253,24 @@ fn ffmpeg(url: &str) -> Command {
 
 // ── nothing stale ──
 
-/// What is recorded of an old song after the first sample of a new one.
-fn stale_sound(plan: &Plan, server: SocketAddr) -> Row {
+/// What is recorded of an old song after the first sample of a new one, near and far.
+fn stale_sound(plan: &Plan, server: SocketAddr) -> [Row; 2] {
+    let path = path_to(server, FAR_MS);
     // On a thread of its own: those that start a sound server go before other work from then on.
     let counted = thread::scope(|scope| {
         let counting = scope.spawn(|| {
             let pulse = PulseServer::start();
             let songs = SONGS.map(|song| reference::decode(&song.make()).music);
-            (0..plan.rounds).map(|_| recorded_stale_samples(&pulse, server, &songs) as f64).collect()
+            let count = |from| (0..plan.rounds).map(|_| recorded_stale_samples(&pulse, from, &songs) as f64).collect();
+            [(LOOPBACK.to_owned(), count(server)), (far(FAR_MS), count(path.address()))]
         });
         counting.join().expect("the thread does not panic")
     });
-    Row::new(format!("stale sound after a switch, in {SWITCHES} switches"), "samples a channel", counted)
-        .beside_none(MPG123_AGAIN, "not recorded: the process is gone")
-        .target(Target::Always(0.0))
+    counted.map(|(place, counted)| {
+        Row::new(format!("stale sound after a switch, in {SWITCHES} switches, {place}"), "samples a channel", counted)
+            .beside_none(MPG123_AGAIN, "not recorded: the process is gone")
+            .target(Target::Always(0.0))
+    })
 }
 
 fn recorded_stale_samples(pulse: &PulseServer, server: SocketAddr, songs: &[Pcm; 2]) -> usize {

@@ -31,8 +31,8 @@ impl Allowance {
 /// How large a DATA frame may be, from the rate at which credit comes back.
 ///
 /// A client grants anew when a quarter of its credit has come. So with each CREDIT at least so much has come since data
-/// began to flow; what else it grants may be for a larger window. The wait for the first byte counts too, so no burst makes a
-/// path look faster than it is.
+/// began to flow; what else it grants may be for a larger window. The wait for the first byte counts too, so a path rather
+/// looks slower than it is, a long one above all: its frames are shorter than they might be, which delays nothing.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// When data of the stream began to flow; `None` before.
