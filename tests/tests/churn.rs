@@ -54,21 +54,24 @@ fn five_hundred_clients_of_which_a_quarter_vanishes_each_round() {
             resident_bytes.push(resident_once_the_dead_are_gone(&server, &music, &first, connected));
         }
     }
-    println!("figure: load: {ROUNDS} rounds of {CLIENTS} clients in {:?}, the slowest in {slowest:?}", begun.elapsed());
-    println!("figure: load: the server used {:?} of CPU time", server.usage().cpu_time);
+    println!(
+        "figure: churn: {ROUNDS} rounds of {CLIENTS} clients in {:?}, the slowest in {slowest:?}",
+        begun.elapsed()
+    );
+    println!("figure: churn: the server used {:?} of CPU time", server.usage().cpu_time);
 
     drop(shares);
     let left = Instant::now();
     server.wait_until_back_at(&first, REST_DEADLINE);
     println!(
-        "figure: load: back at {} threads and {} descriptors {:?} after the last client left",
+        "figure: churn: back at {} threads and {} descriptors {:?} after the last client left",
         first.threads,
         first.open_files,
         left.elapsed()
     );
     let [warm, last] = resident_bytes[..] else { panic!("two readings: {resident_bytes:?}") };
     println!(
-        "figure: load: resident after round {WARM_ROUND} {} KiB, after round {ROUNDS} {} KiB",
+        "figure: churn: resident after round {WARM_ROUND} {} KiB, after round {ROUNDS} {} KiB",
         warm / 1024,
         last / 1024
     );
