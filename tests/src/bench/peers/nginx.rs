@@ -66,11 +66,6 @@ impl Nginx {
         format!("http://{}/{name}", self.address)
     }
 
-    /// The process that serves.
-    pub fn worker_pid(&self) -> u32 {
-        self.worker
-    }
-
     /// The master, then the worker.
     pub fn pids(&self) -> [u32; 2] {
         [self.master.id(), self.worker]
