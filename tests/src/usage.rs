@@ -13,7 +13,7 @@ pub struct Usage {
     pub threads: usize,
     /// Open file descriptors.
     pub open_files: usize,
-    /// CPU time used since the start, user and system together, to 10 ms.
+    /// CPU time used since the start, user and system together, to 10 ms; that of threads that have ended too.
     pub cpu_time: Duration,
 }
 
@@ -35,7 +35,8 @@ pub fn of(pid: u32) -> io::Result<Usage> {
 }
 
 /// The CPU time that the threads of process `pid` have used since each was started, to the nanosecond. Threads that have
-/// ended are not in it: for a process whose threads live on.
+/// ended are not in it: for a process whose threads live on, and that does so little that the 10 ms of [`cpu_time_of`] are
+/// too coarse.
 ///
 /// # Errors
 /// As [`of`].
@@ -70,7 +71,8 @@ pub fn written_bytes(pid: u32) -> io::Result<u64> {
     status_field(&counts, "wchar")
 }
 
-/// The CPU time of process `pid`, as in [`Usage`], but also when it has ended, until somebody waits for it.
+/// The CPU time of process `pid`, as in [`Usage`], that of threads that have ended included; also when it has ended itself,
+/// until somebody waits for it.
 ///
 /// # Errors
 /// As [`of`].
@@ -145,6 +147,19 @@ mod tests {
         // Reading it takes time too.
         crate::wait::wait_for(Duration::from_secs(10), "a millisecond of work", is_more);
         assert!(peak_resident_bytes(process::id()).expect("a reading of this process") > 1 << 20);
+    }
+
+    #[test]
+    fn the_time_of_a_thread_that_has_ended_stays() {
+        const WORK: Duration = Duration::from_millis(50);
+        let own = || cpu_time_of(process::id()).expect("a reading of this process");
+        let before = own();
+        let worker = std::thread::Builder::new().name("a worker".into());
+        let work = move || while own() < before + WORK {};
+        worker.spawn(work).expect("a thread").join().expect("no panic");
+        let is_gone = || thread_names(process::id()).is_ok_and(|names| !names.iter().any(|name| name == "a worker"));
+        crate::wait::wait_for(Duration::from_secs(10), "the thread's end", is_gone);
+        assert!(own() >= before + WORK, "{before:?}, then {:?}", own());
     }
 
     #[test]
