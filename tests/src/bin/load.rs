@@ -19,6 +19,9 @@ fn main() -> ExitCode {
     match load::run(&options) {
         Ok(report) => {
             println!("{}", report.to_json());
+            for remark in report.remarks() {
+                eprintln!("load: {remark}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -12,9 +12,14 @@
 //!
 //! The whole counts too: a server that writes megabytes ahead into its sockets has little to do for a minute then.
 //!
-//! What is measured is the server: its CPU time, counted by the kernel's scheduler to the nanosecond, and its memory. What
-//! the generator itself takes is told too, so that one can see that it was not the bottleneck.
+//! What is measured is the server: its CPU time as the kernel counts it for the whole process, and its memory. What the
+//! generator itself takes is told too, and if that is nearly all of a core the report says so: then the generator is itself
+//! what is measured.
+//!
+//! A listener that fails, or that hears nothing in time, is counted and told with its reason; the others listen on.
 
+mod crowd;
+mod hearing;
 mod http;
 mod meter;
 pub mod options;
@@ -24,17 +29,12 @@ mod wheel;
 
 pub use report::{Report, Span};
 
-use crate::load::http::HttpListener;
-use crate::load::meter::{Meter, Reading};
-use crate::load::trill::TrillListener;
-use crate::load::wheel::Wheel;
-use rustix::event::Timespec;
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use crate::load::crowd::Crowd;
+use rustix::event::epoll::EventFlags;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// What to do.
@@ -73,13 +73,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// Ticks of a second.
 const TICKS: u32 = 4;
 
-/// Bytes read at once, of any connection.
-const READ_BYTES: usize = 256 * 1024;
-
-/// Events taken at once.
-const EVENTS: usize = 1_024;
-
-/// How long all of the connections may take on top of the ramp, before the generator gives up.
+/// How long after the ramp the music of all must have begun: who has heard nothing by then has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a listener has had so far.
@@ -93,7 +87,15 @@ pub struct Traffic {
     pub sent_bytes: u64,
 }
 
-/// Somebody who listens.
+impl Traffic {
+    fn add(&mut self, other: Self) {
+        self.payload_bytes += other.payload_bytes;
+        self.received_bytes += other.received_bytes;
+        self.sent_bytes += other.sent_bytes;
+    }
+}
+
+/// Somebody who listens. With an error, from whichever of its functions, it has failed.
 trait Listener {
     fn stream(&self) -> &TcpStream;
     /// What the kernel shall wake it for: input, unless it takes that at its own pace.
@@ -110,7 +112,7 @@ trait Listener {
 /// What became of a quarter of a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tick {
-    /// The music has not begun.
+    /// No music was due: it has not begun, or the player fills its buffer again after it ran dry.
     Silent,
     /// All of it was there.
     Full,
@@ -144,162 +146,54 @@ pub fn raise_open_files() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// Listens, and returns what it took.
+/// An error for a server that closed the connection before the end of the music.
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
+}
+
+/// Listens, and returns what it took. Listeners that fail are counted, and the others listen on.
 ///
 /// # Errors
-/// A listener whose connection fails, a server that cannot be watched, or listeners that do not all begin in time.
+/// A server to which the first listener cannot connect, or that cannot be watched.
 pub fn run(options: &Options) -> Result<Report, LoadError> {
+    run_with(options, PATIENCE)
+}
+
+fn run_with(options: &Options, patience: Duration) -> Result<Report, LoadError> {
     let mut crowd = Crowd::new(options).map_err(failed("waiting for input"))?;
     let first = crowd.reading()?;
-    crowd.gather(first.at)?;
+    crowd.gather(patience)?;
     crowd.wait_until(Instant::now() + options.settle)?;
     let before = crowd.reading()?;
     crowd.wait_until(before.at + options.window)?;
     let after = crowd.reading()?;
-    Ok(Report::of(&first, &before, &after))
+    let report = Report::of(&first, &before, &after).map_err(failed("comparing two readings"))?;
+    Ok(Report { first_failure: crowd.first_failure(), ..report })
 }
 
-/// All listeners.
-struct Crowd<'a> {
-    options: &'a Options,
-    epoll: OwnedFd,
-    listeners: Vec<Box<dyn Listener>>,
-    wheel: Wheel,
-    scratch: Vec<u8>,
-    events: Vec<epoll::Event>,
-    begun: usize,
-    /// Listeners that have begun.
-    has_begun: Vec<bool>,
-    underruns: u64,
-    late_seconds: u64,
-    /// The last second in which a listener was late, by listener.
-    last_late: Vec<u64>,
-    epoch: Instant,
-    ended: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
 
-impl<'a> Crowd<'a> {
-    fn new(options: &'a Options) -> io::Result<Self> {
-        Ok(Self {
-            options,
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
-            listeners: Vec::with_capacity(options.listeners),
-            wheel: Wheel::new(TICK),
-            scratch: vec![0; READ_BYTES],
-            events: Vec::with_capacity(EVENTS),
-            begun: 0,
-            has_begun: vec![false; options.listeners],
-            underruns: 0,
-            late_seconds: 0,
-            last_late: vec![u64::MAX; options.listeners],
-            epoch: Instant::now(),
-            ended: 0,
-        })
-    }
-
-    /// Lets them connect, and waits until all have begun.
-    fn gather(&mut self, begun: Instant) -> Result<(), LoadError> {
-        let count = self.options.listeners;
-        let deadline = begun + self.options.ramp + PATIENCE;
-        while self.begun < count && self.ended == 0 {
-            let now = Instant::now();
-            if now > deadline {
-                return Err(failed("listeners that have not begun")(io::ErrorKind::TimedOut.into()));
-            }
-            let share = now.duration_since(begun).as_secs_f64() / self.options.ramp.as_secs_f64().max(0.001);
-            let due = ((share * count as f64) as usize + 1).min(count);
-            while self.listeners.len() < due {
-                self.connect(now).map_err(failed("connecting"))?;
-            }
-            self.turn()?;
-        }
-        // Who takes all at once may be at the end before others have begun; at the pace of the music, all are to hear it.
-        match self.begun == count || self.options.bytes_per_second.is_none() {
-            true => Ok(()),
-            false => Err(failed("listeners that have not begun")(io::Error::other("the song was over before"))),
-        }
-    }
-
-    fn connect(&mut self, now: Instant) -> io::Result<()> {
-        let Options { service, address, bytes_per_second, .. } = self.options;
-        let index = self.listeners.len();
-        let listener: Box<dyn Listener> = match service {
-            Service::Trill => Box::new(TrillListener::connect(*address, now, bytes_per_second.is_none())?),
-            Service::Http(path) => Box::new(HttpListener::connect(*address, path, bytes_per_second.is_none())?),
+    #[test]
+    fn who_hears_nothing_has_failed_when_the_gathering_ends() {
+        // Its kernel takes the connections; nobody answers.
+        let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
+        let options = Options {
+            service: Service::Trill,
+            address: mute.local_addr().expect("a listener has an address"),
+            listeners: 3,
+            bytes_per_second: Some(16_000),
+            ramp: Duration::ZERO,
+            settle: Duration::ZERO,
+            window: Duration::from_secs(60),
+            watched: vec![],
         };
-        let data = EventData::new_u64(index as u64);
-        epoll::add(&self.epoll, listener.stream(), data, listener.interest())?;
-        self.listeners.push(listener);
-        self.wheel.add(index, now);
-        Ok(())
-    }
-
-    /// Turns until `end`, or until a listener has heard its song to the end.
-    fn wait_until(&mut self, end: Instant) -> Result<(), LoadError> {
-        while Instant::now() < end && self.ended == 0 {
-            self.turn()?;
-        }
-        Ok(())
-    }
-
-    /// Takes what has come, and lets those listen whose time it is.
-    fn turn(&mut self) -> Result<(), LoadError> {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
-        self.events.clear();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(failed("waiting for input")(error.into())),
-        }
-        let now = Instant::now();
-        for event in &self.events {
-            let index = event.data.u64() as usize;
-            let listener = &mut self.listeners[index];
-            listener.on_input(now, &mut self.scratch).map_err(failed("listening"))?;
-            self.ended += usize::from(listener.is_over());
-        }
-        let needed = self.options.bytes_per_second.map_or(0, |rate| rate / TICKS);
-        let Self { wheel, listeners, scratch, .. } = self;
-        let mut ticks = Vec::new();
-        for index in wheel.due(now) {
-            let tick = listeners[index].on_tick(now, needed, scratch).map_err(failed("listening"))?;
-            self.ended += usize::from(listeners[index].is_over());
-            ticks.push((index, tick));
-        }
-        for (index, tick) in ticks {
-            self.count(index, tick, now);
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, index: usize, tick: Tick, now: Instant) {
-        if tick != Tick::Silent && !self.has_begun[index] {
-            self.has_begun[index] = true;
-            self.begun += 1;
-        }
-        if tick == Tick::Short {
-            self.underruns += 1;
-            let second = now.duration_since(self.epoch).as_secs();
-            self.late_seconds += u64::from(self.last_late[index] != second);
-            self.last_late[index] = second;
-        }
-    }
-
-    fn reading(&self) -> Result<Reading, LoadError> {
-        let mut traffic = Traffic::default();
-        for listener in &self.listeners {
-            let one = listener.traffic();
-            traffic.payload_bytes += one.payload_bytes;
-            traffic.received_bytes += one.received_bytes;
-            traffic.sent_bytes += one.sent_bytes;
-        }
-        Ok(Reading {
-            at: Instant::now(),
-            traffic,
-            underruns: self.underruns,
-            late_seconds: self.late_seconds,
-            begun: self.begun,
-            server: Meter::read(&self.options.watched).map_err(failed("watching the server"))?,
-            own: Meter::read(&[std::process::id()]).map_err(failed("watching itself"))?,
-        })
+        let begun = Instant::now();
+        let report = run_with(&options, Duration::from_millis(300)).expect("connections");
+        assert_eq!((report.listeners, report.failed), (0.0, 3.0), "{report:?}");
+        assert!(report.first_failure.as_ref().is_some_and(|why| why.contains("no music")), "{report:?}");
+        assert!(begun.elapsed() < options.window, "there is nobody left to listen");
     }
 }

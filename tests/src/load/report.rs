@@ -1,16 +1,29 @@
 //! What was measured, as one line that another program reads.
 
-use super::meter::Reading;
+use super::meter::{Meter, Reading};
 use serde_json::{Value, json};
+use std::io;
+
+/// The share of a core from which on the generator, which has one thread, is itself what is measured.
+const MOST_OWN_SHARE: f64 = 0.9;
+
+/// Of a shorter time, CPU time that is counted in steps of 10 ms tells nothing of the share.
+const LEAST_SECONDS: f64 = 1.0;
 
 /// What a server took for its listeners.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Listeners whose music had begun.
+    /// Listeners whose music had begun, also if their connections failed later.
     pub listeners: f64,
+    /// Listeners whose music did not begin in time, or whose connection failed before the end.
+    pub failed: f64,
+    /// Why the first of those failed.
+    pub first_failure: Option<String>,
+    /// The longest time from a connection to its first music, in seconds, to a quarter of one.
+    pub latest_beginning: f64,
     /// Memory of the server at the end beyond what it had before the first listener, in bytes.
     pub server_memory: f64,
-    /// Quarters of a second for which the music was not there in time.
+    /// Quarters of a second for which the music was not there in time, after it had begun.
     pub underruns: f64,
     /// Seconds in which that happened, of each listener.
     pub late_seconds: f64,
@@ -40,22 +53,55 @@ pub struct Span {
 }
 
 impl Report {
-    pub(super) fn of(first: &Reading, before: &Reading, after: &Reading) -> Self {
-        Self {
+    pub(super) fn of(first: &Reading, before: &Reading, after: &Reading) -> io::Result<Self> {
+        Ok(Self {
             listeners: after.begun as f64,
-            server_memory: difference(after.server.resident_bytes, first.server.resident_bytes),
+            failed: after.failed as f64,
+            first_failure: None,
+            latest_beginning: after.latest_beginning.as_secs_f64(),
+            // It may have become less.
+            server_memory: after.server.resident_bytes as f64 - first.server.resident_bytes as f64,
             underruns: after.underruns as f64,
             late_seconds: after.late_seconds as f64,
-            whole: Span::between(first, after),
-            window: Span::between(before, after),
-        }
+            whole: Span::between(first, after)?,
+            window: Span::between(before, after)?,
+        })
+    }
+
+    /// The share of a core that the generator took: the greater of that until the window and that in it.
+    pub fn own_share(&self) -> f64 {
+        let Self { whole, window, .. } = self;
+        let gathering = (whole.own_cpu - window.own_cpu, whole.seconds - window.seconds);
+        let spans = [gathering, (window.own_cpu, window.seconds)];
+        let shares =
+            spans.into_iter().filter(|(_, seconds)| *seconds >= LEAST_SECONDS).map(|(cpu, seconds)| cpu / seconds);
+        shares.fold(0.0, f64::max)
+    }
+
+    /// Whether the generator itself is what was measured: it had no time left.
+    pub fn is_saturated(&self) -> bool {
+        self.own_share() > MOST_OWN_SHARE
+    }
+
+    /// What whoever reads the figures must know, in words.
+    pub fn remarks(&self) -> Vec<String> {
+        let why = self.first_failure.as_deref().unwrap_or("nobody knows why");
+        let failed = || format!("{} listeners failed or did not begin, the first because: {why}", self.failed);
+        let saturated = || {
+            let share = self.own_share();
+            format!("the generator took {share:.2} of a core: it is itself what is measured")
+        };
+        [(self.failed > 0.0).then(failed), self.is_saturated().then(saturated)].into_iter().flatten().collect()
     }
 
     /// For the program that started the generator.
-    pub fn to_json(self) -> Value {
-        let Self { listeners, server_memory, underruns, late_seconds, whole, window } = self;
+    pub fn to_json(&self) -> Value {
+        let Self { listeners, failed, first_failure, latest_beginning, .. } = self;
+        let Self { server_memory, underruns, late_seconds, whole, window, .. } = self;
         json!({
-            "listeners": listeners, "server_memory": server_memory, "underruns": underruns, "late_seconds": late_seconds,
+            "listeners": listeners, "failed": failed, "first_failure": first_failure,
+            "latest_beginning": latest_beginning, "server_memory": server_memory,
+            "underruns": underruns, "late_seconds": late_seconds,
             "whole": whole.to_json(), "window": window.to_json(),
         })
     }
@@ -65,6 +111,9 @@ impl Report {
         let number = |key: &str| value.get(key)?.as_f64();
         Some(Self {
             listeners: number("listeners")?,
+            failed: number("failed")?,
+            first_failure: value.get("first_failure")?.as_str().map(str::to_owned),
+            latest_beginning: number("latest_beginning")?,
             server_memory: number("server_memory")?,
             underruns: number("underruns")?,
             late_seconds: number("late_seconds")?,
@@ -75,16 +124,21 @@ impl Report {
 }
 
 impl Span {
-    fn between(before: &Reading, after: &Reading) -> Self {
-        Self {
+    fn between(before: &Reading, after: &Reading) -> io::Result<Self> {
+        let cpu = |after: &Meter, before: &Meter, whose| {
+            let step = after.cpu.checked_sub(before.cpu).ok_or_else(|| went_backwards(whose));
+            step.map(|step| step.as_secs_f64())
+        };
+        let (came, had) = (&after.traffic, &before.traffic);
+        Ok(Self {
             seconds: (after.at - before.at).as_secs_f64(),
-            server_cpu: after.server.cpu.saturating_sub(before.server.cpu).as_secs_f64(),
-            server_written: difference(after.server.written_bytes, before.server.written_bytes),
-            own_cpu: after.own.cpu.saturating_sub(before.own.cpu).as_secs_f64(),
-            payload: difference(after.traffic.payload_bytes, before.traffic.payload_bytes),
-            received: difference(after.traffic.received_bytes, before.traffic.received_bytes),
-            sent: difference(after.traffic.sent_bytes, before.traffic.sent_bytes),
-        }
+            server_cpu: cpu(&after.server, &before.server, "the server's CPU time")?,
+            server_written: step(after.server.written_bytes, before.server.written_bytes, "what the server wrote")?,
+            own_cpu: cpu(&after.own, &before.own, "the generator's CPU time")?,
+            payload: step(came.payload_bytes, had.payload_bytes, "the bytes of music")?,
+            received: step(came.received_bytes, had.received_bytes, "the bytes that came")?,
+            sent: step(came.sent_bytes, had.sent_bytes, "the bytes that were sent")?,
+        })
     }
 
     fn to_json(self) -> Value {
@@ -109,13 +163,20 @@ impl Span {
     }
 }
 
-fn difference(after: u64, before: u64) -> f64 {
-    after.saturating_sub(before) as f64
+/// How far a count went on. It never goes back: if it seems to, the wrong thing was counted.
+fn step(after: u64, before: u64, what: &str) -> io::Result<f64> {
+    after.checked_sub(before).map(|step| step as f64).ok_or_else(|| went_backwards(what))
+}
+
+fn went_backwards(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} went backwards"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Traffic;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_report_comes_back() {
@@ -129,8 +190,61 @@ mod tests {
             sent: first + 6.0,
         };
         let (whole, window) = (span(10.0), span(20.0));
-        let report = Report { listeners: 1.0, server_memory: 2.0, underruns: 3.0, late_seconds: 4.0, whole, window };
-        assert_eq!(Report::from_json(&report.to_json()), Some(report));
+        let report = Report {
+            listeners: 1.0,
+            failed: 2.0,
+            first_failure: Some("a cable was cut".into()),
+            latest_beginning: 3.0,
+            server_memory: -4.0,
+            underruns: 5.0,
+            late_seconds: 6.0,
+            whole,
+            window,
+        };
+        for report in [Report { first_failure: None, ..report.clone() }, report] {
+            assert_eq!(Report::from_json(&report.to_json()), Some(report));
+        }
         assert_eq!(Report::from_json(&json!({ "listeners": 7 })), None);
+    }
+
+    #[test]
+    fn a_generator_without_time_left_says_so() {
+        let check = |whole: (f64, f64), window: (f64, f64), share: f64, is_saturated| {
+            let span = |(own_cpu, seconds)| Span { own_cpu, seconds, ..Span::default() };
+            let report = Report { whole: span(whole), window: span(window), ..Report::default() };
+            assert!((report.own_share() - share).abs() < 1e-9, "{report:?}");
+            assert_eq!((report.is_saturated(), report.remarks().len()), (is_saturated, usize::from(is_saturated)));
+        };
+        check((4.0, 20.0), (1.0, 10.0), 0.3, false);
+        check((9.0, 20.0), (9.0, 10.0), 0.9, false);
+        check((10.0, 20.0), (9.5, 10.0), 0.95, true);
+        // While they gather.
+        check((10.0, 20.0), (0.5, 10.0), 0.95, true);
+        // A step of 10 ms in no time at all.
+        check((1.01, 10.001), (1.0, 10.0), 0.1, false);
+    }
+
+    #[test]
+    fn nothing_that_is_counted_goes_back() {
+        let reading = |cpu: u64, payload_bytes: u64| Reading {
+            at: Instant::now(),
+            traffic: Traffic { payload_bytes, ..Traffic::default() },
+            underruns: 0,
+            late_seconds: 0,
+            begun: 0,
+            latest_beginning: Duration::ZERO,
+            failed: 0,
+            server: Meter { cpu: Duration::from_secs(cpu), ..Meter::default() },
+            own: Meter::default(),
+        };
+        let first = reading(5, 10);
+        let span = Span::between(&first, &reading(7, 30)).expect("everything went on");
+        assert_eq!((span.server_cpu, span.payload), (2.0, 20.0));
+        let check = |after: &Reading, expected: &str| {
+            let error = Span::between(&first, after).expect_err("something went back");
+            assert!(error.to_string().contains(expected), "{error}");
+        };
+        check(&reading(4, 30), "the server's CPU time");
+        check(&reading(7, 9), "the bytes of music");
     }
 }

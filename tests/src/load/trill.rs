@@ -1,9 +1,9 @@
 //! A listener on a Trill server.
 
-use super::{Listener, Tick, Traffic};
+use super::{Listener, Tick, Traffic, closed};
 use rustix::event::epoll::EventFlags;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::LazyLock;
 use std::time::Instant;
 use trill_proto::ids::SongId;
@@ -44,9 +44,7 @@ pub(super) struct TrillListener {
 }
 
 impl TrillListener {
-    pub(super) fn connect(address: SocketAddr, now: Instant, is_greedy: bool) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
+    pub(super) fn new(stream: TcpStream, now: Instant, is_greedy: bool) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let mut nonce = [0; 16];
         fastrand::fill(&mut nonce);
@@ -85,7 +83,7 @@ impl TrillListener {
                     return Err(io::Error::other(format!("the song ended: {reason:?}")));
                 }
                 Some(Event::Failed(error)) => return Err(io::Error::other(error.text.to_owned())),
-                Some(Event::Goodbye(_)) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Some(Event::Goodbye(_)) => return Err(io::Error::other("the server says goodbye")),
                 Some(Event::Welcome(_) | Event::Song(_) | Event::ListEnd(_)) | None => {}
             }
         }
@@ -113,8 +111,11 @@ impl TrillListener {
         Ok(())
     }
 
-    /// Whether the music sounds: the laptop's rule for when to begin.
+    /// Whether the music sounds: the laptop's rule for when to begin. Who needs everything at once has no buffer to fill.
     fn is_sounding(&mut self, now: Instant) -> bool {
+        if self.is_greedy {
+            return self.traffic.payload_bytes > 0;
+        }
         let Some(playback) = &mut self.playback else { return false };
         let supply = Supply {
             buffered: self.buffered as usize,
@@ -139,7 +140,7 @@ impl Listener for TrillListener {
 
     fn on_input(&mut self, now: Instant, scratch: &mut [u8]) -> io::Result<()> {
         match self.stream.read(scratch) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(0) => return Err(closed()),
             Ok(count) => {
                 self.traffic.received_bytes += count as u64;
                 self.take(now, &scratch[..count])?;

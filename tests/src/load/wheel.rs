@@ -16,7 +16,7 @@ impl Wheel {
         Self { slots: vec![Vec::new(); period.as_millis() as usize], begun: Instant::now(), dealt_with: 0 }
     }
 
-    /// Whoever is added now is due a period from now for the first time.
+    /// Whoever is added now is due with the next turn for the first time, and then once a period.
     pub(super) fn add(&mut self, index: usize, now: Instant) {
         let slot = self.elapsed(now) as usize % self.slots.len();
         self.slots[slot].push(index);
