@@ -15,27 +15,29 @@ use std::time::Duration;
 pub(super) const SECTION: Section = Section {
     name: "listeners",
     title: "Many listeners",
-    about: "Listeners that each take 16 KB a second of one song, begin one after the other within 16 seconds, and are \
-            counted until 25 seconds after the last has begun. Those of Trill run `proto`'s client as the laptop does; the \
-            others fetch the file and take it from their sockets as the music needs it. CPU time is that of the server's \
-            processes from before the first listener to the end, by two counts of the megabytes that it sent. *Received* are \
-            those that came to the listeners; *handed over* those that it gave to the kernel by write, writev and sendfile \
-            (Icecast uses send, which is not counted so). nginx fills the kernel's socket buffers at once, with megabytes for \
-            each listener that are not taken from there before they are heard, so the first count leaves out work that it \
-            has done; Trill sends what its listeners have room for, a megabyte ahead, and they take it at once, so the second \
-            credits nginx with bytes that may never be heard. Both have the target, so that neither hides behind the other. \
-            The memory is that of the server's processes, for each listener that is there at the end; socket buffers are the \
-            kernel's. A late second is one of one listener in which the music, once begun, was not there in time. Icecast is \
-            measured in the first round alone, and not with 8,000, and 10,000 listeners are measured in three rounds at most: \
-            a round takes most of a minute, and Icecast a hundred times the CPU time of Trill. Where the generator took more \
-            than 0.9 of a core it is itself what was measured, and there is no verdict.",
+    about: "Listeners that each take 16 KB a second of one song, begin one after the other within 16 seconds, and \
+            are counted until 25 seconds after the last has begun. Those of Trill run `proto`'s client as the laptop \
+            does; the others fetch the file and take it from their sockets as the music needs it. CPU time is that \
+            of the server's processes from before the first listener to the end, by two counts of the megabytes that \
+            it sent. *Received* are those that came to the listeners; *handed over* those that it gave to the kernel \
+            by write, writev and sendfile (Icecast uses send, which is not counted so). nginx fills the kernel's \
+            socket buffers at once, with megabytes for each listener that are not taken from there before they are \
+            heard, so the first count leaves out work that it has done; Trill sends what its listeners have room \
+            for, a megabyte ahead, and they take it at once, so the second credits nginx with bytes that may never \
+            be heard. Both have the target, so that neither hides behind the other. The memory is that of the \
+            server's processes, for each listener that is there at the end; socket buffers are the kernel's. A late \
+            second is one of one listener in which the music, once begun, was not there in time. Icecast is measured \
+            in the first round alone, and not with 8,000, and 10,000 listeners are measured in three rounds at most: \
+            a round takes most of a minute, and Icecast takes a hundred times the CPU time of Trill for a megabyte. \
+            A beginning is told to a quarter of a second. Where the generator took more than 0.9 of a core it is \
+            itself what was measured, and there is no verdict.",
     measure,
 };
 
 /// Crowds whose CPU time is compared.
 const CROWDS: [usize; 3] = [500, 2_000, 8_000];
 
-/// Icecast is not asked for more: it takes a hundred times as much, which is more than there is.
+/// Icecast is not asked for more: a megabyte takes it a hundred times as much, which is more than there is.
 const MOST_OF_ICECAST: usize = 2_000;
 
 /// A crowd that must not lose a second.

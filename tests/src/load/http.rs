@@ -17,7 +17,10 @@ pub(super) struct HttpListener {
     stream: TcpStream,
     /// What has come of the header; empty when it is complete.
     header: Vec<u8>,
+    /// The header is complete: what comes is music.
     is_playing: bool,
+    /// From when on the music of a whole tick was there.
+    is_sounding: bool,
     /// Bytes that are to come in all, if the header told.
     expected: Option<u64>,
     /// The server sends no more.
@@ -35,8 +38,16 @@ impl HttpListener {
         stream.write_all(request.as_bytes())?;
         stream.set_nonblocking(true)?;
         let traffic = Traffic { sent_bytes: request.len() as u64, ..Traffic::default() };
-        let (header, expected) = (Vec::new(), None);
-        Ok(Self { stream, header, is_playing: false, expected, is_closed: false, is_greedy, traffic })
+        Ok(Self {
+            stream,
+            header: Vec::new(),
+            is_playing: false,
+            is_sounding: false,
+            expected: None,
+            is_closed: false,
+            is_greedy,
+            traffic,
+        })
     }
 
     /// Reads what is there, once, and returns how many bytes that were.
@@ -113,16 +124,22 @@ impl Listener for HttpListener {
         if self.is_greedy {
             return Ok(if self.traffic.payload_bytes > 0 { Tick::Full } else { Tick::Silent });
         }
-        let was_playing = self.is_playing;
-        let wanted = if was_playing { needed as usize } else { HEADER_BYTES };
+        if !self.is_playing {
+            let count = self.fill(&mut scratch[..HEADER_BYTES])?;
+            self.take(&scratch[..count])?;
+        }
+        if !self.is_playing {
+            return Ok(Tick::Silent);
+        }
+        let wanted = needed as usize;
         let count = self.fill(&mut scratch[..wanted])?;
         self.take(&scratch[..count])?;
-        Ok(if self.is_over() || was_playing && count == wanted {
-            Tick::Full
-        } else if was_playing && self.traffic.payload_bytes > 0 {
-            Tick::Short
-        } else {
-            Tick::Silent
+        let is_full = count == wanted || self.is_over();
+        self.is_sounding |= is_full;
+        Ok(match (is_full, self.is_sounding) {
+            (true, _) => Tick::Full,
+            (false, true) => Tick::Short,
+            (false, false) => Tick::Silent,
         })
     }
 
