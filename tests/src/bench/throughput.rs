@@ -82,7 +82,7 @@ fn fast(plan: &Plan, server: &ServerProcess, nginx: &Nginx, listeners: usize) ->
 }
 
 fn take_all(service: Service, address: SocketAddr, listeners: usize) -> Report {
-    generator::run(&Options {
+    let report = generator::run(&Options {
         service,
         address,
         listeners,
@@ -91,7 +91,9 @@ fn take_all(service: Service, address: SocketAddr, listeners: usize) -> Report {
         settle: Duration::ZERO,
         window: PATIENCE,
         watched: vec![],
-    })
+    });
+    assert_eq!(report.failed, 0.0, "all take the song: {:?}", report.remarks());
+    report
 }
 
 /// Megabytes a second with which curl fetches `url` so many times at once.

@@ -72,7 +72,7 @@ impl<'a> Crowd<'a> {
         let deadline = begun + self.options.ramp + patience;
         while !self.has_ended && self.is_gathering() {
             if Instant::now() >= deadline {
-                self.give_up(patience);
+                self.give_up(&format!("no music within {patience:?} after the ramp"));
                 return Ok(());
             }
             let due = self.due_after(begun.elapsed());
@@ -80,6 +80,10 @@ impl<'a> Crowd<'a> {
                 self.connect()?;
             }
             self.turn()?;
+        }
+        // Who takes all at once may be at the end before others have begun; at the pace of the music, all are to hear it.
+        if self.is_gathering() && self.options.bytes_per_second.is_some() {
+            self.give_up("the song was over before");
         }
         Ok(())
     }
@@ -189,8 +193,8 @@ impl<'a> Crowd<'a> {
     }
 
     /// Whose music has not begun, or who has not even connected, has failed.
-    fn give_up(&mut self, patience: Duration) {
-        let reason = io::Error::new(io::ErrorKind::TimedOut, format!("no music within {patience:?} after the ramp"));
+    fn give_up(&mut self, reason: &str) {
+        let reason = io::Error::other(reason);
         for index in 0..self.places.len() {
             if self.places[index].listener.is_some() && self.places[index].hearing.beginning.is_none() {
                 self.fail(index, &reason);

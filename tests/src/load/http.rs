@@ -81,7 +81,11 @@ impl HttpListener {
         } else {
             self.take_header(bytes)?;
         }
-        if self.is_closed && !self.is_over() { Err(closed()) } else { Ok(()) }
+        match self.expected {
+            Some(expected) if self.traffic.payload_bytes > expected => Err(io::Error::other("more than was announced")),
+            _ if self.is_closed && !self.is_over() => Err(closed()),
+            _ => Ok(()),
+        }
     }
 
     /// Takes `bytes` of the header, and what may have come of the music with it.
