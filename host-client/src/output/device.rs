@@ -12,9 +12,9 @@ use super::feed::Feed;
 use super::paced::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
-/// A device asks for samples this often at least, if it can: 50 ms is soon enough to hear a command at once, and
-/// late enough for a busy machine and for a battery, since what wakes up for a period costs more than the music in it.
-const PERIODS_PER_SECOND: u32 = 20;
+/// A device asks for samples this often at least, if it can: 20 ms is soon enough to hear a command at once, and
+/// late enough for a busy machine.
+const PERIODS_PER_SECOND: u32 = 50;
 
 /// How long cpal waits for a device before it looks whether it is still there.
 const POLL: Duration = Duration::from_millis(500);

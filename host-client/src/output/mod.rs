@@ -84,7 +84,7 @@ pub struct Device {
     pub name: String,
     /// The format it was opened with.
     pub format: PcmFormat,
-    /// Frames per callback that were asked for: 50 ms, or the device's least if that is more.
+    /// Frames per callback that were asked for: 20 ms, or the device's least if that is more.
     pub asked_frames: u32,
     /// Frames per callback that the system granted.
     pub granted_frames: u32,

@@ -8,7 +8,8 @@ use super::feed::Feed;
 use super::paced::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
-/// Periods as long as those that a sound device is asked for.
+/// Nobody hears when a command takes effect, so the periods are longer than those that a sound device is asked for: to
+/// wake up for one costs more than the music in it.
 const PERIODS_PER_SECOND: u32 = 20;
 
 /// Later than this, the clock starts anew instead of catching up: the machine slept.

@@ -33,11 +33,11 @@ fn a_rate_the_device_does_not_have_is_not_asked_for() {
 }
 
 #[test]
-fn at_most_50_ms_are_asked_for_if_the_device_can() {
+fn at_most_20_ms_are_asked_for_if_the_device_can() {
     let between = |min, max| SupportedBufferSize::Range { min, max };
-    assert_eq!(period(44_100, &between(1, u32::MAX)), 2_205);
-    assert_eq!(period(48_000, &SupportedBufferSize::Unknown), 2_400);
-    assert_eq!(period(44_100, &between(4_096, 8_192)), 4_096);
+    assert_eq!(period(44_100, &between(1, u32::MAX)), 882);
+    assert_eq!(period(48_000, &SupportedBufferSize::Unknown), 960);
+    assert_eq!(period(44_100, &between(1024, 4096)), 1024);
     assert_eq!(period(44_100, &between(64, 512)), 512);
 }
 
