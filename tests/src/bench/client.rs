@@ -23,8 +23,9 @@ pub(super) const CLIENT: Section = Section {
         played to its end, into the file `/dev/null` (ffmpeg: into its output `null`). At the pace of the music, 33 seconds are \
         measured and scaled to an hour: \
         Trill plays to `--output null`, which takes 50 ms of sound every 50 ms; the others write to a pipe from which the \
-        same is taken at the same pace (by whom costs them nothing, while Trill's clock is part of it). Memory is the most that was resident at any time while an hour was played \
-        as fast as it can. All decode to 16 bits; mpg123 with the decoder that it chooses by itself.",
+        same is taken at the same pace (by whom costs them nothing, while Trill's clock is part of it). Memory is the most \
+        that was resident at any time while an hour was played as fast as it can. All decode to 16 bits; mpg123 with the \
+        decoder that it chooses by itself.",
     measure,
 };
 
