@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!             decoder thread                       │        audio callback, or a clock's thread
-//!  Output::write → convert → ring (300 ms or four ─┼─→ Feed::fill: discard, pause, volume, count → device
+//!  Output::write → convert → ring (400 ms or four ─┼─→ Feed::fill: discard, pause, volume, count → device
 //!                            of the device's periods)
 //!                 Controls (any thread): atomics for both sides, a condition variable for the producer
 //! ```
