@@ -78,9 +78,7 @@ impl Connection {
         if list.first.0 > 1 {
             return self.list_page(list);
         }
-        // Should a disk have to be waited for against all odds, at least no music stops.
-        let may_glance = self.machine.current_stream().is_none();
-        let is_unchanged = may_glance && self.shared.library.is_unchanged_at_a_glance();
+        let is_unchanged = self.may_glance() && self.shared.library.is_unchanged_at_a_glance();
         if !is_unchanged {
             self.wait_for_look()?;
         }
@@ -224,6 +222,12 @@ impl Connection {
                 self.send_data()?; // one frame, so that the answer is never far behind
             }
         }
+    }
+
+    /// Whether the library may be asked what it would tell at once: should a disk have to be waited for against all odds, at
+    /// least no music stops.
+    pub(super) fn may_glance(&self) -> bool {
+        self.machine.current_stream().is_none()
     }
 
     fn wait_slice(&self) -> Duration {

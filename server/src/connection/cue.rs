@@ -70,6 +70,11 @@ impl Connection {
         id: SongId,
         stream: Option<StreamId>,
     ) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
+        if self.may_glance()
+            && let Some(song) = self.shared.library.share_at_a_glance(id)
+        {
+            return Ok(Ok(song));
+        }
         let opening = match self.shared.library.begin_opening(id) {
             Ok(opening) => opening,
             Err(error) => return Ok(Err(error.into())),

@@ -13,9 +13,9 @@
 //! The first look at the directory begins at once, every later one when somebody asks for a list: first at the times of
 //! its directories, which tell of all that was added, removed or renamed and which the list waits for, and unless they
 //! tell of something also at each file, which may have been changed where it is. Each runs on a thread of its own, since a
-//! disk may be slow, and so does the opening of a song, which counts its frames unless that was done before. Only a glance
-//! at a few directories that are in memory takes less than a thread, and needs none. Nothing polls. Tags and durations are
-//! read by a few threads that exist only while there is something to read.
+//! disk may be slow, and so does the opening of a song, which counts its frames unless that was done before. Only what
+//! is in memory takes less than a thread, and needs none: a glance at a few directories, or at the file of a song that is
+//! open. Nothing polls. Tags and durations are read by a few threads that exist only while there is something to read.
 //!
 //! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
 //! something else a moment later. `file::Inside` keeps a song from being a way out of the directory.
@@ -26,6 +26,7 @@ mod directories;
 mod error;
 mod file;
 mod frames;
+mod glance;
 mod listing;
 mod measure;
 mod opening;

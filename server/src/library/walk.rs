@@ -1,5 +1,5 @@
-//! Looking at the directory, one look at a time, on a thread of its own: a disk may be slow, or asleep. Only what is in
-//! memory is looked at by whoever wants to know it: that takes less than handing it to a thread.
+//! Looking at the directory, one look at a time, on a thread of its own: a disk may be slow, or asleep. Only what a
+//! [glance](super::glance) can tell is asked by whoever wants to know it.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,14 +12,9 @@ use std::time::{Duration, Instant};
 use super::catalogue::Changes;
 use super::directories::Directories;
 use super::file::is_exhaustion;
+use super::glance::Glance;
 use super::scan::{Pace, Reason, Scan};
 use super::{Library, State};
-
-/// No disk and no network tells about directories in so short a time: they are in memory …
-const AT_ONCE: Duration = Duration::from_micros(100);
-
-/// … and stay there for so long at least, unless it is short indeed.
-const STAYS_IN_MEMORY: Duration = Duration::from_secs(10);
 
 /// Who looks at the directory, and what was said about it.
 #[derive(Default)]
@@ -34,8 +29,8 @@ pub(super) struct Walks {
     is_lost: bool,
     /// Where the last look went. `None` if there was none that shows everything.
     directories: Option<Arc<Directories>>,
-    /// When those told at once that nothing has changed, if they did so the last time.
-    told_at_once: Option<Instant>,
+    /// Whether those can tell at a glance that nothing has changed.
+    glance: Glance,
     /// What was skipped at the last look. Said once, not at every list.
     skipped: HashMap<PathBuf, Reason>,
 }
@@ -49,7 +44,7 @@ impl Library {
     /// is not tried where it would take longer, unless memory has since been taken from under the directories: then it
     /// blocks. Files that were changed where they are still want a look.
     pub fn is_unchanged_at_a_glance(&self) -> bool {
-        let may_glance = self.state().walks.take_glance(Instant::now());
+        let may_glance = self.state().walks.glance.take(Instant::now());
         may_glance && self.is_told_by_directories()
     }
 
@@ -101,7 +96,7 @@ impl Library {
         drop(state);
         let begun = Instant::now();
         let is_told = directories.is_some_and(|directories| self.origin.is_told_by(&directories));
-        self.state().walks.note_told(is_told, begun, Instant::now());
+        self.state().walks.glance.note(is_told, begun, Instant::now());
         is_told
     }
 
@@ -237,17 +232,6 @@ impl Walks {
     pub(super) const fn end(&mut self) -> bool {
         self.is_running = self.begin_next() || self.done < self.begun;
         !self.is_running
-    }
-
-    /// Whether the directories, which were asked from `begun` until `now`, told that nothing has changed.
-    pub(super) fn note_told(&mut self, is_told: bool, begun: Instant, now: Instant) {
-        self.told_at_once = (is_told && now.duration_since(begun) <= AT_ONCE).then_some(now);
-    }
-
-    /// Whether the directories would tell at once at `now`, and may be asked by whoever cannot wait for a disk. One may at a
-    /// time: should memory not hold them any more, nobody else gets stuck.
-    pub(super) fn take_glance(&mut self, now: Instant) -> bool {
-        self.told_at_once.take().is_some_and(|told| now.duration_since(told) <= STAYS_IN_MEMORY)
     }
 
     /// Why this was skipped at the last look, if it was.

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::*;
 use crate::library::directories::{Directories, Probe};
+use crate::library::glance::Glance;
 use crate::library::scan::{Pace, scan};
-use crate::library::walk::Walks;
 
 /// When all that a test has done was done long ago, so that times can be trusted.
 fn later() -> SystemTime {
@@ -204,21 +204,21 @@ fn a_glance_sees_what_was_added_before_it() {
 }
 
 #[test]
-fn whoever_asks_may_glance_if_the_directories_told_at_once_and_just_now_and_nobody_else_does() {
+fn whoever_asks_may_glance_if_it_was_told_at_once_and_just_now_and_nobody_else_does() {
     let begun = Instant::now();
     let after = |millis| begun + Duration::from_millis(millis);
-    let mut walks = Walks::default();
-    assert!(!walks.take_glance(begun), "nobody knows how long it takes");
-    walks.note_told(true, begun, begun);
-    assert!(walks.take_glance(after(10_000)));
-    assert!(!walks.take_glance(begun), "somebody glances already, and may be stuck");
-    walks.note_told(true, begun, begun);
-    assert!(!walks.take_glance(after(10_001)), "memory may have been needed for something else");
-    walks.note_told(true, begun, after(1));
-    assert!(!walks.take_glance(after(1)), "that was a disk");
-    walks.note_told(true, begun, begun);
-    walks.note_told(false, begun, begun);
-    assert!(!walks.take_glance(begun), "something has changed");
+    let mut glance = Glance::default();
+    assert!(!glance.take(begun), "nobody knows how long it takes");
+    glance.note(true, begun, begun);
+    assert!(glance.take(after(10_000)));
+    assert!(!glance.take(begun), "somebody glances already, and may be stuck");
+    glance.note(true, begun, begun);
+    assert!(!glance.take(after(10_001)), "memory may have been needed for something else");
+    glance.note(true, begun, after(1));
+    assert!(!glance.take(after(1)), "that was a disk");
+    glance.note(true, begun, begun);
+    glance.note(false, begun, begun);
+    assert!(!glance.take(begun), "something has changed");
 }
 
 #[test]

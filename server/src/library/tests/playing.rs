@@ -304,3 +304,25 @@ fn endless_files_that_are_gone_keep_no_other_unread() {
     assert!(library.wait_until_read_for(DEADLINE));
     assert_eq!(list(&library)[0].duration_ms, Some(50 * 1_152 * 1_000 / 44_100));
 }
+
+#[test]
+fn an_open_song_is_shared_at_a_glance_until_its_file_is_another() {
+    let directory = directory(&[("a.mp3", &frames(50, 0))]);
+    let library = open(directory.path());
+    assert!(library.share_at_a_glance(SongId(1)).is_none(), "nobody has it open");
+    let song = library.open_song(SongId(1)).unwrap();
+    let begun = Instant::now();
+    // On a busy machine memory takes as long as a disk now and then.
+    let shared = loop {
+        assert!(begun.elapsed() < DEADLINE, "no glance is enough");
+        library.open_song(SongId(1)).unwrap();
+        if let Some(shared) = library.share_at_a_glance(SongId(1)) {
+            break shared;
+        }
+    };
+    assert!(Arc::ptr_eq(&song, &shared));
+    write(&directory, "b.mp3", &frames(60, 0));
+    fs::rename(directory.path().join("b.mp3"), directory.path().join("a.mp3")).unwrap();
+    assert!(library.share_at_a_glance(SongId(1)).is_none(), "another file is in its place");
+    assert_eq!(library.open_song(SongId(1)).unwrap().measured().total_samples, 60 * 1_152);
+}
