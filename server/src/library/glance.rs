@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-/// No disk and no network tells anything in so short a time: it is in memory …
-const AT_ONCE: Duration = Duration::from_micros(100);
+/// What is told in so short a time is in memory, or on a disk that lets nobody wait …
+const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// … and stays there for so long at least, unless memory is short indeed.
-const STAYS_IN_MEMORY: Duration = Duration::from_secs(10);
+/// … and stays so for so long at least, unless memory is short indeed.
+const STAYS_SO: Duration = Duration::from_secs(10);
 
 /// Whether the answer to a question is in memory.
 #[derive(Debug, Default)]
@@ -25,6 +25,6 @@ impl Glance {
     /// Whether it would tell at once at `now`, and may be asked by whoever cannot wait. One may at a time: should memory not
     /// hold it any more, nobody else gets stuck.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        self.told_at_once.take().is_some_and(|told| now.duration_since(told) <= STAYS_IN_MEMORY)
+        self.told_at_once.take().is_some_and(|told| now.duration_since(told) <= STAYS_SO)
     }
 }

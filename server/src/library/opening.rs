@@ -190,9 +190,9 @@ impl Library {
         opening.finish(opened.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it").into())));
     }
 
-    /// The song, if somebody has it open and it can be told at a glance that the file is still the same. Takes up to 100 µs,
-    /// and is not tried where it would take longer, unless memory has since been taken from under the file's name: then it
-    /// blocks.
+    /// The song, if somebody has it open and it can be told at a glance that the file is still the same. Takes up to a
+    /// millisecond, and is not tried where it would take longer, unless memory has since been taken from under the file's
+    /// name: then it blocks.
     pub fn share_at_a_glance(&self, id: SongId) -> Option<Arc<OpenSong>> {
         let may_glance = self.openings.slots().get_mut(&id)?.glance.take(Instant::now());
         let path = self.state().catalogue.song(id).ok()?.path.clone();

@@ -40,7 +40,7 @@ pub(super) struct Walks {
 pub struct Look(u64);
 
 impl Library {
-    /// Whether it can be told at a glance that nothing was added, removed or renamed before this call. Takes up to 100 µs, and
+    /// Whether it can be told at a glance that nothing was added, removed or renamed before this call. Takes up to a millisecond, and
     /// is not tried where it would take longer, unless memory has since been taken from under the directories: then it
     /// blocks. Files that were changed where they are still want a look.
     pub fn is_unchanged_at_a_glance(&self) -> bool {

@@ -10,9 +10,15 @@ use id3::Version;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// Part of the trees' names: count it up when the way they are made changes.
 const GENERATION: u32 = 1;
+
+/// How old a library is at the least. A file system's clock ticks every two seconds at worst: of a directory that changed just
+/// now its time tells nothing, so that every file is looked at for each list.
+const AGE: Duration = Duration::from_secs(5);
 
 const SONGS_OF_ALBUM: usize = 10;
 const ALBUMS_OF_ARTIST: usize = 10;
@@ -66,7 +72,10 @@ fn get_or_make(name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> PathBu
         _ => fs::create_dir_all(&partial).and_then(|()| make(&partial)).and_then(|()| fs::rename(&partial, &path)),
     };
     match made {
-        Ok(()) => path,
+        Ok(()) => {
+            thread::sleep(AGE);
+            path
+        }
         Err(error) => panic!("making {}: {error}", path.display()),
     }
 }
