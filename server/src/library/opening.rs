@@ -194,9 +194,11 @@ impl Library {
     /// millisecond, and is not tried where it would take longer, unless memory has since been taken from under the file's
     /// name: then it blocks.
     pub fn share_at_a_glance(&self, id: SongId) -> Option<Arc<OpenSong>> {
-        let may_glance = self.openings.slots().get_mut(&id)?.glance.take(Instant::now());
+        if !self.openings.slots().get_mut(&id)?.glance.take(Instant::now()) {
+            return None;
+        }
         let path = self.state().catalogue.song(id).ok()?.path.clone();
-        if may_glance { self.share(id, &path) } else { None }
+        self.share(id, &path)
     }
 
     /// The song, if somebody has it open and the file is still the same.

@@ -21,8 +21,7 @@ pub(super) const CLIENT: Section = Section {
     about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s that comes over the \
         loopback address: from `trill-server` to Trill, from nginx by HTTP to the others. As fast as it can, an hour is \
         played to its end, into the file `/dev/null` (ffmpeg: into its output `null`). At the pace of the music, 33 seconds are \
-        measured and scaled to an hour: \
-        Trill plays to `--output null`, which takes 50 ms of sound every 50 ms; the others write to a pipe from which the \
+        measured and scaled to an hour: Trill plays to `--output null`, which takes 50 ms of sound every 50 ms; the others write to a pipe from which the \
         same is taken at the same pace (by whom costs them nothing, while Trill's clock is part of it). Memory is the most \
         that was resident at any time while an hour was played as fast as it can. All decode to 16 bits; mpg123 with the \
         decoder that it chooses by itself.",

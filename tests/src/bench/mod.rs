@@ -40,15 +40,12 @@ mod throughput;
 pub use machine::Machine;
 
 use figures::Row;
-use std::time::Duration;
 
-/// How often, and how long.
+/// How thoroughly.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// How often each figure is taken, of Trill and of its peers in turn.
     pub rounds: usize,
-    /// For how long a figure per second is taken.
-    pub window: Duration,
 }
 
 /// A part of the benchmarks, which can be run alone.

@@ -5,13 +5,12 @@
 fn main() -> std::process::ExitCode {
     use std::path::Path;
     use std::process::ExitCode;
-    use std::time::Duration;
     use trill_tests::bench::results::{self, Measured, table};
     use trill_tests::bench::{Machine, Plan, SECTIONS};
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, rounds, names @ ..] = &arguments[..] else { panic!("bench FOLDER ROUNDS [SECTION...]") };
-    let plan = Plan { rounds: rounds.parse().expect("a number of rounds"), window: Duration::from_secs(10) };
+    let plan = Plan { rounds: rounds.parse().expect("a number of rounds") };
     if let Some(unknown) = names.iter().find(|name| !SECTIONS.iter().any(|section| section.name == **name)) {
         let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
         eprintln!("bench: there is no section `{unknown}`; there are {}", known.join(", "));
