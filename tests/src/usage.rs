@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// A reading of one process.
@@ -41,16 +42,21 @@ pub fn of(pid: u32) -> io::Result<Usage> {
 /// # Errors
 /// As [`of`].
 pub fn running_time(pid: u32) -> io::Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        match fs::read_to_string(task?.path().join("schedstat")) {
-            Ok(times) => nanoseconds += first_number(&times).ok_or_else(|| not_understood("schedstat"))?,
-            // It ended since the directory was read.
-            Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(Duration::from_nanos(nanoseconds))
+    running_time_of(pid, |_| true)
+}
+
+/// The same of those threads alone whose names, cut to 15 bytes, are `wanted`.
+///
+/// # Errors
+/// As [`of`].
+pub fn running_time_of(pid: u32, wanted: impl Fn(&str) -> bool) -> io::Result<Duration> {
+    let of_thread = |task: &Path| {
+        let name = fs::read_to_string(task.join("comm"))?;
+        let times = fs::read_to_string(task.join("schedstat"))?;
+        let nanoseconds = first_number(&times).ok_or_else(|| not_understood("schedstat"))?;
+        Ok(if wanted(name.trim_end()) { Duration::from_nanos(nanoseconds) } else { Duration::ZERO })
+    };
+    Ok(each_thread(pid, of_thread)?.into_iter().sum())
 }
 
 /// The most memory that process `pid` has ever had resident, in bytes (`VmHWM`).
@@ -85,16 +91,21 @@ pub fn cpu_time_of(pid: u32) -> io::Result<Duration> {
 /// # Errors
 /// [`io::ErrorKind::NotFound`] when there is no such process.
 pub fn thread_names(pid: u32) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
+    each_thread(pid, |task| Ok(fs::read_to_string(task.join("comm"))?.trim_end().to_owned()))
+}
+
+/// What `read` says of the directory of each thread in `/proc`.
+fn each_thread<T>(pid: u32, read: impl Fn(&Path) -> io::Result<T>) -> io::Result<Vec<T>> {
+    let mut all = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        match fs::read_to_string(task?.path().join("comm")) {
-            Ok(name) => names.push(name.trim_end().to_owned()),
+        match read(&task?.path()) {
+            Ok(one) => all.push(one),
             // It ended since the directory was read.
             Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
             Err(e) => return Err(e),
         }
     }
-    Ok(names)
+    Ok(all)
 }
 
 /// What reading a file of a thread that has just ended gives: no such process.
@@ -147,6 +158,23 @@ mod tests {
         // Reading it takes time too.
         crate::wait::wait_for(Duration::from_secs(10), "a millisecond of work", is_more);
         assert!(peak_resident_bytes(process::id()).expect("a reading of this process") > 1 << 20);
+    }
+
+    #[test]
+    fn tells_the_time_of_one_thread() {
+        const WORK: Duration = Duration::from_millis(50);
+        let of = |name: &str| running_time_of(process::id(), |thread| thread == name).expect("a reading");
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let works = move || {
+            while of("busy") < WORK {}
+            asked.recv()
+        };
+        let thread = std::thread::Builder::new().name("busy".into()).spawn(works).expect("a thread");
+        crate::wait::wait_for(Duration::from_secs(10), "the thread's work", || of("busy") >= WORK);
+        assert_eq!(of("nobody"), Duration::ZERO);
+        assert!(of("busy") <= running_time(process::id()).expect("a reading"));
+        drop(ask);
+        assert!(thread.join().expect("no panic").is_err());
     }
 
     #[test]

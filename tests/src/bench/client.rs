@@ -21,10 +21,11 @@ pub(super) const CLIENT: Section = Section {
     about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s that comes over the \
         loopback address: from `trill-server` to Trill, from nginx by HTTP to the others. As fast as it can, an hour is \
         played to its end, into the file `/dev/null` (ffmpeg: into its output `null`). At the pace of the music, 33 seconds are \
-        measured and scaled to an hour: Trill plays to `--output null`, which takes 50 ms of sound every 50 ms; the others write to a pipe from which the \
-        same is taken at the same pace (by whom costs them nothing, while Trill's clock is part of it). Memory is the most \
-        that was resident at any time while an hour was played as fast as it can. All decode to 16 bits; mpg123 with the \
-        decoder that it chooses by itself.",
+        measured and scaled to an hour: Trill plays to `--output null`, a thread of its own that takes 50 ms of sound every \
+        50 ms; the others write to a pipe from which the same is taken at the same pace. By whom costs them nothing, so \
+        Trill's figure is told without that thread, and once more with it. Memory is the most that was resident at any time \
+        while an hour was played as fast as it can. All decode to 16 bits; mpg123 with the decoder that it chooses by \
+        itself.",
     measure,
 };
 
@@ -41,6 +42,9 @@ const WINDOW: Duration = Duration::from_secs(33);
 /// How often the sound is taken from a pipe, and how much of it: 44,100 frames of 4 bytes a second.
 const PERIOD: Duration = Duration::from_millis(50);
 const PERIOD_BYTES: usize = 2_205 * 4;
+
+/// The thread of Trill that takes the sound at the pace of a clock.
+const SINK: &str = "null output";
 
 const FFMPEG: &str = "ffmpeg";
 
@@ -65,6 +69,7 @@ fn measure(plan: &Plan) -> Vec<Row> {
     };
 
     let [mut fast, mut paced, mut peak] = [(); 3].map(|()| [Vec::new(), Vec::new(), Vec::new()]);
+    let mut with_sink = Vec::new();
     for _ in 0..plan.rounds {
         let whole = [trill("wav:/dev/null"), mpg123(&["--wav", "/dev/null"]), ffmpeg(&["-f", "null", "-"])];
         for (who, cost) in whole.map(run).into_iter().enumerate() {
@@ -72,7 +77,9 @@ fn measure(plan: &Plan) -> Vec<Row> {
             peak[who].push(cost.peak_bytes as f64 / f64::from(1 << 20));
         }
         let to_pipe = [mpg123(&["--stdout"]), ffmpeg(&["-f", "s16le", "-"])];
-        paced[0].push(play(trill("null"), WINDOW));
+        let (player, sink) = play(trill("null"), WINDOW);
+        paced[0].push(player);
+        with_sink.push(player + sink);
         for (who, command) in to_pipe.into_iter().enumerate() {
             paced[who + 1].push(play_to_pipe(command, WINDOW));
         }
@@ -84,9 +91,11 @@ fn measure(plan: &Plan) -> Vec<Row> {
             .beside(FFMPEG, by_ffmpeg)
             .target(Target::AtMostTimes(1.0, mpg123.clone()))
     };
+    let [_, paced_mpg123, paced_ffmpeg] = paced.clone();
     vec![
         row("CPU to play an hour, as fast as it can", "s", fast),
         row("CPU to play an hour, at its pace", "s", paced),
+        row("CPU to play an hour, at its pace, its sink included", "s", [with_sink, paced_mpg123, paced_ffmpeg]),
         row("memory to play an hour", "MiB", peak),
     ]
 }
@@ -120,13 +129,15 @@ fn has_ended(process: &Child) -> bool {
     ended.expect("a child can be asked for its status").is_some()
 }
 
-/// CPU seconds an hour of a player that keeps its own time.
-fn play(mut command: Command, window: Duration) -> f64 {
+/// CPU seconds an hour of a player that keeps its own time: its own, and those of the thread that takes the sound.
+fn play(mut command: Command, window: Duration) -> (f64, f64) {
     let process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
     thread::sleep(SETTLING);
-    let meter = Meter::start(&process.0);
+    let [player, sink] = [Of::Player, Of::Sink].map(|whose| Meter::start(&process.0, whose));
     thread::sleep(window);
-    meter.an_hour()
+    let (player, sink) = (player.an_hour(), sink.an_hour());
+    assert!(sink > 0.0, "there is a thread {SINK:?}, or its time is in the player's");
+    (player, sink)
 }
 
 /// CPU seconds an hour of a player that waits for whoever reads what it plays.
@@ -135,7 +146,7 @@ fn play_to_pipe(mut command: Command, window: Duration) -> f64 {
     let mut process = Playing(command.spawn().expect("a program that was just found"));
     let mut sound = process.0.stdout.take().expect("stdout was piped above");
     take_sound(&mut sound, SETTLING);
-    let meter = Meter::start(&process.0);
+    let meter = Meter::start(&process.0, Of::Player);
     take_sound(&mut sound, window);
     meter.an_hour()
 }
@@ -150,28 +161,39 @@ fn take_sound(sound: &mut ChildStdout, length: Duration) {
     }
 }
 
+/// Which threads of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// The one that takes the sound, if there is one.
+    Sink,
+    /// All others.
+    Player,
+}
+
 /// Counts the CPU time of a process from some moment on.
 struct Meter {
     pid: u32,
+    whose: Of,
     begin: Instant,
     before: Duration,
 }
 
 impl Meter {
-    fn start(process: &Child) -> Self {
+    fn start(process: &Child, whose: Of) -> Self {
         let pid = process.id();
-        Self { pid, begin: Instant::now(), before: running_time(pid) }
+        Self { pid, whose, begin: Instant::now(), before: running_time(pid, whose) }
     }
 
     /// Seconds that it would take in an hour.
     fn an_hour(&self) -> f64 {
-        let share = (running_time(self.pid) - self.before).as_secs_f64() / self.begin.elapsed().as_secs_f64();
-        share * SECONDS_AN_HOUR
+        let taken = running_time(self.pid, self.whose) - self.before;
+        taken.as_secs_f64() / self.begin.elapsed().as_secs_f64() * SECONDS_AN_HOUR
     }
 }
 
-fn running_time(pid: u32) -> Duration {
-    usage::running_time(pid).expect("a process that plays has a record")
+fn running_time(pid: u32, whose: Of) -> Duration {
+    let is_meant = |thread: &str| (thread == SINK) == (whose == Of::Sink);
+    usage::running_time_of(pid, is_meant).expect("a process that plays has a record")
 }
 
 /// A process that is killed when it is dropped.

@@ -38,8 +38,6 @@ pub enum Target {
     AtLeastTimes(f64, String),
     /// At most this, in the row's unit.
     AtMost(f64),
-    /// At least this, in the row's unit.
-    AtLeast(f64),
     /// Exactly this in each round: one that goes wrong is one too many, and no median hides it.
     Always(f64),
 }
@@ -101,7 +99,6 @@ impl Row {
                 Target::AtMostTimes(times, peer) => own <= times * of_peer(peer)?,
                 Target::AtLeastTimes(times, peer) => own >= times * of_peer(peer)?,
                 Target::AtMost(most) => own <= *most,
-                Target::AtLeast(least) => own >= *least,
                 Target::Always(figure) => self.trill.iter().all(|round| round == figure),
             })
         };
@@ -143,7 +140,7 @@ impl Target {
     pub fn peer(&self) -> Option<&str> {
         match self {
             Self::AtMostTimes(_, peer) | Self::AtLeastTimes(_, peer) => Some(peer),
-            Self::AtMost(_) | Self::AtLeast(_) | Self::Always(_) => None,
+            Self::AtMost(_) | Self::Always(_) => None,
         }
     }
 
@@ -152,7 +149,6 @@ impl Target {
             Self::AtMostTimes(times, peer) => json!({ "at most": times, "times": peer }),
             Self::AtLeastTimes(times, peer) => json!({ "at least": times, "times": peer }),
             Self::AtMost(most) => json!({ "at most": most }),
-            Self::AtLeast(least) => json!({ "at least": least }),
             Self::Always(figure) => json!({ "always": figure }),
         }
     }
@@ -163,7 +159,6 @@ impl Target {
             (Some(times), None, None, Some(peer)) => Self::AtMostTimes(times, peer),
             (None, Some(times), None, Some(peer)) => Self::AtLeastTimes(times, peer),
             (Some(most), None, None, None) => Self::AtMost(most),
-            (None, Some(least), None, None) => Self::AtLeast(least),
             (None, None, Some(figure), None) => Self::Always(figure),
             _ => return None,
         })
@@ -176,7 +171,6 @@ impl fmt::Display for Target {
             Self::AtMostTimes(times, peer) => write!(f, "≤ {times} × {peer}"),
             Self::AtLeastTimes(times, peer) => write!(f, "≥ {times} × {peer}"),
             Self::AtMost(most) => write!(f, "≤ {}", Figure(*most)),
-            Self::AtLeast(least) => write!(f, "≥ {}", Figure(*least)),
             Self::Always(figure) => write!(f, "always {}", Figure(*figure)),
         }
     }
@@ -284,7 +278,7 @@ mod tests {
     fn each_target_has_a_verdict_of_its_own() {
         let row = row(&[2.0], &[1.0])
             .beside("a dog", vec![8.0])
-            .target(Target::AtLeast(2.0))
+            .target(Target::AtMost(2.0))
             .target(Target::AtMostTimes(1.0, "a snail".into()))
             .target(Target::AtMostTimes(0.5, "a dog".into()));
         assert_eq!(row.verdicts(), [Verdict::Met, Verdict::Missed, Verdict::Met]);
@@ -300,7 +294,6 @@ mod tests {
             .target(Target::AtMostTimes(1.0, "a snail".into()))
             .target(Target::AtLeastTimes(0.5, "a snail".into()))
             .target(Target::AtMost(3.0))
-            .target(Target::AtLeast(1.0))
             .target(Target::Always(0.0));
         assert_eq!(Row::from_json(&row.to_json()), Some(row));
         assert_eq!(Row::from_json(&json!({ "what": "speed" })), None);

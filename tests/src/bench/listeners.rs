@@ -17,7 +17,8 @@ pub(super) const SECTION: Section = Section {
     title: "Many listeners",
     about: "Listeners that each take 16 KB a second of one song, begin one after the other within 16 seconds, and \
             are counted until 25 seconds after the last has begun. Those of Trill run `proto`'s client as the laptop \
-            does; the others fetch the file and take it from their sockets as the music needs it. CPU time is that \
+            does; the others fetch the file and take it from their sockets as the music needs it. Neither Trill \
+            (`--quiet`) nor nginx (`access_log off`) writes a line for each. CPU time is that \
             of the server's processes from before the first listener to the end, by two counts of the megabytes that \
             it sent. *Received* are those that came to the listeners; *handed over* those that it gave to the kernel \
             by write, writev and sendfile (Icecast uses send, which is not counted so). nginx fills the kernel's \
@@ -160,7 +161,7 @@ fn at_most_nginx(times: f64) -> Target {
 }
 
 fn of_trill(directory: &MusicDir, crowd: usize) -> Report {
-    let server = ServerProcess::start(directory.path());
+    let server = ServerProcess::start_with(directory.path(), &["--quiet"]);
     server.usage_at_rest();
     listen(Service::Trill, server.address(), crowd, vec![server.id()])
 }

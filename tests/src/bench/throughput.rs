@@ -82,16 +82,7 @@ fn fast(plan: &Plan, server: &ServerProcess, nginx: &Nginx, listeners: usize) ->
 }
 
 fn take_all(service: Service, address: SocketAddr, listeners: usize) -> Report {
-    let report = generator::run(&Options {
-        service,
-        address,
-        listeners,
-        bytes_per_second: None,
-        ramp: Duration::ZERO,
-        settle: Duration::ZERO,
-        window: PATIENCE,
-        watched: vec![],
-    });
+    let report = generator::run(&Options { window: PATIENCE, ..Options::new(service, address, listeners) });
     assert_eq!(report.failed, 0.0, "all take the song: {:?}", report.remarks());
     report
 }
@@ -167,14 +158,6 @@ fn percent(report: &Report, bytes: f64) -> f64 {
 
 /// Hears the song to its end, at the pace of its music.
 fn hear(service: Service, address: SocketAddr) -> Report {
-    generator::run(&Options {
-        service,
-        address,
-        listeners: 1,
-        bytes_per_second: Some(16_000),
-        ramp: Duration::ZERO,
-        settle: Duration::ZERO,
-        window: LONGEST,
-        watched: vec![],
-    })
+    let bytes_per_second = Some(16_000);
+    generator::run(&Options { bytes_per_second, window: LONGEST, ..Options::new(service, address, 1) })
 }

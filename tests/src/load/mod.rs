@@ -58,6 +58,14 @@ pub struct Options {
     pub watched: Vec<u32>,
 }
 
+impl Options {
+    /// All listeners at once take as much as comes, for ten seconds, and nobody is watched.
+    pub fn new(service: Service, address: SocketAddr, listeners: usize) -> Self {
+        let (ramp, settle, window) = (Duration::ZERO, Duration::ZERO, Duration::from_secs(10));
+        Self { service, address, listeners, bytes_per_second: None, ramp, settle, window, watched: Vec::new() }
+    }
+}
+
 /// What kind of server it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
@@ -180,16 +188,9 @@ mod tests {
     fn who_hears_nothing_has_failed_when_the_gathering_ends() {
         // Its kernel takes the connections; nobody answers.
         let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
-        let options = Options {
-            service: Service::Trill,
-            address: mute.local_addr().expect("a listener has an address"),
-            listeners: 3,
-            bytes_per_second: Some(16_000),
-            ramp: Duration::ZERO,
-            settle: Duration::ZERO,
-            window: Duration::from_secs(60),
-            watched: vec![],
-        };
+        let address = mute.local_addr().expect("a listener has an address");
+        let (bytes_per_second, window) = (Some(16_000), Duration::from_secs(60));
+        let options = Options { bytes_per_second, window, ..Options::new(Service::Trill, address, 3) };
         let begun = Instant::now();
         let report = run_with(&options, Duration::from_millis(300)).expect("connections");
         assert_eq!((report.listeners, report.failed), (0.0, 3.0), "{report:?}");

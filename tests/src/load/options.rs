@@ -69,17 +69,7 @@ mod tests {
     #[test]
     fn what_the_help_offers_is_understood() {
         let address = "127.0.0.1:7455".parse().expect("an address");
-        let least = Options {
-            service: Service::Trill,
-            address,
-            listeners: 1,
-            bytes_per_second: None,
-            ramp: Duration::ZERO,
-            settle: Duration::ZERO,
-            window: Duration::from_secs(10),
-            watched: vec![],
-        };
-        assert_eq!(parsed("127.0.0.1:7455 1"), Ok(least));
+        assert_eq!(parsed("127.0.0.1:7455 1"), Ok(Options::new(Service::Trill, address, 1)));
         let all = Options {
             service: Service::Http("/a.mp3".into()),
             address,

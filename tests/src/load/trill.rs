@@ -204,16 +204,7 @@ mod tests {
             client.write_all(&said)?;
             io::copy(&mut client, &mut io::sink()) // until it goes
         });
-        let report = run(&Options {
-            service: Service::Trill,
-            address,
-            listeners: 1,
-            bytes_per_second: None,
-            ramp: Duration::ZERO,
-            settle: Duration::ZERO,
-            window: Duration::from_secs(60),
-            watched: vec![],
-        });
+        let report = run(&Options { window: Duration::from_secs(60), ..Options::new(Service::Trill, address, 1) });
         let _ = serving.join().expect("the thread does not panic"); // how it goes does not matter
         report.expect("a server that is there")
     }
