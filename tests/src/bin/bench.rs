@@ -25,7 +25,8 @@ fn main() -> std::process::ExitCode {
     if keep(vec![]).is_err() {
         return ExitCode::FAILURE;
     }
-    take_children_along();
+    let scratch = scratch();
+    take_along(scratch.path().to_owned());
     trill_tests::load::raise_open_files();
     let mut missed = 0;
     for section in SECTIONS.iter().filter(|section| names.is_empty() || names.iter().any(|name| name == section.name)) {
@@ -42,9 +43,23 @@ fn main() -> std::process::ExitCode {
     ExitCode::SUCCESS
 }
 
-/// When it is asked to end, this program asks all that it has started: a server that is left behind would be there for ever.
+/// A folder for all that is needed for a while only.
 #[cfg(target_os = "linux")]
-fn take_children_along() {
+fn scratch() -> tempfile::TempDir {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = tempfile::Builder::new().prefix("trill-bench-").tempdir().expect("the system has room");
+    // Icecast, which runs as nobody, has to get through.
+    set_permissions(scratch.path(), Permissions::from_mode(0o755)).expect("a folder of its own");
+    tempfile::env::override_temp_dir(scratch.path()).expect("it is overridden once");
+    scratch
+}
+
+/// When it is asked to end, this program asks all that it has started: a server that is left behind would be there for ever.
+/// Nor is anything left behind in `scratch`.
+#[cfg(target_os = "linux")]
+fn take_along(scratch: std::path::PathBuf) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let asked = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]);
@@ -52,6 +67,7 @@ fn take_children_along() {
     std::thread::spawn(move || {
         if let Some(signal) = asked.forever().next() {
             trill_tests::process::end_children(std::process::id());
+            drop(std::fs::remove_dir_all(scratch)); // what cannot be removed now is left
             std::process::exit(128 + signal);
         }
     });
