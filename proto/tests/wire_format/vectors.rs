@@ -134,7 +134,7 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             rate: 44_100,
             channels: 2,
             encoder_delay: 576,
-            encoder_padding: 1_300,
+            encoder_padding: 1_908,
         }),
     ),
     ("data", Message::Data(3, &[0xff, 0xfb, 0x90, 0x64])),
