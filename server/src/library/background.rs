@@ -3,12 +3,13 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
 use super::catalogue::Details;
 use super::file::{Stamp, is_exhaustion};
+use super::measure::{Audio, Counted, Measure};
 use super::origin::{Attended, Opener};
 use super::source::Ends;
 use super::tags::Tags;
@@ -69,7 +70,7 @@ impl Library {
         };
         let path = song.path.clone();
         // What is known exactly does not become less exact.
-        let must_count = song.details.as_ref().is_some_and(|details| details.index.is_some());
+        let must_count = song.details.as_ref().is_some_and(|details| details.measure.counted().is_some());
         state.background.reading += 1;
         drop(state);
 
@@ -102,17 +103,17 @@ impl Library {
         opener: &io::Result<Opener<'_>>,
         path: &Path,
         must_count: bool,
-    ) -> io::Result<(Arc<Details>, Stamp)> {
+    ) -> io::Result<(Details, Stamp)> {
         let (content, stamp) = opener.as_ref().map_or_else(|_| self.origin.open(path), |opener| opener.open(path))?;
         let content = Attended { content: &content, is_wanted: &|| self.origin.still_has(path, &stamp) };
         let ends = Ends::read(&content, stamp.size_bytes)?;
         let tags = Tags::read(&ends)?;
         let believed = if must_count { None } else { measure::believe(&ends)? };
-        let (measured, index) = match believed {
-            Some(measured) => (measured, None),
-            None => measure::count(&content).map(|(measured, index)| (measured, Some(Arc::new(index))))?,
+        let measure = match believed {
+            Some(measured) => Measure::Believed(Audio::from(&measured)),
+            None => Measure::Counted(Counted::of(&content)?),
         };
-        Ok((Arc::new(Details { tags, measured, index }), stamp))
+        Ok((Details { tags, measure }, stamp))
     }
 }
 

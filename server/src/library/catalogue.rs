@@ -6,16 +6,14 @@
 
 use std::cmp::Ordering;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
 
 use super::error::SongError;
 use super::file::Stamp;
-use super::measure::Measured;
+use super::measure::Measure;
 use super::scan::Found;
-use super::seek::SeekIndex;
 use super::tags::Tags;
 
 /// A file that is or was a song. Kept small: there may be 100,000.
@@ -25,7 +23,7 @@ pub(super) struct Song {
     /// Of the file when it was last looked at, or read.
     pub(super) stamp: Stamp,
     /// What is known from reading it.
-    pub(super) details: Option<Arc<Details>>,
+    pub(super) details: Option<Details>,
     /// It was there at the last look.
     is_present: bool,
     /// It should be read: it never was, or has changed since, or may have.
@@ -35,11 +33,10 @@ pub(super) struct Song {
 }
 
 /// What a song's file says.
+#[derive(Clone, Debug)]
 pub(super) struct Details {
     pub(super) tags: Tags,
-    pub(super) measured: Measured,
-    /// There if every frame was counted; otherwise the information frame was believed.
-    pub(super) index: Option<Arc<SeekIndex>>,
+    pub(super) measure: Measure,
 }
 
 impl Song {
@@ -106,12 +103,13 @@ impl Catalogue {
 
     /// The song whose audio has this content tag, the lowest number if there are several.
     pub(super) fn song_with_tag(&self, tag: u64) -> Option<SongId> {
-        let has_tag = |song: &Song| song.details.as_ref().is_some_and(|details| details.measured.content_tag == tag);
+        let has_tag =
+            |song: &Song| song.details.as_ref().is_some_and(|details| details.measure.audio().content_tag == tag);
         self.songs_from(SongId(1)).find(|(_, song)| has_tag(song)).map(|(id, _)| id)
     }
 
     /// What is known about a song whose file is like `stamp` now.
-    pub(super) fn details(&self, id: SongId, stamp: &Stamp) -> Option<Arc<Details>> {
+    pub(super) fn details(&self, id: SongId, stamp: &Stamp) -> Option<Details> {
         // One that was read right after a change may have changed again.
         let is_certain = |song: &&Song| song.stamp == *stamp && !song.is_uncertain;
         self.song(id).ok().filter(is_certain)?.details.clone()
@@ -140,8 +138,9 @@ impl Catalogue {
 
     /// Remembers what is in a song's file, which had this stamp right before it was read, at `now`. What is known exactly
     /// does not become less exact: a song's frames may have been counted while somebody else just read its tags.
-    pub(super) fn learn(&mut self, id: SongId, details: Arc<Details>, stamp: Stamp, now: SystemTime) {
-        if details.index.is_none() && self.details(id, &stamp).is_some_and(|known| known.index.is_some()) {
+    pub(super) fn learn(&mut self, id: SongId, details: Details, stamp: Stamp, now: SystemTime) {
+        let is_counted = |details: &Details| details.measure.counted().is_some();
+        if !is_counted(&details) && self.details(id, &stamp).as_ref().is_some_and(is_counted) {
             return;
         }
         let Some(song) = index_of(id).and_then(|index| self.songs.get_mut(index)) else { return };

@@ -4,7 +4,7 @@ use trill_proto::ids::SongId;
 
 use super::catalogue::{Catalogue, Song};
 use super::file::title_of;
-use super::measure::Measured;
+use super::measure::Audio;
 use super::tags::Tags;
 
 /// What is known about a song. Texts are as they are in the file, control characters and all.
@@ -74,14 +74,14 @@ impl Listing {
             channels: 0,
         };
         match &song.details {
-            Some(details) => unmeasured.with_audio(&details.measured),
+            Some(details) => unmeasured.with_audio(details.measure.audio()),
             None => unmeasured,
         }
     }
 
-    pub(super) fn with_audio(self, audio: &Measured) -> Self {
+    pub(super) fn with_audio(self, audio: Audio) -> Self {
         Self {
-            duration_ms: Some(audio.duration_ms()),
+            duration_ms: Some(audio.duration_ms),
             size_bytes: audio.size_bytes,
             bitrate: audio.bitrate,
             rate: audio.rate,

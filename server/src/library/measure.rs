@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
 
@@ -51,6 +52,67 @@ impl Measured {
         let samples = u128::from(self.end_sample - self.begin_sample);
         let ms = samples * 1_000 / u128::from(self.rate.max(1));
         ms.try_into().map_or(LONGEST, |ms: u32| ms.min(LONGEST))
+    }
+}
+
+/// What is listed of a song's audio. All that is kept of a song before somebody wants to play it: there may be 100,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Audio {
+    pub(super) content_tag: u64,
+    pub(super) size_bytes: u64,
+    pub(super) duration_ms: u32,
+    pub(super) bitrate: u32,
+    pub(super) rate: u32,
+    pub(super) channels: u8,
+}
+
+impl From<&Measured> for Audio {
+    fn from(measured: &Measured) -> Self {
+        let Measured { content_tag, size_bytes, bitrate, rate, channels, .. } = *measured;
+        Self { content_tag, size_bytes, duration_ms: measured.duration_ms(), bitrate, rate, channels }
+    }
+}
+
+/// How much is known of a song's audio.
+#[derive(Clone, Debug)]
+pub(super) enum Measure {
+    /// What the information frame says.
+    Believed(Audio),
+    /// Everything: every frame was counted.
+    Counted(Arc<Counted>),
+}
+
+impl Measure {
+    pub(super) fn audio(&self) -> Audio {
+        match self {
+            Self::Believed(audio) => *audio,
+            Self::Counted(counted) => Audio::from(&counted.measured),
+        }
+    }
+
+    pub(super) const fn counted(&self) -> Option<&Arc<Counted>> {
+        match self {
+            Self::Believed(_) => None,
+            Self::Counted(counted) => Some(counted),
+        }
+    }
+}
+
+/// Audio of which every frame was counted.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) measured: Measured,
+    pub(super) index: SeekIndex,
+}
+
+impl Counted {
+    /// Counts every frame. Reads the whole file.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn of(source: &dyn ReadAt) -> io::Result<Arc<Self>> {
+        let (measured, index) = count(source)?;
+        Ok(Arc::new(Self { measured, index }))
     }
 }
 

@@ -207,7 +207,7 @@ impl Library {
     /// [`SongError`], if it is not in the library any more.
     pub fn info(&self, song: &OpenSong) -> Result<Listing, SongError> {
         let listing = Listing::of(song.id(), self.state().catalogue.song(song.id())?);
-        Ok(listing.with_audio(song.measured()))
+        Ok(listing.with_audio(song.measured().into()))
     }
 
     /// The song with this content tag, the lowest number if there are several, among those that have been read.

@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 
+use super::Library;
 use super::catalogue::Details;
 use super::error::SongError;
 use super::file::Stamp;
 use super::glance::Glance;
+use super::measure::{Counted, Measure};
 use super::origin::Attended;
-use super::seek::SeekIndex;
 use super::song::OpenSong;
 use super::source::ReadAt;
 use super::tags::Tags;
-use super::{Library, measure};
 
 /// How often counting is begun anew because the file changes under it.
 const COUNT_ATTEMPTS: usize = 3;
@@ -223,12 +223,13 @@ impl Library {
             let (content, stamp) = self.origin.open(path)?;
             let known = self.state().catalogue.details(id, &stamp);
             let is_wanted = || is_awaited() && self.origin.still_has(path, &stamp);
-            let (details, index) = match counted(&Attended { content: &content, is_wanted: &is_wanted }, known) {
+            let (tags, counted) = match counted(&Attended { content: &content, is_wanted: &is_wanted }, known) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 counted => counted?,
             };
-            let song = Arc::new(OpenSong::new(id, content, stamp, details.measured, index));
+            let song = Arc::new(OpenSong::new(id, content, stamp, counted.clone()));
             if song.is_unchanged()? {
+                let details = Details { tags, measure: Measure::Counted(counted) };
                 self.state().catalogue.learn(id, details, stamp, now);
                 self.openings.remember(&song);
                 return Ok(song);
@@ -239,14 +240,10 @@ impl Library {
 }
 
 /// What is `known` about a song, with what counting its frames adds to it.
-fn counted(content: &dyn ReadAt, known: Option<Arc<Details>>) -> io::Result<(Arc<Details>, Arc<SeekIndex>)> {
-    if let Some(details) = &known
-        && let Some(index) = &details.index
-    {
-        return Ok((details.clone(), index.clone()));
+fn counted(content: &dyn ReadAt, known: Option<Details>) -> io::Result<(Tags, Arc<Counted>)> {
+    match known {
+        Some(Details { tags, measure: Measure::Counted(counted) }) => Ok((tags, counted)),
+        Some(Details { tags, .. }) => Ok((tags, Counted::of(content)?)),
+        None => Ok((Tags::read(content)?, Counted::of(content)?)),
     }
-    let tags = known.map_or_else(|| Tags::read(content), |details| Ok(details.tags.clone()))?;
-    let (measured, index) = measure::count(content)?;
-    let index = Arc::new(index);
-    Ok((Arc::new(Details { tags, measured, index: Some(index.clone()) }), index))
 }

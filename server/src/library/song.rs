@@ -8,9 +8,9 @@ use trill_proto::ids::SongId;
 
 use super::error::{ReadError, SeekError};
 use super::file::Stamp;
-use super::measure::Measured;
+use super::measure::{Counted, Measured};
 use super::origin::Content;
-use super::seek::{Location, SeekIndex, locate};
+use super::seek::{Location, locate};
 use super::source::ReadAt;
 
 /// One open file, shared by all who play it. It stays readable when the file is removed, or another is put in its place.
@@ -18,19 +18,18 @@ pub struct OpenSong {
     id: SongId,
     content: Content,
     stamp: Stamp,
-    measured: Measured,
-    index: Arc<SeekIndex>,
+    counted: Arc<Counted>,
 }
 
 impl fmt::Debug for OpenSong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSong").field("id", &self.id).field("measured", &self.measured).finish_non_exhaustive()
+        f.debug_struct("OpenSong").field("id", &self.id).field("measured", self.measured()).finish_non_exhaustive()
     }
 }
 
 impl OpenSong {
-    pub(super) fn new(id: SongId, content: Content, stamp: Stamp, measured: Measured, index: Arc<SeekIndex>) -> Self {
-        Self { id, content, stamp, measured, index }
+    pub(super) fn new(id: SongId, content: Content, stamp: Stamp, counted: Arc<Counted>) -> Self {
+        Self { id, content, stamp, counted }
     }
 
     /// Its number in the library.
@@ -39,8 +38,8 @@ impl OpenSong {
     }
 
     /// What is known about its audio; every frame was counted.
-    pub const fn measured(&self) -> &Measured {
-        &self.measured
+    pub fn measured(&self) -> &Measured {
+        &self.counted.measured
     }
 
     /// Reads audio from `position` on, in bytes from the first audio frame. Blocks on the disk only. Gives as many bytes
@@ -49,12 +48,12 @@ impl OpenSong {
     /// # Errors
     /// [`ReadError`].
     pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let rest = self.measured.size_bytes.saturating_sub(position);
+        let rest = self.measured().size_bytes.saturating_sub(position);
         let length = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
         if length == 0 {
             return Ok(0);
         }
-        let offset = self.measured.audio_offset + position;
+        let offset = self.measured().audio_offset + position;
         let filled = loop {
             match self.content.read_at(offset, &mut buffer[..length]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -74,7 +73,7 @@ impl OpenSong {
     /// # Errors
     /// [`SeekError`].
     pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
-        let location = locate(&self.content, &self.measured, &self.index, ms)?;
+        let location = locate(&self.content, self.measured(), &self.counted.index, ms)?;
         if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
     }
 
@@ -84,8 +83,8 @@ impl OpenSong {
     }
 
     #[cfg(test)]
-    pub(super) fn index(&self) -> &Arc<SeekIndex> {
-        &self.index
+    pub(super) fn counted(&self) -> &Arc<Counted> {
+        &self.counted
     }
 
     /// Whether the file has not been written to since it was opened.

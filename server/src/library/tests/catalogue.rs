@@ -3,7 +3,7 @@
 use super::*;
 use crate::library::catalogue::{Catalogue, Details};
 use crate::library::file::Stamp;
-use crate::library::measure::Measured;
+use crate::library::measure::{Audio, Counted, Measure, Measured};
 use crate::library::scan::Found;
 use crate::library::seek::SeekIndex;
 use crate::library::tags::Tags;
@@ -21,12 +21,15 @@ fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
 }
 
 fn learn(catalogue: &mut Catalogue, stamp: Stamp, now: SystemTime) {
-    learn_with(catalogue, None, stamp, now);
+    learn_with(catalogue, Measure::Believed(Audio::from(&Measured::default())), stamp, now);
 }
 
-fn learn_with(catalogue: &mut Catalogue, index: Option<SeekIndex>, stamp: Stamp, now: SystemTime) {
-    let (tags, measured, index) = (Tags::default(), Measured::default(), index.map(Arc::new));
-    catalogue.learn(SongId(1), Arc::new(Details { tags, measured, index }), stamp, now);
+fn counted() -> Measure {
+    Measure::Counted(Arc::new(Counted { measured: Measured::default(), index: SeekIndex::default() }))
+}
+
+fn learn_with(catalogue: &mut Catalogue, measure: Measure, stamp: Stamp, now: SystemTime) {
+    catalogue.learn(SongId(1), Details { tags: Tags::default(), measure }, stamp, now);
 }
 
 #[test]
@@ -74,15 +77,16 @@ fn what_was_counted_is_not_forgotten_for_what_is_just_believed() {
     let (before, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
     let mut catalogue = Catalogue::default();
     look(&mut catalogue, before);
-    let is_counted = |catalogue: &Catalogue, stamp| catalogue.details(SongId(1), stamp).unwrap().index.is_some();
-    learn_with(&mut catalogue, Some(SeekIndex::default()), before, later);
-    learn_with(&mut catalogue, None, before, later);
+    let is_counted =
+        |catalogue: &Catalogue, stamp| catalogue.details(SongId(1), stamp).unwrap().measure.counted().is_some();
+    learn_with(&mut catalogue, counted(), before, later);
+    learn(&mut catalogue, before, later);
     assert!(is_counted(&catalogue, &before));
     // Of a file that has changed it says nothing.
     age(&directory.path().join("a.mp3"));
     let after = stamp(&directory);
     look(&mut catalogue, after);
-    learn_with(&mut catalogue, None, after, later);
+    learn(&mut catalogue, after, later);
     assert!(!is_counted(&catalogue, &after));
 }
 

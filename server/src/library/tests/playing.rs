@@ -60,22 +60,22 @@ fn frames_are_counted_once_for_all_who_open_the_song_and_seek_in_it() {
     let library = Library::open(Source::BuiltIn(Vec::from(songs).leak()), Options::default()).unwrap();
     library.wait_until_walked();
     assert!(library.wait_until_read_for(DEADLINE));
-    let listed = |id| library.state().catalogue.song(id).unwrap().details.as_ref().unwrap().index.clone();
+    let listed = |id| library.state().catalogue.song(id).unwrap().details.as_ref().unwrap().measure.counted().cloned();
     assert!(listed(SongId(1)).is_none(), "the file tells, and is believed until it is opened");
     let counted = listed(SongId(2)).expect("the file does not tell");
-    assert!(Arc::ptr_eq(&counted, library.open_song(SongId(2)).unwrap().index()));
+    assert!(Arc::ptr_eq(&counted, library.open_song(SongId(2)).unwrap().counted()));
 
     let counted: Vec<_> = std::thread::scope(|scope| {
         let seek = || {
             let song = library.open_song(SongId(1)).unwrap();
             song.locate(5_000).unwrap();
-            song.index().clone() // and the song is closed
+            song.counted().clone() // and the song is closed
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(seek)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let listed = listed(SongId(1)).expect("what was counted is kept");
-    assert!(counted.iter().all(|index| Arc::ptr_eq(index, &listed)));
+    assert!(counted.iter().all(|song| Arc::ptr_eq(song, &listed)));
 }
 
 #[test]
