@@ -13,7 +13,7 @@ use trill_proto::ids::SongId;
 use super::error::SongError;
 use super::file::Stamp;
 use super::measure::Measure;
-use super::scan::Found;
+use super::scan::{Files, Found};
 use super::tags::Tags;
 
 /// A file that is or was a song. Kept small: there may be 100,000.
@@ -165,7 +165,7 @@ impl Catalogue {
     }
 
     /// What is known about each of these files, which must be in path order.
-    pub(super) fn compare(&self, files: &[Found]) -> Vec<Known> {
+    pub(super) fn compare(&self, files: &Files) -> Vec<Known> {
         let mut by_path = self.by_path.iter().copied().peekable();
         let mut song_at = |path: &Path| loop {
             let song = *by_path.peek()?;
@@ -175,8 +175,8 @@ impl Catalogue {
                 Ordering::Greater => return None,
             };
         };
-        let compare = |file: &Found| {
-            let song = song_at(&file.path);
+        let compare = |file: Found<'_>| {
+            let song = song_at(&file.path.to_path_buf());
             let is_same = |song: &Song| song.is_present && song.stamp == file.stamp;
             Known { song, is_unchanged: song.is_some_and(|song| is_same(&self.songs[song as usize])) }
         };
@@ -185,16 +185,16 @@ impl Catalogue {
 
     /// Takes over what a look at the directory found: all files in path order, each with the song that has or had its
     /// path.
-    pub(super) fn update(&mut self, files: Vec<(Found, Option<u32>)>) -> Changes {
+    pub(super) fn update<'a>(&mut self, files: impl Iterator<Item = (Found<'a>, Option<u32>)>) -> Changes {
         let mut changes = Changes::default();
         let mut is_found = vec![false; self.songs.len()];
-        let mut added = Vec::new();
+        let first_new = self.songs.len();
         for (file, song) in files {
             match song {
                 Some(index) if self.update_song(index as usize, &file, &mut changes) => {
                     is_found[index as usize] = true;
                 }
-                _ => added.push(file),
+                _ => self.add(&file),
             }
         }
         for (song, is_found) in self.songs.iter_mut().zip(is_found) {
@@ -204,7 +204,8 @@ impl Catalogue {
                 changes.removed += 1;
             }
         }
-        self.add(added, &mut changes);
+        changes.added += (self.songs.len() - first_new) as u32;
+        self.note_paths(first_new);
         if self.generation == 0 || changes != Changes::default() {
             self.generation += 1;
         }
@@ -212,7 +213,7 @@ impl Catalogue {
     }
 
     /// `false` if the file has nothing but its path in common with the song that once had it.
-    fn update_song(&mut self, index: usize, file: &Found, changes: &mut Changes) -> bool {
+    fn update_song(&mut self, index: usize, file: &Found<'_>, changes: &mut Changes) -> bool {
         let song = &mut self.songs[index];
         let is_same_content = song.stamp.is_same_content(&file.stamp);
         if !song.is_present {
@@ -236,18 +237,18 @@ impl Catalogue {
         true
     }
 
-    fn add(&mut self, files: Vec<Found>, changes: &mut Changes) {
-        if files.is_empty() {
+    fn add(&mut self, file: &Found<'_>) {
+        let (path, stamp) = (file.path.to_path_buf().into_boxed_path(), file.stamp);
+        self.first_due = self.first_due.min(self.songs.len());
+        self.songs.push(Song { path, stamp, details: None, is_present: true, is_due: true, is_uncertain: false });
+        self.present += 1;
+    }
+
+    /// Sorts the songs from this index on in by their paths.
+    fn note_paths(&mut self, first_new: usize) {
+        if first_new == self.songs.len() {
             return;
         }
-        let first_new = self.songs.len();
-        for Found { path, stamp } in files {
-            let path = path.into_boxed_path();
-            self.songs.push(Song { path, stamp, details: None, is_present: true, is_due: true, is_uncertain: false });
-            self.present += 1;
-            changes.added += 1;
-        }
-        self.first_due = self.first_due.min(first_new);
         // Two sorted runs, which sorting merges in one pass. Of two songs with the same path the later one has it.
         let songs = &self.songs;
         let path = |&index: &u32| songs[index as usize].path.as_ref();

@@ -31,11 +31,13 @@ mod listing;
 mod measure;
 mod opening;
 mod origin;
+mod path;
 mod scan;
 mod seek;
 mod song;
 mod source;
 mod tags;
+mod texts;
 mod walk;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::directories::Directories;
 use super::error::OpenError;
 use super::file::{Inside, Stamp, open_regular};
-use super::scan::{Found, Pace, Scan, scan};
+use super::scan::{Files, Pace, Scan, scan};
 use super::source::ReadAt;
 
 /// A song that comes with the program.
@@ -68,15 +68,19 @@ impl Origin {
         match self {
             Self::Directory { root, follow_symlinks } => scan(root, *follow_symlinks, pace),
             Self::BuiltIn(songs) => {
-                let found = |song: &BuiltIn| Found { path: song.name.into(), stamp: Stamp::of_built_in(song.bytes) };
-                let mut found: Vec<_> = songs.iter().map(found).collect();
-                found.sort_by(|a, b| a.path.cmp(&b.path));
+                let mut songs: Vec<_> = songs.iter().collect();
+                songs.sort_by_key(|song| Path::new(song.name));
+                let mut found = Files::default();
+                for song in songs {
+                    found.push(Path::new(""), song.name.as_ref(), Stamp::of_built_in(song.bytes));
+                }
                 Ok(Some(Scan { found, ..Scan::default() }))
             }
             #[cfg(test)]
             Self::Asleep(..) => {
-                let (_, stamp) = self.open(Path::new(""))?;
-                Ok(Some(Scan { found: vec![Found { path: "1.mp3".into(), stamp }], ..Scan::default() }))
+                let (mut found, (_, stamp)) = (Files::default(), self.open(Path::new(""))?);
+                found.push(Path::new(""), "1.mp3".as_ref(), stamp);
+                Ok(Some(Scan { found, ..Scan::default() }))
             }
         }
     }

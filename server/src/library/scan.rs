@@ -1,7 +1,7 @@
 //! One look at the directory: which songs are there now, and what only looks like one.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, FileType};
 use std::io;
@@ -11,13 +11,48 @@ use std::time::SystemTime;
 
 use super::directories::{Directories, Probe};
 use super::file::{Stamp, is_exhaustion, is_song_name};
+use super::path::FilePath;
+use super::texts::{self, Texts};
 
 /// A song's file.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    /// From the directory that is served.
-    pub(super) path: PathBuf,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found<'a> {
+    pub(super) path: FilePath<'a>,
     pub(super) stamp: Stamp,
+}
+
+/// Songs' files in path order: directory by directory, each by the bytes of its names. In three allocations that are
+/// given back after the look: one for each name would leave holes everywhere in memory.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    directories: Texts,
+    names: Texts,
+    /// The number of each one's directory, and how it is.
+    files: Vec<(u32, Stamp)>,
+}
+
+impl Files {
+    /// Takes the next file.
+    pub(super) fn push(&mut self, directory: &Path, name: &OsStr, stamp: Stamp) {
+        let directory = texts::to_bytes(directory.as_os_str());
+        if self.directories.last().is_none_or(|last| last != directory.as_ref()) {
+            self.directories.push(&directory);
+        }
+        self.names.push(&texts::to_bytes(name));
+        self.files.push((self.directories.len() as u32 - 1, stamp));
+    }
+
+    /// How many there are.
+    pub(super) const fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Found<'_>> {
+        self.files.iter().enumerate().map(|(number, &(directory, stamp))| {
+            let (directory, name) = (self.directories.at(directory as usize), self.names.at(number));
+            Found { path: FilePath::from_bytes(directory, name), stamp }
+        })
+    }
 }
 
 /// Why something that might have been a song, or held some, is left out.
@@ -56,8 +91,7 @@ impl fmt::Display for Reason {
 /// What a look at the directory has shown.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// In path order: directory by directory, each by the bytes of its names.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Files,
     /// With paths from the directory that is served.
     pub(super) skipped: Vec<(PathBuf, Reason)>,
     /// Where it was looked for them.
@@ -160,26 +194,28 @@ impl Walk<'_> {
 
     /// Takes note of a song. A directory is handed back, to be looked through.
     fn visit(&mut self, entry: Entry) -> Option<Directory> {
-        let path = entry.directory.path.join(&entry.name);
+        let path = || entry.directory.path.join(&entry.name);
         let is_song = is_song_name(&entry.name);
         if entry.kind.is_symlink() {
-            return self.visit_link(path, is_song, &entry.directory);
+            return self.visit_link(&entry, is_song);
         }
         if entry.kind.is_dir() && !is_song {
             let real = entry.directory.real.join(&entry.name);
             if entry.directory.is_within(&real) {
-                return self.skip(path, Reason::Circle);
+                return self.skip(path(), Reason::Circle);
             }
-            return Some(Directory { path, real, links: entry.directory.links.clone() });
+            return Some(Directory { path: path(), real, links: entry.directory.links.clone() });
         }
         match entry.stamp {
-            Some(stamp) => self.note_song(path, stamp),
-            None => return self.skip(path, Reason::NotAFile),
+            Some(stamp) => self.note_song(&entry, stamp),
+            None => return self.skip(path(), Reason::NotAFile),
         }
         None
     }
 
-    fn visit_link(&mut self, path: PathBuf, is_song: bool, from: &Directory) -> Option<Directory> {
+    fn visit_link(&mut self, entry: &Entry, is_song: bool) -> Option<Directory> {
+        let from = &entry.directory;
+        let path = from.path.join(&entry.name);
         let full = self.root.join(&path);
         let target = fs::metadata(&full).and_then(|metadata| Ok((metadata, fs::canonicalize(&full)?)));
         let (metadata, real) = match target {
@@ -200,7 +236,7 @@ impl Walk<'_> {
             if !real.starts_with(self.root) {
                 self.scan.directories.miss_something(); // it may go, and no directory that was looked at tells
             }
-            self.note_song(path, Stamp::of(&metadata));
+            self.note_song(entry, Stamp::of(&metadata));
             return None;
         }
         let reason = if is_song || !metadata.is_dir() {
@@ -216,11 +252,11 @@ impl Walk<'_> {
         self.skip(path, reason)
     }
 
-    fn note_song(&mut self, path: PathBuf, stamp: Stamp) {
-        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._")) {
-            self.skip(path, Reason::AppleDouble);
+    fn note_song(&mut self, Entry { directory, name, .. }: &Entry, stamp: Stamp) {
+        if name.as_encoded_bytes().starts_with(b"._") {
+            self.skip(directory.path.join(name), Reason::AppleDouble);
         } else {
-            self.scan.found.push(Found { path, stamp });
+            self.scan.found.push(&directory.path, name, stamp);
         }
     }
 

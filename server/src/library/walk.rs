@@ -159,21 +159,24 @@ impl Library {
         let Scan { found, mut skipped, mut directories } = scan;
         let known = self.state().catalogue.compare(&found);
         let opener = self.origin.opener()?;
-        let mut files = Vec::with_capacity(found.len());
-        for (file, known) in found.into_iter().zip(known) {
+        let mut readable = vec![true; found.len()];
+        for ((file, known), readable) in found.iter().zip(&known).zip(&mut readable) {
             // One that is as it was need not be tried again.
-            let readable = if known.is_unchanged { Ok(()) } else { opener.check(&file.path) };
-            match readable {
-                Ok(()) => files.push((file, known.song)),
+            let checked = if known.is_unchanged { Ok(()) } else { opener.check(&file.path.to_path_buf()) };
+            *readable = checked.is_ok();
+            match checked {
+                Ok(()) => {}
                 // Removed this very moment.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) if is_exhaustion(&error) => return Err(error),
                 Err(error) => {
                     directories.miss_something(); // whether it can be read is not told by its directory
-                    skipped.push((file.path, Reason::Unreadable(error.kind())));
+                    skipped.push((file.path.to_path_buf(), Reason::Unreadable(error.kind())));
                 }
             }
         }
+        let files = found.iter().zip(known.iter().map(|known| known.song)).zip(readable);
+        let files = files.filter_map(|(file, is_readable)| is_readable.then_some(file));
         let mut state = self.state();
         let is_first = state.catalogue.generation() == 0;
         let changes = state.catalogue.update(files);

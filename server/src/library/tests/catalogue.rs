@@ -4,7 +4,7 @@ use super::*;
 use crate::library::catalogue::{Catalogue, Details};
 use crate::library::file::Stamp;
 use crate::library::measure::{Audio, Counted, Measure, Measured};
-use crate::library::scan::Found;
+use crate::library::scan::Files;
 use crate::library::seek::SeekIndex;
 use crate::library::tags::Tags;
 
@@ -14,9 +14,10 @@ fn stamp(directory: &TempDir) -> Stamp {
 
 /// A look at the directory that shows one file like this; whether it should be read then.
 fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
-    let files = vec![Found { path: "a.mp3".into(), stamp }];
+    let mut files = Files::default();
+    files.push(Path::new(""), "a.mp3".as_ref(), stamp);
     let known = catalogue.compare(&files);
-    catalogue.update(files.into_iter().zip(known).map(|(file, known)| (file, known.song)).collect());
+    catalogue.update(files.iter().zip(known).map(|(file, known)| (file, known.song)));
     catalogue.take_due().is_some()
 }
 
