@@ -7,10 +7,10 @@ use std::sync::{PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use super::catalogue::Details;
 use super::file::{Stamp, is_exhaustion};
 use super::measure::{Audio, Counted, Measure};
 use super::origin::{Attended, Opener};
+use super::songs::Details;
 use super::source::Ends;
 use super::tags::Tags;
 use super::{Library, State, measure};
@@ -68,9 +68,9 @@ impl Library {
             self.progress.notify_all();
             return false;
         };
-        let path = song.path.clone();
+        let path = song.path().to_path_buf();
         // What is known exactly does not become less exact.
-        let must_count = song.details.as_ref().is_some_and(|details| details.measure.counted().is_some());
+        let must_count = song.counted().is_some();
         state.background.reading += 1;
         drop(state);
 

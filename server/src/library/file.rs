@@ -162,7 +162,7 @@ pub(super) fn is_song_name(name: &OsStr) -> bool {
 }
 
 /// What a song is called whose tags do not say: the file's name without `.mp3`, and with `�` for what is not Unicode.
-pub(super) fn title_of(path: &Path) -> String {
-    let name = path.file_stem().filter(|stem| !stem.is_empty()).unwrap_or(path.as_os_str());
+pub(super) fn title_of(name: &OsStr) -> String {
+    let name = Path::new(name).file_stem().filter(|stem| !stem.is_empty()).unwrap_or(name);
     name.to_string_lossy().into_owned()
 }

@@ -2,9 +2,10 @@
 
 use trill_proto::ids::SongId;
 
-use super::catalogue::{Catalogue, Song};
+use super::catalogue::Catalogue;
 use super::file::title_of;
 use super::measure::Audio;
+use super::songs::Song;
 use super::tags::Tags;
 
 /// What is known about a song. Texts are as they are in the file, control characters and all.
@@ -58,23 +59,22 @@ impl Page {
 }
 
 impl Listing {
-    pub(super) fn of(id: SongId, song: &Song) -> Self {
-        let Tags { title, artist, album, track } =
-            song.details.as_ref().map_or_else(Tags::default, |details| details.tags.clone());
+    pub(super) fn of(id: SongId, song: Song<'_>) -> Self {
+        let Tags { title, artist, album, track } = song.tags();
         let unmeasured = Self {
             id,
-            title: if title.is_empty() { title_of(&song.path) } else { title },
+            title: if title.is_empty() { title_of(&song.path().name) } else { title },
             artist,
             album,
             track,
             duration_ms: None,
-            size_bytes: song.stamp.size_bytes,
+            size_bytes: song.record.stamp.size_bytes,
             bitrate: 0,
             rate: 0,
             channels: 0,
         };
-        match &song.details {
-            Some(details) => unmeasured.with_audio(details.measure.audio()),
+        match song.audio() {
+            Some(audio) => unmeasured.with_audio(audio),
             None => unmeasured,
         }
     }

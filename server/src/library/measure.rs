@@ -82,22 +82,6 @@ pub(super) enum Measure {
     Counted(Arc<Counted>),
 }
 
-impl Measure {
-    pub(super) fn audio(&self) -> Audio {
-        match self {
-            Self::Believed(audio) => *audio,
-            Self::Counted(counted) => Audio::from(&counted.measured),
-        }
-    }
-
-    pub(super) const fn counted(&self) -> Option<&Arc<Counted>> {
-        match self {
-            Self::Believed(_) => None,
-            Self::Counted(counted) => Some(counted),
-        }
-    }
-}
-
 /// Audio of which every frame was counted.
 #[derive(Debug)]
 pub(super) struct Counted {

@@ -35,6 +35,7 @@ mod path;
 mod scan;
 mod seek;
 mod song;
+mod songs;
 mod source;
 mod tags;
 mod texts;

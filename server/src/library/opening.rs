@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use trill_proto::ids::SongId;
 
 use super::Library;
-use super::catalogue::Details;
 use super::error::SongError;
 use super::file::Stamp;
 use super::glance::Glance;
 use super::measure::{Counted, Measure};
 use super::origin::Attended;
 use super::song::OpenSong;
+use super::songs::Details;
 use super::source::ReadAt;
 use super::tags::Tags;
 
@@ -158,7 +158,7 @@ impl Library {
     pub fn begin_opening(&self, id: SongId) -> Result<Opening, SongError> {
         let state = self.state();
         let song = state.catalogue.song(id)?;
-        let (path, stamp) = (song.path.clone(), song.stamp);
+        let (path, stamp) = (song.path().to_path_buf(), song.record.stamp);
         drop(state);
         let (opening, is_ours) = self.openings.job(id, stamp);
         if is_ours && !self.open_elsewhere(&opening, id, &path) {
@@ -197,7 +197,7 @@ impl Library {
         if !self.openings.slots().get_mut(&id)?.glance.take(Instant::now()) {
             return None;
         }
-        let path = self.state().catalogue.song(id).ok()?.path.clone();
+        let path = self.state().catalogue.song(id).ok()?.path().to_path_buf();
         self.share(id, &path)
     }
 

@@ -37,6 +37,12 @@ impl Texts {
         &self.bytes[start as usize..self.ends[number] as usize]
     }
 
+    /// The number of this text, if it is among them. Looks through all.
+    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
+        (0..self.len()).find(|&number| self.at(number) == text)
+    }
+
+    /// That of the highest number.
     pub(super) fn last(&self) -> Option<&[u8]> {
         self.len().checked_sub(1).map(|last| self.at(last))
     }
@@ -85,6 +91,10 @@ mod tests {
         assert_eq!(texts.len(), all.len());
         for (number, text) in all.into_iter().enumerate() {
             assert_eq!(texts.at(number), text);
+            assert_eq!(texts.find(text).map(|found| texts.at(found)), Some(text));
+        }
+        for absent in [&b"on"[..], b"ne", b"oneone", b"\xff"] {
+            assert_eq!(texts.find(absent), None);
         }
     }
 

@@ -60,7 +60,7 @@ fn frames_are_counted_once_for_all_who_open_the_song_and_seek_in_it() {
     let library = Library::open(Source::BuiltIn(Vec::from(songs).leak()), Options::default()).unwrap();
     library.wait_until_walked();
     assert!(library.wait_until_read_for(DEADLINE));
-    let listed = |id| library.state().catalogue.song(id).unwrap().details.as_ref().unwrap().measure.counted().cloned();
+    let listed = |id| library.state().catalogue.song(id).unwrap().counted().cloned();
     assert!(listed(SongId(1)).is_none(), "the file tells, and is believed until it is opened");
     let counted = listed(SongId(2)).expect("the file does not tell");
     assert!(Arc::ptr_eq(&counted, library.open_song(SongId(2)).unwrap().counted()));

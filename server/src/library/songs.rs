@@ -1,0 +1,371 @@
+//! What is known about each song, packed: about 110 bytes, texts included. In a `PathBuf` and three `String`s of its own it
+//! would be four times as much, and there may be 100,000.
+//!
+//! ```text
+//!  shelf    32 songs that follow each other: mostly those of a few directories and albums, of one artist or two
+//!    records    64 bytes each: its stamp, what was measured, the numbers of its five texts
+//!    texts      each of them once, however many of these songs share it
+//! ```
+
+use std::mem;
+use std::sync::Arc;
+
+use super::file::Stamp;
+use super::measure::{Audio, Counted, Measure};
+use super::path::FilePath;
+use super::tags::Tags;
+use super::texts::{self, Texts};
+
+/// Songs of a shelf. So few that a byte can number all texts that they may have.
+const SHELF_SONGS: usize = 32;
+
+/// All songs, by their indices.
+#[derive(Default)]
+pub(super) struct Songs {
+    /// All but the last are full.
+    shelves: Vec<Shelf>,
+}
+
+/// A song, to look at.
+#[derive(Clone, Copy)]
+pub(super) struct Song<'a> {
+    pub(super) record: &'a Record,
+    texts: &'a Texts,
+}
+
+/// A file that is or was a song, but for its texts.
+pub(super) struct Record {
+    /// Of the file when it was last looked at, or read.
+    pub(super) stamp: Stamp,
+    contents: Contents,
+    texts: [Number; TEXTS],
+    /// It was there at the last look.
+    pub(super) is_present: bool,
+    /// It should be read: it never was, or has changed since, or may have.
+    pub(super) is_due: bool,
+    /// It was read so shortly after a change that a later one might not show, or could not be read for now.
+    pub(super) is_uncertain: bool,
+}
+
+/// Which of a shelf's texts.
+type Number = u8;
+
+/// The empty one.
+const NO_TEXT: Number = 0;
+
+/// The texts of a song, in the order of its record.
+#[derive(Clone, Copy)]
+enum Text {
+    Directory,
+    Name,
+    Title,
+    Artist,
+    Album,
+}
+
+const TEXTS: usize = 5;
+
+/// What is known from reading a file, but for its texts. [`Audio`] is taken apart, or it would be 8 bytes more.
+enum Contents {
+    Unread,
+    Believed { content_tag: u64, size_bytes: u64, duration_ms: u32, bitrate: u32, rate: u32, channels: u8, track: u16 },
+    Counted { audio: Arc<Counted>, track: u16 },
+}
+
+/// What a song's file says.
+#[derive(Clone, Debug)]
+pub(super) struct Details {
+    pub(super) tags: Tags,
+    pub(super) measure: Measure,
+}
+
+impl Songs {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.shelves.last().map_or(0, |last| (self.shelves.len() - 1) * SHELF_SONGS + last.records.len())
+    }
+
+    pub(super) fn song(&self, index: usize) -> Option<Song<'_>> {
+        let Shelf { records, texts } = self.shelves.get(index / SHELF_SONGS)?;
+        Some(Song { record: records.get(index % SHELF_SONGS)?, texts })
+    }
+
+    pub(super) fn record_mut(&mut self, index: usize) -> Option<&mut Record> {
+        self.shelves.get_mut(index / SHELF_SONGS)?.records.get_mut(index % SHELF_SONGS)
+    }
+
+    /// All from this index on, with their indices.
+    pub(super) fn iter_from(&self, start: usize) -> impl Iterator<Item = (usize, Song<'_>)> {
+        let shelves = self.shelves.iter().skip(start / SHELF_SONGS);
+        let songs =
+            shelves.flat_map(|Shelf { records, texts }| records.iter().map(move |record| Song { record, texts }));
+        (start..).zip(songs.skip(start % SHELF_SONGS))
+    }
+
+    pub(super) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.shelves.iter_mut().flat_map(|shelf| &mut shelf.records)
+    }
+
+    /// Adds a song that is there and should be read.
+    pub(super) fn push(&mut self, path: &FilePath<'_>, stamp: Stamp) {
+        match self.shelves.last_mut().filter(|last| last.records.len() < SHELF_SONGS) {
+            Some(shelf) => shelf.push(path, stamp),
+            None => self.shelves.push_mut(Shelf::new()).push(path, stamp),
+        }
+    }
+
+    /// Takes note of what a song's file says.
+    pub(super) fn learn(&mut self, index: usize, details: Details) {
+        if let Some(shelf) = self.shelves.get_mut(index / SHELF_SONGS) {
+            shelf.learn(index % SHELF_SONGS, details);
+        }
+    }
+}
+
+impl<'a> Song<'a> {
+    pub(super) fn path(self) -> FilePath<'a> {
+        FilePath::from_bytes(self.text(Text::Directory), self.text(Text::Name))
+    }
+
+    /// Nothing, if it has not been read.
+    pub(super) fn tags(self) -> Tags {
+        let text = |which| String::from_utf8_lossy(self.text(which)).into_owned();
+        let track = match self.record.contents {
+            Contents::Unread => 0,
+            Contents::Believed { track, .. } | Contents::Counted { track, .. } => track,
+        };
+        Tags { title: text(Text::Title), artist: text(Text::Artist), album: text(Text::Album), track }
+    }
+
+    /// `None` if it has not been read.
+    pub(super) fn audio(self) -> Option<Audio> {
+        match self.record.contents {
+            Contents::Unread => None,
+            Contents::Believed { content_tag, size_bytes, duration_ms, bitrate, rate, channels, .. } => {
+                Some(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })
+            }
+            Contents::Counted { ref audio, .. } => Some(Audio::from(&audio.measured)),
+        }
+    }
+
+    /// `None` if it has not been read.
+    pub(super) fn content_tag(self) -> Option<u64> {
+        match self.record.contents {
+            Contents::Unread => None,
+            Contents::Believed { content_tag, .. } => Some(content_tag),
+            Contents::Counted { ref audio, .. } => Some(audio.measured.content_tag),
+        }
+    }
+
+    /// `None` if its frames have not been counted.
+    pub(super) const fn counted(self) -> Option<&'a Arc<Counted>> {
+        match &self.record.contents {
+            Contents::Counted { audio, .. } => Some(audio),
+            _ => None,
+        }
+    }
+
+    /// What was read from its file; `None` if it has not been read.
+    pub(super) fn details(self) -> Option<Details> {
+        let counted = self.counted().cloned().map(Measure::Counted);
+        let measure = counted.or_else(|| self.audio().map(Measure::Believed))?;
+        Some(Details { tags: self.tags(), measure })
+    }
+
+    fn text(self, which: Text) -> &'a [u8] {
+        self.texts.at(self.record.texts[which as usize].into())
+    }
+}
+
+impl Record {
+    /// What was read from its file is of no use any more.
+    pub(super) fn forget(&mut self) {
+        self.contents = Contents::Unread;
+        for which in [Text::Title, Text::Artist, Text::Album] {
+            self.texts[which as usize] = NO_TEXT;
+        }
+    }
+}
+
+/// A few songs.
+struct Shelf {
+    records: Vec<Record>,
+    /// Of all of them, and some that none has any more.
+    texts: Texts,
+}
+
+impl Shelf {
+    fn new() -> Self {
+        Self { records: Vec::with_capacity(SHELF_SONGS), texts: no_texts() }
+    }
+
+    fn push(&mut self, path: &FilePath<'_>, stamp: Stamp) {
+        let (contents, texts) = (Contents::Unread, [NO_TEXT; TEXTS]);
+        let (is_present, is_due, is_uncertain) = (true, true, false);
+        let index = self.records.len();
+        self.records.push(Record { stamp, contents, texts, is_present, is_due, is_uncertain });
+        self.put(index, Text::Directory, &texts::to_bytes(path.directory.as_os_str()));
+        self.put(index, Text::Name, &texts::to_bytes(&path.name));
+    }
+
+    fn learn(&mut self, index: usize, Details { tags, measure }: Details) {
+        let track = tags.track;
+        self.records[index].contents = match measure {
+            Measure::Believed(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels }) => {
+                Contents::Believed { content_tag, size_bytes, duration_ms, bitrate, rate, channels, track }
+            }
+            Measure::Counted(audio) => Contents::Counted { audio, track },
+        };
+        for (which, text) in [(Text::Title, tags.title), (Text::Artist, tags.artist), (Text::Album, tags.album)] {
+            self.put(index, which, text.as_bytes());
+        }
+    }
+
+    /// Gives a song this text. It is put in if it is not there.
+    fn put(&mut self, index: usize, which: Text, text: &[u8]) {
+        if self.texts.len() > Number::MAX.into() && self.texts.find(text).is_none() {
+            self.sweep();
+        }
+        self.records[index].texts[which as usize] = number_in(&mut self.texts, text);
+    }
+
+    /// Throws out what no song has any more.
+    fn sweep(&mut self) {
+        let old = mem::replace(&mut self.texts, no_texts());
+        for number in self.records.iter_mut().flat_map(|record| &mut record.texts) {
+            *number = number_in(&mut self.texts, old.at((*number).into()));
+        }
+    }
+}
+
+/// A list with [`NO_TEXT`].
+fn no_texts() -> Texts {
+    let mut texts = Texts::default();
+    texts.push(b"");
+    texts
+}
+
+/// The number of this text in the list, to which it is added if it is not there.
+fn number_in(texts: &mut Texts, text: &[u8]) -> Number {
+    let number = texts.find(text).unwrap_or_else(|| {
+        texts.push(text);
+        texts.len() - 1
+    });
+    number.try_into().expect("no more texts than there are numbers, for else it was swept")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::path::Path;
+
+    use super::*;
+    use crate::library::measure::Measured;
+    use crate::library::seek::SeekIndex;
+
+    const STAMP: Stamp = Stamp::of_built_in(b"");
+
+    fn path<'a>(directory: &'a str, name: &'a str) -> FilePath<'a> {
+        FilePath { directory: Path::new(directory).into(), name: OsStr::new(name).into() }
+    }
+
+    fn tags(title: &str, artist: &str, album: &str) -> Tags {
+        Tags { title: title.into(), artist: artist.into(), album: album.into(), track: 7 }
+    }
+
+    fn details(tags: Tags) -> Details {
+        Details { tags, measure: Measure::Believed(Audio::from(&Measured { content_tag: 9, ..Measured::default() })) }
+    }
+
+    #[test]
+    fn a_song_is_small() {
+        assert_eq!(size_of::<Record>(), 64);
+    }
+
+    #[test]
+    fn what_songs_share_is_there_once() {
+        let mut songs = Songs::default();
+        for index in 0..SHELF_SONGS {
+            songs.push(&path("artist/album", &format!("{index}.mp3")), STAMP);
+            songs.learn(index, details(tags(&index.to_string(), "artist", "album")));
+        }
+        assert_eq!(songs.shelves.len(), 1);
+        assert_eq!(songs.shelves[0].texts.len(), ["", "artist/album", "artist", "album"].len() + 2 * SHELF_SONGS);
+    }
+
+    #[test]
+    fn songs_are_as_they_were_read_however_often_that_was() {
+        const SONGS: usize = 2 * SHELF_SONGS + 10;
+        let mut songs = Songs::default();
+        let [directories, names] =
+            ["folder", "file"].map(|part| (0..SONGS).map(|index| format!("{part} {index}")).collect::<Vec<_>>());
+        for (directory, name) in directories.iter().zip(&names) {
+            songs.push(&path(directory, name), STAMP);
+        }
+        let read =
+            |index: usize, round: usize| tags(&format!("{index}/{round}"), &format!("by {index}"), &format!("{round}"));
+        for round in 0..20 {
+            for index in (0..SONGS).rev() {
+                songs.learn(index, details(read(index, round)));
+            }
+            for (index, song) in songs.iter_from(0) {
+                assert_eq!(song.path(), path(&directories[index], &names[index]));
+                assert_eq!(song.tags(), read(index, round));
+                assert_eq!(song.content_tag(), Some(9));
+            }
+        }
+        assert!(songs.shelves.iter().all(|shelf| shelf.texts.len() <= 256));
+    }
+
+    #[test]
+    fn each_song_of_a_full_shelf_has_texts_of_its_own() {
+        let mut songs = Songs::default();
+        for round in ["a", "b"] {
+            for index in 0..SHELF_SONGS {
+                let text = |what: &str| format!("{what} {index} {round}");
+                if round == "a" {
+                    songs.push(&path(&text("folder"), &text("file")), STAMP);
+                }
+                songs.learn(index, details(tags(&text("title"), &text("artist"), &text("album"))));
+            }
+        }
+        for (index, song) in songs.iter_from(0) {
+            assert_eq!(song.path(), path(&format!("folder {index} a"), &format!("file {index} a")));
+            let [title, artist, album] = ["title", "artist", "album"].map(|what| format!("{what} {index} b"));
+            assert_eq!(song.tags(), tags(&title, &artist, &album));
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_known() {
+        let mut songs = Songs::default();
+        songs.push(&path("", "a.mp3"), STAMP);
+        let index = SeekIndex::default();
+        let counted = Measure::Counted(Arc::new(Counted { measured: Measured::default(), index }));
+        songs.learn(0, Details { tags: tags("a", "b", "c"), measure: counted });
+        assert!(songs.song(0).is_some_and(|song| song.counted().is_some() && song.details().is_some()));
+        songs.record_mut(0).expect("there is one").forget();
+        let song = songs.song(0).expect("there is one");
+        assert_eq!((song.tags(), song.audio(), song.content_tag()), (Tags::default(), None, None));
+        assert!(song.counted().is_none() && song.details().is_none());
+        assert_eq!(song.path(), path("", "a.mp3"));
+    }
+
+    #[test]
+    fn songs_are_found_by_their_indices() {
+        let mut songs = Songs::default();
+        for index in 0..3 * SHELF_SONGS {
+            assert_eq!(songs.len(), index);
+            assert!(songs.song(index).is_none() && songs.record_mut(index).is_none());
+            songs.push(&path("", &index.to_string()), STAMP);
+        }
+        for start in
+            [0, 1, SHELF_SONGS - 1, SHELF_SONGS, SHELF_SONGS + 1, songs.len() - 1, songs.len(), songs.len() + 1]
+        {
+            let names: Vec<_> =
+                songs.iter_from(start).map(|(index, song)| (index, song.path().to_path_buf())).collect();
+            let expected: Vec<_> = (start..songs.len()).map(|index| (index, index.to_string().into())).collect();
+            assert_eq!(names, expected);
+        }
+    }
+}
