@@ -5,15 +5,18 @@
 //! does not tell is that a file was changed in its place, which only a look at the file does.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::file::Stamp;
+use super::texts::{self, Texts};
 
 /// The directories that a look went through, as they were right before.
 #[derive(Debug, Default)]
 pub(super) struct Directories {
-    seen: Vec<(PathBuf, Stamp)>,
+    /// Of a large library there are 10,000, and they are kept until the next look.
+    paths: Texts,
+    stamps: Vec<Stamp>,
     /// They do not tell everything: one changed so shortly before that another change might not show, or a file may come to
     /// be there of which none of them tells.
     is_incomplete: bool,
@@ -23,7 +26,8 @@ impl Directories {
     /// Takes note of a directory that is about to be read at `now`.
     pub(super) fn note(&mut self, path: &Path, stamp: Stamp, now: SystemTime) {
         self.is_incomplete |= stamp.is_fresh(now);
-        self.seen.push((path.to_owned(), stamp));
+        self.paths.push(&texts::to_bytes(path.as_os_str()));
+        self.stamps.push(stamp);
     }
 
     /// Something was found that may become a song, or a directory with songs, without any of these telling it.
@@ -34,11 +38,15 @@ impl Directories {
     /// Whether in all of them, below `root`, the same names are the same things as before. Blocks for about 1 µs each.
     pub(super) fn are_as_they_were(&self, root: &Path) -> bool {
         // Not every file system of others keeps such times.
-        if self.is_incomplete || self.seen.is_empty() || !cfg!(unix) {
+        if self.is_incomplete || self.stamps.is_empty() || !cfg!(unix) {
             return false;
         }
         let Ok(probe) = Probe::new(root) else { return false };
-        self.seen.iter().all(|(path, stamp)| probe.stamp(path).is_ok_and(|now| now == *stamp))
+        let is_as_it_was = |path: &[u8], stamp: &Stamp| {
+            let now = probe.stamp(Path::new(&texts::from_bytes(path)));
+            now.is_ok_and(|now| now == *stamp)
+        };
+        self.paths.iter().zip(&self.stamps).all(|(path, stamp)| is_as_it_was(path, stamp))
     }
 }
 
@@ -66,7 +74,7 @@ impl Probe {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) struct Probe(PathBuf);
+pub(super) struct Probe(std::path::PathBuf);
 
 #[cfg(not(target_os = "linux"))]
 impl Probe {

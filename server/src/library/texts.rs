@@ -37,9 +37,14 @@ impl Texts {
         &self.bytes[start as usize..self.ends[number] as usize]
     }
 
+    /// In the order of their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.len()).map(|number| self.at(number))
+    }
+
     /// The number of this text, if it is among them. Looks through all.
     pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
-        (0..self.len()).find(|&number| self.at(number) == text)
+        self.iter().position(|other| other == text)
     }
 
     /// That of the highest number.
