@@ -91,8 +91,9 @@ impl Catalogue {
     pub(super) fn take_due(&mut self) -> Option<(SongId, Song<'_>)> {
         let due = self.due_songs().next();
         self.first_due = due.map_or(self.songs.len(), |index| index + 1);
-        self.songs.record_mut(due?)?.is_due = false;
-        Some((id_of(due?), self.songs.song(due?)?))
+        let index = due?;
+        self.songs.record_mut(index)?.is_due = false;
+        Some((id_of(index), self.songs.song(index)?))
     }
 
     /// How many songs should be read; it is not counted beyond `most`.

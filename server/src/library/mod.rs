@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   walk ── scan ──► catalogue ──► listing        which files there are; which number is which song
-//!                        │
+//!                        │ songs                  what is kept of each, in little memory
 //!                        ▼   background, lowest number first
 //!          tags, measure ◄── frames ──► seek      what is in a file, as the decoder sees it
 //!                        │

@@ -21,13 +21,13 @@ pub(super) struct Found<'a> {
     pub(super) stamp: Stamp,
 }
 
-/// Songs' files in path order: directory by directory, each by the bytes of its names. In three allocations that are
-/// given back after the look: one for each name would leave holes everywhere in memory.
+/// Songs' files in path order: directory by directory, each by the bytes of its names. In a few large allocations, for a
+/// small one for each name would leave a hole when they are given back after the look.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     directories: Texts,
     names: Texts,
-    /// The number of each one's directory, and how it is.
+    /// Each one's directory and stamp.
     files: Vec<(u32, Stamp)>,
 }
 

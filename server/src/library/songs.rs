@@ -1,10 +1,10 @@
-//! What is known about each song, packed: about 110 bytes, texts included. In a `PathBuf` and three `String`s of its own it
-//! would be four times as much, and there may be 100,000.
+//! What is known about each song, packed: about 120 bytes, texts included. In a `PathBuf` and three `String`s of its own it
+//! would be three times as much, and there may be 100,000.
 //!
 //! ```text
-//!  shelf    32 songs that follow each other: mostly those of a few directories and albums, of one artist or two
-//!    records    64 bytes each: its stamp, what was measured, the numbers of its five texts
-//!    texts      each of them once, however many of these songs share it
+//!  records   64 bytes for each song: its stamp, what was measured, the numbers of its five texts
+//!  shelves   the texts of 51 songs that follow each other, mostly those of a few directories and albums, of one artist or
+//!            two; each text once, however many of these songs share it
 //! ```
 
 use std::mem;
@@ -16,17 +16,15 @@ use super::path::FilePath;
 use super::tags::Tags;
 use super::texts::{self, Texts};
 
-/// Songs of a shelf. So few that a byte can number all texts that they may have.
-const SHELF_SONGS: usize = 32;
-
 /// All songs, by their indices.
 #[derive(Default)]
 pub(super) struct Songs {
-    /// All but the last are full.
-    shelves: Vec<Shelf>,
+    records: Vec<Record>,
+    /// Also with texts that no song has any more.
+    shelves: Vec<Texts>,
 }
 
-/// A song, to look at.
+/// A song as it is kept.
 #[derive(Clone, Copy)]
 pub(super) struct Song<'a> {
     pub(super) record: &'a Record,
@@ -65,7 +63,11 @@ enum Text {
 
 const TEXTS: usize = 5;
 
-/// What is known from reading a file, but for its texts. [`Audio`] is taken apart, or it would be 8 bytes more.
+/// Songs that share a shelf. So few that a byte numbers all texts that they may have, and [`NO_TEXT`].
+const SHELF_SONGS: usize = Number::MAX as usize / TEXTS;
+
+/// What is known from reading a file, but for its texts. The fields of [`Audio`] are here one by one so that there is room
+/// between them for all else: with one in it, each song would take 8 bytes more.
 enum Contents {
     Unread,
     Believed { content_tag: u64, size_bytes: u64, duration_ms: u32, bitrate: u32, rate: u32, channels: u8, track: u16 },
@@ -81,44 +83,67 @@ pub(super) struct Details {
 
 impl Songs {
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.shelves.last().map_or(0, |last| (self.shelves.len() - 1) * SHELF_SONGS + last.records.len())
+    pub(super) const fn len(&self) -> usize {
+        self.records.len()
     }
 
     pub(super) fn song(&self, index: usize) -> Option<Song<'_>> {
-        let Shelf { records, texts } = self.shelves.get(index / SHELF_SONGS)?;
-        Some(Song { record: records.get(index % SHELF_SONGS)?, texts })
-    }
-
-    pub(super) fn record_mut(&mut self, index: usize) -> Option<&mut Record> {
-        self.shelves.get_mut(index / SHELF_SONGS)?.records.get_mut(index % SHELF_SONGS)
+        Some(Song { record: self.records.get(index)?, texts: self.shelves.get(index / SHELF_SONGS)? })
     }
 
     /// All from this index on, with their indices.
     pub(super) fn iter_from(&self, start: usize) -> impl Iterator<Item = (usize, Song<'_>)> {
-        let shelves = self.shelves.iter().skip(start / SHELF_SONGS);
-        let songs =
-            shelves.flat_map(|Shelf { records, texts }| records.iter().map(move |record| Song { record, texts }));
-        (start..).zip(songs.skip(start % SHELF_SONGS))
+        (start..self.len()).filter_map(|index| Some((index, self.song(index)?)))
+    }
+
+    pub(super) fn record_mut(&mut self, index: usize) -> Option<&mut Record> {
+        self.records.get_mut(index)
     }
 
     pub(super) fn records_mut(&mut self) -> impl Iterator<Item = &mut Record> {
-        self.shelves.iter_mut().flat_map(|shelf| &mut shelf.records)
+        self.records.iter_mut()
     }
 
     /// Adds a song that is there and should be read.
     pub(super) fn push(&mut self, path: &FilePath<'_>, stamp: Stamp) {
-        match self.shelves.last_mut().filter(|last| last.records.len() < SHELF_SONGS) {
-            Some(shelf) => shelf.push(path, stamp),
-            None => self.shelves.push_mut(Shelf::new()).push(path, stamp),
+        let index = self.len();
+        if index.is_multiple_of(SHELF_SONGS) {
+            self.shelves.push(empty_shelf());
         }
+        let (contents, texts) = (Contents::Unread, [NO_TEXT; TEXTS]);
+        let (is_present, is_due, is_uncertain) = (true, true, false);
+        self.records.push(Record { stamp, contents, texts, is_present, is_due, is_uncertain });
+        self.put(index, Text::Directory, &texts::to_bytes(path.directory.as_os_str()));
+        self.put(index, Text::Name, &texts::to_bytes(&path.name));
     }
 
     /// Takes note of what a song's file says.
-    pub(super) fn learn(&mut self, index: usize, details: Details) {
-        if let Some(shelf) = self.shelves.get_mut(index / SHELF_SONGS) {
-            shelf.learn(index % SHELF_SONGS, details);
+    ///
+    /// # Panics
+    /// If there is no such song.
+    pub(super) fn learn(&mut self, index: usize, Details { tags, measure }: Details) {
+        let track = tags.track;
+        self.records[index].contents = match measure {
+            Measure::Believed(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels }) => {
+                Contents::Believed { content_tag, size_bytes, duration_ms, bitrate, rate, channels, track }
+            }
+            Measure::Counted(audio) => Contents::Counted { audio, track },
+        };
+        for (which, text) in [(Text::Title, tags.title), (Text::Artist, tags.artist), (Text::Album, tags.album)] {
+            self.put(index, which, text.as_bytes());
         }
+    }
+
+    /// Gives a song this text, which is put on its shelf if it is not there.
+    fn put(&mut self, index: usize, which: Text, text: &[u8]) {
+        let shelf = &mut self.shelves[index / SHELF_SONGS];
+        if shelf.len() > Number::MAX.into() && shelf.find(text).is_none() {
+            let first = index - index % SHELF_SONGS;
+            let end = self.records.len().min(first + SHELF_SONGS);
+            self.records[index].texts[which as usize] = NO_TEXT;
+            sweep(shelf, &mut self.records[first..end]);
+        }
+        self.records[index].texts[which as usize] = number_on(shelf, text);
     }
 }
 
@@ -129,7 +154,8 @@ impl<'a> Song<'a> {
 
     /// Nothing, if it has not been read.
     pub(super) fn tags(self) -> Tags {
-        let text = |which| String::from_utf8_lossy(self.text(which)).into_owned();
+        // It was a `String` when it was put there.
+        let text = |which| std::str::from_utf8(self.text(which)).unwrap_or_default().to_owned();
         let track = match self.record.contents {
             Contents::Unread => 0,
             Contents::Believed { track, .. } | Contents::Counted { track, .. } => track,
@@ -187,71 +213,28 @@ impl Record {
     }
 }
 
-/// A few songs.
-struct Shelf {
-    records: Vec<Record>,
-    /// Of all of them, and some that none has any more.
-    texts: Texts,
+/// With [`NO_TEXT`] only.
+fn empty_shelf() -> Texts {
+    let mut shelf = Texts::default();
+    shelf.push(b"");
+    shelf
 }
 
-impl Shelf {
-    fn new() -> Self {
-        Self { records: Vec::with_capacity(SHELF_SONGS), texts: no_texts() }
-    }
-
-    fn push(&mut self, path: &FilePath<'_>, stamp: Stamp) {
-        let (contents, texts) = (Contents::Unread, [NO_TEXT; TEXTS]);
-        let (is_present, is_due, is_uncertain) = (true, true, false);
-        let index = self.records.len();
-        self.records.push(Record { stamp, contents, texts, is_present, is_due, is_uncertain });
-        self.put(index, Text::Directory, &texts::to_bytes(path.directory.as_os_str()));
-        self.put(index, Text::Name, &texts::to_bytes(&path.name));
-    }
-
-    fn learn(&mut self, index: usize, Details { tags, measure }: Details) {
-        let track = tags.track;
-        self.records[index].contents = match measure {
-            Measure::Believed(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels }) => {
-                Contents::Believed { content_tag, size_bytes, duration_ms, bitrate, rate, channels, track }
-            }
-            Measure::Counted(audio) => Contents::Counted { audio, track },
-        };
-        for (which, text) in [(Text::Title, tags.title), (Text::Artist, tags.artist), (Text::Album, tags.album)] {
-            self.put(index, which, text.as_bytes());
-        }
-    }
-
-    /// Gives a song this text. It is put in if it is not there.
-    fn put(&mut self, index: usize, which: Text, text: &[u8]) {
-        if self.texts.len() > Number::MAX.into() && self.texts.find(text).is_none() {
-            self.sweep();
-        }
-        self.records[index].texts[which as usize] = number_in(&mut self.texts, text);
-    }
-
-    /// Throws out what no song has any more.
-    fn sweep(&mut self) {
-        let old = mem::replace(&mut self.texts, no_texts());
-        for number in self.records.iter_mut().flat_map(|record| &mut record.texts) {
-            *number = number_in(&mut self.texts, old.at((*number).into()));
-        }
-    }
-}
-
-/// A list with [`NO_TEXT`].
-fn no_texts() -> Texts {
-    let mut texts = Texts::default();
-    texts.push(b"");
-    texts
-}
-
-/// The number of this text in the list, to which it is added if it is not there.
-fn number_in(texts: &mut Texts, text: &[u8]) -> Number {
-    let number = texts.find(text).unwrap_or_else(|| {
-        texts.push(text);
-        texts.len() - 1
+/// The number of this text, which is put on the shelf if it is not there.
+fn number_on(shelf: &mut Texts, text: &[u8]) -> Number {
+    let number = shelf.find(text).unwrap_or_else(|| {
+        shelf.push(text);
+        shelf.len() - 1
     });
-    number.try_into().expect("no more texts than there are numbers, for else it was swept")
+    number.try_into().expect("a shelf is swept before it has more texts than there are numbers")
+}
+
+/// Throws out what none of a shelf's songs has any more.
+fn sweep(shelf: &mut Texts, records: &mut [Record]) {
+    let before = mem::replace(shelf, empty_shelf());
+    for number in records.iter_mut().flat_map(|record| &mut record.texts) {
+        *number = number_on(shelf, before.at((*number).into()));
+    }
 }
 
 #[cfg(test)]
@@ -279,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_song_is_small() {
-        assert_eq!(size_of::<Record>(), 64);
+        assert!(size_of::<Record>() <= 64, "{} bytes", size_of::<Record>());
     }
 
     #[test]
@@ -290,7 +273,7 @@ mod tests {
             songs.learn(index, details(tags(&index.to_string(), "artist", "album")));
         }
         assert_eq!(songs.shelves.len(), 1);
-        assert_eq!(songs.shelves[0].texts.len(), ["", "artist/album", "artist", "album"].len() + 2 * SHELF_SONGS);
+        assert_eq!(songs.shelves[0].len(), ["", "artist/album", "artist", "album"].len() + 2 * SHELF_SONGS);
     }
 
     #[test]
@@ -314,7 +297,7 @@ mod tests {
                 assert_eq!(song.content_tag(), Some(9));
             }
         }
-        assert!(songs.shelves.iter().all(|shelf| shelf.texts.len() <= 256));
+        assert!(songs.shelves.iter().all(|shelf| shelf.len() <= 256));
     }
 
     #[test]

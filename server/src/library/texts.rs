@@ -53,10 +53,10 @@ impl Texts {
     }
 }
 
-/// Makes room for so many more. By an eighth, not by doubling: it is for long, and seldom grows.
+/// Makes room for so many more. By a sixteenth, not by doubling: it is for long, and seldom grows.
 fn reserve<T>(list: &mut Vec<T>, more: usize) {
     if list.capacity() - list.len() < more {
-        list.reserve_exact(more.max(list.len() / 8));
+        list.reserve_exact(more.max(list.len() / 16));
     }
 }
 
@@ -107,7 +107,9 @@ mod tests {
     fn little_is_reserved_for_texts_that_may_never_come() {
         let mut texts = Texts::default();
         (0..1_000).for_each(|number: i32| texts.push(number.to_string().as_bytes()));
-        assert!(texts.bytes.capacity() <= texts.bytes.len() * 9 / 8 && texts.ends.capacity() <= texts.len() * 9 / 8);
+        assert!(
+            texts.bytes.capacity() <= texts.bytes.len() * 17 / 16 && texts.ends.capacity() <= texts.len() * 17 / 16
+        );
     }
 
     #[test]
