@@ -5,6 +5,7 @@
 //! as all do after a disk was away for a moment; if another file has its path then, that takes a new number.
 
 use std::cmp::Ordering;
+use std::mem;
 use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
@@ -13,16 +14,9 @@ use super::error::SongError;
 use super::file::Stamp;
 use super::measure::Measure;
 use super::path::FilePath;
-use super::scan::{Files, Found};
-use super::songs::{Details, Record, Song, Songs};
-
-/// What is known about a file.
-pub(super) struct Known {
-    /// The song that has or had its path.
-    pub(super) song: Option<u32>,
-    /// That is there, and the file as it was at the last look.
-    pub(super) is_unchanged: bool,
-}
+use super::scan::Found;
+use super::songs::{Details, Song, Songs};
+use super::survey::Survey;
 
 /// All songs.
 #[derive(Default)]
@@ -140,33 +134,35 @@ impl Catalogue {
         self.generation = self.generation.max(1);
     }
 
-    /// What is known about each of these files, which must be in path order.
-    pub(super) fn compare(&self, files: &Files) -> Vec<Known> {
-        let mut by_path = self.by_path.iter().copied().peekable();
-        let mut song_at = |path: &FilePath<'_>| loop {
-            let index = *by_path.peek()?;
-            let song = self.songs.song(index as usize)?;
-            match song.path().cmp(path) {
-                Ordering::Less => by_path.next(),
-                Ordering::Equal => return by_path.next().zip(Some(song.record)),
-                Ordering::Greater => return None,
-            };
-        };
-        let compare = |file: Found<'_>| {
-            let song = song_at(&file.path);
-            let is_same = |record: &Record| record.is_present && record.stamp == file.stamp;
-            Known { song: song.map(|(index, _)| index), is_unchanged: song.is_some_and(|(_, record)| is_same(record)) }
-        };
-        files.iter().map(compare).collect()
+    /// For a look at the directory that begins now.
+    pub(super) fn begin_survey(&self) -> Survey {
+        Survey::new(self.songs.len())
     }
 
-    /// Takes over what a look at the directory found: all files in path order, each with the song that has or had its
-    /// path.
-    pub(super) fn update<'a>(&mut self, files: impl Iterator<Item = (Found<'a>, Option<u32>)>) -> Changes {
+    /// The song that has or had this path, and its index: one behind the first `passed` in the order of their paths, and
+    /// then that and all before it have been passed.
+    pub(super) fn song_at(&self, path: &FilePath<'_>, passed: &mut usize) -> Option<(u32, Song<'_>)> {
+        while let Some(&index) = self.by_path.get(*passed) {
+            let song = self.songs.song(index as usize)?;
+            let order = song.path().cmp(path);
+            if order == Ordering::Greater {
+                break;
+            }
+            *passed += 1;
+            if order == Ordering::Equal {
+                return Some((index, song));
+            }
+        }
+        None
+    }
+
+    /// Takes over what a look at the directory found.
+    pub(super) fn update(&mut self, mut survey: Survey) -> Changes {
         let mut changes = Changes::default();
         let first_new = self.songs.len();
-        let mut is_found = vec![false; first_new];
-        for (file, song) in files {
+        let mut is_found = mem::take(&mut survey.unchanged);
+        self.read_uncertain_again(&is_found);
+        for (file, song) in survey.others() {
             match song {
                 Some(index) if self.update_song(index as usize, &file, &mut changes) => {
                     is_found[index as usize] = true;
@@ -187,6 +183,16 @@ impl Catalogue {
             self.generation += 1;
         }
         changes
+    }
+
+    /// Of songs whose files are unchanged as far as their stamps tell.
+    fn read_uncertain_again(&mut self, is_unchanged: &[bool]) {
+        for (index, (song, is_unchanged)) in self.songs.records_mut().zip(is_unchanged).enumerate() {
+            if *is_unchanged && song.is_uncertain {
+                song.is_due = true;
+                self.first_due = self.first_due.min(index);
+            }
+        }
     }
 
     /// `false` if the file has nothing but its path in common with the song that once had it.

@@ -1,8 +1,11 @@
 //! The songs: which there are, what they are called, and their bytes.
 //!
 //! ```text
-//!   walk ── scan ──► catalogue ──► listing        which files there are; which number is which song
-//!                        │ songs                  what is kept of each, in little memory
+//!   walk ── scan ──► survey                       which files there are, and are not as they were
+//!                        │
+//!                        ▼
+//!                    catalogue ──► listing        which number is which song
+//!                        │  songs, texts          what is kept of each, in little memory
 //!                        ▼   background, lowest number first
 //!          tags, measure ◄── frames ──► seek      what is in a file, as the decoder sees it
 //!                        │
@@ -37,6 +40,7 @@ mod seek;
 mod song;
 mod songs;
 mod source;
+mod survey;
 mod tags;
 mod texts;
 mod walk;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::directories::Directories;
 use super::error::OpenError;
 use super::file::{Inside, Stamp, open_regular};
-use super::scan::{Files, Pace, Scan, scan};
+use super::path::FilePath;
+use super::scan::{Found, Pace, Scan, Taker, scan};
 use super::source::ReadAt;
 
 /// A song that comes with the program.
@@ -64,25 +65,25 @@ impl Origin {
     ///
     /// # Errors
     /// Whatever the file system reports about the directory itself.
-    pub(super) fn scan(&self, pace: Pace<'_>) -> io::Result<Option<Scan>> {
+    pub(super) fn scan(&self, pace: Pace<'_>, take: Taker<'_>) -> io::Result<Option<Scan>> {
+        let mut take_file =
+            |name: &str, stamp| take(Found { path: FilePath::new(Path::new(""), name.as_ref()), stamp });
         match self {
-            Self::Directory { root, follow_symlinks } => scan(root, *follow_symlinks, pace),
+            Self::Directory { root, follow_symlinks } => return scan(root, *follow_symlinks, pace, take),
             Self::BuiltIn(songs) => {
                 let mut songs: Vec<_> = songs.iter().collect();
                 songs.sort_by_key(|song| Path::new(song.name));
-                let mut found = Files::default();
                 for song in songs {
-                    found.push(Path::new(""), song.name.as_ref(), Stamp::of_built_in(song.bytes));
+                    take_file(song.name, Stamp::of_built_in(song.bytes))?;
                 }
-                Ok(Some(Scan { found, ..Scan::default() }))
             }
             #[cfg(test)]
             Self::Asleep(..) => {
-                let (mut found, (_, stamp)) = (Files::default(), self.open(Path::new(""))?);
-                found.push(Path::new(""), "1.mp3".as_ref(), stamp);
-                Ok(Some(Scan { found, ..Scan::default() }))
+                let (_, stamp) = self.open(Path::new(""))?;
+                take_file("1.mp3", stamp)?;
             }
         }
+        Ok(Some(Scan::default()))
     }
 
     /// Opens a song, and tells what it was like at that moment.

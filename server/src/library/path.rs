@@ -16,6 +16,10 @@ pub(super) struct FilePath<'a> {
 }
 
 impl<'a> FilePath<'a> {
+    pub(super) fn new(directory: &'a Path, name: &'a OsStr) -> Self {
+        Self { directory: directory.into(), name: name.into() }
+    }
+
     /// Of what [`to_bytes`](super::texts::to_bytes) made of the two.
     pub(super) fn from_bytes(directory: &'a [u8], name: &'a [u8]) -> Self {
         let directory = match from_bytes(directory) {
@@ -56,10 +60,7 @@ mod tests {
     fn files_are_in_the_order_of_their_paths() {
         let paths = ["", "a", "a/b", "a b", "b", "a/a", "a.mp3"].map(Path::new);
         let names = ["a.mp3", "b.mp3", "b", "a"].map(OsStr::new);
-        let files: Vec<_> = paths
-            .iter()
-            .flat_map(|path| names.map(|name| FilePath { directory: (*path).into(), name: name.into() }))
-            .collect();
+        let files: Vec<_> = paths.iter().flat_map(|path| names.map(|name| FilePath::new(path, name))).collect();
         for a in &files {
             for b in &files {
                 assert_eq!(a.cmp(b), a.to_path_buf().cmp(&b.to_path_buf()), "{a:?} {b:?}");

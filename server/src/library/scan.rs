@@ -1,7 +1,7 @@
 //! One look at the directory: which songs are there now, and what only looks like one.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, FileType};
 use std::io;
@@ -12,47 +12,12 @@ use std::time::SystemTime;
 use super::directories::{Directories, Probe};
 use super::file::{Stamp, is_exhaustion, is_song_name};
 use super::path::FilePath;
-use super::texts::{self, Texts};
 
 /// A song's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found<'a> {
     pub(super) path: FilePath<'a>,
     pub(super) stamp: Stamp,
-}
-
-/// Songs' files in path order: directory by directory, each by the bytes of its names. In a few large allocations, for a
-/// small one for each name would leave a hole when they are given back after the look.
-#[derive(Debug, Default)]
-pub(super) struct Files {
-    directories: Texts,
-    names: Texts,
-    /// Each one's directory and stamp.
-    files: Vec<(u32, Stamp)>,
-}
-
-impl Files {
-    /// Takes the next file.
-    pub(super) fn push(&mut self, directory: &Path, name: &OsStr, stamp: Stamp) {
-        let directory = texts::to_bytes(directory.as_os_str());
-        if self.directories.last().is_none_or(|last| last != directory.as_ref()) {
-            self.directories.push(&directory);
-        }
-        self.names.push(&texts::to_bytes(name));
-        self.files.push((self.directories.len() as u32 - 1, stamp));
-    }
-
-    /// How many there are.
-    pub(super) const fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = Found<'_>> {
-        self.files.iter().enumerate().map(|(number, &(directory, stamp))| {
-            let (directory, name) = (self.directories.at(directory as usize), self.names.at(number));
-            Found { path: FilePath::from_bytes(directory, name), stamp }
-        })
-    }
 }
 
 /// Why something that might have been a song, or held some, is left out.
@@ -74,6 +39,17 @@ pub(super) enum Reason {
     Unreadable(io::ErrorKind),
 }
 
+impl Reason {
+    /// Why a link that is called like a song leads to none.
+    fn of_link(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::LeadsNowhere,
+            _ if is_link_loop(error) => Self::Circle,
+            kind => Self::Unreadable(kind),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -88,13 +64,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a look at the directory has shown.
+/// What a look at the directory has shown, besides songs.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    pub(super) found: Files,
     /// With paths from the directory that is served.
     pub(super) skipped: Vec<(PathBuf, Reason)>,
-    /// Where it was looked for them.
+    /// Where it was looked for songs.
     pub(super) directories: Directories,
 }
 
@@ -106,19 +81,24 @@ pub(super) struct Pace<'a> {
     pub(super) goes_on: &'a mut dyn FnMut() -> bool,
 }
 
-/// Looks through `root`, a canonical path, and all directories in it; `None` if it was not to go on.
+/// Who takes the files that are found, in path order: directory by directory, each by the bytes of its names. One that it
+/// cannot take is skipped, for the reason that it gives.
+pub(super) type Taker<'a> = &'a mut dyn FnMut(Found<'_>) -> io::Result<()>;
+
+/// Looks through `root`, a canonical path, and all directories in it, for files that `take` is given; `None` if it was not
+/// to go on.
 ///
 /// # Errors
-/// Whatever the file system reports about `root` itself, and about any directory if the system is short of descriptors;
-/// other directories that cannot be read are skipped.
-pub(super) fn scan(root: &Path, follow_symlinks: bool, pace: Pace<'_>) -> io::Result<Option<Scan>> {
+/// Whatever the file system reports about `root` itself, and about any directory or file if the system is short of
+/// descriptors; others that cannot be read are skipped.
+pub(super) fn scan(root: &Path, follow_symlinks: bool, pace: Pace<'_>, take: Taker<'_>) -> io::Result<Option<Scan>> {
     let (now, probe, scan) = (pace.now, Probe::new(root)?, Scan::default());
-    let mut walk = Walk { root, follow_symlinks, now, probe, scan, entered_by_link: HashSet::new() };
+    let mut walk = Walk { root, follow_symlinks, now, probe, take, scan, entered_by_link: HashSet::new() };
     let top = Directory { path: PathBuf::new(), real: root.to_owned(), links: Rc::new([]) };
     let mut pending = walk.entries(Rc::new(top))?;
     // A stack, not recursion: directories nest as deep as somebody likes, and a connection's thread has a small stack.
     while let Some(entry) = pending.pop() {
-        let Some(directory) = walk.visit(entry) else { continue };
+        let Some(directory) = walk.visit(entry)? else { continue };
         if !(pace.goes_on)() {
             return Ok(None);
         }
@@ -137,6 +117,7 @@ struct Walk<'a> {
     follow_symlinks: bool,
     now: fn() -> SystemTime,
     probe: Probe,
+    take: Taker<'a>,
     scan: Scan,
     /// Directories that links led to. Each is entered once that way, or a few links could make endless paths.
     entered_by_link: HashSet<PathBuf>,
@@ -193,7 +174,7 @@ impl Walk<'_> {
     }
 
     /// Takes note of a song. A directory is handed back, to be looked through.
-    fn visit(&mut self, entry: Entry) -> Option<Directory> {
+    fn visit(&mut self, entry: Entry) -> io::Result<Option<Directory>> {
         let path = || entry.directory.path.join(&entry.name);
         let is_song = is_song_name(&entry.name);
         if entry.kind.is_symlink() {
@@ -202,42 +183,38 @@ impl Walk<'_> {
         if entry.kind.is_dir() && !is_song {
             let real = entry.directory.real.join(&entry.name);
             if entry.directory.is_within(&real) {
-                return self.skip(path(), Reason::Circle);
+                return Ok(self.skip(path(), Reason::Circle));
             }
-            return Some(Directory { path: path(), real, links: entry.directory.links.clone() });
+            return Ok(Some(Directory { path: path(), real, links: entry.directory.links.clone() }));
         }
         match entry.stamp {
-            Some(stamp) => self.note_song(&entry, stamp),
-            None => return self.skip(path(), Reason::NotAFile),
+            Some(stamp) => self.take_song(&entry, stamp),
+            None => Ok(self.skip(path(), Reason::NotAFile)),
         }
-        None
     }
 
-    fn visit_link(&mut self, entry: &Entry, is_song: bool) -> Option<Directory> {
+    fn visit_link(&mut self, entry: &Entry, is_song: bool) -> io::Result<Option<Directory>> {
         let from = &entry.directory;
         let path = from.path.join(&entry.name);
         let full = self.root.join(&path);
         let target = fs::metadata(&full).and_then(|metadata| Ok((metadata, fs::canonicalize(&full)?)));
         let (metadata, real) = match target {
-            Ok((metadata, _)) if !is_song && !metadata.is_dir() => return None,
+            Ok((metadata, _)) if !is_song && !metadata.is_dir() => return Ok(None),
             Ok(target) => target,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_song => {
                 self.scan.directories.miss_something(); // of music on a disk that is not mounted, perhaps
-                return None;
+                return Ok(None);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.skip(path, Reason::LeadsNowhere),
-            Err(error) if is_link_loop(&error) => return self.skip(path, Reason::Circle),
-            Err(error) => return self.skip(path, Reason::Unreadable(error.kind())),
+            Err(error) => return Ok(self.skip(path, Reason::of_link(&error))),
         };
         if !self.follow_symlinks && !real.starts_with(self.root) {
-            return self.skip(path, Reason::LeadsOutside);
+            return Ok(self.skip(path, Reason::LeadsOutside));
         }
         if metadata.is_file() {
             if !real.starts_with(self.root) {
                 self.scan.directories.miss_something(); // it may go, and no directory that was looked at tells
             }
-            self.note_song(entry, Stamp::of(&metadata));
-            return None;
+            return self.take_song(entry, Stamp::of(&metadata));
         }
         let reason = if is_song || !metadata.is_dir() {
             Reason::NotAFile
@@ -247,17 +224,22 @@ impl Walk<'_> {
             Reason::Twice
         } else {
             let links = from.links.iter().chain([&from.real]).cloned().collect();
-            return Some(Directory { path, real, links });
+            return Ok(Some(Directory { path, real, links }));
         };
-        self.skip(path, reason)
+        Ok(self.skip(path, reason))
     }
 
-    fn note_song(&mut self, Entry { directory, name, .. }: &Entry, stamp: Stamp) {
+    fn take_song(&mut self, Entry { directory, name, .. }: &Entry, stamp: Stamp) -> io::Result<Option<Directory>> {
+        let path = || directory.path.join(name);
         if name.as_encoded_bytes().starts_with(b"._") {
-            self.skip(directory.path.join(name), Reason::AppleDouble);
-        } else {
-            self.scan.found.push(&directory.path, name, stamp);
+            return Ok(self.skip(path(), Reason::AppleDouble));
         }
+        match (self.take)(Found { path: FilePath::new(&directory.path, name), stamp }) {
+            Err(error) if is_exhaustion(&error) => return Err(error),
+            Err(error) => self.skip_unreadable(path(), &error),
+            Ok(()) => {}
+        }
+        Ok(None)
     }
 
     fn skip(&mut self, path: PathBuf, reason: Reason) -> Option<Directory> {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::catalogue::Changes;
 use super::directories::Directories;
-use super::file::is_exhaustion;
 use super::glance::Glance;
-use super::scan::{Pace, Reason, Scan};
+use super::scan::{Found, Pace, Reason, Scan};
+use super::survey::Survey;
 use super::{Library, State};
 
 /// Who looks at the directory, and what was said about it.
@@ -134,12 +134,13 @@ impl Library {
     /// Looks at the directory, as long as `goes_on` says so at each directory in it; whether to the end.
     fn look(&self, goes_on: &mut dyn FnMut() -> bool) -> bool {
         // A directory that makes us panic is a bug, but no reason to let others wait for ever.
-        let scan = catch_unwind(AssertUnwindSafe(|| {
-            let scan = self.origin.scan(Pace { now: self.now, goes_on })?;
-            scan.map(|scan| self.take_over(scan)).transpose()
+        let look = catch_unwind(AssertUnwindSafe(|| {
+            let Some((scan, survey)) = self.survey(goes_on)? else { return Ok(false) };
+            self.take_over(scan, survey);
+            Ok(true)
         }));
-        let error = match scan {
-            Ok(Ok(done)) => return done.is_some(),
+        let error: io::Error = match look {
+            Ok(Ok(is_whole)) => return is_whole,
             Ok(Err(error)) => error,
             Err(_) => return true,
         };
@@ -153,33 +154,30 @@ impl Library {
         true
     }
 
+    /// Compares what is there with what is known; `None` if it was not to go on.
+    ///
     /// # Errors
-    /// When the system is short of something, so that it cannot be told which songs can be read.
-    fn take_over(&self, scan: Scan) -> io::Result<()> {
-        let Scan { found, mut skipped, mut directories } = scan;
-        let known = self.state().catalogue.compare(&found);
-        let opener = self.origin.opener()?;
-        let mut readable = vec![true; found.len()];
-        for ((file, known), readable) in found.iter().zip(&known).zip(&mut readable) {
+    /// Whatever the file system reports about the directory itself, or when the system is short of something, so that it
+    /// cannot be told which songs can be read.
+    fn survey(&self, goes_on: &mut dyn FnMut() -> bool) -> io::Result<Option<(Scan, Survey)>> {
+        let (mut survey, opener) = (self.state().catalogue.begin_survey(), self.origin.opener()?);
+        let mut take = |file: Found<'_>| {
+            let known = survey.compare(&self.state().catalogue, &file);
             // One that is as it was need not be tried again.
-            let checked = if known.is_unchanged { Ok(()) } else { opener.check(&file.path.to_path_buf()) };
-            *readable = checked.is_ok();
-            match checked {
-                Ok(()) => {}
-                // Removed this very moment.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) if is_exhaustion(&error) => return Err(error),
-                Err(error) => {
-                    directories.miss_something(); // whether it can be read is not told by its directory
-                    skipped.push((file.path.to_path_buf(), Reason::Unreadable(error.kind())));
-                }
+            if !known.is_unchanged {
+                opener.check(&file.path.to_path_buf())?;
             }
-        }
-        let files = found.iter().zip(known.iter().map(|known| known.song)).zip(readable);
-        let files = files.filter_map(|(file, is_readable)| is_readable.then_some(file));
+            survey.push(&file, known);
+            Ok(())
+        };
+        let scan = self.origin.scan(Pace { now: self.now, goes_on }, &mut take)?;
+        Ok(scan.map(|scan| (scan, survey)))
+    }
+
+    fn take_over(&self, Scan { skipped, directories }: Scan, survey: Survey) {
         let mut state = self.state();
         let is_first = state.catalogue.generation() == 0;
-        let changes = state.catalogue.update(files);
+        let changes = state.catalogue.update(survey);
         let was_lost = std::mem::take(&mut state.walks.is_lost);
         let news = state.walks.new_among(skipped);
         state.walks.directories = Some(Arc::new(directories));
@@ -195,7 +193,6 @@ impl Library {
             log::info!("{}: {added} songs added, {removed} removed, {changed} changed", self.origin);
         }
         self.start_reading();
-        Ok(())
     }
 }
 

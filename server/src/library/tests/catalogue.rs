@@ -1,12 +1,14 @@
-//! When a file is read again.
+//! What a look changes, and when a file is read again.
 
 use super::*;
-use crate::library::catalogue::Catalogue;
+use crate::library::catalogue::{Catalogue, Changes};
 use crate::library::file::Stamp;
 use crate::library::measure::{Audio, Counted, Measure, Measured};
-use crate::library::scan::Files;
+use crate::library::path::FilePath;
+use crate::library::scan::Found;
 use crate::library::seek::SeekIndex;
 use crate::library::songs::Details;
+use crate::library::survey::Survey;
 use crate::library::tags::Tags;
 
 fn stamp(directory: &TempDir) -> Stamp {
@@ -15,11 +17,20 @@ fn stamp(directory: &TempDir) -> Stamp {
 
 /// A look at the directory that shows one file like this; whether it should be read then.
 fn look(catalogue: &mut Catalogue, stamp: Stamp) -> bool {
-    let mut files = Files::default();
-    files.push(Path::new(""), "a.mp3".as_ref(), stamp);
-    let known = catalogue.compare(&files);
-    catalogue.update(files.iter().zip(known).map(|(file, known)| (file, known.song)));
+    catalogue.update(survey(catalogue, &[("a.mp3", stamp)]));
     catalogue.take_due().is_some()
+}
+
+/// A look that finds these files.
+fn survey(catalogue: &Catalogue, files: &[(&str, Stamp)]) -> Survey {
+    let mut survey = catalogue.begin_survey();
+    for (path, stamp) in files {
+        let path = Path::new(path);
+        let file = Found { path: FilePath::new(path.parent().unwrap(), path.file_name().unwrap()), stamp: *stamp };
+        let known = survey.compare(catalogue, &file);
+        survey.push(&file, known);
+    }
+    survey
 }
 
 fn learn(catalogue: &mut Catalogue, stamp: Stamp, now: SystemTime) {
@@ -91,6 +102,52 @@ fn what_was_counted_is_not_forgotten_for_what_is_just_believed() {
     look(&mut catalogue, after);
     learn(&mut catalogue, after, later);
     assert!(!is_counted(&catalogue, &after));
+}
+
+#[test]
+fn what_is_learnt_of_a_file_during_a_look_is_newer_than_what_that_saw() {
+    let directory = directory(&[("a.mp3", b"")]);
+    let (before, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
+    let mut catalogue = Catalogue::default();
+    look(&mut catalogue, before);
+    learn(&mut catalogue, before, later);
+    let survey = survey(&catalogue, &[("a.mp3", before)]);
+    age(&directory.path().join("a.mp3"));
+    let after = stamp(&directory);
+    learn(&mut catalogue, after, later);
+    catalogue.update(survey);
+    assert_eq!(catalogue.due(1), 0);
+    assert!(catalogue.details(SongId(1), &after).is_some());
+}
+
+#[test]
+fn of_files_that_are_as_they_were_only_a_mark_is_kept() {
+    let stamp = |bytes: &'static [u8]| Stamp::of_built_in(bytes);
+    let mut catalogue = Catalogue::default();
+    let files = ["a/1.mp3", "a/2.mp3", "a.mp3", "b.mp3"].map(|path| (path, stamp(b"")));
+    let others = |survey: &Survey| {
+        let others = survey.others().map(|(file, song)| (file.path.to_path_buf().display().to_string(), song));
+        others.collect::<Vec<_>>()
+    };
+    let first = survey(&catalogue, &files);
+    assert_eq!(others(&first), files.map(|(path, _)| (path.to_owned(), None)));
+    assert_eq!(catalogue.update(first), Changes { added: 4, removed: 0, changed: 0 });
+    let second = survey(&catalogue, &files);
+    assert_eq!(others(&second), []);
+    assert_eq!(catalogue.update(second), Changes::default());
+
+    let files = [("0.mp3", stamp(b"")), ("a/1.mp3", stamp(b"")), ("a/3.mp3", stamp(b"")), ("a.mp3", stamp(b"new"))];
+    let third = survey(&catalogue, &files);
+    assert_eq!(
+        others(&third),
+        [("0.mp3", None), ("a/3.mp3", None), ("a.mp3", Some(2))].map(|(path, song)| (path.to_owned(), song))
+    );
+    assert_eq!(catalogue.update(third), Changes { added: 2, removed: 2, changed: 1 });
+    let back = survey(&catalogue, &[("a/2.mp3", stamp(b"")), ("b.mp3", stamp(b"another"))]);
+    assert_eq!(others(&back), [("a/2.mp3", Some(1)), ("b.mp3", Some(3))].map(|(path, song)| (path.to_owned(), song)));
+    assert_eq!(catalogue.update(back), Changes { added: 2, removed: 4, changed: 0 });
+    let ids: Vec<_> = catalogue.songs_from(SongId(1)).map(|(id, _)| id.0).collect();
+    assert_eq!(ids, [2, 7], "the one is back, and what is at the other's path is another file");
 }
 
 #[test]

@@ -4,18 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::library::scan::{Pace, Reason, Scan, scan};
+use crate::library::scan::{Found, Pace, Reason, Scan, scan};
 use crate::library::{BuiltIn, OpenError};
 
-fn look(directory: &Path, follow_symlinks: bool) -> Scan {
+/// The files that a look finds, and what else it shows.
+fn look(directory: &Path, follow_symlinks: bool) -> (Vec<PathBuf>, Scan) {
+    let (root, mut found) = (fs::canonicalize(directory).unwrap(), Vec::new());
     let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
-    scan(&fs::canonicalize(directory).unwrap(), follow_symlinks, pace).unwrap().unwrap()
+    let mut take = |file: Found<'_>| {
+        found.push(file.path.to_path_buf());
+        Ok(())
+    };
+    let scan = scan(&root, follow_symlinks, pace, &mut take).unwrap().unwrap();
+    (found, scan)
 }
 
 #[track_caller]
 fn check(directory: &TempDir, follow_symlinks: bool, found: &[&str], skipped: &[(&str, Reason)]) {
-    let scan = look(directory.path(), follow_symlinks);
-    let paths: Vec<_> = scan.found.iter().map(|file| file.path.to_path_buf()).collect();
+    let (paths, scan) = look(directory.path(), follow_symlinks);
     assert_eq!(paths, found.iter().map(Path::new).collect::<Vec<_>>());
     let mut actual = scan.skipped;
     actual.sort_by(|a, b| a.0.cmp(&b.0));
@@ -36,9 +42,9 @@ fn files_are_songs_by_their_names_in_path_order() {
 fn path_order_is_what_paths_compare_to() {
     let names = ["a/x.mp3", "a.mp3", "a b/x.mp3", "a/b/x.mp3", "a-/x.mp3", "aa/x.mp3", "a/b.mp3", "z/a.mp3", "Z.mp3"];
     let files: Vec<_> = names.iter().map(|name| (*name, &b""[..])).collect();
-    let scan = look(directory(&files).path(), false);
-    assert_eq!(scan.found.len(), names.len());
-    assert!(scan.found.iter().map(|file| file.path.to_path_buf()).is_sorted_by(|a, b| a < b), "{scan:?}");
+    let (paths, _) = look(directory(&files).path(), false);
+    assert_eq!(paths.len(), names.len());
+    assert!(paths.is_sorted_by(|a, b| a < b), "{paths:?}");
 }
 
 #[test]
@@ -120,7 +126,7 @@ mod unix {
     fn a_name_that_only_begins_like_the_directory_is_outside() {
         let parent = directory(&[("music/a.mp3", b""), ("music-private/b.mp3", b"")]);
         symlink("../music-private", parent.path().join("music/link")).unwrap();
-        let scan = look(&parent.path().join("music"), false);
+        let (_, scan) = look(&parent.path().join("music"), false);
         assert_eq!(scan.skipped, [(PathBuf::from("link"), Reason::LeadsOutside)]);
     }
 
@@ -144,8 +150,7 @@ mod unix {
         symlink("../more", parent.path().join("music/more")).unwrap();
         symlink("../music", parent.path().join("more/back")).unwrap();
         symlink("..", parent.path().join("music/up")).unwrap();
-        let scan = look(&parent.path().join("music"), true);
-        let paths: Vec<_> = scan.found.iter().map(|file| file.path.to_path_buf()).collect();
+        let (paths, scan) = look(&parent.path().join("music"), true);
         assert_eq!(paths, [Path::new("a.mp3"), Path::new("more/b.mp3")]);
         assert_eq!(scan.skipped, ["more/back", "up"].map(|path| (PathBuf::from(path), Reason::Circle)));
     }
@@ -159,8 +164,8 @@ mod unix {
                 link(&directory, &format!("../{}", level - 1), &format!("{level}/{name}"));
             }
         }
-        let scan = look(directory.path(), false);
-        assert!(scan.found.len() < 1_000, "{} paths to one song", scan.found.len());
+        let (paths, scan) = look(directory.path(), false);
+        assert!(paths.len() < 1_000, "{} paths to one song", paths.len());
         assert!(scan.skipped.iter().any(|(_, reason)| *reason == Reason::Twice));
     }
 
@@ -181,7 +186,7 @@ mod unix {
         }
         let root = directory.path().to_owned();
         let scan = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || look(&root, false)).unwrap();
-        assert_eq!(scan.join().unwrap().found.len(), 0);
+        assert_eq!(scan.join().unwrap().0.len(), 0);
     }
 
     #[test]
@@ -219,7 +224,7 @@ mod unix {
         let library = open(directory);
         check_titles(&library, &[(1, "a")]);
         let denied = Reason::Unreadable(std::io::ErrorKind::PermissionDenied);
-        let scan = look(directory, false);
+        let (_, scan) = look(directory, false);
         assert_eq!(scan.skipped, [(PathBuf::from("closed"), denied)]);
         assert_eq!(library.state().walks.skipped(Path::new("closed.mp3")), Some(denied));
     }

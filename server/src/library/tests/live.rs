@@ -158,7 +158,7 @@ fn what_is_skipped_is_said_once() {
     assert_eq!(skipped("._a.mp3"), Some(Reason::AppleDouble));
     let said = |library: &Library| {
         let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
-        let scan = library.origin.scan(pace).unwrap().unwrap();
+        let scan = library.origin.scan(pace, &mut |_| Ok(())).unwrap().unwrap();
         library.state().walks.new_among(scan.skipped).len()
     };
     assert_eq!(said(&library), 0);

@@ -18,7 +18,7 @@ fn directories(root: &Path) -> Directories {
 
 fn directories_by_links(root: &Path, follow_symlinks: bool) -> Directories {
     let pace = Pace { now: later, goes_on: &mut || true };
-    scan(&fs::canonicalize(root).unwrap(), follow_symlinks, pace).unwrap().unwrap().directories
+    scan(&fs::canonicalize(root).unwrap(), follow_symlinks, pace, &mut |_| Ok(())).unwrap().unwrap().directories
 }
 
 #[track_caller]
@@ -71,7 +71,7 @@ fn a_directory_that_has_just_changed_tells_nothing() {
     let music = directory(&[("a.mp3", b"")]);
     let root = fs::canonicalize(music.path()).unwrap();
     let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
-    let directories = scan(&root, false, pace).unwrap().unwrap().directories;
+    let directories = scan(&root, false, pace, &mut |_| Ok(())).unwrap().unwrap().directories;
     assert!(!directories.are_as_they_were(&root), "another change may have the same time");
 }
 
@@ -137,7 +137,7 @@ fn a_look_ends_when_it_is_not_to_go_on() {
         asked += 1;
         asked < 2
     };
-    assert!(scan(&root, false, Pace { now: later, goes_on: &mut goes_on }).unwrap().is_none());
+    assert!(scan(&root, false, Pace { now: later, goes_on: &mut goes_on }, &mut |_| Ok(())).unwrap().is_none());
     assert_eq!(asked, 2);
 }
 
