@@ -23,7 +23,8 @@ use super::survey::Survey;
 pub(super) struct Catalogue {
     /// That with id 1 first.
     songs: Songs,
-    /// Indices of `songs` in the order of their paths, without those whose path another song has now.
+    /// Indices of `songs` in the order of their paths, without those whose path another song has now. Empty while that is
+    /// the order of the songs themselves, as it is until files come later.
     by_path: Vec<u32>,
     present: u32,
     /// No song before this index is due.
@@ -142,7 +143,7 @@ impl Catalogue {
     /// The song that has or had this path, and its index: one behind the first `passed` in the order of their paths, and
     /// then that and all before it have been passed.
     pub(super) fn song_at(&self, path: &FilePath<'_>, passed: &mut usize) -> Option<(u32, Song<'_>)> {
-        while let Some(&index) = self.by_path.get(*passed) {
+        while let Some(index) = self.nth_by_path(*passed) {
             let song = self.songs.song(index as usize)?;
             let order = song.path().cmp(path);
             if order == Ordering::Greater {
@@ -154,6 +155,13 @@ impl Catalogue {
             }
         }
         None
+    }
+
+    fn nth_by_path(&self, n: usize) -> Option<u32> {
+        if self.by_path.is_empty() {
+            return (n < self.songs.len()).then_some(n as u32);
+        }
+        self.by_path.get(n).copied()
     }
 
     /// Takes over what a look at the directory found.
@@ -222,18 +230,22 @@ impl Catalogue {
 
     /// Takes note of the songs from this index on, which are new, and says how many they are.
     fn note_new(&mut self, first_new: usize) -> u32 {
-        let new = (self.songs.len() - first_new) as u32;
-        if new == 0 {
-            return 0;
-        }
-        self.present += new;
+        let new = first_new as u32..self.songs.len() as u32;
+        let count = new.len() as u32;
+        self.present += count;
         self.first_due = self.first_due.min(first_new);
+        if first_new == 0 || count == 0 {
+            return count;
+        }
+        if self.by_path.is_empty() {
+            self.by_path.extend(0..new.start);
+        }
         // Two sorted runs, which sorting merges in one pass. Of two songs with the same path the later one has it.
         let path = |&index: &u32| self.songs.song(index as usize).map(Song::path);
-        self.by_path.extend(first_new as u32..self.songs.len() as u32);
+        self.by_path.extend(new);
         self.by_path.sort_by(|a, b| path(a).cmp(&path(b)).then(b.cmp(a)));
         self.by_path.dedup_by(|song, later| path(song) == path(later));
-        new
+        count
     }
 }
 

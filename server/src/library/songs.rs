@@ -249,7 +249,7 @@ mod tests {
     const STAMP: Stamp = Stamp::of_built_in(b"");
 
     fn path<'a>(directory: &'a str, name: &'a str) -> FilePath<'a> {
-        FilePath { directory: Path::new(directory).into(), name: OsStr::new(name).into() }
+        FilePath::new(Path::new(directory), OsStr::new(name))
     }
 
     fn tags(title: &str, artist: &str, album: &str) -> Tags {

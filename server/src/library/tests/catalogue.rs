@@ -148,6 +148,9 @@ fn of_files_that_are_as_they_were_only_a_mark_is_kept() {
     assert_eq!(catalogue.update(back), Changes { added: 2, removed: 4, changed: 0 });
     let ids: Vec<_> = catalogue.songs_from(SongId(1)).map(|(id, _)| id.0).collect();
     assert_eq!(ids, [2, 7], "the one is back, and what is at the other's path is another file");
+    let last = survey(&catalogue, &[("0.mp3", stamp(b"")), ("b.mp3", stamp(b"another"))]);
+    assert_eq!(others(&last), [("0.mp3".to_owned(), Some(4))], "files that came later are found by their paths, too");
+    assert_eq!(catalogue.update(last), Changes { added: 1, removed: 1, changed: 0 });
 }
 
 #[test]
