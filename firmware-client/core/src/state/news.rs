@@ -198,7 +198,9 @@ impl State<'_> {
         }
         self.bringing = None;
         let Some(place) = self.plays.iter().position(|(_, stream)| *stream == Some(started.stream)) else { return };
-        let (wish, _) = self.plays.remove(place);
+        let (mut wish, _) = self.plays.remove(place);
+        // Other than the one that was asked for if that has other music by now: next and previous count from here.
+        wish.song = started.song;
         // What was asked for before it can only be answered by now with the end of it.
         for _ in 0..place {
             self.plays.remove(0);

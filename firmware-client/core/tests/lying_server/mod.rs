@@ -62,6 +62,27 @@ fn a_song_that_does_not_go_on_is_called_buffering() {
 }
 
 #[test]
+fn a_song_that_has_another_number_by_now_is_counted_from_there() {
+    let song = Song::short("one", 300.0);
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("play 1");
+    let mut answer = |song_id| {
+        let (stream, _) = asked(&mut connection);
+        connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
+        connection.send_message(&Message::Data(stream.0, &song.audio[..6_000]));
+    };
+    answer(SongId(1));
+    board.wait_for_song("1, ");
+    board.type_line("seek 0");
+    answer(SongId(5));
+    board.wait_for_song("5, ");
+    board.type_line("next");
+    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
+    assert_eq!(list.first, SongId(6));
+}
+
+#[test]
 fn numbers_that_no_song_has_harm_nobody() {
     let song = Song::short("one", 300.0);
     let (mut board, _listener, mut connection) = start();
