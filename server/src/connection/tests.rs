@@ -69,6 +69,23 @@ fn start(library: Arc<Library>) -> Server {
 }
 
 #[test]
+fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
+    let lock = Arc::new(Mutex::new(()));
+    let asleep = lock.lock().unwrap();
+    let server = start(Library::asleep(Arc::clone(&lock), silence()));
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    let mut clients = [Client::join(&server), Client::join(&server)];
+    for client in &mut clients {
+        client.say(&list);
+        assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    }
+    drop(asleep);
+    for client in &mut clients {
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    }
+}
+
+#[test]
 fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() {
     let (server, lock) = serve();
     let (mut client, mut other) = (Client::join(&server), Client::join(&server));

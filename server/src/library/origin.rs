@@ -104,7 +104,10 @@ impl Origin {
             Self::Directory { root, follow_symlinks: true } => Opener::Anywhere(root),
             Self::BuiltIn(songs) => Opener::BuiltIn(songs),
             #[cfg(test)]
-            Self::Asleep(lock, bytes) => Opener::Asleep(lock, bytes),
+            Self::Asleep(lock, bytes) => {
+                drop(lock.lock());
+                Opener::Asleep(lock, bytes)
+            }
         })
     }
 

@@ -160,7 +160,8 @@ impl Library {
     /// Whatever the file system reports about the directory itself, or when the system is short of something, so that it
     /// cannot be told which songs can be read.
     fn survey(&self, goes_on: &mut dyn FnMut() -> bool) -> io::Result<Option<(Scan, Survey)>> {
-        let (mut survey, opener) = (self.state().catalogue.begin_survey(), self.origin.opener()?);
+        let opener = self.origin.opener()?;
+        let mut survey = self.state().catalogue.begin_survey();
         let mut take = |file: Found<'_>| {
             let known = survey.compare(&self.state().catalogue, &file);
             // One that is as it was need not be tried again.
