@@ -107,14 +107,15 @@ impl Catalogue {
     }
 
     /// Remembers what is in a song's file, which had this stamp right before it was read, at `now`. What is known exactly
-    /// does not become less exact: a song's frames may have been counted while somebody else just read its tags.
+    /// does not become less exact: a song's frames may have been counted while somebody else just read its tags. Of a song
+    /// that is gone nothing is learnt: what was read may be another file in its place.
     pub(super) fn learn(&mut self, id: SongId, details: Details, stamp: Stamp, now: SystemTime) {
         let is_counted = matches!(details.measure, Measure::Counted(_));
         if !is_counted && self.certain(id, &stamp).is_some_and(|song| song.counted().is_some()) {
             return;
         }
         let Some(index) = index_of(id) else { return };
-        let Some(song) = self.songs.record_mut(index) else { return };
+        let Some(song) = self.songs.record_mut(index).filter(|song| song.is_present) else { return };
         if !song.stamp.is_same_content(&stamp) {
             self.generation += 1;
         }

@@ -121,6 +121,19 @@ fn what_is_learnt_of_a_file_during_a_look_is_newer_than_what_that_saw() {
 }
 
 #[test]
+fn what_is_learnt_of_a_file_in_the_place_of_one_that_is_gone_does_not_give_it_that_ones_number() {
+    let (gone, other) = (Stamp::of_built_in(b""), Stamp::of_built_in(b"other"));
+    let mut catalogue = Catalogue::default();
+    look(&mut catalogue, gone);
+    catalogue.update(survey(&catalogue, &[]));
+    // Whoever was about to read the one reads the other.
+    learn(&mut catalogue, other, SystemTime::now());
+    assert_eq!(catalogue.update(survey(&catalogue, &[("a.mp3", other)])), Changes { added: 1, removed: 0, changed: 0 });
+    let ids: Vec<_> = catalogue.songs_from(SongId(1)).map(|(id, _)| id.0).collect();
+    assert_eq!(ids, [2]);
+}
+
+#[test]
 fn of_files_that_are_as_they_were_only_a_mark_is_kept() {
     let stamp = |bytes: &'static [u8]| Stamp::of_built_in(bytes);
     let mut catalogue = Catalogue::default();
