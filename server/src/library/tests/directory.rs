@@ -222,6 +222,7 @@ mod unix {
 
     fn check_unreadable(directory: &Path) {
         let library = open(directory);
+        assert_eq!(library.song_count(), 1, "at the first look");
         check_titles(&library, &[(1, "a")]);
         let denied = Reason::Unreadable(std::io::ErrorKind::PermissionDenied);
         let (_, scan) = look(directory, false);
