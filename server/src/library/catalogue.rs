@@ -5,7 +5,6 @@
 //! as all do after a disk was away for a moment; if another file has its path then, that takes a new number.
 
 use std::cmp::Ordering;
-use std::mem;
 use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
@@ -166,12 +165,11 @@ impl Catalogue {
     }
 
     /// Takes over what a look at the directory found.
-    pub(super) fn update(&mut self, mut survey: Survey) -> Changes {
+    pub(super) fn update(&mut self, Survey { unchanged: mut is_found, others, .. }: Survey) -> Changes {
         let mut changes = Changes::default();
         let first_new = self.songs.len();
-        let mut is_found = mem::take(&mut survey.unchanged);
         self.read_uncertain_again(&is_found);
-        for (file, song) in survey.others() {
+        for (file, song) in others.iter() {
             match song {
                 Some(index) if self.update_song(index as usize, &file, &mut changes) => {
                     is_found[index as usize] = true;
@@ -239,6 +237,7 @@ impl Catalogue {
             return count;
         }
         if self.by_path.is_empty() {
+            debug_assert!(self.songs.iter_from(0).take(first_new).map(|(_, song)| song.path()).is_sorted());
             self.by_path.extend(0..new.start);
         }
         // Two sorted runs, which sorting merges in one pass. Of two songs with the same path the later one has it.

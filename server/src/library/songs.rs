@@ -61,7 +61,7 @@ enum Text {
     Album,
 }
 
-const TEXTS: usize = 5;
+const TEXTS: usize = Text::Album as usize + 1;
 
 /// Songs that share a shelf. So few that a byte numbers all texts that they may have, and [`NO_TEXT`].
 const SHELF_SONGS: usize = Number::MAX as usize / TEXTS;

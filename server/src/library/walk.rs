@@ -13,7 +13,7 @@ use super::catalogue::Changes;
 use super::directories::Directories;
 use super::glance::Glance;
 use super::scan::{Found, Pace, Reason, Scan};
-use super::survey::Survey;
+use super::survey::{Known, Survey};
 use super::{Library, State};
 
 /// Who looks at the directory, and what was said about it.
@@ -165,7 +165,7 @@ impl Library {
         let mut take = |file: Found<'_>| {
             let known = survey.compare(&self.state().catalogue, &file);
             // One that is as it was need not be tried again.
-            if !known.is_unchanged {
+            if !matches!(known, Known::Unchanged(_)) {
                 opener.check(&file.path.to_path_buf())?;
             }
             survey.push(&file, known);

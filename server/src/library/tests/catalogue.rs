@@ -139,7 +139,7 @@ fn of_files_that_are_as_they_were_only_a_mark_is_kept() {
     let mut catalogue = Catalogue::default();
     let files = ["a/1.mp3", "a/2.mp3", "a.mp3", "b.mp3"].map(|path| (path, stamp(b"")));
     let others = |survey: &Survey| {
-        let others = survey.others().map(|(file, song)| (file.path.to_path_buf().display().to_string(), song));
+        let others = survey.others.iter().map(|(file, song)| (file.path.to_path_buf().display().to_string(), song));
         others.collect::<Vec<_>>()
     };
     let first = survey(&catalogue, &files);
