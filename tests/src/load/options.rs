@@ -35,12 +35,8 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     let seconds = |text: &str| within(SECONDS, text).map(Duration::from_secs_f64);
     let http = arguments.opt_value_from_str("--http")?;
     let bytes_per_second = arguments.opt_value_from_fn("--rate", |text| within(BYTES_PER_SECOND, text))?;
-    let mut span = |name, unless_told| {
-        let told = arguments.opt_value_from_fn(name, seconds)?;
-        Ok::<_, pico_args::Error>(told.unwrap_or(unless_told))
-    };
-    let (ramp, settle) = (span("--ramp", Duration::ZERO)?, span("--settle", Duration::ZERO)?);
-    let window = span("--window", Duration::from_secs(10))?;
+    let mut span = |name| arguments.opt_value_from_fn(name, seconds);
+    let (ramp, settle, window) = (span("--ramp")?, span("--settle")?, span("--window")?);
     let watched = arguments.values_from_str("--watch")?;
     let address = arguments.free_from_str()?;
     let listeners = arguments.free_from_fn(|text| within(LISTENERS, text))?;
@@ -50,7 +46,15 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
         return Err(pico_args::Error::ArgumentParsingFailed { cause });
     }
     let service = http.map_or(Service::Trill, Service::Http);
-    Ok(Options { service, address, listeners, bytes_per_second, ramp, settle, window, watched })
+    let unless_told = Options::new(service, address, listeners);
+    Ok(Options {
+        bytes_per_second,
+        ramp: ramp.unwrap_or(unless_told.ramp),
+        settle: settle.unwrap_or(unless_told.settle),
+        window: window.unwrap_or(unless_told.window),
+        watched,
+        ..unless_told
+    })
 }
 
 fn within<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>, text: &str) -> Result<T, String> {
