@@ -61,7 +61,6 @@ pub mod frame;
 pub mod ids;
 pub mod limits;
 pub mod message;
-pub mod mpeg;
 pub mod playback;
 pub mod playlist;
 pub mod retry;

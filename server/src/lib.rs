@@ -40,6 +40,7 @@ pub mod library;
 mod link;
 mod listener;
 pub mod log;
+mod mp3;
 pub mod options;
 mod payloads;
 mod porter;

@@ -28,6 +28,8 @@
 
 pub mod binaries;
 pub mod fake_server;
+pub mod pcm;
+pub mod reference;
 pub mod scenarios;
 
 #[cfg(target_os = "linux")]
@@ -47,8 +49,6 @@ pub mod messages;
 #[cfg(target_os = "linux")]
 pub mod names;
 #[cfg(target_os = "linux")]
-pub mod pcm;
-#[cfg(target_os = "linux")]
 pub mod process;
 #[cfg(target_os = "linux")]
 pub mod proxy;
@@ -56,8 +56,6 @@ pub mod proxy;
 pub mod pulse;
 #[cfg(target_os = "linux")]
 pub mod raw;
-#[cfg(target_os = "linux")]
-pub mod reference;
 #[cfg(target_os = "linux")]
 pub mod server;
 #[cfg(target_os = "linux")]

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::file::{Stamp, is_exhaustion};
-use super::measure::{Audio, Counted, Measure};
 use super::origin::{Attended, Opener};
 use super::songs::Details;
-use super::source::Ends;
-use super::tags::Tags;
-use super::{Library, State, measure};
+use super::{Library, State};
+use crate::mp3::duration::{Audio, Counted, Measure, from_info_tag};
+use crate::mp3::source::Ends;
+use crate::mp3::tags::Tags;
 
 /// More threads than this do not make a disk faster.
 const MAX_THREADS: usize = 4;
@@ -108,7 +108,7 @@ impl Library {
         let content = Attended { content: &content, is_wanted: &|| self.origin.still_has(path, &stamp) };
         let ends = Ends::read(&content, stamp.size_bytes)?;
         let tags = Tags::read(&ends)?;
-        let believed = if must_count { None } else { measure::believe(&ends)? };
+        let believed = if must_count { None } else { from_info_tag(&ends)? };
         let measure = match believed {
             Some(measured) => Measure::Believed(Audio::from(&measured)),
             None => Measure::Counted(Counted::of(&content)?),

@@ -11,11 +11,11 @@ use trill_proto::ids::SongId;
 
 use super::error::SongError;
 use super::file::Stamp;
-use super::measure::Measure;
 use super::path::FilePath;
 use super::scan::Found;
 use super::songs::{Details, Song, Songs};
 use super::survey::Survey;
+use crate::mp3::duration::Measure;
 
 /// All songs.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use trill_proto::ids::SongId;
 
 use super::catalogue::Catalogue;
 use super::file::title_of;
-use super::measure::Audio;
 use super::songs::Song;
-use super::tags::Tags;
+use crate::mp3::duration::Audio;
+use crate::mp3::tags::Tags;
 
 /// What is known about a song. Texts are as they are in the file, control characters and all.
 #[derive(Clone, Debug, PartialEq, Eq)]

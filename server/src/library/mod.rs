@@ -7,7 +7,7 @@
 //!                    catalogue ──► listing        which number is which song
 //!                        │  songs, texts          what is kept of each, in little memory
 //!                        ▼   background, lowest number first
-//!          tags, measure ◄── frames ──► seek      what is in a file, as the decoder sees it
+//!                       mp3                      what is in a file, as the decoder sees it
 //!                        │
 //!                        ▼
 //!               opening ── song                   one open file for all who play it
@@ -28,20 +28,15 @@ mod catalogue;
 mod directories;
 mod error;
 mod file;
-mod frames;
 mod glance;
 mod listing;
-mod measure;
 mod opening;
 mod origin;
 mod path;
 mod scan;
-mod seek;
 mod song;
 mod songs;
-mod source;
 mod survey;
-mod tags;
 mod texts;
 mod walk;
 
@@ -63,12 +58,13 @@ use walk::Walks;
 
 pub use error::{OpenError, ReadError, SeekError, SongError};
 pub use listing::{Listing, Page};
-pub use measure::Measured;
 pub use opening::Opening;
 pub use origin::BuiltIn;
-pub use seek::Location;
 pub use song::OpenSong;
 pub use walk::Look;
+
+pub use crate::mp3::duration::Measured;
+pub use crate::mp3::seek::Location;
 
 /// How long a list waits for tags and durations that are just being read. Mostly that is all of them: those of a small
 /// library, or of the file that was just added. A large library is listed as far as it is known.

@@ -19,12 +19,12 @@ use super::Library;
 use super::error::SongError;
 use super::file::Stamp;
 use super::glance::Glance;
-use super::measure::{Counted, Measure};
 use super::origin::Attended;
 use super::song::OpenSong;
 use super::songs::Details;
-use super::source::ReadAt;
-use super::tags::Tags;
+use crate::mp3::duration::{Counted, Measure};
+use crate::mp3::source::ReadAt;
+use crate::mp3::tags::Tags;
 
 /// How often counting is begun anew because the file changes under it.
 const COUNT_ATTEMPTS: usize = 3;

@@ -10,7 +10,7 @@ use super::error::OpenError;
 use super::file::{Inside, Stamp, open_regular};
 use super::path::FilePath;
 use super::scan::{Found, Pace, Scan, Taker, scan};
-use super::source::ReadAt;
+use crate::mp3::source::ReadAt;
 
 /// A song that comes with the program.
 #[derive(Clone, Copy, Debug)]

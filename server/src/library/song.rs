@@ -8,10 +8,10 @@ use trill_proto::ids::SongId;
 
 use super::error::{ReadError, SeekError};
 use super::file::Stamp;
-use super::measure::{Counted, Measured};
 use super::origin::Content;
-use super::seek::{Location, locate};
-use super::source::ReadAt;
+use crate::mp3::duration::{Counted, Measured};
+use crate::mp3::seek::{Location, locate};
+use crate::mp3::source::ReadAt;
 
 /// One open file, shared by all who play it. It stays readable when the file is removed, or another is put in its place.
 pub struct OpenSong {
@@ -73,7 +73,7 @@ impl OpenSong {
     /// # Errors
     /// [`SeekError`].
     pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
-        let location = locate(&self.content, self.measured(), &self.counted.index, ms)?;
+        let location = locate(&self.content, self.measured(), &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
         if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
     }
 

@@ -11,10 +11,10 @@ use std::mem;
 use std::sync::Arc;
 
 use super::file::Stamp;
-use super::measure::{Audio, Counted, Measure};
 use super::path::FilePath;
-use super::tags::Tags;
 use super::texts::{self, Texts};
+use crate::mp3::duration::{Audio, Counted, Measure};
+use crate::mp3::tags::Tags;
 
 /// All songs, by their indices.
 #[derive(Default)]
@@ -243,8 +243,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::library::measure::Measured;
-    use crate::library::seek::SeekIndex;
+    use crate::mp3::duration::Measured;
+    use crate::mp3::seek::SeekIndex;
 
     const STAMP: Stamp = Stamp::of_built_in(b"");
 

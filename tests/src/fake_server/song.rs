@@ -5,7 +5,8 @@ use std::process::Command;
 
 use nanomp3::{Decoder, MAX_SAMPLES_PER_FRAME};
 use trill_proto::message::Started;
-use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
+
+use crate::reference::layout;
 
 /// One song of a server.
 #[derive(Clone, Debug)]
@@ -62,44 +63,47 @@ impl Song {
 
     /// An MP3 file without ID3 tags, with an information frame by LAME.
     fn of_file(title: &str, file: &[u8]) -> Self {
-        let first = FrameHeader::parse(file).expect("a frame");
-        let tag = InfoTag::parse(&first, file).expect("an information frame");
-        let EncoderGap { delay, padding } = tag.gap.expect("LAME's extension");
-        let audio = file[first.frame_bytes()..].to_vec();
-        let (mut rest, mut total) = (&audio[..], 0);
-        while let Some(header) = FrameHeader::parse(rest) {
-            total += u64::from(header.samples());
-            rest = &rest[header.frame_bytes().min(rest.len())..];
-        }
-        let begin = u64::from(u32::from(delay) + DECODER_DELAY);
-        let end = total - u64::from(u32::from(padding).saturating_sub(DECODER_DELAY));
+        let layout = layout::of(file);
+        let added = layout.added.expect("LAME's extension");
+        let audio = file[layout.audio.clone()].to_vec();
+        let Sound { samples, rate, channels } = decode(&audio);
+        let heard = layout.heard(samples.len() / usize::from(channels));
         let started = Started {
             content_tag: u64::from_be_bytes(audio[8..16].try_into().expect("8 bytes")) | 1,
             size_bytes: audio.len() as u64,
-            discard: begin as u32,
-            begin_sample: begin,
-            end_sample: end,
+            discard: heard.start as u32,
+            begin_sample: heard.start as u64,
+            end_sample: heard.end as u64,
             bitrate: 128_000,
-            rate: first.sample_rate(),
-            channels: first.channels(),
-            encoder_delay: delay,
-            encoder_padding: padding,
+            rate,
+            channels,
+            encoder_delay: added.delay as u16,
+            encoder_padding: added.padding as u16,
             ..Started::default()
         };
-        let channels = usize::from(first.channels());
-        let music = decode(&audio)[begin as usize * channels..end as usize * channels].to_vec();
+        let channels = usize::from(channels);
+        let music = samples[heard.start * channels..heard.end * channels].to_vec();
         Self { title: title.to_owned(), audio, started, music }
     }
 }
 
-fn decode(mut audio: &[u8]) -> Vec<i16> {
+/// All that a decoder puts out, interleaved.
+struct Sound {
+    samples: Vec<i16>,
+    rate: u32,
+    channels: u8,
+}
+
+fn decode(mut audio: &[u8]) -> Sound {
     let mut decoder = Decoder::new_minimp3_compat();
-    let (mut samples, mut pcm) = (Vec::new(), [0_i16; MAX_SAMPLES_PER_FRAME]);
+    let mut pcm = [0_i16; MAX_SAMPLES_PER_FRAME];
+    let mut sound = Sound { samples: Vec::new(), rate: 0, channels: 1 };
     while !audio.is_empty() {
         let (consumed, result) = decoder.decode(audio, &mut pcm);
         audio = &audio[consumed..];
         let info = result.expect("every frame decodes");
-        samples.extend_from_slice(&pcm[..info.samples_produced * usize::from(info.channels.num())]);
+        (sound.rate, sound.channels) = (info.sample_rate, info.channels.num());
+        sound.samples.extend_from_slice(&pcm[..info.samples_produced * usize::from(sound.channels)]);
     }
-    samples
+    sound
 }

@@ -110,7 +110,7 @@ fn nominal_samples(info: &FrameInfo) -> usize {
     if info.sample_rate >= 32_000 { 1152 } else { 576 }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use crate::corpus;

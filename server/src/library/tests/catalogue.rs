@@ -3,13 +3,13 @@
 use super::*;
 use crate::library::catalogue::{Catalogue, Changes};
 use crate::library::file::Stamp;
-use crate::library::measure::{Audio, Counted, Measure, Measured};
 use crate::library::path::FilePath;
 use crate::library::scan::Found;
-use crate::library::seek::SeekIndex;
 use crate::library::songs::Details;
 use crate::library::survey::Survey;
-use crate::library::tags::Tags;
+use crate::mp3::duration::{Audio, Counted, Measure, Measured};
+use crate::mp3::seek::SeekIndex;
+use crate::mp3::tags::Tags;
 
 fn stamp(directory: &TempDir) -> Stamp {
     Stamp::of(&fs::metadata(directory.path().join("a.mp3")).unwrap())

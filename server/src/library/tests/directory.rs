@@ -272,7 +272,7 @@ fn a_song_is_called_by_its_tag_or_else_by_its_file() {
 
 #[test]
 fn all_that_a_file_says_is_listed() {
-    let file = super::corpus::file("cbr 128");
+    let file = crate::mp3::tests::corpus::file("cbr 128");
     let directory = directory(&[("a.mp3", &file.bytes)]);
     let song = &list(&open(directory.path()))[0];
     let expected = Listing {

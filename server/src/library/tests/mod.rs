@@ -1,12 +1,9 @@
-mod audio;
 mod catalogue;
-mod corpus;
 mod directory;
 mod live;
 mod looks;
 mod many;
 mod playing;
-mod tags;
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +14,10 @@ use tempfile::TempDir;
 use trill_proto::ids::SongId;
 
 use super::{Library, Listing, Options, Source};
+use crate::mp3::tests::frames;
 
 /// Longer than anything takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// So many frames of silence, 26 ms and 417 bytes each; different for each `fill`.
-fn frames(count: usize, fill: u8) -> Vec<u8> {
-    let mut frame = vec![0xff, 0xfb, 0x90, 0x64];
-    frame.resize(36, 0);
-    frame.resize(417, fill);
-    frame.repeat(count)
-}
 
 /// An ID3v2.3 tag with this title.
 fn title(title: &str) -> Vec<u8> {

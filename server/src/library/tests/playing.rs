@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::corpus::file;
 use super::*;
 use crate::library::{BuiltIn, OpenSong, ReadError, SongError};
+use crate::mp3::tests::corpus::file;
 
 fn read(song: &OpenSong, position: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

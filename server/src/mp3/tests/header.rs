@@ -1,7 +1,5 @@
-use std::vec;
-use std::vec::Vec;
-
-use super::*;
+use crate::mp3::header::{FrameHeader, MAX_FRAME_BYTES};
+use crate::mp3::info_tag::{EncoderGap, InfoTag};
 
 /// sample rate, bitrate, channels, frame bytes, samples, side information, main data
 type Facts = (u32, u32, u8, usize, u32, usize, usize);

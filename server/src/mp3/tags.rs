@@ -8,7 +8,7 @@ use std::io::{self, Cursor};
 
 use id3::{Tag, TagLike};
 
-use super::measure::id3v2_bytes;
+use super::extent::id3v2_bytes;
 use super::source::{ReadAt, read_full_at, read_vec_at};
 
 /// No title is longer than this; the wire takes 255 bytes.
@@ -25,12 +25,12 @@ const ID3V1_BYTES: [u64; 2] = [128 + 227, 128];
 
 /// What a song's tags say; empty where they say nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(super) struct Tags {
-    pub(super) title: String,
-    pub(super) artist: String,
-    pub(super) album: String,
+pub(crate) struct Tags {
+    pub(crate) title: String,
+    pub(crate) artist: String,
+    pub(crate) album: String,
     /// Number of the track on its album; 0 if unknown.
-    pub(super) track: u16,
+    pub(crate) track: u16,
 }
 
 impl Tags {
@@ -39,7 +39,7 @@ impl Tags {
     ///
     /// # Errors
     /// Whatever the file system reports.
-    pub(super) fn read(source: &dyn ReadAt) -> io::Result<Self> {
+    pub(crate) fn read(source: &dyn ReadAt) -> io::Result<Self> {
         let mut tags = read_id3v2(source)?;
         if tags.title.is_empty() || tags.artist.is_empty() || tags.album.is_empty() || tags.track == 0 {
             tags.complete_from(read_id3v1(source)?);

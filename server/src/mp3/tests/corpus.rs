@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use nanomp3_core::{Channels, Decoder, MAX_SAMPLES_PER_FRAME};
-use trill_proto::mpeg::FrameHeader;
+
+use crate::mp3::header::FrameHeader;
 
 /// A file as LAME wrote it, and how many samples per channel went in.
 pub(crate) struct Encoded {

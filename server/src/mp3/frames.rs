@@ -16,8 +16,8 @@ use std::io;
 use std::ops::Range;
 
 use trill_proto::decoder::mixes_blocks_at_8_khz;
-use trill_proto::mpeg::{FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES};
 
+use super::header::{FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES};
 use super::source::{ReadAt, read_full_at};
 
 /// How many headers must follow before the decoder believes that it has found a frame: `MAX_FRAME_SYNC_MATCHES`.
@@ -109,7 +109,7 @@ impl<'a> Frames<'a> {
             }
             let main_data_begin = header.main_data_begin(ahead).unwrap_or(0);
             let frame = &ahead[..length];
-            let is_forgotten = !header.has_sound_side_info(frame) || mixes_blocks_at_8_khz(frame);
+            let is_forgotten = !header.has_valid_side_info(frame) || mixes_blocks_at_8_khz(frame);
             let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
             if next.is_some() || length == ahead.len() {
                 self.at = offset + length as u64;

@@ -7,12 +7,14 @@
 
 use std::io;
 
-use trill_proto::mpeg::SETTLING_SAMPLES;
-
-use super::error::SeekError;
+use super::duration::Measured;
 use super::frames::{Frame, Frames};
-use super::measure::Measured;
+
 use super::source::ReadAt;
+
+/// From the start of a frame that decodes until every sample is right, however the decoder got there: 576 of overlap
+/// with the granule before, 480 of the synthesis filter's memory, and 49 to spare.
+const SETTLING_SAMPLES: u32 = 1_105;
 
 /// Frames between two checkpoints: half a megabyte to look through for a seek, at 128 kbit/s.
 const CHECKPOINT_FRAMES: u32 = 1_024;
@@ -37,7 +39,7 @@ pub struct Location {
 
 /// Every 1,024th frame of a song: 16 bytes per 27 s of music, so that it can be kept of every song.
 #[derive(Debug, Default)]
-pub(super) struct SeekIndex {
+pub(crate) struct SeekIndex {
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -66,14 +68,15 @@ impl SeekIndex {
     }
 }
 
-/// Where to start sending so that the music can be heard from `ms` milliseconds after its beginning.
+/// Where to start sending so that the music can be heard from `ms` milliseconds after its beginning. `None` if the song
+/// is not that long.
 ///
 /// # Errors
-/// [`SeekError`].
-pub(super) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms: u32) -> Result<Location, SeekError> {
+/// Whatever the file system reports.
+pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms: u32) -> io::Result<Option<Location>> {
     let target = song.begin_sample + u64::from(ms) * u64::from(song.rate) / 1_000;
     if target > song.end_sample {
-        return Err(SeekError::BeyondEnd);
+        return Ok(None);
     }
     // The last frame that starts early enough for everything to be right at the target.
     let latest = target.saturating_sub(u64::from(SETTLING_SAMPLES));
@@ -84,7 +87,7 @@ pub(super) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
         None => (0, 0),
     };
     let discard = u32::try_from(target - first_sample).unwrap_or(u32::MAX);
-    Ok(Location { position, first_sample, discard })
+    Ok(Some(Location { position, first_sample, discard }))
 }
 
 /// The frames, with the samples at which they begin, that lead up to the last one that begins at `latest` or before.

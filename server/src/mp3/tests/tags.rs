@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use id3::frame::{Picture, PictureType};
 use id3::{Encoder, Tag, TagLike, Version};
 
-use crate::library::source::ReadAt;
-use crate::library::tags::Tags;
+use crate::mp3::source::ReadAt;
+use crate::mp3::tags::Tags;
 
 fn tags(title: &str, artist: &str, album: &str, track: u16) -> Tags {
     Tags { title: title.into(), artist: artist.into(), album: album.into(), track }

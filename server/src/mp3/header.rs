@@ -1,38 +1,21 @@
-//! MP3 frames: what a frame's header, side information and information tag say, without decoding it.
+//! Frame headers and side information.
 //!
-//! The server counts samples and finds seek points with this; a player can tell how much music its compressed
-//! buffer holds. Both must agree with the decoder (minimp3 and its port nanomp3) on what a frame is:
+//! These rules agree with the decoder (minimp3 and its port nanomp3) on what a frame is:
 //!
 //! - Layer III only, of MPEG 1, 2 and 2.5. Layers I and II are no frames here.
 //! - A frame of free format (bitrate index 0) is **no frame** here: its length cannot be told from its header, and
 //!   nothing that writes MP3 files today uses it. Such a file has no audio as far as Trill is concerned.
 //! - A reserved emphasis is accepted, as decoders do.
-//!
-//! ```
-//! use trill_proto::mpeg::FrameHeader;
-//!
-//! let header = FrameHeader::parse(&[0xff, 0xfb, 0x90, 0x64]).expect("a header");
-//! assert_eq!((header.sample_rate(), header.bitrate(), header.channels()), (44_100, 128_000, 2));
-//! assert_eq!((header.frame_bytes(), header.samples()), (417, 1_152));
-//! ```
 
 /// Length of a frame header in bytes.
-pub const HEADER_BYTES: usize = 4;
+pub(crate) const HEADER_BYTES: usize = 4;
 
 /// Length of the longest frame in bytes: 320 kbit/s at 32 kHz or 160 kbit/s at 8 kHz, padded.
-pub const MAX_FRAME_BYTES: usize = 1_441;
-
-/// Samples that a decoder puts out before the first of its input: 528 of filterbank and overlap, and one more.
-pub const DECODER_DELAY: u32 = 529;
-
-/// From the start of a frame that decodes until every sample is right, however the decoder got there: 576 of overlap
-/// with the granule before, 480 of the synthesis filter's memory, and 49 to spare.
-pub const SETTLING_SAMPLES: u32 = 1_105;
+pub(crate) const MAX_FRAME_BYTES: usize = 1_441;
 
 /// Which MPEG standard a frame follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Version {
+pub(crate) enum Version {
     /// ISO/IEC 11172-3: 32, 44.1 and 48 kHz.
     Mpeg1,
     /// ISO/IEC 13818-3: half of those.
@@ -54,8 +37,7 @@ pub enum Version {
 ///                                                    c copyright   o original   f emphasis
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct FrameHeader {
+pub(crate) struct FrameHeader {
     version: Version,
     sample_rate: u32,
     kilobits: u16,
@@ -66,7 +48,7 @@ pub struct FrameHeader {
 
 impl FrameHeader {
     /// The header that these bytes start with, if they do; what follows the first four is not looked at.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[sync, versions, rates, mode] = bytes.first_chunk::<HEADER_BYTES>()?;
         let version = match (sync, versions >> 1) {
             (0xff, 0b111_1101) => Version::Mpeg1,
@@ -84,28 +66,28 @@ impl FrameHeader {
         })
     }
 
-    /// The standard that the frame follows.
-    pub const fn version(&self) -> Version {
-        self.version
-    }
-
     /// Sample rate in Hz.
-    pub const fn sample_rate(&self) -> u32 {
+    pub(crate) const fn sample_rate(&self) -> u32 {
         self.sample_rate
     }
 
     /// Bit rate in bit/s.
-    pub const fn bitrate(&self) -> u32 {
+    pub(crate) const fn bitrate(&self) -> u32 {
         self.kilobits as u32 * 1_000
     }
 
     /// 1 or 2.
-    pub const fn channels(&self) -> u8 {
+    pub(crate) const fn channels(&self) -> u8 {
         if self.is_mono { 1 } else { 2 }
     }
 
+    /// Whether a CRC of 16 bits follows the header.
+    pub(crate) const fn has_crc(&self) -> bool {
+        self.has_crc
+    }
+
     /// Samples per channel that the frame decodes to: 1,152 in MPEG 1, else 576.
-    pub const fn samples(&self) -> u32 {
+    pub(crate) const fn samples(&self) -> u32 {
         match self.version {
             Version::Mpeg1 => 1_152,
             Version::Mpeg2 | Version::Mpeg25 => 576,
@@ -113,13 +95,13 @@ impl FrameHeader {
     }
 
     /// Length of the frame in bytes, header included; 24 to [`MAX_FRAME_BYTES`].
-    pub const fn frame_bytes(&self) -> usize {
+    pub(crate) const fn frame_bytes(&self) -> usize {
         // ISO/IEC 11172-3, 2.4.3.1: samples / 8 × bitrate / sample rate, rounded down, and the padding.
         (self.samples() / 8 * self.bitrate() / self.sample_rate) as usize + self.is_padded as usize
     }
 
     /// Length of the side information in bytes: ISO/IEC 11172-3, 2.4.1.7, and ISO/IEC 13818-3, 2.4.1.7.
-    pub const fn side_info_bytes(&self) -> usize {
+    pub(crate) const fn side_info_bytes(&self) -> usize {
         match (self.version, self.is_mono) {
             (Version::Mpeg1, true) => 17,
             (Version::Mpeg1, false) => 32,
@@ -129,13 +111,13 @@ impl FrameHeader {
     }
 
     /// Bytes that the frame adds to the bit reservoir: all after header, CRC and side information.
-    pub const fn main_data_bytes(&self) -> usize {
+    pub(crate) const fn main_data_bytes(&self) -> usize {
         self.frame_bytes().saturating_sub(self.side_info_at() + self.side_info_bytes())
     }
 
     /// How many bytes before this frame's own main data its main data begins: what it takes from the bit reservoir,
     /// at most 511. `None` if `frame`, which starts with this header, ends before it says so.
-    pub fn main_data_begin(&self, frame: &[u8]) -> Option<usize> {
+    pub(crate) fn main_data_begin(&self, frame: &[u8]) -> Option<usize> {
         // The first field of the side information: 9 bits in MPEG 1, else 8.
         let &[high, low] = frame.get(self.side_info_at()..)?.first_chunk::<2>()?;
         Some(match self.version {
@@ -153,7 +135,7 @@ impl FrameHeader {
     ///  for each granule and channel, 59 bits in MPEG 1, else 63:
     ///    part2_3_length 12  big_values 9  global_gain 8  scalefac_compress 4 or 9  window_switching_flag 1  block_type 2  …
     /// ```
-    pub fn has_sound_side_info(&self, frame: &[u8]) -> bool {
+    pub(crate) fn has_valid_side_info(&self, frame: &[u8]) -> bool {
         /// Pairs of lines, of 576.
         const MOST_BIG_VALUES: u32 = 288;
         let is_mpeg1 = self.version == Version::Mpeg1;
@@ -167,19 +149,19 @@ impl FrameHeader {
         let side_info = frame.get(self.side_info_at()..).unwrap_or_default();
         let available = 8 * (self.main_data_bytes() + self.main_data_begin(frame).unwrap_or(0));
         let mut wanted = 0;
-        let has_sound_part = |part: usize| {
+        let has_valid_part = |part: usize| {
             let at = begin_bits + flag_bits + part * part_bits;
             let (sizes, blocks) = (bits(side_info, at, 12 + 9)?, bits(side_info, at + 12 + 9 + 8 + scale_bits, 1 + 2)?);
             wanted += sizes as usize >> 9;
             const SWITCHING_TO_NOTHING: u32 = 0b100;
             Some(sizes & 0x1ff <= MOST_BIG_VALUES && blocks != SWITCHING_TO_NOTHING)
         };
-        (0..parts).map(has_sound_part).all(|is_sound| is_sound == Some(true)) && wanted <= available
+        (0..parts).map(has_valid_part).all(|is_valid| is_valid == Some(true)) && wanted <= available
     }
 
     /// Whether a frame with header `next` can follow this one in a stream, as decoders see it: same standard and sample
     /// rate. Bit rate and channels may change from frame to frame.
-    pub fn is_continued_by(&self, next: &Self) -> bool {
+    pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
         self.version == next.version && self.sample_rate == next.sample_rate
     }
 
@@ -212,107 +194,3 @@ fn kilobits(version: Version, index: u8) -> Option<u16> {
     let table = if version == Version::Mpeg1 { &MPEG1 } else { &MPEG2 };
     table.get(usize::from(index.checked_sub(1)?)).copied()
 }
-
-/// What the information frame says that most encoders put before the first frame of music.
-///
-/// It is a frame like any other, and decodes to silence, but its main data is one of
-///
-/// ```text
-///  Xing, Info, after the side information                VBRI, always 36 bytes after the start of the frame
-///
-///  "Xing" or "Info"            4                         "VBRI"          4
-///  flags                       4                         version         2
-///  [frames]  if flag bit 0     4                         delay           2
-///  [bytes]   if flag bit 1     4                         quality         2
-///  [seek table]  bit 2       100                         bytes           4
-///  [quality]     bit 3         4                         frames          4
-///  [LAME's extension, also written by others:            …
-///    encoder's name, not 0     9
-///    …                        12
-///    delay, padding       12 bit each
-///    …                        12 ]
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct InfoTag {
-    /// Frames that follow this one, if it says so. Not to be believed without counting: files are cut and joined.
-    pub frames: Option<u32>,
-    /// Bytes from this frame on, itself mostly included, if it says so.
-    pub bytes: Option<u32>,
-    /// What the encoder added, if it says so.
-    pub gap: Option<EncoderGap>,
-}
-
-/// Silence that the encoder added at either end, in samples per channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct EncoderGap {
-    /// Before the first sample of its input, to which the decoder adds [`DECODER_DELAY`]. At most 4,095.
-    pub delay: u16,
-    /// After the last sample of its input; the decoder's delay pushes [`DECODER_DELAY`] of these out of the last
-    /// frame. At most 4,095.
-    pub padding: u16,
-}
-
-impl InfoTag {
-    /// What `frame` says, a whole frame that starts with `header`; `None` if it is no information frame.
-    pub fn parse(header: &FrameHeader, frame: &[u8]) -> Option<Self> {
-        let frame = frame.get(..header.frame_bytes())?;
-        // LAME puts the tag where it would be without a CRC, others after the CRC.
-        let side_info_end = HEADER_BYTES + header.side_info_bytes();
-        let xing = |at| frame.get(at..).and_then(Self::parse_xing);
-        xing(side_info_end)
-            .or_else(|| xing(side_info_end + 2).filter(|_| header.has_crc))
-            .or_else(|| frame.get(36..).and_then(Self::parse_vbri))
-    }
-
-    fn parse_xing(bytes: &[u8]) -> Option<Self> {
-        let (name, rest) = bytes.split_first_chunk::<4>()?;
-        if name != b"Xing" && name != b"Info" {
-            return None;
-        }
-        let (flags, mut rest) = take_u32(rest)?;
-        let mut tag = Self::default();
-        for (bit, field) in [(1, &mut tag.frames), (2, &mut tag.bytes)] {
-            if flags & bit != 0 {
-                let (value, after) = take_u32(rest)?;
-                *field = Some(value);
-                rest = after;
-            }
-        }
-        for (bit, length) in [(4, 100), (8, 4)] {
-            if flags & bit != 0 {
-                rest = rest.get(length..)?;
-            }
-        }
-        tag.gap = parse_gap(rest);
-        Some(tag)
-    }
-
-    fn parse_vbri(bytes: &[u8]) -> Option<Self> {
-        let (count, _) = bytes.strip_prefix(b"VBRI")?.get(6..)?.split_first_chunk::<8>()?;
-        let (bytes, rest) = take_u32(count)?;
-        let (frames, _) = take_u32(rest)?;
-        // The delay here is no encoder delay in LAME's sense, and there is no padding: nothing can be trimmed.
-        Some(Self { frames: Some(frames), bytes: Some(bytes), gap: None })
-    }
-}
-
-fn parse_gap(extension: &[u8]) -> Option<EncoderGap> {
-    if *extension.first()? == 0 {
-        return None;
-    }
-    let &[first, middle, last] = extension.get(21..)?.first_chunk::<3>()?;
-    Some(EncoderGap {
-        delay: u16::from(first) << 4 | u16::from(middle >> 4),
-        padding: u16::from(middle & 0xf) << 8 | u16::from(last),
-    })
-}
-
-fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (value, rest) = bytes.split_first_chunk::<4>()?;
-    Some((u32::from_be_bytes(*value), rest))
-}
-
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 /// Positioned reads: no cursor, so one open file serves every client that plays it.
-pub(super) trait ReadAt: Send + Sync {
+pub(crate) trait ReadAt: Send + Sync {
     /// Reads some bytes at `offset` into `buffer`, blocking. Short reads happen; 0 is the end.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ impl ReadAt for &[u8] {
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub(super) fn read_full_at(source: &dyn ReadAt, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_full_at(source: &dyn ReadAt, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         match source.read_at(offset + filled as u64, &mut buffer[filled..]) {
@@ -69,7 +69,7 @@ pub(super) fn read_full_at(source: &dyn ReadAt, offset: u64, buffer: &mut [u8]) 
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub(super) fn read_vec_at(source: &dyn ReadAt, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_vec_at(source: &dyn ReadAt, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let filled = read_full_at(source, offset, &mut bytes)?;
     bytes.truncate(filled);
@@ -78,7 +78,7 @@ pub(super) fn read_vec_at(source: &dyn ReadAt, offset: u64, length: usize) -> io
 
 /// A source whose beginning and end are read at once, for those who look at many places in both: a system call for each of
 /// these would cost more than all that is done with what it brings.
-pub(super) struct Ends<'a> {
+pub(crate) struct Ends<'a> {
     source: &'a dyn ReadAt,
     length: u64,
     head: Vec<u8>,
@@ -97,7 +97,7 @@ impl<'a> Ends<'a> {
     ///
     /// # Errors
     /// Whatever the file system reports.
-    pub(super) fn read(source: &'a dyn ReadAt, length: u64) -> io::Result<Self> {
+    pub(crate) fn read(source: &'a dyn ReadAt, length: u64) -> io::Result<Self> {
         let head_bytes = length.min(HEAD_BYTES);
         let tail_start = length.saturating_sub(TAIL_BYTES).max(head_bytes);
         let head = read_vec_at(source, 0, head_bytes as usize)?;

@@ -4,18 +4,16 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use trill_proto::mpeg::{DECODER_DELAY, EncoderGap, FrameHeader, InfoTag};
-
+use super::content_tag::content_tag;
+use super::extent::between_tags;
 use super::frames::{Frame, Frames};
+use super::header::FrameHeader;
+use super::info_tag::{DECODER_DELAY, EncoderGap, InfoTag};
 use super::seek::SeekIndex;
-use super::source::{ReadAt, read_full_at, read_vec_at};
+use super::source::ReadAt;
 
-/// How much of the audio's beginning and end goes into its content tag, and is looked at to find its last frame.
+/// How much of the audio's end is searched for its last frame.
 const EDGE_BYTES: u64 = 16 * 1024;
-
-/// Tags that are passed over at either end. What more there are count as junk, through which music is found too, and
-/// faster than one tag of a few bytes after the other.
-const MAX_TAGS: usize = 64;
 
 /// A song's audio. Samples are per channel and absolute: 0 is the first that a decoder puts out for the first audio
 /// frame. All zero but for the tag if there is no audio in the file.
@@ -57,13 +55,13 @@ impl Measured {
 
 /// What is listed of a song's audio. All that is kept of a song before somebody wants to play it: there may be 100,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Audio {
-    pub(super) content_tag: u64,
-    pub(super) size_bytes: u64,
-    pub(super) duration_ms: u32,
-    pub(super) bitrate: u32,
-    pub(super) rate: u32,
-    pub(super) channels: u8,
+pub(crate) struct Audio {
+    pub(crate) content_tag: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) duration_ms: u32,
+    pub(crate) bitrate: u32,
+    pub(crate) rate: u32,
+    pub(crate) channels: u8,
 }
 
 impl From<&Measured> for Audio {
@@ -75,7 +73,7 @@ impl From<&Measured> for Audio {
 
 /// How much is known of a song's audio.
 #[derive(Clone, Debug)]
-pub(super) enum Measure {
+pub(crate) enum Measure {
     /// What the information frame says.
     Believed(Audio),
     /// Everything: every frame was counted.
@@ -84,9 +82,9 @@ pub(super) enum Measure {
 
 /// Audio of which every frame was counted.
 #[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) measured: Measured,
-    pub(super) index: SeekIndex,
+pub(crate) struct Counted {
+    pub(crate) measured: Measured,
+    pub(crate) index: SeekIndex,
 }
 
 impl Counted {
@@ -94,7 +92,7 @@ impl Counted {
     ///
     /// # Errors
     /// Whatever the file system reports.
-    pub(super) fn of(source: &dyn ReadAt) -> io::Result<Arc<Self>> {
+    pub(crate) fn of(source: &dyn ReadAt) -> io::Result<Arc<Self>> {
         let (measured, index) = count(source)?;
         Ok(Arc::new(Self { measured, index }))
     }
@@ -108,7 +106,7 @@ const RECOUNTS: usize = 8;
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub(super) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
+pub(crate) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
     let Range { start, mut end } = between_tags(source)?;
     let mut counted = count_within(source, start..end)?;
     for _ in 0..RECOUNTS {
@@ -127,8 +125,8 @@ pub(super) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
 /// Counts every frame that a decoder finds in this part of the file.
 fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured, SeekIndex)> {
     let mut index = SeekIndex::default();
-    let Some(Opening { mut frames, tag, .. }) = Opening::find(Frames::new(source, range))? else {
-        return Ok((no_audio(), index));
+    let Some(AudioStart { mut frames, tag, .. }) = AudioStart::find(Frames::new(source, range))? else {
+        return Ok((no_audio(source)?, index));
     };
     let (mut first, mut end, mut total_samples, mut counted) = (None, 0, 0, 0_u32);
     while let Some(frame) = frames.next()? {
@@ -138,7 +136,7 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
         counted = counted.saturating_add(1);
         end = frame.end();
     }
-    let Some(first) = first else { return Ok((no_audio(), index)) };
+    let Some(first) = first else { return Ok((no_audio(source)?, index)) };
     let gap = tag.and_then(|tag| Some(Gap { gap: tag.gap?, is_whole: tag.frames.is_none_or(|told| told == counted) }));
     Ok((measured(source, first, end, total_samples, gap)?, index))
 }
@@ -148,11 +146,11 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
 ///
 /// # Errors
 /// Whatever the file system reports.
-pub(super) fn believe(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
+pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
     let range = between_tags(source)?;
     let end = range.end;
-    let Some(Opening { mut frames, information, tag }) = Opening::find(Frames::glimpse(source, range))? else {
-        return Ok(Some(no_audio()));
+    let Some(AudioStart { mut frames, information, tag }) = AudioStart::find(Frames::glimpse(source, range))? else {
+        return no_audio(source).map(Some);
     };
     let Some(InfoTag { frames: Some(told_frames), bytes: Some(told_bytes), gap }) = tag else { return Ok(None) };
     let Some(first) = frames.next()? else { return Ok(None) };
@@ -170,7 +168,7 @@ pub(super) fn believe(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
 }
 
 /// The beginning of the audio.
-struct Opening<'a> {
+struct AudioStart<'a> {
     /// About to find the first audio frame.
     frames: Frames<'a>,
     /// The first frame in the file.
@@ -179,7 +177,7 @@ struct Opening<'a> {
     tag: Option<InfoTag>,
 }
 
-impl<'a> Opening<'a> {
+impl<'a> AudioStart<'a> {
     /// `None` if there is no frame.
     fn find(mut frames: Frames<'a>) -> io::Result<Option<Self>> {
         let Some(information) = frames.next()? else { return Ok(None) };
@@ -217,10 +215,8 @@ fn measured(source: &dyn ReadAt, first: Frame, end: u64, total_samples: u64, gap
     })
 }
 
-fn no_audio() -> Measured {
-    let mut hash = Hash::new();
-    hash.add(&0_u64.to_be_bytes());
-    Measured { content_tag: hash.finish(), ..Measured::default() }
+fn no_audio(source: &dyn ReadAt) -> io::Result<Measured> {
+    Ok(Measured { content_tag: content_tag(source, 0, 0)?, ..Measured::default() })
 }
 
 fn mean_bitrate(size_bytes: u64, samples: u64, header: &FrameHeader) -> u32 {
@@ -237,110 +233,4 @@ fn ends_with_a_frame(source: &dyn ReadAt, audio: Range<u64>) -> io::Result<bool>
         end = Some(frame.end());
     }
     Ok(end == Some(audio.end))
-}
-
-/// A hash of the audio's length and of its first and last 16 KiB.
-fn content_tag(source: &dyn ReadAt, offset: u64, size_bytes: u64) -> io::Result<u64> {
-    let edge = size_bytes.min(EDGE_BYTES);
-    let mut hash = Hash::new();
-    hash.add(&size_bytes.to_be_bytes());
-    for start in [offset, offset + size_bytes - edge] {
-        hash.add(&read_vec_at(source, start, edge as usize)?);
-    }
-    Ok(hash.finish())
-}
-
-/// FNV-1a of 64 bits, of eight bytes at a time, with what is high brought down in between: the same everywhere and for
-/// ever, which the standard library's hashes do not promise. Byte by byte it would take longer than to open the file.
-struct Hash(u64);
-
-impl Hash {
-    const fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let mixed = (self.0 ^ u64::from_be_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3);
-            self.0 = mixed ^ mixed >> 32;
-        }
-    }
-
-    /// Never 0, which means "any" on the wire.
-    const fn finish(self) -> u64 {
-        if self.0 == 0 { 1 } else { self.0 }
-    }
-}
-
-/// The file without the tags at either end.
-fn between_tags(source: &dyn ReadAt) -> io::Result<Range<u64>> {
-    let length = source.length()?;
-    let mut start = 0;
-    // More than one was seen in the wild. One that claims to be longer than the file is no reason to play nothing.
-    for _ in 0..MAX_TAGS {
-        let Some(tag) = id3v2_bytes(source, start)?.filter(|tag| start + tag <= length) else { break };
-        start += tag;
-    }
-    let mut end = length;
-    for _ in 0..MAX_TAGS {
-        let Some(tag) = trailing_tag_bytes(source, end)?.filter(|&tag| start + tag <= end) else { break };
-        end -= tag;
-    }
-    Ok(start..end)
-}
-
-/// Length of the ID3v2 tag at `offset`, header and footer included.
-///
-/// ```text
-///  "ID3"  version 2  flags 1  size 4, of which 7 bits each count      ID3v2.4.0 structure, 3.1
-/// ```
-pub(super) fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option<u64>> {
-    let mut header = [0; 10];
-    let filled = read_full_at(source, offset, &mut header)?;
-    let [b'I', b'D', b'3', version, _, flags, size @ ..] = header else { return Ok(None) };
-    if filled < header.len() || version == 0xff || size.iter().any(|byte| byte & 0x80 != 0) {
-        return Ok(None);
-    }
-    let size = size.iter().fold(0, |size, &byte| size << 7 | u64::from(byte));
-    let has_footer = flags & 0x10 != 0;
-    Ok(Some(10 + size + if has_footer { 10 } else { 0 }))
-}
-
-/// Whether these bytes are at `offset`, if there is such a place.
-fn is_at(source: &dyn ReadAt, offset: Option<u64>, bytes: &[u8]) -> io::Result<bool> {
-    offset.map_or(Ok(false), |offset| Ok(read_vec_at(source, offset, bytes.len())? == bytes))
-}
-
-/// Length of the tag that ends at `end`, if it is one of those that players append.
-///
-/// ```text
-///  ID3v1      "TAG"  125                                                   128 in all
-///  enhanced   "TAG+" 223, right before an ID3v1                            227 in all
-///  APEv2      [header 32]  items  "APETAGEX" version 4 size 4 items 4 flags 4 zero 8
-///  Lyrics3v2  size as 6 digits  "LYRICS200"
-/// ```
-fn trailing_tag_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
-    let tail = |length: u64| match end.checked_sub(length) {
-        Some(start) => read_vec_at(source, start, length as usize),
-        None => Ok(Vec::new()),
-    };
-    if tail(128)?.starts_with(b"TAG") {
-        let is_enhanced = tail(128 + 227)?.starts_with(b"TAG+");
-        return Ok(Some(if is_enhanced { 128 + 227 } else { 128 }));
-    }
-    if let Some([size_0, size_1, size_2, size_3, _, _, _, _, _, _, _, flags, ..]) =
-        tail(32)?.strip_prefix(b"APETAGEX").and_then(|footer| footer.get(4..))
-    {
-        // The size counts items and footer, not the header. One that is said to be there and is not is music.
-        let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
-        let has_header = flags & 0x80 != 0 && is_at(source, end.checked_sub(size + 32), b"APETAGEX")?;
-        return Ok(Some(size + if has_header { 32 } else { 0 }));
-    }
-    if let Some(digits) = tail(15)?.strip_suffix(b"LYRICS200") {
-        let size = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
-        return Ok(size.map(|size| size + 15));
-    }
-    Ok(None)
 }
