@@ -2,6 +2,7 @@ mod audio;
 pub(crate) mod corpus;
 mod header;
 mod tags;
+mod wire_format;
 
 /// So many frames of silence, 26 ms and 417 bytes each; different for each `fill`.
 pub(crate) fn frames(count: usize, fill: u8) -> Vec<u8> {
