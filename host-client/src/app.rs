@@ -18,13 +18,14 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use trill_proto::command::{self, Command};
 use trill_proto::ids::RequestId;
+use trill_signals::EndSignal;
 
 use crate::buffer::Buffer;
 use crate::network::{self, ConnectError, Connection, Identity};
@@ -44,6 +45,10 @@ const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a program that nobody sits at tries to reach a server that it lost, before it gives the song up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the program may take to end when the system asks it to. A thread that is stuck, such as one that writes to
+/// a full pipe, cannot delay the end for longer.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -53,18 +58,18 @@ pub enum Exit {
     Failed,
     /// What was asked for makes no sense: status 2.
     Usage,
-    /// The user pressed Ctrl-C, or the system ended the program: status 130, as shells have it.
-    Interrupted,
+    /// A signal asked the program to end, such as Ctrl-C: the process dies of that signal.
+    Signalled(EndSignal),
 }
 
 impl Exit {
-    /// The status for the operating system.
-    pub fn code(self) -> u8 {
+    /// Ends the process, or returns its exit status.
+    pub fn finish(self) -> ExitCode {
         match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::Interrupted => 130,
+            Self::Done => ExitCode::SUCCESS,
+            Self::Failed => ExitCode::FAILURE,
+            Self::Usage => ExitCode::from(2),
+            Self::Signalled(signal) => signal.die(),
         }
     }
 }
@@ -127,7 +132,7 @@ enum Event {
     Player(player::Event),
     Output(Notice),
     /// The system asks the program to end.
-    Signal,
+    Signal(EndSignal),
 }
 
 struct App {
@@ -159,7 +164,11 @@ struct App {
 impl App {
     fn new(options: &Options, mode: Mode) -> Result<Self, String> {
         let (sender, events) = mpsc::channel();
-        watch_signals(sender.clone())?;
+        let tell_signal = {
+            let sender = sender.clone();
+            move |signal| drop(sender.send(Event::Signal(signal)))
+        };
+        trill_signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let tell_input = {
             let sender = sender.clone();
             move |input| drop(sender.send(Event::Input(input)))
@@ -247,7 +256,7 @@ impl App {
             Event::Network { .. } => {}
             Event::Player(event) => self.on_player(event),
             Event::Output(notice) => self.on_output(&notice),
-            Event::Signal => self.exit = Some(Exit::Interrupted),
+            Event::Signal(signal) => self.exit = Some(Exit::Signalled(signal)),
         }
     }
 
@@ -359,15 +368,4 @@ impl App {
         self.link.give_up();
         // A pause lasts until the next song begins: lifted now, it could let a moment of this one through.
     }
-}
-
-/// Sends [`Event::Signal`] for Ctrl-C and when the system ends the program; the second time ends it at once.
-fn watch_signals(sender: Sender<Event>) -> Result<(), String> {
-    let is_repeated = AtomicBool::new(false);
-    let handler = move || {
-        if is_repeated.swap(true, Ordering::SeqCst) || sender.send(Event::Signal).is_err() {
-            std::process::exit(Exit::Interrupted.code().into());
-        }
-    };
-    ctrlc::set_handler(handler).map_err(|error| format!("cannot watch for signals: {error}"))
 }

@@ -9,6 +9,9 @@ use trill::output::{DeviceEntry, list_devices};
 use trill::ui::console::Console;
 
 fn main() -> ExitCode {
+    if let Err(error) = trill_signals::fail_writes_at_file_size_limit() {
+        return fail(&format!("cannot watch for signals: {error}"), Exit::Failed).finish();
+    }
     let exit = match Invocation::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => app::show(HELP),
         Ok(Invocation::Version) => app::show(VERSION),
@@ -16,7 +19,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Run(options)) => app::run(&options),
         Err(error) => fail(&format!("{error} (trill --help explains)"), Exit::Usage),
     };
-    ExitCode::from(exit.code())
+    exit.finish()
 }
 
 fn print_devices() -> Exit {

@@ -50,8 +50,8 @@ Examples:
 A HOST that reads like a command needs its port: trill play:7455
 After -- nothing is an option.
 
-Exit status: 0 done, 1 failed, 2 wrong command line, 130 ended by Ctrl-C or
-the system.
+Exit status: 0 done, 1 failed, 2 wrong command line. Ctrl-C and other signals
+end the program as usual; in a shell Ctrl-C gives status 130.
 ";
 
 /// What `--version` prints.

@@ -70,8 +70,14 @@ impl Client {
     /// this user may ask for that: for tests of the server, not of whether 300 ms of sound last while others compile.
     #[must_use]
     pub fn preferred(self) -> Self {
-        let mut command = Command::new("nice");
-        command.args(["-n", "-19"]).arg(self.command.get_program()).args(self.command.get_args());
+        self.started_by("nice", ["-n", "-19"])
+    }
+
+    /// Lets `program` start the client: it gets `arguments`, then the client's path and arguments.
+    #[must_use]
+    pub fn started_by<S: AsRef<OsStr>>(self, program: &str, arguments: impl IntoIterator<Item = S>) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
