@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::content_tag::content_tag;
-use super::extent::between_tags;
+use super::extent::Extent;
 use super::frames::{Frame, Frames};
 use super::header::FrameHeader;
 use super::info_tag::{DECODER_DELAY, EncoderGap, InfoTag};
@@ -107,7 +107,7 @@ const RECOUNTS: usize = 8;
 /// # Errors
 /// Whatever the file system reports.
 pub(crate) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
-    let Range { start, mut end } = between_tags(source)?;
+    let Range { start, mut end } = Extent::of(source)?.audio;
     let mut counted = count_within(source, start..end)?;
     for _ in 0..RECOUNTS {
         let (measured, _) = &counted;
@@ -147,7 +147,7 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
 /// # Errors
 /// Whatever the file system reports.
 pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
-    let range = between_tags(source)?;
+    let range = Extent::of(source)?.audio;
     let end = range.end;
     let Some(AudioStart { mut frames, information, tag }) = AudioStart::find(Frames::glimpse(source, range))? else {
         return no_audio(source).map(Some);

@@ -9,21 +9,44 @@ use super::source::{ReadAt, read_full_at, read_vec_at};
 /// faster than one tag of a few bytes after the other.
 const MAX_TAGS: usize = 64;
 
-/// The file without the tags at either end.
-pub(super) fn between_tags(source: &dyn ReadAt) -> io::Result<Range<u64>> {
-    let length = source.length()?;
-    let mut start = 0;
-    // More than one was seen in the wild. One that claims to be longer than the file is no reason to play nothing.
-    for _ in 0..MAX_TAGS {
-        let Some(tag) = id3v2_bytes(source, start)?.filter(|tag| start + tag <= length) else { break };
-        start += tag;
+/// What is where in a file.
+#[derive(Debug)]
+pub(super) struct Extent {
+    /// The ID3v2 tags at the beginning.
+    pub(super) id3v2: Vec<Range<u64>>,
+    /// Everything between the tags at either end.
+    pub(super) audio: Range<u64>,
+    /// The ID3v1 tag at the end, with its extension.
+    pub(super) id3v1: Option<Range<u64>>,
+}
+
+impl Extent {
+    /// # Errors
+    /// Whatever the file system reports.
+    pub(super) fn of(source: &dyn ReadAt) -> io::Result<Self> {
+        let length = source.length()?;
+        let (mut start, mut end) = (0, length);
+        let (mut id3v2, mut id3v1) = (Vec::new(), None);
+        // More than one was seen in the wild.
+        for _ in 0..MAX_TAGS {
+            let Some(bytes) = id3v2_bytes(source, start)? else { break };
+            id3v2.push(start..start + bytes);
+            if start + bytes > length {
+                // No reason to play nothing, and its texts may be whole.
+                break;
+            }
+            start += bytes;
+        }
+        for _ in 0..MAX_TAGS {
+            let trailer = Trailer::before(source, end)?.filter(|trailer| start + trailer.bytes <= end);
+            let Some(Trailer { bytes, is_id3v1 }) = trailer else { break };
+            if is_id3v1 && id3v1.is_none() {
+                id3v1 = Some(end - bytes..end);
+            }
+            end -= bytes;
+        }
+        Ok(Self { id3v2, audio: start..end, id3v1 })
     }
-    let mut end = length;
-    for _ in 0..MAX_TAGS {
-        let Some(tag) = trailing_tag_bytes(source, end)?.filter(|&tag| start + tag <= end) else { break };
-        end -= tag;
-    }
-    Ok(start..end)
 }
 
 /// Length of the ID3v2 tag at `offset`, header and footer included.
@@ -31,7 +54,7 @@ pub(super) fn between_tags(source: &dyn ReadAt) -> io::Result<Range<u64>> {
 /// ```text
 ///  "ID3"  version 2  flags 1  size 4, of which 7 bits each count      ID3v2.4.0 structure, 3.1
 /// ```
-pub(super) fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option<u64>> {
+fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option<u64>> {
     let mut header = [0; 10];
     let filled = read_full_at(source, offset, &mut header)?;
     let [b'I', b'D', b'3', version, _, flags, size @ ..] = header else { return Ok(None) };
@@ -43,39 +66,69 @@ pub(super) fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option
     Ok(Some(10 + size + if has_footer { 10 } else { 0 }))
 }
 
+/// A tag that players append.
+///
+/// ```text
+///  APEv2      [header 32]  items  "APETAGEX" version 4 size 4 items 4 flags 4 zero 8
+///  Lyrics3v2  "LYRICSBEGIN"  fields  size as 6 digits  "LYRICS200"
+///  ID3v1      "TAG"  125                                                   128 in all
+///  enhanced   "TAG+" 223, right before an ID3v1                            227 in all
+/// ```
+struct Trailer {
+    bytes: u64,
+    is_id3v1: bool,
+}
+
+impl Trailer {
+    /// The tag that ends at `end`. One that has a mark at its end is looked for first: "TAG" may be anywhere within it.
+    fn before(source: &dyn ReadAt, end: u64) -> io::Result<Option<Self>> {
+        let marked = match ape_bytes(source, end)? {
+            Some(bytes) => Some(bytes),
+            None => lyrics3_bytes(source, end)?,
+        };
+        Ok(match marked {
+            Some(bytes) => Some(Self { bytes, is_id3v1: false }),
+            None => id3v1_bytes(source, end)?.map(|bytes| Self { bytes, is_id3v1: true }),
+        })
+    }
+}
+
+fn ape_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
+    let tail = tail(source, end, 32)?;
+    let Some([size_0, size_1, size_2, size_3, _, _, _, _, _, _, _, flags, ..]) =
+        tail.strip_prefix(b"APETAGEX").and_then(|footer| footer.get(4..))
+    else {
+        return Ok(None);
+    };
+    // The size counts items and footer, not the header. One that is said to be there and is not is music.
+    let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
+    let has_header = flags & 0x80 != 0 && is_at(source, end.checked_sub(size + 32), b"APETAGEX")?;
+    Ok(Some(size + if has_header { 32 } else { 0 }))
+}
+
+fn lyrics3_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
+    let tail = tail(source, end, 15)?;
+    let digits = tail.strip_suffix(b"LYRICS200").and_then(|digits| std::str::from_utf8(digits).ok());
+    Ok(digits.and_then(|digits| digits.parse::<u64>().ok()).map(|size| size + 15))
+}
+
+fn id3v1_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
+    if !tail(source, end, 128)?.starts_with(b"TAG") {
+        return Ok(None);
+    }
+    let is_enhanced = tail(source, end, 128 + 227)?.starts_with(b"TAG+");
+    Ok(Some(if is_enhanced { 128 + 227 } else { 128 }))
+}
+
+/// The last `length` bytes before `end`; none if there are not so many.
+fn tail(source: &dyn ReadAt, end: u64, length: u64) -> io::Result<Vec<u8>> {
+    match end.checked_sub(length) {
+        Some(start) => read_vec_at(source, start, length as usize),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Whether these bytes are at `offset`, if there is such a place.
 fn is_at(source: &dyn ReadAt, offset: Option<u64>, bytes: &[u8]) -> io::Result<bool> {
     offset.map_or(Ok(false), |offset| Ok(read_vec_at(source, offset, bytes.len())? == bytes))
-}
-
-/// Length of the tag that ends at `end`, if it is one of those that players append.
-///
-/// ```text
-///  ID3v1      "TAG"  125                                                   128 in all
-///  enhanced   "TAG+" 223, right before an ID3v1                            227 in all
-///  APEv2      [header 32]  items  "APETAGEX" version 4 size 4 items 4 flags 4 zero 8
-///  Lyrics3v2  size as 6 digits  "LYRICS200"
-/// ```
-fn trailing_tag_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
-    let tail = |length: u64| match end.checked_sub(length) {
-        Some(start) => read_vec_at(source, start, length as usize),
-        None => Ok(Vec::new()),
-    };
-    if tail(128)?.starts_with(b"TAG") {
-        let is_enhanced = tail(128 + 227)?.starts_with(b"TAG+");
-        return Ok(Some(if is_enhanced { 128 + 227 } else { 128 }));
-    }
-    if let Some([size_0, size_1, size_2, size_3, _, _, _, _, _, _, _, flags, ..]) =
-        tail(32)?.strip_prefix(b"APETAGEX").and_then(|footer| footer.get(4..))
-    {
-        // The size counts items and footer, not the header. One that is said to be there and is not is music.
-        let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
-        let has_header = flags & 0x80 != 0 && is_at(source, end.checked_sub(size + 32), b"APETAGEX")?;
-        return Ok(Some(size + if has_header { 32 } else { 0 }));
-    }
-    if let Some(digits) = tail(15)?.strip_suffix(b"LYRICS200") {
-        let size = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
-        return Ok(size.map(|size| size + 15));
-    }
-    Ok(None)
 }

@@ -1,0 +1,91 @@
+//! Text as tags hold it: four encodings, often not the one that is declared.
+
+use std::cmp::Ordering;
+
+/// What Windows shows for the bytes 0x80 to 0x9f. In Latin-1 these are control characters, which no title holds: a tag
+/// that is declared Latin-1 and has such bytes is CP1252. Windows leaves five of them undefined.
+const CP1252: [char; 32] = [
+    '€', '?', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '?', 'Ž', '?', //
+    '?', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '?', 'ž', 'Ÿ',
+];
+
+/// Decodes the content of an ID3v2 text frame: a byte for the encoding and the text. Several values are separated by NULs
+/// and are joined with " / ". `None` if there is no such encoding.
+///
+/// ```text
+///  0 Latin-1   1 UTF-16 with a byte-order mark   2 UTF-16, big-endian   3 UTF-8      ID3v2.4.0 structure, 4
+/// ```
+pub(super) fn decode(content: &[u8]) -> Option<String> {
+    let (&encoding, text) = content.split_first()?;
+    let text = match (encoding, text) {
+        // Two bytes of a mark begin no honest text of one byte a character.
+        (0..=3, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => utf_16(text, Endian::Little),
+        (0, _) => latin_1(text),
+        (1, _) => utf_16(text, guess_endian(text).unwrap_or(Endian::Little)),
+        (2, _) => utf_16(text, guess_endian(text).unwrap_or(Endian::Big)),
+        (3, _) => utf_8(text),
+        _ => return None,
+    };
+    Some(join_values(&text))
+}
+
+/// Decodes text of one byte a character.
+pub(super) fn latin_1(bytes: &[u8]) -> String {
+    let character = |&byte: &u8| match byte {
+        0x80..=0x9f => CP1252[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    };
+    bytes.iter().map(character).collect()
+}
+
+/// The values between NULs, which also fill up what is too short.
+pub(super) fn join_values(text: &str) -> String {
+    let values = text.split('\0').map(str::trim).filter(|value| !value.is_empty());
+    values.collect::<Vec<_>>().join(" / ")
+}
+
+/// The number that a text starts with, as in "3", " 03 " and "3/12"; 0 if it starts with none or the number is too large.
+pub(super) fn leading_number(text: &str) -> u16 {
+    let text = text.trim_start();
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().unwrap_or(0)
+}
+
+fn utf_8(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).replace(char::REPLACEMENT_CHARACTER, "?")
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endian {
+    Little,
+    Big,
+}
+
+/// Most text has characters below U+0100, which have a zero in their high byte. `None` if the zeros do not tell.
+fn guess_endian(bytes: &[u8]) -> Option<Endian> {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let little = pairs.iter().filter(|pair| pair[0] != 0 && pair[1] == 0).count();
+    let big = pairs.iter().filter(|pair| pair[0] == 0 && pair[1] != 0).count();
+    match little.cmp(&big) {
+        Ordering::Less => Some(Endian::Big),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(Endian::Little),
+    }
+}
+
+/// Decodes UTF-16. A byte-order mark, which each value may have, outweighs `endian`. Half a character at the end and half a
+/// surrogate pair are left out.
+fn utf_16(bytes: &[u8], mut endian: Endian) -> String {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units = pairs.iter().filter_map(|&pair| {
+        match pair {
+            [0xff, 0xfe] => endian = Endian::Little,
+            [0xfe, 0xff] => endian = Endian::Big,
+            _ if endian == Endian::Little => return Some(u16::from_le_bytes(pair)),
+            _ => return Some(u16::from_be_bytes(pair)),
+        }
+        None
+    });
+    char::decode_utf16(units).filter_map(Result::ok).collect()
+}
