@@ -86,7 +86,21 @@ impl PulseServer {
     /// When the sound server refuses.
     #[track_caller]
     pub fn add_sink(&mut self, name: &str, rate: u32) {
-        let arguments = null_sink(name, rate);
+        self.load_sink(name, &null_sink(name, rate));
+    }
+
+    /// Adds a sink of 44.1 kHz as an ordinary user has it: it plays up to 2 s ahead while nobody needs it, and takes back
+    /// what it has not played when somebody does.
+    ///
+    /// # Panics
+    /// When the sound server refuses.
+    #[track_caller]
+    pub fn add_ordinary_sink(&mut self, name: &str) {
+        self.load_sink(name, &null_sink(name, 44_100).replace(" norewinds=1", ""));
+    }
+
+    #[track_caller]
+    fn load_sink(&mut self, name: &str, arguments: &str) {
         let mut words = vec!["load-module", "module-null-sink"];
         words.extend(arguments.split(' '));
         self.control(&words);

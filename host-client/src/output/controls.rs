@@ -136,6 +136,8 @@ pub(super) struct Shared {
     pub(super) broke_off: AtomicBool,
     /// The device said that its stream is over.
     pub(super) lost: AtomicBool,
+    /// The device reported some other error. If no call of the feed follows, the device is lost, too.
+    pub(super) has_failed: AtomicBool,
 
     /// For the producer to wait on. No audio callback ever takes the lock.
     wake_lock: Mutex<()>,
@@ -165,6 +167,7 @@ impl Shared {
             callbacks: AtomicU64::new(0),
             broke_off: AtomicBool::new(false),
             lost: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
             wake_lock: Mutex::new(()),
             wake: Condvar::new(),
         })
@@ -191,6 +194,22 @@ impl Shared {
         self.song_rate.store(song_rate, SeqCst);
         self.ring_samples_per_second.store(ring.rate * u32::from(ring.channels), SeqCst);
         self.song_start.store(self.written.load(SeqCst), SeqCst);
+    }
+
+    /// The next sample written has place `total`, and nothing is on its way to the ear.
+    pub(super) fn go_on_at(&self, total: u64) {
+        self.written.store(total, SeqCst);
+        self.read.store(total, SeqCst);
+    }
+
+    /// The ring has another format from now on, in the middle of a song: totals count on in that, and the position in
+    /// the song stays.
+    pub(super) fn change_ring(&self, old: PcmFormat, new: PcmFormat) {
+        let base = self.song_start.load(SeqCst).max(self.discard_up_to.load(SeqCst));
+        let old_frames = self.written.load(SeqCst).saturating_sub(base) / u64::from(old.channels);
+        let new_frames = old_frames * u64::from(new.rate) / u64::from(old.rate);
+        self.go_on_at(base + new_frames * u64::from(new.channels));
+        self.ring_samples_per_second.store(new.rate * u32::from(new.channels), SeqCst);
     }
 
     fn to_song_frames(&self, samples: u64) -> u64 {

@@ -87,6 +87,24 @@ impl Converter {
     }
 }
 
+/// Converts interleaved samples of a device for another device.
+///
+/// # Errors
+///
+/// [`OutputError::UnsupportedFormat`] if rubato refuses the pair of rates.
+pub(super) fn convert_all(samples: &[i16], from: PcmFormat, to: PcmFormat) -> Result<Vec<i16>, OutputError> {
+    // Channels past the second are silent: see `widen`.
+    let song = PcmFormat { channels: from.channels.min(2), ..from };
+    let kept = usize::from(song.channels);
+    let heard: Vec<_> =
+        samples.chunks_exact(from.channels.into()).flat_map(|frame| frame.iter().take(kept)).copied().collect();
+    let mut converted = Vec::new();
+    let mut converter = Converter::new(song, to)?;
+    converter.process(&heard, &mut converted);
+    converter.flush(&mut converted);
+    Ok(converted)
+}
+
 /// Stereo to mono if that is what is wanted: the mean of both.
 fn narrow(samples: &[i16], from: u16, to: u16) -> Vec<i16> {
     if from <= to {

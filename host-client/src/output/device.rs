@@ -1,10 +1,12 @@
 //! Sound devices, by cpal. The only module that knows it.
 
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
-use cpal::{BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig};
+use cpal::{BufferSize, ErrorKind, FromSample, Host, SampleFormat, SizedSample, StreamConfig};
 use cpal::{SupportedBufferSize, SupportedStreamConfigRange};
 
 use super::controls::Shared;
@@ -18,6 +20,9 @@ const PERIODS_PER_SECOND: u32 = 50;
 
 /// How long cpal waits for a device before it looks whether it is still there.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long the end of a stream is waited for. Usually it takes a few milliseconds.
+const HANG: Duration = Duration::from_secs(1);
 
 /// Frames converted at a time for a device that does not take 16-bit samples.
 const SCRATCH_FRAMES: usize = 1024;
@@ -41,7 +46,7 @@ pub struct DeviceEntry {
 pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
     keep_libasound_quiet();
     let host = cpal::default_host();
-    let default = host.default_output_device().and_then(|device| device.id().ok());
+    let default = default_device(&host).ok().and_then(|device| device.id().ok());
     let entries = host.output_devices().map_err(no_device)?.filter_map(|device| {
         let id = device.id().ok()?;
         Some(DeviceEntry {
@@ -57,8 +62,14 @@ pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
 pub(super) struct DeviceDriver {
     /// `None` for the default device.
     wanted: Option<String>,
+    /// Kept, because each host may be a connection to a sound server with a thread of its own.
+    host: Host,
+    found: Found,
+}
+
+/// A device and what it can do.
+struct Found {
     device: cpal::Device,
-    /// What it can do.
     configs: Vec<SupportedStreamConfigRange>,
     /// The rate for songs whose own it refuses.
     default_rate: u32,
@@ -72,60 +83,67 @@ impl DeviceDriver {
     /// [`OutputError::NoDevice`], [`OutputError::UnknownDevice`], [`OutputError::DeviceRefused`].
     pub(super) fn find(wanted: Option<&str>) -> Result<Self, OutputError> {
         keep_libasound_quiet();
-        match wanted {
-            None => Self::probe(default_device()?, None),
-            Some(name) => Self::probe(named_device(name)?, Some(name.to_owned())),
-        }
-    }
-
-    fn probe(device: cpal::Device, wanted: Option<String>) -> Result<Self, OutputError> {
-        let refused = |error: cpal::Error| match wanted {
-            None => no_device(error),
-            Some(_) => OutputError::DeviceRefused { name: device.to_string(), reason: error.to_string() },
+        let host = cpal::default_host();
+        let device = match wanted {
+            None => default_device(&host)?,
+            Some(name) => named_device(&host, name)?,
         };
-        let configs: Vec<_> = device.supported_output_configs().map_err(refused)?.collect();
-        let default_rate = device.default_output_config().map_err(refused)?.sample_rate();
-        Ok(Self { wanted, device, configs, default_rate })
+        let found = Found::probe(device).map_err(|error| match (error, wanted) {
+            // Nobody asked for the default device by name.
+            (OutputError::DeviceRefused { reason, .. }, None) => OutputError::NoDevice { reason },
+            (error, _) => error,
+        })?;
+        Ok(Self { wanted: wanted.map(str::to_owned), host, found })
     }
+}
 
-    fn refused(&self, reason: impl ToString) -> OutputError {
-        OutputError::DeviceRefused { name: self.device.to_string(), reason: reason.to_string() }
+impl Found {
+    fn probe(device: cpal::Device) -> Result<Self, OutputError> {
+        let refused = |error| refused(&device, error);
+        let configs = device.supported_output_configs().map_err(refused)?.collect();
+        let default_rate = device.default_output_config().map_err(refused)?.sample_rate();
+        Ok(Self { device, configs, default_rate })
     }
 }
 
 impl Driver for DeviceDriver {
     fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError> {
-        let choice = choose(&self.configs, song.rate).or_else(|| choose(&self.configs, self.default_rate));
-        let choice = choice.ok_or_else(|| self.refused("it takes no sample format known here"))?;
+        let Found { device, configs, default_rate } = &self.found;
+        let choice = choose(configs, song.rate).or_else(|| choose(configs, *default_rate));
+        let choice = choice.ok_or_else(|| refused(device, "it takes no sample format known here"))?;
         Ok(PcmFormat { rate: choice.rate, channels: choice.range.channels() })
     }
 
-    fn open(&mut self, format: PcmFormat, feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError> {
+    fn open(
+        &mut self,
+        format: PcmFormat,
+        feed: &mut dyn FnMut() -> Feed,
+    ) -> Result<(Box<dyn Stream>, Device), OutputError> {
         keep_libasound_quiet();
-        let range = choose(&self.configs, format.rate).ok_or_else(|| self.refused("it changed"))?.range;
+        let Found { device, configs, .. } = &self.found;
+        let range = choose(configs, format.rate).ok_or_else(|| refused(device, "it changed"))?.range;
         let asked_frames = period(format.rate, range.buffer_size());
-        let config = StreamConfig {
-            channels: format.channels,
-            sample_rate: format.rate,
-            buffer_size: BufferSize::Fixed(asked_frames),
-        };
-        let stream = build(&self.device, config, range.sample_format(), feed).map_err(|error| self.refused(error))?;
-        stream.play().map_err(|error| self.refused(error))?;
+        let stream = with_fallback(asked_frames, |buffer_size| {
+            let config = StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size };
+            build(device, config, range.sample_format(), feed())
+        });
+        let stream = stream.map_err(|error| refused(device, error))?;
+        stream.play().map_err(|error| refused(device, error))?;
         let granted_frames = stream.buffer_size().unwrap_or(asked_frames);
-        let name = self.device.to_string();
-        Ok((Box::new(CpalStream { _stream: stream }), Device { name, format, asked_frames, granted_frames }))
+        let name = device.to_string();
+        Ok((Box::new(CpalStream(Some(stream))), Device { name, format, asked_frames, granted_frames }))
     }
 
     fn refresh(&mut self) -> Result<(), OutputError> {
-        let found = Self::find(self.wanted.as_deref());
-        let found = match (found, &self.wanted) {
+        if !is_alive(&self.host) {
+            self.host = cpal::default_host();
+        }
+        let found = match &self.wanted {
+            None => default_device(&self.host)?,
             // A device that was named and is gone: its music goes on elsewhere, and comes back with it.
-            (Err(_), Some(name)) => {
-                Self::probe(default_device()?, None).map(|other| Self { wanted: Some(name.clone()), ..other })
-            }
-            (found, _) => found,
+            Some(name) => named_device(&self.host, name).or_else(|_| default_device(&self.host))?,
         };
-        *self = found?;
+        self.found = Found::probe(found)?;
         Ok(())
     }
 }
@@ -139,26 +157,78 @@ fn keep_libasound_quiet() {
 }
 
 /// A stream of cpal's; ends when dropped, without playing what it holds.
-struct CpalStream {
-    _stream: cpal::Stream,
-}
+struct CpalStream(Option<cpal::Stream>);
 
 impl Stream for CpalStream {}
 
-fn default_device() -> Result<cpal::Device, OutputError> {
-    let none = || OutputError::NoDevice { reason: "the system names none".into() };
-    cpal::default_host().default_output_device().ok_or_else(none)
+impl Drop for CpalStream {
+    fn drop(&mut self) {
+        let stream = self.0.take();
+        let (sender, ended) = mpsc::channel();
+        // On a thread of its own, because a sound server that hangs would hold up the program for ever.
+        let ending = move || {
+            drop(stream);
+            // Nobody waits any more after `HANG`.
+            let _ = sender.send(());
+        };
+        if thread::Builder::new().name("end of a stream".into()).spawn(ending).is_ok() {
+            let _ = ended.recv_timeout(HANG);
+        }
+    }
 }
 
-/// The device of this id, or else of this name.
-fn named_device(wanted: &str) -> Result<cpal::Device, OutputError> {
-    let devices: Vec<_> = cpal::default_host().output_devices().map_err(no_device)?.collect();
+/// The variable that names the sink for a program that asks for none. libpulse obeys it, and so does ALSA's way to
+/// PulseAudio.
+const SINK_VARIABLE: &str = "PULSE_SINK";
+
+fn default_device(host: &Host) -> Result<cpal::Device, OutputError> {
+    if is_pulse_audio(host)
+        && let Ok(name) = std::env::var(SINK_VARIABLE)
+        && let Ok(sink) = device_of_host(host, &name)
+    {
+        return Ok(sink);
+    }
+    host.default_output_device().ok_or_else(|| OutputError::NoDevice { reason: "the system names none".into() })
+}
+
+/// The device of this id, or else of this name: of `host`, or else of another, so that ALSA's devices can be named where
+/// a sound server answers.
+fn named_device(host: &Host, wanted: &str) -> Result<cpal::Device, OutputError> {
+    device_of_host(host, wanted).or_else(|error| {
+        let others = cpal::available_hosts().into_iter().filter(|&id| id != host.id());
+        let mut hosts = others.filter_map(|id| cpal::host_from_id(id).ok());
+        hosts.find_map(|other| device_of_host(&other, wanted).ok()).ok_or(error)
+    })
+}
+
+fn device_of_host(host: &Host, wanted: &str) -> Result<cpal::Device, OutputError> {
+    let devices: Vec<_> = host.output_devices().map_err(no_device)?.collect();
     let id = |device: &cpal::Device| device.id().map(|id| id.id().to_owned()).unwrap_or_default();
     let by_id = devices.iter().find(|device| id(device) == wanted);
     let found = by_id.or_else(|| devices.iter().find(|device| device.to_string().eq_ignore_ascii_case(wanted)));
     found
         .cloned()
         .ok_or_else(|| OutputError::UnknownDevice { name: wanted.to_owned(), known: devices.iter().map(id).collect() })
+}
+
+/// Whether `host` is still worth asking: it is a sound server that answers. A host without a connection is made anew,
+/// for a sound server may be there by now.
+fn is_alive(host: &Host) -> bool {
+    is_pulse_audio(host) && host.devices().is_ok()
+}
+
+#[cfg(target_os = "linux")]
+fn is_pulse_audio(host: &Host) -> bool {
+    host.id() == cpal::HostId::PulseAudio
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_pulse_audio(_: &Host) -> bool {
+    false
+}
+
+fn refused(device: &cpal::Device, reason: impl ToString) -> OutputError {
+    OutputError::DeviceRefused { name: device.to_string(), reason: reason.to_string() }
 }
 
 fn no_device(error: cpal::Error) -> OutputError {
@@ -206,6 +276,19 @@ fn period(rate: u32, supported: &SupportedBufferSize) -> u32 {
         SupportedBufferSize::Range { min, max } => wanted.max(min).min(max),
         SupportedBufferSize::Unknown => wanted,
     }
+}
+
+/// Builds with a buffer of so many frames per callback, or, should the device refuse that, with what it likes.
+fn with_fallback<T>(
+    frames: u32,
+    mut build: impl FnMut(BufferSize) -> Result<T, cpal::Error>,
+) -> Result<T, cpal::Error> {
+    build(BufferSize::Fixed(frames)).or_else(|error| match error.kind() {
+        ErrorKind::UnsupportedConfig | ErrorKind::InvalidInput | ErrorKind::UnsupportedOperation => {
+            build(BufferSize::Default)
+        }
+        _ => Err(error),
+    })
 }
 
 fn build(
@@ -257,7 +340,9 @@ fn note_error(shared: &Shared, kind: ErrorKind) {
     match kind {
         ErrorKind::Xrun => shared.broke_off.store(true, SeqCst),
         ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => shared.lost.store(true, SeqCst),
-        _ => {}
+        // The sound goes on.
+        ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+        _ => shared.has_failed.store(true, SeqCst),
     }
 }
 

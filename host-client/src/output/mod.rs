@@ -30,7 +30,9 @@ mod device;
 mod feed;
 mod null;
 mod paced;
+mod running;
 mod spec;
+mod unheard;
 mod wav;
 
 use std::fmt;
@@ -95,12 +97,22 @@ pub struct Device {
 pub enum Notice {
     /// A device was opened.
     Opened(Device),
-    /// The device stopped asking for samples: it is dropped and opened again, for up to half a minute.
+    /// The device takes no samples, but the system does not say that it is gone. Perhaps it is suspended.
+    Stalled {
+        /// What the system calls it.
+        name: String,
+    },
+    /// The device takes samples again.
+    Resumed {
+        /// What the system calls it.
+        name: String,
+    },
+    /// The device is gone, and opening it again failed: that is tried for up to half a minute.
     Lost {
         /// What the system called it.
         name: String,
     },
-    /// A device is back, or another took its place: the music goes on.
+    /// A device is back, or another took its place: the music goes on where it broke off.
     Restored(Device),
 }
 
@@ -304,6 +316,8 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opened(device) => write!(f, "sound device: {device}"),
+            Self::Stalled { name } => write!(f, "sound device {name} takes no sound for now; is it suspended?"),
+            Self::Resumed { name } => write!(f, "sound device {name} takes sound again"),
             Self::Lost { name } => write!(f, "sound device lost: {name}; trying to open it again"),
             Self::Restored(device) => write!(f, "sound device back: {device}"),
         }

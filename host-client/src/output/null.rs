@@ -23,8 +23,13 @@ impl Driver for NullDriver {
         Ok(song)
     }
 
-    fn open(&mut self, format: PcmFormat, feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError> {
+    fn open(
+        &mut self,
+        format: PcmFormat,
+        feed: &mut dyn FnMut() -> Feed,
+    ) -> Result<(Box<dyn Stream>, Device), OutputError> {
         let name = "null".to_owned();
+        let feed = feed();
         let period_frames = (format.rate / PERIODS_PER_SECOND).max(1);
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
-use ringbuf::traits::{Observer, Producer, Split};
-use ringbuf::{HeapProd, HeapRb};
+use ringbuf::HeapRb;
+use ringbuf::traits::Split;
 
 use super::controls::Shared;
-use super::convert::Converter;
+use super::convert::{Converter, convert_all};
 use super::feed::Feed;
+use super::running::{Condition, Running};
 use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 
 /// The least the ring holds: [`REFILL`], and 200 ms for which the decoder's thread may be late on a machine that does
-/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring. It
-/// is what is lost with a device that goes away.
+/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring.
 pub(super) const RING_MS: u32 = 400;
 
 /// ... and at least this many periods, should the device's be long.
@@ -31,10 +31,6 @@ const REFILL: Duration = Duration::from_millis(200);
 /// How often a producer that waits for the end of the music looks again.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Without a call of the feed for this long, the device is lost. (On ALSA a lost device reports errors of all kinds
-/// by the million, but never that it is lost.)
-const STALL: Duration = Duration::from_millis(1500);
-
 /// Silence to play before a stream is dropped, for dropping cuts off what it has not played yet.
 const LAST_SILENCE: Duration = Duration::from_millis(250);
 
@@ -50,14 +46,18 @@ pub(super) trait Driver: Send {
     /// The format in which a song of format `song` would be played.
     fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError>;
 
-    /// Opens a stream of `format`, as negotiated, and starts it.
-    fn open(&mut self, format: PcmFormat, feed: Feed) -> Result<(Box<dyn Stream>, Device), OutputError>;
+    /// Opens a stream of `format`, as negotiated, and starts it. Each call of `feed` makes a feed in place of the last.
+    fn open(
+        &mut self,
+        format: PcmFormat,
+        feed: &mut dyn FnMut() -> Feed,
+    ) -> Result<(Box<dyn Stream>, Device), OutputError>;
 
     /// Looks for the device again, or for one to take its place.
     fn refresh(&mut self) -> Result<(), OutputError>;
 }
 
-/// A running stream: dropping it ends it, and no call of the feed follows.
+/// A running stream: dropping it ends it, and no call of the feed follows (unless a sound server hangs).
 pub(super) trait Stream: Send {}
 
 /// Plays what is written to it through the streams of a [`Driver`].
@@ -72,24 +72,17 @@ pub(super) struct Paced {
     /// Converted samples that are not in the ring yet.
     pending: Vec<i16>,
     lost: Option<Lost>,
+    /// The device stands still, and that was told.
+    is_stalled: bool,
     seen_discards: u64,
     seen_interrupts: u64,
-}
-
-/// An open stream and the ring to it.
-struct Running {
-    _stream: Box<dyn Stream>,
-    ring: HeapProd<i16>,
-    device: Device,
-    /// Samples to keep in the ring at most.
-    depth: usize,
-    watchdog: Watchdog,
 }
 
 /// A device that went away.
 struct Lost {
     name: String,
     since: Instant,
+    is_told: bool,
 }
 
 impl Paced {
@@ -102,6 +95,7 @@ impl Paced {
             converter: None,
             pending: Vec::new(),
             lost: None,
+            is_stalled: false,
             seen_discards: 0,
             seen_interrupts: 0,
         }
@@ -145,16 +139,13 @@ impl Paced {
         self.forget_discarded();
         let converter = self.converter.as_mut().ok_or(OutputError::NotStarted)?;
         converter.flush(&mut self.pending);
-        let mut pushed = self.push_pending()?;
-        while pushed == Push::Done {
+        // Once more after each wait: what a lost device did not play is pending again.
+        while self.push_pending()? == Push::Done {
             self.shared.finishing.store(true, SeqCst);
             if self.all_heard() {
                 return Ok(Drained::Heard);
             }
             self.wait(POLL);
-            if self.is_interrupted() {
-                pushed = Push::Interrupted;
-            }
         }
         self.acknowledge();
         Ok(Drained::Interrupted)
@@ -164,8 +155,8 @@ impl Paced {
     pub(super) fn close(&mut self) {
         while let Some(running) = &mut self.running {
             let silent = self.shared.silent_frames.load(SeqCst) >= running.frames(LAST_SILENCE);
-            let stalled = running.watchdog.stalled(&self.shared);
-            if (self.all_read() && silent) || self.all_discarded() || stalled {
+            let is_running = running.condition(&self.shared) == Condition::Running;
+            if (self.all_read() && silent) || self.all_discarded() || !is_running {
                 break;
             }
             self.shared.finishing.store(true, SeqCst);
@@ -210,7 +201,7 @@ impl Paced {
             }
             None => true,
         };
-        if self.running.is_some() {
+        if self.running.is_some() || self.lost.is_some() {
             // Interrupted, the rest follows with the new song's first samples, unless it is discarded.
             let _ = self.push_pending()?;
         }
@@ -252,76 +243,102 @@ impl Paced {
             self.shared.discard_up_to.fetch_max(written, SeqCst);
         }
         self.shared.finishing.store(false, SeqCst);
-        running.ring.push_slice(&self.pending[..count]);
+        running.push(&self.pending[..count], &self.shared);
         self.pending.drain(..count);
     }
 
     /// Waits so long for the feed to take some more, and looks after the device.
     fn wait(&mut self, at_most: Duration) {
         self.shared.wait(at_most, || self.is_interrupted());
-        if let Some(running) = &mut self.running
-            && running.watchdog.stalled(&self.shared)
-        {
-            let name = running.device.name.clone();
-            (self.notify)(Notice::Lost { name: name.clone() });
-            self.lost = Some(Lost { name, since: Instant::now() });
-            self.running = None;
-            *self.shared.device() = None;
+        let Some(running) = &mut self.running else { return };
+        let condition = running.condition(&self.shared);
+        if condition == Condition::Lost {
+            return self.lose();
         }
+        // A paused device is not missed.
+        let is_stalled = condition == Condition::Stalled && !self.shared.paused.load(SeqCst);
+        if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
+            let name = running.device.name.clone();
+            (self.notify)(if is_stalled { Notice::Stalled { name } } else { Notice::Resumed { name } });
+        }
+    }
+
+    /// Gives up the device, but not what it did not play.
+    fn lose(&mut self) {
+        let Some(running) = self.running.take() else { return };
+        let name = running.device.name.clone();
+        self.pending.splice(..0, running.abandon(&self.shared));
+        self.lost = Some(Lost { name, since: Instant::now(), is_told: false });
+        self.is_stalled = false;
+        *self.shared.device() = None;
     }
 
     /// One attempt to find a device and go on with it. Without one it waits a little; an error is the end of the
     /// attempts.
     fn reopen(&mut self) -> Result<(), OutputError> {
         match (self.open_another(), self.lost.take()) {
-            (Ok(device), None) => (self.notify)(Notice::Opened(device)),
-            (Ok(device), Some(_)) => (self.notify)(Notice::Restored(device)),
+            (Ok(device), Some(lost)) if lost.is_told || lost.name != device.name => {
+                (self.notify)(Notice::Restored(device));
+            }
+            (Ok(device), _) => (self.notify)(Notice::Opened(device)),
             (Err(error), None) => return Err(error),
-            (Err(_), Some(Lost { name, since })) if since.elapsed() > GIVE_UP => {
+            (Err(_), Some(Lost { name, since, .. })) if since.elapsed() > GIVE_UP => {
                 return Err(OutputError::DeviceLost { name });
             }
             (Err(_), Some(lost)) => {
-                self.lost = Some(lost);
+                if !lost.is_told {
+                    (self.notify)(Notice::Lost { name: lost.name.clone() });
+                }
+                self.lost = Some(Lost { is_told: true, ..lost });
                 self.shared.wait(RETRY, || self.is_interrupted());
             }
         }
         Ok(())
     }
 
-    /// Opens the device anew, or another. Should its format be another too, what was converted for the old one is
-    /// lost, at most a block.
+    /// Opens the device anew, or another, whose format may be another, too.
     fn open_another(&mut self) -> Result<Device, OutputError> {
-        let song = self.converter.as_ref().ok_or(OutputError::NotStarted)?.from();
+        let (song, old) = self.formats().ok_or(OutputError::NotStarted)?;
         self.driver.refresh()?;
-        let format = self.driver.negotiate(song)?;
-        let device = self.open(format)?;
-        if self.converter.as_ref().is_some_and(|converter| converter.to() != format) {
-            self.converter = Some(Converter::new(song, format)?);
-            self.pending.clear();
-            self.begin_song();
+        let new = self.driver.negotiate(song)?;
+        if new != old {
+            self.pending = convert_all(&self.pending, old, new)?;
+            self.converter = Some(Converter::new(song, new)?);
+            self.shared.change_ring(old, new);
         }
-        Ok(device)
+        self.open(new)
+    }
+
+    /// The formats of the song and of the ring.
+    fn formats(&self) -> Option<(PcmFormat, PcmFormat)> {
+        self.converter.as_ref().map(|converter| (converter.from(), converter.to()))
     }
 
     fn begin_song(&self) {
-        if let Some(converter) = &self.converter {
-            self.shared.begin_song(converter.from().rate, converter.to());
+        if let Some((song, ring)) = self.formats() {
+            self.shared.begin_song(song.rate, ring);
         }
     }
 
     fn open(&mut self, format: PcmFormat) -> Result<Device, OutputError> {
         let samples_in =
             |ms: u32| (u64::from(format.rate) * u64::from(ms) / 1000) as usize * usize::from(format.channels);
-        let (ring, taker) = HeapRb::new(samples_in(RING_MAX_MS).max(1)).split();
         self.shared.lost.store(false, SeqCst);
+        self.shared.has_failed.store(false, SeqCst);
         self.shared.latency_us.store(0, SeqCst);
-        let feed = Feed::new(taker, format, self.shared.clone());
-        let (stream, device) = self.driver.open(format, feed)?;
+        let mut producer = None;
+        let mut feed = || {
+            let (ring, taker) = HeapRb::new(samples_in(RING_MAX_MS).max(1)).split();
+            producer = Some(ring);
+            Feed::new(taker, format, self.shared.clone())
+        };
+        let (stream, device) = self.driver.open(format, &mut feed)?;
+        let refused = || OutputError::DeviceRefused { name: device.name.clone(), reason: "it takes no samples".into() };
+        let ring = producer.ok_or_else(refused)?;
         let periods = device.granted_frames as usize * RING_PERIODS as usize * usize::from(format.channels);
         let depth = periods.clamp(samples_in(RING_MS), samples_in(RING_MAX_MS));
         *self.shared.device() = Some(device.clone());
-        let watchdog = Watchdog::new(&self.shared);
-        self.running = Some(Running { _stream: stream, ring, device: device.clone(), depth, watchdog });
+        self.running = Some(Running::new(stream, ring, device.clone(), depth, &self.shared));
         Ok(device)
     }
 
@@ -357,41 +374,6 @@ impl Drop for Paced {
 enum Push {
     Done,
     Interrupted,
-}
-
-impl Running {
-    /// Samples the ring takes now. What was discarded and is still there delays nothing: the feed steps over it. So
-    /// after a switch the next song need not wait for the feed.
-    fn room(&self, shared: &Shared) -> usize {
-        let discarded = shared.discard_up_to.load(SeqCst).saturating_sub(shared.read.load(SeqCst));
-        let discarded = usize::try_from(discarded).unwrap_or(usize::MAX);
-        let to_be_heard = self.ring.occupied_len().saturating_sub(discarded);
-        self.depth.saturating_sub(to_be_heard).min(self.ring.vacant_len())
-    }
-
-    fn frames(&self, time: Duration) -> u64 {
-        (time.as_secs_f64() * f64::from(self.device.format.rate)) as u64
-    }
-}
-
-/// Notices when the feed is not called any more.
-struct Watchdog {
-    callbacks: u64,
-    seen: Instant,
-}
-
-impl Watchdog {
-    fn new(shared: &Shared) -> Self {
-        Self { callbacks: shared.callbacks.load(SeqCst), seen: Instant::now() }
-    }
-
-    fn stalled(&mut self, shared: &Shared) -> bool {
-        let callbacks = shared.callbacks.load(SeqCst);
-        if callbacks != self.callbacks {
-            (self.callbacks, self.seen) = (callbacks, Instant::now());
-        }
-        shared.lost.load(SeqCst) || self.seen.elapsed() > STALL
-    }
 }
 
 #[cfg(test)]

@@ -77,9 +77,36 @@ fn a_device_that_says_it_ran_out_counts_once() {
 #[test]
 fn a_lost_device_says_so_or_says_anything() {
     let shared = Shared::new();
-    note_error(&shared, ErrorKind::BackendError);
+    let lost_and_failed = || (shared.lost.load(SeqCst), shared.has_failed.load(SeqCst));
     note_error(&shared, ErrorKind::DeviceChanged);
-    assert!(!shared.lost.load(SeqCst));
+    note_error(&shared, ErrorKind::RealtimeDenied);
+    note_error(&shared, ErrorKind::Xrun);
+    assert_eq!(lost_and_failed(), (false, false));
+    note_error(&shared, ErrorKind::BackendError);
+    assert_eq!(lost_and_failed(), (false, true));
     note_error(&shared, ErrorKind::DeviceNotAvailable);
-    assert!(shared.lost.load(SeqCst));
+    assert_eq!(lost_and_failed(), (true, true));
+}
+
+/// The buffers that a device is asked for if it answers like this.
+#[track_caller]
+fn check_fallback(refusals: &[ErrorKind], expected: &[BufferSize]) {
+    let mut asked = Vec::new();
+    let built = with_fallback(882, |size| {
+        asked.push(size);
+        refusals.get(asked.len() - 1).map_or(Ok(()), |&kind| Err(cpal::Error::new(kind)))
+    });
+    assert_eq!(asked, expected);
+    assert_eq!(built.is_ok(), refusals.len() < expected.len());
+}
+
+#[test]
+fn a_device_that_refuses_a_buffer_is_asked_for_its_own() {
+    use BufferSize::{Default, Fixed};
+    use ErrorKind::{DeviceBusy, InvalidInput, UnsupportedConfig};
+    check_fallback(&[], &[Fixed(882)]);
+    check_fallback(&[UnsupportedConfig], &[Fixed(882), Default]);
+    check_fallback(&[InvalidInput], &[Fixed(882), Default]);
+    check_fallback(&[DeviceBusy], &[Fixed(882)]);
+    check_fallback(&[UnsupportedConfig, UnsupportedConfig], &[Fixed(882), Default]);
 }

@@ -1,0 +1,121 @@
+//! What comes out of the sound device: to the sample, while a person types at a terminal.
+#![cfg(target_os = "linux")]
+
+mod devices;
+mod terminal;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use trill_tests::client::Client;
+use trill_tests::corpus::{self, MusicDir, Song};
+use trill_tests::pcm::Pcm;
+use trill_tests::pulse::{Capture, DEFAULT_SINK, PulseServer};
+use trill_tests::reference;
+use trill_tests::reference::compare::{Sound, Stretch, assert_same, stretches};
+use trill_tests::server::ServerProcess;
+use trill_tests::terminal::{Size, Terminal};
+use trill_tests::wait;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// How long it must be silent before the sound counts as over: longer than any pause in the music.
+const SILENCE: Duration = Duration::from_millis(300);
+
+/// Room for a long line of the details that `-v` tells.
+const WIDE: Size = Size { rows: 50, columns: 160 };
+
+/// A server with songs, a sound server, and what the songs sound like.
+///
+/// There is one at a time: on two cores, a test that takes a minute of sound apart would be heard in another's.
+struct Room<const SONGS: usize> {
+    server: ServerProcess,
+    pulse: PulseServer,
+    music: [Pcm; SONGS],
+    _directory: MusicDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl<const SONGS: usize> Room<SONGS> {
+    fn with(songs: [Song; SONGS]) -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        // A test that failed leaves nothing behind that the next could stumble over.
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = MusicDir::new();
+        for (index, song) in songs.iter().enumerate() {
+            directory.add(format!("{}.mp3", index + 1), song);
+        }
+        let music = songs.map(|song| reference::decode(&song.make()).music.to_stereo());
+        let pulse = PulseServer::start();
+        let server = ServerProcess::start(directory.path());
+        Self { server, pulse, music, _directory: directory, _alone: alone }
+    }
+
+    fn client(&self, sink: &str) -> Client {
+        Client::of(self.server.address()).plays_to(&self.pulse, sink)
+    }
+
+    /// A person at a terminal who wants to know everything, connected.
+    #[track_caller]
+    fn sit_down(&self, sink: &str) -> Terminal {
+        let terminal = self.client(sink).arg("-v").in_terminal(WIDE);
+        terminal.wait_for_text(DEADLINE, "connected to");
+        terminal
+    }
+}
+
+/// Waits until so much has been recorded after frame `since`.
+#[track_caller]
+fn wait_for_more(capture: &Capture, since: usize, length: Duration) {
+    let frames = since + (length.as_secs_f64() * 44_100.0) as usize;
+    wait::wait_for(DEADLINE, "more of the recording", || capture.frames() >= frames);
+}
+
+/// What was heard, piece by piece.
+struct Heard {
+    all: Vec<Stretch>,
+    /// Those that are of a song.
+    pieces: Vec<Piece>,
+}
+
+/// A part of a song.
+struct Piece {
+    /// Where it lies in the recording, in frames.
+    captured: Range<usize>,
+    /// Which song.
+    song: usize,
+    /// Its first frame's place in the song.
+    from: usize,
+}
+
+impl Piece {
+    /// The frame of the song after its last.
+    fn end(&self) -> usize {
+        self.from + self.captured.len()
+    }
+}
+
+impl Heard {
+    fn of(recorded: &Pcm, songs: &[&Pcm]) -> Self {
+        let all = stretches(recorded, songs);
+        let pieces = all.iter().filter_map(|Stretch { captured, what }| match *what {
+            Sound::Song { song, from } => Some(Piece { captured: captured.clone(), song, from }),
+            Sound::Silence | Sound::Unknown => None,
+        });
+        Self { pieces: pieces.collect(), all }
+    }
+
+    /// Which songs, and from which of their frames.
+    fn songs(&self) -> Vec<(usize, usize)> {
+        self.pieces.iter().map(|piece| (piece.song, piece.from)).collect()
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "what was recorded (songs count from 0):")?;
+        self.all.iter().try_for_each(|stretch| writeln!(f, "{stretch}"))
+    }
+}
