@@ -67,7 +67,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("that is all that the system allows; see ulimit -n");
     }
-    let walk = move || drop(happened.send(Happening::Walked(library.wait_until_walked())));
+    let walk = move || drop(happened.send(Happening::Walked(library.wait_until_scanned())));
     thread::Builder::new().name("walk".into()).spawn(walk)?;
 
     for happening in happenings {

@@ -148,7 +148,7 @@ mod linux {
 
     fn serve(directory: &str) {
         let library = Library::open(Source::Directory(directory.into()), Options::default()).expect("a directory");
-        library.wait_until_walked();
+        library.wait_until_scanned();
         let config = Config { listen: "127.0.0.1:0".parse().ok(), name: "attic".into(), ..Config::default() };
         let server = Server::start(library, config).expect("a free port");
         println!("{}", server.address());

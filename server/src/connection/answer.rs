@@ -14,7 +14,7 @@ use super::Connection;
 use super::cue::{Cue, CueError};
 use super::departure::Departure;
 use super::request::Request;
-use crate::library::Listing;
+use crate::library::{LIST_PATIENCE, Listing};
 use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
@@ -78,16 +78,16 @@ impl Connection {
         if list.first.0 > 1 {
             return self.list_page(list);
         }
-        let is_unchanged = self.may_glance() && self.shared.library.is_unchanged_at_a_glance();
-        if !is_unchanged {
-            self.wait_for_look()?;
-        }
-        self.shared.library.wait_for_tags();
-        self.list_page(list)?;
-        if is_unchanged {
-            self.shared.library.begin_look(); // at the files themselves, for whoever lists next
-        }
-        Ok(())
+        let check = self.shared.library.begin_check();
+        self.wait_in_company(|this, patience| {
+            this.shared.library.wait_until_checked_for(check, patience).then_some(())
+        })?;
+        let end = Instant::now() + LIST_PATIENCE;
+        self.wait_in_company(|this, patience| {
+            let left = end.saturating_duration_since(Instant::now());
+            (this.shared.library.wait_for_tags(patience.min(left)) || left.is_zero()).then_some(())
+        })?;
+        self.list_page(list)
     }
 
     /// The songs that are known now, up to a page of them.
@@ -190,13 +190,7 @@ impl Connection {
 
     /// Waits for the library's first look at its directory.
     fn wait_for_library(&mut self) -> Result<(), Departure> {
-        self.wait_in_company(|this, patience| this.shared.library.wait_until_walked_for(patience).then_some(()))
-    }
-
-    /// Lets the library see what has changed in its directory, however long that takes.
-    fn wait_for_look(&mut self) -> Result<(), Departure> {
-        let look = self.shared.library.begin_look();
-        self.wait_in_company(|this, patience| this.shared.library.wait_until_looked_for(look, patience).then_some(()))
+        self.wait_in_company(|this, patience| this.shared.library.wait_until_scanned_for(patience).then_some(()))
     }
 
     /// Waits until `done` is, which itself waits for as long as it is told at most. Lets the client see meanwhile that the
@@ -222,12 +216,6 @@ impl Connection {
                 self.send_data()?; // one frame, so that the answer is never far behind
             }
         }
-    }
-
-    /// Whether the library may be asked what it would tell at once: should a disk have to be waited for against all odds, at
-    /// least no music stops.
-    pub(super) fn may_glance(&self) -> bool {
-        self.machine.current_stream().is_none()
     }
 
     fn wait_slice(&self) -> Duration {

@@ -70,16 +70,11 @@ impl Connection {
         id: SongId,
         stream: Option<StreamId>,
     ) -> Result<Result<Arc<OpenSong>, CueError>, Departure> {
-        if self.may_glance()
-            && let Some(song) = self.shared.library.share_at_a_glance(id)
-        {
-            return Ok(Ok(song));
-        }
-        let opening = match self.shared.library.begin_opening(id) {
-            Ok(opening) => opening,
+        let task = match self.shared.library.begin_opening(id) {
+            Ok(task) => task,
             Err(error) => return Ok(Err(error.into())),
         };
-        self.wait_in_company(|this, patience| match opening.wait_for(patience) {
+        self.wait_in_company(|this, patience| match task.wait_for(patience) {
             Some(opened) => Some(opened.map_err(CueError::from)),
             None => stream.filter(|stream| !this.machine.is_awaited(*stream)).map(|_| Err(CueError::Unwanted)),
         })

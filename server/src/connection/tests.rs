@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Mutex, mpsc};
+use std::sync::Mutex;
 
 use super::*;
 use crate::library::Library;
+use crate::library::tests::{sleeping, trusting};
 use crate::{Config, Server};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
@@ -58,8 +59,8 @@ fn silence() -> &'static [u8] {
 /// A server whose disk sleeps while somebody has the lock.
 fn serve() -> (Server, Arc<Mutex<()>>) {
     let lock = Arc::new(Mutex::new(()));
-    let library = Library::asleep(Arc::clone(&lock), silence());
-    library.wait_until_walked();
+    let library = sleeping(Arc::clone(&lock), silence());
+    library.wait_until_scanned();
     (start(library), lock)
 }
 
@@ -72,7 +73,7 @@ fn start(library: Arc<Library>) -> Server {
 fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
     let lock = Arc::new(Mutex::new(()));
     let asleep = lock.lock().unwrap();
-    let server = start(Library::asleep(Arc::clone(&lock), silence()));
+    let server = start(sleeping(Arc::clone(&lock), silence()));
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
     let mut clients = [Client::join(&server), Client::join(&server)];
     for client in &mut clients {
@@ -101,51 +102,45 @@ fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() 
 }
 
 #[test]
-fn of_all_who_list_when_a_disk_has_just_fallen_asleep_at_most_one_hears_nothing_until_it_wakes_up() {
+fn all_who_list_when_a_disk_has_just_fallen_asleep_hear_that_the_server_is_there() {
     let (server, lock) = serve();
     let mut clients = [Client::join(&server), Client::join(&server)];
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
     clients[0].say(&list);
     assert_eq!([clients[0].next_but_ping(), clients[0].next_but_ping()], [Kind::Song, Kind::ListEnd]);
     let asleep = lock.lock().unwrap();
-    let (heard, hear) = mpsc::channel();
-    thread::scope(|scope| {
-        for client in &mut clients {
-            let heard = heard.clone();
-            scope.spawn(move || {
-                client.say(&list);
-                let kinds = std::iter::repeat_with(|| client.next()).inspect(|kind| heard.send(*kind).unwrap());
-                assert!(kinds.into_iter().any(|kind| kind == Kind::ListEnd));
-            });
-        }
-        assert_eq!(hear.recv_timeout(DEADLINE), Ok(Kind::Ping), "instead of an answer that takes long");
-        drop(asleep);
-    });
+    for client in &mut clients {
+        client.say(&list);
+    }
+    for client in &mut clients {
+        assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    }
+    drop(asleep);
+    for client in &mut clients {
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    }
 }
 
 #[test]
 #[cfg(unix)]
-fn the_files_are_looked_at_after_a_list_for_which_a_glance_at_their_directories_was_enough() {
+fn the_files_are_scanned_after_a_list_for_which_a_check_was_enough() {
     let music = tempfile::tempdir().unwrap();
     std::fs::write(music.path().join("1.mp3"), silence()).unwrap();
-    let library = Library::trusting(music.path());
+    let library = trusting(music.path());
     let server = start(Arc::clone(&library));
     let mut client = Client::join(&server);
     let mut list = || {
         client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
         assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
     };
-    let end = Instant::now() + DEADLINE;
-    while !library.is_unchanged_at_a_glance() {
-        assert!(Instant::now() < end, "no glance is enough");
-        list();
-    }
+    list();
     assert!(library.wait_until_read_for(DEADLINE));
     let generation = library.generation();
     std::fs::write(music.path().join("1.mp3"), &silence()[417..]).unwrap();
     list();
+    let end = Instant::now() + DEADLINE;
     while library.generation() == generation {
-        assert!(Instant::now() < end, "nobody looks at the files");
+        assert!(Instant::now() < end, "nobody scans the files");
         thread::yield_now();
     }
 }

@@ -1,47 +1,42 @@
-//! The songs: which there are, what they are called, and their bytes.
+//! The songs: which there are, what is known about them, and their bytes.
 //!
 //! ```text
-//!   walk ── scan ──► survey                       which files there are, and are not as they were
-//!                        │
-//!                        ▼
-//!                    catalogue ──► listing        which number is which song
-//!                        │  songs, texts          what is kept of each, in little memory
-//!                        ▼   background, lowest number first
-//!                       mp3                      what is in a file, as the decoder sees it
-//!                        │
-//!                        ▼
-//!               opening ── song                   one open file for all who play it
+//!   scanner ──► storage: folder ──► scan        which songs there are, and which have changed
+//!      │                              │
+//!      │                              ▼
+//!      │        index ◄──────── comparison      id → song, content tag → song
+//!      │          │  song, listing              what is known about a song
+//!      ▼          ▼
+//!   readers ──► mp3                             tags and durations, read in the background
+//!
+//!   open_task ──► open_song                     one open file for all who play the song
 //! ```
 //!
-//! The first look at the directory begins at once, every later one when somebody asks for a list: first at the times of
-//! its directories, which tell of all that was added, removed or renamed and which the list waits for, and unless they
-//! tell of something also at each file, which may have been changed where it is. Each runs on a thread of its own, since a
-//! disk may be slow, and so does the opening of a song, which counts its frames unless that was done before. Only what
-//! is in memory takes less than a thread, and needs none: a glance at a few directories, or at the file of a song that is
-//! open. Nothing polls. Tags and durations are read by a few threads that exist only while there is something to read.
+//! The first scan begins at once, every later one when somebody asks for a list ([`scanner`]). Whatever may have to wait for
+//! a disk runs on a worker thread, and whoever wants the result waits for it as long as he likes: [`Library::begin_check`],
+//! [`Library::begin_opening`]. Worker threads end when they have nothing to do. What is in memory is read without waiting
+//! for any of them: a scan makes a new list of the songs and puts it in the place of the old one.
 //!
-//! What a directory holds was put there by anybody: every file is untrusted input, and what is at a path may be
-//! something else a moment later. `file::Inside` keeps a song from being a way out of the directory.
+//! What is in the directory was put there by anybody: every file is untrusted input, and there may be something else at a
+//! path a moment later. No path leads out of the directory ([`folder`]).
 
-mod background;
-mod catalogue;
-mod directories;
 mod error;
-mod file;
-mod glance;
+mod folder;
+mod index;
 mod listing;
-mod opening;
-mod origin;
+mod open_song;
+mod open_task;
 mod path;
+mod readers;
 mod scan;
+mod scanner;
 mod song;
-mod songs;
-mod survey;
-mod texts;
-mod walk;
+mod stamp;
+mod storage;
+mod watched;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -50,25 +45,27 @@ use std::time::{Duration, SystemTime};
 
 use trill_proto::ids::SongId;
 
-use background::Background;
-use catalogue::Catalogue;
-use opening::Openings;
-use origin::Origin;
-use walk::Walks;
+use folder::Folder;
+use index::{Index, Listed};
+use open_task::Openers;
+use readers::{Albums, Readers};
+use scanner::{LastScan, Rounds};
+use storage::{BuiltInSongs, Storage};
+use watched::Watched;
 
 pub use error::{OpenError, ReadError, SeekError, SongError};
 pub use listing::{Listing, Page};
-pub use opening::Opening;
-pub use origin::BuiltIn;
-pub use song::OpenSong;
-pub use walk::Look;
+pub use open_song::OpenSong;
+pub use open_task::OpenTask;
+pub use scanner::Check;
+pub use storage::BuiltIn;
 
 pub use crate::mp3::duration::Measured;
 pub use crate::mp3::seek::Location;
 
-/// How long a list waits for tags and durations that are just being read. Mostly that is all of them: those of a small
-/// library, or of the file that was just added. A large library is listed as far as it is known.
-const LIST_PATIENCE: Duration = Duration::from_millis(100);
+/// How long a list waits for tags and durations that are being read. Mostly that is all of them: those of a small library,
+/// or of the file that was just added. A large library is listed as far as it is known.
+pub const LIST_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Where the songs are.
 #[derive(Clone, Debug)]
@@ -92,7 +89,7 @@ pub struct Options {
 /// use trill_server::library::{Library, Options, Source};
 ///
 /// let library = Library::open(Source::Directory("/srv/music".into()), Options::default())?;
-/// println!("{} songs", library.wait_until_walked());
+/// println!("{} songs", library.wait_until_scanned());
 /// library.refresh();
 /// for song in library.page(trill_proto::ids::SongId(1), 20).songs {
 ///     println!("{} {}", song.id, song.title);
@@ -100,108 +97,95 @@ pub struct Options {
 /// # Ok::<(), trill_server::library::OpenError>(())
 /// ```
 pub struct Library {
-    origin: Origin,
+    storage: Box<dyn Storage>,
     state: Mutex<State>,
-    /// A look at the directory is over, or all songs have been read.
+    /// A check or scan has begun or is over, or all songs have been read.
     progress: Condvar,
-    openings: Openings,
+    last_scan: Mutex<LastScan>,
+    albums: Albums,
+    openers: Arc<Openers>,
     now: fn() -> SystemTime,
     this: Weak<Self>,
 }
 
+/// Locked for moments only, however many songs there are.
 #[derive(Default)]
 struct State {
-    catalogue: Catalogue,
-    walks: Walks,
-    background: Background,
+    index: Index,
+    checks: Rounds,
+    scans: Rounds,
+    /// What the last scan found to watch; `None` if it failed.
+    watched: Option<Arc<Watched>>,
+    /// There may be a song that the next scan must have read again.
+    has_uncertain: bool,
+    readers: Readers,
 }
 
 impl Library {
-    /// Begins to serve what is in `source`. Returns at once; the first look at a directory runs in the background.
+    /// Begins to serve what is in `source`. Returns at once; the first scan of a directory runs in the background.
     ///
     /// # Errors
     /// [`OpenError`] if there is no such directory, or it cannot be read.
     pub fn open(source: Source, options: Options) -> Result<Arc<Self>, OpenError> {
-        let origin = match source {
-            Source::Directory(path) => Origin::open_directory(&path, options.follow_symlinks)?,
-            Source::BuiltIn(songs) => Origin::BuiltIn(songs),
+        let storage: Box<dyn Storage> = match source {
+            Source::Directory(path) => Box::new(Folder::new(&path, options.follow_symlinks)?),
+            Source::BuiltIn(songs) => Box::new(BuiltInSongs(songs)),
         };
-        Self::begin(origin, SystemTime::now)
+        Self::serve(storage, SystemTime::now)
     }
 
-    fn begin(origin: Origin, now: fn() -> SystemTime) -> Result<Arc<Self>, OpenError> {
+    fn serve(storage: Box<dyn Storage>, now: fn() -> SystemTime) -> Result<Arc<Self>, OpenError> {
         let library = Arc::new_cyclic(|this| Self {
-            origin,
+            storage,
             state: Mutex::default(),
             progress: Condvar::new(),
-            openings: Openings::default(),
+            last_scan: Mutex::default(),
+            albums: Mutex::default(),
+            openers: Arc::default(),
             now,
             this: this.clone(),
         });
-        library.state().walks.want();
-        library.spawn_walk().map_err(OpenError::NoThread)?;
+        library.begin_scan().map_err(OpenError::NoThread)?;
         Ok(library)
     }
 
-    /// One with this song, whose disk sleeps while somebody else has the lock.
-    #[cfg(test)]
-    pub(crate) fn asleep(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Self> {
-        Self::begin(Origin::Asleep(lock, song), SystemTime::now).expect("a thread")
+    /// Waits for the first scan, and returns how many songs it found. Blocks for about 10 µs per file.
+    pub fn wait_until_scanned(&self) -> u32 {
+        self.wait_while(|state| state.index.listed().generation == 0);
+        self.song_count()
     }
 
-    /// One of this directory that takes all times of change for long ago, and trusts them.
-    #[cfg(test)]
-    pub(crate) fn trusting(directory: &std::path::Path) -> Arc<Self> {
-        let later = || SystemTime::now() + Duration::from_secs(3_600);
-        Self::begin(Origin::open_directory(directory, false).expect("a directory"), later).expect("a thread")
+    /// Waits for the first scan, but no longer than `patience`. Returns whether it is over.
+    pub fn wait_until_scanned_for(&self, patience: Duration) -> bool {
+        self.wait_for(patience, |state| state.index.listed().generation > 0)
     }
 
-    /// Waits for the first look at the directory, and says how many songs it found. Blocks for about 10 µs per file.
-    pub fn wait_until_walked(&self) -> u32 {
-        let is_walking = |state: &mut State| state.catalogue.generation() == 0;
-        let state = self.progress.wait_while(self.state(), is_walking).unwrap_or_else(PoisonError::into_inner);
-        state.catalogue.song_count()
-    }
-
-    /// The same, but no longer than `patience`; whether the look is over.
-    pub fn wait_until_walked_for(&self, patience: Duration) -> bool {
-        let is_walking = |state: &mut State| state.catalogue.generation() == 0;
-        let state = self.progress.wait_timeout_while(self.state(), patience, is_walking);
-        !state.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-
-    /// Sees what was added, changed or removed before this call. Blocks until all looks at the directory are over that
-    /// have begun, for about 2 µs per file each, and for [`Self::wait_for_tags`].
+    /// Sees what was added, changed or removed before this call. Blocks until all checks and scans are over that have
+    /// begun, for about 3 µs per file each, and for up to [`LIST_PATIENCE`] while tags are read.
     pub fn refresh(&self) {
-        self.begin_look();
+        self.begin_check();
         self.wait_until_rested();
-        self.wait_for_tags();
+        self.wait_for_tags(LIST_PATIENCE);
     }
 
-    /// Waits until nobody looks at the directory.
+    /// Waits until no check and no scan is running or wanted.
     fn wait_until_rested(&self) {
-        let is_looking = |state: &mut State| state.walks.is_running();
-        drop(self.progress.wait_while(self.state(), is_looking));
+        self.wait_while(|state| state.checks.is_running() || state.scans.is_running());
     }
 
-    /// Waits for tags and durations that are just being read. Blocks for up to 100 ms.
-    pub fn wait_for_tags(&self) {
-        self.wait_until_read_for(LIST_PATIENCE);
-    }
-
-    /// 0 until the first look at the directory is over; grows with each change that was seen.
+    /// 0 until the first scan is over; grows with each change that was seen.
     pub fn generation(&self) -> u32 {
-        self.state().catalogue.generation()
+        self.listed().generation
     }
 
-    /// Songs in the library; 0 until the first look at the directory is over.
+    /// Songs in the library; 0 until the first scan is over.
     pub fn song_count(&self) -> u32 {
-        self.state().catalogue.song_count()
+        self.listed().len() as u32
     }
 
     /// Up to `at_most` songs from `first` on, as far as they are known; songs that are gone are left out.
     pub fn page(&self, first: SongId, at_most: usize) -> Page {
-        Page::of(&self.state().catalogue, first, at_most)
+        Page::of(&self.listed(), first, at_most)
     }
 
     /// All about an open song, with its exact duration.
@@ -209,22 +193,42 @@ impl Library {
     /// # Errors
     /// [`SongError`], if it is not in the library any more.
     pub fn info(&self, song: &OpenSong) -> Result<Listing, SongError> {
-        let listing = Listing::of(song.id(), self.state().catalogue.song(song.id())?);
+        let listing = self.listed().song(song.id())?.listing();
         Ok(listing.with_audio(song.measured().into()))
     }
 
-    /// The song with this content tag, the lowest number if there are several, among those that have been read.
+    /// The song with this content tag, the lowest id if there are several, among those that have been read.
     pub fn find_tag(&self, tag: u64) -> Option<SongId> {
-        self.state().catalogue.song_with_tag(tag)
+        self.state().index.song_with_tag(tag)
+    }
+
+    /// The songs as they are listed now.
+    fn listed(&self) -> Listed {
+        self.state().index.listed().clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Locked while a scan runs.
+    fn last_scan(&self) -> MutexGuard<'_, LastScan> {
+        self.last_scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something is so, but no longer than `patience`. Returns whether it is.
+    fn wait_for(&self, patience: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+        let waited = self.progress.wait_timeout_while(self.state(), patience, |state| !is_so(state));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    fn wait_while(&self, is_so: impl Fn(&State) -> bool) {
+        drop(self.progress.wait_while(self.state(), |state| is_so(state)));
+    }
 }
 
 impl fmt::Debug for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Library").field(&format_args!("{}", self.origin)).finish()
+        f.debug_tuple("Library").field(&format_args!("{}", self.storage)).finish()
     }
 }

@@ -1,50 +1,48 @@
-//! One look at the directory: which songs are there now, and what only looks like one.
+//! One pass through the directory: which songs are in it, and which files only look like songs.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::directories::{Directories, Probe};
-use super::file::{Stamp, is_exhaustion, is_song_name};
-use super::path::FilePath;
+use cap_std::fs::FileType;
 
-/// A song's file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found<'a> {
-    pub(super) path: FilePath<'a>,
-    pub(super) stamp: Stamp,
-}
+use super::folder::{LeadsOutside, Root};
+use super::path::is_song_name;
+use super::stamp::Stamp;
+use super::storage::{Found, Report, Sink, is_exhaustion};
+use super::watched::Probe;
 
-/// Why something that might have been a song, or held some, is left out.
+/// Why a file or directory that might have been a song, or held some, is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// A directory, FIFO, socket or device whose name ends in `.mp3`.
     NotAFile,
-    /// A file that macOS writes beside each on foreign disks; it holds no sound.
+    /// A file that macOS writes beside each file on foreign disks. It holds no sound.
     AppleDouble,
     /// A symbolic link out of the directory.
     LeadsOutside,
-    /// A symbolic link to a directory that it is in.
+    /// A symbolic link to a directory that contains the link.
     Circle,
     /// Another symbolic link leads to the same directory.
     Twice,
-    /// A symbolic link to nothing.
+    /// A symbolic link to a path that does not exist.
     LeadsNowhere,
-    /// Not readable, for this reason.
+    /// It cannot be read, for this reason.
     Unreadable(io::ErrorKind),
 }
 
 impl Reason {
-    /// Why a link that is called like a song leads to none.
+    /// Why the target of a link cannot be used.
     fn of_link(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::LeadsNowhere,
             _ if is_link_loop(error) => Self::Circle,
+            _ if error.get_ref().is_some_and(|error| error.is::<LeadsOutside>()) => Self::LeadsOutside,
             kind => Self::Unreadable(kind),
         }
     }
@@ -55,7 +53,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::NotAFile => "not a regular file",
             Self::AppleDouble => "holds no sound, only what macOS notes about another file",
-            Self::LeadsOutside => "leads out of the directory; --follow-symlinks allows that",
+            Self::LeadsOutside => return LeadsOutside.fmt(f),
             Self::Circle => "leads back to a directory that it is in",
             Self::Twice => "another link leads to the same directory",
             Self::LeadsNowhere => "leads nowhere",
@@ -64,99 +62,74 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What a look at the directory has shown, besides songs.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// With paths from the directory that is served.
-    pub(super) skipped: Vec<(PathBuf, Reason)>,
-    /// Where it was looked for songs.
-    pub(super) directories: Directories,
-}
-
-/// What time it is, and whether to go on.
-pub(super) struct Pace<'a> {
-    /// The time.
-    pub(super) now: fn() -> SystemTime,
-    /// Asked before each directory.
-    pub(super) goes_on: &'a mut dyn FnMut() -> bool,
-}
-
-/// Who takes the files that are found, in path order: directory by directory, each by the bytes of its names. One that it
-/// cannot take is skipped, for the reason that it gives.
-pub(super) type Taker<'a> = &'a mut dyn FnMut(Found<'_>) -> io::Result<()>;
-
-/// Looks through `root`, a canonical path, and all directories in it, for files that `take` is given; `None` if it was not
-/// to go on.
+/// Goes through `root` and all directories in it, and gives the songs to `sink`, in path order: directory by directory,
+/// each by the bytes of its names. `now` is the clock with which the times of files are compared.
 ///
 /// # Errors
-/// Whatever the file system reports about `root` itself, and about any directory or file if the system is short of
-/// descriptors; others that cannot be read are skipped.
-pub(super) fn scan(root: &Path, follow_symlinks: bool, pace: Pace<'_>, take: Taker<'_>) -> io::Result<Option<Scan>> {
-    let (now, probe, scan) = (pace.now, Probe::new(root)?, Scan::default());
-    let mut walk = Walk { root, follow_symlinks, now, probe, take, scan, entered_by_link: HashSet::new() };
-    let top = Directory { path: PathBuf::new(), real: root.to_owned(), links: Rc::new([]) };
-    let mut pending = walk.entries(Rc::new(top))?;
-    // A stack, not recursion: directories nest as deep as somebody likes, and a connection's thread has a small stack.
+/// The file system's error about `root` itself, or about any directory or file if the system is short of a resource.
+/// What cannot be read for another reason is skipped.
+pub(super) fn scan(root: &Root<'_>, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
+    let (probe, report) = (Probe::new(root.path())?, Report::default());
+    let mut scan = Scan { root, now, probe, sink, report, entered_by_link: HashSet::new() };
+    let top = Path::new("");
+    let top = Directory { path: top.into(), real: root.real_path(top)?, links: Rc::new([]) };
+    let mut pending = scan.entries(&Rc::new(top))?;
+    // A stack instead of recursion: directories may be nested deeply, and the thread's stack is small.
     while let Some(entry) = pending.pop() {
-        let Some(directory) = walk.visit(entry)? else { continue };
-        if !(pace.goes_on)() {
-            return Ok(None);
-        }
-        let path = directory.path.clone();
-        match walk.entries(Rc::new(directory)) {
+        let Some(directory) = scan.visit(entry)?.map(Rc::new) else { continue };
+        match scan.entries(&directory) {
             Ok(entries) => pending.extend(entries),
             Err(error) if is_exhaustion(&error) => return Err(error),
-            Err(error) => walk.skip_unreadable(path, &error),
+            Err(error) => scan.skip_unreadable(directory.path.to_path_buf(), &error),
         }
     }
-    Ok(Some(walk.scan))
+    Ok(scan.report)
 }
 
-struct Walk<'a> {
-    root: &'a Path,
-    follow_symlinks: bool,
+struct Scan<'a> {
+    root: &'a Root<'a>,
     now: fn() -> SystemTime,
     probe: Probe,
-    take: Taker<'a>,
-    scan: Scan,
-    /// Directories that links led to. Each is entered once that way, or a few links could make endless paths.
+    sink: &'a mut dyn Sink,
+    report: Report,
+    /// Real paths of the directories that were entered by a link. Each is entered by one link only: otherwise a few links
+    /// could make endless paths.
     entered_by_link: HashSet<PathBuf>,
 }
 
-/// A directory to look through.
+/// A directory to go through.
 struct Directory {
     /// From the root.
-    path: PathBuf,
-    /// Where it really is, without symbolic links.
+    path: Arc<Path>,
+    /// The absolute path without symbolic links.
     real: PathBuf,
-    /// The directories, by their real paths, in which the links are that led here.
+    /// Real paths of the directories with the links that led here.
     links: Rc<[PathBuf]>,
 }
 
 impl Directory {
-    /// Whether `real` is this directory or one that it is in, on the way that led here.
+    /// Whether `real` is this directory or contains it, on the way that led here.
     fn is_within(&self, real: &Path) -> bool {
         self.real.starts_with(real) || self.links.iter().any(|link| link.starts_with(real))
     }
 }
 
-/// Something in a directory.
+/// A directory entry that may matter.
 struct Entry {
     directory: Rc<Directory>,
     name: OsString,
     kind: FileType,
-    /// Of a regular file that is called like a song.
+    /// `Some` for a regular file with a song's name.
     stamp: Option<Stamp>,
 }
 
-impl Walk<'_> {
-    /// What is in a directory that matters, last name first.
-    fn entries(&mut self, directory: Rc<Directory>) -> io::Result<Vec<Entry>> {
+impl Scan<'_> {
+    /// The entries of a directory that may matter, last name first.
+    fn entries(&mut self, directory: &Rc<Directory>) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        // Before it is read: what changes meanwhile shows the next time.
-        let (now, stamp) = ((self.now)(), self.probe.stamp(&directory.path)?);
-        self.scan.directories.note(&directory.path, stamp, now);
-        for entry in fs::read_dir(self.root.join(&directory.path))? {
+        // Recorded before the directory is read, so that the next check sees a change in between.
+        self.report.watched.note(&directory.path, self.probe.mark(&directory.path).ok(), (self.now)());
+        for entry in self.root.read_dir(&directory.path)? {
             let entry = entry?;
             let (name, kind) = (entry.file_name(), entry.file_type()?);
             let is_song = is_song_name(&name);
@@ -173,7 +146,7 @@ impl Walk<'_> {
         Ok(entries)
     }
 
-    /// Takes note of a song. A directory is handed back, to be looked through.
+    /// Reports a song. Returns a directory to go through.
     fn visit(&mut self, entry: Entry) -> io::Result<Option<Directory>> {
         let path = || entry.directory.path.join(&entry.name);
         let is_song = is_song_name(&entry.name);
@@ -185,7 +158,7 @@ impl Walk<'_> {
             if entry.directory.is_within(&real) {
                 return Ok(self.skip(path(), Reason::Circle));
             }
-            return Ok(Some(Directory { path: path(), real, links: entry.directory.links.clone() }));
+            return Ok(Some(Directory { path: path().into(), real, links: entry.directory.links.clone() }));
         }
         match entry.stamp {
             Some(stamp) => self.take_song(&entry, stamp),
@@ -196,26 +169,28 @@ impl Walk<'_> {
     fn visit_link(&mut self, entry: &Entry, is_song: bool) -> io::Result<Option<Directory>> {
         let from = &entry.directory;
         let path = from.path.join(&entry.name);
-        let full = self.root.join(&path);
-        let target = fs::metadata(&full).and_then(|metadata| Ok((metadata, fs::canonicalize(&full)?)));
-        let (metadata, real) = match target {
-            Ok((metadata, _)) if !is_song && !metadata.is_dir() => return Ok(None),
-            Ok(target) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_song => {
-                self.scan.directories.miss_something(); // of music on a disk that is not mounted, perhaps
-                return Ok(None);
+        let metadata = match self.root.metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let reason = Reason::of_link(&error);
+                if reason != Reason::LeadsOutside {
+                    self.watch(&path); // the target may appear, on a disk that is mounted later for example
+                }
+                // A link to nothing is only worth a word if it has a song's name.
+                return Ok(if is_song || reason != Reason::LeadsNowhere { self.skip(path, reason) } else { None });
             }
-            Err(error) => return Ok(self.skip(path, Reason::of_link(&error))),
         };
-        if !self.follow_symlinks && !real.starts_with(self.root) {
-            return Ok(self.skip(path, Reason::LeadsOutside));
+        if !is_song && !metadata.is_dir() {
+            return Ok(None);
         }
         if metadata.is_file() {
-            if !real.starts_with(self.root) {
-                self.scan.directories.miss_something(); // it may go, and no directory that was looked at tells
-            }
+            self.report.watched.note_existence(&path, self.probe.mark(&path).ok());
             return self.take_song(entry, Stamp::of(&metadata));
         }
+        let real = match self.root.real_path(&path) {
+            Ok(real) => real,
+            Err(error) => return Ok(self.skip(path, Reason::of_link(&error))),
+        };
         let reason = if is_song || !metadata.is_dir() {
             Reason::NotAFile
         } else if from.is_within(&real) {
@@ -224,7 +199,7 @@ impl Walk<'_> {
             Reason::Twice
         } else {
             let links = from.links.iter().chain([&from.real]).cloned().collect();
-            return Ok(Some(Directory { path, real, links }));
+            return Ok(Some(Directory { path: path.into(), real, links }));
         };
         Ok(self.skip(path, reason))
     }
@@ -234,31 +209,39 @@ impl Walk<'_> {
         if name.as_encoded_bytes().starts_with(b"._") {
             return Ok(self.skip(path(), Reason::AppleDouble));
         }
-        match (self.take)(Found { path: FilePath::new(&directory.path, name), stamp }) {
+        let file = Found { directory: &directory.path, name, stamp };
+        if self.sink.is_known(&file) {
+            return Ok(None);
+        }
+        match self.root.open_song(&path()) {
+            Ok(_) => self.sink.add(&file),
             Err(error) if is_exhaustion(&error) => return Err(error),
             Err(error) => self.skip_unreadable(path(), &error),
-            Ok(()) => {}
         }
         Ok(None)
     }
 
+    /// Always returns `None`: there is no directory to go through.
     fn skip(&mut self, path: PathBuf, reason: Reason) -> Option<Directory> {
-        if matches!(reason, Reason::LeadsNowhere | Reason::Unreadable(_)) {
-            self.scan.directories.miss_something();
-        }
-        self.scan.skipped.push((path, reason));
+        self.report.skipped.push((path, reason));
         None
     }
 
     fn skip_unreadable(&mut self, path: PathBuf, error: &io::Error) {
-        // What was removed this very moment is not there, and no more to be said about it.
+        // A file that was removed this very moment is simply gone.
         if error.kind() != io::ErrorKind::NotFound {
+            self.watch(&path);
             self.skip(path, Reason::Unreadable(error.kind()));
         }
     }
+
+    /// Sees to it that a change of what is at this path leads to another scan, though no directory shows it.
+    fn watch(&mut self, path: &Path) {
+        self.report.watched.note(path, self.probe.mark(path).ok(), (self.now)());
+    }
 }
 
-/// Links that lead to each other; std has no stable name for this. ELOOP, and Windows' ERROR_CANT_RESOLVE_FILENAME.
+/// Whether links lead to each other. ELOOP, or ERROR_CANT_RESOLVE_FILENAME on Windows; std has no stable name for it.
 fn is_link_loop(error: &io::Error) -> bool {
     #[cfg(unix)]
     const LINK_LOOP: i32 = libc::ELOOP;

@@ -1,97 +1,191 @@
-//! A song that somebody plays.
+//! A song of the library, and what is known about it.
 
-use std::fmt;
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
 
-use super::error::{ReadError, SeekError};
-use super::file::Stamp;
-use super::origin::Content;
-use crate::mp3::duration::{Counted, Measured};
-use crate::mp3::seek::{Location, locate};
-use crate::mp3::source::ReadAt;
+use super::listing::Listing;
+use super::path::{FilePath, title_of};
+use super::stamp::Stamp;
+use crate::mp3::duration::{Audio, Counted, Measure};
 
-/// One open file, shared by all who play it. It stays readable when the file is removed, or another is put in its place.
-pub struct OpenSong {
-    id: SongId,
-    content: Content,
-    stamp: Stamp,
-    counted: Arc<Counted>,
+/// A file that is a song, or was one. Shared by all who use it; nobody holds its lock while a disk is read.
+///
+/// A large library has 100,000 of them, so texts have no spare capacity, and those that songs have in common are shared.
+pub(super) struct Song {
+    pub(super) id: SongId,
+    pub(super) path: FilePath,
+    known: Mutex<Known>,
 }
 
-impl fmt::Debug for OpenSong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenSong").field("id", &self.id).field("measured", self.measured()).finish_non_exhaustive()
-    }
+/// What changes while the library is served.
+pub(super) struct Known {
+    /// The file's when it was last scanned or read.
+    pub(super) stamp: Stamp,
+    pub(super) presence: Presence,
+    /// The file waits to be read.
+    pub(super) is_due: bool,
+    /// The file was read so shortly after a change that a later one may not show, or could not be read for now. The next
+    /// scan has it read again.
+    pub(super) is_uncertain: bool,
+    track: u16,
+    title: Box<str>,
+    album: Option<Arc<Album>>,
+    contents: Contents,
 }
 
-impl OpenSong {
-    pub(super) fn new(id: SongId, content: Content, stamp: Stamp, counted: Arc<Counted>) -> Self {
-        Self { id, content, stamp, counted }
-    }
+/// Whether a song is in the library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Listed,
+    /// The file has vanished. If it comes back as it was, it is this song again.
+    Vanished,
+    /// The file has vanished, and no other will be this song.
+    Forgotten,
+}
 
-    /// Its number in the library.
-    pub const fn id(&self) -> SongId {
-        self.id
-    }
+/// Texts that the songs of an album have in common.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Album {
+    pub(super) artist: Box<str>,
+    pub(super) album: Box<str>,
+}
 
-    /// What is known about its audio; every frame was counted.
-    pub fn measured(&self) -> &Measured {
-        &self.counted.measured
-    }
+enum Contents {
+    Unread,
+    Stated(Audio),
+    Counted(Arc<Counted>),
+}
 
-    /// Reads audio from `position` on, in bytes from the first audio frame. Blocks on the disk only. Gives as many bytes
-    /// as fit, fewer right before the end or when the system likes, and 0 only at the end or for an empty `buffer`.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let rest = self.measured().size_bytes.saturating_sub(position);
-        let length = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-        if length == 0 {
-            return Ok(0);
-        }
-        let offset = self.measured().audio_offset + position;
-        let filled = loop {
-            match self.content.read_at(offset, &mut buffer[..length]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
-            }
+/// What was read from a song's file.
+#[derive(Clone, Debug)]
+pub(super) struct Details {
+    pub(super) title: Box<str>,
+    pub(super) album: Arc<Album>,
+    pub(super) track: u16,
+    /// `None` if the file was too long to find that out.
+    pub(super) measure: Option<Measure>,
+}
+
+impl Song {
+    /// A song that is listed and was never read.
+    pub(super) fn new(id: SongId, path: FilePath, stamp: Stamp) -> Self {
+        let known = Known {
+            stamp,
+            presence: Presence::Listed,
+            is_due: true,
+            is_uncertain: false,
+            track: 0,
+            title: "".into(),
+            album: None,
+            contents: Contents::Unread,
         };
-        // Looked at after reading, so that what was read is right.
-        if filled == 0 || !self.is_unchanged()? {
-            return Err(ReadError::Changed);
+        Self { id, path, known: Mutex::new(known) }
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        self.known().presence
+    }
+
+    pub(super) fn listing(&self) -> Listing {
+        let known = self.known();
+        let (artist, album) = known.album.as_ref().map_or(("", ""), |album| (&album.artist, &album.album));
+        let unmeasured = Listing {
+            id: self.id,
+            title: if known.title.is_empty() { title_of(&self.path.name) } else { known.title.to_string() },
+            artist: artist.into(),
+            album: album.into(),
+            track: known.track,
+            duration_ms: None,
+            size_bytes: known.stamp.size_bytes,
+            bitrate: 0,
+            rate: 0,
+            channels: 0,
+        };
+        match known.audio() {
+            Some(audio) => unmeasured.with_audio(audio),
+            None => unmeasured,
         }
-        Ok(filled)
+    }
+}
+
+impl Known {
+    /// What was read from the file. `None` if it was not read, or has changed since and is no longer like `stamp`.
+    pub(super) fn details(&self, stamp: &Stamp) -> Option<Details> {
+        let measure = match &self.contents {
+            Contents::Unread => return None,
+            Contents::Stated(audio) => Measure::Believed(*audio),
+            Contents::Counted(counted) => Measure::Counted(counted.clone()),
+        };
+        let album = self.album.clone().filter(|_| self.is_certain(stamp))?;
+        Some(Details { title: self.title.clone(), album, track: self.track, measure: Some(measure) })
     }
 
-    /// Where to start sending so that the music is heard from `ms` milliseconds after its beginning, exact to the sample.
-    /// Reads up to a thousand frames or so.
+    fn is_certain(&self, stamp: &Stamp) -> bool {
+        self.presence == Presence::Listed && self.stamp == *stamp && !self.is_uncertain
+    }
+
+    pub(super) const fn counted(&self) -> Option<&Arc<Counted>> {
+        match &self.contents {
+            Contents::Counted(counted) => Some(counted),
+            _ => None,
+        }
+    }
+
+    fn audio(&self) -> Option<Audio> {
+        match &self.contents {
+            Contents::Unread => None,
+            Contents::Stated(audio) => Some(*audio),
+            Contents::Counted(counted) => Some(Audio::from(&counted.measured)),
+        }
+    }
+
+    pub(super) fn content_tag(&self) -> Option<u64> {
+        self.audio().map(|audio| audio.content_tag)
+    }
+
+    /// Records what was read from the file, which had this stamp right before it was read, at `now`. Returns whether the
+    /// content is another than was known.
     ///
-    /// # Errors
-    /// [`SeekError`].
-    pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
-        let location = locate(&self.content, self.measured(), &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
-        if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
+    /// Exact knowledge is not replaced by less exact knowledge of the same file: frames may have been counted while
+    /// somebody else just read the tags. Nothing is recorded for a song that has vanished, for the file may be another.
+    pub(super) fn learn(&mut self, details: Details, stamp: Stamp, now: SystemTime) -> bool {
+        let is_counted = matches!(details.measure, Some(Measure::Counted(_)));
+        if self.presence != Presence::Listed || !is_counted && self.counted().is_some() && self.is_certain(&stamp) {
+            return false;
+        }
+        let is_changed = !self.stamp.is_same_content(&stamp);
+        self.is_uncertain = stamp.is_fresh(now);
+        self.stamp = stamp;
+        let Details { title, album, track, measure } = details;
+        (self.title, self.album, self.track) = (title, Some(album), track);
+        self.contents = match measure {
+            None => Contents::Unread,
+            Some(Measure::Believed(audio)) => Contents::Stated(audio),
+            Some(Measure::Counted(counted)) => Contents::Counted(counted),
+        };
+        is_changed
     }
 
-    /// Whether the file is, or was, like this.
-    pub(super) fn is_of(&self, stamp: &Stamp) -> bool {
-        self.stamp.is_same_content(stamp)
+    /// Forgets what was read from the file. Returns its content tag.
+    pub(super) fn forget(&mut self) -> Option<u64> {
+        let tag = self.content_tag();
+        (self.title, self.album, self.track, self.contents) = ("".into(), None, 0, Contents::Unread);
+        tag
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn counted(&self) -> &Arc<Counted> {
-        &self.counted
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Whether the file has not been written to since it was opened.
-    ///
-    /// # Errors
-    /// Whatever the file system reports.
-    pub(super) fn is_unchanged(&self) -> io::Result<bool> {
-        Ok(self.is_of(&self.content.stamp()?))
+    #[test]
+    fn a_song_is_small() {
+        assert!(size_of::<Song>() <= 144, "{} bytes", size_of::<Song>());
     }
 }

@@ -13,6 +13,7 @@
 //!
 //! Every file is untrusted input. All reading is bounded in memory, whatever a file says of itself.
 
+pub(crate) mod cancellable;
 pub(crate) mod content_tag;
 pub(crate) mod duration;
 mod extent;

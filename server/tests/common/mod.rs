@@ -27,7 +27,7 @@ pub fn serve(directory: &Path) -> Server {
 
 pub fn serve_with(directory: &Path, config: Config) -> Server {
     let library = Library::open(Source::Directory(directory.into()), Options::default()).expect("a directory");
-    library.wait_until_walked();
+    library.wait_until_scanned();
     start(library, config)
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn output() {
 /// The song, and the library that keeps it.
 fn open() -> (Arc<Library>, Arc<OpenSong>) {
     let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default()).expect("built-in songs");
-    library.wait_until_walked();
+    library.wait_until_scanned();
     let song = library.open_song(SONG).expect("the first song");
     (library, song)
 }

@@ -48,7 +48,7 @@ fn check_file(input: &[u8]) -> Option<()> {
     let path = directory().join(name);
     fs::write(&path, file).expect("a file of any name that `file_name` makes");
     let library = Library::open(Source::Directory(directory().into()), Options::default()).expect("a directory");
-    assert_eq!(library.wait_until_walked(), 1);
+    assert_eq!(library.wait_until_scanned(), 1);
     assert!(library.wait_until_read_for(PATIENCE), "a file that is never read to its end");
     let page = library.page(SongId(1), usize::MAX);
     assert_eq!((page.songs.len(), page.total, page.next), (1, 1, None));

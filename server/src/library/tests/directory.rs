@@ -4,26 +4,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::library::scan::{Found, Pace, Reason, Scan, scan};
+use crate::library::scan::Reason;
 use crate::library::{BuiltIn, OpenError};
 
-/// The files that a look finds, and what else it shows.
-fn look(directory: &Path, follow_symlinks: bool) -> (Vec<PathBuf>, Scan) {
-    let (root, mut found) = (fs::canonicalize(directory).unwrap(), Vec::new());
-    let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
-    let mut take = |file: Found<'_>| {
-        found.push(file.path.to_path_buf());
-        Ok(())
-    };
-    let scan = scan(&root, follow_symlinks, pace, &mut take).unwrap().unwrap();
-    (found, scan)
+/// Takes the paths of all files.
+#[derive(Default)]
+struct Paths(Vec<PathBuf>);
+
+impl Sink for Paths {
+    fn is_known(&mut self, _: &Found<'_>) -> bool {
+        false
+    }
+
+    fn add(&mut self, file: &Found<'_>) {
+        self.0.push(file.directory.join(file.name));
+    }
+}
+
+/// The files that a scan finds, and what else it reports.
+fn scan(directory: &Path, follow_symlinks: bool) -> (Vec<PathBuf>, Report) {
+    let mut paths = Paths::default();
+    let report = Folder::new(directory, follow_symlinks).unwrap().scan(SystemTime::now, &mut paths).unwrap();
+    (paths.0, report)
 }
 
 #[track_caller]
 fn check(directory: &TempDir, follow_symlinks: bool, found: &[&str], skipped: &[(&str, Reason)]) {
-    let (paths, scan) = look(directory.path(), follow_symlinks);
+    let (paths, report) = scan(directory.path(), follow_symlinks);
     assert_eq!(paths, found.iter().map(Path::new).collect::<Vec<_>>());
-    let mut actual = scan.skipped;
+    let mut actual = report.skipped;
     actual.sort_by(|a, b| a.0.cmp(&b.0));
     let expected: Vec<_> = skipped.iter().map(|(path, reason)| (PathBuf::from(path), *reason)).collect();
     assert_eq!(actual, expected);
@@ -42,7 +51,7 @@ fn files_are_songs_by_their_names_in_path_order() {
 fn path_order_is_what_paths_compare_to() {
     let names = ["a/x.mp3", "a.mp3", "a b/x.mp3", "a/b/x.mp3", "a-/x.mp3", "aa/x.mp3", "a/b.mp3", "z/a.mp3", "Z.mp3"];
     let files: Vec<_> = names.iter().map(|name| (*name, &b""[..])).collect();
-    let (paths, _) = look(directory(&files).path(), false);
+    let (paths, _) = scan(directory(&files).path(), false);
     assert_eq!(paths.len(), names.len());
     assert!(paths.is_sorted_by(|a, b| a < b), "{paths:?}");
 }
@@ -126,8 +135,8 @@ mod unix {
     fn a_name_that_only_begins_like_the_directory_is_outside() {
         let parent = directory(&[("music/a.mp3", b""), ("music-private/b.mp3", b"")]);
         symlink("../music-private", parent.path().join("music/link")).unwrap();
-        let (_, scan) = look(&parent.path().join("music"), false);
-        assert_eq!(scan.skipped, [(PathBuf::from("link"), Reason::LeadsOutside)]);
+        let (_, report) = scan(&parent.path().join("music"), false);
+        assert_eq!(report.skipped, [(PathBuf::from("link"), Reason::LeadsOutside)]);
     }
 
     #[test]
@@ -150,9 +159,9 @@ mod unix {
         symlink("../more", parent.path().join("music/more")).unwrap();
         symlink("../music", parent.path().join("more/back")).unwrap();
         symlink("..", parent.path().join("music/up")).unwrap();
-        let (paths, scan) = look(&parent.path().join("music"), true);
+        let (paths, report) = scan(&parent.path().join("music"), true);
         assert_eq!(paths, [Path::new("a.mp3"), Path::new("more/b.mp3")]);
-        assert_eq!(scan.skipped, ["more/back", "up"].map(|path| (PathBuf::from(path), Reason::Circle)));
+        assert_eq!(report.skipped, ["more/back", "up"].map(|path| (PathBuf::from(path), Reason::Circle)));
     }
 
     #[test]
@@ -164,9 +173,9 @@ mod unix {
                 link(&directory, &format!("../{}", level - 1), &format!("{level}/{name}"));
             }
         }
-        let (paths, scan) = look(directory.path(), false);
+        let (paths, report) = scan(directory.path(), false);
         assert!(paths.len() < 1_000, "{} paths to one song", paths.len());
-        assert!(scan.skipped.iter().any(|(_, reason)| *reason == Reason::Twice));
+        assert!(report.skipped.iter().any(|(_, reason)| *reason == Reason::Twice));
     }
 
     #[test]
@@ -185,8 +194,8 @@ mod unix {
             path.push("d");
         }
         let root = directory.path().to_owned();
-        let scan = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || look(&root, false)).unwrap();
-        assert_eq!(scan.join().unwrap().0.len(), 0);
+        let scanning = std::thread::Builder::new().stack_size(64 * 1024).spawn(move || scan(&root, false)).unwrap();
+        assert_eq!(scanning.join().unwrap().0.len(), 0);
     }
 
     #[test]
@@ -222,12 +231,12 @@ mod unix {
 
     fn check_unreadable(directory: &Path) {
         let library = open(directory);
-        assert_eq!(library.song_count(), 1, "at the first look");
+        assert_eq!(library.song_count(), 1, "at the first scan");
         check_titles(&library, &[(1, "a")]);
         let denied = Reason::Unreadable(std::io::ErrorKind::PermissionDenied);
-        let (_, scan) = look(directory, false);
-        assert_eq!(scan.skipped, [(PathBuf::from("closed"), denied)]);
-        assert_eq!(library.state().walks.skipped(Path::new("closed.mp3")), Some(denied));
+        let (_, report) = scan(directory, false);
+        assert_eq!(report.skipped, ["closed", "closed.mp3"].map(|path| (PathBuf::from(path), denied)));
+        assert_eq!(library.last_scan().skipped(Path::new("closed.mp3")), Some(denied));
     }
 
     /// Tells the test that it is the other process, and where to look.
@@ -258,7 +267,7 @@ fn a_directory_that_is_none_is_refused() {
 #[test]
 fn an_empty_directory_has_no_songs() {
     let library = open(directory(&[]).path());
-    assert_eq!((library.wait_until_walked(), library.generation()), (0, 1));
+    assert_eq!((library.wait_until_scanned(), library.generation()), (0, 1));
     check_titles(&library, &[]);
 }
 
@@ -321,7 +330,7 @@ fn built_in_songs_are_served_like_files() {
     static BYTES: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| frames(30, 0));
     let songs = [BuiltIn { name: "2.mp3", bytes: BYTES.as_slice() }, BuiltIn { name: "1.mp3", bytes: b"" }];
     let library = Library::open(Source::BuiltIn(Vec::leak(songs.to_vec())), Options::default()).unwrap();
-    assert_eq!(library.wait_until_walked(), 2);
+    assert_eq!(library.wait_until_scanned(), 2);
     check_titles(&library, &[(1, "1"), (2, "2")]);
     let song = library.open_song(SongId(2)).unwrap();
     let mut bytes = vec![0; BYTES.len()];

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use super::*;
 use crate::library::SongError;
-use crate::library::scan::{Pace, Reason};
+use crate::library::scan::Reason;
 
 #[test]
 fn what_is_added_takes_the_next_numbers() {
@@ -154,12 +154,13 @@ fn a_disk_that_is_unmounted_for_a_while_costs_nothing() {
 fn what_is_skipped_is_said_once() {
     let directory = directory(&[("._a.mp3", b"")]);
     let library = open(directory.path());
-    let skipped = |path: &str| library.state().walks.skipped(Path::new(path));
+    let skipped = |path: &str| library.last_scan().skipped(Path::new(path));
     assert_eq!(skipped("._a.mp3"), Some(Reason::AppleDouble));
     let said = |library: &Library| {
-        let pace = Pace { now: SystemTime::now, goes_on: &mut || true };
-        let scan = library.origin.scan(pace, &mut |_| Ok(())).unwrap().unwrap();
-        library.state().walks.new_among(scan.skipped).len()
+        let folder = Folder::new(directory.path(), false).unwrap();
+        let report =
+            folder.scan(SystemTime::now, &mut crate::library::index::Comparison::new(&library.listed(), &[])).unwrap();
+        library.last_scan().new_among(report.skipped).len()
     };
     assert_eq!(said(&library), 0);
     write(&directory, "._b.mp3", b"");
@@ -169,26 +170,6 @@ fn what_is_skipped_is_said_once() {
     assert_eq!(said(&library), 0);
     write(&directory, "._b.mp3", b"");
     assert_eq!(said(&library), 1, "it was away");
-}
-
-#[test]
-fn all_who_ask_during_a_look_share_the_next() {
-    let mut walks = crate::library::walk::Walks::default();
-    let (first, must_begin) = walks.want();
-    assert!(must_begin && !walks.end());
-    let during = [walks.want(), walks.want()];
-    walks.serve();
-    assert!(walks.is_served(first));
-    assert!(!walks.end(), "whoever looks goes on");
-    for (look, must_begin) in during {
-        assert!(!must_begin, "somebody looks already");
-        assert!(!walks.is_served(look), "that look may have missed what they want to see");
-    }
-    walks.serve();
-    assert!(walks.end(), "nobody wants to see more");
-    assert!(during.iter().all(|(look, _)| walks.is_served(*look)));
-    let (later, must_begin) = walks.want();
-    assert!(must_begin && !walks.is_served(later));
 }
 
 #[test]
@@ -222,7 +203,7 @@ fn threads_that_read_tags_end_when_there_are_none_left() {
     let directory = directory(&files);
     let library = open(directory.path());
     list(&library);
-    let is_busy = |state: &mut crate::library::State| state.background.threads > 0;
+    let is_busy = |state: &mut crate::library::State| state.readers.threads > 0;
     let waited = library.progress.wait_timeout_while(library.state(), DEADLINE, is_busy).unwrap();
     assert!(!waited.1.timed_out());
     drop(waited);

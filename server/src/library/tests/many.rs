@@ -19,7 +19,7 @@ fn ten_thousand_songs_are_listed() {
     }
     let start = Instant::now();
     let library = open(directory.path());
-    println!("first look: {:?}", start.elapsed());
+    println!("first scan: {:?}", start.elapsed());
     library.wait_until_read_for(DEADLINE);
     println!("tags and durations: {:?}", start.elapsed());
 
@@ -37,7 +37,7 @@ fn ten_thousand_songs_are_listed() {
 
     let start = Instant::now();
     library.refresh();
-    println!("another look: {:?}", start.elapsed());
+    println!("another scan: {:?}", start.elapsed());
     write(&directory, "artist 50/another.mp3", b"");
     fs::remove_file(directory.path().join("artist 99/song 99.mp3")).unwrap();
     library.refresh();

@@ -1,18 +1,24 @@
-mod catalogue;
+mod checks;
 mod directory;
+mod index;
 mod live;
-mod looks;
 mod many;
 mod playing;
 
+use std::fmt;
 use std::fs;
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use trill_proto::ids::SongId;
 
+use super::folder::Folder;
+use super::stamp::Stamp;
+use super::storage::{Found, Report, Sink, SongFile, Storage};
+use super::watched::Watched;
 use super::{Library, Listing, Options, Source};
 use crate::mp3::tests::frames;
 
@@ -51,7 +57,7 @@ fn age(path: &Path) {
 
 fn open(directory: &Path) -> Arc<Library> {
     let library = Library::open(Source::Directory(directory.to_owned()), Options::default()).unwrap();
-    library.wait_until_walked();
+    library.wait_until_scanned();
     library
 }
 
@@ -72,4 +78,49 @@ fn check_titles(library: &Library, expected: &[(u32, &str)]) {
     let titles = titles(library);
     let titles: Vec<_> = titles.iter().map(|(id, title)| (*id, title.as_str())).collect();
     assert_eq!(titles, expected);
+}
+
+/// A library of this directory that takes all times of change for long ago, so that it trusts them.
+pub(crate) fn trusting(directory: &Path) -> Arc<Library> {
+    let later = || SystemTime::now() + Duration::from_secs(3_600);
+    Library::serve(Box::new(Folder::new(directory, false).unwrap()), later).unwrap()
+}
+
+/// A disk with one song, that sleeps while somebody holds the lock. What is open can be read all the same.
+struct SleepingDisk(Arc<Mutex<()>>, &'static [u8]);
+
+/// A library of one song, whose disk sleeps while somebody holds the lock.
+pub(crate) fn sleeping(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Library> {
+    Library::serve(Box::new(SleepingDisk(lock, song)), SystemTime::now).unwrap()
+}
+
+impl Storage for SleepingDisk {
+    fn is_unchanged(&self, _: &Watched) -> bool {
+        drop(self.0.lock());
+        true
+    }
+
+    fn scan(&self, _: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
+        let (_, stamp) = self.open(Path::new(""))?;
+        let file = Found { directory: &Path::new("").into(), name: "1.mp3".as_ref(), stamp };
+        if !sink.is_known(&file) {
+            sink.add(&file);
+        }
+        Ok(Report::default())
+    }
+
+    fn open(&self, _: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)> {
+        drop(self.0.lock());
+        Ok((Box::new(self.1), Stamp::of_built_in(self.1)))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        Ok(self.open(path)?.1)
+    }
+}
+
+impl fmt::Display for SleepingDisk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sleeping disk")
+    }
 }

@@ -49,7 +49,7 @@ fn one_file_is_shared_by_all_who_play_it() {
         std::thread::yield_now();
     }
     library.open_song(SongId(2)).unwrap();
-    assert_eq!(library.openings.len(), 1, "nothing is kept of songs that are closed");
+    assert_eq!(library.openers.len(), 1, "nothing is kept of songs that are closed");
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn frames_are_counted_once_for_all_who_open_the_song_and_seek_in_it() {
     let (told, untold) = (file("cbr 128").bytes.clone().leak(), frames(3_000, 0).leak());
     let songs = [BuiltIn { name: "told.mp3", bytes: told }, BuiltIn { name: "untold.mp3", bytes: untold }];
     let library = Library::open(Source::BuiltIn(Vec::from(songs).leak()), Options::default()).unwrap();
-    library.wait_until_walked();
+    library.wait_until_scanned();
     assert!(library.wait_until_read_for(DEADLINE));
-    let listed = |id| library.state().catalogue.song(id).unwrap().counted().cloned();
+    let listed = |id| library.listed().song(id).unwrap().known().counted().cloned();
     assert!(listed(SongId(1)).is_none(), "the file tells, and is believed until it is opened");
     let counted = listed(SongId(2)).expect("the file does not tell");
     assert!(Arc::ptr_eq(&counted, library.open_song(SongId(2)).unwrap().counted()));
@@ -231,17 +231,14 @@ mod swapped {
 
     #[test]
     fn a_directory_that_becomes_a_link_while_a_file_in_it_is_opened_leads_nowhere() {
-        use crate::library::file::Inside;
         let (parent, _) = library_and_secret();
-        let root = fs::canonicalize(parent.path().join("music")).unwrap();
-        let found = fs::canonicalize(root.join("x/a.mp3")).unwrap();
-        let found = found.strip_prefix(&root).unwrap();
-        let inside = Inside::new(&root).unwrap();
-        inside.open(found).unwrap();
+        let folder = Folder::new(&parent.path().join("music"), false).unwrap();
+        let root = folder.open_root().unwrap();
+        root.open_song(Path::new("x/a.mp3")).unwrap();
         // Right here: after it was looked at, before it is opened.
-        fs::rename(root.join("x"), parent.path().join("spare")).unwrap();
-        symlink("../secret", root.join("x")).unwrap();
-        inside.open(found).unwrap_err();
+        fs::rename(parent.path().join("music/x"), parent.path().join("spare")).unwrap();
+        symlink("../secret", parent.path().join("music/x")).unwrap();
+        root.open_song(Path::new("x/a.mp3")).unwrap_err();
     }
 }
 
@@ -255,7 +252,7 @@ fn endless(directory: &TempDir, path: &str) {
 #[track_caller]
 fn wait_until_nothing_is_opened(library: &Library) {
     let deadline = Instant::now() + DEADLINE;
-    while library.openings.threads() > 0 {
+    while library.openers.threads() > 0 {
         assert!(Instant::now() < deadline, "it is counted on for nobody");
         std::thread::yield_now();
     }
@@ -283,7 +280,7 @@ fn nothing_is_counted_that_nobody_waits_for() {
     endless(&directory, "a.mp3");
     let library = open(directory.path());
     let opening = library.begin_opening(SongId(1)).unwrap();
-    assert!(library.openings.threads() > 0);
+    assert!(library.openers.threads() > 0);
     drop(opening);
     wait_until_nothing_is_opened(&library);
     // It can be asked for again.
@@ -306,23 +303,12 @@ fn endless_files_that_are_gone_keep_no_other_unread() {
 }
 
 #[test]
-fn an_open_song_is_shared_at_a_glance_until_its_file_is_another() {
+fn an_open_song_is_shared_until_its_file_is_another() {
     let directory = directory(&[("a.mp3", &frames(50, 0))]);
     let library = open(directory.path());
-    assert!(library.share_at_a_glance(SongId(1)).is_none(), "nobody has it open");
     let song = library.open_song(SongId(1)).unwrap();
-    let begun = Instant::now();
-    // On a busy machine memory takes as long as a disk now and then.
-    let shared = loop {
-        assert!(begun.elapsed() < DEADLINE, "no glance is enough");
-        library.open_song(SongId(1)).unwrap();
-        if let Some(shared) = library.share_at_a_glance(SongId(1)) {
-            break shared;
-        }
-    };
-    assert!(Arc::ptr_eq(&song, &shared));
+    assert!(Arc::ptr_eq(&song, &library.open_song(SongId(1)).unwrap()));
     write(&directory, "b.mp3", &frames(60, 0));
     fs::rename(directory.path().join("b.mp3"), directory.path().join("a.mp3")).unwrap();
-    assert!(library.share_at_a_glance(SongId(1)).is_none(), "another file is in its place");
     assert_eq!(library.open_song(SongId(1)).unwrap().measured().total_samples, 60 * 1_152);
 }

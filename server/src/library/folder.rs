@@ -1,0 +1,163 @@
+//! A directory of songs, accessed through an open handle so that no path can lead out of it.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{self, Path, PathBuf};
+use std::time::SystemTime;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
+
+use super::error::OpenError;
+use super::scan::scan;
+use super::stamp::Stamp;
+use super::storage::{Report, Sink, SongFile, Storage};
+use super::watched::Watched;
+
+/// A directory whose files are songs. It is named by its path and opened anew for each use: a symbolic link in the path
+/// may be changed at any time, and an open handle would keep a disk from being unmounted.
+pub(super) struct Folder {
+    path: PathBuf,
+    follow_symlinks: bool,
+}
+
+impl Folder {
+    /// # Errors
+    /// [`OpenError`] if there is no such directory, or it cannot be read.
+    pub(super) fn new(path: &Path, follow_symlinks: bool) -> Result<Self, OpenError> {
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
+            io::ErrorKind::NotADirectory => OpenError::NotADirectory(path.to_owned()),
+            _ => OpenError::Unreadable(path.to_owned(), error),
+        };
+        fs::read_dir(path).map_err(unreadable)?;
+        Ok(Self { path: path::absolute(path).map_err(unreadable)?, follow_symlinks })
+    }
+
+    pub(super) fn open_root(&self) -> io::Result<Root<'_>> {
+        let dir = Dir::open_ambient_dir(&self.path, ambient_authority())?;
+        Ok(Root { path: &self.path, dir, follow_symlinks: self.follow_symlinks })
+    }
+}
+
+impl Storage for Folder {
+    fn is_unchanged(&self, watched: &Watched) -> bool {
+        watched.is_unchanged(&self.path)
+    }
+
+    fn scan(&self, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
+        scan(&self.open_root()?, now, sink)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)> {
+        let (file, stamp) = self.open_root()?.open_song(path)?;
+        Ok((Box::new(file), stamp))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        // Only compared with the stamp of an open file, so it does no harm if the path leads outside.
+        fs::metadata(self.path.join(path)).map(|metadata| Stamp::of(&Metadata::from_just_metadata(metadata)))
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.path)
+    }
+}
+
+/// A folder while it is open. All paths are relative to it. Unless symbolic links are followed everywhere, no path leads
+/// out of the folder, even if a directory is replaced by a link at that moment: the system, or `cap-std` in its place,
+/// resolves each path beneath the open handle.
+pub(super) struct Root<'a> {
+    path: &'a Path,
+    dir: Dir,
+    follow_symlinks: bool,
+}
+
+impl<'a> Root<'a> {
+    /// The folder's path, in which links are not resolved.
+    pub(super) const fn path(&self) -> &'a Path {
+        self.path
+    }
+
+    /// Lists a directory.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if the path leads outside; else the file system's error.
+    pub(super) fn read_dir(&self, path: &Path) -> io::Result<ReadDir> {
+        self.resolve(path, |dir, path| dir.read_dir(path))
+    }
+
+    /// What the path leads to.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if the path leads outside; else the file system's error.
+    pub(super) fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.resolve(path, |dir, path| dir.metadata(path))
+    }
+
+    /// The absolute path without symbolic links.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub(super) fn real_path(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(self.path.join(path))
+    }
+
+    /// Opens a song for reading.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if the path leads outside, [`io::ErrorKind::InvalidInput`] if it is not a
+    /// regular file; else the file system's error.
+    pub(super) fn open_song(&self, path: &Path) -> io::Result<(File, Stamp)> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        // A FIFO would block until somebody writes to it.
+        #[cfg(unix)]
+        cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+        let file = self.resolve(path, |dir, path| dir.open_with(path, &options))?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Ok((file.into_std(), Stamp::of(&metadata)))
+    }
+
+    /// Accesses a path through the handle of the folder, or if that is allowed and the path leads outside, through the
+    /// handle of the directory that it leads to.
+    fn resolve<T>(&self, path: &Path, access: impl Fn(&Dir, &Path) -> io::Result<T>) -> io::Result<T> {
+        match access(&self.dir, or_dot(path)) {
+            // An absolute link is refused even if it leads inside.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let real = self.real_path(path)?;
+                match (real.strip_prefix(fs::canonicalize(self.path)?), real.parent(), real.file_name()) {
+                    (Ok(inside), ..) => access(&self.dir, or_dot(inside)),
+                    (Err(_), Some(parent), Some(name)) if self.follow_symlinks => {
+                        access(&Dir::open_ambient_dir(parent, ambient_authority())?, name.as_ref())
+                    }
+                    _ => Err(io::Error::new(io::ErrorKind::PermissionDenied, LeadsOutside)),
+                }
+            }
+            accessed => accessed,
+        }
+    }
+}
+
+/// The path, or what the system takes for the directory itself.
+fn or_dot(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// A path leads out of the folder, and that is not allowed.
+#[derive(Debug)]
+pub(super) struct LeadsOutside;
+
+impl fmt::Display for LeadsOutside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("leads out of the directory; --follow-symlinks allows that")
+    }
+}
+
+impl std::error::Error for LeadsOutside {}

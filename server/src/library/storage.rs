@@ -1,0 +1,148 @@
+//! Where songs are stored: a directory, the program itself, or in tests a disk that sleeps.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use cap_std::fs::Metadata;
+
+use super::scan::Reason;
+use super::stamp::Stamp;
+use super::watched::Watched;
+use crate::mp3::source::ReadAt;
+
+/// Keeps songs. Every method may block for as long as a disk needs to wake up.
+pub(super) trait Storage: fmt::Display + Send + Sync {
+    /// Whether no song was added, removed or renamed since the scan that recorded `watched`. `false` if that cannot be
+    /// told without another scan.
+    fn is_unchanged(&self, watched: &Watched) -> bool;
+
+    /// Gives every song to `sink`, in path order.
+    ///
+    /// # Errors
+    /// The file system's error about the top directory, or about any other if the system is short of a resource. What
+    /// cannot be read for another reason is left out and reported.
+    fn scan(&self, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report>;
+
+    /// Opens a song. Returns its stamp at that moment.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::PermissionDenied`] if the path leads outside, [`io::ErrorKind::InvalidInput`] if it is not a
+    /// regular file; else the file system's error.
+    fn open(&self, path: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)>;
+
+    /// A song's stamp now, without opening it.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
+}
+
+/// The bytes of a song, open for reading by several threads at once.
+pub(super) trait SongFile: ReadAt {
+    /// The file's stamp now.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn stamp(&self) -> io::Result<Stamp>;
+}
+
+/// Receives the songs that a scan finds.
+pub(super) trait Sink {
+    /// Whether the file is known and unchanged. Such a file need not be opened to see whether it can be read.
+    fn is_known(&mut self, file: &Found<'_>) -> bool;
+
+    /// Takes a file that is not known, or has changed. Called right after [`Self::is_known`].
+    fn add(&mut self, file: &Found<'_>);
+}
+
+/// A song's file, found by a scan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    /// From the directory that is served.
+    pub(super) directory: &'a Arc<Path>,
+    pub(super) name: &'a OsStr,
+    pub(super) stamp: Stamp,
+}
+
+/// What a scan found besides songs.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// Files and directories that were left out, with paths from the directory that is served.
+    pub(super) skipped: Vec<(PathBuf, Reason)>,
+    pub(super) watched: Watched,
+}
+
+impl SongFile for File {
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of(&Metadata::from_just_metadata(self.metadata()?)))
+    }
+}
+
+impl SongFile for &[u8] {
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp::of_built_in(self))
+    }
+}
+
+/// A song that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// The name that its file would have.
+    pub name: &'static str,
+    /// The content of the file.
+    pub bytes: &'static [u8],
+}
+
+/// The songs that come with the program.
+pub(super) struct BuiltInSongs(pub(super) &'static [BuiltIn]);
+
+impl Storage for BuiltInSongs {
+    fn is_unchanged(&self, _: &Watched) -> bool {
+        true
+    }
+
+    fn scan(&self, _: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
+        let top = Path::new("").into();
+        let mut songs: Vec<_> = self.0.iter().collect();
+        songs.sort_by_key(|song| Path::new(song.name));
+        for song in songs {
+            let stamp = Stamp::of_built_in(song.bytes);
+            let file = Found { directory: &top, name: song.name.as_ref(), stamp };
+            if !sink.is_known(&file) {
+                sink.add(&file);
+            }
+        }
+        Ok(Report::default())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)> {
+        let song = self.0.iter().find(|song| Path::new(song.name) == path);
+        let bytes = song.ok_or(io::ErrorKind::NotFound)?.bytes;
+        Ok((Box::new(bytes), Stamp::of_built_in(bytes)))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        Ok(self.open(path)?.1)
+    }
+}
+
+impl fmt::Display for BuiltInSongs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("built-in songs")
+    }
+}
+
+/// Whether the system is short of a resource. Such an error shows nothing about the file or the directory.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    const CODES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
+    // ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY.
+    #[cfg(not(unix))]
+    const CODES: [i32; 3] = [4, 8, 14];
+    error.raw_os_error().is_some_and(|code| CODES.contains(&code))
+}
