@@ -34,6 +34,8 @@ pub enum Part<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// The header of a frame that may be ignored. Its payload is dropped.
+    Ignored,
 }
 
 #[derive(Debug)]
@@ -77,8 +79,11 @@ impl<const CONTROL: usize> FrameReader<CONTROL> {
                     let header = Header::decode(header.try_into().unwrap_or_default());
                     self.header.clear();
                     self.state = self.after_header(header)?;
-                    if let State::Data { id, left } = self.state {
-                        return Ok((input.len() - rest.len(), Some(Part::DataBegins { id, length: left })));
+                    let taken = input.len() - rest.len();
+                    match self.state {
+                        State::Data { id, left } => return Ok((taken, Some(Part::DataBegins { id, length: left }))),
+                        State::Skip { .. } => return Ok((taken, Some(Part::Ignored))),
+                        State::Header | State::Control { .. } => {}
                     }
                 }
                 State::Control { kind, header } => {
@@ -197,6 +202,7 @@ mod tests {
                             found.push(format!("{data:02x?}"));
                         }
                     }
+                    Some(Part::Ignored) => found.push("ignored".into()),
                 }
             }
             assert!(rest.is_empty());
@@ -214,7 +220,8 @@ mod tests {
             &[0x05, 0, 0, 4, 0, 0, 0, 2, 0, 0, 1, 0],    // CREDIT
         ]
         .concat();
-        let expected = vec!["STOP 9 []", "DATA 2 of 5", "[05, 04, 03, 02, 01]", "CREDIT 2 [00, 00, 01, 00]"];
+        let expected =
+            vec!["STOP 9 []", "ignored", "DATA 2 of 5", "[05, 04, 03, 02, 01]", "ignored", "CREDIT 2 [00, 00, 01, 00]"];
         for step in 1..=wire.len() {
             assert_eq!(read_all(&wire, step).expect("valid"), expected, "in pieces of {step}");
         }

@@ -63,10 +63,11 @@ pub const MAX_LIST_PAGE_BYTES: u32 = 65_536;
 /// Connections without HELLO that a server keeps. Of more, the oldest is closed: it is none that connects right now.
 pub const MAX_WAITING: usize = 256;
 
-/// Commands besides CREDIT that a server takes from a client at once …
+/// Commands that a server takes from a client at once. Frames that may be ignored count. CREDIT counts only if its stream has
+/// ended or it grants less than [`MIN_DATA_BYTES`].
 pub const COMMAND_BURST: u32 = 4_096;
 
-/// … and from then on, one in this time: far more than anybody types, and no load.
+/// Average interval between commands after the burst: far more than anybody types, and no load.
 pub const COMMAND_TIME: Duration = Duration::from_millis(1);
 
 /// Bytes that may wait for a client in a server's socket, unsent, and as many from it, unread. A full DATA frame, so that

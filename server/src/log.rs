@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use trill_proto::text::visible;
 
 /// Lines that may wait to be written.
 const QUEUE_LINES: usize = 1_024;
@@ -95,19 +96,9 @@ fn line(time: &Zoned, level: Level, message: &str) -> String {
         Level::Warn => "warning: ",
         Level::Info | Level::Debug | Level::Trace => "",
     };
-    format!("{} {level}{}\n", time.strftime("%F %T"), printable(message))
-}
-
-/// `text` without what a terminal would obey or hide. Names, titles and file names come from others.
-fn printable(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
-        _ if character.is_control() => None,
-        // Marks that turn the direction of what follows.
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-        _ => Some(character),
-    };
-    text.chars().filter_map(shown).collect()
+    // Names, titles and file names come from others.
+    let message: String = visible(message).collect();
+    format!("{} {level}{message}\n", time.strftime("%F %T"))
 }
 
 /// The other end of a [`Logger`]'s queue.
@@ -154,7 +145,8 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_gets_into_a_line() {
-        assert_eq!(printable("\x1b[31mred\x07 \u{9b}2J\r\n\u{202e}evil — ř夜"), "[31mred 2J evil — ř夜");
+        let message = "\x1b[31mred\x07\u{9b}2J\r\n\u{202e}evil\u{61c}\u{200b} — ř夜";
+        assert_eq!(line(&some_time(), Level::Info, message), "2026-11-22 17:25:03 red  evil — ř夜\n");
     }
 
     /// A disk that is full for so many writes.

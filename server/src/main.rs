@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use gethostname::gethostname;
+use trill_proto::text::visible;
 use trill_server::library::{self, Library, Source};
 use trill_server::options::{HELP, Invocation, Options, VERSION};
 use trill_server::{Config, Server, demo, greeting, log, shutdown};
@@ -91,5 +92,6 @@ fn say(text: &str) {
 }
 
 fn complain(error: &dyn Display) {
-    let _ = writeln!(io::stderr(), "trill-server: {error}");
+    let message: String = visible(&error.to_string()).collect();
+    let _ = writeln!(io::stderr(), "trill-server: {message}");
 }

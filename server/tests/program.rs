@@ -179,7 +179,7 @@ fn the_log_says_who_joined_what_they_play_who_left_and_why() {
     let mut server = Running::start(&[], Some(music.path()));
     let log = server.collect_log();
     let mut client = TestClient::join_as(server.address, "lap\x1b[2Jtop", [1; 16]);
-    log.wait_for(" lap[2Jtop (127.0.0.1:");
+    log.wait_for(" laptop (127.0.0.1:");
     log.wait_for(") joined\n");
     client.start(1);
     log.wait_for(") plays 1 \"01\"\n");

@@ -452,8 +452,8 @@ fn close(phase: &mut Phase, outbox: &mut Outbox<OUTBOX_BYTES>, error: SessionErr
 mod tests {
     use super::*;
     use crate::ids::SongId;
-    use crate::limits::COMMAND_BURST;
-    use crate::message::{Start, Stop};
+    use crate::limits::{COMMAND_BURST, MIN_DATA_BYTES};
+    use crate::message::{Credit, Start, Stop};
 
     const NOW: Instant = Instant::from_micros(0);
 
@@ -502,6 +502,56 @@ mod tests {
         for _ in 0..COMMAND_BURST {
             assert_eq!(taken_at(&mut server, millis(60_000)), Ok(HEADER_BYTES));
         }
+    }
+
+    /// Sends the frame until the machine takes no more, and checks how often that was.
+    #[track_caller]
+    fn check_burst(server: &mut Server, frame: &[u8], expected: usize) {
+        let is_taken = |_: &usize| {
+            let mut taken = 0;
+            while let Ok((more @ 1.., _)) = server.handle_input(NOW, &frame[taken..]) {
+                taken += more;
+            }
+            taken > 0
+        };
+        assert_eq!((0..=expected).take_while(is_taken).count(), expected, "{frame:02x?}");
+    }
+
+    #[test]
+    fn frames_without_effect_count_as_commands() {
+        // What HELLO, PLAY and STOP leave of the burst.
+        let burst = COMMAND_BURST as usize;
+        let (stream, song, start) = (StreamId(1), SongId(1), Start::Time(0));
+        let playing = || {
+            let mut server = Server::new(NOW);
+            assert_eq!(server.handle_input(NOW, &PREAMBLE), Ok((PREAMBLE_BYTES, None)));
+            hear(&mut server, &Hello::default());
+            hear(&mut server, &Play { stream, song, start, content_tag: 0, credit: 0 });
+            server.start(&Started { stream, song, size_bytes: 1 << 30, ..Started::default() }).expect("room");
+            server
+        };
+        let credit = |more: u32| {
+            let mut frame = [0; HEADER_BYTES + 4];
+            Credit { stream, more }.encode(&mut frame).expect("fits");
+            frame
+        };
+        check_burst(&mut playing(), &credit(0), burst - 2);
+        check_burst(&mut playing(), &credit(MIN_DATA_BYTES - 1), burst - 2);
+        // An unknown type, and NOTICE.
+        check_burst(&mut playing(), &[0x85, 0, 0, 0, 0, 0, 0, 0], burst - 2);
+        check_burst(&mut playing(), &[0x81, 0, 0, 3, 0, 0, 0, 0, 1, 2, 3], burst - 2);
+        let mut stopped = playing();
+        hear(&mut stopped, &Stop { stream });
+        let _ = stopped.poll_transmit(NOW);
+        check_burst(&mut stopped, &credit(1 << 20), burst - 3);
+
+        // Credit that is worth a frame is free. Its sum is limited.
+        let mut free = playing();
+        for _ in 0..2 * burst {
+            let frame = credit(MIN_DATA_BYTES);
+            assert_eq!(free.handle_input(NOW, &frame), Ok((frame.len(), None)));
+        }
+        assert_eq!(free.input_pause(NOW), None);
     }
 
     #[test]

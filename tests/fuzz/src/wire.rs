@@ -18,6 +18,8 @@ pub(crate) enum Said<'a> {
     Message(Message<'a>, usize),
     /// The header of a DATA frame.
     Data { stream: u32, length: u16 },
+    /// A frame that may be ignored.
+    Ignored,
 }
 
 impl<const CONTROL: usize> Observer<CONTROL> {
@@ -46,6 +48,7 @@ impl<const CONTROL: usize> Observer<CONTROL> {
                     hear(Said::Message(message, payload.len()));
                 }
                 Some(Part::DataBegins { id, length }) => hear(Said::Data { stream: id, length }),
+                Some(Part::Ignored) => hear(Said::Ignored),
                 Some(Part::Data { .. }) | None => {}
             }
             bytes = &bytes[taken..];

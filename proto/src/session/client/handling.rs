@@ -30,6 +30,7 @@ impl Session<'_> {
             }
             Part::DataBegins { id, length } => self.expect_data(StreamId(id), length).map(|()| None),
             Part::Data { id, bytes } => self.handle_data(now, StreamId(id), bytes),
+            Part::Ignored => Ok(None),
         }
     }
 

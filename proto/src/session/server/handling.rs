@@ -4,7 +4,7 @@ use super::pace::{Allowance, Pace};
 use super::{Event, OUTBOX_BYTES, Offered, Outbox, Phase, Sending};
 use crate::error::{Malformed, SessionError};
 use crate::frame::Part;
-use crate::limits::{MAX_CONTROL_BYTES, VERSION};
+use crate::limits::{MAX_CONTROL_BYTES, MIN_DATA_BYTES, VERSION};
 use crate::message::{Credit, End, EndReason, Error, Goodbye, Hello, Info, Kind, List, Ping, Play, Pong, Stop};
 use crate::session::liveness::Liveness;
 use crate::time::Instant;
@@ -25,8 +25,13 @@ pub(super) struct Session<'m> {
 
 impl Session<'_> {
     pub(super) fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
-        let Part::Control { kind, header, payload } = part else {
-            return Err(SessionError::Unexpected(Kind::Data));
+        let (kind, header, payload) = match part {
+            Part::Control { kind, header, payload } => (kind, header, payload),
+            Part::Ignored => {
+                self.allowance.take(now);
+                return Ok(None);
+            }
+            Part::DataBegins { .. } | Part::Data { .. } => return Err(SessionError::Unexpected(Kind::Data)),
         };
         let is_in_place = match kind {
             Kind::Hello => *self.phase == Phase::Hello,
@@ -94,7 +99,10 @@ impl Session<'_> {
         Ok(Event::Play(play))
     }
 
-    /// Credit for a stream that has ended is ignored: it crossed the END on its way.
+    /// Credit for a stream that has ended is ignored: it crossed the END on its way. It counts as a command, as credit does
+    /// that is too small to be worth a frame. All other credit is limited by [`MAX_CREDIT_BYTES`].
+    ///
+    /// [`MAX_CREDIT_BYTES`]: crate::limits::MAX_CREDIT_BYTES
     fn handle_credit(&mut self, now: Instant, credit: Credit) -> Result<(), SessionError> {
         if credit.stream.0 == 0 || credit.stream.0 > *self.last_stream {
             return Err(SessionError::StreamId);
@@ -102,7 +110,11 @@ impl Session<'_> {
         let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
         let is_sending = sending.is_some();
         let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
-        if let Some(outstanding) = sending.or(offered) {
+        let outstanding = sending.or(offered);
+        if outstanding.is_none() || credit.more < MIN_DATA_BYTES {
+            self.allowance.take(now);
+        }
+        if let Some(outstanding) = outstanding {
             let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= self.max_credit);
             *outstanding = sum.ok_or(SessionError::Credit)?;
             if is_sending {

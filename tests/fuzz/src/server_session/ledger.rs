@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use trill_proto::error::ErrorCode;
-use trill_proto::limits::{MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES};
+use trill_proto::limits::{MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, MIN_DATA_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{EndReason, Message, PREAMBLE, Play};
 
 use crate::wire::{Observer, Said};
@@ -17,8 +17,10 @@ pub(super) struct Ledger {
 
 /// The client's side, as far as the server has taken it.
 struct Heard {
-    /// Messages other than CREDIT.
+    /// Frames that count as commands whatever came before.
     commands: u32,
+    /// CREDITs that count as commands if their stream has ended.
+    credits: u32,
     /// Then its frames are read along.
     preamble_taken: usize,
     observer: Observer<512>,
@@ -62,7 +64,7 @@ struct Stream {
 impl Ledger {
     pub(super) const fn new() -> Self {
         Self {
-            heard: Heard { commands: 0, preamble_taken: 0, observer: Observer::new() },
+            heard: Heard { commands: 0, credits: 0, preamble_taken: 0, observer: Observer::new() },
             said: Observer::new(),
             book: Book {
                 streams: BTreeMap::new(),
@@ -76,7 +78,7 @@ impl Ledger {
 
     /// The server took these bytes from the client.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
-        let Heard { commands, preamble_taken, observer } = &mut self.heard;
+        let Heard { commands, credits, preamble_taken, observer } = &mut self.heard;
         let preamble_bytes = (PREAMBLE_BYTES - *preamble_taken).min(bytes.len());
         *preamble_taken += preamble_bytes;
         if preamble_bytes > 0 && *preamble_taken == PREAMBLE_BYTES {
@@ -84,10 +86,13 @@ impl Ledger {
             observer.read(&PREAMBLE, |_| {});
         }
         observer.read(&bytes[preamble_bytes..], |said| {
-            let Said::Message(Message::Credit(credit), _) = said else {
-                *commands += 1;
-                return;
-            };
+            *commands += 1;
+            let Said::Message(Message::Credit(credit), _) = said else { return };
+            // Whether its stream has ended inside the server is not known here.
+            if credit.more >= MIN_DATA_BYTES {
+                *commands -= 1;
+                *credits += 1;
+            }
             if let Some(stream) = self.book.streams.get_mut(&credit.stream.0) {
                 stream.granted += u64::from(credit.more);
             }
@@ -118,9 +123,14 @@ impl Ledger {
         self.said.read(bytes, |said| self.book.note(said));
     }
 
-    /// Messages that were taken and count against what a client may send.
+    /// Frames that were taken and count against what a client may send.
     pub(super) const fn commands(&self) -> u32 {
         self.heard.commands
+    }
+
+    /// The same, with those that count only if their stream has ended.
+    pub(super) const fn most_commands(&self) -> u32 {
+        self.heard.commands + self.heard.credits
     }
 
     /// Where the bytes of the stream's next DATA are in its song.
@@ -142,6 +152,7 @@ impl Book {
         let (message, length) = match said {
             Said::Message(message, length) => (message, length),
             Said::Data { stream, length } => return self.note_data(stream, u64::from(length)),
+            Said::Ignored => return,
         };
         assert!(length <= self.client_max_control, "{message:?} is too long for this client");
         let is_welcome = matches!(message, Message::Welcome(_));
