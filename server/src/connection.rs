@@ -18,6 +18,7 @@
 
 mod answer;
 mod cue;
+mod data;
 mod departure;
 mod input;
 mod playing;
@@ -37,11 +38,13 @@ use embedded_io::{ReadReady, Write};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::message::{GoodbyeReason, refusal};
 use trill_proto::session::server::Server as Machine;
-use trill_proto::transport::blocking::{Received, transmit_data, transmit_server};
+use trill_proto::transport::blocking::{Received, transmit_server};
 
 use crate::link::{Dismissal, bid_farewell};
+use crate::payloads::SMALL_BUFFER_BYTES;
 use crate::registry::Membership;
 use crate::server::Shared;
+use answer::LIST_ANSWER_BYTES;
 use departure::Departure;
 use input::Input;
 use playing::Playing;
@@ -57,6 +60,14 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a client may take to hear the last words and close.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Memory that a connection holds besides its stack, at most: itself, its client's name, requests that wait, and an answer or a
+/// payload that its client does not take.
+pub(crate) const MAX_HEAP_BYTES: u64 = {
+    let requests = 2 * answer::MAX_REQUESTS * size_of::<Request>();
+    let unsent = if LIST_ANSWER_BYTES > SMALL_BUFFER_BYTES { LIST_ANSWER_BYTES } else { SMALL_BUFFER_BYTES };
+    (size_of::<Connection>() + 1_024 + requests + unsent) as u64
+};
 
 /// A connection and its client.
 pub(crate) struct Connection {
@@ -138,16 +149,6 @@ impl Connection {
         Ok(transmit_server(&mut self.machine, self.shared.clock.now(), &mut self.socket.writer())?)
     }
 
-    fn send_data(&mut self) -> Result<(), Departure> {
-        let Self { machine, socket, playing, shared, .. } = self;
-        let mut payload = shared.payloads.take();
-        transmit_data(machine, &mut socket.writer(), playing, &mut payload)?;
-        if let Some(failure) = self.playing.take_failure() {
-            log::warn!("{}: {failure}", self.client);
-        }
-        Ok(())
-    }
-
     /// Whether there is something to obey now.
     fn has_input(&mut self) -> Result<bool, Departure> {
         Ok(!self.requests.is_empty() || !self.input.is_empty() || self.socket.read_ready()?)
@@ -227,8 +228,10 @@ impl Connection {
     /// Says the last words, if any are due, and sees to it that they arrive.
     fn take_leave(&mut self, departure: &Departure) {
         self.log(departure);
+        self.playing = Playing::default(); // its file
         match departure {
-            Departure::Goodbye | Departure::Closed | Departure::GaveUp(_) | Departure::Lost(_) => return,
+            Departure::Goodbye | Departure::Closed | Departure::GaveUp(_) => return,
+            Departure::Lost(_) | Departure::Unfinished => return,
             Departure::Dismissed(Dismissal::Crowded) => return,
             Departure::Dismissed(Dismissal::Superseded) => self.machine.goodbye(GoodbyeReason::Superseded),
             Departure::Dismissed(Dismissal::Restarting) => self.machine.goodbye(GoodbyeReason::Restarting),

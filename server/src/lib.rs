@@ -41,6 +41,7 @@ mod link;
 mod listener;
 pub mod log;
 mod mp3;
+mod network;
 pub mod options;
 mod payloads;
 mod porter;

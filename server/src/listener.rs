@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use trill_proto::limits::{DEFAULT_PORT, MAX_QUEUED_BYTES};
+use trill_proto::limits::DEFAULT_PORT;
 
 use crate::connection::Connection;
 use crate::porter::Porter;
@@ -20,7 +20,13 @@ const BACKLOG: i32 = 1_024;
 
 /// Stack of a connection's thread. Only what is touched costs memory: 8 KiB for a listener, 84 KiB at most where a debug
 /// build reads tags. An overflow would end the whole process, so there is plenty.
-const STACK_BYTES: usize = 512 * 1_024;
+pub(crate) const STACK_BYTES: usize = 512 * 1_024;
+
+/// Commands that wait to be read. Linux takes twice what it is told, for its own use (socket(7)).
+pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * 1_024;
+
+/// Bytes on their way to a client. Two seconds of round-trip at 320 kbit/s need 80 KB, and the kernel takes twice this.
+pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1_024;
 
 /// How long to wait after a failure to accept, at first and at most: usually there are no descriptors left, and only
 /// clients that leave make some free.
@@ -56,9 +62,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Start again while connections of the last run linger. On Windows it would mean to take the port from others.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    // Connections inherit it. Left to itself, the kernel may take megabytes for each, as it sees fit. Linux takes twice
-    // what it is told, some of it for its own use (socket(7)).
-    socket.set_recv_buffer_size(MAX_QUEUED_BYTES as usize / 2)?;
+    // Connections inherit these. Left to itself, the kernel may take megabytes for each, as it sees fit.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -66,7 +66,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     }
     ::log::info!("room for {} clients", server.max_clients());
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
-        ::log::warn!("that is all that the system allows; see ulimit -n");
+        ::log::warn!("the system has no memory, threads or files for more");
     }
     let walk = move || drop(happened.send(Happening::Walked(library.wait_until_scanned())));
     thread::Builder::new().name("walk".into()).spawn(walk)?;

@@ -23,10 +23,11 @@ Options:
                            (default: [::]:7455, every address of this machine,
                            IPv4 and IPv6)
       --max-clients N      how many clients it takes at once (default: as many
-                           as the system allows)
-      --max-per-address N  how many of them from one address (default: as many
-                           as there is room for); IPv6 addresses count each on
-                           its own, not by the network that they are in
+                           as the system's memory, threads and files allow if
+                           each plays another song)
+      --max-per-address N  how many of them from one address, or from one IPv6
+                           network of 64 bits (default: half of all, at most 64;
+                           from this machine as many as there is room for)
       --name NAME          what clients call this server (default: host's name)
       --follow-symlinks    also serve what symbolic links lead to outside of DIR
   -v, --verbose            log every request
@@ -62,9 +63,9 @@ pub struct Options {
     pub directory: Option<PathBuf>,
     /// The address to listen on; `None` for every address of the machine and the default port.
     pub listen: Option<SocketAddr>,
-    /// Clients to take at once; `None` for as many as the system allows.
+    /// Clients to take at once; `None` for as many as the system allows if each plays another song.
     pub max_clients: Option<NonZeroUsize>,
-    /// Clients to take at once from one address; `None` for as many as there is room for.
+    /// Clients to take at once from one address; `None` for the server's default.
     pub max_per_address: Option<NonZeroUsize>,
     /// What clients call the server, at most [`MAX_NAME_BYTES`]; `None` for the host's name.
     pub name: Option<String>,

@@ -1,24 +1,36 @@
 //! Buffers for the payloads of DATA frames, on their way from a file to a socket.
 //!
-//! Most listeners wait for credit most of the time, and thousands of them should not hold a buffer each; nor should a buffer
-//! be allocated, and filled with zeros, for each frame. So there is a stock of them, as large as there were frames under way
-//! at once. A client that does not read what it was sent holds one of them until it does, or is given up.
+//! Most listeners wait for credit most of the time, so no connection keeps a buffer of its own. The server has
+//! [`LARGE_BUFFERS`] of them, each as large as the longest frame. While all are in use, a connection gets a small one and
+//! sends shorter frames. So nobody waits for a buffer, and all buffers together take a bounded amount of memory.
 
+use std::collections::TryReserveError;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trill_proto::limits::MAX_PAYLOAD_BYTES;
 
-/// Buffers that are kept while nobody needs them, four megabytes in all: enough for all that run at once.
-const MOST_IDLE: usize = 64;
+/// Large buffers that a server has at most, four megabytes in all. More threads do not copy bytes at the same time; they
+/// wait for a disk.
+pub(crate) const LARGE_BUFFERS: usize = 64;
+
+/// Size of the buffer that a connection gets while no large one is free.
+pub(crate) const SMALL_BUFFER_BYTES: usize = 4 * 1_024;
 
 /// The buffers of a server.
 #[derive(Debug, Default)]
 pub(crate) struct Payloads {
-    idle: Mutex<Vec<Box<[u8]>>>,
+    large: Mutex<Large>,
 }
 
-/// A buffer of [`MAX_PAYLOAD_BYTES`] that goes back into stock when it is dropped. What it holds at first is anything.
+#[derive(Debug, Default)]
+struct Large {
+    idle: Vec<Box<[u8]>>,
+    /// Those in use and those that are idle.
+    allocated: usize,
+}
+
+/// A buffer for one frame or a part of one. Its first content is arbitrary. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct Payload<'a> {
     payloads: &'a Payloads,
@@ -26,14 +38,37 @@ pub(crate) struct Payload<'a> {
 }
 
 impl Payloads {
-    pub(crate) fn take(&self) -> Payload<'_> {
-        let idle = self.idle().pop();
-        Payload { payloads: self, bytes: idle.unwrap_or_else(|| vec![0; MAX_PAYLOAD_BYTES].into()) }
+    /// A buffer of [`MAX_PAYLOAD_BYTES`], or of [`SMALL_BUFFER_BYTES`] if none of these is free. Does not wait.
+    ///
+    /// # Errors
+    /// When there is no memory even for the small one.
+    pub(crate) fn take(&self) -> Result<Payload<'_>, TryReserveError> {
+        let large = self.take_large();
+        let bytes = large.map_or_else(|| allocate(SMALL_BUFFER_BYTES), Ok)?;
+        Ok(Payload { payloads: self, bytes })
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<[u8]>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take_large(&self) -> Option<Box<[u8]>> {
+        let mut large = self.large();
+        let bytes = large.idle.pop();
+        if bytes.is_some() || large.allocated >= LARGE_BUFFERS {
+            return bytes;
+        }
+        let bytes = allocate(MAX_PAYLOAD_BYTES).ok()?;
+        large.allocated += 1;
+        Some(bytes)
     }
+
+    fn large(&self) -> MutexGuard<'_, Large> {
+        self.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn allocate(length: usize) -> Result<Box<[u8]>, TryReserveError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length)?;
+    bytes.resize(length, 0);
+    Ok(bytes.into())
 }
 
 impl Deref for Payload<'_> {
@@ -52,9 +87,8 @@ impl DerefMut for Payload<'_> {
 
 impl Drop for Payload<'_> {
     fn drop(&mut self) {
-        let mut idle = self.payloads.idle();
-        if idle.len() < MOST_IDLE {
-            idle.push(std::mem::take(&mut self.bytes));
+        if self.bytes.len() == MAX_PAYLOAD_BYTES {
+            self.payloads.large().idle.push(std::mem::take(&mut self.bytes));
         }
     }
 }
@@ -66,21 +100,25 @@ mod tests {
     #[test]
     fn a_buffer_is_used_again() {
         let payloads = Payloads::default();
-        let mut first = payloads.take();
+        let mut first = payloads.take().unwrap();
         first[0] = 7;
-        let second = payloads.take();
+        let second = payloads.take().unwrap();
         assert_eq!((first.len(), second.len()), (MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES));
         drop(first);
-        assert_eq!(payloads.take()[0], 7);
+        assert_eq!(payloads.take().unwrap()[0], 7);
         drop(second);
-        assert_eq!(payloads.idle().len(), 2);
+        assert_eq!(payloads.large().idle.len(), 2);
     }
 
     #[test]
-    fn not_more_are_kept_than_is_sensible() {
+    fn beyond_the_large_buffers_there_are_small_ones() {
         let payloads = Payloads::default();
-        let taken: Vec<Payload<'_>> = (0..2 * MOST_IDLE).map(|_| payloads.take()).collect();
-        drop(taken);
-        assert_eq!(payloads.idle().len(), MOST_IDLE);
+        for _ in 0..2 {
+            let taken: Vec<Payload<'_>> = (0..2 * LARGE_BUFFERS).map(|_| payloads.take().unwrap()).collect();
+            let large = taken.iter().filter(|payload| payload.len() == MAX_PAYLOAD_BYTES).count();
+            let small = taken.iter().filter(|payload| payload.len() == SMALL_BUFFER_BYTES).count();
+            assert_eq!((large, small), (LARGE_BUFFERS, LARGE_BUFFERS));
+        }
+        assert_eq!(payloads.large().idle.len(), LARGE_BUFFERS);
     }
 }

@@ -14,6 +14,7 @@
 //!
 //! One mutex guards it all; nothing that can wait is done under it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, TcpStream};
 use std::num::NonZeroUsize;
@@ -22,16 +23,19 @@ use std::time::Duration;
 
 use trill_proto::limits::MAX_WAITING;
 
+use crate::capacity::Capacity;
 use crate::link::{Dismissal, Link};
+use crate::network::Network;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Clients.
     pub(crate) max_clients: usize,
-    /// Clients from one address; `None` if that is all the same. IPv6 addresses count as a whole: all machines of a house
-    /// share a prefix.
-    max_per_address: Option<usize>,
+    /// Clients from one address.
+    max_per_address: usize,
+    /// Whether clients on this machine count, too.
+    limits_loopback: bool,
     /// Connections that have not said HELLO.
     max_waiting: usize,
     /// Connections of all kinds, those included that are about to end.
@@ -39,18 +43,24 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits of a process that can hold `capacity` connections, if it should not have more clients than wanted,
-    /// in all and from one address.
-    pub(crate) fn new(capacity: usize, wanted: Option<NonZeroUsize>, per_address: Option<NonZeroUsize>) -> Self {
+    /// The limits of a process with this `capacity`, if it should not have more clients than wanted, in all and from one
+    /// address. Whoever wants a number of clients vouches that they do not all play different songs.
+    pub(crate) fn new(capacity: Capacity, wanted: Option<NonZeroUsize>, per_address: Option<NonZeroUsize>) -> Self {
+        let capacity = if wanted.is_some() { capacity.with_same_songs } else { capacity.with_own_songs };
         let max_waiting = MAX_WAITING.min(capacity / 4).max(1);
         let possible = capacity.saturating_sub(max_waiting).max(1);
         let max_clients = wanted.map_or(possible, |wanted| wanted.get().min(possible));
         // As many again may be on their way out.
         let max_members = capacity.min(max_clients + 2 * max_waiting);
-        let max_per_address = per_address.map(NonZeroUsize::get);
-        Self { max_clients, max_per_address, max_waiting, max_members }
+        let max_per_address = per_address.map_or(DEFAULT_PER_ADDRESS.min(max_clients.div_ceil(2)), NonZeroUsize::get);
+        let limits_loopback = per_address.is_some();
+        Self { max_clients, max_per_address, limits_loopback, max_waiting, max_members }
     }
 }
+
+/// Clients from one address unless told otherwise, and not more than half of all: a house or an office, behind one address
+/// for all its machines.
+const DEFAULT_PER_ADDRESS: usize = 64;
 
 /// All connections of a server.
 #[derive(Debug)]
@@ -71,7 +81,9 @@ struct State {
     /// Those that may say HELLO, or have.
     seated: HashSet<u64>,
     /// Where those come from that have said HELLO, and have a seat.
-    joined: HashMap<u64, IpAddr>,
+    joined: HashMap<u64, Network>,
+    /// How many of them come from there.
+    joined_from: HashMap<Network, usize>,
     /// Who said which nonce in its HELLO.
     nonces: HashMap<[u8; 16], u64>,
 }
@@ -103,8 +115,7 @@ impl Registry {
         if let Some(crowded) = crowded {
             crowded.dismiss(Dismissal::Crowded);
         }
-        // A client that comes by IPv4 is the same whether the socket knows IPv6 or not.
-        Ok(Membership { registry: Arc::clone(self), id, from: from.to_canonical(), nonce: None, link })
+        Ok(Membership { registry: Arc::clone(self), id, from: Network::of(from), nonce: None, link })
     }
 
     /// Admits nobody any more, and tells everybody to go.
@@ -143,8 +154,7 @@ impl Registry {
 impl State {
     /// Gives the member's seat to somebody else.
     fn unseat(&mut self, id: u64) -> Option<Arc<Link>> {
-        self.seated.remove(&id);
-        self.joined.remove(&id);
+        self.give_up_seat(id);
         self.members.get(&id).cloned()
     }
 
@@ -162,9 +172,28 @@ impl State {
         self.seated.contains(&id)
     }
 
-    /// Clients from this address, not counting one that is about to go.
-    fn joined_from(&self, address: IpAddr, without: Option<u64>) -> usize {
-        self.joined.iter().filter(|(id, from)| **from == address && Some(**id) != without).count()
+    fn join(&mut self, id: u64, from: Network) {
+        self.waiting.remove(&id);
+        if self.joined.insert(id, from).is_none() {
+            *self.joined_from.entry(from).or_default() += 1;
+        }
+    }
+
+    fn give_up_seat(&mut self, id: u64) {
+        self.seated.remove(&id);
+        let Some(from) = self.joined.remove(&id) else { return };
+        if let Entry::Occupied(mut count) = self.joined_from.entry(from) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    /// Clients from there, not counting one that is about to go.
+    fn joined_from(&self, from: Network, without: Option<u64>) -> usize {
+        let goes = without.is_some_and(|id| self.joined.get(&id) == Some(&from));
+        self.joined_from.get(&from).copied().unwrap_or(0) - usize::from(goes)
     }
 }
 
@@ -184,7 +213,7 @@ pub(crate) enum NoPlace {
 pub(crate) struct Membership {
     registry: Arc<Registry>,
     id: u64,
-    from: IpAddr,
+    from: Network,
     nonce: Option<[u8; 16]>,
     link: Arc<Link>,
 }
@@ -209,7 +238,7 @@ impl Membership {
     /// # Errors
     /// [`NoPlace`].
     pub(crate) fn join(&mut self, nonce: [u8; 16]) -> Result<(), NoPlace> {
-        let Limits { max_clients, max_per_address, .. } = self.registry.limits;
+        let Limits { max_clients, max_per_address, limits_loopback, .. } = self.registry.limits;
         let mut state = self.registry.lock();
         if !state.waiting.contains(&self.id) {
             return Err(NoPlace::Dismissed(Dismissal::Crowded));
@@ -219,19 +248,16 @@ impl Membership {
         if same.is_some_and(|same| same > self.id) {
             return Err(NoPlace::Dismissed(Dismissal::Superseded));
         }
-        // Not counted where it is all the same: everybody who comes or goes waits for it.
-        if let Some(at_most) = max_per_address
-            && state.joined_from(self.from, same) >= at_most
-        {
-            return Err(NoPlace::TooManyFromThere(at_most));
+        let is_limited = limits_loopback || !self.from.is_loopback();
+        if is_limited && state.joined_from(self.from, same) >= max_per_address {
+            return Err(NoPlace::TooManyFromThere(max_per_address));
         }
         let older = same.and_then(|older| state.unseat(older));
         let is_full = !state.seat(self.id, max_clients);
         let silent = if is_full { state.unseat_oldest_silent() } else { None };
         let has_joined = state.seat(self.id, max_clients);
         if has_joined {
-            state.waiting.remove(&self.id);
-            state.joined.insert(self.id, self.from);
+            state.join(self.id, self.from);
             if nonce != [0; 16] {
                 state.nonces.insert(nonce, self.id);
                 self.nonce = Some(nonce);
@@ -253,8 +279,7 @@ impl Drop for Membership {
         let mut state = self.registry.lock();
         state.members.remove(&self.id);
         state.waiting.remove(&self.id);
-        state.seated.remove(&self.id);
-        state.joined.remove(&self.id);
+        state.give_up_seat(self.id);
         if let Some(nonce) = self.nonce
             && state.nonces.get(&nonce) == Some(&self.id)
         {
@@ -277,7 +302,8 @@ mod tests {
 
     fn registry(max_clients: usize, max_waiting: usize) -> Arc<Registry> {
         let max_members = max_clients + 2 * max_waiting;
-        Arc::new(Registry::new(Limits { max_clients, max_per_address: None, max_waiting, max_members }))
+        let (max_per_address, limits_loopback) = (usize::MAX, false);
+        Arc::new(Registry::new(Limits { max_clients, max_per_address, limits_loopback, max_waiting, max_members }))
     }
 
     /// A connection's two ends: the server's, the client's.
@@ -297,13 +323,38 @@ mod tests {
 
     #[test]
     fn limits_follow_what_the_system_can_hold() {
-        let clients = |capacity, wanted| Limits::new(capacity, NonZeroUsize::new(wanted), None).max_clients;
+        let capacity = |count| Capacity { with_own_songs: count, with_same_songs: count };
+        let clients = |count, wanted| Limits::new(capacity(count), NonZeroUsize::new(wanted), None).max_clients;
         assert_eq!(clients(15_382, 0), 15_126);
         assert_eq!(clients(15_382, 100), 100);
         assert_eq!(clients(15_382, 1_000_000), 15_126);
         assert_eq!(clients(1, 0), 1);
-        let limits = Limits::new(100, None, None);
+        let limits = Limits::new(capacity(100), None, None);
         assert_eq!((limits.max_clients, limits.max_waiting, limits.max_members), (75, 25, 100));
+    }
+
+    #[test]
+    fn more_clients_than_can_have_songs_of_their_own_are_taken_only_if_that_is_wanted() {
+        let capacity = Capacity { with_own_songs: 300, with_same_songs: 900 };
+        let clients = |wanted| Limits::new(capacity, NonZeroUsize::new(wanted), None).max_clients;
+        assert_eq!((clients(0), clients(200), clients(400), clients(1_000)), (225, 200, 400, 675));
+    }
+
+    #[test]
+    fn one_address_does_not_get_all_places_by_default_unless_it_is_this_machine() {
+        let capacity = |count| Capacity { with_own_songs: count, with_same_songs: count };
+        let per_address = |count| Limits::new(capacity(count), None, None).max_per_address;
+        assert_eq!((per_address(10_000), per_address(100), per_address(1)), (64, 38, 1));
+        let joined_from = |address, per_address| {
+            let registry = Arc::new(Registry::new(Limits::new(capacity(20), None, NonZeroUsize::new(per_address))));
+            let join = |_| {
+                let mut member = admit_from(&registry, address);
+                member.join([0; 16]).is_ok().then_some(member)
+            };
+            (0..15).filter_map(join).collect::<Vec<_>>().len()
+        };
+        assert_eq!((joined_from("192.0.2.1", 0), joined_from("127.0.0.1", 0)), (8, 15));
+        assert_eq!((joined_from("192.0.2.1", 9), joined_from("127.0.0.1", 9)), (9, 9));
     }
 
     #[test]
@@ -346,7 +397,8 @@ mod tests {
 
     #[test]
     fn clients_of_one_address_take_no_place_from_those_of_another() {
-        let limits = Limits { max_clients: 9, max_per_address: Some(2), max_waiting: 9, max_members: 9 };
+        let (max_per_address, limits_loopback) = (2, false);
+        let limits = Limits { max_clients: 9, max_per_address, limits_loopback, max_waiting: 9, max_members: 9 };
         let registry = Arc::new(Registry::new(limits));
         let join = |address, nonce| {
             let mut member = admit_from(&registry, address);
@@ -355,7 +407,7 @@ mod tests {
         let (_first, second) = (join("10.0.0.1", 1).unwrap(), join("10.0.0.1", 2).unwrap());
         // By way of a socket for IPv6 it is the same address.
         assert_eq!(join("::ffff:10.0.0.1", 3).unwrap_err(), NoPlace::TooManyFromThere(2));
-        let _others = ["10.0.0.2", "2001:db8::1", "2001:db8::2"].map(|other| join(other, 0).unwrap());
+        let _others = ["10.0.0.2", "2001:db8:1::1", "2001:db8:2::1"].map(|other| join(other, 0).unwrap());
 
         // Whoever comes back is no third, not even while what is left of it has not gone.
         let again = join("10.0.0.1", 2).unwrap();

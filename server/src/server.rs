@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use trill_proto::time::Instant;
 
-use crate::capacity;
+use crate::capacity::Capacity;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
 use crate::payloads::Payloads;
@@ -27,9 +27,10 @@ const CUT_PATIENCE: Duration = Duration::from_millis(300);
 pub struct Config {
     /// The address to listen on; `None` for every address of the machine and the default port.
     pub listen: Option<SocketAddr>,
-    /// Clients to take at once; `None` for as many as the system allows.
+    /// Clients to take at once; `None` for as many as can each play a song of their own.
     pub max_clients: Option<NonZeroUsize>,
-    /// Clients to take at once from one address; `None` for as many as there is room for.
+    /// Clients to take at once from one address, or from one IPv6 network of 64 bits; `None` for half of all, 64 at most, and as
+    /// many as there is room for from this machine.
     pub max_per_address: Option<NonZeroUsize>,
     /// What clients call the server; cut to 64 bytes.
     pub name: String,
@@ -62,7 +63,7 @@ impl Server {
     /// # Errors
     /// [`StartError`], if it cannot listen.
     pub fn start(library: Arc<Library>, config: Config) -> Result<Self, StartError> {
-        let limits = Limits::new(capacity::of_process(), config.max_clients, config.max_per_address);
+        let limits = Limits::new(Capacity::of_process(), config.max_clients, config.max_per_address);
         let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
         let registry = Arc::new(Registry::new(limits));

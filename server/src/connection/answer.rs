@@ -18,10 +18,16 @@ use crate::library::{LIST_PATIENCE, Listing};
 use crate::registry::NoPlace;
 
 /// Songs that are taken from the library at once. A page of the list is long only on the wire.
-const LIST_CHUNK: u32 = 32;
+const LIST_CHUNK: u32 = 16;
 
-/// A page is written to the socket so many bytes at a time: a system call costs as much as thirty songs.
-const LIST_WRITE_BYTES: usize = 16 * 1024;
+/// A page is written to the socket in pieces of about this size: a system call costs as much as thirty songs.
+const LIST_WRITE_BYTES: usize = 12 * 1024;
+
+/// Longest that an answer gets before it is written.
+pub(super) const LIST_ANSWER_BYTES: usize = LIST_WRITE_BYTES + (LIST_CHUNK as usize + 2) * LARGEST_SONG;
+
+/// The longest SONG frame.
+const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
 
 /// While a client waits for an answer that takes long, this is how often the server sees whether it should rather do
 /// something else …
@@ -92,9 +98,9 @@ impl Connection {
 
     /// The songs that are known now, up to a page of them.
     fn list_page(&mut self, list: &List) -> Result<(), Departure> {
-        const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
         let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
         let mut gathered = Vec::new();
+        gathered.try_reserve_exact(LIST_ANSWER_BYTES)?;
         let end = loop {
             let page = self.shared.library.page(first, left.min(LIST_CHUNK) as usize);
             let mut next = page.next;
@@ -104,16 +110,21 @@ impl Connection {
                     break;
                 }
                 let song = song(list.request, listing);
-                room -= self.gather(&mut gathered, |machine| machine.song(&song))?;
+                room -= self.gather(&mut gathered, |machine| machine.song(&song));
                 left -= 1;
             }
+            let (total, generation) = (page.total, page.generation);
+            drop(page); // a client that does not read should not keep it in memory
             match next {
                 Some(next) if left > 0 => first = next,
-                _ => break ListEnd { request: list.request, total: page.total, next, generation: page.generation },
+                _ => break ListEnd { request: list.request, total, next, generation },
+            }
+            if gathered.len() >= LIST_WRITE_BYTES {
+                self.write_gathered(&mut gathered)?;
             }
         };
-        self.gather(&mut gathered, |machine| machine.list_end(&end))?;
-        self.write_gathered(&mut gathered, 0)
+        self.gather(&mut gathered, |machine| machine.list_end(&end));
+        self.write_gathered(&mut gathered)
     }
 
     fn info(&mut self, info: &Info) -> Result<(), Departure> {
@@ -162,30 +173,28 @@ impl Connection {
         }
     }
 
-    /// As [`Self::say`], but what was said before goes into `gathered`, and from there to the client when it is much.
-    fn gather<T>(
-        &mut self,
-        gathered: &mut Vec<u8>,
-        mut words: impl FnMut(&mut Machine) -> Result<T, Busy>,
-    ) -> Result<T, Departure> {
+    /// As [`Self::say`], but what was said before goes into `gathered`.
+    fn gather<T>(&mut self, gathered: &mut Vec<u8>, mut words: impl FnMut(&mut Machine) -> Result<T, Busy>) -> T {
         loop {
             match words(&mut self.machine) {
-                Ok(said) => return Ok(said),
-                Err(Busy) => self.write_gathered(gathered, LIST_WRITE_BYTES)?,
+                Ok(said) => return said,
+                Err(Busy) => self.move_output(gathered),
             }
         }
     }
 
-    /// Adds what waits to be said, and writes all of it if it is at least so many bytes.
-    fn write_gathered(&mut self, gathered: &mut Vec<u8>, at_least: usize) -> Result<(), Departure> {
+    /// Writes `gathered`, and what the machine has to say.
+    fn write_gathered(&mut self, gathered: &mut Vec<u8>) -> Result<(), Departure> {
+        self.move_output(gathered);
+        self.socket.writer().write_all(gathered)?;
+        gathered.clear();
+        Ok(())
+    }
+
+    fn move_output(&mut self, gathered: &mut Vec<u8>) {
         while let Some(bytes) = self.machine.poll_transmit(self.shared.clock.now()) {
             gathered.extend_from_slice(bytes);
         }
-        if gathered.len() >= at_least {
-            self.socket.writer().write_all(gathered)?;
-            gathered.clear();
-        }
-        Ok(())
     }
 
     /// Waits for the library's first look at its directory.

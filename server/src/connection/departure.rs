@@ -1,5 +1,6 @@
 //! Why a connection ended.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io;
 
@@ -25,6 +26,8 @@ pub(super) enum Departure {
     Full,
     /// So many clients come from its address already, and no more may: the client is told so.
     TooMany(usize),
+    /// The song of a frame that was begun cannot be read on. The client sees a lost connection, and asks for the song again.
+    Unfinished,
     /// The connection is lost, or the client takes nothing of what it is sent.
     Lost(io::Error),
 }
@@ -39,6 +42,7 @@ impl fmt::Display for Departure {
             Self::Dismissed(why) => why.fmt(f),
             Self::Full => f.write_str("all places are taken"),
             Self::TooMany(at_most) => write!(f, "at most {at_most} clients from one address"),
+            Self::Unfinished => f.write_str("its song cannot be read on"),
             Self::Lost(error) => match error.kind() {
                 io::ErrorKind::TimedOut => f.write_str("it takes no more data"),
                 // What a client that is killed looks like if something was on its way to it.
@@ -52,6 +56,12 @@ impl fmt::Display for Departure {
 impl From<SessionError> for Departure {
     fn from(fault: SessionError) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<TryReserveError> for Departure {
+    fn from(error: TryReserveError) -> Self {
+        Self::Lost(error.into())
     }
 }
 

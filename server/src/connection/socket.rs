@@ -1,8 +1,11 @@
 //! A connection's socket as the transport of its session: blocking, but never for longer than somebody can wait.
 
-use std::io::{self, IoSlice, Write};
+#[cfg(not(unix))]
+use std::io::Write;
+use std::io::{self, IoSlice};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_io::{ErrorType, ReadReady};
@@ -21,6 +24,9 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 /// take the rest of a frame, after which it can be told goodbye.
 const WRITE_SLICE: Duration = Duration::from_millis(250);
 
+/// How long a write waits when the socket says that it has room and takes nothing.
+const NO_MEMORY_PAUSE: Duration = Duration::from_millis(5);
+
 /// Read time-outs are whole multiples of this, so that they rarely change: changing one is a system call.
 const READ_GRAIN_MS: u128 = 100;
 
@@ -38,6 +44,7 @@ impl Socket {
         let stream = link.stream();
         // Frames are written whole: waiting for more would only delay them.
         stream.set_nodelay(true)?;
+        #[cfg(not(unix))]
         stream.set_write_timeout(Some(WRITE_SLICE))?;
         #[cfg(target_os = "linux")]
         socket2::SockRef::from(stream).set_tcp_notsent_lowat(trill_proto::limits::MAX_QUEUED_BYTES)?;
@@ -60,17 +67,17 @@ impl Socket {
 
     /// A writer for one frame, or for the control frames that wait. Fails when the client takes too long, or when it is
     /// slow while the connection is to end.
-    pub(super) fn writer(&self) -> StdIo<Writer<'_>> {
+    pub(super) fn writer(&self) -> Writer<'_> {
         self.writer_until(WRITE_PATIENCE, WRITE_SLICE)
     }
 
     /// A writer for what is said last.
-    pub(super) fn last_writer(&self) -> StdIo<Writer<'_>> {
+    pub(super) fn last_writer(&self) -> Writer<'_> {
         self.writer_until(LAST_PATIENCE, LAST_PATIENCE)
     }
 
-    fn writer_until(&self, patience: Duration, patience_if_dismissed: Duration) -> StdIo<Writer<'_>> {
-        StdIo(Writer { link: &self.link, begun: Instant::now(), patience, patience_if_dismissed })
+    fn writer_until(&self, patience: Duration, patience_if_dismissed: Duration) -> Writer<'_> {
+        Writer { link: &self.link, begun: Instant::now(), patience, patience_if_dismissed, failures: 0 }
     }
 
     /// Whether the client has closed its side, whatever is left to read. Systems other than Linux do not tell before all
@@ -155,18 +162,40 @@ pub(super) struct Writer<'a> {
     begun: Instant,
     patience: Duration,
     patience_if_dismissed: Duration,
+    /// Writes since the last one that wrote something.
+    failures: u32,
 }
 
 impl Writer<'_> {
-    /// Calls `write` until it has written something.
-    fn write_in_time(&self, mut write: impl FnMut(&TcpStream) -> io::Result<usize>) -> io::Result<usize> {
+    /// Writes as much as the socket takes now, which may be nothing. Where the system can write only by waiting, it waits for
+    /// [`WRITE_SLICE`] at most.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub(super) fn write_now(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let written = match send_now(self.link.stream(), slices) {
+            Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => 0,
+            written => written?,
+        };
+        self.failures = if written > 0 { 0 } else { self.failures + 1 };
+        Ok(written)
+    }
+
+    /// Waits until the socket has room, after [`write_now`](Self::write_now) has not written all.
+    ///
+    /// # Errors
+    /// [`TimedOut`](io::ErrorKind::TimedOut) when the client takes too long.
+    pub(super) fn wait_for_room(&mut self) -> io::Result<()> {
+        if self.failures > 1 {
+            // A system that is short of memory may say that there is room and take nothing.
+            thread::sleep(NO_MEMORY_PAUSE);
+        }
         loop {
             if self.is_too_late() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            match write(self.link.stream()) {
-                Err(error) if is_timeout(&error) => {}
-                written => return written,
+            if has_room(self.link.stream())? {
+                return Ok(());
             }
         }
     }
@@ -177,21 +206,54 @@ impl Writer<'_> {
     }
 }
 
-impl Write for Writer<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_in_time(|mut stream| stream.write(bytes))
+/// One system call.
+#[cfg(unix)]
+fn send_now(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket2::SockRef::from(stream).send_vectored_with_flags(slices, libc::MSG_DONTWAIT)
+}
+
+#[cfg(not(unix))]
+fn send_now(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    stream.write_vectored(slices)
+}
+
+/// Waits for room, or for the end of the connection, for [`WRITE_SLICE`] at most.
+#[cfg(unix)]
+fn has_room(stream: &TcpStream) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let slice = Timespec { tv_sec: 0, tv_nsec: WRITE_SLICE.subsec_nanos().into() };
+    match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
+        Err(error) if error != rustix::io::Errno::INTR => Err(error.into()),
+        ready => Ok(ready.is_ok_and(|count| count > 0)),
+    }
+}
+
+/// The next write waits.
+#[cfg(not(unix))]
+fn has_room(_: &TcpStream) -> io::Result<bool> {
+    Ok(true)
+}
+
+impl ErrorType for Writer<'_> {
+    type Error = StdError;
+}
+
+impl embedded_io::Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, StdError> {
+        loop {
+            match self.write_now(&[IoSlice::new(bytes)]) {
+                Ok(0) if !bytes.is_empty() => self.wait_for_room().map_err(StdError)?,
+                written => return written.map_err(StdError),
+            }
+        }
     }
 
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.write_in_time(|mut stream| stream.write_vectored(slices))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> Result<(), StdError> {
         Ok(())
     }
 }
 
-/// The socket's own time-out, by whichever name the system has for it.
+/// What a system says when it would have to wait, or has waited for the socket's own time-out.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

@@ -1,0 +1,91 @@
+//! How much memory this process may still take.
+
+use std::fs;
+
+use super::cgroup;
+
+/// Memory that is free for this process, in bytes; `None` where the system names no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Available {
+    /// Memory of the machine, or of the control groups that the process is in. The kernel's own share counts, too.
+    pub(super) bytes: Option<u64>,
+    /// Writable memory, by the process's resource limit.
+    pub(super) data_bytes: Option<u64>,
+    /// Address space, by the process's resource limit.
+    pub(super) addresses: Option<u64>,
+}
+
+impl Available {
+    /// Asks the system. Systems other than Linux are not asked.
+    pub(super) fn of_process() -> Self {
+        let bytes = [of_machine(), cgroup::of_process("memory").available()].into_iter().flatten().min();
+        Self { bytes, data_bytes: limits::data(), addresses: limits::addresses() }
+    }
+}
+
+fn of_machine() -> Option<u64> {
+    field(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+}
+
+/// The value of a line such as `VmData:  1234 kB`, in bytes.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+}
+
+#[cfg(target_os = "linux")]
+mod limits {
+    use rlimit::Resource;
+    use std::{fs, thread};
+
+    /// Arenas of the C library's allocator for each processor, and the address space of each.
+    const ARENAS_PER_PROCESSOR: u64 = 8;
+    const ARENA_BYTES: u64 = 64 << 20;
+
+    pub(super) fn data() -> Option<u64> {
+        free(Resource::DATA, "VmData:")
+    }
+
+    pub(super) fn addresses() -> Option<u64> {
+        let free = free(Resource::AS, "VmSize:")?;
+        let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        // The C library uses fewer arenas where there is no room for them.
+        Some(free - (free / 2).min(processors * ARENAS_PER_PROCESSOR * ARENA_BYTES))
+    }
+
+    fn free(resource: Resource, used: &str) -> Option<u64> {
+        let limit = resource.get_soft().ok().filter(|limit| *limit != rlimit::INFINITY)?;
+        let used = super::field(&fs::read_to_string("/proc/self/status").ok()?, used)?;
+        Some(limit.saturating_sub(used))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod limits {
+    pub(super) const fn data() -> Option<u64> {
+        None
+    }
+
+    pub(super) const fn addresses() -> Option<u64> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_kernels_tables() {
+        let table = "MemTotal:       24683652 kB\nMemAvailable:   23386040 kB\nHugePages_Total:       0\n";
+        assert_eq!(field(table, "MemAvailable:"), Some(23_386_040 * 1_024));
+        assert_eq!(field(table, "HugePages_Total:"), None);
+        assert_eq!(field(table, "SwapTotal:"), None);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_machine_has_memory() {
+        assert!(Available::of_process().bytes.is_some_and(|bytes| bytes > 1 << 20));
+    }
+}
