@@ -55,6 +55,9 @@ const BYTES_EACH: u64 = PROCESS_BYTES_EACH + KERNEL_BYTES_EACH;
 /// Address space of a connection's thread, with its guard page.
 const ADDRESSES_EACH: u64 = STACK_BYTES as u64 + 4_096 + connection::MAX_HEAP_BYTES;
 
+/// Address space for the server's own threads, and for the 40 MB of stacks that the C library keeps after threads have ended.
+const OWN_ADDRESSES: u64 = 96 << 20;
+
 /// What is left of the memory for the songs' names and for the operating system's copies of files.
 const RESERVED_MEMORY: Fraction = Fraction(1, 4);
 
@@ -99,8 +102,8 @@ impl Resources {
             self.memory_maps.map(|maps| (maps / MAPS_PER_THREAD).saturating_sub(RESERVED_THREADS)),
             self.threads.map(|threads| threads.saturating_sub(OWN_THREADS)),
             self.memory.bytes.map(|bytes| share(bytes, BYTES_EACH)),
-            self.memory.data_bytes.map(|bytes| share(bytes, ADDRESSES_EACH)),
-            self.memory.addresses.map(|bytes| share(bytes, ADDRESSES_EACH)),
+            self.memory.data_bytes.map(|bytes| share(bytes.saturating_sub(OWN_ADDRESSES), ADDRESSES_EACH)),
+            self.memory.addresses.map(|bytes| share(bytes.saturating_sub(OWN_ADDRESSES), ADDRESSES_EACH)),
         ];
         let bound = bounds.into_iter().flatten().min().unwrap_or(UNLIMITED);
         let with_own_songs = by_files.map_or(bound, |files| bound.min(files / DESCRIPTORS_PER_CLIENT));
@@ -167,8 +170,8 @@ mod tests {
     fn all_connections_together_fit_into_the_memory() {
         for mib in [32, 128, 512, 4_096] {
             let memory = |bytes, data_bytes, addresses| Available { bytes, data_bytes, addresses };
-            let bytes = Some(mib * MIB);
-            for memory in [memory(bytes, None, None), memory(None, bytes, None), memory(None, None, bytes)] {
+            let (bytes, addresses) = (Some(mib * MIB), Some(mib * MIB + OWN_ADDRESSES));
+            for memory in [memory(bytes, None, None), memory(None, addresses, None), memory(None, None, addresses)] {
                 let each = if memory.bytes.is_some() { BYTES_EACH } else { ADDRESSES_EACH };
                 let capacity = Resources { memory, ..Resources::default() }.capacity();
                 let taken = capacity.with_same_songs as u64 * each;

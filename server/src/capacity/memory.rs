@@ -49,8 +49,7 @@ mod limits {
     pub(super) fn addresses() -> Option<u64> {
         let free = free(Resource::AS, "VmSize:")?;
         let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        // The C library uses fewer arenas where there is no room for them.
-        Some(free - (free / 2).min(processors * ARENAS_PER_PROCESSOR * ARENA_BYTES))
+        Some(free.saturating_sub(processors * ARENAS_PER_PROCESSOR * ARENA_BYTES))
     }
 
     fn free(resource: Resource, used: &str) -> Option<u64> {
