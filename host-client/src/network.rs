@@ -19,7 +19,6 @@ mod event;
 mod session;
 
 use std::fmt;
-use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -45,6 +44,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server that was told what it did wrong has to read that, before the connection is closed under it.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Bytes read from the socket at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -131,7 +133,7 @@ impl Connection {
     // ── commands ──
 
     /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`]. `None` when the
-    /// connection is over, of which [`Event::Closed`] tells.
+    /// connection is over, of which [`Event::Closed`] tells, or when too many requests wait for their answers.
     pub fn list(&self, first: SongId, at_most: u32) -> Option<RequestId> {
         self.command(|session, _| session.list(first, at_most))
     }
@@ -167,15 +169,15 @@ impl Connection {
         self.wake_writer.notify_all();
     }
 
-    /// Waits until what [`close`](Self::close) said is with the operating system, at most so long.
+    /// Waits until what was said last, by [`close`](Self::close) or because of an error, is out, at most so long.
     pub fn wait_until_closed(&self, at_most: Duration) {
-        let is_open = |session: &mut Session| !session.is_written();
+        let is_open = |session: &mut Session| !session.is_finished();
         drop(self.wake_writer.wait_timeout_while(self.lock(), at_most, is_open));
     }
 
-    /// Whether any of a song has come over it.
-    pub fn has_delivered(&self) -> bool {
-        self.lock().has_delivered()
+    /// Whether it was of use, so that the next may be tried at once.
+    pub fn was_useful(&self) -> bool {
+        self.lock().was_useful(self.now())
     }
 
     fn command<T>(&self, run: impl FnOnce(&mut Session, time::Instant) -> T) -> T {
@@ -193,23 +195,37 @@ impl Connection {
     fn read(self: &Arc<Self>) {
         let mut input = vec![0; READ_BYTES];
         let mut socket = StdIo(&self.socket);
-        let reason = loop {
+        loop {
             let taken = match receive(&mut socket, &mut input) {
                 Ok(Received::Bytes(count)) => self.take(&input[..count]),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::Closed) => Err(CloseReason::Ended),
                 Err(error) => Err(CloseReason::Lost(error.0.kind())),
             };
-            if let Err(reason) = taken {
-                break reason;
+            let Err(reason) = taken else { continue };
+            let is_wrong = matches!(reason, CloseReason::Session(_));
+            let is_told = self.end(reason);
+            // After an ERROR the rest is read and dropped: to close while bytes wait would destroy it on its way.
+            if !(is_wrong && is_told) {
+                break;
             }
-        };
+        }
         let mut session = self.lock();
-        let reason = session.end(reason);
-        session.collect(self.now());
-        (self.notify)(Event::Closed(reason));
+        session.set_read();
+        if let Some(reason) = session.ending() {
+            (self.notify)(Event::Closed(reason));
+        }
         drop(session);
         self.wake_writer.notify_all();
+    }
+
+    /// The session is over, for this reason if for no other before it. Returns whether the server is told by an ERROR.
+    fn end(&self, reason: CloseReason) -> bool {
+        let mut session = self.lock();
+        session.end(reason);
+        session.collect(self.now());
+        self.wake_writer.notify_all();
+        session.ends_with_error()
     }
 
     /// Hands what was read to the machine, and what it makes of it to whom it concerns.
@@ -235,12 +251,20 @@ impl Connection {
         let mut output = Vec::with_capacity(OUTBOX_BYTES);
         while self.next_output(&mut output) {
             if let Err(error) = socket.write_all(&output) {
-                self.lock().end(CloseReason::Lost(kind_of(&error)));
+                self.end(CloseReason::lost_writing(&error.0));
                 break;
             }
         }
-        self.lock().set_written();
+        let mut session = self.lock();
+        session.set_written();
         self.wake_writer.notify_all();
+        if session.ends_with_error() {
+            let _ = self.socket.shutdown(Shutdown::Write);
+            let is_heard = |session: &mut Session| !session.is_read();
+            drop(self.wake_writer.wait_timeout_while(session, LINGER, is_heard));
+        } else {
+            drop(session);
+        }
         // Wakes the reader, if it is not what ended this. A socket that is gone cannot be shut down: as well.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
@@ -305,13 +329,5 @@ impl Supplier for Stream {
     fn delivery(&self) -> Delivery {
         let session = self.connection.lock();
         session.delivery(self.connection.now())
-    }
-}
-
-fn kind_of(error: &impl embedded_io::Error) -> io::ErrorKind {
-    match error.kind() {
-        embedded_io::ErrorKind::TimedOut => io::ErrorKind::TimedOut,
-        embedded_io::ErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
-        _ => io::ErrorKind::BrokenPipe,
     }
 }

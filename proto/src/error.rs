@@ -40,7 +40,7 @@ codes! {
     STREAM_ID = 7,
     /// HELLO did not come in time.
     HELLO_TIMEOUT = 8,
-    /// Nothing was received for too long.
+    /// Nothing was received for too long, or nothing of what is due.
     SILENT = 9,
     /// As many clients as the server takes from one address are connected from this one.
     TOO_MANY_CLIENTS = 10,
@@ -99,6 +99,10 @@ pub enum SessionError {
     HelloTimeout,
     /// Nothing came from the peer for too long: it is gone. Rebuild the connection.
     Silent,
+    /// The server is alive and does not answer a request. Give the request up, and rebuild the connection.
+    Unanswered,
+    /// The server is alive and sends no music for which there is credit, or too slowly for any. Rebuild the connection.
+    Stalled,
     /// The peer ended the connection with this ERROR. Rebuild only if the code is one of time.
     Peer(ErrorCode),
 }
@@ -151,7 +155,7 @@ impl SessionError {
             Self::Credit => ErrorCode::CREDIT,
             Self::StreamId => ErrorCode::STREAM_ID,
             Self::HelloTimeout => ErrorCode::HELLO_TIMEOUT,
-            Self::Silent => ErrorCode::SILENT,
+            Self::Silent | Self::Unanswered | Self::Stalled => ErrorCode::SILENT,
             Self::NotTrill | Self::Refused(_) | Self::Peer(_) => return None,
         })
     }
@@ -176,6 +180,8 @@ impl fmt::Display for SessionError {
             Self::StreamId => f.write_str("stream id out of order"),
             Self::HelloTimeout => f.write_str("no HELLO in time"),
             Self::Silent => f.write_str("nothing was heard from the other side for too long"),
+            Self::Unanswered => f.write_str("the server does not answer in time"),
+            Self::Stalled => f.write_str("the server sends no music, or too slowly"),
             Self::Peer(code) => match ErrorCode::ALL.iter().find(|(_, known)| known == code) {
                 Some((name, _)) => write!(f, "the other side gave up: {name}"),
                 None => write!(f, "the other side gave up: error {}", code.0),

@@ -91,5 +91,19 @@ pub const STALL_PING_AFTER: Duration = Duration::from_secs(1);
 /// … and takes the connection for dead this long after that PING.
 pub const STALL_CLOSE_AFTER: Duration = Duration::from_secs(2);
 
+/// An answer that is due must be complete this long after it was asked for, or after the answer before it. Each byte of it
+/// that comes earns the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Data for which there is credit must come within this time, or eight round-trips if that is longer. Each byte of it earns
+/// the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
+pub const DATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The rate below which a client gives up what is due, in bytes per second: that of the slowest MP3, 8 kbit/s.
+pub const SLOWEST_RATE: u64 = 1_000;
+
+/// The highest bit rate that a message may give, in bit/s. An MP3 frame has at most 2,304 bytes, which is 768 kbit/s.
+pub const MAX_BITRATE: u32 = 1_000_000;
+
 /// Smallest buffer that a client can play from: a decoder keeps 4 KiB ahead of itself, and credit comes by quarters.
 pub const MIN_BUFFER_BYTES: u32 = 8 * 1_024;

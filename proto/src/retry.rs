@@ -2,25 +2,75 @@
 
 use core::time::Duration;
 
-/// Before the first new attempt when a connection that delivered breaks: a network that changed is often back at once, and
-/// the buffer is being played empty. Within 50 ms the next connection is to be there.
+/// Before the first new attempt when a useful connection breaks: a network that changed is often back at once, and the buffer
+/// is being played empty. Within 50 ms the next connection is to be there.
 const FIRST: Duration = Duration::from_millis(40);
 
-/// Before the second; doubled with every further one, up to the last.
+/// Before the second; doubled with every further one.
 const SECOND: Duration = Duration::from_millis(200);
-const LAST: Duration = Duration::from_secs(3);
 
-/// How long to wait after `failures` attempts since music last arrived, those to which a server had nothing to give
-/// included: between half of what is due and all of it.
-///
-/// `random` is any number, and another one each time and in each client, so that those that all lost the same server do
-/// not come back together.
-#[must_use]
-pub fn delay(failures: u32, random: u32) -> Duration {
-    let longest = match failures.checked_sub(1) {
-        None => FIRST,
-        Some(doublings) => SECOND.saturating_mul(1 << doublings.min(16)).min(LAST),
-    };
+/// The longest wait while no server takes the connection: it may be back at any moment, and an attempt costs it nothing.
+const LONGEST_UNREACHABLE: Duration = Duration::from_secs(3);
+
+/// The longest wait while a server takes connections and brings nothing.
+const LONGEST_USELESS: Duration = Duration::from_secs(30);
+
+/// Music that makes a connection useful, in bytes: a quarter of a second at 128 kbit/s.
+pub const USEFUL_BYTES: u64 = 4_096;
+
+/// A connection that was open for this long was useful, whatever came over it.
+pub const USEFUL_TIME: Duration = Duration::from_secs(30);
+
+/// What came of an attempt to connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// No server took the connection.
+    Unreachable,
+    /// A server took it, and brought nothing.
+    Useless,
+    /// It was useful: see [`Client::was_useful`](crate::session::client::Client::was_useful).
+    Useful,
+}
+
+/// The attempts since the last useful connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retry {
+    failures: u32,
+}
+
+impl Retry {
+    /// No attempt has failed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { failures: 0 }
+    }
+
+    /// How long to wait after an attempt that came to this: between half of what is due and all of it.
+    ///
+    /// `random` is any number, and another one each time and in each client, so that those that all lost the same server do
+    /// not come back together.
+    #[must_use]
+    pub fn next_delay(&mut self, outcome: Outcome, random: u32) -> Duration {
+        let longest = match outcome {
+            Outcome::Useful => return self.first_delay(random),
+            Outcome::Useless => LONGEST_USELESS,
+            Outcome::Unreachable => LONGEST_UNREACHABLE,
+        };
+        let Some(doublings) = self.failures.checked_sub(1) else { return self.first_delay(random) };
+        let due = SECOND.saturating_mul(1 << doublings.min(16));
+        if due < longest {
+            self.failures += 1;
+        }
+        spread(due.min(longest), random)
+    }
+
+    fn first_delay(&mut self, random: u32) -> Duration {
+        self.failures = 1;
+        spread(FIRST, random)
+    }
+}
+
+fn spread(longest: Duration, random: u32) -> Duration {
     longest / 2 + longest / 2 * (random >> 16) / u32::from(u16::MAX)
 }
 
@@ -28,19 +78,39 @@ pub fn delay(failures: u32, random: u32) -> Duration {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_retry_is_within_50_ms_and_the_last_within_3_s() {
-        for (failures, shortest_ms, longest_ms) in [
-            (0, 20, 40),
-            (1, 100, 200),
-            (2, 200, 400),
-            (3, 400, 800),
-            (4, 800, 1600),
-            (5, 1500, 3000),
-            (u32::MAX, 1500, 3000),
-        ] {
-            let ms = |random| delay(failures, random).as_millis();
-            assert_eq!((ms(0), ms(u32::MAX)), (shortest_ms, longest_ms), "after {failures} failures");
+    #[track_caller]
+    fn check(outcome: Outcome, longest_ms: &[u128]) {
+        let (mut early, mut late) = (Retry::new(), Retry::new());
+        for longest in longest_ms {
+            let delays =
+                [early.next_delay(outcome, 0), late.next_delay(outcome, u32::MAX)].map(|delay| delay.as_millis());
+            assert_eq!(delays, [longest / 2, *longest]);
         }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_tried_every_3_s() {
+        check(Outcome::Unreachable, &[40, 200, 400, 800, 1_600, 3_000, 3_000, 3_000]);
+    }
+
+    #[test]
+    fn a_server_that_brings_nothing_is_tried_every_30_s() {
+        check(Outcome::Useless, &[40, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn a_server_that_brings_music_is_tried_within_50_ms() {
+        check(Outcome::Useful, &[40, 40, 40]);
+        let mut retry = Retry::new();
+        (0..20).for_each(|_| drop(retry.next_delay(Outcome::Useless, 0)));
+        assert_eq!(retry.next_delay(Outcome::Useful, u32::MAX), FIRST);
+        assert_eq!(retry.next_delay(Outcome::Useless, u32::MAX), SECOND);
+    }
+
+    #[test]
+    fn after_a_long_absence_a_server_is_tried_soon() {
+        let mut retry = Retry::new();
+        (0..100).for_each(|_| drop(retry.next_delay(Outcome::Unreachable, 0)));
+        assert_eq!(retry.next_delay(Outcome::Useless, u32::MAX), Duration::from_millis(3_200));
     }
 }

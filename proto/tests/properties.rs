@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use trill_proto::error::ErrorCode;
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::MAX_CONTROL_BYTES;
+use trill_proto::limits::{MAX_BITRATE, MAX_CONTROL_BYTES};
 use trill_proto::message::{
     Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, Message, PREAMBLE,
     Ping, Play, Pong, Song, Start, Started, Stop, Welcome,
@@ -34,28 +34,47 @@ fn hello() -> impl Strategy<Value = Message<'static>> {
 
 fn welcome() -> impl Strategy<Value = Message<'static>> {
     let limits = (256_u16.., 16_384_u32..);
-    (any::<(u8, u8, u32)>(), limits, any::<(u32, u32)>(), text(64)).prop_map(|(first, limits, second, server_name)| {
-        let (version, max_streams, features) = first;
-        let (max_control, max_credit) = limits;
-        let (generation, song_count) = second;
-        Message::Welcome(Welcome {
-            version,
-            max_streams,
-            max_control,
-            features,
-            generation,
-            song_count,
-            max_credit,
-            server_name,
-        })
-    })
+    (any::<(u8, u32)>(), 1_u8.., limits, any::<(u32, u32)>(), text(64)).prop_map(
+        |(first, max_streams, limits, second, server_name)| {
+            let (version, features) = first;
+            let (max_control, max_credit) = limits;
+            let (generation, song_count) = second;
+            Message::Welcome(Welcome {
+                version,
+                max_streams,
+                max_control,
+                features,
+                generation,
+                song_count,
+                max_credit,
+                server_name,
+            })
+        },
+    )
+}
+
+/// The sample rates of MP3.
+const RATES: [u32; 9] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
+
+fn rate() -> impl Strategy<Value = u32> {
+    proptest::sample::select(RATES.as_slice())
+}
+
+/// The most samples that so many bytes can stand for: a frame has a header of 4 bytes, and at most 1,152 samples.
+fn most_samples(size_bytes: u64) -> u64 {
+    (size_bytes / 4).saturating_mul(1_152)
 }
 
 fn song() -> impl Strategy<Value = Message<'static>> {
-    let numbers = any::<(u32, u32, u64, u32, u32, u8, u16, bool)>();
+    let numbers = any::<(u32, u32, u64, u16, bool)>();
+    let sound = (0..=MAX_BITRATE, prop_oneof![Just(0), rate()], 0_u8..=2);
     let duration = proptest::option::of(0..u32::MAX);
-    (numbers, duration, text(255), text(255), text(255)).prop_map(|(numbers, duration_ms, title, artist, album)| {
-        let (request, song, size_bytes, bitrate, rate, channels, track, is_cut) = numbers;
+    let texts = (text(255), text(255), text(255));
+    (numbers, sound, duration, texts).prop_map(|(numbers, sound, duration, (title, artist, album))| {
+        let (request, song, size_bytes, track, is_cut) = numbers;
+        let (bitrate, rate, channels) = sound;
+        let longest = u32::try_from(most_samples(size_bytes) / 8).unwrap_or(u32::MAX - 1);
+        let duration_ms = duration.map(|duration| duration.min(longest));
         Message::Song(Song {
             request: RequestId(request),
             song: SongId(song),
@@ -74,22 +93,26 @@ fn song() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn started() -> impl Strategy<Value = Message<'static>> {
-    let numbers = any::<(u32, u32, u64, u32, u32, u32, u16, u16)>();
-    (numbers, any::<(u64, u64, u64, u64, u32)>(), 1_u8..=2).prop_map(|(numbers, places, channels)| {
-        let (stream, song, content_tag, discard, bitrate, rate, encoder_delay, encoder_padding) = numbers;
-        let (one, other, begin, end, first_sample) = places;
+    let numbers = any::<(u32, u32, u64, u32, u16, u16)>();
+    let sound = (0..=MAX_BITRATE, rate(), 1_u8..=2);
+    (numbers, any::<(u64, u64, u64, u64, u64)>(), sound).prop_map(|(numbers, places, (bitrate, rate, channels))| {
+        let (stream, song, content_tag, discard, encoder_delay, encoder_padding) = numbers;
+        let (one, other, begin, end, first_heard) = places;
+        let size_bytes = one.max(other).max(4);
+        let within = |sample: u64| sample.min(most_samples(size_bytes));
+        let discard = discard.min(u32::try_from(within(first_heard)).unwrap_or(u32::MAX));
         Message::Started(Started {
             stream: StreamId(stream),
             song: SongId(song),
             content_tag: content_tag.max(1),
             position: one.min(other),
-            size_bytes: one.max(other).max(1),
-            first_sample: u64::from(first_sample),
+            size_bytes,
+            first_sample: within(first_heard) - u64::from(discard),
             discard,
-            begin_sample: begin.min(end),
-            end_sample: begin.max(end),
+            begin_sample: within(begin.min(end)),
+            end_sample: within(begin.max(end)),
             bitrate,
-            rate: rate.max(1),
+            rate,
             channels,
             encoder_delay,
             encoder_padding,

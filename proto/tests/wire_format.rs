@@ -193,6 +193,10 @@ fn the_limits_are_the_same_on_both_sides() {
         CLOSE_AFTER,
         STALL_PING_AFTER,
         STALL_CLOSE_AFTER,
+        ANSWER_TIMEOUT,
+        DATA_TIMEOUT,
+        SLOWEST_RATE,
+        MAX_BITRATE,
     ]);
     let declared: BTreeSet<_> =
         LIMITS.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();
@@ -211,7 +215,7 @@ macro_rules! plain_value {
     ($($kind:ty),*) => { $(impl Value for $kind { fn value(self) -> u64 { self as u64 } })* };
 }
 
-plain_value!(u8, u16, u32, usize);
+plain_value!(u8, u16, u32, u64, usize);
 
 impl Value for std::time::Duration {
     fn value(self) -> u64 {

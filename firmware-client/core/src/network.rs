@@ -5,7 +5,7 @@ use core::time::Duration;
 use embassy_futures::select::{Either, Either3, select, select3};
 use embedded_io_async::{Read, Write};
 use trill_proto::limits::HELLO_DEADLINE;
-use trill_proto::retry;
+use trill_proto::retry::{Outcome, Retry};
 use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::board::{Clock, ConnectError, Network};
@@ -21,6 +21,9 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long last words may take to reach the network.
 const FAREWELL: Duration = Duration::from_millis(50);
+
+/// How long a server that was told what it did wrong has to read that, before the connection is closed under it.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// Everything about connections.
 pub(crate) struct Link<'r, 'm, C, N> {
@@ -44,16 +47,13 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
                 state.begin_attempt()
             });
             let loss = self.attempt(&server).await;
-            self.shared.with(|state| {
-                // A server that takes connections and delivers nothing is tried as rarely as one that takes none.
-                if state.was_of_use() {
-                    self.backoff.reset();
-                }
-                state.on_loss(loss);
+            let outcome = self.shared.with(|state| {
+                let outcome = state.on_loss(self.clock.now(), loss);
                 state.on_disconnected();
+                outcome
             });
             // Another server is tried at once.
-            let _ = select(self.clock.wait(self.backoff.next()), until_left(self.shared)).await;
+            let _ = select(self.clock.wait(self.backoff.next(outcome)), until_left(self.shared)).await;
             while self.shared.with(|state| state.is_superseded()) {
                 self.shared.network.wait().await;
             }
@@ -77,6 +77,10 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
         if loss != Loss::Broken {
             let _ = say(shared, *clock, &mut socket).await;
             let _ = select(socket.flush(), clock.wait(FAREWELL)).await;
+        }
+        if let Loss::Session(_) = loss {
+            // To close while bytes wait would destroy the ERROR on its way.
+            let _ = select(drain(&mut socket, input), clock.wait(LINGER)).await;
         }
         loss
     }
@@ -122,6 +126,11 @@ async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, soc
     }
 }
 
+/// Reads and drops what comes, until the server closes the connection.
+async fn drain<S: Read>(socket: &mut S, input: &mut [u8]) {
+    while let Ok(1..) = socket.read(input).await {}
+}
+
 /// Writes all that is to be said now.
 async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S) -> Result<(), Loss> {
     let mut output = [0; OUTBOX_BYTES];
@@ -138,31 +147,28 @@ async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S)
     }
 }
 
-/// How long to wait before the next attempt: the longer, the more have failed; never exactly as long as others wait
-/// that lost the same server.
+/// How long to wait before the next attempt; never exactly as long as others wait that lost the same server.
 pub(crate) struct Backoff {
-    failures: u32,
+    retry: Retry,
     random: u32,
 }
 
 impl Backoff {
     /// `seed` differs from board to board.
     pub(crate) fn new(seed: u32) -> Self {
-        Self { failures: 0, random: seed | 1 }
+        Self { retry: Retry::new(), random: seed | 1 }
     }
 
     const fn reset(&mut self) {
-        self.failures = 0;
+        self.retry = Retry::new();
     }
 
-    fn next(&mut self) -> Duration {
-        let failures = self.failures;
-        self.failures = failures.saturating_add(1);
+    fn next(&mut self, outcome: Outcome) -> Duration {
         // xorshift32 (Marsaglia, "Xorshift RNGs", 2003).
         self.random ^= self.random << 13;
         self.random ^= self.random >> 17;
         self.random ^= self.random << 5;
-        retry::delay(failures, self.random)
+        self.retry.next_delay(outcome, self.random)
     }
 }
 
@@ -171,16 +177,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_become_rarer_and_no_two_boards_try_together() {
+    fn no_two_boards_try_together() {
         let mut one = Backoff::new(1);
         let mut other = Backoff::new(2);
-        let spans: [Duration; 8] = core::array::from_fn(|_| one.next());
-        let longest = [40, 200, 400, 800, 1_600, 3_000, 3_000, 3_000].map(Duration::from_millis);
-        for (span, longest) in spans.iter().zip(longest) {
-            assert!((longest / 2..=longest).contains(span), "{span:?} of {longest:?}");
-        }
-        assert!(spans.iter().any(|span| *span != other.next()));
+        let spans = [(); 8].map(|()| one.next(Outcome::Useless));
+        assert!(spans.iter().any(|span| *span != other.next(Outcome::Useless)));
         one.reset();
-        assert!(one.next() <= Duration::from_millis(40));
+        assert!(one.next(Outcome::Useless) <= Duration::from_millis(40));
     }
 }

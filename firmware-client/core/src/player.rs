@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use trill_decoder::Decoder;
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
-use trill_proto::message::Started;
 use trill_proto::playback::{Action, Playback, Supply};
 use trill_proto::time::Instant;
 
@@ -103,7 +102,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             asked: track.wish.asked,
         });
         // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
-        state.count_from(first_heard(started));
+        state.count_from(started.first_heard());
         self.pcm.controls().count_song();
         state.on_began(track.wish.ticket);
     }
@@ -248,10 +247,6 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     /// Whether something of a song should have been heard.
     fn is_all_wanted(&self, track: &Track) -> bool {
-        first_heard(&track.started) < track.started.end_sample
+        track.started.first_heard() < track.started.end_sample
     }
-}
-
-fn first_heard(started: &Started) -> u64 {
-    started.first_sample.saturating_add(u64::from(started.discard))
 }

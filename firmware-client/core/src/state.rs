@@ -55,16 +55,10 @@ const QUESTIONS: usize = 4;
 /// Something to be told on the screen.
 #[derive(Clone, Copy, Debug)]
 enum Question {
-    /// All songs from this number on, of which those before another were shown.
-    List { first: SongId, from: SongId },
+    /// All songs from this number on.
+    List { from: SongId },
     /// One song.
     Info(SongId),
-}
-
-impl Question {
-    const fn list(first: SongId) -> Self {
-        Self::List { first, from: first }
-    }
 }
 
 /// A look for a song that is to be heard.
@@ -113,8 +107,8 @@ pub(crate) struct State<'m> {
     client: Option<Client<CONTROL_BYTES>>,
     /// The server has welcomed us on the present connection, or on the one that has just ended.
     was_open: bool,
-    /// Music came on it.
-    was_of_use: bool,
+    /// Servers take connections and bring nothing of the music that is wanted, of which was told.
+    is_flapping: bool,
     /// Another connection took the place of the last one: none is made before there is a command.
     is_superseded: bool,
     /// Why the last attempt failed, if that was told.
@@ -155,7 +149,7 @@ impl<'m> State<'m> {
             controls,
             client: None,
             was_open: false,
-            was_of_use: false,
+            is_flapping: false,
             is_superseded: false,
             told: None,
             is_leaving: false,
@@ -250,11 +244,6 @@ impl<'m> State<'m> {
         self.client.as_ref().is_some_and(Client::is_open)
     }
 
-    /// Whether music had come on the connection that has just ended.
-    pub(crate) const fn was_of_use(&self) -> bool {
-        self.was_of_use
-    }
-
     /// Whether no connection may be made before there is a command.
     pub(crate) const fn is_superseded(&self) -> bool {
         self.is_superseded
@@ -270,11 +259,32 @@ impl<'m> State<'m> {
         self.is_leaving
     }
 
+    /// Whether music is wanted from the server.
+    pub(crate) fn needs_server(&self) -> bool {
+        let is_cut = self.buffer.last().is_some_and(|track| !track.is_over);
+        is_cut || !self.plays.is_empty() || self.lookup.is_some()
+    }
+
+    /// The server did not answer: what it was asked is not asked again. The rest of a song is.
+    fn give_up_asked(&mut self) {
+        self.plays.retain(|(_, stream)| stream.is_none());
+        self.lookup.take_if(|lookup| lookup.request.is_some());
+        self.title.take_if(|title| title.request.is_some());
+        self.give_up_question();
+    }
+
+    /// The first question is not asked again, if it was asked.
+    fn give_up_question(&mut self) {
+        if self.waits_for_answer() {
+            self.questions.pop_front();
+        }
+    }
+
     /// The connection is over. What was wanted still is; it has to be asked for again.
     pub(crate) fn on_disconnected(&mut self) {
         self.client = None;
         self.bringing = None;
-        (self.was_open, self.was_of_use) = (false, false);
+        self.was_open = false;
         self.is_stopping = false;
         // Of several songs in a row only the last can be meant now.
         while self.plays.len() > 1 {
@@ -332,7 +342,7 @@ impl<'m> State<'m> {
         let is_due = |question: &&mut Wanted<_>| question.request.is_none() && room >= SONG_LINE_BYTES;
         if let Some(question) = self.questions.front_mut().filter(is_due) {
             question.request = Some(match question.what {
-                Question::List { from, .. } => {
+                Question::List { from } => {
                     client.list(from, ((room - SONG_LINE_BYTES) / TYPICAL_SONG_LINE_BYTES + 1) as u32)?
                 }
                 Question::Info(song) => client.info(song)?,
@@ -349,6 +359,11 @@ impl<'m> State<'m> {
     /// Whether there are questions whose answer is on its way.
     pub(crate) fn is_answering(&self) -> bool {
         self.is_open() && !self.questions.is_empty()
+    }
+
+    /// Whether the first question was asked.
+    fn waits_for_answer(&self) -> bool {
+        self.questions.front().is_some_and(|question| question.request.is_some())
     }
 
     /// Whether somebody waits for an answer for which there has to be room on the screen.
@@ -437,7 +452,7 @@ mod tests {
         let (mut screen, mut buffer, pcm) = ([0; 99], [0; 16], Pcm::<16>::new());
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), "attic".parse().expect("a server"));
         state.on_event(Event::Goodbye(GoodbyeReason::Superseded));
-        state.on_loss(Loss::Told);
+        let _ = state.on_loss(Instant::from_micros(0), Loss::Told);
         state.on_disconnected();
         assert!(state.is_superseded());
         state.execute(Instant::from_micros(0), Command::Volume(None));
@@ -452,13 +467,13 @@ mod tests {
         let server = "attic".parse().expect("a server");
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server);
         let request = RequestId(1);
-        let question = Wanted { what: Question::list(SongId(1)), request: Some(request) };
+        let question = Wanted { what: Question::List { from: SongId(1) }, request: Some(request) };
         state.questions.push_back(question).expect("room");
         for song in 1..=4 {
             state.on_event(Event::Song(Song { request, song: SongId(song), title: "short", ..Song::default() }));
         }
         assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n    2  short\n");
         let front = state.questions.front().expect("the question");
-        assert!(matches!(front, Wanted { what: Question::List { from: SongId(3), .. }, request: None }), "{front:?}");
+        assert!(matches!(front, Wanted { what: Question::List { from: SongId(3) }, request: None }), "{front:?}");
     }
 }

@@ -133,9 +133,7 @@ impl App {
             return self.fail(NOTHING_PLAYS);
         }
         // One that is on its way, or looked for, begins in silence.
-        if let Some(wish) = self.stage.meant_mut() {
-            wish.keeps_pause = true;
-        }
+        self.stage.keep_pause();
         if let Some((_, keeps_pause)) = self.lookup_mut() {
             *keeps_pause = true;
         }
@@ -176,14 +174,9 @@ impl App {
             let length = Clock(Duration::from_secs(length.as_secs()));
             return self.fail(&format!("song {} is only {length} long", wish.song));
         }
-        let (song, playlist, details) = (wish.song, wish.playlist, wish.details.clone());
-        // A song that was asked for to begin with sound still does.
-        let keeps_pause = !self.stage.is_switching() || wish.keeps_pause;
-        let ask = self.stage.switch_to(song, target, playlist, keeps_pause);
-        if let Some(wish) = self.stage.meant_mut() {
-            (wish.details, wish.is_announced) = (details, true);
+        if let Some(ask) = self.stage.seek(target) {
+            self.send_play(&ask);
         }
-        self.send_play(&ask);
     }
 
     fn volume(&mut self, volume: Option<Volume>) {

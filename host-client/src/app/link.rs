@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use trill_proto::retry;
+use trill_proto::retry::{Outcome, Retry};
 
 use crate::app::Event;
 use crate::buffer::Buffer;
@@ -27,10 +27,13 @@ pub(super) struct Link {
     /// Counts connections, so that events of old ones are known.
     attempt: u64,
     state: State,
-    /// Attempts since music last arrived: those that failed, and those to which a server had nothing to give.
-    failures: u32,
-    /// When the music that is missing was lost.
-    pub(super) lost_at: Option<Instant>,
+    retry: Retry,
+    /// What came of the last attempt.
+    outcome: Outcome,
+    /// When the last useful connection was lost, if music is missing since.
+    lost_at: Option<Instant>,
+    /// Servers take connections and bring nothing.
+    is_flapping: bool,
 }
 
 enum State {
@@ -43,7 +46,9 @@ enum State {
 
 impl Link {
     pub(super) fn new(server: ServerAddress, identity: Identity, buffer: Arc<Buffer>, events: Sender<Event>) -> Self {
-        Self { server, identity, buffer, events, attempt: 0, state: State::Down, failures: 0, lost_at: None }
+        let (retry, outcome) = (Retry::new(), Outcome::Unreachable);
+        let (state, lost_at, is_flapping) = (State::Down, None, false);
+        Self { server, identity, buffer, events, attempt: 0, state, retry, outcome, lost_at, is_flapping }
     }
 
     /// The connection, once the server has welcomed us on it.
@@ -113,9 +118,10 @@ impl Link {
             }
             return Ok(());
         }
-        self.state = State::Down;
+        (self.state, self.outcome) = (State::Down, Outcome::Unreachable);
         let until = Instant::now() + WELCOME_DEADLINE;
         self.state = State::Greeting { connection: result?, until };
+        self.outcome = Outcome::Useless;
         Ok(())
     }
 
@@ -125,17 +131,11 @@ impl Link {
         }
     }
 
-    /// The server has the music: the next loss is a new one.
-    pub(super) fn on_started(&mut self) {
-        self.lost_at = None;
-    }
-
     /// The connection is over. Returns whether the server had welcomed us on it.
     pub(super) fn on_closed(&mut self) -> bool {
         let State::Up(connection) = std::mem::replace(&mut self.state, State::Down) else { return false };
-        // A server that takes connections and delivers nothing is tried as rarely as one that takes none.
-        if connection.has_delivered() {
-            self.failures = 0;
+        if connection.was_useful() {
+            (self.outcome, self.lost_at, self.is_flapping) = (Outcome::Useful, None, false);
         }
         true
     }
@@ -143,7 +143,18 @@ impl Link {
     /// Tries again later, the later the more often it failed.
     pub(super) fn retry(&mut self, now: Instant) {
         self.lost_at.get_or_insert(now);
+        self.is_flapping |= self.outcome == Outcome::Useless;
         self.state = self.next_attempt(now);
+    }
+
+    /// Whether no connection has been useful for so long.
+    pub(super) fn is_lost_for(&self, patience: Duration, now: Instant) -> bool {
+        self.lost_at.is_some_and(|lost| now.saturating_duration_since(lost) > patience)
+    }
+
+    /// Whether servers take connections and bring nothing, of which was told.
+    pub(super) fn is_flapping(&self) -> bool {
+        self.is_flapping
     }
 
     /// Gives up trying.
@@ -151,7 +162,7 @@ impl Link {
         if matches!(self.state, State::Waiting { .. }) {
             self.state = State::Down;
         }
-        (self.failures, self.lost_at) = (0, None);
+        (self.retry, self.lost_at, self.is_flapping) = (Retry::new(), None, false);
     }
 
     /// When [`on_time`](Self::on_time) has something to do.
@@ -190,9 +201,7 @@ impl Link {
     }
 
     fn next_attempt(&mut self, now: Instant) -> State {
-        let until = now + retry::delay(self.failures, random());
-        self.failures = self.failures.saturating_add(1);
-        State::Waiting { until }
+        State::Waiting { until: now + self.retry.next_delay(self.outcome, random()) }
     }
 }
 

@@ -38,6 +38,10 @@ impl App {
             network::Event::PlayRefused { ticket, refusal } => self.on_play_refused(ticket, &refusal),
             network::Event::Closed(reason) => self.on_closed(&reason),
         }
+        // An answer makes room for another question.
+        if self.link.connection().is_some() {
+            self.request_held();
+        }
     }
 
     // ── the connection ──
@@ -55,12 +59,11 @@ impl App {
             self.console.print(&format!("connected to {name} ({}){songs}; help lists the commands", self.link.server));
         } else if is_first {
             self.console.verbose(&format!("connected to {name} ({})", self.link.server));
-        } else {
+        } else if !self.link.is_flapping() {
             self.console.notice("connected again");
         }
         self.server_name = Some(server_name);
         self.ask_for_music();
-        self.request_held();
         if let Some(command) = self.command.take() {
             self.execute(command);
         }
@@ -86,12 +89,13 @@ impl App {
         for song in self.stage.give_up_switches() {
             self.fail(&format!("play {song}: {reason}"));
         }
-        if !self.stage.needs_server() {
-            return self.link.give_up();
-        }
+        if self.stage.needs_server() { self.connect_again(reason) } else { self.link.give_up() }
+    }
+
+    /// Tries again later; a program that nobody sits at gives up in the end.
+    fn connect_again(&mut self, reason: &str) {
         let now = Instant::now();
-        let is_hopeless = self.link.lost_at.is_some_and(|lost| now.saturating_duration_since(lost) > PATIENCE);
-        if is_hopeless && self.mode != Mode::Interactive {
+        if self.mode != Mode::Interactive && self.link.is_lost_for(PATIENCE, now) {
             self.fail(reason);
             self.stop();
         } else {
@@ -112,14 +116,22 @@ impl App {
         }
         self.stage.on_disconnected();
         let text = reason.to_string();
-        let is_told = self.fail_requests(&text);
+        let mut is_told = self.fail_requests(&text);
+        if reason.is_unanswered() {
+            for song in self.stage.give_up_switches() {
+                self.fail(&format!("play {song}: {text}"));
+                is_told = true;
+            }
+        }
         if !self.stage.needs_server() {
             if self.mode == Mode::Interactive && !is_told {
                 self.console.notice(&format!("{text}; the next command connects again"));
             }
         } else if reason.is_worth_a_retry() {
-            self.console.notice(&format!("{text}; reconnecting"));
-            self.link.retry(Instant::now());
+            if !self.link.is_flapping() {
+                self.console.notice(&format!("{text}; reconnecting"));
+            }
+            self.connect_again(&text);
         } else {
             self.fail(&text);
             self.stop();
@@ -136,7 +148,6 @@ impl App {
     // ── the music ──
 
     fn on_started(&mut self, ticket: Ticket, started: Started) {
-        self.link.on_started();
         self.stage.on_started(ticket, started);
         self.console.debug(&describe(&started));
         // One that plays a song and says nothing needs no title.

@@ -56,7 +56,8 @@ impl App {
     pub(super) fn request(&mut self, request: Request) {
         match self.link.connection().map(|connection| ask(connection, &request)) {
             Some(Some(id)) => drop(self.requests.insert(id, request)),
-            // The connection has just broken: whether another is built is decided when that is told.
+            // Too many wait for their answers; or the connection has just broken, and whether another is built is decided when
+            // that is told.
             Some(None) => self.held.push(request),
             None => {
                 self.link.connect();
@@ -65,7 +66,7 @@ impl App {
         }
     }
 
-    /// Asks what was held back for want of a connection.
+    /// Asks what was held back for want of a connection, or behind too many others.
     pub(super) fn request_held(&mut self) {
         for request in std::mem::take(&mut self.held) {
             self.request(request);

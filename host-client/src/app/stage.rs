@@ -25,6 +25,8 @@ pub(super) struct Wish {
     pub(super) song: SongId,
     pub(super) playlist: Playlist,
     pub(super) at: Duration,
+    /// The content tag that it must have, 0 for any: to seek is to hear more of the same.
+    content_tag: u64,
     /// When the user asked for it; `None` if it follows by itself.
     pub(super) asked: Option<Instant>,
     /// It begins in silence if the one before was paused.
@@ -80,6 +82,11 @@ impl Stage {
         self.switches.last_mut().or_else(|| self.songs.front_mut())
     }
 
+    /// A pause goes on when whichever song comes next begins.
+    pub(super) fn keep_pause(&mut self) {
+        self.switches.iter_mut().chain(self.songs.front_mut()).for_each(|song| song.keeps_pause = true);
+    }
+
     /// Whether a song was asked for and has not started.
     pub(super) fn is_switching(&self) -> bool {
         !self.switches.is_empty()
@@ -101,6 +108,22 @@ impl Stage {
         let ask = wish.ask(Join::Switch);
         self.switches.push(wish);
         ask
+    }
+
+    /// The song that is meant, from another place on. Returns what to ask the server for, if a song is meant.
+    pub(super) fn seek(&mut self, at: Duration) -> Option<Ask> {
+        let is_switching = self.is_switching();
+        let meant = self.meant()?.clone();
+        let wish = Wish {
+            content_tag: meant.started.map_or(meant.content_tag, |started| started.content_tag),
+            details: meant.details,
+            is_announced: true,
+            // A song that was asked for to begin with sound still does.
+            ..self.wish(meant.song, at, meant.playlist, !is_switching || meant.keeps_pause)
+        };
+        let ask = wish.ask(Join::Switch);
+        self.switches.push(wish);
+        Some(ask)
     }
 
     /// The song that was [upcoming](Self::upcoming). Returns what to ask the server for.
@@ -235,6 +258,7 @@ impl Stage {
             song,
             playlist,
             at,
+            content_tag: 0,
             asked: Some(Instant::now()),
             keeps_pause,
             started: None,
@@ -262,7 +286,7 @@ impl Wish {
             ticket: self.ticket,
             song: self.song,
             start: Start::Time(u64::try_from(self.at.as_millis()).unwrap_or(u64::MAX)),
-            content_tag: 0,
+            content_tag: self.content_tag,
             join,
             asked: self.asked,
         }

@@ -123,12 +123,32 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// What was to be written could not be.
+    pub(super) fn lost_writing(error: &io::Error) -> Self {
+        Self::Lost(match error.kind() {
+            // What std says when a socket's own time-out has passed.
+            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut,
+            kind => kind,
+        })
+    }
+
+    /// Whether the server was there and did not answer what it was asked.
+    pub fn is_unanswered(&self) -> bool {
+        *self == Self::Session(SessionError::Unanswered)
+    }
+
     /// Whether another connection may fare better.
     pub fn is_worth_a_retry(&self) -> bool {
         match self {
             Self::Lost(_) | Self::Ended => true,
             Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
-            Self::Session(error) => matches!(error, SessionError::Silent | SessionError::Refused(error::Refusal::Busy)),
+            Self::Session(error) => matches!(
+                error,
+                SessionError::Silent
+                    | SessionError::Unanswered
+                    | SessionError::Stalled
+                    | SessionError::Refused(error::Refusal::Busy)
+            ),
             Self::Peer(refusal) => {
                 matches!(refusal.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
             }

@@ -23,6 +23,8 @@ pub(super) struct Session {
     ending: Option<CloseReason>,
     /// The writer has written its last.
     is_written: bool,
+    /// The reader has read its last.
+    is_read: bool,
 }
 
 impl Session {
@@ -34,21 +36,22 @@ impl Session {
             asked: Asked::default(),
             ending: None,
             is_written: false,
+            is_read: false,
         }
     }
 
-    // ── commands: there is room for them, for the outbox was emptied after whatever came before; but a session that
-    //    is over takes none ──
+    // ── commands: the outbox has room for them, for it was emptied after whatever came before; but a session that is over
+    //    takes none, and no more requests than may wait for an answer ──
 
     pub(super) fn list(&mut self, first: SongId, at_most: u32) -> Option<RequestId> {
         let request = self.client.list(first, at_most).ok()?;
-        self.asked.requests.insert(request, Request::List { first, at_most, songs: Vec::new() });
+        self.asked.requests.insert(request, Request::List(Vec::new()));
         Some(request)
     }
 
     pub(super) fn info(&mut self, song: SongId) -> Option<RequestId> {
         let request = self.client.info(song).ok()?;
-        self.asked.requests.insert(request, Request::Info(song));
+        self.asked.requests.insert(request, Request::Info);
         Some(request)
     }
 
@@ -105,21 +108,31 @@ impl Session {
     ) -> Result<(), CloseReason> {
         while !input.is_empty() {
             let (taken, event) = self.client.handle_input(now, input)?;
-            if let Some(event) = event {
-                self.asked.act_on(event, buffer, supplier, notify)?;
+            if let Some(event) = event
+                && let Err(reason) = self.asked.act_on(event, buffer, supplier, notify)
+            {
+                if let CloseReason::Session(error) = reason {
+                    self.client.reject(error);
+                }
+                return Err(reason);
             }
             input = &input[taken..];
         }
         Ok(())
     }
 
-    /// The session is over. Returns why: what was said first.
-    pub(super) fn end(&mut self, reason: CloseReason) -> CloseReason {
+    /// The session is over. What was said first is why.
+    pub(super) fn end(&mut self, reason: CloseReason) {
         if self.client.is_open() {
             // The machine ended itself if it was its error; what the threads noticed it has to be told.
             self.client.goodbye(GoodbyeReason::Done);
         }
-        self.ending.get_or_insert(reason).clone()
+        self.ending.get_or_insert(reason);
+    }
+
+    /// Why the session is over, if it is.
+    pub(super) fn ending(&self) -> Option<CloseReason> {
+        self.ending.clone()
     }
 
     // ── the writer's side ──
@@ -155,15 +168,30 @@ impl Session {
         self.is_written = true;
     }
 
-    pub(super) fn is_written(&self) -> bool {
-        self.is_written
+    pub(super) fn set_read(&mut self) {
+        self.is_read = true;
+    }
+
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// Whether the last words have reached the operating system and, if they are an ERROR, the server has had time to read it.
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_written && (self.is_read || !self.ends_with_error())
+    }
+
+    /// Whether the server is told by an ERROR that it did wrong. One that is silent will not read it.
+    pub(super) fn ends_with_error(&self) -> bool {
+        let Some(CloseReason::Session(error)) = self.ending else { return false };
+        error.code().is_some() && error != SessionError::Silent
     }
 
     // ── the buffer's side ──
 
-    /// Whether any of a song has come.
-    pub(super) fn has_delivered(&self) -> bool {
-        self.asked.has_delivered
+    /// Whether the connection was of use: see [`Client::was_useful`].
+    pub(super) fn was_useful(&self, now: time::Instant) -> bool {
+        self.client.was_useful(now)
     }
 
     /// Returns whether there is something to write now.
@@ -182,13 +210,12 @@ struct Asked {
     requests: BTreeMap<RequestId, Request>,
     pending: BTreeMap<StreamId, Ask>,
     current: Option<(StreamId, Ticket)>,
-    has_delivered: bool,
 }
 
 /// What was asked, and what of the answer has come.
 enum Request {
-    List { first: SongId, at_most: u32, songs: Vec<Song> },
-    Info(SongId),
+    List(Vec<Song>),
+    Info,
 }
 
 impl Asked {
@@ -204,11 +231,10 @@ impl Asked {
                 server_name: welcome.server_name.to_owned(),
                 song_count: (welcome.generation != 0).then_some(welcome.song_count),
             }),
-            client::Event::Song(song) => self.on_song(&song, notify)?,
-            client::Event::ListEnd(end) => self.on_list_end(end, notify)?,
+            client::Event::Song(song) => self.on_song(&song, notify),
+            client::Event::ListEnd(end) => self.on_list_end(end, notify),
             client::Event::Started(started) => self.on_started(started, buffer, supplier, notify)?,
             client::Event::Data { stream, bytes } => {
-                self.has_delivered = true;
                 if let Some((_, ticket)) = self.current.filter(|(current, _)| *current == stream) {
                     buffer.push(ticket, bytes);
                 }
@@ -220,38 +246,22 @@ impl Asked {
         Ok(())
     }
 
-    fn on_song(&mut self, song: &message::Song<'_>, notify: &Notify) -> Result<(), CloseReason> {
-        let unexpected = || CloseReason::Session(SessionError::Unexpected(Kind::Song));
-        let is_right = match self.requests.get_mut(&song.request).ok_or_else(unexpected)? {
-            Request::Info(asked) => song.song == *asked,
-            Request::List { at_most, songs, .. } if songs.len() >= *at_most as usize => return Err(unexpected()),
-            Request::List { first, songs, .. } => {
-                let is_next = song.song >= *first && songs.last().is_none_or(|last| song.song > last.id);
-                songs.push(Song::from(song));
-                is_next
+    fn on_song(&mut self, song: &message::Song<'_>, notify: &Notify) {
+        let request = song.request;
+        match self.requests.get_mut(&request) {
+            Some(Request::List(songs)) => songs.push(Song::from(song)),
+            Some(Request::Info) => {
+                self.requests.remove(&request);
+                notify(Event::Info { request, song: Song::from(song) });
             }
-        };
-        if !is_right {
-            return Err(SessionError::Malformed(Kind::Song).into());
+            None => {}
         }
-        if let Some(Request::Info(_)) = self.requests.get(&song.request) {
-            self.requests.remove(&song.request);
-            notify(Event::Info { request: song.request, song: Song::from(song) });
-        }
-        Ok(())
     }
 
-    fn on_list_end(&mut self, end: ListEnd, notify: &Notify) -> Result<(), CloseReason> {
-        let Some(Request::List { first, songs, .. }) = self.requests.remove(&end.request) else {
-            return Err(SessionError::Unexpected(Kind::ListEnd).into());
-        };
-        // A list that does not advance would never end.
-        let last = songs.last().map_or(first, |last| last.id);
-        if end.next.is_some_and(|next| next <= last) {
-            return Err(SessionError::Malformed(Kind::ListEnd).into());
+    fn on_list_end(&mut self, ListEnd { request, total, next, .. }: ListEnd, notify: &Notify) {
+        if let Some(Request::List(songs)) = self.requests.remove(&request) {
+            notify(Event::Page { request, songs, total, next });
         }
-        notify(Event::Page { request: end.request, songs, total: end.total, next: end.next });
-        Ok(())
     }
 
     fn on_started(
@@ -268,19 +278,12 @@ impl Asked {
         let Ask { ticket, asked, .. } = ask;
         // Before the player can know: what it reports of the song comes after this.
         notify(Event::Started { ticket, started });
-        let is_answer = match ask.start {
-            // The same music may have another number since the server was restarted.
-            Start::Resume(_) => buffer.is_rest(ticket, &started),
+        match ask.start {
             Start::Time(_) => {
-                let is_wanted = started.song == ask.song;
-                if is_wanted {
-                    buffer.start(Arrival { ticket, started, asked, supplier: supplier(stream) }, ask.join);
-                }
-                is_wanted
+                buffer.start(Arrival { ticket, started, asked, supplier: supplier(stream) }, ask.join);
             }
-        };
-        if !is_answer {
-            return Err(SessionError::Malformed(Kind::Started).into());
+            Start::Resume(_) if buffer.is_rest(ticket, &started) => {}
+            Start::Resume(_) => return Err(SessionError::Unexpected(Kind::Started).into()),
         }
         self.current = Some((stream, ticket));
         Ok(())

@@ -4,6 +4,7 @@
 //! decoded from a frame [`Header`] and its whole payload, borrowing texts from it, and encoded as a whole frame.
 //! DATA is the exception: its payload is never held, see [`frame`](crate::frame).
 
+mod audio;
 mod credit;
 mod end;
 mod error;

@@ -15,11 +15,11 @@
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
-use super::{Encode, Kind, cut, text};
+use super::{Encode, Kind, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
-use crate::limits::MAX_TEXT_BYTES;
+use crate::limits::{MAX_BITRATE, MAX_TEXT_BYTES};
 
 const TITLE: u8 = 1;
 const ARTIST: u8 = 2;
@@ -74,6 +74,11 @@ impl<'a> Song<'a> {
         let track = fields.u16()?;
         let extensions = Extensions::new(fields.rest())?;
         let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
+        let is_rate = rate == 0 || audio::is_rate(rate);
+        let is_duration = duration == UNKNOWN_DURATION || u64::from(duration) <= audio::most_millis(size_bytes);
+        if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE {
+            return Err(Malformed);
+        }
         Ok(Self {
             request: RequestId(id),
             song,

@@ -25,10 +25,11 @@
 //! +--------
 //! ```
 
-use super::{Encode, Extensions, Kind};
+use super::{Encode, Extensions, Kind, audio};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
+use crate::limits::MAX_BITRATE;
 use crate::scale::scaled;
 
 /// Announces a stream.
@@ -109,6 +110,11 @@ impl Started {
         if message.is_consistent() { Ok(message) } else { Err(Malformed) }
     }
 
+    /// Absolute sample from which on the music is heard.
+    pub const fn first_heard(&self) -> u64 {
+        self.first_sample.saturating_add(self.discard as u64)
+    }
+
     /// Time of the music in milliseconds at an absolute sample; 0 before the music begins.
     pub fn millis_at(&self, sample: u64) -> u64 {
         let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
@@ -127,10 +133,12 @@ impl Started {
 
     fn is_consistent(&self) -> bool {
         let in_order = self.position <= self.size_bytes && self.begin_sample <= self.end_sample;
-        let has_sound = self.rate > 0 && (1..=2).contains(&self.channels);
-        let is_countable = self.first_sample.checked_add(u64::from(self.discard)).is_some();
         let is_silent = self.size_bytes == 0 && self.rate == 0 && self.channels == 0;
-        self.content_tag != 0 && in_order && is_countable && (is_silent || (has_sound && self.size_bytes > 0))
+        let has_sound = self.size_bytes > 0 && audio::is_rate(self.rate) && (1..=2).contains(&self.channels);
+        let most_samples = audio::most_samples(self.size_bytes);
+        let is_possible = self.first_heard() <= most_samples && self.end_sample <= most_samples;
+        let is_bitrate = self.bitrate <= MAX_BITRATE;
+        self.content_tag != 0 && in_order && is_possible && is_bitrate && (is_silent || has_sound)
     }
 }
 

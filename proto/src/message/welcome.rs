@@ -27,7 +27,7 @@ const NAME: u8 = 1;
 pub struct Welcome<'a> {
     /// The protocol version that both sides speak from now on.
     pub version: u8,
-    /// Streams that may be open at once.
+    /// Streams that may be open at once; at least 1.
     pub max_streams: u8,
     /// Largest payload that the server takes, in bytes; at least [`MIN_CONTROL_BYTES`].
     pub max_control: u16,
@@ -74,7 +74,7 @@ impl<'a> Welcome<'a> {
         let song_count = fields.u32()?;
         let max_credit = fields.u32()?;
         let extensions = Extensions::new(fields.rest())?;
-        if usize::from(max_control) < MIN_CONTROL_BYTES || max_credit < FIRST_CREDIT_BYTES {
+        if max_streams == 0 || usize::from(max_control) < MIN_CONTROL_BYTES || max_credit < FIRST_CREDIT_BYTES {
             return Err(Malformed);
         }
         let server_name = text::decode(extensions.find(NAME).unwrap_or_default(), MAX_NAME_BYTES)?;

@@ -13,6 +13,8 @@ pub(super) struct Liveness {
     pinged: Option<Instant>,
     /// A PING that is due.
     ping: Option<Ping>,
+    /// The token of the PING that was sent last; 0 if none was.
+    sent_token: u64,
     /// A PING that has not been answered: its token, and when it came.
     owed: Option<(u64, Instant)>,
 }
@@ -37,7 +39,7 @@ impl Patience {
 
 impl Liveness {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { last_received: now, pinged: None, ping: None, owed: None }
+        Self { last_received: now, pinged: None, ping: None, sent_token: 0, owed: None }
     }
 
     pub(super) const fn on_received(&mut self, now: Instant) {
@@ -49,10 +51,16 @@ impl Liveness {
         self.owed = Some((ping.token, now));
     }
 
-    /// The round-trip that this PONG shows: the token of our PINGs is the time they were sent at.
+    /// Whether a PING was sent because nothing had come, and nothing has come since.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.pinged.is_some()
+    }
+
+    /// The round-trip that the answer to the last PING shows, whose token is the time it was sent at. Other tokens show nothing:
+    /// a server may make them up.
     pub(super) fn on_pong(&self, now: Instant, pong: Pong) -> Option<Duration> {
-        let sent = Instant::from_micros(pong.token);
-        (pong.token != 0 && sent <= now).then(|| now.saturating_since(sent))
+        let is_answer = pong.token != 0 && pong.token == self.sent_token;
+        is_answer.then(|| now.saturating_since(Instant::from_micros(pong.token)))
     }
 
     pub(super) fn poll_timeout(&self, patience: Patience) -> Instant {
@@ -80,7 +88,9 @@ impl Liveness {
     }
 
     pub(super) fn take_ping(&mut self) -> Option<Ping> {
-        self.ping.take()
+        let ping = self.ping.take();
+        self.sent_token = ping.map_or(self.sent_token, |ping| ping.token);
+        ping
     }
 
     /// The answer that is owed. Of several PINGs that came at once only the last is answered.

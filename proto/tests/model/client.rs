@@ -8,7 +8,7 @@ mod operation;
 pub(crate) use operation::{Amount, Id, Line, Operation, operation};
 
 use crate::wire::{Opening, Output, Said};
-use model::{IDENTITY, Model, Phase, TAG};
+use model::{IDENTITY, Model, Phase, Question, TAG};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
@@ -16,7 +16,7 @@ use trill_proto::message::{
     Started, Welcome,
 };
 use trill_proto::session::Busy;
-use trill_proto::session::client::{Client, Event, PlayRequest};
+use trill_proto::session::client::{Client, Event, MAX_REQUESTS, PlayRequest};
 use trill_proto::time::Instant;
 
 /// The longest control payload that the client under test takes.
@@ -61,14 +61,14 @@ impl Both {
             }
             Operation::Transmits => self.transmit(),
             Operation::Lists => {
-                let asked = self.attempt(|machine, _| machine.list(SongId(1), 9));
-                if let Some(request) = self.ask(asked.map(|request| request.0)) {
+                let asked = self.attempt_request(|machine, _| machine.list(SongId(1), 9));
+                if let Some(request) = self.ask(asked.map(|request| request.0), Question::List { last: 0, left: 9 }) {
                     self.model.say(Message::List(List { request: RequestId(request), first: SongId(1), at_most: 9 }));
                 }
             }
             Operation::AsksInfo => {
-                let asked = self.attempt(|machine, _| machine.info(SongId(3)));
-                if let Some(request) = self.ask(asked.map(|request| request.0)) {
+                let asked = self.attempt_request(|machine, _| machine.info(SongId(3)));
+                if let Some(request) = self.ask(asked.map(|request| request.0), Question::Info(3)) {
                     self.model.say(Message::Info(Info { request: RequestId(request), song: SongId(3) }));
                 }
             }
@@ -110,8 +110,14 @@ impl Both {
             Line::Welcome { version, max_credit } => {
                 Message::Welcome(Welcome { version: *version, max_credit: *max_credit, ..Welcome::new() })
             }
-            Line::Song => Message::Song(Song { request: RequestId(1), title: "Nocturne", ..Song::default() }),
-            Line::ListEnd => Message::ListEnd(ListEnd { request: RequestId(1), total: 1, next: None, generation: 1 }),
+            Line::Song { is_asked, step } => {
+                let (request, song) = self.request(*is_asked, *step);
+                Message::Song(Song { request, song, title: "Nocturne", ..Song::default() })
+            }
+            Line::ListEnd { is_asked, step } => {
+                let (request, next) = self.request(*is_asked, step.unwrap_or(0));
+                Message::ListEnd(ListEnd { request, total: 1, next: step.map(|_| next), generation: 1 })
+            }
             Line::Started { id, size_bytes, resumes_right } => {
                 Message::Started(self.started(self.id(*id)?, *size_bytes, *resumes_right))
             }
@@ -128,6 +134,16 @@ impl Both {
         }))
     }
 
+    /// The request that has waited longest, or one that nobody made, and a song for it: the one asked for if `step` is not 0,
+    /// or that many after the last one.
+    fn request(&self, is_asked: bool, step: u32) -> (RequestId, SongId) {
+        match self.model.requests.first().filter(|_| is_asked) {
+            Some((id, Question::Info(song))) => (RequestId(*id), SongId(if step == 0 { song + 1 } else { *song })),
+            Some((id, Question::List { last, .. })) => (RequestId(*id), SongId((last + step).max(1))),
+            None => (RequestId(9_999), SongId(1)),
+        }
+    }
+
     fn started(&self, id: u32, size_bytes: u64, resumes_right: bool) -> Started {
         let resumes_at = self.model.pending.iter().find(|stream| stream.id == id).and_then(|stream| stream.resumes_at);
         let position = match resumes_at {
@@ -136,8 +152,9 @@ impl Both {
             None => 0,
         };
         let (rate, channels) = if size_bytes == 0 { (0, 0) } else { (44_100, 2) };
+        let song = SongId(3);
         let started =
-            Started { stream: StreamId(id), content_tag: TAG, size_bytes, rate, channels, ..Started::default() };
+            Started { stream: StreamId(id), song, content_tag: TAG, size_bytes, rate, channels, ..Started::default() };
         if position == 0 {
             return started;
         }
@@ -205,10 +222,23 @@ impl Both {
         }))
     }
 
-    fn ask(&mut self, request: Option<u32>) -> Option<u32> {
+    /// As [`attempt`](Self::attempt), for a request that may be one too many.
+    fn attempt_request<T>(
+        &mut self,
+        command: impl Fn(&mut Client<{ TAKES as usize }>, Instant) -> Result<T, Busy>,
+    ) -> Option<T> {
+        if self.model.requests.len() < MAX_REQUESTS {
+            return self.attempt(command);
+        }
+        assert!(command(&mut self.machine, self.now).is_err(), "more requests than a client keeps in mind");
+        None
+    }
+
+    fn ask(&mut self, request: Option<u32>, question: Question) -> Option<u32> {
         request.inspect(|request| {
             self.model.last_id += 1;
             self.model.has_question = true;
+            self.model.requests.push((*request, question));
             assert_eq!(*request, self.model.last_id);
         })
     }

@@ -109,7 +109,7 @@ pub(crate) fn code_of(error: SessionError) -> Option<u16> {
         SessionError::Credit => 6,
         SessionError::StreamId => 7,
         SessionError::HelloTimeout => 8,
-        SessionError::Silent => 9,
+        SessionError::Silent | SessionError::Unanswered | SessionError::Stalled => 9,
         SessionError::NotTrill | SessionError::Refused(_) | SessionError::Peer(_) => return None,
     })
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use trill_proto::limits::MAX_BITRATE;
+
 use super::content_tag::content_tag;
 use super::extent::Extent;
 use super::frames::{Frame, Frames};
@@ -219,10 +221,12 @@ fn no_audio(source: &dyn ReadAt) -> io::Result<Measured> {
     Ok(Measured { content_tag: content_tag(source, 0, 0)?, ..Measured::default() })
 }
 
+/// Of a file with much between its frames, no more than a client takes.
 fn mean_bitrate(size_bytes: u64, samples: u64, header: &FrameHeader) -> u32 {
     let samples = u128::from(samples.max(1));
     let bits = u128::from(size_bytes) * 8;
-    ((bits * u128::from(header.sample_rate()) + samples / 2) / samples).try_into().unwrap_or(u32::MAX)
+    let bitrate = (bits * u128::from(header.sample_rate()) + samples / 2) / samples;
+    bitrate.try_into().map_or(MAX_BITRATE, |bitrate: u32| bitrate.min(MAX_BITRATE))
 }
 
 fn ends_with_a_frame(source: &dyn ReadAt, audio: Range<u64>) -> io::Result<bool> {

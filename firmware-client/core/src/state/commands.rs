@@ -18,7 +18,7 @@ impl State<'_> {
         self.calls.network = true;
         self.is_superseded = false;
         match command {
-            Command::List => self.question(Question::list(SongId(1))),
+            Command::List => self.question(Question::List { from: SongId(1) }),
             Command::Info(song) => self.question(Question::Info(song)),
             Command::Play(Play::Song { song, at }) => self.play_one(now, song, at),
             Command::Play(Play::Range { first, last }) => {
@@ -52,7 +52,7 @@ impl State<'_> {
         self.questions.clear();
         self.server = server;
         self.told = None;
-        (self.was_connected, self.is_superseded) = (false, false);
+        (self.was_connected, self.is_superseded, self.is_flapping) = (false, false, false);
         self.is_leaving = true;
         self.calls.network = true;
     }

@@ -2,11 +2,13 @@
 
 use core::fmt::{self, Write};
 
-use trill_proto::error::ErrorCode;
+use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, Song, Started, Welcome};
 use trill_proto::playlist::{Direction, Playlist, Progress, Search};
+use trill_proto::retry::Outcome;
 use trill_proto::session::client::Event;
+use trill_proto::time::Instant;
 
 use super::report::{Names, SongLine, Text, write_info};
 use super::{Lookup, Question, SONG_LINE_BYTES, State, Wanted};
@@ -23,7 +25,7 @@ pub(crate) enum Loss {
     /// It broke.
     Broken,
     /// One of the sides did something wrong, or was silent for too long.
-    Session(trill_proto::error::SessionError),
+    Session(SessionError),
     /// The server ended it, and has been heard to say why.
     Told,
 }
@@ -48,7 +50,6 @@ impl State<'_> {
             Event::Started(started) => self.on_started(started),
             Event::Data { stream, bytes } if self.bringing == Some(stream) => {
                 self.buffer.push(bytes);
-                self.was_of_use = true;
                 self.calls.player = true;
             }
             Event::Data { .. } => {}
@@ -71,7 +72,10 @@ impl State<'_> {
         // All of a song may have come before its END was lost.
         self.look_for_next();
         if self.was_connected {
-            return self.screen.line(format_args!("connected again"));
+            if !self.is_flapping {
+                self.screen.line(format_args!("connected again"));
+            }
+            return;
         }
         self.was_connected = true;
         let Self { screen, server, .. } = self;
@@ -86,21 +90,38 @@ impl State<'_> {
         }
     }
 
-    /// Says why there is no connection, unless that was said before.
-    pub(crate) fn on_loss(&mut self, loss: Loss) {
+    /// Says why there is no connection, unless that was said before. Returns what came of it.
+    pub(crate) fn on_loss(&mut self, now: Instant, loss: Loss) -> Outcome {
         log::warning!("no connection: {}", loss);
+        let outcome = match (loss, &self.client) {
+            (Loss::Unreachable(_), _) => Outcome::Unreachable,
+            (_, Some(client)) if client.was_useful(now) => Outcome::Useful,
+            _ => Outcome::Useless,
+        };
+        if outcome == Outcome::Useful {
+            self.is_flapping = false;
+        }
         if self.is_leaving || self.is_superseded {
-            return;
+            return outcome;
         }
         if self.is_news(loss) {
             self.screen.line(format_args!("{}: {loss}; trying again", self.server));
         }
         self.told = Some(loss);
+        match loss {
+            Loss::Session(SessionError::Unanswered) => self.give_up_asked(),
+            Loss::Session(SessionError::Silent | SessionError::Stalled) => {}
+            // It may have been the answer that was wrong.
+            Loss::Session(_) => self.give_up_question(),
+            _ => {}
+        }
+        self.is_flapping |= outcome == Outcome::Useless && self.needs_server();
+        outcome
     }
 
     /// Whether the loss of the present connection has not been told: it was one, or was none for another reason.
     fn is_news(&self, loss: Loss) -> bool {
-        self.was_open || self.told != Some(loss)
+        (self.was_open && !self.is_flapping) || self.told != Some(loss)
     }
 
     // ── answers ──
@@ -121,12 +142,12 @@ impl State<'_> {
         let (shown, again, next) = match question {
             // The rest is for what else there is to tell.
             Question::List { .. } if self.screen.room() < SONG_LINE_BYTES => {
-                (Err(fmt::Error), Question::list(song.song), None)
+                (Err(fmt::Error), Question::List { from: song.song }, None)
             }
-            Question::List { first, .. } => (
+            Question::List { .. } => (
                 self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
-                Question::list(song.song),
-                Some(Question::List { first, from: SongId(song.song.0.saturating_add(1)) }),
+                question,
+                Some(Question::List { from: SongId(song.song.0.saturating_add(1)) }),
             ),
             Question::Info(_) => (self.screen.lines(|out| write_info(out, song)), question, None),
         };
@@ -142,11 +163,9 @@ impl State<'_> {
             return self.on_searched(lookup.what, end.next);
         }
         let Some(question) = self.answered(end.request) else { return };
-        let Question::List { first, from } = question.what else { return };
         match end.next {
-            // A list that does not get on has no end.
-            Some(next) if next >= from && next > first => *question = Wanted::new(Question::list(next)),
-            _ => {
+            Some(next) => *question = Wanted::new(Question::List { from: next }),
+            None => {
                 self.questions.pop_front();
                 if end.total == 0 {
                     self.screen.line(format_args!("the server has no songs"));

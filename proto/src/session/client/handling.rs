@@ -1,37 +1,155 @@
-//! What a client does with what the server sent.
+//! What a client does with what the server sent, and with time.
 
-use super::{Event, Pending, Phase, Stream};
-use crate::error::{Malformed, SessionError};
+use super::deadline::Deadline;
+use super::requests::Requests;
+use super::stream::{Pending, Stream};
+use super::{Event, OUTBOX_BYTES};
+use crate::error::{Malformed, Refusal, SessionError};
 use crate::frame::Part;
 use crate::ids::StreamId;
-use crate::limits::{FIRST_CREDIT_BYTES, VERSION};
-use crate::message::{End, EndReason, Error, Goodbye, Header, Kind, ListEnd, Ping, Pong, Song, Started, Welcome};
-use crate::session::liveness::Liveness;
+use crate::limits::{
+    ANSWER_TIMEOUT, FIRST_CREDIT_BYTES, HEADER_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION,
+};
+use crate::message::{
+    Credit, End, EndReason, Error, Goodbye, Header, Hello, Kind, ListEnd, MAGIC, PREAMBLE, Ping, Pong, REFUSAL_MAGIC,
+    Song, Started, Welcome,
+};
+use crate::session::Busy;
+use crate::session::liveness::{Liveness, Patience};
+use crate::session::outbox::Outbox;
 use crate::time::Instant;
 use crate::window::Path;
+use core::time::Duration;
+use heapless::Vec;
 
-/// The machine without its reader, from which parts of frames are borrowed while they are handled.
-pub(super) struct Session<'m> {
-    pub(super) phase: &'m mut Phase,
-    pub(super) liveness: &'m mut Liveness,
-    pub(super) path: &'m mut Path,
-    pub(super) hello_sent: Option<Instant>,
-    pub(super) last_id: u32,
-    pub(super) last_started: &'m mut u32,
-    pub(super) current: &'m mut Option<Stream>,
-    pub(super) pending: &'m mut Pending,
+#[derive(Debug, PartialEq)]
+pub(super) enum Phase {
+    Preamble,
+    Welcome,
+    Open,
+    Closed,
 }
 
-impl Session<'_> {
+/// A wake-up that comes this much too late says that this side was asleep, not that the server let time pass.
+const ASLEEP: Duration = Duration::from_secs(1);
+
+/// The machine without its reader, from which parts of frames are borrowed while they are handled.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) phase: Phase,
+    preamble: Vec<u8, PREAMBLE_BYTES>,
+    pub(super) outbox: Outbox<OUTBOX_BYTES>,
+    pub(super) liveness: Liveness,
+    pub(super) path: Path,
+    hello_sent: Option<Instant>,
+    /// When WELCOME came, if the server has not been found faulty since.
+    pub(super) opened: Option<Instant>,
+    /// Something that is asked waits to be transmitted.
+    pub(super) is_asking: bool,
+    /// When something was asked first, if the server has not shown since that it is there.
+    asked: Option<Instant>,
+    /// The last stream or request id given out: they share one sequence.
+    pub(super) last_id: u32,
+    /// The last stream that the server has started: it starts them in their order, and each once.
+    last_started: u32,
+    pub(super) requests: Requests,
+    /// What waits longest for its answer, and until when.
+    awaited: Option<(u32, Deadline)>,
+    pub(super) current: Option<Stream>,
+    pub(super) pending: Pending,
+    /// Bytes of music that have come.
+    pub(super) received: u64,
+}
+
+impl Core {
+    pub(super) fn new(now: Instant, hello: &Hello<'_>) -> Self {
+        let mut outbox = Outbox::new();
+        outbox.push_bytes(&PREAMBLE).and_then(|()| outbox.push(hello)).expect("both fit into an empty outbox");
+        Self {
+            phase: Phase::Preamble,
+            preamble: Vec::new(),
+            outbox,
+            liveness: Liveness::new(now),
+            path: Path::default(),
+            hello_sent: None,
+            opened: None,
+            is_asking: false,
+            asked: None,
+            last_id: 0,
+            last_started: 0,
+            requests: Requests::default(),
+            awaited: None,
+            current: None,
+            pending: Pending::new(),
+            received: 0,
+        }
+    }
+
+    /// Ends the session and leaves an ERROR for the server, if that is to be told.
+    pub(super) fn close(&mut self, error: SessionError) {
+        self.phase = Phase::Closed;
+        if error != SessionError::Silent {
+            self.opened = None;
+        }
+        if let Some(code) = error.code() {
+            let _ = self.outbox.push(&Error { id: 0, code, text: "" });
+        }
+    }
+
+    /// The id of the next stream or request. A session that is over, or out of ids, has none.
+    pub(super) fn next_id(&self) -> Result<u32, Busy> {
+        self.last_id.checked_add(1).filter(|_| self.phase != Phase::Closed).ok_or(Busy)
+    }
+
+    pub(super) fn next_request(&self) -> Result<u32, Busy> {
+        if self.requests.is_full() { Err(Busy) } else { self.next_id() }
+    }
+
+    // ── input ──
+
+    pub(super) fn on_received(&mut self, now: Instant) {
+        self.liveness.on_received(now);
+        self.asked = None;
+    }
+
+    /// Takes what `input` has of the preamble; returns how many bytes that is.
+    pub(super) fn handle_preamble(&mut self, now: Instant, input: &[u8]) -> Result<usize, SessionError> {
+        if !input.is_empty() {
+            self.on_received(now);
+        }
+        self.read_preamble(input).inspect_err(|error| self.close(*error))
+    }
+
+    fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
+        let missing = PREAMBLE_BYTES - self.preamble.len();
+        let taken = input.get(..missing).unwrap_or(input);
+        let _ = self.preamble.extend_from_slice(taken);
+        let is_prefix_of = |magic: [u8; 4]| self.preamble.iter().zip(magic).all(|(got, wanted)| *got == wanted);
+        if !is_prefix_of(MAGIC) && !is_prefix_of(REFUSAL_MAGIC) {
+            return Err(SessionError::NotTrill);
+        }
+        match self.preamble.as_slice() {
+            [b'T', b'R', b'N', b'O', reason, _, _, _] => Err(SessionError::Refused(Refusal::from_byte(*reason))),
+            [b'T', b'R', b'I', b'L', 0, 0, _, _] => {
+                self.phase = Phase::Welcome;
+                Ok(taken.len())
+            }
+            [b'T', b'R', b'I', b'L', _, _, _, _] => Err(SessionError::NotTrill),
+            _ => Ok(taken.len()),
+        }
+    }
+
     pub(super) fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
-        match part {
+        let handled = match part {
             Part::Control { kind, header, payload } => {
                 self.handle_control(now, kind, header, payload).map_err(|fault| fault.at(kind))
             }
             Part::DataBegins { id, length } => self.expect_data(StreamId(id), length).map(|()| None),
             Part::Data { id, bytes } => self.handle_data(now, StreamId(id), bytes),
             Part::Ignored => Ok(None),
-        }
+        };
+        self.await_oldest(now);
+        handled.inspect_err(|error| self.close(*error))
     }
 
     fn handle_control<'a>(
@@ -43,23 +161,34 @@ impl Session<'_> {
     ) -> Result<Option<Event<'a>>, Fault> {
         let id = header.id;
         let is_in_place = match kind {
-            Kind::Welcome => *self.phase == Phase::Welcome,
+            Kind::Welcome => self.phase == Phase::Welcome,
             Kind::Error | Kind::Goodbye => true,
-            _ => *self.phase == Phase::Open,
+            _ => self.phase == Phase::Open,
         };
         if !is_in_place {
             return Err(Fault::Unexpected);
         }
         match kind {
             Kind::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
-            Kind::Song => Ok(Some(Event::Song(Song::decode(id, header.flags, payload)?))),
-            Kind::ListEnd => Ok(Some(Event::ListEnd(ListEnd::decode(id, payload)?))),
+            Kind::Song => {
+                let song = Song::decode(id, header.flags, payload)?;
+                self.requests.on_song(&song, header.length)?;
+                if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == id) {
+                    deadline.on_bytes(now, HEADER_BYTES + payload.len());
+                }
+                Ok(Some(Event::Song(song)))
+            }
+            Kind::ListEnd => {
+                let end = ListEnd::decode(id, payload)?;
+                self.requests.on_list_end(&end)?;
+                Ok(Some(Event::ListEnd(end)))
+            }
             Kind::Started => self.handle_started(now, Started::decode(id, payload)?),
             Kind::End => self.handle_end(End::decode(id, payload)?),
             Kind::Error => self.handle_error(Error::decode(id, payload)?).map(Some),
             Kind::Goodbye => {
                 let reason = Goodbye::decode(payload)?.reason;
-                *self.phase = Phase::Closed;
+                self.phase = Phase::Closed;
                 Ok(Some(Event::Goodbye(reason)))
             }
             Kind::Ping => {
@@ -86,32 +215,29 @@ impl Session<'_> {
             self.path.on_round_trip(now.saturating_since(sent));
         }
         self.path.on_max_credit(welcome.max_credit);
-        *self.phase = Phase::Open;
+        (self.phase, self.opened) = (Phase::Open, Some(now));
         Ok(Event::Welcome(welcome))
     }
 
     fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
         self.check_known(started.stream)?;
-        if started.stream.0 <= *self.last_started {
+        if started.stream.0 <= self.last_started {
             return Err(Fault::Unexpected);
         }
-        *self.last_started = started.stream.0;
+        self.last_started = started.stream.0;
         let Some(mut stream) = self.take_pending(started.stream) else {
             return Ok(None); // it was stopped
         };
-        if stream.resume.is_some_and(|asked| asked != (started.position, started.content_tag)) {
-            return Err(Fault::Unexpected);
-        }
         // Opening the file takes time too, so this can only be too long; the smallest counts.
         self.path.on_round_trip(now.saturating_since(stream.asked));
         self.path.pause();
-        stream.expected = started.size_bytes - started.position;
-        *self.current = Some(stream);
+        stream.start(now, &started, &self.path)?;
+        self.current = Some(stream);
         Ok(Some(Event::Started(started)))
     }
 
     fn expect_data(&mut self, id: StreamId, length: u16) -> Result<(), SessionError> {
-        if *self.phase != Phase::Open {
+        if self.phase != Phase::Open {
             return Err(SessionError::Unexpected(Kind::Data));
         }
         self.check_known(id).map_err(|fault| fault.at(Kind::Data))?;
@@ -136,6 +262,8 @@ impl Session<'_> {
             return Err(SessionError::Credit);
         }
         stream.received += bytes.len() as u64;
+        self.received += bytes.len() as u64;
+        stream.deadline.on_bytes(now, bytes.len());
         // Not before the first credit has come: a slow processor is to decode by then, not to receive.
         if (u64::from(FIRST_CREDIT_BYTES)..=stream.window.capacity().into()).contains(&stream.received) {
             self.path.on_average(stream.received, now.saturating_since(stream.asked));
@@ -158,12 +286,13 @@ impl Session<'_> {
 
     fn handle_error<'a>(&mut self, error: Error<'a>) -> Result<Event<'a>, Fault> {
         if error.code.is_fatal() {
-            *self.phase = Phase::Closed;
+            self.phase = Phase::Closed;
             return Ok(Event::Failed(error));
         }
-        if *self.phase != Phase::Open {
+        if self.phase != Phase::Open {
             return Err(Fault::Unexpected); // nothing is answered before HELLO
         }
+        self.requests.on_error(error.id);
         let _ = self.current.take_if(|stream| stream.id.0 == error.id);
         let _ = self.take_pending(StreamId(error.id));
         Ok(Event::Failed(error))
@@ -178,10 +307,108 @@ impl Session<'_> {
     const fn check_known(&self, id: StreamId) -> Result<(), Fault> {
         if id.0 == 0 || id.0 > self.last_id { Err(Fault::Session(SessionError::StreamId)) } else { Ok(()) }
     }
+
+    // ── time ──
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        if self.phase == Phase::Closed {
+            return Ok(());
+        }
+        if now >= self.poll_timeout() + ASLEEP {
+            self.renew_deadlines(now);
+        }
+        self.liveness.handle_timeout(now, self.patience())?;
+        match self.deadlines() {
+            // A server that is silent is given up for that, and sooner.
+            _ if self.liveness.is_silent() => Ok(()),
+            [Some(answer), _] if now >= answer => Err(SessionError::Unanswered),
+            [_, Some(data)] if now >= data => Err(SessionError::Stalled),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let deadlines = self.deadlines().into_iter().flatten().filter(|_| !self.liveness.is_silent());
+        deadlines.fold(self.liveness.poll_timeout(self.patience()), Instant::min)
+    }
+
+    /// When the next answer must be complete, and when more data must have come.
+    fn deadlines(&self) -> [Option<Instant>; 2] {
+        let waiting = self.current.as_ref().filter(|stream| stream.is_waiting());
+        [self.awaited.map(|(_, deadline)| deadline.at()), waiting.map(|stream| stream.deadline.at())]
+    }
+
+    fn renew_deadlines(&mut self, now: Instant) {
+        self.awaited = None;
+        self.await_oldest(now);
+        if let Some(stream) = &mut self.current {
+            stream.renew_deadline(now, &self.path);
+        }
+    }
+
+    /// Answers come in the order of the questions, so the time for one begins when the one before it has come.
+    fn await_oldest(&mut self, now: Instant) {
+        let asked = [self.requests.oldest(), self.pending.first().map(|stream| stream.id.0)];
+        let oldest = asked.into_iter().flatten().min().filter(|_| self.phase == Phase::Open);
+        if self.awaited.map(|(id, _)| id) != oldest {
+            self.awaited = oldest.map(|id| (id, Deadline::new(now, ANSWER_TIMEOUT)));
+        }
+    }
+
+    /// With data or an answer on its way, silence shows a dead path much sooner than without.
+    fn patience(&self) -> Patience {
+        let since = match (self.current.as_ref().filter(|stream| stream.is_waiting()), self.asked) {
+            (Some(stream), _) => stream.waiting_since,
+            (None, Some(asked)) if self.phase == Phase::Open => asked,
+            _ => return Patience::NORMAL,
+        };
+        Patience {
+            since,
+            ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
+            close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),
+        }
+    }
+
+    // ── output ──
+
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        self.queue_what_is_due(now);
+        self.await_oldest(now);
+        if let Phase::Preamble | Phase::Welcome = self.phase {
+            self.hello_sent.get_or_insert(now);
+        }
+        if core::mem::take(&mut self.is_asking) {
+            self.asked.get_or_insert(now);
+        }
+        (!self.outbox.is_empty()).then(|| self.outbox.take())
+    }
+
+    fn queue_what_is_due(&mut self, now: Instant) {
+        const LARGEST: usize = HEADER_BYTES + 24;
+        if self.phase != Phase::Open || self.outbox.room() < 3 * LARGEST {
+            return; // after what is waiting
+        }
+        if let Some(current) = &mut self.current {
+            let remaining = current.remaining();
+            let was_used_up = current.window.outstanding() == 0;
+            if let Some(more) = current.window.grant(&self.path, remaining) {
+                if was_used_up {
+                    current.wait_for_data(now, &self.path);
+                }
+                let _ = self.outbox.push(&Credit { stream: current.id, more });
+            }
+        }
+        if let Some(ping) = self.liveness.take_ping() {
+            let _ = self.outbox.push(&ping);
+        }
+        if let Some(pong) = self.liveness.take_pong(now) {
+            let _ = self.outbox.push(&pong);
+        }
+    }
 }
 
 /// What is wrong with a control frame, before its kind is added.
-enum Fault {
+pub(super) enum Fault {
     Malformed,
     Unexpected,
     Session(SessionError),

@@ -17,6 +17,15 @@ const PING_AFTER: Duration = Duration::from_secs(15);
 const CLOSE_AFTER_PING: Duration = Duration::from_secs(15);
 const STALL_PING_AFTER: Duration = Duration::from_secs(1);
 const STALL_CLOSE_AFTER: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const DATA_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a byte of what is due earns: 1,000 bytes in a second.
+const BYTE_TIME: Duration = Duration::from_millis(1);
+
+/// A wake-up that is this much too late says that the client was asleep.
+const ASLEEP: Duration = Duration::from_secs(1);
+
 const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 /// The first credit, and what may always be outstanding.
@@ -30,6 +39,15 @@ pub(crate) enum Phase {
     Welcome,
     Open,
     Closed,
+}
+
+/// A request without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question {
+    /// About this song.
+    Info(u32),
+    /// The last song that has come, and how many may still come.
+    List { last: u32, left: u32 },
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +66,9 @@ pub(crate) struct Stream {
     asked: Instant,
     /// When credit was given last while there was none.
     granted: Instant,
+    /// When more of it must have come, if there is credit, and how long the client waits.
+    due: Instant,
+    patience: Duration,
 }
 
 impl Stream {
@@ -83,6 +104,11 @@ pub(crate) struct Model {
     pub(crate) last_id: u32,
     last_started: u32,
     max_credit: u64,
+    pub(crate) requests: Vec<(u32, Question)>,
+    /// What waits longest for an answer, and until when.
+    awaited: Option<(u32, Instant)>,
+    /// The token of the last PING.
+    pinged_with: Option<u64>,
     pub(crate) current: Option<Stream>,
     pub(crate) pending: Vec<Stream>,
     pub(crate) said: Vec<Vec<u8>>,
@@ -112,6 +138,9 @@ impl Model {
             last_id: 0,
             last_started: 0,
             max_credit: 16 << 20,
+            requests: Vec::new(),
+            awaited: None,
+            pinged_with: None,
             current: None,
             pending: Vec::new(),
             said: vec![PREAMBLE.to_vec(), encode(&Message::Hello(hello))],
@@ -138,6 +167,9 @@ impl Model {
                 Err(error) => Err(error),
             },
         };
+        if self.phase != Phase::Preamble && !matches!(said, Said::Ignorable(_)) {
+            self.await_oldest(now);
+        }
         judged.inspect_err(|error| self.close_for(*error))
     }
 
@@ -178,10 +210,21 @@ impl Model {
                 (self.phase, self.max_credit) = (Phase::Open, welcome.max_credit.into());
                 Ok(Some(Event::Welcome(welcome)))
             }
-            Message::Song(song) => Ok(Some(Event::Song(song))),
-            Message::ListEnd(end) => Ok(Some(Event::ListEnd(end))),
+            Message::Song(song) => {
+                let id = song.request.0;
+                self.hear_song(id, song.song.0)?;
+                if let Some((_, due)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == id) {
+                    let bytes = u32::try_from(encode(&message).len()).expect("a short frame");
+                    *due = (*due + BYTE_TIME * bytes).min(now + ANSWER_TIMEOUT);
+                }
+                Ok(Some(Event::Song(song)))
+            }
+            Message::ListEnd(end) => {
+                self.hear_list_end(end.request.0, end.next.map(|next| next.0))?;
+                Ok(Some(Event::ListEnd(end)))
+            }
             Message::Started(started) => self.hear_started(now, started),
-            Message::Data(id, bytes) => self.hear_data(id, bytes.len() as u64),
+            Message::Data(id, bytes) => self.hear_data(now, id, bytes.len() as u64),
             Message::End(end) => self.hear_end(end),
             Message::Error(error) if error.code.0 < 256 => {
                 self.phase = Phase::Closed;
@@ -189,6 +232,7 @@ impl Model {
             }
             Message::Error(_) if self.phase != Phase::Open => Err(SessionError::Unexpected(kind)),
             Message::Error(error) => {
+                self.requests.retain(|(id, _)| *id != error.id);
                 self.take_open(error.id);
                 Ok(Some(Event::Failed(error)))
             }
@@ -201,7 +245,7 @@ impl Model {
                 Ok(None)
             }
             Message::Pong(Pong { token, .. }) => {
-                if (1..=now.as_micros()).contains(&token) {
+                if token != 0 && self.pinged_with == Some(token) {
                     self.measure(now, Instant::from_micros(token));
                 }
                 Ok(None)
@@ -226,12 +270,41 @@ impl Model {
             return Err(SessionError::Unexpected(Kind::Started));
         }
         self.measure(now, stream.asked);
+        self.wait_for_data(now, &mut stream);
         stream.left = started.size_bytes - started.position;
         self.current = Some(stream);
         Ok(Some(Event::Started(started)))
     }
 
-    fn hear_data(&mut self, id: u32, length: u64) -> Result<Option<Event<'static>>, SessionError> {
+    fn hear_song(&mut self, id: u32, song: u32) -> Result<(), SessionError> {
+        let place = self.requests.iter().position(|(request, _)| *request == id);
+        let place = place.ok_or(SessionError::Unexpected(Kind::Song))?;
+        match &mut self.requests[place].1 {
+            Question::Info(asked) if *asked != song => return Err(SessionError::Malformed(Kind::Song)),
+            Question::Info(_) => drop(self.requests.remove(place)),
+            Question::List { left: 0, .. } => return Err(SessionError::Unexpected(Kind::Song)),
+            Question::List { last, .. } if song <= *last => return Err(SessionError::Malformed(Kind::Song)),
+            Question::List { last, left } => (*last, *left) = (song, *left - 1),
+        }
+        Ok(())
+    }
+
+    fn hear_list_end(&mut self, id: u32, next: Option<u32>) -> Result<(), SessionError> {
+        let place = self.requests.iter().position(|(request, _)| *request == id);
+        let place = place.ok_or(SessionError::Unexpected(Kind::ListEnd))?;
+        let (_, Question::List { last, .. }) = self.requests.remove(place) else {
+            return Err(SessionError::Unexpected(Kind::ListEnd));
+        };
+        // All lists begin at 1.
+        if next.is_some_and(|next| next <= last.max(1)) { Err(SessionError::Malformed(Kind::ListEnd)) } else { Ok(()) }
+    }
+
+    fn wait_for_data(&self, now: Instant, stream: &mut Stream) {
+        stream.patience = DATA_TIMEOUT.max(self.round_trip() * 8);
+        stream.due = now + stream.patience;
+    }
+
+    fn hear_data(&mut self, now: Instant, id: u32, length: u64) -> Result<Option<Event<'static>>, SessionError> {
         self.check_used(id)?;
         if self.pending.iter().any(|stream| stream.id == id) {
             return Err(SessionError::Unexpected(Kind::Data));
@@ -243,6 +316,8 @@ impl Model {
             stream.credit -= length;
             stream.left -= length;
             stream.held += length;
+            let earned = BYTE_TIME * u32::try_from(length).expect("one frame");
+            stream.due = (stream.due + earned).min(now + stream.patience);
         }
         Ok(None)
     }
@@ -301,7 +376,9 @@ impl Model {
         let credit = capacity.saturating_sub(held).min(FLOOR);
         let resumes_at = if let Start::Resume(position) = wanted.start { Some(position) } else { None };
         let id = self.last_id;
-        self.pending.push(Stream { id, capacity, held, credit, left: u64::MAX, resumes_at, asked: now, granted: now });
+        let (granted, due, patience) = (now, now, DATA_TIMEOUT);
+        let left = u64::MAX;
+        self.pending.push(Stream { id, capacity, held, credit, left, resumes_at, asked: now, granted, due, patience });
         self.say(Message::Play(Play {
             stream: StreamId(id),
             song: wanted.song,
@@ -347,7 +424,28 @@ impl Model {
         data.or(self.asked.filter(|_| self.phase == Phase::Open))
     }
 
+    /// What is due first of all that the server owes, unless it is silent: then it is given up for that.
+    fn owed(&self) -> [Option<Instant>; 2] {
+        let is_due = |stream: &&Stream| stream.credit > 0 && stream.left > 0;
+        let data = self.current.as_ref().filter(is_due).map(|stream| stream.due);
+        [self.awaited.map(|(_, due)| due), data].map(|due| due.filter(|_| self.pinged.is_none()))
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
+        let owed = self.owed().into_iter().flatten().min();
+        self.silence_deadline().map(|silence| owed.map_or(silence, |owed| owed.min(silence)))
+    }
+
+    fn await_oldest(&mut self, now: Instant) {
+        let stream = self.pending.first().map(|stream| stream.id);
+        let oldest = self.requests.first().map(|(id, _)| *id).into_iter().chain(stream).min();
+        let oldest = oldest.filter(|_| self.phase == Phase::Open);
+        if self.awaited.map(|(id, _)| id) != oldest {
+            self.awaited = oldest.map(|id| (id, now + ANSWER_TIMEOUT));
+        }
+    }
+
+    fn silence_deadline(&self) -> Option<Instant> {
         let (since, ping_after, close_after) = match self.waiting_since() {
             None => (self.last_heard, PING_AFTER, CLOSE_AFTER_PING),
             Some(since) => {
@@ -363,15 +461,31 @@ impl Model {
     }
 
     pub(crate) fn notice_time(&mut self, now: Instant) -> Result<(), SessionError> {
-        if self.deadline().is_none_or(|deadline| now < deadline) {
-            return Ok(());
+        let (Some(silence), Some(deadline)) = (self.silence_deadline(), self.deadline()) else { return Ok(()) };
+        if now >= deadline + ASLEEP {
+            self.awaited = None;
+            self.await_oldest(now);
+            if let Some(mut stream) = self.current.take() {
+                self.wait_for_data(now, &mut stream);
+                self.current = Some(stream);
+            }
         }
-        if self.pinged.is_some() {
-            self.close_for(SessionError::Silent);
-            return Err(SessionError::Silent);
+        if now >= silence {
+            if self.pinged.is_some() {
+                return self.give_up(SessionError::Silent);
+            }
+            (self.pinged, self.ping_due) = (Some(now), Some(now.as_micros()));
         }
-        (self.pinged, self.ping_due) = (Some(now), Some(now.as_micros()));
-        Ok(())
+        match self.owed() {
+            [Some(answer), _] if now >= answer => self.give_up(SessionError::Unanswered),
+            [_, Some(data)] if now >= data => self.give_up(SessionError::Stalled),
+            _ => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, error: SessionError) -> Result<(), SessionError> {
+        self.close_for(error);
+        Err(error)
     }
 
     /// All that is to be transmitted now. `is_credited` is what the machine grants where the model does not know.
@@ -384,7 +498,9 @@ impl Model {
         if std::mem::take(&mut self.has_question) {
             self.asked.get_or_insert(now);
         }
+        self.await_oldest(now);
         if self.phase == Phase::Open {
+            self.pinged_with = self.ping_due.or(self.pinged_with);
             messages.extend(self.grant(now, granted_by_machine).map(|credit| encode(&Message::Credit(credit))));
             pings.extend(self.ping_due.take().map(|token| encode(&Message::Ping(Ping { token }))));
             pongs.extend(self.pong_due.take().map(|(token, heard)| {
@@ -396,14 +512,14 @@ impl Model {
     }
 
     fn grant(&mut self, now: Instant, granted_by_machine: u64) -> Option<Credit> {
-        let max_credit = self.max_credit;
+        let (max_credit, patience) = (self.max_credit, DATA_TIMEOUT.max(self.round_trip() * 8));
         let stream = self.current.as_mut()?;
         let more = stream.credit_due().unwrap_or_else(|| {
             check_grant(stream, max_credit, granted_by_machine);
             granted_by_machine
         });
         if stream.credit == 0 && more > 0 {
-            stream.granted = now;
+            (stream.granted, stream.patience, stream.due) = (now, patience, now + patience);
         }
         stream.credit += more;
         let more = u32::try_from(more).expect("credit has 32 bits");

@@ -27,8 +27,17 @@ pub(crate) enum Line {
         version: u8,
         max_credit: u32,
     },
-    Song,
-    ListEnd,
+    /// An answer to the request that has waited longest, or to none: the song that was asked for, or so many numbers after
+    /// the last of the list.
+    Song {
+        is_asked: bool,
+        step: u32,
+    },
+    /// The end of the list, or the next page so many numbers after the last song.
+    ListEnd {
+        is_asked: bool,
+        step: Option<u32>,
+    },
     Started {
         id: Id,
         size_bytes: u64,
@@ -113,8 +122,10 @@ fn line() -> impl Strategy<Value = Line> {
     let pong = prop_oneof![Just(None), (0_u64..400_000).prop_map(Some)];
     prop_oneof![
         3 => (version, max_credit).prop_map(|(version, max_credit)| Line::Welcome { version, max_credit }),
-        8 => Just(Line::Song),
-        8 => Just(Line::ListEnd),
+        14 => (prop::bool::weighted(0.95), prop_oneof![1 => Just(0_u32), 20 => 1_u32..4])
+            .prop_map(|(is_asked, step)| Line::Song { is_asked, step }),
+        8 => (prop::bool::weighted(0.95), prop_oneof![1 => Just(Some(0)), 20 => Just(None), 20 => (1_u32..4).prop_map(Some)])
+            .prop_map(|(is_asked, step)| Line::ListEnd { is_asked, step }),
         50 => (starts, size, prop::bool::weighted(0.9))
             .prop_map(|(id, size_bytes, resumes_right)| Line::Started { id, size_bytes, resumes_right }),
         60 => (delivers, length).prop_map(|(id, length)| Line::Data { id, length }),
@@ -155,8 +166,8 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         50 => (line(), piece()).prop_map(|(line, piece)| Operation::Hears { line, piece }),
         20 => Just(Operation::Transmits),
-        3 => Just(Operation::Lists),
-        3 => Just(Operation::AsksInfo),
+        5 => Just(Operation::Lists),
+        5 => Just(Operation::AsksInfo),
         14 => (capacity, occupied, prop::bool::weighted(0.3))
             .prop_map(|(capacity, occupied, resumes)| Operation::Plays { capacity, occupied, resumes }),
         3 => Just(Operation::Stops),

@@ -1,0 +1,24 @@
+//! What MP3 audio can be, whoever describes it.
+
+/// The sample rates of MPEG-1, 2 and 2.5 (ISO/IEC 11172-3 and 13818-3, and the 2.5 extension), in Hz.
+const RATES: [u32; 9] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
+
+/// Bytes of a frame header, without which there are no samples.
+const FRAME_HEADER_BYTES: u64 = 4;
+
+/// Samples of the longest frame.
+const FRAME_SAMPLES: u64 = 1_152;
+
+pub(super) fn is_rate(rate: u32) -> bool {
+    RATES.contains(&rate)
+}
+
+/// The most samples per channel that so many bytes of audio can stand for.
+pub(super) const fn most_samples(size_bytes: u64) -> u64 {
+    (size_bytes / FRAME_HEADER_BYTES).saturating_mul(FRAME_SAMPLES)
+}
+
+/// The longest music that so many bytes of audio can hold, in milliseconds: all of it at the lowest rate.
+pub(super) const fn most_millis(size_bytes: u64) -> u64 {
+    most_samples(size_bytes) / (RATES[0] as u64 / 1_000)
+}

@@ -1,0 +1,96 @@
+//! LISTs and INFOs that wait for an answer, and what an answer must be.
+
+use super::handling::Fault;
+use crate::ids::{RequestId, SongId};
+use crate::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
+use crate::message::{ListEnd, Song};
+use crate::session::Busy;
+use heapless::Vec;
+
+/// LISTs and INFOs that may wait for an answer at once.
+pub const MAX_REQUESTS: usize = 8;
+
+/// What was asked.
+#[derive(Debug)]
+enum Question {
+    Info(SongId),
+    List {
+        first: SongId,
+        /// The last song that has come.
+        last: Option<SongId>,
+        songs_left: u32,
+        bytes_left: u32,
+    },
+}
+
+/// The requests without an answer, in the order in which they were asked.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    waiting: Vec<(RequestId, Question), MAX_REQUESTS>,
+}
+
+impl Requests {
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.is_full()
+    }
+
+    /// The request that has waited longest.
+    pub(super) fn oldest(&self) -> Option<u32> {
+        self.waiting.first().map(|(request, _)| request.0)
+    }
+
+    pub(super) fn push_info(&mut self, request: RequestId, song: SongId) -> Result<(), Busy> {
+        self.waiting.push((request, Question::Info(song))).map_err(|_| Busy)
+    }
+
+    pub(super) fn push_list(&mut self, request: RequestId, first: SongId, at_most: u32) -> Result<(), Busy> {
+        let list = Question::List { first, last: None, songs_left: at_most, bytes_left: MAX_LIST_PAGE_BYTES };
+        self.waiting.push((request, list)).map_err(|_| Busy)
+    }
+
+    /// Takes a SONG with a payload of this length: the whole answer to an INFO, or a part of the answer to a LIST.
+    pub(super) fn on_song(&mut self, song: &Song<'_>, payload_bytes: u16) -> Result<(), Fault> {
+        let place = self.place(song.request.0).ok_or(Fault::Unexpected)?;
+        let Some((_, question)) = self.waiting.get_mut(place) else { return Err(Fault::Unexpected) };
+        match question {
+            Question::Info(asked) if *asked != song.song => return Err(Fault::Malformed),
+            Question::Info(_) => drop(self.waiting.remove(place)),
+            Question::List { first, last, songs_left, bytes_left } => {
+                let bytes = HEADER_BYTES as u32 + u32::from(payload_bytes);
+                let (Some(songs), Some(bytes)) = (songs_left.checked_sub(1), bytes_left.checked_sub(bytes)) else {
+                    return Err(Fault::Unexpected);
+                };
+                if song.song < *first || last.is_some_and(|last| song.song <= last) {
+                    return Err(Fault::Malformed);
+                }
+                (*last, *songs_left, *bytes_left) = (Some(song.song), songs, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a LIST-END. A list that did not advance would never end.
+    pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), Fault> {
+        let place = self.place(end.request.0).ok_or(Fault::Unexpected)?;
+        let (_, Question::List { first, last, songs_left, .. }) = self.waiting.remove(place) else {
+            return Err(Fault::Unexpected);
+        };
+        let advances = |next: SongId| match last {
+            Some(last) => next > last,
+            None if songs_left == 0 => next >= first,
+            None => next > first,
+        };
+        if end.next.is_none_or(advances) { Ok(()) } else { Err(Fault::Malformed) }
+    }
+
+    /// Takes an ERROR about a request.
+    pub(super) fn on_error(&mut self, id: u32) {
+        if let Some(place) = self.place(id) {
+            self.waiting.remove(place);
+        }
+    }
+
+    fn place(&self, id: u32) -> Option<usize> {
+        self.waiting.iter().position(|(request, _)| request.0 == id)
+    }
+}
