@@ -102,7 +102,9 @@ mod tests {
     fn a_server_that_brings_music_is_tried_within_50_ms() {
         check(Outcome::Useful, &[40, 40, 40]);
         let mut retry = Retry::new();
-        (0..20).for_each(|_| drop(retry.next_delay(Outcome::Useless, 0)));
+        for _ in 0..20 {
+            let _ = retry.next_delay(Outcome::Useless, 0);
+        }
         assert_eq!(retry.next_delay(Outcome::Useful, u32::MAX), FIRST);
         assert_eq!(retry.next_delay(Outcome::Useless, u32::MAX), SECOND);
     }
@@ -110,7 +112,9 @@ mod tests {
     #[test]
     fn after_a_long_absence_a_server_is_tried_soon() {
         let mut retry = Retry::new();
-        (0..100).for_each(|_| drop(retry.next_delay(Outcome::Unreachable, 0)));
+        for _ in 0..100 {
+            let _ = retry.next_delay(Outcome::Unreachable, 0);
+        }
         assert_eq!(retry.next_delay(Outcome::Useless, u32::MAX), Duration::from_millis(3_200));
     }
 }

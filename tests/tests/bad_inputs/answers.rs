@@ -204,6 +204,18 @@ fn lists() -> Vec<Row> {
             frames(&[Message::Song(Song { song: SongId(4), ..song() })]),
             "info: malformed SONG message",
         ),
+        row(
+            "a rate that no MP3 has",
+            INFO,
+            frames(&[Message::Song(Song { song: SongId(3), rate: 7_350, ..song() })]),
+            "info: malformed SONG message",
+        ),
+        row(
+            "more music than the bytes can hold",
+            INFO,
+            frames(&[Message::Song(Song { song: SongId(3), size_bytes: 1_000, duration_ms: Some(36_001), ..song() })]),
+            "info: malformed SONG message",
+        ),
         row("a list for a song", INFO, frames(&[Message::ListEnd(end)]), "info: LIST-END message out of place"),
         row("ERROR with two lines of text", INFO, frames(&[Message::Error(unknown)]), "song 3: the disk  is tired"),
     ]
@@ -215,27 +227,19 @@ fn streams() -> Vec<Row> {
     let says = |name, started, expected| play(name, frames(&[Message::Started(started)]), expected);
     let ends = |reason| frames(&[Message::Started(started()), Message::End(End { stream: STREAM, reason })]);
     let data = vec![0xaa; 60_000];
-    let short = Started { size_bytes: 10, ..started() };
-    let empty = Started { size_bytes: 0, ..started() };
+    // No more samples than the bytes can stand for.
+    let of_size = |size_bytes: u64| Started {
+        size_bytes,
+        end_sample: started().end_sample.min(size_bytes / 4 * 1_152),
+        ..started()
+    };
+    let empty = of_size(0);
     let malformed = "malformed STARTED message";
     let credit = "more data or credit than allowed";
     let twice = frames(&[Message::Started(started()), Message::Started(started())]);
     let finished = Message::End(End { stream: STREAM, reason: EndReason::Finished });
-    let noise = |length: u64, bytes: &[u8]| {
-        let started = Started { size_bytes: length, ..started() };
-        frames(&[Message::Started(started), Message::Data(1, bytes), finished])
-    };
-    let beyond_reason = Started {
-        size_bytes: 1_000,
-        rate: u32::MAX,
-        bitrate: u32::MAX,
-        discard: u32::MAX,
-        first_sample: u64::MAX / 2,
-        begin_sample: u64::MAX,
-        end_sample: u64::MAX,
-        ..started()
-    };
-    let beyond_reason = frames(&[Message::Started(beyond_reason), Message::Data(1, &[0; 1_000]), finished]);
+    let noise =
+        |length: u64, bytes: &[u8]| frames(&[Message::Started(of_size(length)), Message::Data(1, bytes), finished]);
     let refused = |code, text| frames(&[Message::Error(Error { id: 1, code, text })]);
     const EARLY: &str = "the server ended song 3 before its end\ntrill: song 3 is no MP3 that can be decoded";
     const UNDECODABLE: &str = "song 3 is no MP3 that can be decoded";
@@ -245,7 +249,11 @@ fn streams() -> Vec<Row> {
             frames(&[Message::Started(started()), Message::Data(1, &data)]),
             credit,
         ),
-        play("more DATA than the song has", frames(&[Message::Started(short), Message::Data(1, &data[..11])]), credit),
+        play(
+            "more DATA than the song has",
+            frames(&[Message::Started(of_size(10)), Message::Data(1, &data[..11])]),
+            credit,
+        ),
         play("DATA before STARTED", frames(&[Message::Data(1, &data[..9])]), "DATA message out of place"),
         play("DATA of no stream", frames(&[Message::Data(9, &data[..9])]), "stream id out of order"),
         play(
@@ -255,7 +263,12 @@ fn streams() -> Vec<Row> {
         ),
         play("END without a reason", frame(0x16, 1, &[]), "malformed END message"),
         play("STARTED twice", twice, "STARTED message out of place"),
-        says("another song", Started { song: SongId(4), ..started() }, malformed),
+        says("another song", Started { song: SongId(4), ..started() }, "STARTED message out of place"),
+        says("a start behind the end", Started { discard: 1_000_001, ..started() }, "STARTED message out of place"),
+        says("a rate beyond reason", Started { rate: 4_000_000_000, ..started() }, malformed),
+        says("a rate that no MP3 has", Started { rate: 96_000, ..started() }, malformed),
+        says("a bit rate beyond reason", Started { bitrate: u32::MAX, ..started() }, malformed),
+        says("more music than the bytes can hold", Started { end_sample: 28_800_001, ..started() }, malformed),
         says("a position behind the end", Started { position: 200_000, ..started() }, malformed),
         says("77 channels", Started { channels: 77, ..started() }, malformed),
         says("no channels", Started { channels: 0, ..started() }, malformed),
@@ -286,10 +299,9 @@ fn streams() -> Vec<Row> {
         ),
         play("zeros for music", noise(10_000, &[0; 10_000]), UNDECODABLE),
         play("ones", noise(10_000, &[0xff; 10_000]), UNDECODABLE),
-        play("one byte", noise(1, &[0xff]), UNDECODABLE),
+        play("four bytes", noise(4, &[0xff; 4]), UNDECODABLE),
         play("text", noise(16_000, &b"This is no music".repeat(1_000)), UNDECODABLE),
         play("text that is cut short", noise(17_000, &b"This is no music".repeat(1_000)), "END message out of place"),
-        play("rates and lengths beyond reason", beyond_reason, UNDECODABLE),
         play("a song that cannot be read", refused(ErrorCode::READ_FAILED, ""), "song 3: read failed"),
         play(
             "a song that is gone",

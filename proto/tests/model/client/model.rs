@@ -167,7 +167,7 @@ impl Model {
                 Err(error) => Err(error),
             },
         };
-        if self.phase != Phase::Preamble && !matches!(said, Said::Ignorable(_)) {
+        if self.phase != Phase::Preamble {
             self.await_oldest(now);
         }
         judged.inspect_err(|error| self.close_for(*error))

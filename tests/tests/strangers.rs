@@ -1,0 +1,261 @@
+//! The host client and servers that are not what they should be: each is told what it did wrong, none is waited for without
+//! end, and the user is told why.
+#![cfg(target_os = "linux")]
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT};
+use trill_proto::message::{self, Kind, ListEnd, Message, Ping, Play, Song, Start, Started, Welcome};
+use trill_tests::client::Client;
+use trill_tests::messages::{encode, frame};
+use trill_tests::raw::{Ending, RawConnection, RawListener};
+use trill_tests::terminal::VT100;
+
+/// Long enough for a machine on its knees; nothing waits this long if all is well.
+const DEADLINE: Duration = Duration::from_secs(150);
+
+/// How long a program that nobody sits at tries to get its music.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server made of what it does with each connection, from WELCOME on.
+struct Stranger {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Stranger {
+    fn start(serve: impl Fn(RawConnection) + Send + Sync + 'static) -> Self {
+        let listener = RawListener::bind();
+        let (address, connections) = (listener.address(), Arc::<AtomicUsize>::default());
+        let (counted, serve) = (connections.clone(), Arc::new(serve));
+        thread::spawn(move || {
+            loop {
+                let mut connection = listener.accept(Duration::from_secs(3_600));
+                counted.fetch_add(1, Ordering::Relaxed);
+                let serve = serve.clone();
+                thread::spawn(move || {
+                    connection.welcome(Welcome { server_name: "stranger", generation: 1, ..Welcome::new() }, DEADLINE);
+                    serve(connection);
+                });
+            }
+        });
+        Self { address, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// What answers this PLAY.
+fn started(play: &Play) -> Started {
+    let position = if let Start::Resume(position) = play.start { position } else { 0 };
+    Started {
+        stream: play.stream,
+        song: SongId(3),
+        content_tag: 1,
+        position,
+        size_bytes: 1_000_000,
+        end_sample: 1_000_000,
+        bitrate: 128_000,
+        rate: 44_100,
+        channels: 2,
+        ..Started::default()
+    }
+}
+
+/// STARTED for this PLAY.
+fn begin(play: &Play) -> Vec<u8> {
+    encode(&Message::Started(started(play)))
+}
+
+/// A byte of its stream.
+fn drip(play: &Play) -> Vec<u8> {
+    encode(&Message::Data(play.stream.0, b"\xff"))
+}
+
+/// Says PING again and again, and this before each, until the client is gone.
+fn live_on(connection: &mut RawConnection, said: &[u8], every: Duration) {
+    let ping = encode(&Message::Ping(Ping { token: 7 }));
+    let said = [said, &ping].concat();
+    while connection.try_send(&said).is_ok() {
+        thread::sleep(every);
+    }
+}
+
+// ── what breaks the protocol is answered by the ERROR that says so ──
+
+/// What a server says to the first LIST, INFO or PLAY, which has the id 1, and the code that it is to be told.
+fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
+    const REQUEST: RequestId = RequestId(1);
+    let song = |request, song| Message::Song(Song { request, song: SongId(song), title: "x", ..Song::default() });
+    let end = |next| ListEnd { request: REQUEST, total: 9, next: Some(SongId(next)), generation: 1 };
+    let play = Play { stream: StreamId(1), song: SongId(3), start: Start::Time(0), content_tag: 0, credit: 0 };
+    let started = |change: fn(&mut Started)| {
+        let mut message = started(&play);
+        change(&mut message);
+        encode(&Message::Started(message))
+    };
+    let tag = |value: &[u8]| [&[1, 0, u8::try_from(value.len()).expect("short")], value].concat();
+    let bad_utf8 = frame(Kind::Song.to_byte(), 1, &[&[0, 0, 0, 1][..], &[0; 24], &tag(b"\xc3(")].concat());
+    let (malformed, unexpected) = (ErrorCode::MALFORMED, ErrorCode::UNEXPECTED);
+    vec![
+        ("a list that does not advance", "list", encode(&Message::ListEnd(end(1))), malformed),
+        ("a song for nobody", "list", encode(&song(RequestId(9), 1)), unexpected),
+        ("an end of a list for nobody", "info 3", encode(&Message::ListEnd(end(5))), unexpected),
+        ("another song", "info 3", encode(&song(REQUEST, 4)), malformed),
+        ("a text that is not UTF-8", "list", bad_utf8, malformed),
+        ("a stream of another song", "play 3", started(|it| it.song = SongId(4)), unexpected),
+        ("a rate beyond reason", "play 3", started(|it| it.rate = 4_000_000_000), malformed),
+        ("a stream for nobody", "play 3", started(|it| it.stream = StreamId(9)), ErrorCode::STREAM_ID),
+        ("data before the stream", "play 3", encode(&Message::Data(1, b"abc")), unexpected),
+        (
+            "data without credit",
+            "play 3",
+            [started(|_| ()), encode(&Message::Data(1, &[0; 60_000]))].concat(),
+            ErrorCode::CREDIT,
+        ),
+        ("an unknown type", "list", frame(0x7f, 0, &[]), ErrorCode::UNKNOWN_TYPE),
+        ("a frame too large", "list", frame(Kind::Song.to_byte(), 1, &[0; 2_000]), ErrorCode::TOO_LARGE),
+        ("WELCOME again", "list", encode(&Message::Welcome(Welcome::new())), unexpected),
+    ]
+}
+
+/// A server that answers the first question like this, and hands on what it is told then, and how the connection ends.
+fn liar(wrong: Vec<u8>) -> (Stranger, mpsc::Receiver<(Vec<u8>, Ending)>) {
+    let (sender, told) = mpsc::channel();
+    let stranger = Stranger::start(move |mut connection| {
+        while !matches!(connection.receive_frame(DEADLINE).kind(), Some(Kind::List | Kind::Info | Kind::Play)) {}
+        // What comes behind it makes a reset of a connection that is closed too early.
+        let ignorable = frame(0x9e, 0, &[0; 4_000]);
+        let _ = connection.try_send(&[wrong.clone(), ignorable.repeat(10)].concat());
+        let _ = sender.send(connection.receive_to_end(DEADLINE));
+    });
+    (stranger, told)
+}
+
+#[track_caller]
+fn check_told(name: &str, told: &(Vec<u8>, Ending), code: ErrorCode) {
+    let error = encode(&Message::Error(message::Error { id: 0, code, text: "" }));
+    assert!(told.0.ends_with(&error) && told.1 == Ending::EndOfStream, "{name}: {told:02x?}");
+}
+
+#[test]
+fn one_command_tells_a_server_what_it_did_wrong_each_time() {
+    for (name, command, wrong, code) in violations() {
+        let (stranger, told) = liar(wrong);
+        for _ in 0..10 {
+            let client = Client::new().args(["-q", "--output", "null", &stranger.address.to_string()]);
+            client.args(command.split(' ')).run(DEADLINE).expect_code(1);
+            check_told(name, &told.recv_timeout(DEADLINE).expect("last words"), code);
+        }
+    }
+}
+
+#[test]
+fn a_prompt_tells_a_server_what_it_did_wrong_and_goes_on() {
+    for (name, command, wrong, code) in violations() {
+        let (stranger, told) = liar(wrong);
+        let mut client = Client::of(stranger.address).arg("--output=null").in_terminal(VT100);
+        client.wait_for_text(DEADLINE, "connected to stranger");
+        client.type_line(command);
+        check_told(name, &told.recv_timeout(DEADLINE).expect("last words"), code);
+        client.type_line("quit");
+        assert!(client.wait(DEADLINE).success(), "{name}");
+    }
+}
+
+// ── no server hangs a client ──
+
+#[test]
+fn a_server_that_is_alive_and_does_not_do_what_it_owes_is_given_up() {
+    const TICK: Duration = Duration::from_millis(200);
+    const LATE: &str = "the server does not answer in time";
+    const SLOW: &str = "the server sends no music, or too slowly";
+    let owes = |said: fn(&Play) -> Vec<u8>, drips: fn(&Play) -> Vec<u8>| {
+        move |mut connection: RawConnection| {
+            let play = loop {
+                match connection.receive_frame(DEADLINE).message() {
+                    Message::Play(play) => break play,
+                    Message::Goodbye(_) => return,
+                    _ => {}
+                }
+            };
+            connection.send(&said(&play));
+            live_on(&mut connection, &drips(&play), TICK);
+        }
+    };
+    let nothing: fn(&Play) -> Vec<u8> = |_| Vec::new();
+    let alive = |mut connection: RawConnection| live_on(&mut connection, &[], TICK);
+    let cases: [(&str, Stranger, &str, Duration); 5] = [
+        ("list", Stranger::start(alive), LATE, ANSWER_TIMEOUT),
+        ("info 3", Stranger::start(alive), LATE, ANSWER_TIMEOUT),
+        ("play 3", Stranger::start(owes(nothing, nothing)), LATE, ANSWER_TIMEOUT),
+        ("play 3", Stranger::start(owes(begin, nothing)), SLOW, DATA_TIMEOUT),
+        ("play 3", Stranger::start(owes(begin, drip)), SLOW, DATA_TIMEOUT),
+    ];
+    thread::scope(|scope| {
+        for (command, stranger, said, least) in cases {
+            scope.spawn(move || {
+                let begun = Instant::now();
+                let client = Client::new().args(["-q", "--output", "null", &stranger.address.to_string()]);
+                let output = client.args(command.split(' ')).run(DEADLINE);
+                let took = begun.elapsed();
+                println!("figure: strangers: {command} is given up after {took:.1?}: {}", output.stderr.trim());
+                assert!(output.stderr.contains(said), "{command}: {}", output.stderr);
+                output.expect_code(1);
+                assert!(took >= least, "{command}: after {took:?}");
+            });
+        }
+    });
+}
+
+// ── no server is stormed ──
+
+#[test]
+fn a_server_that_drops_every_connection_is_given_up_by_a_command() {
+    let drops = |wait: fn(&mut RawConnection) -> Play, said: fn(&Play) -> Vec<u8>| {
+        move |mut connection: RawConnection| {
+            let play = wait(&mut connection);
+            let _ = connection.try_send(&said(&play));
+            connection.finish();
+            connection.receive_to_end(DEADLINE);
+        }
+    };
+    let next_play: fn(&mut RawConnection) -> Play = |connection| {
+        let Message::Play(play) = connection.receive_until(Kind::Play, DEADLINE).message() else {
+            unreachable!("a PLAY was waited for")
+        };
+        play
+    };
+    let cases = [
+        ("nothing", Stranger::start(drops(next_play, |_| Vec::new()))),
+        ("STARTED", Stranger::start(drops(next_play, begin))),
+        ("STARTED and a byte", Stranger::start(drops(next_play, |play| [begin(play), drip(play)].concat()))),
+    ];
+    thread::scope(|scope| {
+        for (name, stranger) in cases {
+            scope.spawn(move || {
+                let begun = Instant::now();
+                let client = Client::new().args(["-q", "--output", "null", &stranger.address.to_string()]);
+                let output = client.args(["play", "3"]).run(DEADLINE);
+                let (took, connections) = (begun.elapsed(), stranger.connections());
+                println!("figure: strangers: {name}: given up after {took:.1?} and {connections} connections");
+                assert_eq!(
+                    output.stderr.lines().filter(|line| line.contains("the server closed")).count(),
+                    1,
+                    "{name}"
+                );
+                output.expect_code(1);
+                // 40, 200, 400 ms and so on, each by up to a half less.
+                assert!(took > PATIENCE && connections <= 11, "{name}: {connections} connections in {took:?}");
+            });
+        }
+    });
+}
