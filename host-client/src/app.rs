@@ -151,6 +151,8 @@ struct App {
     buffer: Arc<Buffer>,
     output: OutputSpec,
     player: Option<Player>,
+    /// Why the output could not be opened, as it was said.
+    output_failure: Option<String>,
     volume_percent: u8,
     stage: Stage,
     /// Asked, and not answered.
@@ -203,6 +205,7 @@ impl App {
             buffer,
             output: options.output.clone(),
             player: None,
+            output_failure: None,
             volume_percent: options.volume_percent,
             stage: Stage::default(),
             requests: BTreeMap::new(),
@@ -237,10 +240,9 @@ impl App {
         if !is_needed {
             return;
         }
-        if let Err(error) = self.open_player() {
-            self.console.error(&error.to_string());
-            // At a prompt there is still the list to look at.
-            self.exit = (self.mode == Mode::OneShot).then_some(Exit::Failed);
+        // At a prompt there is still the list to look at.
+        if !self.open_player() && self.mode == Mode::OneShot {
+            self.exit = Some(Exit::Failed);
         }
     }
 
@@ -333,18 +335,30 @@ impl App {
         self.console.error(reason);
     }
 
-    /// Opens the output, if it is not open.
-    fn open_player(&mut self) -> Result<(), OutputError> {
+    /// Opens the output, if it is not open. Returns whether it is open now. Why it cannot be opened is said once.
+    fn open_player(&mut self) -> bool {
         if self.player.is_some() {
-            return Ok(());
+            return true;
         }
         let (notices, events) = (self.sender.clone(), self.sender.clone());
-        let output = Output::open(&self.output, move |notice| drop(notices.send(Event::Output(notice))))?;
-        output.1.set_volume(self.volume_percent);
-        let tell = move |event| drop(events.send(Event::Player(event)));
-        let player = Player::spawn(self.buffer.clone(), output, tell);
-        self.player = Some(player.map_err(|error| OutputError::NoDevice { reason: error.to_string() })?);
-        Ok(())
+        let opened = Output::open(&self.output, move |notice| drop(notices.send(Event::Output(notice))));
+        if let Err(OutputError::NoDevice { reason }) = &opened {
+            self.console.verbose(&format!("the system says: {reason}"));
+        }
+        let player = opened.map_err(|error| error.to_string()).and_then(|output| {
+            output.1.set_volume(self.volume_percent);
+            let tell = move |event| drop(events.send(Event::Player(event)));
+            Player::spawn(self.buffer.clone(), output, tell).map_err(|error| format!("cannot play: {error}"))
+        });
+        match player {
+            Ok(player) => self.player = Some(player),
+            Err(reason) if self.output_failure.as_ref() == Some(&reason) => self.fail("there is still no sound output"),
+            Err(reason) => {
+                self.fail(&reason);
+                self.output_failure = Some(reason);
+            }
+        }
+        self.player.is_some()
     }
 
     fn set_paused(&self, is_paused: bool) {

@@ -47,6 +47,9 @@ Examples:
   trill --output wav:3.wav play 3   a song of this machine's server, as a file
   trill [fe80::1%eth0]:7456         an IPv6 address and another port
 
+With PulseAudio or PipeWire each sink is a device. The variable PULSE_SINK
+names the one that is used by default.
+
 A HOST that reads like a command needs its port: trill play:7455
 After -- nothing is an option.
 

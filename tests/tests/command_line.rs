@@ -18,6 +18,7 @@ use trill_tests::raw::RawListener;
 use trill_tests::reference::compare::assert_same_from;
 use trill_tests::reference::{self, likeness};
 use trill_tests::server::ServerProcess;
+use trill_tests::terminal::{Size, key};
 use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -183,6 +184,42 @@ fn what_is_done_exits_with_0() {
         let output = Client::new().arg(option).run(DEADLINE).expect_code(0);
         assert!(output.stdout.contains(expected) && output.stderr.is_empty(), "{output}");
     }
+}
+
+#[test]
+fn only_devices_that_a_person_can_use_are_listed() {
+    let output = Client::new().arg("--list-devices").run(DEADLINE);
+    let unknown = Client::new().args(["--output=device:x", "play", "1"]).run(DEADLINE).expect_code(1);
+    // What the ALSA plugins bring: parts of other devices, and ways to sound servers that do not run here.
+    for name in ["lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "null", "oss", "pulse", "jack"] {
+        let is_listed = output.stdout.lines().any(|line| line.split(' ').next() == Some(name));
+        assert!(!is_listed, "{name}: {output}");
+        assert!(!unknown.stderr.contains(name), "{name}: {unknown}");
+    }
+    if output.stdout.is_empty() {
+        expect_one_line(output, 1, "no sound device found: connect one or start a sound server");
+    } else {
+        output.expect_code(0);
+    }
+}
+
+#[test]
+fn a_missing_sound_device_is_explained_once() {
+    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
+    // Without ALSA's configuration there is no device on any machine.
+    let client = Client::of(server.address()).env("ALSA_CONFIG_PATH", "/dev/null");
+    let mut terminal = client.in_terminal(Size { rows: 24, columns: 59 });
+    // As much as fits the row, in whole words.
+    let explanation = "no sound device: connect one or start a sound server, or";
+    terminal.wait_for(DEADLINE, "an explanation", |screen| screen.rows.iter().any(|row| row == explanation));
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text("play 1\rplay 1\rfly\r");
+    let screen = terminal.wait_for_text(DEADLINE, "no command \"fly\"");
+    let again = screen.rows.iter().filter(|row| row.contains("there is still no sound output")).count();
+    let explained = screen.rows.iter().filter(|row| *row == explanation).count();
+    assert_eq!((explained, again), (1, 2), "{terminal}");
+    terminal.type_text(key::CTRL_D);
+    assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
 }
 
 #[test]

@@ -74,8 +74,8 @@ impl App {
 
     fn play(&mut self, play: Play) {
         self.cancel_lookups();
-        if let Err(error) = self.open_player() {
-            return self.fail(&error.to_string());
+        if !self.open_player() {
+            return;
         }
         match play {
             Play::Song { song, at } => {
