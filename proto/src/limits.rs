@@ -39,6 +39,10 @@ pub const MAX_EXPLANATION_BYTES: usize = 200;
 /// Smallest DATA payload that a server cuts a frame down to on a slow path.
 pub const MIN_DATA_BYTES: u32 = 1_024;
 
+/// Largest DATA payload that a server sends: one that is on its way when the path becomes slow delays an answer for no longer
+/// than a second at 256 kbit/s.
+pub const MAX_DATA_BYTES: u32 = 32 * 1_024;
+
 /// A DATA frame carries at most what the path delivers in this time, so that an answer never waits behind more.
 pub const DATA_FRAME_TIME: Duration = Duration::from_millis(50);
 
@@ -70,9 +74,11 @@ pub const COMMAND_BURST: u32 = 4_096;
 /// Average interval between commands after the burst: far more than anybody types, and no load.
 pub const COMMAND_TIME: Duration = Duration::from_millis(1);
 
-/// Bytes that may wait for a client in a server's socket, unsent, and as many from it, unread. A full DATA frame, so that
-/// the path never runs dry between two of them; more would only keep a GOODBYE waiting, and fill the memory of the server
-/// for clients that do not read.
+/// Bytes that may wait for a client in a server's socket, unsent, before more is written: as few as keep a fast path busy.
+/// Every answer waits behind them.
+pub const MAX_UNSENT_BYTES: u32 = 16 * 1_024;
+
+/// Bytes that may wait for a server in its socket, unread.
 pub const MAX_QUEUED_BYTES: u32 = 65_536;
 
 /// A connection must have said HELLO this long after it was opened.

@@ -9,6 +9,10 @@
 //! so the buffer fills faster than it plays, and an answer or a new song never queues behind much of an old one. It is
 //! granted again by quarters: between three quarters and all of it are under way, so as long as the path could carry
 //! more, each measurement allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
+//!
+//! Until the path has shown a limit, the window doubles with each round-trip, as TCP's does in slow start. A path shows its
+//! limit when much of what was outstanding has not come a round-trip later. When it becomes slower, so does the rate, within
+//! two round-trips and a second.
 
 use crate::limits::{CREDIT_FLOOR_BYTES, CREDIT_SLACK, FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
 use crate::scale::{micros, scaled};
@@ -19,15 +23,23 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Path {
     smallest_round_trip: Option<Duration>,
-    bytes_per_second: u64,
+    rate: PeakRate,
     sample: Option<Sample>,
+    /// What may be outstanding while the path has not shown a limit; `None` since it has.
+    slow_start: Option<u32>,
     /// What the server allows to be outstanding.
     max_credit: u32,
 }
 
 impl Default for Path {
     fn default() -> Self {
-        Self { smallest_round_trip: None, bytes_per_second: 0, sample: None, max_credit: MAX_CREDIT_BYTES }
+        Self {
+            smallest_round_trip: None,
+            rate: PeakRate::default(),
+            sample: None,
+            slow_start: Some(FIRST_CREDIT_BYTES),
+            max_credit: MAX_CREDIT_BYTES,
+        }
     }
 }
 
@@ -35,16 +47,53 @@ impl Default for Path {
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     begun: Instant,
+    /// Credit that was outstanding then: all of it can have come a round-trip later.
+    outstanding: u32,
     bytes: u64,
-    /// The credit ran out meanwhile, so the path could have carried more.
-    starved: bool,
+    last: Instant,
+    /// Nothing came for a while: something was lost and sent again.
+    has_gap: bool,
 }
 
 /// A sample shorter than this says more about bursts (of a radio, of a scheduler) than about the path.
 const SHORTEST_SAMPLE: Duration = Duration::from_millis(100);
 
+/// A pause in what comes that is longer than this, and than most of a round-trip, says that something was lost.
+const GAP: Duration = Duration::from_millis(500);
+
+/// What was measured is forgotten after two of these, and a round-trip.
+const PEAK_TIME: Duration = Duration::from_millis(400);
+
 /// A round-trip to assume while none was measured.
 const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
+
+/// The highest of the last measurements: one of them may be low for a moment's sake.
+#[derive(Clone, Copy, Debug, Default)]
+struct PeakRate {
+    current: u64,
+    previous: u64,
+    /// When `current` began to be measured.
+    since: Instant,
+}
+
+impl PeakRate {
+    fn bytes_per_second(self) -> u64 {
+        self.current.max(self.previous)
+    }
+
+    /// The path carries this much, and perhaps more.
+    fn raise(&mut self, measured: u64) {
+        self.current = self.current.max(measured);
+    }
+
+    /// The path carries this much and no more. What was measured longer ago than two spans is forgotten.
+    fn limit(&mut self, now: Instant, measured: u64, span: Duration) {
+        if now.saturating_since(self.since) < span {
+            return self.raise(measured);
+        }
+        (self.previous, self.current, self.since) = (self.current, measured, now);
+    }
+}
 
 impl Path {
     /// Takes a measured time from a request to its answer. The smallest of a connection is its round-trip.
@@ -53,34 +102,35 @@ impl Path {
         self.smallest_round_trip = Some(smallest);
     }
 
-    /// Takes the arrival of `bytes` of data, and whether the credit is used up with them.
-    pub fn on_data(&mut self, now: Instant, bytes: u64, is_starved: bool) {
+    /// Takes the arrival of `bytes` of data, after which so much credit is outstanding.
+    pub fn on_data(&mut self, now: Instant, bytes: u32, outstanding: u32) {
+        if let Some(window) = &mut self.slow_start {
+            *window = window.saturating_add(bytes).min(MAX_CREDIT_BYTES);
+        }
+        let round_trip = self.round_trip();
+        let begins = Sample { begun: now, outstanding, bytes: 0, last: now, has_gap: false };
         let Some(sample) = &mut self.sample else {
             // The bytes that begin a sample arrived at its beginning: they count for the one before.
-            self.sample = Some(Sample { begun: now, bytes: 0, starved: is_starved });
+            self.sample = Some(begins);
             return;
         };
-        sample.bytes += bytes;
-        sample.starved |= is_starved;
-        let Sample { begun, bytes, starved } = *sample;
-        let elapsed = now.saturating_since(begun);
-        if elapsed < self.round_trip().max(SHORTEST_SAMPLE) {
+        sample.bytes += u64::from(bytes);
+        sample.has_gap |= now.saturating_since(sample.last) > GAP.max(round_trip * 3 / 4);
+        sample.last = now;
+        let elapsed = now.saturating_since(sample.begun);
+        if elapsed < round_trip.max(SHORTEST_SAMPLE) {
             return;
         }
-        let measured = per_second(bytes, elapsed);
-        self.bytes_per_second = if starved {
-            self.bytes_per_second.max(measured)
+        let measured = per_second(sample.bytes, elapsed);
+        // Credit comes by quarters, and a server's TCP opens by itself: less than that is no limit.
+        let is_behind = sample.bytes + u64::from(sample.outstanding / 4) < u64::from(sample.outstanding);
+        if is_behind && !sample.has_gap {
+            self.slow_start = None;
+            self.rate.limit(now, measured, round_trip / 2 + PEAK_TIME);
         } else {
-            // The path was busy all the time: this is what it carries. Come down slowly, since one sample may be bad.
-            measured.max(self.bytes_per_second - self.bytes_per_second / 8)
-        };
-        self.sample = Some(Sample { begun: now, bytes: 0, starved: is_starved });
-    }
-
-    /// Takes what has come of a stream within the time since it was asked for: the path carries at least that much, however
-    /// bursty it is, for the wait for the first byte counts too. So a fast path need not wait for its first sample.
-    pub fn on_average(&mut self, bytes: u64, since_asked: Duration) {
-        self.bytes_per_second = self.bytes_per_second.max(per_second(bytes, since_asked));
+            self.rate.raise(measured);
+        }
+        self.sample = Some(begins);
     }
 
     /// The server allows no more than this to be outstanding, in bytes.
@@ -98,16 +148,20 @@ impl Path {
         self.smallest_round_trip.unwrap_or(ASSUMED_ROUND_TRIP)
     }
 
-    /// The delivery rate in bytes per second; 0 while none was measured.
-    pub const fn bytes_per_second(&self) -> u64 {
-        self.bytes_per_second
+    /// The delivery rate in bytes per second, as far as it is known: what is being measured counts over a whole round-trip.
+    pub fn bytes_per_second(&self, now: Instant) -> u64 {
+        let shortest = self.round_trip().max(SHORTEST_SAMPLE);
+        let under_way =
+            self.sample.map_or(0, |sample| per_second(sample.bytes, now.saturating_since(sample.begun).max(shortest)));
+        self.rate.bytes_per_second().max(under_way)
     }
 
     /// Most credit that may be outstanding, as far as the path is concerned.
     fn ceiling(&self) -> u32 {
         let span = self.round_trip() * 3 / 2 + CREDIT_SLACK;
-        let carried = scaled(self.bytes_per_second, micros(span), 1_000_000);
-        u32::try_from(carried).unwrap_or(u32::MAX).clamp(CREDIT_FLOOR_BYTES, self.max_credit)
+        let carried = scaled(self.rate.bytes_per_second(), micros(span), 1_000_000);
+        let carried = u32::try_from(carried).unwrap_or(u32::MAX);
+        carried.max(self.slow_start.unwrap_or(0)).clamp(CREDIT_FLOOR_BYTES, self.max_credit)
     }
 }
 
@@ -288,14 +342,14 @@ mod tests {
         let mut most = 0;
         while let Some((at, bytes)) = arrivals.pop_front().filter(|(at, _)| *at < lasting.as_micros() as u64) {
             assert!(window.on_data(bytes as usize));
-            path.on_data(Instant::from_micros(at), u64::from(bytes), window.outstanding() == 0);
+            path.on_data(Instant::from_micros(at), bytes, window.outstanding());
             window.release(bytes as usize);
             if let Some(more) = window.grant(&path, PLENTY) {
                 send(&mut arrivals, at, more);
             }
             most = most.max(window.outstanding());
         }
-        (path.bytes_per_second(), most)
+        (path.rate.bytes_per_second(), most)
     }
 
     #[test]
@@ -318,25 +372,47 @@ mod tests {
         let mut path = Path::default();
         path.on_max_credit(20_000);
         path.on_round_trip(Duration::from_millis(100));
-        path.on_data(millis(0), 1, false);
-        path.on_data(millis(100), 1_000_000, false);
+        path.on_data(millis(0), 1, 16_384);
+        path.on_data(millis(100), 1_000_000, 16_384);
         let mut window = Window::new(1 << 20, 0);
         assert!(window.on_data(16_384));
         assert_eq!(window.grant(&path, PLENTY), Some(20_000));
     }
 
     #[test]
-    fn a_starved_sample_never_lowers_the_rate() {
+    fn what_the_client_does_not_grant_never_lowers_the_rate() {
         let mut path = Path::default();
         path.on_round_trip(Duration::from_millis(10));
-        path.on_data(millis(0), 1, false);
-        path.on_data(millis(100), 100_000, false);
-        assert_eq!(path.bytes_per_second(), 1_000_000);
-        path.on_data(millis(1_000), 10_000, true);
-        assert_eq!(path.bytes_per_second(), 1_000_000);
-        path.on_data(millis(2_000), 10_000, false);
-        assert_eq!(path.bytes_per_second(), 1_000_000);
-        path.on_data(millis(3_000), 10_000, false);
-        assert_eq!(path.bytes_per_second(), 875_000);
+        path.on_data(millis(0), 1, 200_000);
+        path.on_data(millis(100), 100_000, 200_000);
+        assert_eq!(path.rate.bytes_per_second(), 1_000_000);
+        for tenth in 2..100 {
+            // All that was granted has come.
+            path.on_data(millis(tenth * 100), 1_000, 1_000);
+        }
+        assert_eq!(path.rate.bytes_per_second(), 1_000_000);
+    }
+
+    #[test]
+    fn a_rate_falls_within_a_second_and_not_with_one_bad_sample() {
+        let mut path = Path::default();
+        path.on_round_trip(Duration::from_millis(10));
+        let samples = [(0, 1), (100, 100_000), (200, 10_000), (600, 40_000), (900, 30_000), (1_100, 20_000)];
+        let rates = samples.map(|(ms, bytes)| {
+            path.on_data(millis(ms), bytes, 200_000);
+            path.rate.bytes_per_second()
+        });
+        assert_eq!(rates, [0, 1_000_000, 1_000_000, 1_000_000, 1_000_000, 100_000]);
+    }
+
+    #[test]
+    fn what_comes_after_a_gap_does_not_lower_the_rate() {
+        let mut path = Path::default();
+        path.on_round_trip(Duration::from_millis(600));
+        path.on_data(millis(0), 1, 100_000);
+        for lost in 1..20 {
+            path.on_data(millis(lost * 1_200), 50_000, 100_000);
+        }
+        assert!(path.ceiling() > 100_000, "{}", path.ceiling());
     }
 }

@@ -1,7 +1,7 @@
 //! Serves a directory of MP3 files to Trill clients: a simple threaded server on blocking sockets.
 //!
 //! ```text
-//!  main ─ options ─ greeting
+//!  main ─ options ─ greeting ─ shutdown
 //!    │
 //!    ▼
 //!  server ──▶ listener ──▶ registry: who is connected, how many may be      capacity: what the system can hold
@@ -32,9 +32,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod address;
 mod capacity;
-mod client_log;
 mod connection;
 pub mod demo;
 pub mod greeting;
@@ -49,6 +47,7 @@ mod payloads;
 mod porter;
 mod registry;
 mod server;
+pub mod shutdown;
 
 pub use listener::BindError;
 pub use server::{Config, Server, StartError};

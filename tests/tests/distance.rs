@@ -7,7 +7,7 @@ use trill_proto::message::{Kind, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
-use trill_tests::proxy::{Conditions, Direction, Fault, Proxy};
+use trill_tests::proxy::{Conditions, Direction, Fault, Proxy, SOCKET_BUFFER_BYTES};
 use trill_tests::server::ServerProcess;
 use trill_tests::terminal::{Terminal, VT100};
 use trill_tests::wait;
@@ -83,6 +83,41 @@ fn what_is_asked_on_a_path_that_went_dead_is_given_up_within_seconds() {
     client.type_line("play 2");
     client.wait_for_text(DEADLINE, "▶ 2 ");
     assert_eq!((proxy.accepted(), plays(&proxy, 2).len()), (3, 1), "{}", client.transcript());
+    quit(&mut client);
+}
+
+#[test]
+fn an_answer_comes_soon_after_a_path_became_slow() {
+    const ROUND_TRIP: Duration = Duration::from_millis(40);
+    const SLOW: Conditions = Conditions { queue_bytes: 16 * 1_024, ..Conditions::path(ROUND_TRIP, 256_000) };
+    let music = MusicDir::new();
+    let song = std::fs::read(music.add("1.mp3", &corpus::CBR_320)).expect("a song that was just added");
+    // Ten minutes, so that there is always more to come.
+    music.add_bytes("2.mp3", &song.repeat(24_000_000 / song.len()));
+    let server = ServerProcess::start(music.path());
+    let fast = Conditions { queue_bytes: SLOW.queue_bytes, ..Conditions::path(ROUND_TRIP, 20_000_000) };
+    let proxy = Proxy::start(server.address(), fast);
+    let mut client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+    client.wait_for_text(DEADLINE, "connected to");
+    client.type_line("play 2");
+    // The buffer of 1 MiB is being filled.
+    wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > 300_000);
+    proxy.set(Direction::ToClient, SLOW);
+    let changed = Instant::now();
+    wait::wait_for(DEADLINE, "a second and two round-trips", || {
+        changed.elapsed() > Duration::from_secs(1) + ROUND_TRIP * 2
+    });
+    let asked = Instant::now();
+    client.type_line("info 1");
+    client.wait_for_text(DEADLINE, "kbit/s");
+    let took = asked.elapsed();
+    // What waits in the proxy: its queue, and the kernel's buffers before it, which it doubles.
+    let queue = Duration::from_millis((SLOW.queue_bytes + 2 * 2 * SOCKET_BUFFER_BYTES) as u64 * 8 / 256);
+    println!(
+        "figure: distance: after 20 Mbit/s became 256 kbit/s an answer takes {took:.1?}; the path's queue {queue:.1?}"
+    );
+    assert!(took < Duration::from_millis(1_500) + queue, "{took:?}");
+    assert_eq!(proxy.accepted(), 1, "{}", client.transcript());
     quit(&mut client);
 }
 

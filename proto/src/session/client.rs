@@ -167,7 +167,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             self.core.current.as_ref().map_or(0, |stream| {
                 scaled(stream.received, 1_000_000, micros(now.saturating_since(stream.asked)).max(1))
             });
-        since_asked.max(self.core.path.bytes_per_second())
+        since_asked.max(self.core.path.bytes_per_second(now))
     }
 
     /// Whether this connection brought music, or was open for a while and did not fail for what the server owed: then the next

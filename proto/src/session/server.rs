@@ -13,6 +13,7 @@
 //! The machine says which bytes of a song to send, and never touches them: [`poll_data`](Server::poll_data) gives a
 //! frame header and a range of the song.
 
+mod frame_sizer;
 mod handling;
 mod pace;
 
@@ -32,9 +33,10 @@ use crate::message::{
 };
 use crate::time::Instant;
 use core::time::Duration;
+use frame_sizer::FrameSizer;
 use handling::Session;
 use heapless::Vec;
-use pace::{Allowance, Pace};
+use pace::Allowance;
 
 /// What the client wants. Borrows from the machine or from the input, so act on it before the next call.
 #[derive(Debug, PartialEq)]
@@ -111,7 +113,7 @@ pub struct Server {
     outbox: Outbox<OUTBOX_BYTES>,
     liveness: Liveness,
     allowance: Allowance,
-    pace: Pace,
+    frame_sizer: FrameSizer,
     client_max_control: usize,
     /// Most credit that may be outstanding, as WELCOME said.
     max_credit: u32,
@@ -131,7 +133,7 @@ impl Server {
             outbox: Outbox::new(),
             liveness: Liveness::new(now),
             allowance: Allowance::new(now),
-            pace: Pace::new(),
+            frame_sizer: FrameSizer::new(),
             client_max_control: MIN_CONTROL_BYTES,
             max_credit: MAX_CREDIT_BYTES,
             last_stream: 0,
@@ -176,7 +178,7 @@ impl Server {
     /// Payload bytes of the DATA frame that comes next, if it is given room enough; 0 if there is nothing to send.
     pub fn next_data_bytes(&self) -> usize {
         let Some(sending) = self.sending.as_ref().filter(|_| self.phase == Phase::Open) else { return 0 };
-        let granted = u64::from(sending.credit.min(self.pace.frame_bytes()));
+        let granted = u64::from(sending.credit.min(self.frame_sizer.frame_bytes()));
         let left = sending.end.saturating_sub(sending.position);
         usize::try_from(granted.min(left)).unwrap_or(usize::MAX)
     }
@@ -218,14 +220,14 @@ impl Server {
             _ => 0,
         };
         let frames = input.get(greeted..).unwrap_or_default();
-        let Self { phase, reader, outbox, liveness, allowance, pace, .. } = self;
+        let Self { phase, reader, outbox, liveness, allowance, frame_sizer, .. } = self;
         let Self { client_max_control, max_credit, last_stream, offered, sending, .. } = self;
         let mut session = Session {
             phase: &mut *phase,
             outbox: &mut *outbox,
             liveness,
             allowance,
-            pace,
+            frame_sizer,
             client_max_control,
             max_credit: *max_credit,
             last_stream,
@@ -311,7 +313,7 @@ impl Server {
             self.say(&End { stream: replaced.id, reason: EndReason::Replaced })?;
         }
         self.say(started)?;
-        self.pace.start(offered.credit);
+        self.frame_sizer.start(offered.credit);
         self.sending = Some(Sending {
             id: offered.id,
             position: started.position,
@@ -379,7 +381,7 @@ impl Server {
 
     /// The next control bytes to send, all of them, before anything else is sent. `None` when there are none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
-        self.pace.on_transmit(now);
+        self.frame_sizer.on_transmit(now);
         if self.phase == Phase::Open && self.outbox.room() >= 2 * REPLY_BYTES {
             if let Some(ping) = self.liveness.take_ping() {
                 let _ = self.outbox.push(&ping);
@@ -403,6 +405,7 @@ impl Server {
         let frame = DataFrame { header, stream: sending.id, position: sending.position, length: usize::from(length) };
         sending.position += u64::from(length);
         sending.credit -= u32::from(length);
+        self.frame_sizer.on_frame(length.into(), sending.credit > 0 && sending.position < sending.end);
         Some(frame)
     }
 

@@ -47,7 +47,7 @@ impl Socket {
         #[cfg(not(unix))]
         stream.set_write_timeout(Some(WRITE_SLICE))?;
         #[cfg(target_os = "linux")]
-        socket2::SockRef::from(stream).set_tcp_notsent_lowat(trill_proto::limits::MAX_QUEUED_BYTES)?;
+        socket2::SockRef::from(stream).set_tcp_notsent_lowat(trill_proto::limits::MAX_UNSENT_BYTES)?;
         Ok(Self { link, patience: Duration::ZERO })
     }
 

@@ -4,6 +4,7 @@
 
 mod ledger;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use trill_proto::codec::{Reader, Truncated};
@@ -79,6 +80,8 @@ struct Run {
     now: Instant,
     client: Client<CONTROL>,
     ledger: Ledger,
+    /// The song that was asked for under an id, or `None` for a list, so that most answers are right ones.
+    asked: BTreeMap<u32, Option<SongId>>,
     /// The session was over, and what it had to say was said.
     is_done: bool,
 }
@@ -87,7 +90,7 @@ impl Run {
     fn new() -> Self {
         let now = Instant::from_micros(1_000_000);
         let identity = Identity { name: "fuzz", nonce: [7; 16], roles: 0 };
-        Self { now, client: Client::new(now, &identity), ledger: Ledger::new(), is_done: false }
+        Self { now, client: Client::new(now, &identity), ledger: Ledger::new(), asked: BTreeMap::new(), is_done: false }
     }
 
     fn perform(&mut self, script: &mut Reader<'_>) -> Result<(), Truncated> {
@@ -103,8 +106,12 @@ impl Run {
             }
             operation::RECEIVE_SONGS => {
                 let request = RequestId(script.u8()?.into());
-                self.hear(&Message::Song(Song { request, title: "a song", ..Song::default() }));
-                self.hear(&Message::ListEnd(ListEnd { request, total: 1, next: None, generation: 1 }));
+                let asked = self.asked.get(&request.0).copied().flatten();
+                let song = asked.unwrap_or(SongId(1));
+                self.hear(&Message::Song(Song { request, song, title: "a song", ..Song::default() }));
+                if asked.is_none() {
+                    self.hear(&Message::ListEnd(ListEnd { request, total: 1, next: None, generation: 1 }));
+                }
             }
             operation::RECEIVE_STARTED => {
                 let stream = StreamId(script.u8()?.into());
@@ -112,6 +119,7 @@ impl Run {
                 let content_tag = u64::from(script.u8()?.max(1));
                 self.hear(&Message::Started(Started {
                     stream,
+                    song: self.asked.get(&stream.0).copied().flatten().unwrap_or_default(),
                     content_tag,
                     position: position.min(size),
                     size_bytes: size,
@@ -145,12 +153,12 @@ impl Run {
             operation::LIST => {
                 let at_most = script.u8()?.into();
                 let request = self.client.list(SongId(1), at_most).map(|request| request.0);
-                self.note_id(request);
+                self.note_id(request, None);
             }
             operation::INFO => {
                 let song = SongId(script.u8()?.into());
                 let request = self.client.info(song).map(|request| request.0);
-                self.note_id(request);
+                self.note_id(request, Some(song));
             }
             operation::PLAY => self.play(script)?,
             operation::STOP => {
@@ -185,18 +193,19 @@ impl Run {
         if let Ok(id) = asked {
             self.ledger.book.note_play(id, &wanted);
         }
-        self.note_id(asked);
+        self.note_id(asked, Some(song));
         Ok(())
     }
 
-    fn note_id(&mut self, id: Result<u32, Busy>) {
+    fn note_id(&mut self, id: Result<u32, Busy>, song: Option<SongId>) {
         match id {
             Ok(id) => {
                 assert!(!self.client.is_closed());
                 self.ledger.book.note_id(id);
+                self.asked.insert(id, song);
             }
             Err(Busy) if self.client.is_closed() => {}
-            Err(Busy) => self.transmit(), // and after that there is room
+            Err(Busy) => self.transmit(), // and after that there is room, unless too many requests have no answer
         }
     }
 

@@ -2,5 +2,4 @@
 //! prints them.
 #![cfg(target_os = "linux")]
 
-mod log;
 mod seats;

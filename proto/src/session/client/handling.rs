@@ -7,9 +7,7 @@ use super::{Event, OUTBOX_BYTES};
 use crate::error::{Malformed, Refusal, SessionError};
 use crate::frame::Part;
 use crate::ids::StreamId;
-use crate::limits::{
-    ANSWER_TIMEOUT, FIRST_CREDIT_BYTES, HEADER_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION,
-};
+use crate::limits::{ANSWER_TIMEOUT, HEADER_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION};
 use crate::message::{
     Credit, End, EndReason, Error, Goodbye, Header, Hello, Kind, ListEnd, MAGIC, PREAMBLE, Ping, Pong, REFUSAL_MAGIC,
     Song, Started, Welcome,
@@ -264,11 +262,7 @@ impl Core {
         stream.received += bytes.len() as u64;
         self.received += bytes.len() as u64;
         stream.deadline.on_bytes(now, bytes.len());
-        // Not before the first credit has come: a slow processor is to decode by then, not to receive.
-        if (u64::from(FIRST_CREDIT_BYTES)..=stream.window.capacity().into()).contains(&stream.received) {
-            self.path.on_average(stream.received, now.saturating_since(stream.asked));
-        }
-        self.path.on_data(now, bytes.len() as u64, stream.window.outstanding() == 0);
+        self.path.on_data(now, bytes.len() as u32, stream.window.outstanding());
         Ok(Some(Event::Data { stream: id, bytes }))
     }
 

@@ -1,6 +1,7 @@
 //! What a server does with what the client sent.
 
-use super::pace::{Allowance, Pace};
+use super::frame_sizer::FrameSizer;
+use super::pace::Allowance;
 use super::{Event, OUTBOX_BYTES, Offered, Outbox, Phase, Sending};
 use crate::error::{Malformed, SessionError};
 use crate::frame::Part;
@@ -15,7 +16,7 @@ pub(super) struct Session<'m> {
     pub(super) outbox: &'m mut Outbox<OUTBOX_BYTES>,
     pub(super) liveness: &'m mut Liveness,
     pub(super) allowance: &'m mut Allowance,
-    pub(super) pace: &'m mut Pace,
+    pub(super) frame_sizer: &'m mut FrameSizer,
     pub(super) client_max_control: &'m mut usize,
     pub(super) max_credit: u32,
     pub(super) last_stream: &'m mut u32,
@@ -118,7 +119,7 @@ impl Session<'_> {
             let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= self.max_credit);
             *outstanding = sum.ok_or(SessionError::Credit)?;
             if is_sending {
-                self.pace.on_credit(now, credit.more);
+                self.frame_sizer.on_credit(now, credit.more);
             }
         }
         Ok(())

@@ -1,6 +1,5 @@
 mod audio;
 pub(crate) mod corpus;
-mod formats;
 mod header;
 mod tags;
 mod wire_format;
