@@ -28,7 +28,7 @@ fn print_devices() -> Exit {
         Err(error) => return fail(&error.to_string(), Exit::Failed),
     };
     if devices.is_empty() {
-        return fail("the system lists no sound device; the default one may work all the same", Exit::Failed);
+        return fail("no sound device found: connect one or start a sound server", Exit::Failed);
     }
     let widest = devices.iter().map(|device| device.id.chars().count()).max().unwrap_or(0);
     let line = |device: &DeviceEntry| {

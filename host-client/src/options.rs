@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use trill_proto::command::{self, Command, MAX_VOLUME, ParseError};
-use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
+use trill_proto::limits::{DEFAULT_PORT, MAX_TEXT_BYTES};
 
 use crate::output::{OutputSpec, ParseSpecError};
 
@@ -47,6 +47,9 @@ Examples:
   trill --output wav:3.wav play 3   a song of this machine's server, as a file
   trill [fe80::1%eth0]:7456         an IPv6 address and another port
 
+With PulseAudio or PipeWire each sink is a device. The variable PULSE_SINK
+names the one that is used by default.
+
 A HOST that reads like a command needs its port: trill play:7455
 After -- nothing is an option.
 
@@ -81,7 +84,7 @@ pub struct Options {
     pub output: OutputSpec,
     /// Volume to start with, 0 to [`MAX_VOLUME`].
     pub volume_percent: u8,
-    /// What the server's log calls this client, at most [`MAX_NAME_BYTES`]; `None` to let the program choose.
+    /// What the server's log calls this client, at most [`MAX_TEXT_BYTES`]; `None` to let the program choose.
     pub name: Option<String>,
     /// How much to say.
     pub verbosity: Verbosity,
@@ -166,7 +169,7 @@ fn volume(text: String) -> Result<u8, UsageError> {
 }
 
 fn client_name(name: String) -> Result<String, UsageError> {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES { Err(UsageError::BadName) } else { Ok(name) }
+    if name.is_empty() || name.len() > MAX_TEXT_BYTES { Err(UsageError::BadName) } else { Ok(name) }
 }
 
 fn verbosity(arguments: &mut pico_args::Arguments) -> Result<Verbosity, UsageError> {
@@ -246,7 +249,7 @@ pub enum UsageError {
     BadOutput(ParseSpecError),
     /// Not a number from 0 to [`MAX_VOLUME`].
     BadVolume(String),
-    /// Empty, or longer than [`MAX_NAME_BYTES`].
+    /// Empty, or longer than [`MAX_TEXT_BYTES`].
     BadName,
     /// `-v` and `-q` together.
     VerboseAndQuiet,
@@ -279,7 +282,7 @@ impl fmt::Display for UsageError {
             Self::BadVolume(value) => {
                 write!(f, "--volume goes from 0 to {MAX_VOLUME}, not {value:?}")
             }
-            Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
+            Self::BadName => write!(f, "--name takes 1 to {MAX_TEXT_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::NotUnicode(argument) => write!(f, "{argument:?}: not valid Unicode"),
             Self::UnexpectedWord(word) => {

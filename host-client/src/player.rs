@@ -66,6 +66,8 @@ pub struct Progress {
     started: Started,
     /// Absolute sample from which the output counts its position.
     counted_from: u64,
+    /// Sample rate of what it counts.
+    rate: u32,
 }
 
 /// A handle on the player's thread. Dropping it ends the sound and waits for the thread.
@@ -115,7 +117,8 @@ impl Player {
 
     /// The time of the music that is heard now.
     pub fn position(&self, progress: &Progress) -> Duration {
-        let sample = progress.counted_from + self.controls.position_frames();
+        let heard = progress.started.absolute_samples(self.controls.position_frames(), progress.rate);
+        let sample = progress.counted_from + heard;
         Duration::from_millis(progress.started.millis_at(sample))
     }
 }
@@ -221,7 +224,7 @@ impl Worker {
         if let Some(format) = self.format {
             self.output.start(format)?;
         }
-        self.count_from(song, first_sample + u64::from(discard));
+        self.count_from(song, first_sample + u64::from(discard), rate);
         Ok(())
     }
 
@@ -277,7 +280,7 @@ impl Worker {
             self.pcm[frame.samples * channels..nominal * channels].fill(0);
         }
         let begins = song.playback.next_sample();
-        let heard = song.playback.on_frame(nominal);
+        let heard = song.playback.on_frame(nominal, frame.rate);
         if heard.is_empty() {
             return Ok(());
         }
@@ -285,7 +288,7 @@ impl Worker {
         if self.format != Some(format) {
             self.output.start(format)?;
             self.format = Some(format);
-            self.count_from(song, begins + heard.start as u64);
+            self.count_from(song, begins + song.playback.absolute_samples(heard.start, frame.rate), frame.rate);
         }
         let is_written = write(&mut self.output, &self.pcm[heard.start * channels..heard.end * channels], || {
             self.buffer.is_first(song.ticket)
@@ -308,12 +311,13 @@ impl Worker {
         }
     }
 
-    fn count_from(&self, song: &Song, sample: u64) {
+    fn count_from(&self, song: &Song, sample: u64, rate: u32) {
         *lock(&self.progress) = Some(Progress {
             ticket: song.ticket,
             is_buffering: song.playback.is_buffering(),
             started: song.started,
             counted_from: sample,
+            rate,
         });
     }
 

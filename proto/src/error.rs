@@ -54,6 +54,8 @@ codes! {
     BAD_POSITION = 259,
     /// The file could not be read.
     READ_FAILED = 260,
+    /// There is no MP3 audio in the song's file.
+    NO_AUDIO = 261,
 }
 
 impl ErrorCode {

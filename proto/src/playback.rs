@@ -15,7 +15,7 @@
 
 use crate::decoder::LOOKAHEAD_BYTES;
 use crate::message::Started;
-use crate::scale::{micros, scaled};
+use crate::scale::{micros, rescaled, scaled};
 use core::ops::Range;
 use core::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct Playback {
     /// Bytes that the stream brings in all.
     expected: u64,
     bytes_per_second: u32,
+    /// Absolute samples are of this rate.
+    rate: u32,
     /// Absolute sample at which the next frame begins.
     next_sample: u64,
     /// Absolute samples to be heard.
@@ -88,6 +90,7 @@ impl Playback {
             phase: Phase::Buffering,
             expected: started.size_bytes.saturating_sub(started.position),
             bytes_per_second: started.bytes_per_second(),
+            rate: started.rate,
             next_sample: started.first_sample,
             heard: Range64 {
                 from: started.first_sample.saturating_add(u64::from(started.discard)),
@@ -120,14 +123,22 @@ impl Playback {
     }
 
     /// Counts a frame that was taken from the buffer and says which of its samples to put out: `nominal` is how many per
-    /// channel its header promises. What the decoder did not make of them, because the frame is damaged or those before it
-    /// are missing, is put out as silence, so that what follows is in time.
-    pub fn on_frame(&mut self, nominal: usize) -> Range<usize> {
+    /// channel its header promises, and `rate` their rate. What the decoder did not make of them, because the frame is
+    /// damaged or those before it are missing, is put out as silence, so that what follows is in time.
+    pub fn on_frame(&mut self, nominal: usize, rate: u32) -> Range<usize> {
         let begins = self.next_sample;
-        self.next_sample = begins.saturating_add(nominal as u64);
-        let within = |sample: u64| usize::try_from(sample.saturating_sub(begins)).unwrap_or(usize::MAX).min(nominal);
+        self.next_sample = begins.saturating_add(self.absolute_samples(nominal, rate));
+        let within = |sample: u64| {
+            let sample = rescaled(sample.saturating_sub(begins), self.rate, rate);
+            usize::try_from(sample).unwrap_or(usize::MAX).min(nominal)
+        };
         let from = within(self.heard.from);
         from..within(self.heard.until).max(from)
+    }
+
+    /// How many absolute samples so many samples of a frame's `rate` are.
+    pub const fn absolute_samples(&self, samples: usize, rate: u32) -> u64 {
+        rescaled(samples as u64, rate, self.rate)
     }
 
     /// The output ran dry: buffer as if at the beginning.
@@ -277,20 +288,33 @@ mod tests {
     #[test]
     fn exactly_the_samples_between_delay_and_padding_are_kept() {
         let mut playback = Playback::new(&Started { discard: 1_105, end_sample: 4_000, ..STARTED });
-        assert_eq!(playback.on_frame(1_152), 1_105..1_152);
-        assert_eq!(playback.on_frame(1_152), 0..1_152);
-        assert_eq!(playback.on_frame(1_152), 0..1_152);
-        assert_eq!(playback.on_frame(1_152), 0..544);
-        assert_eq!(playback.on_frame(1_152), 0..0);
+        assert_eq!(playback.on_frame(1_152, 44_100), 1_105..1_152);
+        assert_eq!(playback.on_frame(1_152, 44_100), 0..1_152);
+        assert_eq!(playback.on_frame(1_152, 44_100), 0..1_152);
+        assert_eq!(playback.on_frame(1_152, 44_100), 0..544);
+        assert_eq!(playback.on_frame(1_152, 44_100), 0..0);
     }
 
     #[test]
     fn frames_before_the_music_are_counted() {
         let started = Started { first_sample: 11_520, discard: 2_000, ..STARTED };
         let mut playback = Playback::new(&started);
-        assert!(playback.on_frame(1_152).is_empty());
-        assert_eq!(playback.on_frame(1_152), 848..1_152);
+        assert!(playback.on_frame(1_152, 44_100).is_empty());
+        assert_eq!(playback.on_frame(1_152, 44_100), 848..1_152);
         assert_eq!(playback.next_sample(), 13_824);
+    }
+
+    #[test]
+    fn frames_of_another_rate_count_by_their_time() {
+        let started = Started { discard: 1_000, end_sample: 4_000, ..STARTED };
+        let mut playback = Playback::new(&started);
+        assert_eq!(playback.on_frame(576, 22_050), 500..576);
+        assert_eq!(playback.next_sample(), 1_152);
+        assert_eq!(playback.on_frame(1_152, 48_000), 0..1_152);
+        assert_eq!(playback.next_sample(), 1_152 + 1_058, "rounded down");
+        assert_eq!(playback.on_frame(1_152, 22_050), 0..895, "1,790 samples of the song are left");
+        assert_eq!(started.absolute_samples(576, 22_050), 1_152);
+        assert_eq!(Started { rate: 0, ..started }.absolute_samples(576, 22_050), 576, "an unknown rate");
     }
 
     #[test]
@@ -298,7 +322,7 @@ mod tests {
         let mut playback = Playback::new(&Started { end_sample: 1_152, ..STARTED });
         let supply = Supply { buffered: 5_000, received: 5_000, ..FAST };
         assert_eq!(playback.next_action(&supply), Action::Decode);
-        let _ = playback.on_frame(1_152);
+        let _ = playback.on_frame(1_152, 44_100);
         assert_eq!(playback.next_action(&supply), Action::Drain);
     }
 }

@@ -28,6 +28,7 @@ mod socket;
 mod tests;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,11 +36,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use embedded_io::{ReadReady, Write};
+use log::Level;
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::message::{GoodbyeReason, refusal};
 use trill_proto::session::server::Server as Machine;
 use trill_proto::transport::blocking::{Received, transmit_server};
 
+use crate::address::Address;
 use crate::link::{Dismissal, bid_farewell};
 use crate::payloads::SMALL_BUFFER_BYTES;
 use crate::registry::Membership;
@@ -93,7 +96,7 @@ impl Connection {
     /// # Errors
     /// When the connection is gone already.
     pub(crate) fn accept(shared: Arc<Shared>, membership: Membership, peer: SocketAddr) -> io::Result<Box<Self>> {
-        let client = SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string();
+        let client = Address::of(peer).with_port(peer.port());
         let socket = Socket::new(Arc::clone(membership.link()))?;
         let machine = Machine::new(shared.clock.now());
         Ok(Box::new(Self {
@@ -248,12 +251,17 @@ impl Connection {
         }
     }
 
+    /// Writes a line about the client to the log, unless there are too many of them.
+    fn note(&self, level: Level, line: fmt::Arguments<'_>) {
+        self.shared.client_log.write(level, self.membership.network(), line);
+    }
+
     fn log(&self, departure: &Departure) {
         let client = &self.client;
         match departure {
-            _ if self.has_joined => log::info!("{client} left: {departure}"),
+            _ if self.has_joined => self.note(Level::Info, format_args!("{client} left: {departure}")),
             Departure::Fault(_) | Departure::Full | Departure::TooMany(_) => {
-                log::info!("{client} was turned away: {departure}")
+                log::debug!("{client} was turned away: {departure}")
             }
             // Whoever looks whether the port is open.
             _ => log::debug!("{client} left before it joined: {departure}"),

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use trill_proto::limits::DEFAULT_PORT;
 
+use crate::address::{self, Address};
+
 /// Addresses that are offered, at most: more than these are bridges and tunnels.
 const MAX_OFFERED: usize = 4;
 
 /// Said as soon as clients can connect.
 pub fn listening(address: SocketAddr) -> String {
-    format!("listening on {address}\n")
+    format!("listening on {}\n", Address::of(address).with_port(address.port()))
 }
 
 /// Said when there is no directory to serve.
@@ -20,16 +22,20 @@ pub fn demo(songs: usize) -> String {
 
 /// Said when the directory was walked: how many songs there are, and what to type to hear them. `addresses` are those
 /// of this machine.
-pub fn ready(songs: u32, bound: SocketAddr, addresses: &[IpAddr]) -> String {
+pub fn ready(songs: u32, bound: SocketAddr, addresses: &[Address]) -> String {
     let plural = if songs == 1 { "" } else { "s" };
     let mut text = format!("ready, {songs} song{plural}\n");
     if bound.ip().is_loopback() {
         let _ = writeln!(text, "on this machine type:     trill {bound}\nother machines cannot connect");
         return text;
     }
-    for (index, address) in offered(bound.ip(), addresses).into_iter().enumerate() {
+    let offered = offered(Address::of(bound), addresses);
+    for (index, address) in offered.iter().enumerate() {
         let lead = if index == 0 { "on another machine type: " } else { "                     or: " };
         let _ = writeln!(text, "{lead} trill {}", server(address, bound.port()));
+    }
+    if offered.iter().any(|address| address.is_link_local() && address.ip().is_ipv6()) {
+        text.push_str("after the % the other machine needs its own interface\n");
     }
     text.push_str("open to everybody on the network: there is no password\n");
     text
@@ -38,31 +44,28 @@ pub fn ready(songs: u32, bound: SocketAddr, addresses: &[IpAddr]) -> String {
 /// The addresses by which others reach this machine.
 ///
 /// Sends nothing. Empty if the system does not tell.
-pub fn addresses_of_this_machine() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let up = interfaces.iter().filter(|interface| interface.is_oper_up());
-    up.filter(|interface| !interface.is_loopback() && !interface.is_link_local()).map(if_addrs::Interface::ip).collect()
+pub fn addresses_of_this_machine() -> Vec<Address> {
+    address::of_this_machine()
 }
 
-fn offered(bound: IpAddr, addresses: &[IpAddr]) -> Vec<IpAddr> {
-    if !bound.is_unspecified() {
+/// The best of the `addresses`, which are in order: IPv6 is long to type, and what belongs to a link reaches only that, so
+/// these are offered only where there are no others.
+fn offered(bound: Address, addresses: &[Address]) -> Vec<Address> {
+    if !bound.ip().is_unspecified() {
         return vec![bound];
     }
-    let (mut offered, v6): (Vec<_>, Vec<_>) = addresses.iter().partition(|address| address.is_ipv4());
-    // Long to type, so only where there is no other.
-    if offered.is_empty() && bound.is_ipv6() {
-        offered = v6;
-    }
-    offered.truncate(MAX_OFFERED);
-    offered
+    let is_reachable = |address: &&Address| address.ip().is_ipv4() || bound.ip().is_ipv6();
+    let kind = |address: &Address| (address.is_link_local(), address.ip().is_ipv6());
+    let Some(best) = addresses.iter().filter(is_reachable).map(kind).min() else { return Vec::new() };
+    addresses.iter().filter(|address| kind(address) == best).take(MAX_OFFERED).cloned().collect()
 }
 
 /// A server as `trill` takes it.
-fn server(address: IpAddr, port: u16) -> String {
-    match address {
-        _ if port != DEFAULT_PORT => SocketAddr::new(address, port).to_string(),
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("[{address}]"),
+fn server(address: &Address, port: u16) -> String {
+    match address.ip() {
+        _ if port != DEFAULT_PORT => address.with_port(port),
+        IpAddr::V4(_) => address.to_string(),
+        IpAddr::V6(_) => format!("[{address}]"),
     }
 }
 
@@ -74,7 +77,7 @@ mod tests {
 
     #[track_caller]
     fn check(songs: u32, bound: &str, addresses: &[&str], expected: &str) {
-        let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let addresses: Vec<_> = addresses.iter().map(|address| Address::parse(address)).collect();
         assert_eq!(ready(songs, bound.parse().unwrap(), &addresses), expected, "{bound}");
     }
 
@@ -111,6 +114,29 @@ mod tests {
             &ALL[2..],
             "ready, 0 songs\n\
              on another machine type:  trill [2001:db8::5]\n\
+             open to everybody on the network: there is no password\n",
+        );
+    }
+
+    #[test]
+    fn link_local_where_there_is_nothing_else() {
+        let (v4, v6) = ("169.254.7.8", ["fe80::5%eth0", "fe80::5%wlan0"]);
+        check(
+            0,
+            "[::]:7455",
+            &[v6[0], v4],
+            "ready, 0 songs\n\
+             on another machine type:  trill 169.254.7.8\n\
+             open to everybody on the network: there is no password\n",
+        );
+        check(
+            0,
+            "[::]:80",
+            &v6,
+            "ready, 0 songs\n\
+             on another machine type:  trill [fe80::5%eth0]:80\n\
+             \x20                    or:  trill [fe80::5%wlan0]:80\n\
+             after the % the other machine needs its own interface\n\
              open to everybody on the network: there is no password\n",
         );
     }

@@ -1,7 +1,7 @@
 //! Serves a directory of MP3 files to Trill clients: a simple threaded server on blocking sockets.
 //!
 //! ```text
-//!  main ─ options ─ greeting ─ shutdown
+//!  main ─ options ─ greeting
 //!    │
 //!    ▼
 //!  server ──▶ listener ──▶ registry: who is connected, how many may be      capacity: what the system can hold
@@ -32,7 +32,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod address;
 mod capacity;
+mod client_log;
 mod connection;
 pub mod demo;
 pub mod greeting;
@@ -47,7 +49,6 @@ mod payloads;
 mod porter;
 mod registry;
 mod server;
-pub mod shutdown;
 
 pub use listener::BindError;
 pub use server::{Config, Server, StartError};

@@ -5,12 +5,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use log::Level;
 use socket2::{Domain, Protocol, Socket, Type};
 use trill_proto::limits::DEFAULT_PORT;
 
+use crate::address::{self, Address};
 use crate::connection::Connection;
+use crate::network::Network;
 use crate::porter::Porter;
 use crate::registry::Membership;
 use crate::server::Shared;
@@ -32,6 +35,9 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1_024;
 /// clients that leave make some free.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// How often the log says that connections cannot be accepted.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// How long the connection may take that wakes the listener when it is to stop.
 const WAKE_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -42,7 +48,7 @@ const WAKE_PATIENCE: Duration = Duration::from_millis(100);
 pub(crate) fn bind(address: Option<SocketAddr>) -> Result<TcpListener, BindError> {
     let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT));
     let any_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT));
-    let bound = match address {
+    let bound = match address.map(address::with_zone) {
         Some(address) => (address, listen(address)),
         None => match listen(any_v6) {
             // A machine without IPv6.
@@ -86,13 +92,19 @@ impl std::error::Error for BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, cause } = self;
+        let shown = Address::of(*address);
         match cause.kind() {
             io::ErrorKind::AddrInUse => {
                 write!(f, "port {} is taken: another server may be running; --listen chooses a port", address.port())
             }
-            io::ErrorKind::AddrNotAvailable => write!(f, "{} is not an address of this machine", address.ip()),
-            io::ErrorKind::PermissionDenied => write!(f, "no permission to listen on {address}"),
-            _ => write!(f, "cannot listen on {address}: {cause}"),
+            io::ErrorKind::AddrNotAvailable => write!(f, "{shown} is not an address of this machine"),
+            io::ErrorKind::PermissionDenied => {
+                write!(f, "no permission to listen on {}", shown.with_port(address.port()))
+            }
+            _ if address::lacks_zone(address) => {
+                write!(f, "{shown} needs the interface that it belongs to, such as {}%eth0", address.ip())
+            }
+            _ => write!(f, "cannot listen on {}: {cause}", shown.with_port(address.port())),
         }
     }
 }
@@ -116,6 +128,7 @@ impl Listener {
     /// Accepts connections until [`stop`](Self::stop) is called.
     pub(crate) fn accept_until_stopped(&self, shared: &Arc<Shared>) {
         let mut backoff = None;
+        let mut complained = None;
         loop {
             let accepted = self.socket.accept();
             if self.waits_or_is_stopped(Duration::ZERO) {
@@ -123,9 +136,7 @@ impl Listener {
             }
             match accepted {
                 Ok((stream, peer)) => {
-                    if backoff.take().is_some() {
-                        log::info!("connections are accepted again");
-                    }
+                    backoff = None;
                     self.receive(shared, stream, peer);
                 }
                 // The client was gone before it was accepted.
@@ -134,7 +145,9 @@ impl Listener {
                 Err(error) => {
                     let (first, longest) = BACKOFF;
                     let pause = backoff.map_or(first, |last: Duration| (last * 2).min(longest));
-                    if backoff.replace(pause).is_none() {
+                    backoff = Some(pause);
+                    if complained.is_none_or(|at: Instant| at.elapsed() >= COMPLAINT_INTERVAL) {
+                        complained = Some(Instant::now());
                         log::warn!("cannot accept connections: {error}");
                     }
                     if self.waits_or_is_stopped(pause) {
@@ -166,13 +179,15 @@ impl Listener {
         let membership = match shared.registry.admit(stream, peer.ip()) {
             Ok(membership) => membership,
             Err(stream) => {
-                log::info!("{peer} was turned away: all places are taken");
+                log::debug!("{} was turned away: all places are taken", Address::of(peer).with_port(peer.port()));
                 return self.porter.turn_away(stream);
             }
         };
         let link = Arc::clone(membership.link());
         if let Err(error) = spawn(shared, membership, peer) {
-            log::warn!("{peer} was turned away: no thread for it: {error}");
+            let client = Address::of(peer).with_port(peer.port());
+            let line = format_args!("{client} was turned away: no thread for it: {error}");
+            shared.client_log.write(Level::Warn, Network::of(peer.ip()), line);
             // The thread's share of it went with the thread.
             if let Some(link) = Arc::into_inner(link) {
                 self.porter.turn_away(link.into_stream());
@@ -200,5 +215,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    SocketAddr::new(ip, address.port())
+    let mut reachable = address; // with the zone
+    reachable.set_ip(ip);
+    reachable
 }

@@ -6,27 +6,35 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use gethostname::gethostname;
 use trill_proto::text::visible;
 use trill_server::library::{self, Library, Source};
 use trill_server::options::{HELP, Invocation, Options, VERSION};
-use trill_server::{Config, Server, demo, greeting, log, shutdown};
+use trill_server::{Config, Server, demo, greeting, log};
+use trill_signals::EndSignal;
+
+/// How long the server may take to end in peace before the signal ends it.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the end of the program waits for stdout.
+const PRINT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What the main thread waits for.
-enum Happening {
-    /// The directory was walked, and so many songs were found.
-    Walked(u32),
+enum Event {
+    /// The directory was scanned, and so many songs were found.
+    Scanned(u32),
     /// The server should end.
-    Asked,
+    EndAsked(EndSignal),
 }
 
 fn main() -> ExitCode {
     match Invocation::parse(env::args_os().skip(1)) {
-        Ok(Invocation::Help) => say(HELP),
-        Ok(Invocation::Version) => say(VERSION),
+        Ok(Invocation::Help) => print(HELP),
+        Ok(Invocation::Version) => print(VERSION),
         Ok(Invocation::Run(options)) => return run(options),
         Err(error) => {
             complain(&error);
@@ -48,45 +56,80 @@ fn run(options: Options) -> ExitCode {
 
 /// Serves until the process is asked to end.
 fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let (sender, events) = mpsc::channel();
+    let asked = sender.clone();
+    trill_signals::fail_writes_at_file_size_limit()?;
+    trill_signals::watch(END_PATIENCE, move |signal| drop(asked.send(Event::EndAsked(signal))))?;
     log::init(options.log_level)?;
+    let printer = Printer::start()?;
     let source = options.directory.map_or(Source::BuiltIn(demo::SONGS), Source::Directory);
     let is_demo = matches!(source, Source::BuiltIn(_));
     let library = Library::open(source, library::Options { follow_symlinks: options.follow_symlinks })?;
     let name = options.name.unwrap_or_else(|| gethostname().to_string_lossy().into_owned());
 
-    let (happened, happenings) = mpsc::channel();
-    let asked = happened.clone();
-    shutdown::watch(move || drop(asked.send(Happening::Asked)))?;
     let Options { listen, max_clients, max_per_address, .. } = options;
     let config = Config { listen, max_clients, max_per_address, name };
     let server = Server::start(Arc::clone(&library), config)?;
-    say(&greeting::listening(server.address()));
+    printer.print(greeting::listening(server.address()));
     if is_demo {
-        say(&greeting::demo(demo::SONGS.len()));
+        printer.print(greeting::demo(demo::SONGS.len()));
     }
     ::log::info!("room for {} clients", server.max_clients());
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("the system has no memory, threads or files for more");
     }
-    let walk = move || drop(happened.send(Happening::Walked(library.wait_until_scanned())));
-    thread::Builder::new().name("walk".into()).spawn(walk)?;
+    let scan = move || drop(sender.send(Event::Scanned(library.wait_until_scanned())));
+    thread::Builder::new().name("walk".into()).spawn(scan)?;
 
-    for happening in happenings {
-        match happening {
-            Happening::Walked(songs) => {
-                say(&greeting::ready(songs, server.address(), &greeting::addresses_of_this_machine()));
+    for event in events {
+        match event {
+            Event::Scanned(songs) => {
+                printer.print(greeting::ready(songs, server.address(), &greeting::addresses_of_this_machine()));
             }
-            Happening::Asked => break,
+            Event::EndAsked(signal) => {
+                ::log::info!("{}: shutting down", signal.name());
+                break;
+            }
         }
     }
-    ::log::info!("shutting down");
     server.shut_down();
+    printer.finish();
     log::flush();
     Ok(())
 }
 
+/// Prints to stdout on a thread of its own, because stdout may be a pipe that nobody empties.
+struct Printer {
+    texts: Sender<String>,
+    finished: Receiver<()>,
+}
+
+impl Printer {
+    fn start() -> io::Result<Self> {
+        let (texts, to_print) = mpsc::channel::<String>();
+        let (is_finished, finished) = mpsc::channel();
+        let print_all = move || {
+            to_print.into_iter().for_each(|text| print(&text));
+            drop(is_finished);
+        };
+        thread::Builder::new().name("stdout".into()).spawn(print_all)?;
+        Ok(Self { texts, finished })
+    }
+
+    /// Does not wait.
+    fn print(&self, text: String) {
+        let _ = self.texts.send(text);
+    }
+
+    /// Waits until all is printed, but not for long.
+    fn finish(self) {
+        drop(self.texts);
+        let _ = self.finished.recv_timeout(PRINT_PATIENCE);
+    }
+}
+
 /// Prints to stdout; if that is gone, nobody wants to know.
-fn say(text: &str) {
+fn print(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::address;
 use log::LevelFilter;
 use pico_args::Arguments;
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
@@ -21,7 +22,8 @@ Without a DIR it serves the songs that are built in.
 Options:
       --listen ADDR:PORT   address to listen on; port 0 takes a free one
                            (default: [::]:7455, every address of this machine,
-                           IPv4 and IPv6)
+                           IPv4 and IPv6); [fe80::1%eth0]:PORT for one that
+                           belongs to an interface
       --max-clients N      how many clients it takes at once (default: as many
                            as the system's memory, threads and files allow if
                            each plays another song)
@@ -90,7 +92,7 @@ impl Invocation {
         if arguments.contains(["-V", "--version"]) {
             return Ok(Self::Version);
         }
-        let listen = value(&mut arguments, "--listen")?.map(address).transpose()?;
+        let listen = value(&mut arguments, "--listen")?.map(listen_address).transpose()?;
         let max_clients = count(&mut arguments, "--max-clients")?;
         let max_per_address = count(&mut arguments, "--max-per-address")?;
         let name = value(&mut arguments, "--name")?.map(server_name).transpose()?;
@@ -118,11 +120,12 @@ fn value(arguments: &mut Arguments, option: &'static str) -> Result<Option<Strin
     }
 }
 
-/// `ADDR:PORT`, or an address alone.
-fn address(text: String) -> Result<SocketAddr, UsageError> {
+/// `ADDR:PORT`, or an address alone, with a zone or without.
+fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     let with_port = text.parse().ok();
     let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT));
-    with_port.or_else(alone).ok_or(UsageError::BadAddress(text))
+    let with_zone = || address::parse_with_zone(&text, DEFAULT_PORT);
+    with_port.or_else(alone).or_else(with_zone).ok_or(UsageError::BadAddress(text))
 }
 
 fn count(arguments: &mut Arguments, option: &'static str) -> Result<Option<NonZeroUsize>, UsageError> {

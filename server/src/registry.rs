@@ -223,6 +223,11 @@ impl Membership {
         self.id
     }
 
+    /// Where the client comes from.
+    pub(crate) const fn network(&self) -> Network {
+        self.from
+    }
+
     pub(crate) const fn link(&self) -> &Arc<Link> {
         &self.link
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use trill_proto::time::Instant;
 
 use crate::capacity::Capacity;
+use crate::client_log::ClientLog;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
 use crate::payloads::Payloads;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) registry: Arc<Registry>,
     pub(crate) payloads: Payloads,
+    pub(crate) client_log: ClientLog,
 }
 
 impl Server {
@@ -66,9 +68,14 @@ impl Server {
         let limits = Limits::new(Capacity::of_process(), config.max_clients, config.max_per_address);
         let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
-        let registry = Arc::new(Registry::new(limits));
-        let (clock, payloads) = (Clock::new(), Payloads::default());
-        let shared = Arc::new(Shared { library, name: config.name, clock, registry: Arc::clone(&registry), payloads });
+        let shared = Arc::new(Shared {
+            library,
+            name: config.name,
+            clock: Clock::new(),
+            registry: Arc::new(Registry::new(limits)),
+            payloads: Payloads::default(),
+            client_log: ClientLog::default(),
+        });
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
         let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
         let accept = move || accepted.accept_until_stopped(&served);
@@ -102,6 +109,7 @@ impl Server {
         if will_end {
             let _ = accepting.join(); // a panic was logged
         }
+        self.shared.client_log.finish();
     }
 }
 

@@ -176,7 +176,7 @@ fn without_a_directory_it_plays_the_songs_that_are_built_in() {
 #[test]
 fn the_log_says_who_joined_what_they_play_who_left_and_why() {
     let music = Music::new(&[&mp3(3, 1)]);
-    let mut server = Running::start(&[], Some(music.path()));
+    let mut server = Running::start(&["-v"], Some(music.path()));
     let log = server.collect_log();
     let mut client = TestClient::join_as(server.address, "lap\x1b[2Jtop", [1; 16]);
     log.wait_for(" laptop (127.0.0.1:");
@@ -225,7 +225,8 @@ fn a_second_signal_ends_it_at_once() {
         server.signal("INT");
         match server.wait().code() {
             Some(0) => {}
-            code => return assert_eq!(code, Some(130)),
+            // It dies of the signal, which a shell reports as 130.
+            code => return assert_eq!(code, None),
         }
     }
     panic!("it always ended in peace");

@@ -185,6 +185,11 @@ impl ServerProcess {
         }
     }
 
+    /// Bytes of its log so far.
+    pub fn logged_bytes(&self) -> usize {
+        self.process.stderr().len()
+    }
+
     /// The process: its lines, its end.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
@@ -193,6 +198,15 @@ impl ServerProcess {
     /// Sends a signal to the server.
     pub fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Waits for the server to end by itself and returns how it did.
+    ///
+    /// # Panics
+    /// When it does not end within `deadline`.
+    #[track_caller]
+    pub fn wait(self, deadline: Duration) -> Output {
+        self.process.wait(deadline)
     }
 
     /// Asks the server to end (SIGTERM) and returns how it did.

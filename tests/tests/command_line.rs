@@ -1,11 +1,8 @@
 //! The client without a terminal: one command, piped commands, and what it says when something is wrong.
 #![cfg(target_os = "linux")]
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -21,6 +18,7 @@ use trill_tests::raw::RawListener;
 use trill_tests::reference::compare::assert_same_from;
 use trill_tests::reference::{self, likeness};
 use trill_tests::server::ServerProcess;
+use trill_tests::terminal::{Size, key};
 use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -128,43 +126,6 @@ fn what_is_wrong_in_a_script_is_said_and_the_rest_is_done() {
     assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
 }
 
-#[test]
-fn standard_input_that_cannot_be_read_is_an_error() {
-    let song = corpus::CBR_128.milliseconds(1_500);
-    let (_music, server) = serve(&[song]);
-    for (path, reason) in [("/", "Is a directory"), ("/proc/self/mem", "Input/output error")] {
-        let mut command = Client::of(server.address()).arg("--output=null").into_command();
-        command.stdin(File::open(path).expect("everybody may open it"));
-        let output = command.output().expect("the client was just built");
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert_eq!((output.status.code(), &*stdout), (Some(1), ""), "{path}: {stderr}");
-        let begin = format!("trill: cannot read standard input: {reason}");
-        assert!(stderr.starts_with(&begin) && stderr.lines().count() == 1, "{path}: {stderr}");
-    }
-}
-
-#[test]
-fn a_script_may_be_slow_on_a_descriptor_that_does_not_wait() {
-    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
-    let (script, mut writer) = UnixStream::pair().expect("the system has free descriptors");
-    script.set_nonblocking(true).expect("a socket can be non-blocking");
-    let mut command = Client::of(server.address()).into_command();
-    command.stdin(OwnedFd::from(script)).stdout(Stdio::piped());
-    let mut client = command.spawn().expect("the client was just built");
-    drop(command);
-    let mut answers = BufReader::new(client.stdout.take().expect("stdout was piped above")).lines();
-    // A hundred times, since a line that is there before it is asked for shows nothing.
-    for volume in 0..100 {
-        for piece in ["volu", &format!("me {volume}\nvol"), "ume\n"] {
-            writer.write_all(piece.as_bytes()).expect("the client reads");
-        }
-        let answer = answers.next().expect("an answer").expect("UTF-8");
-        assert_eq!(answer, format!("volume {volume}"));
-    }
-    drop(writer);
-    assert_eq!(client.wait().expect("a child can be waited for").code(), Some(0));
-}
-
 // ── nothing is kept ──
 
 #[test]
@@ -223,6 +184,42 @@ fn what_is_done_exits_with_0() {
         let output = Client::new().arg(option).run(DEADLINE).expect_code(0);
         assert!(output.stdout.contains(expected) && output.stderr.is_empty(), "{output}");
     }
+}
+
+#[test]
+fn only_devices_that_a_person_can_use_are_listed() {
+    let output = Client::new().arg("--list-devices").run(DEADLINE);
+    let unknown = Client::new().args(["--output=device:x", "play", "1"]).run(DEADLINE).expect_code(1);
+    // What the ALSA plugins bring: parts of other devices, and ways to sound servers that do not run here.
+    for name in ["lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "null", "oss", "pulse", "jack"] {
+        let is_listed = output.stdout.lines().any(|line| line.split(' ').next() == Some(name));
+        assert!(!is_listed, "{name}: {output}");
+        assert!(!unknown.stderr.contains(name), "{name}: {unknown}");
+    }
+    if output.stdout.is_empty() {
+        expect_one_line(output, 1, "no sound device found: connect one or start a sound server");
+    } else {
+        output.expect_code(0);
+    }
+}
+
+#[test]
+fn a_missing_sound_device_is_explained_once() {
+    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
+    // Without ALSA's configuration there is no device on any machine.
+    let client = Client::of(server.address()).env("ALSA_CONFIG_PATH", "/dev/null");
+    let mut terminal = client.in_terminal(Size { rows: 24, columns: 59 });
+    // As much as fits the row, in whole words.
+    let explanation = "no sound device: connect one or start a sound server, or";
+    terminal.wait_for(DEADLINE, "an explanation", |screen| screen.rows.iter().any(|row| row == explanation));
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text("play 1\rplay 1\rfly\r");
+    let screen = terminal.wait_for_text(DEADLINE, "no command \"fly\"");
+    let again = screen.rows.iter().filter(|row| row.contains("there is still no sound output")).count();
+    let explained = screen.rows.iter().filter(|row| *row == explanation).count();
+    assert_eq!((explained, again), (1, 2), "{terminal}");
+    terminal.type_text(key::CTRL_D);
+    assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
 }
 
 #[test]

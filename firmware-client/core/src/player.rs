@@ -102,7 +102,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             asked: track.wish.asked,
         });
         // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
-        state.count_from(started.first_heard());
+        state.count_from(started.first_heard(), started.rate);
         self.pcm.controls().count_song();
         state.on_began(track.wish.ticket);
     }
@@ -162,13 +162,14 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             missing.fill(0);
         }
         let begins = song.playback.next_sample();
-        self.unheard = song.playback.on_frame(frame.nominal_samples);
+        self.unheard = song.playback.on_frame(frame.nominal_samples, frame.rate);
         if self.unheard.is_empty() {
             return Next::Now;
         }
         if song.rate != frame.rate {
             song.rate = frame.rate;
-            state.count_from(begins + self.unheard.start as u64);
+            let skipped = song.playback.absolute_samples(self.unheard.start, frame.rate);
+            state.count_from(begins.saturating_add(skipped), frame.rate);
             self.begin_sound(frame.rate, state);
         }
         self.report_first_sample(now, state);

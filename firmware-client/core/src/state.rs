@@ -130,6 +130,8 @@ pub(crate) struct State<'m> {
     volume: u8,
     /// The sample at which the song heard began to be counted.
     counted_from: u64,
+    /// Sample rate of what is counted.
+    counted_rate: u32,
     /// From the last `play` to its first sample.
     first_sample_after: Duration,
     is_buffering: bool,
@@ -161,6 +163,7 @@ impl<'m> State<'m> {
             lookup: None,
             volume: 100,
             counted_from: 0,
+            counted_rate: 0,
             first_sample_after: Duration::ZERO,
             is_buffering: false,
             title: None,
@@ -404,9 +407,9 @@ impl<'m> State<'m> {
         self.client.as_ref().map_or((0, Duration::ZERO), |client| (client.delivery_rate(now), client.round_trip()))
     }
 
-    /// The song heard is counted from this sample on.
-    pub(crate) const fn count_from(&mut self, sample: u64) {
-        self.counted_from = sample;
+    /// The song heard is counted from this sample on, in frames of `rate`.
+    pub(crate) const fn count_from(&mut self, sample: u64, rate: u32) {
+        (self.counted_from, self.counted_rate) = (sample, rate);
     }
 
     /// Whether the music waits for more to arrive.

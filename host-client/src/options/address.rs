@@ -66,7 +66,13 @@ fn split_bracketed<'a>(text: &str, bracketed: &'a str) -> Result<(&'a str, Optio
 /// An IPv6 address, possibly with a zone (`%eth0`).
 fn is_ipv6(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, "none"));
-    address.parse::<Ipv6Addr>().is_ok() && is_word(zone)
+    address.parse::<Ipv6Addr>().is_ok() && is_zone(zone)
+}
+
+/// The name or number of an interface. Systems allow nearly anything in a name.
+fn is_zone(text: &str) -> bool {
+    let is_bad = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '/' | '%' | '[' | ']' | ':');
+    !text.is_empty() && !text.contains(is_bad)
 }
 
 /// What can be a host name or an IPv4 address. Digits alone cannot: they are more likely a song number astray.

@@ -38,7 +38,7 @@ pub struct DeviceEntry {
     pub is_default: bool,
 }
 
-/// The sound devices of this machine.
+/// The sound devices of this machine that can be used: the sinks of a sound server, or else what ALSA has.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
     keep_libasound_quiet();
     let host = cpal::default_host();
     let default = default_device(&host).ok().and_then(|device| device.id().ok());
-    let entries = host.output_devices().map_err(no_device)?.filter_map(|device| {
+    let entries = host.output_devices().map_err(no_device)?.filter(is_offered).filter_map(|device| {
         let id = device.id().ok()?;
         Some(DeviceEntry {
             name: device.to_string(),
@@ -206,9 +206,37 @@ fn device_of_host(host: &Host, wanted: &str) -> Result<cpal::Device, OutputError
     let id = |device: &cpal::Device| device.id().map(|id| id.id().to_owned()).unwrap_or_default();
     let by_id = devices.iter().find(|device| id(device) == wanted);
     let found = by_id.or_else(|| devices.iter().find(|device| device.to_string().eq_ignore_ascii_case(wanted)));
-    found
-        .cloned()
-        .ok_or_else(|| OutputError::UnknownDevice { name: wanted.to_owned(), known: devices.iter().map(id).collect() })
+    found.cloned().ok_or_else(|| {
+        let known = devices.iter().filter(|device| is_offered(device)).map(id).collect();
+        OutputError::UnknownDevice { name: wanted.to_owned(), known }
+    })
+}
+
+/// Names that ALSA lists for output although no person wants them: converters, which are parts of other devices; a
+/// device that is silent, in place of the output `null`; and JACK, whose library writes to the terminal when it is
+/// asked and does not run.
+const NOT_OFFERED: [&str; 9] =
+    ["a52", "jack", "lavrate", "null", "samplerate", "speex", "speexrate", "upmix", "vdownmix"];
+
+/// Whether a person may want to use `device`. ALSA lists what is configured, not what is there: a device that belongs to
+/// no card has to be asked.
+fn is_offered(device: &cpal::Device) -> bool {
+    let Ok(id) = device.id() else { return false };
+    if !is_alsa(id.host()) {
+        return true;
+    }
+    let name = id.id();
+    !NOT_OFFERED.contains(&name) && (name.contains(':') || device.supported_output_configs().is_ok())
+}
+
+#[cfg(target_os = "linux")]
+fn is_alsa(host: cpal::HostId) -> bool {
+    host == cpal::HostId::Alsa
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_alsa(_: cpal::HostId) -> bool {
+    false
 }
 
 /// Whether `host` is still worth asking: it is a sound server that answers. A host without a connection is made anew,

@@ -124,7 +124,7 @@ type Notify = Box<dyn Fn(Notice) + Send>;
 pub enum OutputError {
     /// The machine has no sound device, or none that can be opened: say so, and what else there is (`wav:`, `null`).
     NoDevice {
-        /// What the system said.
+        /// What the system said. It explains little, so `Display` leaves it out.
         reason: String,
     },
     /// No device has the name asked for: show the known ones.
@@ -327,8 +327,8 @@ impl fmt::Display for Notice {
 impl fmt::Display for OutputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDevice { reason } => {
-                write!(f, "no sound device: {reason} (the outputs wav:PATH and null need none)")
+            Self::NoDevice { .. } => {
+                f.write_str("no sound device: connect one or start a sound server, or use --output=wav:PATH")
             }
             Self::UnknownDevice { name, known } if known.is_empty() => {
                 write!(f, "no sound device `{name}`, nor any other")

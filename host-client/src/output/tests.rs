@@ -73,7 +73,7 @@ fn what_a_user_is_told_is_one_line() {
         (Notice::Lost { name: device.name }.to_string(), "sound device lost: Speakers; trying to open it again"),
         (
             OutputError::NoDevice { reason: "Connection refused".into() }.to_string(),
-            "no sound device: Connection refused (the outputs wav:PATH and null need none)",
+            "no sound device: connect one or start a sound server, or use --output=wav:PATH",
         ),
         (
             OutputError::UnknownDevice { name: "x".into(), known: vec!["a".into(), "b".into()] }.to_string(),

@@ -1,10 +1,9 @@
 //! Where text goes: standard output and error, or the screen above the prompt.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use super::prompt::{self, Screen};
-use super::text::{self, Charset, clean};
+use super::text::{Charset, clean};
 use crate::options::Verbosity;
 
 /// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
@@ -61,34 +60,27 @@ impl Console {
 
     /// What was asked for: one line or several.
     pub fn print(&mut self, text: &str) {
-        self.print_then(text, || {});
-    }
-
-    /// [`print`](Self::print), and calls `on_printed` afterwards: with a prompt, when the terminal has taken the text.
-    /// Who prints much waits for that before the next part. A user may halt a terminal for hours.
-    pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
-        if let Some(screen) = &self.screen {
-            return screen.print(&wrapped(text), on_printed);
-        }
-        if !self.is_output_gone() {
-            let mut out = io::stdout().lock();
-            let text = if out.is_terminal() { wrapped(text) } else { text.into() };
-            if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
-                self.lost_output = Some(error.kind());
-                if self.has_failed() {
-                    self.error(&format!("cannot write to standard output: {error}"));
+        match &self.screen {
+            Some(screen) => screen.print(text),
+            None if self.is_output_gone() => {}
+            None => {
+                let mut out = io::stdout().lock();
+                if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+                    self.lost_output = Some(error.kind());
+                    if self.has_failed() {
+                        self.error(&format!("cannot write to standard output: {error}"));
+                    }
                 }
             }
         }
-        on_printed();
     }
 
     /// Something failed: one line, freed of what a terminal might obey: it may name a file, a device or a host.
     pub fn error(&self, text: &str) {
         let text = clean(text);
         match &self.screen {
-            Some(screen) => screen.print(&wrapped(&text), || {}),
+            Some(screen) => screen.print(&text),
             None => to_stderr(&format!("trill: {text}")),
         }
     }
@@ -124,7 +116,7 @@ impl Console {
         let text = clean(text);
         match &self.screen {
             // Sent to a file, it shall get there.
-            Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(&text), || {}),
+            Some(screen) if io::stderr().is_terminal() => screen.print(&text),
             _ => to_stderr(&text),
         }
     }
@@ -132,12 +124,5 @@ impl Console {
 
 /// `eprintln!` without its panic.
 fn to_stderr(line: &str) {
-    let mut stderr = io::stderr();
-    let line = if stderr.is_terminal() { wrapped(line) } else { line.into() };
-    let _ = writeln!(stderr, "{line}");
-}
-
-/// `text` for the terminal, which would break its lines within words.
-fn wrapped(text: &str) -> Cow<'_, str> {
-    text::wrapped(text, prompt::columns())
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -30,7 +30,7 @@ use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
 use crate::limits::MAX_BITRATE;
-use crate::scale::scaled;
+use crate::scale::{rescaled, scaled};
 
 /// Announces a stream.
 ///
@@ -119,6 +119,12 @@ impl Started {
     pub fn millis_at(&self, sample: u64) -> u64 {
         let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
         scaled(heard, 1_000, self.rate.max(1).into())
+    }
+
+    /// How many absolute samples so many samples of a frame's `rate` are. They count at the song's rate: a song may have
+    /// frames of several.
+    pub const fn absolute_samples(&self, samples: u64, rate: u32) -> u64 {
+        rescaled(samples, rate, self.rate)
     }
 
     /// How long the whole song is, in milliseconds.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use embedded_io::{ReadReady, Write};
+use log::Level;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
@@ -70,7 +71,7 @@ impl Connection {
             self.client = format!("{name} ({})", self.client);
         }
         self.has_joined = true;
-        log::info!("{} joined", self.client);
+        self.note(Level::Info, format_args!("{} joined", self.client));
         let (library, server_name) = (&self.shared.library, cut(&self.shared.name, MAX_NAME_BYTES));
         let (generation, song_count) = (library.generation(), library.song_count());
         // It fits: nothing but the preamble was said before.
@@ -145,7 +146,7 @@ impl Connection {
         match self.cue(play)? {
             _ if !self.machine.is_awaited(play.stream) => Ok(()), // it has its END
             Ok(Cue { song, started }) => {
-                log::info!("{} plays {}", self.client, self.name_of(song.id()));
+                self.note(Level::Info, format_args!("{} plays {}", self.client, self.name_of(song.id())));
                 self.say(|machine| machine.start(&started))?;
                 self.playing.start(play.stream, song);
                 Ok(())
@@ -159,8 +160,14 @@ impl Connection {
 
     /// What to tell the client, and the log, about a song that it cannot have.
     fn explain(&self, song: SongId, error: &CueError) -> (ErrorCode, String) {
-        log::info!("{} asked for song {song}: {error}", self.client);
-        (error.code(), error.to_string())
+        let code = error.code();
+        let line = format_args!("{} asked for song {song}: {error}", self.client);
+        match code {
+            // The server's fault, not the client's.
+            ErrorCode::READ_FAILED => self.note(Level::Warn, line),
+            _ => log::debug!("{line}"),
+        }
+        (code, error.to_string())
     }
 
     /// Says something, if need be after what waits to be said: after that there is room for anything.

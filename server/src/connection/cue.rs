@@ -36,6 +36,8 @@ pub(super) enum CueError {
     BeyondEnd,
     /// The song's file is being written.
     Changing,
+    /// There is no frame in the song's file that a decoder would find.
+    NoAudio,
     /// Nobody waits for it any more: the PLAY was stopped, or overtaken by another.
     Unwanted,
     /// The file system failed.
@@ -58,6 +60,9 @@ impl Connection {
             opened => opened,
         };
         Ok(opened.and_then(|song| {
+            if song.measured().size_bytes == 0 {
+                return Err(CueError::NoAudio);
+            }
             let location = locate(&song, play.start)?;
             let started = started(play, &song, location);
             Ok(Cue { song, started })
@@ -154,6 +159,7 @@ impl CueError {
             Self::Gone | Self::Unwanted => ErrorCode::SONG_GONE,
             Self::Changed => ErrorCode::SONG_CHANGED,
             Self::BeyondEnd => ErrorCode::BAD_POSITION,
+            Self::NoAudio => ErrorCode::NO_AUDIO,
             Self::Changing | Self::Unreadable(_) => ErrorCode::READ_FAILED,
         }
     }
@@ -167,6 +173,7 @@ impl fmt::Display for CueError {
             Self::Changed => f.write_str("the song has changed"),
             Self::BeyondEnd => f.write_str("the song is not that long"),
             Self::Changing => f.write_str("the song is being changed"),
+            Self::NoAudio => f.write_str("there is no MP3 audio in this file"),
             Self::Unwanted => f.write_str("the client no longer wants it"),
             Self::Unreadable(error) => write!(f, "the song cannot be read: {error}"),
         }

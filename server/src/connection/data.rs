@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 
+use log::Level;
 use trill_proto::session::server::DataFrame;
 use trill_proto::transport::blocking::Source;
 
@@ -18,7 +19,7 @@ impl Connection {
     pub(super) fn send_data(&mut self) -> Result<(), Departure> {
         let sent = self.send_frame();
         if let Some(failure) = self.playing.take_failure() {
-            log::warn!("{}: {failure}", self.client);
+            self.note(Level::Warn, format_args!("{}: {failure}", self.client));
         }
         sent
     }

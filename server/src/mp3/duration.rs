@@ -133,8 +133,9 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
     let (mut first, mut end, mut total_samples, mut counted) = (None, 0, 0, 0_u32);
     while let Some(frame) = frames.next()? {
         let first = first.get_or_insert(frame);
-        index.note(frame.offset - first.offset, total_samples, counted);
-        total_samples += u64::from(frame.header.samples());
+        let samples = frame.header.samples_at(first.header.sample_rate());
+        index.note(frame.offset - first.offset, total_samples, samples, counted);
+        total_samples += samples;
         counted = counted.saturating_add(1);
         end = frame.end();
     }
@@ -154,19 +155,28 @@ pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>>
     let Some(AudioStart { mut frames, information, tag }) = AudioStart::find(Frames::glimpse(source, range))? else {
         return no_audio(source).map(Some);
     };
-    let Some(InfoTag { frames: Some(told_frames), bytes: Some(told_bytes), gap }) = tag else { return Ok(None) };
-    let Some(first) = frames.next()? else { return Ok(None) };
+    let Some((tag, first)) = tag.zip(frames.next()?) else { return Ok(None) };
+    let InfoTag { frames: Some(told_frames), bytes: Some(told_bytes), .. } = tag else { return Ok(None) };
     // Some encoders count the information frame, some do not.
     let told_bytes = u64::from(told_bytes);
     let fits = [information.offset, first.offset].map(|start| end - start).contains(&told_bytes)
         && first.offset == information.end()
+        && is_plausible(&first.header, tag.is_constant, u64::from(told_frames), end - first.offset)
         && ends_with_a_frame(source, first.offset..end)?;
     if !fits {
         return Ok(None);
     }
     let total_samples = u64::from(told_frames) * u64::from(first.header.samples());
-    let gap = gap.map(|gap| Gap { gap, is_whole: true });
+    let gap = tag.gap.map(|gap| Gap { gap, is_whole: true });
     measured(source, first, end, total_samples, gap).map(Some)
+}
+
+/// Whether so many frames can have so many bytes.
+fn is_plausible(first: &FrameHeader, is_constant: bool, frames: u64, bytes: u64) -> bool {
+    let mean = first.stream_bytes(is_constant);
+    !first.is_free_format()
+        && frames > 0
+        && (frames * *mean.start() as u64..=frames * *mean.end() as u64).contains(&bytes)
 }
 
 /// The beginning of the audio.
@@ -196,19 +206,33 @@ struct Gap {
     is_whole: bool,
 }
 
+impl Gap {
+    /// The sample at which the music begins.
+    fn begin(&self) -> u64 {
+        u64::from(self.gap.delay) + u64::from(DECODER_DELAY)
+    }
+
+    /// Samples after the music.
+    fn trimmed_at_end(&self) -> u64 {
+        let padding = if self.is_whole { u64::from(self.gap.padding) } else { 0 };
+        padding.saturating_sub(u64::from(DECODER_DELAY))
+    }
+}
+
 fn measured(source: &dyn ReadAt, first: Frame, end: u64, total_samples: u64, gap: Option<Gap>) -> io::Result<Measured> {
     let size_bytes = end - first.offset;
-    let delay = u64::from(DECODER_DELAY);
-    let begin = gap.as_ref().map_or(0, |told| u64::from(told.gap.delay) + delay).min(total_samples);
-    let padding = gap.as_ref().filter(|told| told.is_whole).map_or(0, |told| u64::from(told.gap.padding));
-    let gap = gap.map_or(EncoderGap::default(), |told| told.gap);
+    let (gap, begin_sample, end_sample) = gap
+        .map(|told| (told.gap, told.begin(), total_samples.saturating_sub(told.trimmed_at_end())))
+        // What would leave nothing of the song is not true.
+        .filter(|(_, begin, end)| begin <= end)
+        .unwrap_or((EncoderGap::default(), 0, total_samples));
     Ok(Measured {
         content_tag: content_tag(source, first.offset, size_bytes)?,
         audio_offset: first.offset,
         size_bytes,
         total_samples,
-        begin_sample: begin,
-        end_sample: total_samples.saturating_sub(padding.saturating_sub(delay)).max(begin),
+        begin_sample,
+        end_sample,
         rate: first.header.sample_rate(),
         channels: first.header.channels(),
         bitrate: mean_bitrate(size_bytes, total_samples, &first.header),

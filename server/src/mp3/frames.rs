@@ -7,6 +7,7 @@
 //! - Otherwise the decoder forgets everything and looks for the next position at which ten more headers follow, each
 //!   where the frame before it ends; fewer if the data end before that. What lies between is junk: tags, cut frames.
 //! - A damaged frame, whose side information makes no sense, counts, but the decoder forgets that it was in step.
+//! - In free format, the distance between the first two headers of three says how long each frame is.
 //!
 //! So the last frame before junk is lost to the decoder. The one exception is deliberate: junk after which no frame
 //! comes any more, such as a trailing tag, ends the audio right before it, and since no client is sent what follows,
@@ -15,16 +16,21 @@
 use std::io;
 use std::ops::Range;
 
-use trill_proto::decoder::mixes_blocks_at_8_khz;
+use trill_proto::decoder::{LOOKAHEAD_BYTES, mixes_blocks_at_8_khz};
 
-use super::header::{FrameHeader, HEADER_BYTES, MAX_FRAME_BYTES};
+use super::header::{FrameHeader, HEADER_BYTES, MAX_FIXED_FRAME_BYTES};
 use super::source::{ReadAt, read_full_at};
 
 /// How many headers must follow before the decoder believes that it has found a frame: `MAX_FRAME_SYNC_MATCHES`.
 const SYNC_MATCHES: usize = 10;
 
-/// Enough to judge any position: the longest frames that [`SYNC_MATCHES`] can ask for, and one more header.
-const LOOKAHEAD: usize = SYNC_MATCHES * MAX_FRAME_BYTES + HEADER_BYTES;
+/// Longest frame of free format: minimp3 finds it only where its input holds two of them, and a client need not give it more
+/// than [`LOOKAHEAD_BYTES`].
+const MAX_FREE_FRAME_BYTES: usize = (LOOKAHEAD_BYTES - HEADER_BYTES - 1) / 2;
+
+/// Length of the longest frame: padding can make one of free format 4 bytes longer than the first.
+const MAX_FRAME_BYTES: usize = MAX_FREE_FRAME_BYTES + 4;
+const _: () = assert!(MAX_FRAME_BYTES >= MAX_FIXED_FRAME_BYTES);
 
 /// What is read from the file at a time.
 const WINDOW_BYTES: usize = 128 * 1024;
@@ -39,14 +45,18 @@ pub(super) struct Frame {
     pub(super) offset: u64,
     /// Its header.
     pub(super) header: FrameHeader,
+    /// Its length in bytes.
+    pub(super) length: usize,
     /// How many bytes of the bit reservoir it needs.
     pub(super) main_data_begin: usize,
+    /// How many bytes it adds to the bit reservoir.
+    pub(super) main_data_bytes: usize,
 }
 
 impl Frame {
     /// Where the next one starts, if there is no junk between.
     pub(super) fn end(&self) -> u64 {
-        self.offset + self.header.frame_bytes() as u64
+        self.offset + self.length as u64
     }
 }
 
@@ -56,6 +66,8 @@ pub(super) struct Frames<'a> {
     at: u64,
     /// The header at `at`, once that is known to be a frame's.
     in_step: Option<FrameHeader>,
+    /// Length of the frames in free format, without padding.
+    free_bytes: usize,
     /// Where the decoder begins and remembers nothing: at the start of the data, or behind a damaged frame.
     origin: Option<u64>,
 }
@@ -72,7 +84,7 @@ impl<'a> Frames<'a> {
     }
 
     fn through(window: Window<'a>, range: Range<u64>) -> Self {
-        Self { window, at: range.start, in_step: None, origin: Some(range.start) }
+        Self { window, at: range.start, in_step: None, free_bytes: 0, origin: Some(range.start) }
     }
 
     /// Starts again at `offset`, as if given the bytes from there on.
@@ -87,7 +99,13 @@ impl<'a> Frames<'a> {
     pub(super) fn continue_at(&mut self, offset: u64) -> io::Result<()> {
         self.restart_at(offset);
         self.origin = None;
-        self.in_step = FrameHeader::parse(self.window.ahead(offset)?);
+        self.in_step = FrameHeader::parse(self.window.ahead(offset, HEADER_BYTES)?);
+        if self.in_step.is_some_and(|header| header.is_free_format()) {
+            self.in_step = None;
+            if let Some(found) = self.synchronises(offset, Place::Later)? {
+                (self.in_step, self.free_bytes) = (Some(found.header), found.free_bytes);
+            }
+        }
         Ok(())
     }
 
@@ -101,18 +119,24 @@ impl<'a> Frames<'a> {
                 return Ok(None);
             }
             let Some(header) = self.in_step else { return Ok(None) };
-            let ahead = self.window.ahead(self.at)?;
-            let (length, offset) = (header.frame_bytes(), self.at);
+            let ahead = self.window.ahead(self.at, MAX_FRAME_BYTES + HEADER_BYTES)?;
+            let (length, offset) = (frame_bytes(&header, self.free_bytes), self.at);
             if length > ahead.len() {
                 self.lose_step();
                 continue;
             }
-            let main_data_begin = header.main_data_begin(ahead).unwrap_or(0);
-            let frame = &ahead[..length];
-            let is_forgotten = !header.has_valid_side_info(frame) || mixes_blocks_at_8_khz(frame);
+            let bytes = &ahead[..length];
+            let frame = Frame {
+                offset,
+                header,
+                length,
+                main_data_begin: header.main_data_begin(bytes).unwrap_or(0),
+                main_data_bytes: header.main_data_bytes(bytes),
+            };
+            let is_forgotten = !header.has_valid_side_info(bytes) || mixes_blocks_at_8_khz(bytes);
             let next = FrameHeader::parse(&ahead[length..]).filter(|next| header.is_continued_by(next));
             if next.is_some() || length == ahead.len() {
-                self.at = offset + length as u64;
+                self.at = frame.end();
                 (self.in_step, self.origin) = if is_forgotten { (None, Some(self.at)) } else { (next, None) };
             } else {
                 self.lose_step();
@@ -120,7 +144,7 @@ impl<'a> Frames<'a> {
                     continue;
                 }
             }
-            return Ok(Some(Frame { offset, header, main_data_begin }));
+            return Ok(Some(frame));
         }
     }
 
@@ -129,7 +153,7 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// Whatever the file system reports.
     pub(super) fn can_start_at(&mut self, offset: u64) -> io::Result<bool> {
-        Ok(synchronises(self.window.ahead(offset)?, Place::Origin).is_some())
+        Ok(self.synchronises(offset, Place::Origin)?.is_some())
     }
 
     /// The bytes of a frame that was just found.
@@ -137,8 +161,8 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// Whatever the file system reports.
     pub(super) fn bytes(&mut self, frame: &Frame) -> io::Result<&[u8]> {
-        let ahead = self.window.ahead(frame.offset)?;
-        Ok(&ahead[..frame.header.frame_bytes().min(ahead.len())])
+        let ahead = self.window.ahead(frame.offset, frame.length)?;
+        Ok(&ahead[..frame.length.min(ahead.len())])
     }
 
     /// What is at `at` is no frame after all: the search goes on behind its first byte.
@@ -150,20 +174,29 @@ impl<'a> Frames<'a> {
     /// Moves to the next position at which the decoder finds a frame; `false` if there is none.
     fn synchronise(&mut self) -> io::Result<bool> {
         loop {
-            let ahead = self.window.ahead(self.at)?;
+            let place = if self.origin == Some(self.at) { Place::Origin } else { Place::Later };
+            if let Some(found) = self.synchronises(self.at, place)? {
+                (self.in_step, self.free_bytes, self.origin) = (Some(found.header), found.free_bytes, None);
+                return Ok(true);
+            }
+            let ahead = self.window.ahead(self.at, HEADER_BYTES)?;
             if ahead.len() < HEADER_BYTES {
                 self.at += ahead.len() as u64;
                 return Ok(false);
-            }
-            let place = if self.origin == Some(self.at) { Place::Origin } else { Place::Later };
-            if let Some(header) = synchronises(ahead, place) {
-                (self.in_step, self.origin) = (Some(header), None);
-                return Ok(true);
             }
             // A header starts with 0xff; skip to the next at once.
             let skip = ahead[1..].iter().position(|&byte| byte == 0xff).map_or(ahead.len(), |found| found + 1);
             self.at += skip as u64;
         }
+    }
+
+    /// What is at `offset` if the decoder starts there: `mp3d_match_frame`.
+    fn synchronises(&mut self, offset: u64, place: Place) -> io::Result<Option<Found>> {
+        let Some(header) = FrameHeader::parse(self.window.ahead(offset, HEADER_BYTES)?) else { return Ok(None) };
+        let longest = if header.is_free_format() { MAX_FRAME_BYTES } else { *header.stream_bytes(false).end() };
+        let ahead = self.window.ahead(offset, SYNC_MATCHES * longest + HEADER_BYTES)?;
+        let free_bytes = if header.is_free_format() { free_format_bytes(ahead, &header) } else { Some(0) };
+        Ok(free_bytes.map(|free_bytes| Found { header, free_bytes }).filter(|found| is_followed(ahead, found, place)))
     }
 }
 
@@ -176,20 +209,44 @@ enum Place {
     Later,
 }
 
-/// The header at the start of `ahead` if the decoder starts there: `mp3d_match_frame`. `ahead` must hold [`LOOKAHEAD`]
-/// bytes, or end where the data end.
-fn synchronises(ahead: &[u8], place: Place) -> Option<FrameHeader> {
-    let first = FrameHeader::parse(ahead)?;
-    let (mut at, mut header) = (0, first);
+/// A frame that the decoder starts with.
+struct Found {
+    header: FrameHeader,
+    /// Length of frames in free format, without padding.
+    free_bytes: usize,
+}
+
+fn frame_bytes(header: &FrameHeader, free_bytes: usize) -> usize {
+    header.fixed_bytes().unwrap_or(free_bytes + header.padding_bytes())
+}
+
+/// Length of the frames, without padding, in a stream of free format that starts with `header`: `mp3d_find_frame`. The next
+/// two headers must be equally far apart.
+fn free_format_bytes(ahead: &[u8], header: &FrameHeader) -> Option<usize> {
+    let follows = |at: usize| FrameHeader::parse(ahead.get(at..)?).filter(|next| header.is_continued_by(next));
+    (HEADER_BYTES..=MAX_FREE_FRAME_BYTES).find_map(|length| {
+        let next = follows(length)?;
+        let free_bytes = length.checked_sub(header.padding_bytes()).filter(|&bytes| bytes > 0)?;
+        follows(length + frame_bytes(&next, free_bytes)).map(|_| free_bytes)
+    })
+}
+
+/// Whether enough headers follow the frame at the start of `ahead`, which must hold [`SYNC_MATCHES`] of the longest frames and
+/// a header, or end where the data end.
+fn is_followed(ahead: &[u8], first: &Found, place: Place) -> bool {
+    let (mut at, mut header) = (0, first.header);
     for matches in 0..SYNC_MATCHES {
-        at += header.frame_bytes();
+        at += frame_bytes(&header, first.free_bytes);
         let Some(bytes) = ahead.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) else {
             // A lone frame is enough only where nothing is before it, and nothing behind.
-            return (matches > 0 || (place == Place::Origin && at == ahead.len())).then_some(first);
+            return matches > 0 || (place == Place::Origin && at == ahead.len());
         };
-        header = FrameHeader::parse(bytes).filter(|next| first.is_continued_by(next))?;
+        match FrameHeader::parse(bytes).filter(|next| first.header.is_continued_by(next)) {
+            Some(next) => header = next,
+            None => return false,
+        }
     }
-    Some(first)
+    true
 }
 
 /// A stretch of the file in memory, moved along in large steps.
@@ -209,23 +266,23 @@ impl<'a> Window<'a> {
         Self { source, limit, size, start: 0, filled: 0, buffer: Vec::new() }
     }
 
-    /// At least [`LOOKAHEAD`] bytes from `at` on, or all that there are.
-    fn ahead(&mut self, at: u64) -> io::Result<&[u8]> {
-        let wanted = self.limit.saturating_sub(at).min(LOOKAHEAD as u64);
+    /// At least `wanted` bytes from `at` on, or all that there are.
+    fn ahead(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
+        let wanted = self.limit.saturating_sub(at).min(wanted as u64);
         if at < self.start || at + wanted > self.start + self.filled as u64 {
-            self.move_to(at)?;
+            self.move_to(at, wanted)?;
         }
         let skip = usize::try_from(at - self.start).unwrap_or(usize::MAX).min(self.filled);
         Ok(&self.buffer[skip..self.filled])
     }
 
-    fn move_to(&mut self, at: u64) -> io::Result<()> {
+    fn move_to(&mut self, at: u64, wanted: u64) -> io::Result<()> {
         let end = self.start + self.filled as u64;
         let kept = if (self.start..end).contains(&at) { (end - at) as usize } else { 0 };
         self.buffer.copy_within(self.filled - kept..self.filled, 0);
         (self.start, self.filled) = (at, kept);
 
-        let size = self.limit.saturating_sub(at).min(self.size as u64) as usize;
+        let size = self.limit.saturating_sub(at).min(wanted.max(self.size as u64)) as usize;
         self.buffer.resize(size.max(kept), 0);
         self.filled += read_full_at(self.source, at + kept as u64, &mut self.buffer[kept..])?;
         if self.filled < size {

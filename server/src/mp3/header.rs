@@ -2,16 +2,17 @@
 //!
 //! These rules agree with the decoder (minimp3 and its port nanomp3) on what a frame is:
 //!
-//! - Layer III only, of MPEG 1, 2 and 2.5. Layers I and II are no frames here.
-//! - A frame of free format (bitrate index 0) is **no frame** here: its length cannot be told from its header, and
-//!   nothing that writes MP3 files today uses it. Such a file has no audio as far as Trill is concerned.
+//! - Layers I to III of MPEG 1 and 2, and Layer III of MPEG 2.5.
+//! - A frame of free format (bitrate index 0) does not say how long it is: [`super::frames`] finds that out.
 //! - A reserved emphasis is accepted, as decoders do.
+
+use std::ops::RangeInclusive;
 
 /// Length of a frame header in bytes.
 pub(crate) const HEADER_BYTES: usize = 4;
 
-/// Length of the longest frame in bytes: 320 kbit/s at 32 kHz or 160 kbit/s at 8 kHz, padded.
-pub(crate) const MAX_FRAME_BYTES: usize = 1_441;
+/// Length of the longest frame whose header says how long it is: 384 kbit/s at 32 kHz in Layer II, padded.
+pub(crate) const MAX_FIXED_FRAME_BYTES: usize = 1_729;
 
 /// Which MPEG standard a frame follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,14 @@ pub(crate) enum Version {
     Mpeg25,
 }
 
+/// How the sound is coded, ISO/IEC 11172-3 and 13818-3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layer {
+    One,
+    Two,
+    Three,
+}
+
 /// What the four bytes at the start of a frame say.
 ///
 /// ```text
@@ -31,15 +40,17 @@ pub(crate) enum Version {
 ///  1111 1111  111v vllp  bbbb ssxy  mmee coff        ISO/IEC 11172-3, 2.4.1.3
 ///
 ///  v version      00 = 2.5, 10 = 2, 11 = 1           b bitrate index
-///  l layer        01 = III                           s sample rate index
-///  p protection   0 = a CRC of 16 bits follows       x one byte of padding    y private
+///  l layer        01 = III, 10 = II, 11 = I          s sample rate index
+///  p protection   0 = a CRC of 16 bits follows       x padding    y private
 ///                                                    m mode, 11 = mono        e its extension
 ///                                                    c copyright   o original   f emphasis
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     version: Version,
+    layer: Layer,
     sample_rate: u32,
+    /// 0 in free format.
     kilobits: u16,
     is_padded: bool,
     has_crc: bool,
@@ -50,16 +61,26 @@ impl FrameHeader {
     /// The header that these bytes start with, if they do; what follows the first four is not looked at.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[sync, versions, rates, mode] = bytes.first_chunk::<HEADER_BYTES>()?;
-        let version = match (sync, versions >> 1) {
-            (0xff, 0b111_1101) => Version::Mpeg1,
-            (0xff, 0b111_1001) => Version::Mpeg2,
-            (0xff, 0b111_0001) => Version::Mpeg25,
+        let layer = match versions >> 1 & 0b11 {
+            0b01 => Layer::Three,
+            0b10 => Layer::Two,
+            0b11 => Layer::One,
+            _ => return None,
+        };
+        let version = match (sync, versions >> 3, layer) {
+            (0xff, 0b1_1111, _) => Version::Mpeg1,
+            (0xff, 0b1_1110, _) => Version::Mpeg2,
+            (0xff, 0b1_1100, Layer::Three) => Version::Mpeg25,
             _ => return None,
         };
         Some(Self {
             version,
+            layer,
             sample_rate: sample_rate(version, rates >> 2 & 3)?,
-            kilobits: kilobits(version, rates >> 4)?,
+            kilobits: match rates >> 4 {
+                0 => 0,
+                index => *kilobits(version, layer).get(usize::from(index - 1))?,
+            },
             is_padded: rates & 0b10 != 0,
             has_crc: versions & 1 == 0,
             is_mono: mode >> 6 == 0b11,
@@ -71,9 +92,15 @@ impl FrameHeader {
         self.sample_rate
     }
 
-    /// Bit rate in bit/s.
+    /// Bit rate in bit/s; 0 in free format.
+    #[cfg(test)]
     pub(crate) const fn bitrate(&self) -> u32 {
         self.kilobits as u32 * 1_000
+    }
+
+    /// How the sound is coded.
+    pub(crate) const fn layer(&self) -> Layer {
+        self.layer
     }
 
     /// 1 or 2.
@@ -86,21 +113,67 @@ impl FrameHeader {
         self.has_crc
     }
 
-    /// Samples per channel that the frame decodes to: 1,152 in MPEG 1, else 576.
+    /// Samples per channel that the frame decodes to.
     pub(crate) const fn samples(&self) -> u32 {
-        match self.version {
-            Version::Mpeg1 => 1_152,
-            Version::Mpeg2 | Version::Mpeg25 => 576,
+        match (self.layer, self.version) {
+            (Layer::One, _) => 384,
+            (Layer::Two, _) | (Layer::Three, Version::Mpeg1) => 1_152,
+            (Layer::Three, Version::Mpeg2 | Version::Mpeg25) => 576,
         }
     }
 
-    /// Length of the frame in bytes, header included; 24 to [`MAX_FRAME_BYTES`].
-    pub(crate) const fn frame_bytes(&self) -> usize {
-        // ISO/IEC 11172-3, 2.4.3.1: samples / 8 × bitrate / sample rate, rounded down, and the padding.
-        (self.samples() / 8 * self.bitrate() / self.sample_rate) as usize + self.is_padded as usize
+    /// How long the frame lasts, in samples of `rate`, rounded down.
+    pub(crate) fn samples_at(&self, rate: u32) -> u64 {
+        self.rescaled(self.samples(), rate)
     }
 
-    /// Length of the side information in bytes: ISO/IEC 11172-3, 2.4.1.7, and ISO/IEC 13818-3, 2.4.1.7.
+    /// How long so many samples of this frame's rate last, in samples of `rate`, rounded down.
+    pub(crate) fn rescaled(&self, samples: u32, rate: u32) -> u64 {
+        u64::from(samples) * u64::from(rate) / u64::from(self.sample_rate)
+    }
+
+    /// Whether the header does not say how long the frame is. All frames of a stream in free format are equally long, but
+    /// for the padding.
+    pub(crate) const fn is_free_format(&self) -> bool {
+        self.kilobits == 0
+    }
+
+    /// Length of the frame in bytes, header included; `None` in free format.
+    pub(crate) const fn fixed_bytes(&self) -> Option<usize> {
+        match self.kilobits {
+            0 => None,
+            kilobits => Some(self.unpadded_bytes(kilobits) + self.padding_bytes()),
+        }
+    }
+
+    /// Bytes by which the frame is longer than one of the same bitrate without padding.
+    pub(crate) const fn padding_bytes(&self) -> usize {
+        match (self.is_padded, self.layer) {
+            (false, _) => 0,
+            (true, Layer::One) => 4,
+            (true, Layer::Two | Layer::Three) => 1,
+        }
+    }
+
+    /// Lengths that frames of the same stream can have: all bitrates, or only that of this frame. Not for free format.
+    pub(crate) const fn stream_bytes(&self, is_constant: bool) -> RangeInclusive<usize> {
+        let kilobits = kilobits(self.version, self.layer);
+        let (lowest, highest) =
+            if is_constant { (self.kilobits, self.kilobits) } else { (kilobits[0], kilobits[kilobits.len() - 1]) };
+        let padding_bytes = Self { is_padded: true, ..*self }.padding_bytes();
+        self.unpadded_bytes(lowest)..=self.unpadded_bytes(highest) + padding_bytes
+    }
+
+    /// ISO/IEC 11172-3, 2.4.3.1: samples / 8 × bitrate / sample rate, rounded down, in Layer I to slots of four bytes.
+    const fn unpadded_bytes(&self, kilobits: u16) -> usize {
+        let bytes = (self.samples() * kilobits as u32 * 125 / self.sample_rate) as usize;
+        match self.layer {
+            Layer::One => bytes & !3,
+            Layer::Two | Layer::Three => bytes,
+        }
+    }
+
+    /// Length of a Layer III frame's side information in bytes: ISO/IEC 11172-3, 2.4.1.7, and ISO/IEC 13818-3, 2.4.1.7.
     pub(crate) const fn side_info_bytes(&self) -> usize {
         match (self.version, self.is_mono) {
             (Version::Mpeg1, true) => 17,
@@ -110,9 +183,13 @@ impl FrameHeader {
         }
     }
 
-    /// Bytes that the frame adds to the bit reservoir: all after header, CRC and side information.
-    pub(crate) const fn main_data_bytes(&self) -> usize {
-        self.frame_bytes().saturating_sub(self.side_info_at() + self.side_info_bytes())
+    /// Bytes that `frame`, a whole frame that starts with this header, adds to the bit reservoir: all after header, CRC and
+    /// side information. Only Layer III has a reservoir.
+    pub(crate) fn main_data_bytes(&self, frame: &[u8]) -> usize {
+        match self.layer {
+            Layer::One | Layer::Two => 0,
+            Layer::Three => frame.len().saturating_sub(self.side_info_at() + self.side_info_bytes()),
+        }
     }
 
     /// How many bytes before this frame's own main data its main data begins: what it takes from the bit reservoir,
@@ -120,15 +197,16 @@ impl FrameHeader {
     pub(crate) fn main_data_begin(&self, frame: &[u8]) -> Option<usize> {
         // The first field of the side information: 9 bits in MPEG 1, else 8.
         let &[high, low] = frame.get(self.side_info_at()..)?.first_chunk::<2>()?;
-        Some(match self.version {
-            Version::Mpeg1 => usize::from(high) << 1 | usize::from(low >> 7),
-            Version::Mpeg2 | Version::Mpeg25 => usize::from(high),
+        Some(match (self.layer, self.version) {
+            (Layer::One | Layer::Two, _) => 0,
+            (Layer::Three, Version::Mpeg1) => usize::from(high) << 1 | usize::from(low >> 7),
+            (Layer::Three, Version::Mpeg2 | Version::Mpeg25) => usize::from(high),
         })
     }
 
     /// Whether the side information of `frame`, a whole frame that starts with this header, makes sense: ISO/IEC 11172-3,
     /// 2.4.1.7 and 2.4.2.7; ISO/IEC 13818-3, 2.4.1.7. After one where it does not, minimp3 and its port forget that they
-    /// were in step.
+    /// were in step. Only Layer III has side information.
     ///
     /// ```text
     ///  main_data_begin 9 or 8  private and scfsi, together 9, 11, 1 or 2
@@ -138,6 +216,9 @@ impl FrameHeader {
     pub(crate) fn has_valid_side_info(&self, frame: &[u8]) -> bool {
         /// Pairs of lines, of 576.
         const MOST_BIG_VALUES: u32 = 288;
+        if self.layer != Layer::Three {
+            return true;
+        }
         let is_mpeg1 = self.version == Version::Mpeg1;
         let (begin_bits, flag_bits, scale_bits, part_bits) = match (is_mpeg1, self.is_mono) {
             (true, true) => (9, 9, 4, 59),
@@ -147,7 +228,7 @@ impl FrameHeader {
         };
         let parts = usize::from(self.channels()) * if is_mpeg1 { 2 } else { 1 };
         let side_info = frame.get(self.side_info_at()..).unwrap_or_default();
-        let available = 8 * (self.main_data_bytes() + self.main_data_begin(frame).unwrap_or(0));
+        let available = 8 * (self.main_data_bytes(frame) + self.main_data_begin(frame).unwrap_or(0));
         let mut wanted = 0;
         let has_valid_part = |part: usize| {
             let at = begin_bits + flag_bits + part * part_bits;
@@ -159,10 +240,11 @@ impl FrameHeader {
         (0..parts).map(has_valid_part).all(|is_valid| is_valid == Some(true)) && wanted <= available
     }
 
-    /// Whether a frame with header `next` can follow this one in a stream, as decoders see it: same standard and sample
-    /// rate. Bit rate and channels may change from frame to frame.
+    /// Whether a frame with header `next` can follow this one in a stream, as decoders see it: same standard, layer and
+    /// sample rate, and free format or not. Bit rate and channels may change from frame to frame.
     pub(crate) fn is_continued_by(&self, next: &Self) -> bool {
-        self.version == next.version && self.sample_rate == next.sample_rate
+        let kind = |header: &Self| (header.version, header.layer, header.sample_rate, header.is_free_format());
+        kind(self) == kind(next)
     }
 
     const fn side_info_at(&self) -> usize {
@@ -186,11 +268,13 @@ fn sample_rate(version: Version, index: u8) -> Option<u32> {
     })
 }
 
-/// The Layer III columns of the tables in ISO/IEC 11172-3, 2.4.2.3 and ISO/IEC 13818-3, 2.4.2.3, from index 1: 0 is free
-/// format, 15 is forbidden.
-fn kilobits(version: Version, index: u8) -> Option<u16> {
-    const MPEG1: [u16; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
-    const MPEG2: [u16; 14] = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
-    let table = if version == Version::Mpeg1 { &MPEG1 } else { &MPEG2 };
-    table.get(usize::from(index.checked_sub(1)?)).copied()
+/// The tables in ISO/IEC 11172-3, 2.4.2.3 and ISO/IEC 13818-3, 2.4.2.3, from index 1: 0 is free format, 15 is forbidden.
+const fn kilobits(version: Version, layer: Layer) -> &'static [u16; 14] {
+    match (version, layer) {
+        (Version::Mpeg1, Layer::One) => &[32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+        (Version::Mpeg1, Layer::Two) => &[32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+        (Version::Mpeg1, Layer::Three) => &[32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+        (_, Layer::One) => &[32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+        (_, Layer::Two | Layer::Three) => &[8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+    }
 }

@@ -1,6 +1,6 @@
 //! The information frame that encoders put before the music: Xing, Info with LAME's extension, VBRI.
 
-use super::header::{FrameHeader, HEADER_BYTES};
+use super::header::{FrameHeader, HEADER_BYTES, Layer};
 
 /// Samples that a decoder puts out before the first of its input: 528 of filterbank and overlap, and one more.
 pub(crate) const DECODER_DELAY: u32 = 529;
@@ -30,6 +30,8 @@ pub(crate) struct InfoTag {
     pub(crate) frames: Option<u32>,
     /// Bytes from this frame on, itself mostly included, if it says so.
     pub(crate) bytes: Option<u32>,
+    /// Whether all frames have the same bitrate: "Info" instead of "Xing".
+    pub(crate) is_constant: bool,
     /// What the encoder added, if it says so.
     pub(crate) gap: Option<EncoderGap>,
 }
@@ -47,7 +49,10 @@ pub(crate) struct EncoderGap {
 impl InfoTag {
     /// What `frame` says, a whole frame that starts with `header`; `None` if it is no information frame.
     pub(crate) fn parse(header: &FrameHeader, frame: &[u8]) -> Option<Self> {
-        let frame = frame.get(..header.frame_bytes())?;
+        if header.layer() != Layer::Three {
+            return None;
+        }
+        let frame = frame.get(..header.fixed_bytes().unwrap_or(frame.len()))?;
         // LAME puts the tag where it would be without a CRC, others after the CRC.
         let side_info_end = HEADER_BYTES + header.side_info_bytes();
         let xing = |at| frame.get(at..).and_then(Self::parse_xing);
@@ -62,7 +67,7 @@ impl InfoTag {
             return None;
         }
         let (flags, mut rest) = take_u32(rest)?;
-        let mut tag = Self::default();
+        let mut tag = Self { is_constant: name == b"Info", ..Self::default() };
         for (bit, field) in [(1, &mut tag.frames), (2, &mut tag.bytes)] {
             if flags & bit != 0 {
                 let (value, after) = take_u32(rest)?;
@@ -84,7 +89,7 @@ impl InfoTag {
         let (bytes, rest) = take_u32(count)?;
         let (frames, _) = take_u32(rest)?;
         // The delay here is no encoder delay in LAME's sense, and there is no padding: nothing can be trimmed.
-        Some(Self { frames: Some(frames), bytes: Some(bytes), gap: None })
+        Some(Self { frames: Some(frames), bytes: Some(bytes), ..Self::default() })
     }
 }
 

@@ -9,7 +9,6 @@ use std::io;
 
 use super::duration::Measured;
 use super::frames::{Frame, Frames};
-
 use super::source::ReadAt;
 
 /// From the start of a frame that decodes until every sample is right, however the decoder got there: 576 of overlap
@@ -22,9 +21,6 @@ const CHECKPOINT_FRAMES: u32 = 1_024;
 /// Most frames that one frame's bit reservoir can reach back, plus those that a decoder needs to find its feet. MPEG 2
 /// reaches back 255 bytes, and no frame adds less than one.
 const MAX_LOOKBACK_FRAMES: u64 = 255 + 10;
-
-/// Most samples of a frame.
-const MAX_FRAME_SAMPLES: u64 = 1_152;
 
 /// Where to start sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +37,8 @@ pub struct Location {
 #[derive(Debug, Default)]
 pub(crate) struct SeekIndex {
     checkpoints: Vec<Checkpoint>,
+    /// How long the longest frame lasts, in samples at the song's rate.
+    longest_frame: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +50,9 @@ struct Checkpoint {
 }
 
 impl SeekIndex {
-    /// Takes note of a frame; to be called with each, in order.
-    pub(super) fn note(&mut self, position: u64, sample: u64, frame_number: u32) {
+    /// Takes note of a frame that begins at `sample` and lasts `samples`; to be called with each, in order.
+    pub(super) fn note(&mut self, position: u64, sample: u64, samples: u64, frame_number: u32) {
+        self.longest_frame = self.longest_frame.max(samples);
         if frame_number.is_multiple_of(CHECKPOINT_FRAMES) {
             self.checkpoints.push(Checkpoint { position, sample });
         }
@@ -61,7 +60,7 @@ impl SeekIndex {
 
     /// The last checkpoint from which everything is seen that a frame at `sample` may depend on.
     fn before(&self, sample: u64) -> Checkpoint {
-        let sample = sample.saturating_sub(MAX_LOOKBACK_FRAMES * MAX_FRAME_SAMPLES);
+        let sample = sample.saturating_sub(MAX_LOOKBACK_FRAMES * self.longest_frame);
         let after = self.checkpoints.partition_point(|checkpoint| checkpoint.sample <= sample);
         let before = after.checked_sub(1).and_then(|index| self.checkpoints.get(index)).copied();
         before.unwrap_or(Checkpoint { position: 0, sample: 0 })
@@ -78,10 +77,8 @@ pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
     if target > song.end_sample {
         return Ok(None);
     }
-    // The last frame that starts early enough for everything to be right at the target.
-    let latest = target.saturating_sub(u64::from(SETTLING_SAMPLES));
     let mut frames = Frames::new(source, song.audio_offset..song.audio_offset + song.size_bytes);
-    let candidates = candidates(&mut frames, song, index.before(latest), latest)?;
+    let candidates = candidates(&mut frames, song, index.before(target), target)?;
     let (position, first_sample) = match first_to_send(&mut frames, &candidates)? {
         Some((frame, sample)) => (frame.offset - song.audio_offset, *sample),
         None => (0, 0),
@@ -90,19 +87,22 @@ pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
     Ok(Some(Location { position, first_sample, discard }))
 }
 
-/// The frames, with the samples at which they begin, that lead up to the last one that begins at `latest` or before.
+/// The frames, with the samples at which they begin, that lead up to the last one after which a decoder is right at
+/// `target`.
 fn candidates(
     frames: &mut Frames<'_>,
     song: &Measured,
     from: Checkpoint,
-    latest: u64,
+    target: u64,
 ) -> io::Result<Vec<(Frame, u64)>> {
     frames.continue_at(song.audio_offset + from.position)?;
     let mut candidates = Vec::new();
     let mut sample = from.sample;
-    while let Some(frame) = frames.next()?.filter(|_| sample <= latest) {
+    while let Some(frame) = frames.next()?
+        && sample + frame.header.rescaled(SETTLING_SAMPLES, song.rate) <= target
+    {
         candidates.push((frame, sample));
-        sample += u64::from(frame.header.samples());
+        sample += frame.header.samples_at(song.rate);
     }
     Ok(candidates)
 }
@@ -114,7 +114,7 @@ fn first_to_send<'a>(frames: &mut Frames<'_>, candidates: &'a [(Frame, u64)]) ->
     let mut missing = last.main_data_begin;
     let reach = before.iter().rev().take_while(|(frame, _)| {
         let is_needed = missing > 0;
-        missing = missing.saturating_sub(frame.header.main_data_bytes());
+        missing = missing.saturating_sub(frame.main_data_bytes);
         is_needed
     });
     let latest = candidates.len().saturating_sub(1 + reach.count());

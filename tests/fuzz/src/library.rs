@@ -24,6 +24,9 @@ use crate::withheld::{Next, next};
 /// Longer than reading a file of this size takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Sample rate of the frames that are kept from the decoder.
+const WITHHELD_RATE: usize = 8_000;
+
 /// Longest name of a file, in bytes, that file systems in use take.
 const MAX_NAME_BYTES: usize = 255;
 
@@ -157,7 +160,7 @@ fn read_all(song: &OpenSong, piece_bytes: usize) -> Vec<u8> {
 /// A decoder gets as many samples as were counted, and from wherever a seek begins the same ones as from the start.
 fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
     let measured = song.measured();
-    let whole = decode(audio);
+    let whole = decode(audio, measured.rate);
     for &ms in times {
         let target = measured.begin_sample + u64::from(ms) * u64::from(measured.rate) / 1_000;
         let location = match song.locate(ms) {
@@ -172,7 +175,7 @@ fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
         assert_eq!(location.first_sample + u64::from(location.discard), target, "{location:?}");
         assert!(location.position <= measured.size_bytes, "{location:?}");
         if let Some(whole) = &whole {
-            check_seek(&audio[location.position as usize..], &location, whole);
+            check_seek(&audio[location.position as usize..], measured.rate, &location, whole);
         }
     }
     if let Some(whole) = &whole {
@@ -180,8 +183,8 @@ fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
     }
 }
 
-fn check_seek(rest: &[u8], location: &Location, whole: &Decoded) {
-    let Some(part) = decode(rest) else { return };
+fn check_seek(rest: &[u8], rate: u32, location: &Location, whole: &Decoded) {
+    let Some(part) = decode(rest, rate) else { return };
     let first = location.first_sample as usize;
     assert_eq!(first + part.length, whole.length, "{location:?}");
     // A damaged frame may use more of the reservoir than it has, and what is left then depends on what was before it.
@@ -193,7 +196,7 @@ fn check_seek(rest: &[u8], location: &Location, whole: &Decoded) {
     assert_eq!(differs, None, "samples after a seek that are not those without one: {location:?}");
 }
 
-/// The first channel of what was decoded, silence where a frame decodes to nothing.
+/// The first channel of what was decoded at the song's rate, silence where a frame decodes to nothing.
 struct Decoded {
     samples: Vec<i16>,
     length: usize,
@@ -201,8 +204,9 @@ struct Decoded {
     silences: Vec<usize>,
 }
 
-/// `None` if the decoder takes something for a frame that is none to Trill: of Layer I or II, or of free format.
-fn decode(mut mp3: &[u8]) -> Option<Decoded> {
+/// `None` if there are frames of Layer I or II or of free format: where one of these is damaged, the decoder may forget its
+/// place, which the server does not follow.
+fn decode(mut mp3: &[u8], rate: u32) -> Option<Decoded> {
     let mut decoder = Box::new(Decoder::new());
     let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);
     let (mut samples, mut silences) = (Vec::new(), Vec::new());
@@ -211,7 +215,7 @@ fn decode(mut mp3: &[u8]) -> Option<Decoded> {
             Next::Decodable(frame) => frame,
             Next::Withheld(rest) => {
                 silences.push(samples.len());
-                samples.resize(samples.len() + 576, 0);
+                samples.resize(samples.len() + 576 * rate as usize / WITHHELD_RATE, 0);
                 mp3 = rest;
                 continue;
             }
@@ -227,12 +231,14 @@ fn decode(mut mp3: &[u8]) -> Option<Decoded> {
             return None;
         }
         let step = usize::from(info.channels.num());
-        let nominal = nominal_samples(&info);
+        // A frame of another rate counts by its time.
+        let (rate, own) = (rate as usize, info.sample_rate as usize);
+        let length = nominal_samples(&info) * rate / own;
         if is_heard {
-            samples.extend(pcm[..nominal * step].iter().step_by(step));
+            samples.extend((0..length).map(|sample| pcm[sample * own / rate * step]));
         } else {
             silences.push(samples.len());
-            samples.resize(samples.len() + nominal, 0);
+            samples.resize(samples.len() + length, 0);
         }
     }
     Some(Decoded { length: samples.len(), samples, silences })

@@ -2,4 +2,5 @@
 //! prints them.
 #![cfg(target_os = "linux")]
 
+mod log;
 mod seats;

@@ -127,7 +127,9 @@ impl State<'_> {
 
     /// How far the song heard is, in milliseconds of its music.
     pub(super) fn position_ms(&self) -> u64 {
-        let sample = self.counted_from.saturating_add(self.controls.position().into());
-        self.buffer.first().map_or(0, |track| track.started.millis_at(sample))
+        self.buffer.first().map_or(0, |track| {
+            let heard = track.started.absolute_samples(self.controls.position().into(), self.counted_rate);
+            track.started.millis_at(self.counted_from.saturating_add(heard))
+        })
     }
 }

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use nanomp3_core::{Channels, Decoder, MAX_SAMPLES_PER_FRAME};
-
-use crate::mp3::header::FrameHeader;
+use nanomp3_core::{Channels, Decoder, FrameInfo, MAX_SAMPLES_PER_FRAME};
 
 /// A file as LAME wrote it, and how many samples per channel went in.
 pub(crate) struct Encoded {
@@ -62,7 +60,7 @@ fn encode(wav: &Path, mp3: &Path, options: &[&str]) {
 }
 
 /// A WAV file: chords that change, with noise bursts between, so that an encoder's bit reservoir has to work.
-fn music(rate: u32, channels: u16, samples: u64) -> Vec<u8> {
+pub(crate) fn music(rate: u32, channels: u16, samples: u64) -> Vec<u8> {
     let mut noise = Random(1);
     let mut pcm = Vec::new();
     for index in 0..samples {
@@ -106,41 +104,74 @@ impl Random {
 
 /// All that a decoder makes of these bytes, one value per sample and channel; a frame that decodes to nothing counts its
 /// nominal samples as silence, as Trill's clients do.
+#[derive(Default)]
 pub(crate) struct Decoded {
-    pub(crate) samples: Vec<f32>,
-    /// Those of the last frame.
-    pub(crate) channels: usize,
+    samples: Vec<f32>,
+    frames: Vec<DecodedFrame>,
+}
+
+struct DecodedFrame {
+    rate: u32,
+    channels: usize,
     /// Samples per channel.
-    pub(crate) length: u64,
+    length: u64,
+}
+
+impl Decoded {
+    /// How long all of it is, in samples of `rate`.
+    pub(crate) fn length_at(&self, rate: u32) -> u64 {
+        self.frames.iter().map(|frame| frame.length_at(rate)).sum()
+    }
+
+    /// What is left after so many samples of `rate`.
+    pub(crate) fn after(&self, rate: u32, mut samples: u64) -> &[f32] {
+        let mut skipped = 0;
+        for frame in &self.frames {
+            let length = frame.length_at(rate);
+            let here = samples.min(length) * u64::from(frame.rate) / u64::from(rate);
+            if samples < length {
+                skipped += here as usize * frame.channels;
+                break;
+            }
+            skipped += frame.length as usize * frame.channels;
+            samples -= length;
+        }
+        &self.samples[skipped..]
+    }
+
+    fn push(&mut self, info: &FrameInfo, samples: &[f32]) {
+        let channels = if info.channels == Channels::Mono { 1 } else { 2 };
+        let length = match (info.layer, info.sample_rate) {
+            (1, _) => 384,
+            (3, ..32_000) => 576,
+            _ => 1_152,
+        };
+        self.samples.extend(&samples[..samples.len().min(length * channels)]);
+        self.frames.push(DecodedFrame { rate: info.sample_rate, channels, length: length as u64 });
+    }
+}
+
+impl DecodedFrame {
+    fn length_at(&self, rate: u32) -> u64 {
+        self.length * u64::from(rate) / u64::from(self.rate)
+    }
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Decoded {
     let mut decoder = Decoder::new();
     let mut pcm = [0_f32; MAX_SAMPLES_PER_FRAME];
-    let mut decoded = Decoded { samples: Vec::new(), channels: 1, length: 0 };
+    let mut decoded = Decoded::default();
     let mut rest = bytes;
     while !rest.is_empty() {
         let (consumed, result) = decoder.decode(rest, &mut pcm);
-        let frame = &rest[..consumed];
         rest = &rest[consumed..];
         match result {
-            Ok(info) => {
-                decoded.channels = if info.channels == Channels::Mono { 1 } else { 2 };
-                decoded.samples.extend_from_slice(&pcm[..info.samples_produced * decoded.channels]);
-                decoded.length += info.samples_produced as u64;
+            Ok(info) => decoded.push(&info, &pcm),
+            Err(error) => {
+                if let Some(info) = error.frame_info() {
+                    decoded.push(info, &[0.0; MAX_SAMPLES_PER_FRAME]);
+                }
             }
-            Err(error) if error.frame_info().is_some() => {
-                // The frame is at the end of what was consumed; junk may be before it.
-                let header = (0..frame.len()).find_map(|at| {
-                    FrameHeader::parse(&frame[at..]).filter(|header| at + header.frame_bytes() == frame.len())
-                });
-                let header = header.expect("a frame without samples has a header");
-                decoded.channels = usize::from(header.channels());
-                let silence = header.samples() as usize * decoded.channels;
-                decoded.samples.extend(std::iter::repeat_n(0.0, silence));
-                decoded.length += u64::from(header.samples());
-            }
-            Err(_) => {}
         }
     }
     decoded

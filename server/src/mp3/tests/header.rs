@@ -1,4 +1,4 @@
-use crate::mp3::header::{FrameHeader, MAX_FRAME_BYTES};
+use crate::mp3::header::{FrameHeader, Layer, MAX_FIXED_FRAME_BYTES};
 use crate::mp3::info_tag::{EncoderGap, InfoTag};
 
 /// sample rate, bitrate, channels, frame bytes, samples, side information, main data
@@ -7,14 +7,15 @@ type Facts = (u32, u32, u8, usize, u32, usize, usize);
 #[track_caller]
 fn check_header(bytes: [u8; 4], expected: Facts) {
     let h = FrameHeader::parse(&bytes).expect("a header");
+    let length = h.fixed_bytes().expect("a bitrate");
     let facts = (
         h.sample_rate(),
         h.bitrate(),
         h.channels(),
-        h.frame_bytes(),
+        length,
         h.samples(),
         h.side_info_bytes(),
-        h.main_data_bytes(),
+        h.main_data_bytes(&vec![0; length]),
     );
     assert_eq!(facts, expected);
 }
@@ -33,6 +34,10 @@ fn headers_are_read() {
     check_header([0xff, 0xf2, 0x14, 0x00], (24_000, 8_000, 2, 24, 576, 17, 1));
     check_header([0xff, 0xe3, 0x18, 0xc4], (8_000, 8_000, 1, 72, 576, 9, 59));
     check_header([0xff, 0xe3, 0xea, 0x00], (8_000, 160_000, 2, 1_441, 576, 17, 1_420));
+    // Layers II and I, which have neither side information nor a reservoir: the rest is of no use.
+    check_header([0xff, 0xfd, 0xea, 0x00], (32_000, 384_000, 2, 1_729, 1_152, 32, 0));
+    check_header([0xff, 0xf5, 0x84, 0xc0], (24_000, 64_000, 1, 384, 1_152, 9, 0));
+    check_header([0xff, 0xff, 0xc2, 0x00], (44_100, 384_000, 2, 420, 384, 32, 0));
 }
 
 #[test]
@@ -41,10 +46,8 @@ fn other_bytes_are_no_headers() {
         [0xfe, 0xfb, 0x90, 0x64], // no sync
         [0xff, 0xdb, 0x90, 0x64], // no sync
         [0xff, 0xeb, 0x90, 0x64], // reserved version
-        [0xff, 0xfd, 0x90, 0x64], // Layer II
-        [0xff, 0xff, 0x90, 0x64], // Layer I
+        [0xff, 0xe5, 0x90, 0x64], // Layer II of MPEG 2.5
         [0xff, 0xf9, 0x90, 0x64], // reserved layer
-        [0xff, 0xfb, 0x00, 0x64], // free format
         [0xff, 0xfb, 0xf0, 0x64], // forbidden bitrate
         [0xff, 0xfb, 0x9c, 0x64], // reserved sample rate
     ] {
@@ -60,12 +63,16 @@ fn every_header_has_a_length_within_the_limits() {
         let bytes = (0xffe0_0000 | word).to_be_bytes();
         if let Some(header) = FrameHeader::parse(&bytes) {
             headers += 1;
-            assert!((24..=MAX_FRAME_BYTES).contains(&header.frame_bytes()), "{header:?}");
-            assert!(header.main_data_bytes() >= 1, "{header:?}");
+            let Some(length) = header.fixed_bytes() else { continue };
+            assert!((24..=MAX_FIXED_FRAME_BYTES).contains(&length), "{header:?}");
+            assert!(header.stream_bytes(false).contains(&length), "{header:?}");
+            assert!(header.stream_bytes(true).contains(&length), "{header:?}");
+            let has_main_data = header.main_data_bytes(&vec![0; length]) >= 1;
+            assert_eq!(has_main_data, header.layer() == Layer::Three, "{header:?}");
         }
     }
-    // 3 versions × CRC × 14 bitrates × 3 rates × padding and private bit × the last byte.
-    assert_eq!(headers, 3 * 2 * 14 * 3 * 4 * 256);
+    // 7 versions and layers × CRC × 15 bitrates × 3 rates × padding and private bit × the last byte.
+    assert_eq!(headers, 7 * 2 * 15 * 3 * 4 * 256);
 }
 
 #[test]
@@ -75,6 +82,8 @@ fn a_stream_keeps_its_standard_and_sample_rate() {
     assert!(first.is_continued_by(&header([0xff, 0xfa, 0x32, 0xc4])), "another bitrate, CRC and mono");
     assert!(!first.is_continued_by(&header([0xff, 0xfb, 0x94, 0x64])), "48 kHz");
     assert!(!first.is_continued_by(&header([0xff, 0xf3, 0x90, 0x64])), "MPEG 2");
+    assert!(!first.is_continued_by(&header([0xff, 0xfd, 0x90, 0x64])), "Layer II");
+    assert!(!first.is_continued_by(&header([0xff, 0xfb, 0x00, 0x64])), "free format");
 }
 
 #[track_caller]
@@ -121,7 +130,7 @@ fn a_tag_by_lame_tells_all() {
         &[0; 12],
     ];
     let gap = Some(EncoderGap { delay: 576, padding: 0x65a });
-    let expected = Some(InfoTag { frames: Some(0x01_0203), bytes: Some(0x10_2030), gap });
+    let expected = Some(InfoTag { frames: Some(0x01_0203), bytes: Some(0x10_2030), gap, is_constant: false });
     check_tag(&frame(STEREO, 36, lame), expected);
     check_tag(&frame(MONO, 21, lame), expected);
     check_tag(&frame(STEREO_CRC, 36, lame), expected);
@@ -133,15 +142,16 @@ fn a_tag_by_lame_tells_all() {
 #[test]
 fn fields_that_are_not_flagged_are_not_there() {
     let tag = |flags: u8, rest: &[u8]| frame(STEREO, 36, &[b"Info\0\0\0", &[flags], rest]);
-    check_tag(&tag(0, &[]), Some(InfoTag::default()));
-    check_tag(&tag(1, &[0, 0, 0, 7]), Some(InfoTag { frames: Some(7), ..InfoTag::default() }));
-    check_tag(&tag(2, &[0, 0, 0, 7]), Some(InfoTag { bytes: Some(7), ..InfoTag::default() }));
+    let constant = InfoTag { is_constant: true, ..InfoTag::default() };
+    check_tag(&tag(0, &[]), Some(constant));
+    check_tag(&tag(1, &[0, 0, 0, 7]), Some(InfoTag { frames: Some(7), ..constant }));
+    check_tag(&tag(2, &[0, 0, 0, 7]), Some(InfoTag { bytes: Some(7), ..constant }));
 }
 
 #[test]
 fn a_tag_by_fraunhofer_has_no_gap() {
     let vbri = frame(MONO, 36, &[b"VBRI\0\x01\x0d\x31\0\x4b", &[0, 1, 0, 0], &[0, 0, 2, 0]]);
-    check_tag(&vbri, Some(InfoTag { frames: Some(512), bytes: Some(65_536), gap: None }));
+    check_tag(&vbri, Some(InfoTag { frames: Some(512), bytes: Some(65_536), ..InfoTag::default() }));
 }
 
 #[test]

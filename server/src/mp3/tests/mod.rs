@@ -1,5 +1,6 @@
 mod audio;
 pub(crate) mod corpus;
+mod formats;
 mod header;
 mod tags;
 mod wire_format;

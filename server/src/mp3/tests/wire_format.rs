@@ -2,6 +2,7 @@
 
 use super::corpus::decode;
 use crate::mp3::duration::{Measured, count};
+use crate::mp3::header::FrameHeader;
 use crate::mp3::seek::locate;
 
 const DOCUMENT: &str = include_str!("../../../../wire-format.md");
@@ -52,7 +53,7 @@ fn example_files_have_the_numbers_of_the_document() {
         let expected: Vec<_> = row[1..].iter().map(|cell| number(cell)).collect();
         assert_eq!([&found[..], &[song.duration_ms().into()]].concat(), expected, "{}", row[0]);
         let sent = &file[audio_offset as usize..(audio_offset + size_bytes) as usize];
-        assert_eq!(decode(sent).length, total_samples, "{}, decoded", row[0]);
+        assert_eq!(decode(sent).length_at(song.rate), total_samples, "{}, decoded", row[0]);
     }
 }
 
@@ -69,4 +70,39 @@ fn starts_in_the_example_files_are_where_the_document_says() {
         let is_beginning = ms == 0 && expected == Some([0, 0, song.begin_sample]);
         assert!(found == expected || is_beginning, "{} at {ms} ms: {found:?}", row[0]);
     }
+}
+
+/// A header of this version and layer, as its second byte says, with these indices of bit rate and sample rate.
+fn header(versions: u8, bit_rate: usize, sample_rate: usize) -> Option<FrameHeader> {
+    FrameHeader::parse(&[0xff, versions, (bit_rate << 4 | sample_rate << 2) as u8, 0])
+}
+
+#[test]
+fn the_tables_of_rates_are_those_of_the_document() {
+    // MPEG-1, 2 and 2.5 in Layers I, II and III.
+    const VERSIONS: [(&str, u8); 7] = [
+        ("MPEG-1 Layer I", 0xff),
+        ("MPEG-1 Layer II", 0xfd),
+        ("MPEG-1 Layer III", 0xfb),
+        ("MPEG-2 Layer I", 0xf7),
+        ("MPEG-2 Layer II", 0xf5),
+        ("MPEG-2 Layer III", 0xf3),
+        ("MPEG-2.5 Layer III", 0xe3),
+    ];
+    let bit_rates = rows("| index | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 |");
+    let sample_rates = rows("| sample rate index | 0 | 1 | 2 |");
+    for (name, versions) in VERSIONS {
+        let row = bit_rates.iter().find(|row| row[0] == format!("kbit/s, {name}")).or(bit_rates.last());
+        for (index, cell) in row.expect("a row").iter().enumerate().skip(1) {
+            let header = header(versions, index, 0).expect("a valid header");
+            assert_eq!(u64::from(header.bitrate()), 1_000 * number(cell), "{name}, index {index}");
+        }
+        let (version, _) = name.split_once(' ').expect("version and layer");
+        let row = sample_rates.iter().find(|row| row[0] == format!("Hz, {version}")).expect("a row");
+        for (index, cell) in row.iter().skip(1).enumerate() {
+            let header = header(versions, 1, index).expect("a valid header");
+            assert_eq!(u64::from(header.sample_rate()), number(cell), "{name}, index {index}");
+        }
+    }
+    assert!(header(0xfb, 15, 0).is_none() && header(0xfb, 1, 3).is_none());
 }
