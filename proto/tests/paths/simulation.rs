@@ -287,7 +287,7 @@ impl Simulation {
             }
             Action::Decode => {
                 player.has_begun = true;
-                let _ = player.playback.on_frame(1_152);
+                let _ = player.playback.on_frame(1_152, 44_100);
                 let bytes = buffered.min((self.music * FRAME_MS / 1_000) as usize);
                 player.buffered -= bytes;
                 player.next_frame = player.next_frame.max(self.now) + Duration::from_millis(FRAME_MS);
