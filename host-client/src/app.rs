@@ -187,6 +187,7 @@ impl App {
                 (Some(lines), Console::plain(options.verbosity))
             }
         };
+        let console = console.beside(&options.output);
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());

@@ -1,7 +1,7 @@
 //! The client without a terminal: one command, piped commands, and what it says when something is wrong.
 #![cfg(target_os = "linux")]
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -14,7 +14,7 @@ use trill_tests::messages::{self, Frame};
 use trill_tests::pcm::Pcm;
 use trill_tests::process::Output;
 use trill_tests::proxy::{Conditions, Direction, Proxy};
-use trill_tests::raw::RawListener;
+use trill_tests::raw::{ClosedPort, RawListener};
 use trill_tests::reference::compare::assert_same_from;
 use trill_tests::reference::{self, likeness};
 use trill_tests::server::ServerProcess;
@@ -50,6 +50,45 @@ fn a_wav_file_holds_exactly_the_samples_that_went_into_the_encoder() {
         assert!(ratio >= *least_db, "{ratio:.1} dB: {song:?}");
         println!("figure: wav: {}: {} samples, {ratio:.1} dB from the music", song.kind(), played.frames());
     }
+}
+
+#[test]
+fn a_program_can_read_the_sound_from_standard_output() {
+    let music = MusicDir::new();
+    music.add("1.mp3", &corpus::CBR_128.milliseconds(1_500));
+    let server = ServerProcess::start(music.path());
+    let expected = play_to_wav(server.address(), &["play", "1"]);
+    // One command, and a script that also asks for text.
+    for (words, script) in [(&["play", "1"][..], ""), (&[], "list\nplay 1\n")] {
+        let mut command = Client::of(server.address()).arg("--output=wav:-").args(words).into_command();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut client = command.spawn().expect("the client was just built");
+        let mut stdin = client.stdin.take().expect("it is piped");
+        stdin.write_all(script.as_bytes()).expect("the client reads its script");
+        drop(stdin);
+        let output = client.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (header, sound) = output.stdout.split_at(output.stdout.len() - expected.samples.len() * 2);
+        assert!(header.starts_with(b"RIFF\xff\xff\xff\xffWAVE") && header.ends_with(b"data\xff\xff\xff\xff"));
+        assert!(sound == expected.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<_>>());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("playing 1"));
+    }
+}
+
+#[test]
+fn a_file_is_kept_until_there_is_music_to_replace_it() {
+    let music = MusicDir::new();
+    music.add("1.mp3", &corpus::CBR_128.milliseconds(1_500));
+    let server = ServerProcess::start(music.path());
+    let wav = WavPath::new();
+    std::fs::write(wav.path(), [7; 100_000]).expect("a writable temporary directory");
+    let nobody = ClosedPort::reserve();
+    for client in [Client::of(nobody.address()).args(["play", "1"]), Client::of(server.address()).args(["play", "9"])] {
+        client.arg(wav.option()).run(DEADLINE).expect_code(1);
+        assert_eq!(std::fs::read(wav.path()).expect("it is there"), [7; 100_000]);
+    }
+    Client::of(server.address()).arg(wav.option()).args(["play", "1"]).run(DEADLINE).expect_code(0);
+    assert_eq!(wav.read().samples, play_to_wav(server.address(), &["play", "1"]).samples);
 }
 
 #[test]

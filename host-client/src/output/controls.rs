@@ -229,6 +229,12 @@ impl Shared {
         drop(self.wake.wait_timeout_while(guard, at_most, |()| !done()));
     }
 
+    /// Waits until `done`, however long that takes.
+    pub(super) fn wait_until(&self, mut done: impl FnMut() -> bool) {
+        let guard = self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.wake.wait_while(guard, |()| !done()));
+    }
+
     fn wake_producer(&self) {
         // Taking the lock means that the producer either has not looked yet or is already waiting.
         drop(self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner));

@@ -45,7 +45,7 @@ use controls::Shared;
 pub use device::{DeviceEntry, list_devices};
 use paced::Paced;
 pub use spec::{OutputSpec, ParseSpecError};
-use wav::WavFile;
+use wav::{Target, Wav};
 
 /// Rate and channels of interleaved 16-bit samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +146,9 @@ pub enum OutputError {
         /// What the system called it.
         name: String,
     },
-    /// The WAV file cannot be created or written. Give it up.
+    /// The WAV cannot be created or written. Give it up.
     File {
-        /// The file.
+        /// The file, or `standard output`.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -174,15 +174,15 @@ pub struct Output {
 
 enum Sink {
     Paced(Paced),
-    Wav(WavFile),
+    Wav(Wav),
 }
 
 impl Output {
     /// Opens what `spec` asks for. `notify` is told of devices opened, lost and restored, on the thread that owns
     /// the output.
     ///
-    /// A device is looked up now, and opened by the first [`start`](Self::start), which knows the rate. A WAV file
-    /// is created now; an existing one is overwritten.
+    /// A device is looked up now, and opened by the first [`start`](Self::start), which knows the rate. A WAV file is
+    /// created with the first sample, and replaces an existing one then.
     ///
     /// # Errors
     ///
@@ -196,7 +196,8 @@ impl Output {
             OutputSpec::DefaultDevice => paced(Box::new(device::DeviceDriver::find(None)?)),
             OutputSpec::Device(name) => paced(Box::new(device::DeviceDriver::find(Some(name))?)),
             OutputSpec::Null => paced(Box::new(null::NullDriver)),
-            OutputSpec::Wav(path) => Sink::Wav(WavFile::create(path, shared)?),
+            OutputSpec::Wav(path) => Sink::Wav(Wav::new(Target::Path(path.clone()), shared)?),
+            OutputSpec::WavToStdout => Sink::Wav(Wav::new(Target::Stdout, shared)?),
         };
         Ok((Self { sink, controls: controls.clone() }, controls))
     }

@@ -1,4 +1,4 @@
-//! What a user asks for: `device`, `device:NAME`, `wav:PATH` or `null`.
+//! What a user asks for: `device`, `device:NAME`, `wav:PATH`, `wav:-` or `null`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,8 +11,10 @@ pub enum OutputSpec {
     DefaultDevice,
     /// The sound device of this id or name, as [`list_devices`](super::list_devices) gives them.
     Device(String),
-    /// A WAV file, written as fast as songs arrive.
+    /// A WAV file, written as fast as songs arrive. It may be a pipe, which need not have a reader yet.
     Wav(PathBuf),
+    /// A WAV on standard output, where nothing else may be written then.
+    WavToStdout,
     /// Nowhere, at the pace of a clock.
     Null,
 }
@@ -35,6 +37,7 @@ impl FromStr for OutputSpec {
             None if text == "null" => Ok(Self::Null),
             Some(("device", "")) => Err(ParseSpecError::Incomplete("device:NAME")),
             Some(("device", name)) => Ok(Self::Device(name.into())),
+            Some(("wav", "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1")) => Ok(Self::WavToStdout),
             Some(("wav", "")) => Err(ParseSpecError::Incomplete("wav:PATH")),
             Some(("wav", path)) => Ok(Self::Wav(path.into())),
             None if text == "wav" => Err(ParseSpecError::Incomplete("wav:PATH")),
@@ -49,6 +52,7 @@ impl fmt::Display for OutputSpec {
             Self::DefaultDevice => f.write_str("device"),
             Self::Device(name) => write!(f, "device:{name}"),
             Self::Wav(path) => write!(f, "wav:{}", path.display()),
+            Self::WavToStdout => f.write_str("wav:-"),
             Self::Null => f.write_str("null"),
         }
     }
@@ -79,10 +83,19 @@ mod tests {
             ("device:hw:CARD=0,DEV=3", OutputSpec::Device("hw:CARD=0,DEV=3".into())),
             ("wav:/tmp/a b.wav", OutputSpec::Wav("/tmp/a b.wav".into())),
             (r"wav:C:\music\out.wav", OutputSpec::Wav(r"C:\music\out.wav".into())),
+            ("wav:-", OutputSpec::WavToStdout),
+            ("wav:./-", OutputSpec::Wav("./-".into())),
             ("null", OutputSpec::Null),
         ] {
             assert_eq!(text.parse(), Ok(spec.clone()), "{text}");
             assert_eq!(spec.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn standard_output_has_several_names() {
+        for text in ["wav:-", "wav:/dev/stdout", "wav:/dev/fd/1", "wav:/proc/self/fd/1"] {
+            assert_eq!(text.parse(), Ok(OutputSpec::WavToStdout), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::prompt::{self, Screen};
 use super::text::{Charset, clean};
 use crate::options::Verbosity;
+use crate::output::OutputSpec;
 
 /// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct Console {
     charset: Charset,
     /// Text for standard output appears above the prompt.
     screen: Option<Screen>,
+    /// Standard output carries sound: all text goes to standard error.
+    is_stdout_taken: bool,
     /// Why standard output takes nothing any more.
     lost_output: Option<io::ErrorKind>,
 }
@@ -20,12 +23,18 @@ pub struct Console {
 impl Console {
     /// Plain lines, on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
-        Self { verbosity, charset: Charset::detect(), screen: None, lost_output: None }
+        Self { verbosity, charset: Charset::detect(), screen: None, is_stdout_taken: false, lost_output: None }
     }
 
     /// Lines above the prompt.
     pub fn above_prompt(verbosity: Verbosity, screen: Screen) -> Self {
         Self { screen: Some(screen), ..Self::plain(verbosity) }
+    }
+
+    /// Writes nothing to standard output if that carries sound.
+    #[must_use]
+    pub fn beside(self, output: &OutputSpec) -> Self {
+        Self { is_stdout_taken: *output == OutputSpec::WavToStdout, ..self }
     }
 
     /// Which characters may be drawn with.
@@ -63,6 +72,7 @@ impl Console {
         let text = text.trim_end_matches('\n');
         match &self.screen {
             Some(screen) => screen.print(text),
+            None if self.is_stdout_taken => to_stderr(text),
             None if self.is_output_gone() => {}
             None => {
                 let mut out = io::stdout().lock();

@@ -1,6 +1,9 @@
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use hound::WavReader;
+use hound::{WavReader, WavSpec};
 
 use super::super::{Controls, Output, OutputSpec};
 use super::*;
@@ -124,9 +127,109 @@ fn a_killed_program_leaves_all_but_the_last_second() {
 }
 
 #[test]
-fn without_a_song_the_file_is_empty_and_valid() {
-    let (spec, samples) = Bench::new().finish();
-    assert_eq!((spec.channels, samples.len()), (2, 0));
+fn without_a_sample_nothing_is_touched() {
+    let mut bench = Bench::new();
+    let path = bench.folder.path().join("out.wav");
+    bench.output.start(STEREO).unwrap();
+    bench.write(&[]);
+    assert_eq!(bench.output.drain().unwrap(), Drained::Heard);
+    drop(bench.output);
+    assert!(!path.exists());
+
+    fs::write(&path, "as it was").unwrap();
+    let (mut output, _) = open(&path).unwrap();
+    output.start(STEREO).unwrap();
+    drop(output);
+    assert_eq!(fs::read(&path).unwrap(), b"as it was");
+}
+
+/// Writes a WAV to `path`, and expects that it is there from the first sample on, beside nothing but `others`.
+#[track_caller]
+fn check_replaced(path: &Path, others: usize) {
+    let (mut output, _) = open(path).unwrap();
+    output.start(STEREO).unwrap();
+    assert_eq!(output.write(&ramp(100)).unwrap(), Written::All);
+    assert_eq!(read(path).1, ramp(100), "from the first sample on");
+    assert_eq!(output.write(&ramp(100)).unwrap(), Written::All);
+    drop(output);
+    assert_eq!(read(path).1, ramp(100).repeat(2));
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1 + others);
+}
+
+#[test]
+fn an_existing_file_is_replaced_by_the_first_sample() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.wav");
+    fs::write(&path, [7; 100_000]).unwrap();
+    check_replaced(&path, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions_and_its_links() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (folder, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (path, link) = (folder.path().join("out.wav"), links.path().join("link.wav"));
+    symlink(&path, &link).unwrap();
+    check_replaced(&link, 0);
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+    check_replaced(&link, 0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_gets_a_wav_without_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fifo(folder.path());
+    let (mut output, _) = open(&path).unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| fs::read(&path).unwrap());
+        output.start(STEREO).unwrap();
+        // More than a pipe holds at a time.
+        assert_eq!(output.write(&ramp(30_000).repeat(10)).unwrap(), Written::All);
+        assert_eq!(output.drain().unwrap(), Drained::Heard);
+        drop(output);
+        let bytes = reader.join().unwrap();
+        let (header, sound) = bytes.split_at(bytes.len() - 600_000);
+        assert_eq!((&header[..4], &header[4..8], &header[8..12]), (&b"RIFF"[..], &[0xff; 4][..], &b"WAVE"[..]));
+        assert_eq!(header[header.len() - 8..], *b"data\xff\xff\xff\xff");
+        let expected: Vec<u8> = ramp(30_000).repeat(10).into_iter().flat_map(i16::to_le_bytes).collect();
+        assert!(sound == expected);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_reads_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = fifo(folder.path());
+    let (mut output, controls) = open(&path).unwrap();
+    output.start(STEREO).unwrap();
+    controls.interrupt();
+    assert!(matches!(output.write(&ramp(100)).unwrap(), Written::Interrupted { taken: 0 }));
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| output.write(&ramp(100)).unwrap());
+        controls.interrupt();
+        assert!(matches!(writer.join().unwrap(), Written::Interrupted { .. }));
+    });
+    // Now with a reader, which reads only the beginning.
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| output.write(&ramp(30_000).repeat(10)).unwrap());
+        let mut reader = fs::File::open(&path).unwrap();
+        reader.read_exact(&mut [0; 44]).unwrap();
+        controls.interrupt();
+        assert!(matches!(writer.join().unwrap(), Written::Interrupted { .. }));
+    });
+}
+
+#[cfg(unix)]
+fn fifo(folder: &Path) -> PathBuf {
+    let path = folder.join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
 }
 
 #[test]
@@ -155,7 +258,9 @@ fn an_interrupt_reaches_a_writer_that_is_paused() {
         controls.interrupt();
         assert_eq!(writer.join().unwrap().unwrap(), Written::Interrupted { taken: 0 });
     });
-    assert_eq!(bench.finish().1, [0; 0]);
+    bench.controls.set_paused(false);
+    bench.write(&[5, 6]);
+    assert_eq!(bench.finish().1, [5, 6]);
 }
 
 #[test]
@@ -175,19 +280,23 @@ fn errors_name_the_file() {
 #[test]
 fn a_full_disk_is_an_error() {
     let (mut output, _) = open(Path::new("/dev/full")).unwrap();
-    assert!(matches!(output.start(STEREO), Err(OutputError::File { .. })));
-    assert!(matches!(output.start(STEREO), Err(OutputError::File { .. })));
+    output.start(STEREO).unwrap();
+    let mut write = || (0..10).try_for_each(|_| output.write(&ramp(10_000)).map(drop));
+    assert!(matches!(write(), Err(OutputError::File { .. })));
+    assert!(matches!(write(), Err(OutputError::File { .. })));
 }
 
 #[test]
 fn a_file_ends_at_its_limit_and_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.wav");
-    let mut file = WavFile::create(&path, Shared::new()).unwrap();
-    file.max_samples = 5_000;
-    file.start(STEREO).unwrap();
-    assert_eq!(file.write(&ramp(4_000)).unwrap(), Written::All);
-    assert!(matches!(file.write(&ramp(4_000)), Err(OutputError::FileFull { .. })));
-    drop(file);
-    assert_eq!(read(&path).1, ramp(4_000));
+    let mut wav = Wav::new(Target::Path(path.clone()), Shared::new()).unwrap();
+    wav.start(STEREO).unwrap();
+    assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
+    let Stage::Writing(open) = &mut wav.stage else { panic!("it was written to") };
+    open.max_samples = 5_000;
+    assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
+    assert!(matches!(wav.write(&ramp(2_000)), Err(OutputError::FileFull { .. })));
+    drop(wav);
+    assert_eq!(read(&path).1, ramp(2_000).repeat(2));
 }
