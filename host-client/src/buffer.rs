@@ -47,6 +47,8 @@ pub struct Arrival {
     pub started: Started,
     /// When the user asked for it; `None` if it follows by itself.
     pub asked: Option<Instant>,
+    /// How it comes after what is there.
+    pub join: Join,
     /// Who delivers the bytes.
     pub supplier: Arc<dyn Supplier>,
 }
@@ -133,9 +135,9 @@ impl Buffer {
     // ── network side ──
 
     /// A song begins to arrive.
-    pub fn start(&self, arrival: Arrival, join: Join) {
+    pub fn start(&self, arrival: Arrival) {
         let mut state = self.lock();
-        if join == Join::Switch {
+        if arrival.join == Join::Switch {
             state.drop_songs();
         }
         let is_over = arrival.started.position >= arrival.started.size_bytes;

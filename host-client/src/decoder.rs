@@ -53,9 +53,8 @@ impl Decoder {
     }
 
     /// Forgets all that it knows of earlier frames.
-    fn reset(&mut self) {
-        // SAFETY: `state` was initialised in `new` and is borrowed mutably.
-        unsafe { mp3dec_init(&mut *self.state) }
+    pub fn reset(&mut self) {
+        *self = Self::new();
     }
 
     /// Finds the first frame and leaves it as it is.

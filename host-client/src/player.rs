@@ -18,7 +18,7 @@ use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SA
 use trill_proto::message::Started;
 use trill_proto::playback::{Action, Playback, Supply};
 
-use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Ticket, Turn, View};
+use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Join, Ticket, Turn, View};
 use crate::decoder::Decoder;
 use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
 
@@ -97,6 +97,8 @@ impl Player {
             notify: Box::new(notify),
             progress: progress.clone(),
             format: None,
+            decoder: Decoder::new(),
+            ended: None,
             front: vec![0; LOOKAHEAD_BYTES],
             pcm: Box::new([0; PCM_SAMPLES]),
         };
@@ -142,6 +144,9 @@ struct Worker {
     progress: Arc<Mutex<Option<Progress>>>,
     /// What the output was started with last.
     format: Option<PcmFormat>,
+    decoder: Decoder,
+    /// The song that was played last, to its end.
+    ended: Option<Playback>,
     front: Vec<u8>,
     pcm: Box<[i16; PCM_SAMPLES]>,
 }
@@ -150,7 +155,6 @@ struct Worker {
 struct Song {
     ticket: Ticket,
     started: Started,
-    decoder: Decoder,
     playback: Playback,
     /// When the user asked for it, until its first sample went out.
     asked: Option<Instant>,
@@ -193,9 +197,12 @@ impl Worker {
     }
 
     fn play_to_end(&mut self, arrival: Arrival) -> Result<Outcome, OutputError> {
-        let Arrival { ticket, started, asked, .. } = arrival;
-        let playback = Playback::new(&started);
-        let mut song = Song { ticket, started, decoder: Decoder::new(), playback, asked, has_frames: false };
+        let Arrival { ticket, started, asked, join, .. } = arrival;
+        let ended = self.ended.take().filter(|_| join == Join::Follow);
+        if ended.is_none_or(|ended| !ended.continues_into(&started)) {
+            self.decoder.reset();
+        }
+        let mut song = Song { ticket, started, playback: Playback::new(&started), asked, has_frames: false };
         self.begin(&song)?;
         (self.notify)(Event::Began(ticket));
         loop {
@@ -209,7 +216,9 @@ impl Worker {
                     if !song.has_frames && started.size_bytes > started.position {
                         (self.notify)(Event::Undecodable(ticket));
                     }
-                    return self.drain(ticket);
+                    let outcome = self.drain(ticket)?;
+                    self.ended = Some(song.playback).filter(|_| matches!(outcome, Outcome::Heard));
+                    return Ok(outcome);
                 }
             }
         }
@@ -256,7 +265,7 @@ impl Worker {
 
     fn decode(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
         let at_end = view.is_over && view.copied == view.buffered;
-        match song.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
+        match self.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
             Decoded::Frame(frame) => {
                 self.buffer.consume(song.ticket, frame.consumed);
                 song.has_frames = true;

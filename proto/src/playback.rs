@@ -75,6 +75,9 @@ pub struct Playback {
     next_sample: u64,
     /// Absolute samples to be heard.
     heard: Range64,
+    /// Of the song's frames: only a song of the same kind can continue it.
+    rate: u32,
+    channels: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,8 @@ impl Playback {
                 from: started.first_sample.saturating_add(u64::from(started.discard)),
                 until: started.end_sample,
             },
+            rate: started.rate,
+            channels: started.channels,
         }
     }
 
@@ -146,6 +151,18 @@ impl Playback {
         if self.phase == Phase::Playing {
             self.phase = Phase::Buffering;
         }
+    }
+
+    /// Whether the song `next`, which follows this one without a gap, goes on where this one ended, so that the decoder has
+    /// to keep its state: a frame's sound overlaps that of the next, and its data may begin in frames before it.
+    ///
+    /// An encoder that cuts one recording into songs (`lame --nogap`) says neither where the sound begins nor where it ends,
+    /// and everything is heard. Where an end is known, the sound before and after it belongs to nothing else.
+    pub fn continues_into(&self, next: &Started) -> bool {
+        let is_whole = self.phase == Phase::Complete && self.next_sample == self.heard.until;
+        let begins_unmarked = (next.position, next.first_sample, next.begin_sample, next.discard) == (0, 0, 0, 0);
+        let is_unmarked = begins_unmarked && (next.encoder_delay, next.encoder_padding) == (0, 0);
+        is_whole && is_unmarked && (next.rate, next.channels) == (self.rate, self.channels)
     }
 
     /// Whether the music waits for more to arrive.
@@ -293,6 +310,53 @@ mod tests {
         assert_eq!(playback.on_frame(1_152, 44_100), 0..1_152);
         assert_eq!(playback.on_frame(1_152, 44_100), 0..544);
         assert_eq!(playback.on_frame(1_152, 44_100), 0..0);
+    }
+
+    /// A song of two frames, of which nothing says where its sound begins and ends.
+    const UNMARKED: Started = Started { size_bytes: 834, discard: 0, begin_sample: 0, end_sample: 2_304, ..STARTED };
+
+    /// Plays `song` to its end, of which so many frames came, and looks whether it continues into `next`.
+    #[track_caller]
+    fn check_continues(song: Started, frames: usize, next: Started, expected: bool) {
+        let mut playback = Playback::new(&song);
+        let received = frames as u64 * 417;
+        playback.on_ended(received);
+        let supply = Supply { received, ..FAST };
+        for frame in 0..frames {
+            let buffered = (frames - frame) * 417;
+            if playback.next_action(&Supply { buffered, ..supply }) == Action::Decode {
+                let _ = playback.on_frame(1_152);
+            }
+        }
+        assert_eq!(playback.next_action(&supply), Action::Drain);
+        assert_eq!(playback.continues_into(&next), expected);
+    }
+
+    #[test]
+    fn a_recording_in_several_songs_is_decoded_as_one() {
+        check_continues(UNMARKED, 2, UNMARKED, true);
+        check_continues(UNMARKED, 2, Started { size_bytes: 9_999, end_sample: 99_999, ..UNMARKED }, true);
+        // It was started in the middle.
+        check_continues(Started { position: 417, first_sample: 1_152, discard: 7, ..UNMARKED }, 1, UNMARKED, true);
+        // Its beginning was cut to be played without a gap, but its end was not.
+        check_continues(Started { discard: 1_105, begin_sample: 1_105, ..UNMARKED }, 2, UNMARKED, true);
+    }
+
+    #[test]
+    fn other_songs_are_decoded_each_for_itself() {
+        check_continues(Started { end_sample: 2_000, encoder_padding: 304, ..UNMARKED }, 2, UNMARKED, false);
+        check_continues(UNMARKED, 1, UNMARKED, false);
+        for next in [
+            Started { encoder_delay: 576, begin_sample: 1_105, discard: 1_105, ..UNMARKED },
+            Started { encoder_padding: 1, ..UNMARKED },
+            Started { position: 417, first_sample: 1_152, ..UNMARKED },
+            Started { discard: 1, ..UNMARKED },
+            Started { rate: 48_000, ..UNMARKED },
+            Started { channels: 1, ..UNMARKED },
+        ] {
+            check_continues(UNMARKED, 2, next, false);
+        }
+        assert!(!Playback::new(&UNMARKED).continues_into(&UNMARKED), "it was not played");
     }
 
     #[test]

@@ -48,6 +48,7 @@ macro_rules! client_scenarios {
         $crate::client_scenarios! { $client =>
             a_song_has_exactly_the_samples_that_went_into_the_encoder
             songs_of_a_range_follow_each_other_without_a_gap
+            a_recording_in_several_songs_sounds_as_one
             next_and_previous_find_songs_across_gaps_and_stay_in_the_range
             a_song_whose_sound_ends_before_its_bytes_is_followed
             after_a_switch_there_is_only_the_new_song
@@ -112,6 +113,25 @@ pub fn songs_of_a_range_follow_each_other_without_a_gap(client: &impl Client) {
     assert_same_sound(&heard.frames, &frames(&songs[1]));
     let heard = client.run(server.address, &["play 10-20"]);
     assert!(heard.frames.is_empty() && heard.text.contains("songs from 10 to 20"), "{}", heard.text);
+}
+
+/// A recording that was cut after it was encoded. A part that is played alone, or after a switch, is decoded alone.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_recording_in_several_songs_sounds_as_one(client: &impl Client) {
+    let mut songs = Song::recording(3);
+    songs.push(Song::short("another", 500.0));
+    let server = FakeServer::with(songs.clone());
+    let heard = client.run(server.address, &["play all"]);
+    assert_same_sound(&heard.frames, &songs.iter().flat_map(frames).collect::<Vec<_>>());
+
+    let alone = client.run(server.address, &["play 2"]).frames;
+    assert_eq!(alone.len(), frames(&songs[1]).len());
+    let begins_alike = alone.iter().zip(frames(&songs[1])).take(100).all(|(heard, expected)| *heard == expected);
+    assert!(!begins_alike, "its first frame refers to the part before it");
+    let switched = client.run(server.address, &["play 1", "play 2"]).frames;
+    assert_same_sound(&switched[switched.len() - alone.len()..], &alone);
 }
 
 /// Songs left and right of a single one; those of a range alone; and after a single song, silence.

@@ -12,7 +12,7 @@ use crate::board::Audio;
 use crate::buffer::Track;
 use crate::pcm::{Frame, Pcm};
 use crate::state::State;
-use crate::wish::Ticket;
+use crate::wish::{Join, Ticket};
 
 /// How often to look whether the ring has run dry, or out, when nothing else is due.
 const POLL: Duration = Duration::from_millis(5);
@@ -44,6 +44,8 @@ pub(crate) struct Player<'m, A, const FRAMES: usize> {
     /// The rate for which the output is set.
     rate: u32,
     song: Option<Song>,
+    /// The song that was played last, to its end.
+    ended: Option<Playback>,
 }
 
 /// The song at hand.
@@ -66,7 +68,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         pcm: &'m Pcm<FRAMES>,
         audio: A,
     ) -> Self {
-        Self { decoder, samples, unheard: 0..0, channels: 2, pcm, audio, rate: 0, song: None }
+        Self { decoder, samples, unheard: 0..0, channels: 2, pcm, audio, rate: 0, song: None, ended: None }
     }
 
     /// Does the next thing there is to do.
@@ -90,9 +92,12 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
     }
 
     fn begin(&mut self, track: &Track, state: &mut State<'_>) {
-        self.decoder.reset();
-        self.unheard = 0..0;
         let started = &track.started;
+        let ended = self.ended.take().filter(|_| track.wish.join == Join::Follow);
+        if ended.is_none_or(|ended| !ended.continues_into(started)) {
+            self.decoder.reset();
+        }
+        self.unheard = 0..0;
         self.song = Some(Song {
             ticket: track.wish.ticket,
             playback: Playback::new(started),
@@ -242,6 +247,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if is_silent && state.buffer.first().is_some_and(|track| track.received > 0 && self.is_all_wanted(track)) {
             state.on_unplayable(format_args!("is no MP3 that can be decoded"));
         }
+        self.ended = self.song.as_ref().map(|song| song.playback);
         state.finish();
         Next::Now
     }

@@ -42,8 +42,13 @@ fn started(position: u64) -> Started {
 
 fn arrive(buffer: &Buffer, ticket: u64, join: Join) -> Arc<Counter> {
     let supplier = Arc::new(Counter::default());
-    let arrival = Arrival { ticket: Ticket(ticket), started: started(0), asked: None, supplier: supplier.clone() };
-    buffer.start(arrival, join);
+    buffer.start(Arrival {
+        ticket: Ticket(ticket),
+        started: started(0),
+        asked: None,
+        join,
+        supplier: supplier.clone(),
+    });
     supplier
 }
 

@@ -280,7 +280,8 @@ impl Asked {
         notify(Event::Started { ticket, started });
         match ask.start {
             Start::Time(_) => {
-                buffer.start(Arrival { ticket, started, asked, supplier: supplier(stream) }, ask.join);
+                let supplier = supplier(stream);
+                buffer.start(Arrival { ticket, started, asked, join: ask.join, supplier });
             }
             Start::Resume(_) if buffer.is_rest(ticket, &started) => {}
             Start::Resume(_) => return Err(SessionError::Unexpected(Kind::Started).into()),

@@ -40,7 +40,7 @@ pub(crate) fn buffer() {
     let buffer = Buffer::new();
     let ticket = Ticket(1);
     let started = Started { size_bytes: u64::MAX, ..Started::default() };
-    buffer.start(Arrival { ticket, started, asked: None, supplier: Arc::new(Network) }, Join::Switch);
+    buffer.start(Arrival { ticket, started, asked: None, join: Join::Switch, supplier: Arc::new(Network) });
     let (piece, mut front) = ([0x55; PIECE_BYTES], [0; LOOKAHEAD_BYTES]);
     counted(|| {
         for _ in 0..PIECES {
