@@ -34,6 +34,9 @@ use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES, mixes_bloc
 
 const _: () = assert!(PCM_SAMPLES == minimp3::MINIMP3_MAX_SAMPLES_PER_FRAME as usize);
 
+/// What `mp3dec_decode_frame` has on the stack, and some room: its `mp3dec_scratch_t` takes 16.3 KiB.
+const SCRATCH_BYTES: usize = 20 * 1024;
+
 /// An MP3 decoder: the filter state and bit reservoir carried from frame to frame. One per stream.
 pub struct Decoder {
     state: Box<mp3dec_t>,
@@ -64,11 +67,13 @@ impl Decoder {
 
     /// Decodes the first frame. Returns samples per channel, and what minimp3 said of the frame.
     fn decode_frame(&mut self, input: &[u8], pcm: &mut [i16; PCM_SAMPLES]) -> (usize, mp3dec_frame_info_t) {
+        clear_stack();
         self.call(input, pcm.as_mut_ptr())
     }
 
-    /// The one call into C. `pcm` is null or holds [`PCM_SAMPLES`]. What minimp3 says of the frame is all zero but
+    /// The one call into C, part of its callers so that it begins where [`clear_stack`] did. `pcm` is null or holds [`PCM_SAMPLES`]. What minimp3 says of the frame is all zero but
     /// `frame_bytes` if it found none.
+    #[inline(always)]
     fn call(&mut self, input: &[u8], pcm: *mut i16) -> (usize, mp3dec_frame_info_t) {
         // minimp3 leaves the struct alone when it finds no frame; zeroed, a rate says that it found one.
         let mut info =
@@ -98,6 +103,17 @@ impl FrameDecoder for Decoder {
         let (samples, info) = self.decode_frame(input_from_frame, pcm);
         frame(junk, samples, &info).map_or_else(|| Decoded::no_frame(input, at_end), Decoded::Frame)
     }
+}
+
+/// Fills the stack below the caller with zeros. Of a damaged frame minimp3 reads working memory there that it has not
+/// written; so what is heard of it depends on the frame alone, and not on what ran before.
+///
+/// To be called right before, and from where, minimp3 is called: the compiler's own way to do it
+/// (`-ftrivial-auto-var-init=zero`) cannot be asked for from here, as another crate compiles minimp3.
+#[inline(never)]
+fn clear_stack() {
+    let mut area = [0_u8; SCRATCH_BYTES];
+    std::hint::black_box(&mut area);
 }
 
 impl Default for Decoder {
