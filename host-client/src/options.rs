@@ -46,7 +46,6 @@ Examples:
   trill attic list                  the songs of the server called attic
   trill attic play 3 at 1:30        one song, then exit
   trill --output wav:3.wav play 3   a song of this machine's server, as a file
-  trill --output wav:- play 3 | aplay   the same, through another program
   trill [fe80::1%eth0]:7456         an IPv6 address and another port
 
 With PulseAudio or PipeWire each sink is a device. The variable PULSE_SINK

@@ -75,8 +75,6 @@ pub struct Playback {
     next_sample: u64,
     /// Absolute samples to be heard.
     heard: Range64,
-    /// Of the song's frames: only a song of the same kind can continue it.
-    rate: u32,
     channels: u8,
 }
 
@@ -99,7 +97,6 @@ impl Playback {
                 from: started.first_sample.saturating_add(u64::from(started.discard)),
                 until: started.end_sample,
             },
-            rate: started.rate,
             channels: started.channels,
         }
     }
@@ -325,7 +322,7 @@ mod tests {
         for frame in 0..frames {
             let buffered = (frames - frame) * 417;
             if playback.next_action(&Supply { buffered, ..supply }) == Action::Decode {
-                let _ = playback.on_frame(1_152);
+                let _ = playback.on_frame(1_152, 44_100);
             }
         }
         assert_eq!(playback.next_action(&supply), Action::Drain);
