@@ -77,6 +77,15 @@ pub fn written_bytes(pid: u32) -> io::Result<u64> {
     status_field(&counts, "wchar")
 }
 
+/// Bytes that process `pid` has read from files and pipes (`rchar` of proc(5)); not by receive.
+///
+/// # Errors
+/// As [`of`].
+pub fn read_bytes(pid: u32) -> io::Result<u64> {
+    let counts = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    status_field(&counts, "rchar")
+}
+
 /// The CPU time of process `pid`, as in [`Usage`], that of threads that have ended included; also when it has ended itself,
 /// until somebody waits for it.
 ///

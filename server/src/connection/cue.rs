@@ -59,14 +59,31 @@ impl Connection {
             }
             opened => opened,
         };
-        Ok(opened.and_then(|song| {
-            if song.measured().size_bytes == 0 {
-                return Err(CueError::NoAudio);
-            }
-            let location = locate(&song, play.start)?;
+        let song = match opened {
+            Ok(song) if song.measured().size_bytes == 0 => return Ok(Err(CueError::NoAudio)),
+            Ok(song) => song,
+            Err(error) => return Ok(Err(error)),
+        };
+        Ok(self.locate(&song, play)?.map(|location| {
             let started = started(play, &song, location);
-            Ok(Cue { song, started })
+            Cue { song, started }
         }))
+    }
+
+    /// Where to start in the song. Other requests are answered while a time is looked for, and it is given up with the
+    /// stream or the connection.
+    fn locate(&mut self, song: &Arc<OpenSong>, play: &Play) -> Result<Result<Location, CueError>, Departure> {
+        let ms = match play.start {
+            Start::Time(0) => return Ok(Ok(beginning(song))),
+            Start::Resume(position) => return Ok(resume(song, position)),
+            Start::Time(ms) => ms,
+        };
+        let Ok(ms) = u32::try_from(ms) else { return Ok(Err(CueError::BeyondEnd)) };
+        let task = self.shared.library.begin_seek(song.clone(), ms);
+        self.wait_in_company(|this, patience| match task.wait_for(patience) {
+            Some(found) => Some(found.map_err(CueError::from)),
+            None => (!this.machine.is_awaited(play.stream)).then_some(Err(CueError::Unwanted)),
+        })
     }
 
     /// Opens a song, however long it takes to count its frames; but if it is for a `stream`, only while that is wanted.
@@ -103,14 +120,6 @@ impl Connection {
             let is_over = is_all_read || begun.elapsed() >= FIND_PATIENCE || !this.machine.is_awaited(play.stream);
             (found.is_some() || is_over).then_some(found)
         })
-    }
-}
-
-fn locate(song: &OpenSong, start: Start) -> Result<Location, CueError> {
-    match start {
-        Start::Time(0) => Ok(beginning(song)),
-        Start::Time(ms) => Ok(song.locate(u32::try_from(ms).map_err(|_| CueError::BeyondEnd)?)?),
-        Start::Resume(position) => resume(song, position),
     }
 }
 
@@ -196,7 +205,7 @@ impl From<SeekError> for CueError {
         match error {
             SeekError::BeyondEnd => Self::BeyondEnd,
             SeekError::Changed => Self::Changing,
-            SeekError::Unreadable(error) => Self::Unreadable(Arc::new(error)),
+            SeekError::Unreadable(error) => Self::Unreadable(error),
         }
     }
 }

@@ -94,14 +94,14 @@ impl From<io::Error> for ReadError {
 }
 
 /// Why a time was not found in a song.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum SeekError {
     /// The song is not that long: ask for an earlier time.
     BeyondEnd,
     /// The file was written to since it was opened: open the song again.
     Changed,
     /// The file system failed: give up on this song.
-    Unreadable(io::Error),
+    Unreadable(Arc<io::Error>),
 }
 
 impl fmt::Display for SeekError {
@@ -118,6 +118,6 @@ impl std::error::Error for SeekError {}
 
 impl From<io::Error> for SeekError {
     fn from(error: io::Error) -> Self {
-        Self::Unreadable(error)
+        Self::Unreadable(Arc::new(error))
     }
 }

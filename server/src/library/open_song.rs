@@ -10,6 +10,7 @@ use super::error::{ReadError, SeekError};
 use super::open_task::Openers;
 use super::stamp::Stamp;
 use super::storage::SongFile;
+use crate::mp3::cancellable::CancellableReader;
 use crate::mp3::duration::{Counted, Measured};
 use crate::mp3::seek::{Location, locate};
 
@@ -88,7 +89,14 @@ impl OpenSong {
     /// # Errors
     /// [`SeekError`].
     pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
-        let location = locate(&*self.file, self.measured(), &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
+        self.locate_while(ms, &|| true)
+    }
+
+    /// The same, given up with an error once it is no longer wanted: in a file of gigabytes that hold no frames, this reads
+    /// all of it.
+    pub(super) fn locate_while(&self, ms: u32, is_wanted: &(dyn Fn() -> bool + Sync)) -> Result<Location, SeekError> {
+        let reader = CancellableReader::new(&*self.file, is_wanted);
+        let location = locate(&reader, self.measured(), &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
         if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
     }
 

@@ -1,4 +1,4 @@
-//! Opens songs on worker threads, each once for all who want it at the same time.
+//! Opens songs and seeks in them on worker threads. A song is opened once for all who want it at the same time.
 //!
 //! Nobody has to wait without a word for a slow disk, or for frames that have not been counted yet, and nobody's slow
 //! connection delays others who want the same song.
@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use trill_proto::ids::SongId;
 use super::Library;
 use super::error::SongError;
 use super::open_song::OpenSong;
+use super::outcome::Outcome;
+use super::seek_task::SeekTask;
 use super::song::{Details, Song};
 use super::stamp::Stamp;
 use crate::mp3::cancellable::{CancellableReader, GivenUp};
@@ -37,19 +39,17 @@ pub struct OpenTask(Arc<Task>);
 struct Task {
     /// The song's when opening was asked for. Who sees another file at the path does not wait for this one.
     stamp: Stamp,
-    outcome: Mutex<Option<Result<Arc<OpenSong>, SongError>>>,
-    done: Condvar,
+    outcome: Outcome<Result<Arc<OpenSong>, SongError>>,
 }
 
 impl OpenTask {
     fn new(stamp: Stamp) -> Self {
-        Self(Arc::new(Task { stamp, outcome: Mutex::default(), done: Condvar::new() }))
+        Self(Arc::new(Task { stamp, outcome: Outcome::default() }))
     }
 
     /// Waits until the song is open, but no longer than `patience`; `None` if it is not yet.
     pub fn wait_for(&self, patience: Duration) -> Option<Result<Arc<OpenSong>, SongError>> {
-        let waited = self.0.done.wait_timeout_while(self.outcome(), patience, |outcome| outcome.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.0.outcome.wait_for(patience)
     }
 
     fn wait(&self) -> Result<Arc<OpenSong>, SongError> {
@@ -58,15 +58,6 @@ impl OpenTask {
                 return outcome;
             }
         }
-    }
-
-    fn finish(&self, outcome: Result<Arc<OpenSong>, SongError>) {
-        *self.outcome() = Some(outcome);
-        self.0.done.notify_all();
-    }
-
-    fn outcome(&self) -> MutexGuard<'_, Option<Result<Arc<OpenSong>, SongError>>> {
-        self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,8 +68,13 @@ pub(super) struct Openers(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     slots: HashMap<SongId, Slot>,
-    queue: VecDeque<(OpenTask, Arc<Song>)>,
+    queue: VecDeque<Job>,
     threads: usize,
+}
+
+enum Job {
+    Open(OpenTask, Arc<Song>),
+    Seek(SeekTask),
 }
 
 #[derive(Default)]
@@ -98,20 +94,18 @@ impl Openers {
         let mut inner = self.inner();
         if let Some(task) = inner.slots.get(&song.id).and_then(|slot| slot.task.upgrade()).map(OpenTask)
             && task.0.stamp.is_same_content(&stamp)
-            && task.outcome().is_none()
+            && !task.0.outcome.is_set()
         {
             return (task, false);
         }
         let task = OpenTask::new(stamp);
         inner.slots.entry(song.id).or_default().task = Arc::downgrade(&task.0);
-        inner.queue.push_back((task.clone(), song.clone()));
-        let must_start = inner.threads < MAX_THREADS;
-        inner.threads += usize::from(must_start);
+        let must_start = inner.enqueue(Job::Open(task.clone(), song.clone()));
         (task, must_start)
     }
 
-    /// The next task. `None` if the thread must end.
-    fn next_task(&self) -> Option<(OpenTask, Arc<Song>)> {
+    /// The next job. `None` if the thread must end.
+    fn next_job(&self) -> Option<Job> {
         let mut inner = self.inner();
         let next = inner.queue.pop_front();
         inner.threads -= usize::from(next.is_none());
@@ -165,6 +159,16 @@ impl Openers {
     }
 }
 
+impl Inner {
+    /// Returns whether the caller must start a thread for it.
+    fn enqueue(&mut self, job: Job) -> bool {
+        self.queue.push_back(job);
+        let must_start = self.threads < MAX_THREADS;
+        self.threads += usize::from(must_start);
+        must_start
+    }
+}
+
 impl Library {
     /// Opens a song, or shares it with those who have it open. Blocks on the disk, and while its frames are counted unless
     /// that was done before.
@@ -184,31 +188,51 @@ impl Library {
         let stamp = song.known().stamp;
         let (task, must_start) = self.openers.task(&song, stamp);
         if must_start {
-            self.start_opening();
+            self.start_worker();
         }
         Ok(task)
     }
 
+    /// Begins to look for where to start sending, so that the music is heard from `ms` milliseconds after its beginning.
+    pub fn begin_seek(&self, song: Arc<OpenSong>, ms: u32) -> SeekTask {
+        let task = SeekTask::new(song, ms);
+        if self.openers.inner().enqueue(Job::Seek(task.clone())) {
+            self.start_worker();
+        }
+        task
+    }
+
     /// Starts one more thread, or if there is none to be had and no other works, works on this one.
-    fn start_opening(&self) {
+    fn start_worker(&self) {
         let this = self.this.clone();
-        let open = move || this.upgrade().iter().for_each(|library| library.run_open_tasks());
+        let open = move || this.upgrade().iter().for_each(|library| library.run_jobs());
         if thread::Builder::new().name("open".into()).spawn(open).is_err() && !self.openers.leave_to_others() {
-            self.run_open_tasks();
+            self.run_jobs();
         }
     }
 
-    fn run_open_tasks(&self) {
-        while let Some((task, song)) = self.openers.next_task() {
-            let path = song.path.to_path_buf();
-            let is_awaited = || self.openers.is_awaited(&task, song.id);
-            let open = || self.share(song.id, &path).map_or_else(|| self.open_anew(&song, &path, &is_awaited), Ok);
-            // A file that causes a panic is a bug, but no reason to let others wait for ever.
-            let opened = catch_unwind(AssertUnwindSafe(open));
-            task.finish(opened.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it").into())));
-            drop(task);
-            self.openers.forget_if_unused(song.id);
+    fn run_jobs(&self) {
+        while let Some(job) = self.openers.next_job() {
+            match job {
+                Job::Open(task, song) => self.run_open_task(task, &song),
+                Job::Seek(task) => {
+                    if catch_unwind(AssertUnwindSafe(|| task.run())).is_err() {
+                        task.fail(io::Error::other("a bug in reading it").into());
+                    }
+                }
+            }
         }
+    }
+
+    fn run_open_task(&self, task: OpenTask, song: &Arc<Song>) {
+        let path = song.path.to_path_buf();
+        let is_awaited = || self.openers.is_awaited(&task, song.id);
+        let open = || self.share(song.id, &path).map_or_else(|| self.open_anew(song, &path, &is_awaited), Ok);
+        // A file that causes a panic is a bug, but no reason to let others wait for ever.
+        let opened = catch_unwind(AssertUnwindSafe(open));
+        task.0.outcome.set(opened.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it").into())));
+        drop(task);
+        self.openers.forget_if_unused(song.id);
     }
 
     /// The song, if somebody has it open and the file is still the same.

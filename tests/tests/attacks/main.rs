@@ -4,3 +4,4 @@
 
 mod log;
 mod seats;
+mod seek;

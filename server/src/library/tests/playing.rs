@@ -1,9 +1,10 @@
 //! Open songs: their bytes, and what becomes of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::*;
-use crate::library::{BuiltIn, OpenSong, ReadError, SongError};
+use crate::library::{BuiltIn, OpenSong, ReadError, SeekError, SongError};
 use crate::mp3::tests::corpus::file;
 
 fn read(song: &OpenSong, position: u64) -> Vec<u8> {
@@ -119,7 +120,6 @@ fn a_song_that_is_removed_plays_on() {
 
 #[track_caller]
 fn check_notices(name: &str, change: impl FnOnce(&mut fs::File)) {
-    use crate::library::SeekError;
     let directory = directory(&[("a.mp3", &frames(50, 1))]);
     let path = directory.path().join("a.mp3");
     age(&path);
@@ -311,4 +311,34 @@ fn an_open_song_is_shared_until_its_file_is_another() {
     write(&directory, "b.mp3", &frames(60, 0));
     fs::rename(directory.path().join("b.mp3"), directory.path().join("a.mp3")).unwrap();
     assert_eq!(library.open_song(SongId(1)).unwrap().measured().total_samples, 60 * 1_152);
+}
+
+/// A song of two parts with a hole between them, through which a seek to the second part reads.
+fn song_with_hole(hole_bytes: usize) -> (TempDir, Arc<Library>, Arc<OpenSong>) {
+    let directory = directory(&[("a.mp3", &[frames(200, 1), vec![0; hole_bytes], frames(200, 2)].concat())]);
+    let library = open(directory.path());
+    let song = library.open_song(SongId(1)).unwrap();
+    (directory, library, song)
+}
+
+#[test]
+fn a_seek_is_given_up_when_nobody_wants_it() {
+    let (_directory, _library, song) = song_with_hole(4 << 20);
+    let asked = AtomicUsize::new(0);
+    let is_wanted = || asked.fetch_add(1, Ordering::Relaxed) < 3;
+    assert!(matches!(song.locate_while(8_000, &is_wanted), Err(SeekError::Unreadable(_))));
+    assert_eq!(asked.into_inner(), 4, "reads, the last of which was refused");
+    assert!(song.locate(8_000).is_ok());
+}
+
+#[test]
+fn a_seek_runs_on_a_thread_of_its_own_for_as_long_as_somebody_waits() {
+    let (_directory, library, song) = song_with_hole(1 << 20);
+    let task = library.begin_seek(song.clone(), 8_000);
+    let found = task.wait_for(DEADLINE).expect("a seek within the deadline").unwrap();
+    assert_eq!(found, song.locate(8_000).unwrap());
+    drop(library.begin_seek(song.clone(), 8_000));
+    drop(task);
+    wait_until_nothing_is_opened(&library);
+    assert_eq!(Arc::strong_count(&song), 1, "it is kept by nobody else");
 }
