@@ -232,7 +232,12 @@ impl App {
             self.ask_for_input();
         };
         self.link.close();
-        exit
+        // A signal may come while the program is ending, as when a terminal hangs up.
+        let signal = self.events.try_iter().find_map(|event| match event {
+            Event::Signal(signal) => Some(Exit::Signalled(signal)),
+            _ => None,
+        });
+        signal.unwrap_or(exit)
     }
 
     /// Opens the output while the connection is made, if it will be needed.
