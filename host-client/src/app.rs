@@ -16,7 +16,7 @@ mod requests;
 mod stage;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,6 +48,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the program may take to end when the system asks it to. A thread that is stuck, such as one that writes to
 /// a full pipe, cannot delay the end for longer.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a command that only reports something waits for the commands before it to take effect: a few round-trips
+/// to a server far away.
+const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +135,8 @@ enum Event {
     },
     Player(player::Event),
     Output(Notice),
+    /// A page of a list is on the screen.
+    Drawn,
     /// The system asks the program to end.
     Signal(EndSignal),
 }
@@ -143,6 +149,10 @@ struct App {
     lines: Option<Lines>,
     /// A line was asked for and has not come.
     is_reading: bool,
+    /// Typed, and not obeyed.
+    inputs: VecDeque<Input>,
+    /// When a command that only reports is obeyed, whatever those before it have come to.
+    report_at: Instant,
     events: Receiver<Event>,
     sender: Sender<Event>,
     link: Link,
@@ -159,6 +169,8 @@ struct App {
     requests: BTreeMap<RequestId, Request>,
     /// To be asked when the connection is there.
     held: Vec<Request>,
+    /// To be asked when the answers before them are on the screen.
+    undrawn: Vec<Request>,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -166,11 +178,6 @@ struct App {
 impl App {
     fn new(options: &Options, mode: Mode) -> Result<Self, String> {
         let (sender, events) = mpsc::channel();
-        let tell_signal = {
-            let sender = sender.clone();
-            move |signal| drop(sender.send(Event::Signal(signal)))
-        };
-        trill_signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let tell_input = {
             let sender = sender.clone();
             move |input| drop(sender.send(Event::Input(input)))
@@ -188,6 +195,11 @@ impl App {
             }
         };
         let console = console.beside(&options.output);
+        let tell_signal = {
+            let sender = sender.clone();
+            move |signal| drop(sender.send(Event::Signal(signal)))
+        };
+        trill_signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -199,6 +211,8 @@ impl App {
             console,
             lines,
             is_reading: false,
+            inputs: VecDeque::new(),
+            report_at: Instant::now(),
             events,
             link: Link::new(options.server.clone(), identity, buffer.clone(), sender.clone()),
             sender,
@@ -211,6 +225,7 @@ impl App {
             stage: Stage::default(),
             requests: BTreeMap::new(),
             held: Vec::new(),
+            undrawn: Vec::new(),
             has_failed: false,
             exit: None,
         })
@@ -220,16 +235,19 @@ impl App {
         self.link.connect();
         self.prepare();
         let exit = loop {
+            let now = Instant::now();
+            self.on_time(now);
+            self.obey(now);
+            self.find_what_follows();
+            // Before anything more is drawn.
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
             }
+            self.show_status();
+            self.ask_for_input();
             if let Some(event) = self.next_event() {
                 self.handle(event);
             }
-            self.on_time(Instant::now());
-            self.find_what_follows();
-            self.show_status();
-            self.ask_for_input();
         };
         self.link.close();
         // A signal may come while the program is ending, as when a terminal hangs up.
@@ -264,18 +282,54 @@ impl App {
             Event::Network { .. } => {}
             Event::Player(event) => self.on_player(event),
             Event::Output(notice) => self.on_output(&notice),
+            Event::Drawn => self.request_undrawn(),
             Event::Signal(signal) => self.exit = Some(Exit::Signalled(signal)),
         }
     }
 
     fn on_input(&mut self, input: Input) {
         self.is_reading = false;
+        self.inputs.push_back(input);
+    }
+
+    /// Obeys what was typed, in order. What reports something waits until the commands before it have taken effect.
+    fn obey(&mut self, now: Instant) {
+        while self.exit.is_none()
+            && self.inputs.front().is_some_and(|input| now >= self.report_at || !self.must_wait(input))
+            && let Some(input) = self.inputs.pop_front()
+        {
+            self.report_at = now + REPORT_PATIENCE;
+            self.obey_one(input);
+        }
+    }
+
+    /// Whether the effect of earlier commands is missing that `input` depends on.
+    fn must_wait(&self, input: &Input) -> bool {
+        let Input::Line(line) = input else { return false };
+        match command::parse(line) {
+            Ok(None) => false,
+            Ok(Some(command)) => self.depends_on_earlier(&command),
+            // Complaints come in order, too.
+            Err(_) => !self.is_settled(),
+        }
+    }
+
+    fn obey_one(&mut self, input: Input) {
         match (input, &mut self.mode) {
             (Input::Line(line), _) => match command::parse(&line) {
                 Ok(Some(command)) => self.execute(command),
                 Ok(None) => {}
                 Err(error) => self.fail(&error.to_string()),
             },
+            (Input::Refused(reason), _) => self.fail(&reason),
+            (Input::Failed(reason), Mode::Script { .. }) => {
+                self.fail(&reason);
+                self.obey_one(Input::End);
+            }
+            (Input::Failed(reason), _) => {
+                self.fail(&reason);
+                self.exit = Some(Exit::Failed);
+            }
             (Input::End, Mode::Script { is_over }) => {
                 *is_over = true;
                 // Nobody is left to resume what was paused.
@@ -287,7 +341,8 @@ impl App {
 
     /// Waits for an event, at most until there is something else to do.
     fn next_event(&self) -> Option<Event> {
-        let deadline = [self.link.deadline(), self.status_deadline()].into_iter().flatten().min();
+        let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
+        let deadline = [self.link.deadline(), self.status_deadline(), report_at].into_iter().flatten().min();
         // The channel cannot be closed: `self.sender` is one end.
         match deadline {
             Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
@@ -304,7 +359,7 @@ impl App {
     fn ask_for_input(&mut self) {
         let is_due = match self.mode {
             Mode::OneShot => false,
-            Mode::Script { is_over } => !is_over && self.is_settled(),
+            Mode::Script { is_over } => !is_over && self.inputs.is_empty() && self.is_settled(),
             Mode::Interactive => true,
         };
         if let Some(lines) = &self.lines
@@ -319,7 +374,8 @@ impl App {
 
     /// Whether everything asked for was answered.
     fn is_settled(&self) -> bool {
-        self.requests.is_empty() && self.held.is_empty() && !self.stage.is_switching() && !self.link.is_connecting()
+        let is_answered = self.requests.is_empty() && self.held.is_empty() && self.undrawn.is_empty();
+        is_answered && !self.stage.is_switching() && !self.link.is_connecting()
     }
 
     fn is_done(&self) -> bool {

@@ -3,6 +3,7 @@
 use crate::wait;
 use pty_process::blocking::{self as pty, Pty};
 use rustix::process::{Pid, Signal};
+use rustix::termios::LocalModes;
 use std::fmt;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -31,6 +32,8 @@ pub mod key {
     pub const TAB: &str = "\t";
     /// Ctrl-C.
     pub const CTRL_C: &str = "\x03";
+    /// Ctrl-Z.
+    pub const CTRL_Z: &str = "\x1a";
     /// Ctrl-D.
     pub const CTRL_D: &str = "\x04";
     /// Arrow up.
@@ -78,9 +81,33 @@ impl Terminal {
     /// When the program has closed the terminal.
     #[track_caller]
     pub fn type_text(&self, text: &str) {
-        if let Err(e) = (&*self.keyboard).write_all(text.as_bytes()) {
-            panic!("typing {text:?}: {e}; the screen of {self}");
+        self.type_bytes(text.as_bytes());
+    }
+
+    /// Types what need not be text.
+    ///
+    /// # Panics
+    /// When the program has closed the terminal.
+    #[track_caller]
+    pub fn type_bytes(&self, bytes: &[u8]) {
+        if let Err(e) = (&*self.keyboard).write_all(bytes) {
+            panic!("typing {bytes:?}: {e}; the screen of {self}");
         }
+    }
+
+    /// Whether the terminal edits and echoes lines by itself, as it does for a program that knows nothing of terminals.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    pub fn is_cooked(&self) -> bool {
+        // On Linux the modes of both ends are the same.
+        let modes = rustix::termios::tcgetattr(&*self.keyboard).expect("a terminal has modes");
+        modes.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
+    }
+
+    /// Takes nothing more from the program, as after Ctrl-S: its writes block sooner or later. The screen stays as it is.
+    pub fn halt(&self) {
+        self.display.lock().halted = true;
     }
 
     /// Types `line` and Return.
@@ -143,7 +170,7 @@ impl Terminal {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).ok();
     }
 
-    /// Waits for the program to end by itself; the screen is complete then.
+    /// Waits for the program to end by itself; the screen is complete then, unless it was [halted](Self::halt).
     ///
     /// # Panics
     /// When it does not end within `deadline`; the message shows the screen.
@@ -151,7 +178,7 @@ impl Terminal {
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
         let status = wait::try_wait(deadline, || self.child.try_wait().expect("a child can be asked for its status"));
         let Some(status) = status else { panic!("still running after {deadline:?}: {self}") };
-        wait::wait_for(deadline, "the terminal to close", || self.display.lock().closed);
+        wait::wait_for(deadline, "the terminal to close", || self.display.is_complete());
         status
     }
 }
@@ -211,6 +238,7 @@ struct Display(Arc<Mutex<Emulator>>);
 struct Emulator {
     parser: vt100::Parser<Reactions>,
     transcript: Vec<u8>,
+    halted: bool,
     closed: bool,
 }
 
@@ -218,7 +246,8 @@ impl Display {
     fn watch(pty: Arc<Pty>, size: Size) -> Self {
         let parser =
             vt100::Parser::new_with_callbacks(dimension(size.rows), dimension(size.columns), 0, Reactions::default());
-        let display = Self(Arc::new(Mutex::new(Emulator { parser, transcript: Vec::new(), closed: false })));
+        let display =
+            Self(Arc::new(Mutex::new(Emulator { parser, transcript: Vec::new(), halted: false, closed: false })));
         let shown = display.clone();
         thread::spawn(move || shown.show(&pty));
         display
@@ -229,6 +258,9 @@ impl Display {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = pty.read(&mut buffer) {
             let mut emulator = self.lock();
+            if emulator.halted {
+                return;
+            }
             emulator.transcript.extend_from_slice(&buffer[..count]);
             emulator.parser.process(&buffer[..count]);
             let answers = std::mem::take(&mut emulator.parser.callbacks_mut().answers);
@@ -238,6 +270,11 @@ impl Display {
             }
         }
         self.lock().closed = true;
+    }
+
+    fn is_complete(&self) -> bool {
+        let emulator = self.lock();
+        emulator.closed || emulator.halted
     }
 
     fn lock(&self) -> MutexGuard<'_, Emulator> {

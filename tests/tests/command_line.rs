@@ -1,8 +1,11 @@
 //! The client without a terminal: one command, piped commands, and what it says when something is wrong.
 #![cfg(target_os = "linux")]
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -163,6 +166,43 @@ fn what_is_wrong_in_a_script_is_said_and_the_rest_is_done() {
     let complaints: Vec<_> = output.stderr.lines().filter(|line| line.starts_with("trill: ")).collect();
     assert_eq!(complaints.len(), 4, "{output}");
     assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_is_an_error() {
+    let song = corpus::CBR_128.milliseconds(1_500);
+    let (_music, server) = serve(&[song]);
+    for (path, reason) in [("/", "Is a directory"), ("/proc/self/mem", "Input/output error")] {
+        let mut command = Client::of(server.address()).arg("--output=null").into_command();
+        command.stdin(File::open(path).expect("everybody may open it"));
+        let output = command.output().expect("the client was just built");
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((output.status.code(), &*stdout), (Some(1), ""), "{path}: {stderr}");
+        let begin = format!("trill: cannot read standard input: {reason}");
+        assert!(stderr.starts_with(&begin) && stderr.lines().count() == 1, "{path}: {stderr}");
+    }
+}
+
+#[test]
+fn a_script_may_be_slow_on_a_descriptor_that_does_not_wait() {
+    let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
+    let (script, mut writer) = UnixStream::pair().expect("the system has free descriptors");
+    script.set_nonblocking(true).expect("a socket can be non-blocking");
+    let mut command = Client::of(server.address()).into_command();
+    command.stdin(OwnedFd::from(script)).stdout(Stdio::piped());
+    let mut client = command.spawn().expect("the client was just built");
+    drop(command);
+    let mut answers = BufReader::new(client.stdout.take().expect("stdout was piped above")).lines();
+    // A hundred times, since a line that is there before it is asked for shows nothing.
+    for volume in 0..100 {
+        for piece in ["volu", &format!("me {volume}\nvol"), "ume\n"] {
+            writer.write_all(piece.as_bytes()).expect("the client reads");
+        }
+        let answer = answers.next().expect("an answer").expect("UTF-8");
+        assert_eq!(answer, format!("volume {volume}"));
+    }
+    drop(writer);
+    assert_eq!(client.wait().expect("a child can be waited for").code(), Some(0));
 }
 
 // ── nothing is kept ──

@@ -1,15 +1,28 @@
-//! What is typed at the prompt of a terminal.
+//! What is typed at the prompt of a terminal, and what the terminal and the shell do to the program.
 #![cfg(target_os = "linux")]
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use trill_proto::message::Kind;
 use trill_tests::client::Client;
-use trill_tests::corpus::MusicDir;
+use trill_tests::corpus::{self, MusicDir};
+use trill_tests::messages;
+use trill_tests::proxy::{Conditions, Direction, Proxy};
 use trill_tests::server::ServerProcess;
-use trill_tests::terminal::Size;
+use trill_tests::terminal::{Screen, Size, Terminal, VT100, key};
+use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-const VT100: Size = Size { rows: 24, columns: 80 };
+/// A test runner in the background has signals ignored, and a shell would pass that on.
+const DEFAULT_SIGNALS: &str = "--default-signal=HUP,INT,QUIT,TERM,TSTP,TTIN,TTOU";
+
+/// Nothing scrolls out of sight.
+const TALL: Size = Size { rows: 200, columns: 80 };
+
+// ── what is typed ahead ──
 
 #[test]
 fn no_line_is_lost_that_is_typed_ahead_or_pasted_with_others() {
@@ -27,4 +40,242 @@ fn no_line_is_lost_that_is_typed_ahead_or_pasted_with_others() {
             assert!(terminal.screen_contains(&format!("no command \"{word}\"")), "{word} in {terminal}");
         }
     }
+}
+
+#[test]
+fn a_command_typed_ahead_sees_what_the_one_before_did() {
+    let (_music, server) = serve_songs(2, 60_000);
+    let path = Conditions { delay: Duration::from_millis(100), ..Conditions::PERFECT };
+    let proxy = Proxy::start(server.address(), path);
+    for (typed, shown, said_before) in [
+        ("play 1-2\rstatus\rvolume\r", "volume 100", ["song       1"].as_slice()),
+        ("play 1-2\rseek 0:30\rstatus\rvolume\r", "volume 100", &["position   0:3"]),
+        ("play 2\rstop\rstatus\rvolume\r", "volume 100", &["state      stopped"]),
+        ("play 9\rhelp stop\r", "end the song", &["there is no song 9"]),
+        ("play 7-9\rfly\r", "no command \"fly\"", &["no songs from 7 to 9"]),
+    ] {
+        let terminal = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+        terminal.wait_for_text(DEADLINE, "trill>");
+        terminal.type_text(typed);
+        let screen = terminal.wait_for_text(DEADLINE, shown);
+        for text in said_before {
+            assert!(
+                row_of(&screen, text) < row_of(&screen, shown),
+                "{text:?} before {shown:?} for {typed:?}: {terminal}"
+            );
+        }
+        assert!(!screen.contains("nothing is playing"), "{typed:?}: {terminal}");
+    }
+}
+
+#[track_caller]
+fn row_of(screen: &Screen, text: &str) -> usize {
+    let row = screen.rows.iter().position(|row| row.contains(text));
+    row.unwrap_or_else(|| panic!("no {text:?} on:\n{screen}"))
+}
+
+#[test]
+fn nothing_is_drawn_after_the_last_command() {
+    let (_music, server) = serve_songs(1, 60_000);
+    for last in ["quit\r", key::CTRL_D] {
+        let mut terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+        terminal.wait_for_text(DEADLINE, "trill>");
+        terminal.type_line("play 1");
+        terminal.wait_for(DEADLINE, "the song", |screen| screen.contains("0:01") && prompts(screen) == 2);
+        terminal.type_text(last);
+        assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
+        let screen = terminal.screen();
+        let rows: Vec<_> = screen.rows.iter().filter(|row| !row.is_empty()).collect();
+        let expected = format!("trill> {}", last.trim_end_matches(['\r', '\x04']));
+        assert_eq!(rows.last().map(|row| row.as_str()), Some(expected.trim_end()), "{terminal}");
+        assert_eq!(prompts(&screen), 2, "{terminal}");
+        assert_eq!(
+            screen.rows.iter().filter(|row| row.contains("vol 100")).count(),
+            2,
+            "a status line each: {terminal}"
+        );
+        assert!(terminal.is_cooked());
+    }
+}
+
+fn prompts(screen: &Screen) -> usize {
+    screen.rows.iter().filter(|row| row.starts_with("trill>")).count()
+}
+
+// ── what is wrong with the input ──
+
+#[test]
+fn what_is_typed_and_not_utf_8_is_refused_and_the_music_goes_on() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let mut terminal = Client::of(server.address()).arg("--output=null").in_terminal(TALL);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_line("play 1");
+    terminal.wait_for_text(DEADLINE, "0:01");
+    for (number, bytes) in
+        [b"caf\xe9\r".as_slice(), b"\xff", b"\xc3\x28\r", b"\xed\xa0\x80\r", b"\x1b[200~play \xe9\x1b[201~\r"]
+            .into_iter()
+            .enumerate()
+    {
+        terminal.type_bytes(bytes);
+        terminal.wait_for(DEADLINE, &format!("a complaint about {bytes:?}"), |screen| {
+            screen.rows.iter().filter(|row| row.contains("not UTF-8")).count() > number
+        });
+        terminal.type_text("\x15");
+        terminal.type_line(&format!("fly{number}"));
+        terminal.wait_for_text(DEADLINE, &format!("no command \"fly{number}\""));
+    }
+    terminal.type_line("status");
+    terminal.wait_for_text(DEADLINE, "state      playing");
+    terminal.type_text(key::CTRL_D);
+    assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
+}
+
+// ── a terminal that takes nothing ──
+
+#[test]
+fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
+    let music = MusicDir::new();
+    for index in 1..=3 {
+        music.add(format!("{index}.mp3"), &corpus::CBR_128.milliseconds(1_500));
+    }
+    for index in 4..10_000 {
+        music.add_bytes(format!("{index:05}.mp3"), b"");
+    }
+    let server = ServerProcess::start(music.path());
+    let proxy = Proxy::recording(server.address(), Conditions::PERFECT);
+    let client = Client::of(proxy.address()).arg("--output=null").started_by("env", [DEFAULT_SIGNALS]);
+    let mut terminal = client.in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.halt();
+    terminal.type_text("list\rplay all\r");
+    let count = |direction, kind| {
+        let frames = messages::frames(&proxy.recorded(0, direction));
+        frames.iter().filter(|frame| frame.kind() == Some(kind)).count()
+    };
+    // Asked for when the first song has been heard: long after a list of any length.
+    wait::wait_for(DEADLINE, "the third song", || count(Direction::ToClient, Kind::Started) == 3);
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.wait(DEADLINE).signal(), Some(Signal::TERM.as_raw()), "{terminal}");
+    // Each song that follows is looked for with a LIST, too.
+    let pages = count(Direction::ToServer, Kind::List);
+    assert!((4..=8).contains(&pages), "{pages} requests, of 20 pages that this terminal does not take");
+}
+
+// ── job control ──
+
+#[test]
+fn ctrl_z_and_fg_restore_the_prompt_every_time() {
+    let (_music, server) = serve_songs(1, 60_000);
+    for shell in ["sh", "bash"] {
+        let terminal = run_by_shell(&server, shell, &["\"$@\"", &halts(20, "")].concat());
+        for number in 1..=20 {
+            terminal.type_text(key::CTRL_Z);
+            terminal.wait_for_text(DEADLINE, &format!("halt {number}"));
+            assert!(terminal.is_cooked(), "{shell}: stopped {number} times: {terminal}");
+            go_on(&terminal, number);
+        }
+    }
+}
+
+/// Gives the shell a line, which lets it bring the client back, and sees that the prompt is as it should be.
+#[track_caller]
+fn go_on(terminal: &Terminal, number: u32) {
+    terminal.type_text("\n");
+    terminal.wait_for(DEADLINE, "a line editor", |_| !terminal.is_cooked());
+    // Completed by Tab, and echoed once.
+    terminal.type_text(&format!("help vol\tx{number}\r"));
+    let screen = terminal.wait_for_text(DEADLINE, &format!("\"x{number}\" is out of place"));
+    assert_eq!(
+        screen.rows.iter().filter(|row| row.contains(&format!("help volume x{number}"))).count(),
+        1,
+        "{terminal}"
+    );
+}
+
+#[test]
+fn a_client_that_another_program_stops_comes_back_all_the_same() {
+    let (_music, server) = serve_songs(1, 60_000);
+    // Started in the background, where it stops as soon as it wants the terminal.
+    let script =
+        [r#""$@" & echo "client $!"; fg"#, &halts(4, r#"stty sane; bg; until [ "$(jobs -s)" ]; do :; done;"#)].concat();
+    let terminal = run_by_shell(&server, "bash", &script);
+    let screen = terminal.wait_for_text(DEADLINE, "client ");
+    let client = screen.row_with("client ").and_then(|row| row.split(' ').nth(1)).and_then(|id| id.parse().ok());
+    let client = client.and_then(Pid::from_raw).expect("the shell knows the client's number");
+    for (number, signal) in (1..).zip([Signal::STOP, Signal::TSTP, Signal::STOP, Signal::TSTP]) {
+        kill_process(client, signal).expect("the client runs");
+        terminal.wait_for_text(DEADLINE, &format!("halt {number}"));
+        go_on(&terminal, number);
+    }
+}
+
+#[test]
+fn a_window_that_is_made_narrower_while_the_client_is_stopped_is_drawn_in_its_new_size() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let terminal = run_by_shell(&server, "bash", &["\"$@\"", &halts(1, "")].concat());
+    terminal.type_text(key::CTRL_Z);
+    terminal.wait_for_text(DEADLINE, "halt 1");
+    terminal.resize(Size { columns: 40, ..VT100 });
+    terminal.type_text("\n");
+    terminal.wait_for(DEADLINE, "a line editor", |_| !terminal.is_cooked());
+    terminal.type_text(&format!("{}{}ab", "x".repeat(60), "\x7f".repeat(40)));
+    let line = format!("trill> {}ab", "x".repeat(20));
+    let screen = terminal.wait_for_text(DEADLINE, &line);
+    let row = row_of(&screen, &line);
+    assert_eq!(screen.rows[row + 1], "", "nothing of the long line is left: {terminal}");
+}
+
+#[test]
+fn music_pauses_while_the_client_is_stopped_and_the_status_line_comes_back() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let terminal = run_by_shell(&server, "bash", &["\"$@\"", &halts(1, "")].concat());
+    terminal.type_line("play 1");
+    terminal.wait_for_text(DEADLINE, "0:01");
+    terminal.type_text(key::CTRL_Z);
+    terminal.wait_for_text(DEADLINE, "halt 1");
+    terminal.type_text("\n");
+    terminal.wait_for(DEADLINE, "a status line above the prompt that moves", |screen| {
+        let prompt = screen.rows.iter().rposition(|row| row.starts_with("trill>"));
+        let below = screen.rows.iter().position(|row| row == "halt 1");
+        prompt.zip(below).is_some_and(|(prompt, below)| prompt > below + 1 && screen.rows[prompt - 1].contains("0:03"))
+    });
+    terminal.type_line("status");
+    terminal.wait_for_text(DEADLINE, "state      playing");
+    assert!(!terminal.screen_contains("reconnecting"), "{terminal}");
+}
+
+#[test]
+fn a_client_without_a_shell_cannot_be_stopped_from_the_keyboard() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let client = Client::of(server.address()).arg("--output=null").started_by("env", [DEFAULT_SIGNALS]);
+    let terminal = client.in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text(key::CTRL_Z);
+    terminal.type_line("fly");
+    terminal.wait_for_text(DEADLINE, "no command \"fly\"");
+}
+
+/// What a shell does when the client is stopped for the first time, the second time and so on: it says so, waits for a
+/// line, does what is to be done `first` and brings the client back. (Bash leaves a loop when a command is stopped.)
+fn halts(count: u32, first: &str) -> String {
+    (1..=count).map(|number| format!("; echo halt {number}; read line; {first} fg")).collect()
+}
+
+/// Runs a client at its prompt as `"$@"` of a shell script with job control, and waits for the prompt.
+#[track_caller]
+fn run_by_shell(server: &ServerProcess, shell: &str, script: &str) -> Terminal {
+    let client = Client::of(server.address()).arg("--output=null");
+    let client = client.started_by("env", [DEFAULT_SIGNALS, shell, "-m", "-c", script, shell]);
+    let terminal = client.in_terminal(TALL);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal
+}
+
+fn serve_songs(count: usize, milliseconds: u32) -> (MusicDir, ServerProcess) {
+    let music = MusicDir::new();
+    for number in 1..=count {
+        music.add(format!("{number}.mp3"), &corpus::CBR_128.milliseconds(milliseconds));
+    }
+    let server = ServerProcess::start(music.path());
+    (music, server)
 }

@@ -49,6 +49,25 @@ pub(super) fn help(spec: Option<&'static Spec>) -> String {
 }
 
 impl App {
+    /// Whether `command` needs the effect of commands that have not taken effect yet.
+    pub(super) fn depends_on_earlier(&self, command: &Command) -> bool {
+        match command {
+            Command::List | Command::Info(_) | Command::Status | Command::Help(_) | Command::Volume(None) => {
+                !self.is_settled()
+            }
+            // There is no position yet in a song that is being looked for.
+            Command::Seek(_) => self.is_looking_up(),
+            Command::Play(_)
+            | Command::Stop
+            | Command::Pause
+            | Command::Resume
+            | Command::Next
+            | Command::Previous
+            | Command::Volume(Some(_))
+            | Command::Quit => false,
+        }
+    }
+
     pub(super) fn execute(&mut self, command: Command) {
         match command {
             Command::List => self.request(Request::List { from: SongId(1), table: None }),

@@ -3,7 +3,7 @@
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 
-use super::App;
+use super::{App, Event};
 use crate::buffer::Ticket;
 use crate::network::{Connection, Refusal, Song};
 use crate::ui::{details, table};
@@ -73,6 +73,13 @@ impl App {
         }
     }
 
+    /// Asks for the pages of lists whose last page is on the screen.
+    pub(super) fn request_undrawn(&mut self) {
+        for request in std::mem::take(&mut self.undrawn) {
+            self.request(request);
+        }
+    }
+
     /// The user wants something else than the song that is being looked for: no answer shall start it.
     pub(super) fn cancel_lookups(&mut self) {
         self.requests.retain(|_, request| !request.is_lookup());
@@ -82,6 +89,11 @@ impl App {
     /// Looks for a song to play now.
     pub(super) fn find(&mut self, search: Search) {
         self.request(Request::Find { search, keeps_pause: false });
+    }
+
+    /// Whether a song to play now is being looked for.
+    pub(super) fn is_looking_up(&self) -> bool {
+        self.requests.values().chain(&self.held).any(Request::is_lookup)
     }
 
     /// The look for a song to play now, and whether a pause goes on when that begins.
@@ -201,11 +213,17 @@ impl App {
         });
         let header = table.header().filter(|_| is_first);
         let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
-        if !lines.is_empty() {
-            self.console.print(&lines.join("\n"));
+        // Asked for when this page is on the screen, so that pages cannot pile up here.
+        self.undrawn.extend(next.map(|from| Request::List { from, table: Some(table) }));
+        let sender = self.sender.clone();
+        let on_drawn = move || drop(sender.send(Event::Drawn));
+        if lines.is_empty() {
+            on_drawn();
+        } else {
+            self.console.print_then(&lines.join("\n"), on_drawn);
         }
-        if let Some(from) = next.filter(|_| !self.console.is_output_gone()) {
-            self.request(Request::List { from, table: Some(table) });
+        if self.console.is_output_gone() {
+            self.undrawn.clear();
         }
     }
 }

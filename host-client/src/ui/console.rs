@@ -1,9 +1,10 @@
 //! Where text goes: standard output and error, or the screen above the prompt.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use super::prompt::{self, Screen};
-use super::text::{Charset, clean};
+use super::text::{self, Charset, clean};
 use crate::options::Verbosity;
 use crate::output::OutputSpec;
 
@@ -69,13 +70,20 @@ impl Console {
 
     /// What was asked for: one line or several.
     pub fn print(&mut self, text: &str) {
+        self.print_then(text, || {});
+    }
+
+    /// [`print`](Self::print), and calls `on_printed` afterwards: with a prompt, when the terminal has taken the text.
+    /// Who prints much waits for that before the next part. A user may halt a terminal for hours.
+    pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
         match &self.screen {
-            Some(screen) => screen.print(text),
+            Some(screen) => return screen.print(&wrapped(text), on_printed),
             None if self.is_stdout_taken => to_stderr(text),
             None if self.is_output_gone() => {}
             None => {
                 let mut out = io::stdout().lock();
+                let text = if out.is_terminal() { wrapped(text) } else { text.into() };
                 if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
                     self.lost_output = Some(error.kind());
                     if self.has_failed() {
@@ -84,13 +92,14 @@ impl Console {
                 }
             }
         }
+        on_printed();
     }
 
     /// Something failed: one line, freed of what a terminal might obey: it may name a file, a device or a host.
     pub fn error(&self, text: &str) {
         let text = clean(text);
         match &self.screen {
-            Some(screen) => screen.print(&text),
+            Some(screen) => screen.print(&wrapped(&text), || {}),
             None => to_stderr(&format!("trill: {text}")),
         }
     }
@@ -126,7 +135,7 @@ impl Console {
         let text = clean(text);
         match &self.screen {
             // Sent to a file, it shall get there.
-            Some(screen) if io::stderr().is_terminal() => screen.print(&text),
+            Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(&text), || {}),
             _ => to_stderr(&text),
         }
     }
@@ -134,5 +143,12 @@ impl Console {
 
 /// `eprintln!` without its panic.
 fn to_stderr(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let mut stderr = io::stderr();
+    let line = if stderr.is_terminal() { wrapped(line) } else { line.into() };
+    let _ = writeln!(stderr, "{line}");
+}
+
+/// `text` for the terminal, which would break its lines within words.
+fn wrapped(text: &str) -> Cow<'_, str> {
+    text::wrapped(text, prompt::columns())
 }

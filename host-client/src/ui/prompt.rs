@@ -7,16 +7,19 @@
 //! ```
 //!
 //! Two threads: one reads lines, the other draws. Drawing has one of its own because rustyline's printer blocks
-//! while the user searches the history, and nothing else must.
+//! while the user searches the history or has halted the terminal, and nothing else must.
 
-use std::cell::Cell;
+mod screen;
+mod stdin;
+#[cfg_attr(not(unix), path = "prompt/no_job_control.rs")]
+mod terminal;
+
+use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
@@ -24,26 +27,30 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use trill_proto::command;
 
-use super::text::width;
+use screen::{Drawing, Slot};
+use terminal::Modes;
+
+pub use screen::Screen;
 
 const PROMPT: &str = "trill> ";
 
 /// Columns to assume of a terminal that does not say.
 const USUAL_COLUMNS: usize = 80;
 
-/// Longest line taken from standard input; what is longer is no command but, say, a file sent here by mistake.
-const MAX_LINE_BYTES: u64 = 4_096;
-
 /// What the user typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A line.
     Line(String),
+    /// A line that cannot be a command, and why. More lines can follow.
+    Refused(String),
     /// There are no more lines.
     End,
+    /// No more lines can be read, and why.
+    Failed(String),
     /// The user wants to leave, whatever is playing.
     Quit,
 }
@@ -68,7 +75,9 @@ impl Lines {
     /// The system's, if it gives no thread.
     pub fn of_stdin(tell: impl Fn(Input) + Send + 'static) -> io::Result<Self> {
         let (next, wanted) = mpsc::channel();
-        thread::Builder::new().name("input".into()).spawn(move || read_stdin(&wanted, &tell))?;
+        thread::Builder::new()
+            .name("input".into())
+            .spawn(move || stdin::read_lines(io::stdin().lock(), &wanted, &tell))?;
         Ok(Self { next })
     }
 }
@@ -79,12 +88,13 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-/// Starts a prompt.
+/// Starts a prompt. Call this before the program has other threads: they must not be stopped in its place.
 ///
 /// # Errors
 ///
 /// What rustyline says of the terminal, or the system's if it gives no thread.
 pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), ReadlineError> {
+    terminal::block_stops()?;
     let config = Config::builder()
         .auto_add_history(true)
         .completion_type(CompletionType::List)
@@ -92,133 +102,72 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    editor.set_helper(Some(Commands::default()));
+    let modes = Arc::new(Modes::of_stdin());
+    editor.set_helper(Some(Commands::new(modes.clone())));
     let printer = editor.create_external_printer()?;
     let (draw, drawings) = mpsc::channel();
-    thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, printer, columns))?;
+    let status = Arc::new(Slot::default());
+    let next_status = status.clone();
+    let draw_all = move || screen::draw_all(&drawings, &next_status, printer, columns);
+    thread::Builder::new().name("screen".into()).spawn(draw_all)?;
+    let redraw = draw.clone();
+    terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
+    let screen = Screen::new(draw.clone(), status, modes.clone());
     let (next, wanted) = mpsc::channel();
-    let is_reading = Arc::new(AtomicBool::new(false));
-    let screen = Screen { draw: draw.clone(), _restore: Restore::new(is_reading.clone()) };
-    thread::Builder::new()
-        .name("prompt".into())
-        .spawn(move || read_prompt(editor, &wanted, &draw, &is_reading, &tell))?;
+    let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new() };
+    thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &tell))?;
     Ok((Lines { next }, screen))
 }
 
-fn read_stdin(wanted: &Receiver<()>, tell: &impl Fn(Input)) {
-    let mut stdin = io::stdin().lock();
-    while wanted.recv().is_ok() {
-        match read_line(&mut stdin) {
-            Ok(None) | Err(_) => return tell(Input::End),
-            // What is no text is no command either, and is quoted in the error.
-            Ok(Some(line)) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
-        }
-    }
+/// What the thread that reads lines owns.
+struct Prompt {
+    editor: Editor<Commands, MemHistory>,
+    modes: Arc<Modes>,
+    draw: Sender<Drawing>,
+    /// Lines that were pasted together with one before them.
+    pasted: VecDeque<String>,
 }
 
-/// The next line, or the beginning of one that is too long: its end is read and is no command.
-fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line = Vec::new();
-    if input.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
-        return Ok(None);
-    }
-    if line.len() as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") {
-        input.skip_until(b'\n')?;
-    }
-    Ok(Some(line))
-}
-
-fn read_prompt(
-    mut editor: Editor<Commands, MemHistory>,
-    wanted: &Receiver<()>,
-    draw: &Sender<Drawing>,
-    is_reading: &AtomicBool,
-    tell: &impl Fn(Input),
-) {
-    // Lines that were pasted together with one before them.
-    let mut pasted = VecDeque::new();
-    while wanted.recv().is_ok() {
-        if let Some(line) = pasted.pop_front() {
-            tell(Input::Line(line));
-            continue;
+impl Prompt {
+    fn read_all(mut self, wanted: &Receiver<()>, tell: &impl Fn(Input)) {
+        // If this fails, Ctrl-Z does nothing.
+        let _ = terminal::accept_stops();
+        while wanted.recv().is_ok() {
+            let pasted = self.pasted.pop_front().map(Input::Line);
+            tell(pasted.unwrap_or_else(|| self.read()));
         }
+    }
+
+    fn read(&mut self) -> Input {
         let mut has_interrupted = false;
-        let input = loop {
-            is_reading.store(true, Ordering::SeqCst);
-            let line = editor.readline(PROMPT);
-            is_reading.store(false, Ordering::SeqCst);
+        let mut begun = String::new();
+        loop {
+            let line = self.editor.readline_with_initial(PROMPT, (&begun, ""));
+            self.modes.on_edited();
+            begun.clear();
+            let typed = self.editor.helper().map(|commands| commands.typed.take()).unwrap_or_default();
             // The screen outlives this thread, or nobody looks at it any more.
-            let _ = draw.send(Drawing::Entered);
+            let _ = self.draw.send(Drawing::Entered);
             match line {
                 Ok(text) => {
-                    pasted.extend(text.lines().map(str::to_owned));
-                    break Input::Line(pasted.pop_front().unwrap_or_default());
+                    self.pasted.extend(text.lines().map(str::to_owned));
+                    return Input::Line(self.pasted.pop_front().unwrap_or_default());
                 }
-                Err(ReadlineError::Interrupted) if has_typed(&editor) || !has_interrupted => {
+                Err(ReadlineError::Interrupted) if !typed.is_empty() || !has_interrupted => {
                     has_interrupted = true;
-                    let _ = draw.send(Drawing::Text("Ctrl-C once more, or Ctrl-D, leaves".to_owned()));
+                    let hint = "Ctrl-C once more, or Ctrl-D, leaves".to_owned();
+                    let _ = self.draw.send(Drawing::Text(hint, Box::new(|| {})));
                 }
-                Err(_) => break Input::Quit,
+                Err(ReadlineError::Interrupted | ReadlineError::Eof) => return Input::Quit,
+                // The window changed its size in the middle of a key's bytes.
+                Err(ReadlineError::Signal(_)) => begun = typed,
+                Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Input::Refused("that line was not UTF-8, so it is ignored".to_owned());
+                }
+                Err(error) => return Input::Failed(format!("cannot read from the terminal: {error}")),
             }
-        };
-        tell(input);
+        }
     }
-}
-
-/// Whether there was anything on the line that Ctrl-C cleared; from now on there is not.
-fn has_typed(editor: &Editor<Commands, MemHistory>) -> bool {
-    editor.helper().is_some_and(|commands| commands.has_typed.take())
-}
-
-/// Draws above the prompt.
-#[derive(Debug)]
-pub struct Screen {
-    draw: Sender<Drawing>,
-    _restore: Restore,
-}
-
-#[derive(Debug)]
-enum Drawing {
-    /// Lines, without an end of the last.
-    Text(String),
-    Status(String),
-    /// The user pressed Enter: the status line scrolled away with the prompt.
-    Entered,
-    /// Say when everything before this is drawn.
-    Flush(Sender<()>),
-}
-
-impl Screen {
-    /// Shows lines.
-    pub fn print(&self, text: &str) {
-        let _ = self.draw.send(Drawing::Text(text.to_owned()));
-    }
-
-    /// Shows a status line, if it is another than before.
-    pub fn show_status(&self, line: String) {
-        let _ = self.draw.send(Drawing::Status(line));
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let (done, drawn) = mpsc::channel();
-        let _ = self.draw.send(Drawing::Flush(done));
-        // Not for ever: the user may be searching the history.
-        let _ = drawn.recv_timeout(FLUSH);
-    }
-}
-
-/// How long the last words may take to appear.
-const FLUSH: Duration = Duration::from_millis(200);
-
-/// Up one row, to its beginning, and clear it.
-const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
-
-/// From the prompt to where the status line begins, clearing it. A terminal that has become narrower wraps it; one that
-/// cuts it off instead loses a row of what is above.
-fn clear_status(status: &str, columns: usize) -> String {
-    CLEAR_ROW_ABOVE.repeat(width(status).div_ceil(columns.max(1)).max(1))
 }
 
 /// Columns of the terminal.
@@ -226,78 +175,17 @@ pub(super) fn columns() -> usize {
     terminal_size::terminal_size().map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0))
 }
 
-fn draw_all(drawings: &Receiver<Drawing>, mut printer: impl ExternalPrinter, columns: impl Fn() -> usize) {
-    let mut status = String::new();
-    let mut is_shown = false;
-    while let Ok(drawing) = drawings.recv() {
-        let mut output = String::new();
-        if is_shown {
-            output.push_str(&clear_status(&status, columns()));
-        }
-        match drawing {
-            Drawing::Text(text) => {
-                output.push_str(&text);
-                output.push('\n');
-            }
-            Drawing::Status(line) if is_shown && line == status => continue,
-            Drawing::Status(line) => status = line,
-            Drawing::Entered => {
-                is_shown = false;
-                continue;
-            }
-            Drawing::Flush(done) => {
-                let _ = done.send(());
-                continue;
-            }
-        }
-        output.push_str(&status);
-        output.push('\n');
-        is_shown = true;
-        // A terminal that is gone shows nothing; the prompt's thread notices that it is.
-        let _ = printer.print(output);
-    }
-}
-
-/// Puts the terminal back as it was when the program ends while a line is being read: rustyline's thread cannot be
-/// told to.
-#[derive(Debug)]
-struct Restore {
-    is_reading: Arc<AtomicBool>,
-    #[cfg(unix)]
-    terminal: Option<rustix::termios::Termios>,
-}
-
-impl Restore {
-    fn new(is_reading: Arc<AtomicBool>) -> Self {
-        Self {
-            is_reading,
-            #[cfg(unix)]
-            terminal: rustix::termios::tcgetattr(io::stdin()).ok(),
-        }
-    }
-}
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        if !self.is_reading.load(Ordering::SeqCst) {
-            return;
-        }
-        #[cfg(unix)]
-        if let Some(terminal) = &self.terminal {
-            // A terminal that hung up is beyond help.
-            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, terminal);
-        }
-        // Bracketed paste off, and the shell's prompt on a line of its own.
-        let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
-        let _ = io::stdout().flush();
-    }
-}
-
-/// Completes the names of commands.
-#[derive(Default)]
+/// Completes the names of commands, and watches the line editor.
 struct Commands {
-    /// Something was typed since this was last looked at: rustyline does not say what an interrupt cleared.
-    has_typed: Cell<bool>,
+    modes: Arc<Modes>,
+    /// The line so far: rustyline does not say what an interrupt cleared.
+    typed: RefCell<String>,
+}
+
+impl Commands {
+    fn new(modes: Arc<Modes>) -> Self {
+        Self { modes, typed: RefCell::default() }
+    }
 }
 
 impl Completer for Commands {
@@ -324,11 +212,10 @@ impl Completer for Commands {
 impl Hinter for Commands {
     type Hint = String;
 
-    /// Called with the line whenever it changes. It has no hints.
+    /// Called with the line when editing begins and whenever the line changes. It has no hints.
     fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
-        if !line.is_empty() {
-            self.has_typed.set(true);
-        }
+        self.modes.on_editing();
+        line.clone_into(&mut self.typed.borrow_mut());
         None
     }
 }

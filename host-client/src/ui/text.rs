@@ -1,5 +1,7 @@
 //! Text for a terminal: made harmless, measured, cut, and the ways to write times and sizes.
 
+use std::borrow::Cow;
+use std::iter;
 use std::time::Duration;
 
 use trill_proto::command::Clock;
@@ -96,6 +98,36 @@ fn beginning(text: &str, columns: usize) -> &str {
         (used > columns).then_some(start)
     });
     &text[..end.unwrap_or(text.len())]
+}
+
+/// [`clean`] lines broken at spaces where they are wider than `columns`; within a word only if it alone is wider.
+pub fn wrapped(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.lines().all(|line| width(line) <= columns) {
+        return text.into();
+    }
+    let rows = text.lines().flat_map(|line| {
+        let mut rest = Some(line);
+        iter::from_fn(move || {
+            let (row, after) = first_row(rest?, columns);
+            rest = Some(after).filter(|after| !after.is_empty());
+            Some(row)
+        })
+    });
+    rows.collect::<Vec<_>>().join("\n").into()
+}
+
+/// What of a line goes on a row of its own, and what is left for the next.
+fn first_row(line: &str, columns: usize) -> (&str, &str) {
+    let fitting = beginning(line, columns);
+    let is_between_words = line[fitting.len()..].chars().next().is_none_or(|next| next == ' ');
+    let last_space = fitting.rfind(' ').filter(|space| !fitting[..*space].trim().is_empty());
+    let end = match last_space {
+        Some(space) if !is_between_words => space,
+        // One character at least, however narrow the terminal.
+        _ => fitting.len().max(line.graphemes(true).next().map_or(0, str::len)),
+    };
+    let (row, after) = line.split_at(end);
+    (row.trim_end(), after.trim_start())
 }
 
 /// [`cut`], then filled up with spaces to exactly `columns`, the text to the left.
@@ -214,6 +246,33 @@ mod tests {
         check_cut("ab", 0, "");
         assert_eq!(cut("abcdef", 5, Charset::Ascii), "ab...");
         assert_eq!(cut("abcdef", 2, Charset::Ascii), "..");
+    }
+
+    #[track_caller]
+    fn check_wrapped(text: &str, columns: usize, rows: &[&str]) {
+        assert_eq!(wrapped(text, columns), rows.join("\n"), "{text:?} in {columns}");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        check_wrapped("", 5, &[""]);
+        check_wrapped("one two", 7, &["one two"]);
+        check_wrapped("one two", 6, &["one", "two"]);
+        check_wrapped("one two", 3, &["one", "two"]);
+        check_wrapped("one   two", 4, &["one", "two"]);
+        check_wrapped("may have been disconnected", 15, &["may have been", "disconnected"]);
+        check_wrapped("a\nlonger line\n\nb", 8, &["a", "longer", "line", "", "b"]);
+        check_wrapped("  indented text", 10, &["  indented", "text"]);
+        check_wrapped("東京 事変", 5, &["東京", "事変"]);
+    }
+
+    #[test]
+    fn a_word_that_is_wider_than_the_terminal_is_broken() {
+        check_wrapped("abcdef", 4, &["abcd", "ef"]);
+        check_wrapped("x abcdef", 4, &["x", "abcd", "ef"]);
+        check_wrapped("    abcdef", 3, &["", "abc", "def"]);
+        check_wrapped("東京", 1, &["東", "京"]);
+        check_wrapped("ab", 0, &["a", "b"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ type Line = (&'static str, Vec<u8>, &'static str);
 type Keys = (&'static str, String, &'static str);
 
 const NOTHING_PLAYS: &str = "nothing is playing; play N plays song N";
+const TOO_LONG: &str = "a line has at most 4096 bytes";
 const PLAY_NEEDS: &str = "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30";
 
 fn piped() -> Vec<Line> {
@@ -45,9 +46,14 @@ fn piped() -> Vec<Line> {
         line(
             "a file by mistake, whose end reads like a command",
             &[&[b'x'; 4_096], b"quit".as_slice()].concat(),
-            "no command \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\"; help lists them",
+            TOO_LONG,
         ),
-        line("a line of 1 MB", &vec![b' '; 1 << 20], ""),
+        line(
+            "a line whose beginning reads like a command",
+            &[b"quit".as_slice(), &[b' '; 4_096], b"x"].concat(),
+            TOO_LONG,
+        ),
+        line("a line of 1 MB", &vec![b'x'; 1 << 20], TOO_LONG),
         line("a number alone", b"7", "to play a song by its number, type: play 7"),
         line("a beginning of several", b"S", "\"S\" could be stop, seek or status"),
         line("play what?", b"play", PLAY_NEEDS),

@@ -1,13 +1,16 @@
 use std::sync::Mutex;
 
+use rustyline::ExternalPrinter;
 use rustyline::history::DefaultHistory;
 
+use super::screen::{CLEAR_ROW_ABOVE, clear_status, draw_all};
 use super::*;
 
 #[track_caller]
 fn check_completion(line: &str, expected: &[&str]) {
     let history = DefaultHistory::new();
-    let (start, pairs) = Commands::default().complete(line, line.len(), &Context::new(&history)).unwrap();
+    let (start, pairs) =
+        Commands::new(Arc::new(Modes::of_stdin())).complete(line, line.len(), &Context::new(&history)).unwrap();
     let completed: Vec<_> = pairs.iter().map(|pair| format!("{}{}", &line[..start], pair.replacement)).collect();
     assert_eq!(completed, expected, "{line:?}");
 }
@@ -34,24 +37,84 @@ impl ExternalPrinter for Paper {
     }
 }
 
+/// A screen of 80 columns, and what has been drawn on it.
+struct Bench {
+    draw: Sender<Drawing>,
+    status: Arc<Slot>,
+    paper: Paper,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (draw, drawings) = mpsc::channel();
+        let (status, paper) = (Arc::new(Slot::default()), Paper::default());
+        let (slot, printer) = (status.clone(), paper.clone());
+        thread::spawn(move || draw_all(&drawings, &slot, printer, || 80));
+        Self { draw, status, paper }
+    }
+
+    fn draw(&self, drawing: Drawing) {
+        let (done, drawn) = mpsc::channel();
+        self.draw.send(drawing).unwrap();
+        self.draw.send(Drawing::Flush(done)).unwrap();
+        drawn.recv().unwrap();
+    }
+
+    fn status(&self, line: &str) {
+        self.status.put(line.to_owned());
+        self.draw(Drawing::Status);
+    }
+
+    fn text(&self, text: &str) {
+        self.draw(Drawing::Text(text.to_owned(), Box::new(|| {})));
+    }
+
+    fn drawn(&self) -> String {
+        std::mem::take(&mut self.paper.0.lock().unwrap())
+    }
+}
+
 #[test]
 fn the_status_line_stays_right_above_the_prompt() {
-    let (draw, drawings) = mpsc::channel();
-    for drawing in [
-        Drawing::Status("one".into()),
-        Drawing::Status("one".into()),
-        Drawing::Text("hello\nworld".into()),
-        Drawing::Status("two".into()),
-        Drawing::Entered,
-        Drawing::Status("two".into()),
-    ] {
-        draw.send(drawing).unwrap();
-    }
-    drop(draw);
-    let paper = Paper::default();
-    draw_all(&drawings, paper.clone(), || 80);
+    let bench = Bench::new();
+    bench.status("one");
+    bench.status("one");
+    bench.text("hello\nworld");
+    bench.status("two");
+    bench.draw(Drawing::Entered);
+    bench.status("two");
     let up = CLEAR_ROW_ABOVE;
-    assert_eq!(*paper.0.lock().unwrap(), format!("one\n{up}hello\nworld\none\n{up}two\ntwo\n"));
+    assert_eq!(bench.drawn(), format!("one\n{up}hello\nworld\none\n{up}two\ntwo\n"));
+}
+
+#[test]
+fn after_a_stop_the_status_line_is_drawn_below_what_the_shell_has_drawn() {
+    let bench = Bench::new();
+    bench.status("one");
+    bench.drawn();
+    bench.draw(Drawing::Continued);
+    assert_eq!(bench.drawn(), "one\n");
+    bench.status("two");
+    assert_eq!(bench.drawn(), format!("{CLEAR_ROW_ABOVE}two\n"));
+}
+
+#[test]
+fn of_status_lines_that_wait_only_the_last_is_drawn() {
+    let bench = Bench::new();
+    let is_first = ["one", "two", "three"].map(|line| bench.status.put(line.to_owned()));
+    assert_eq!(is_first, [true, false, false], "one drawing is queued for all");
+    bench.draw(Drawing::Status);
+    assert_eq!(bench.drawn(), "three\n");
+}
+
+#[test]
+fn it_is_told_when_a_text_is_drawn() {
+    let bench = Bench::new();
+    let (told, drawn) = mpsc::channel();
+    let paper = bench.paper.clone();
+    let on_drawn = move || told.send(paper.0.lock().unwrap().clone()).unwrap();
+    bench.draw(Drawing::Text("page".to_owned(), Box::new(on_drawn)));
+    assert_eq!(drawn.recv().unwrap(), "page\n\n");
 }
 
 #[test]

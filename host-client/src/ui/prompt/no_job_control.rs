@@ -1,0 +1,42 @@
+//! The modes of a console that restores them by itself, in a system that stops no programs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+#[derive(Debug, Default)]
+pub(super) struct Modes {
+    is_editing: AtomicBool,
+}
+
+impl Modes {
+    pub(super) fn of_stdin() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn on_editing(&self) {
+        self.is_editing.store(true, SeqCst);
+    }
+
+    pub(super) fn on_edited(&self) {
+        self.is_editing.store(false, SeqCst);
+    }
+
+    pub(super) fn is_editing(&self) -> bool {
+        self.is_editing.load(SeqCst)
+    }
+
+    pub(super) fn restore(&self) {}
+}
+
+pub(super) fn block_stops() -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn accept_stops() -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn watch_continuations(_: Arc<Modes>, _: impl Fn() + Send + 'static) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The modes of the terminal while a line is edited. They have to be restored when the program ends, and to be set
+//! again when it was stopped and goes on.
+//!
+//! For Ctrl-Z rustyline leaves raw mode, raises SIGTSTP, and enters raw mode again. This works only if the signal
+//! stops the thread that raised it before that thread goes on; so all other threads [block it](block_stops). Another
+//! process can stop this one, too, even with a signal that cannot be caught. A shell changes the modes then. So they
+//! are set again [whenever the process is continued](watch_continuations).
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::SIGCONT;
+use signal_hook::iterator::Signals;
+
+/// The terminal's modes. A terminal that has hung up is beyond help, so nothing here fails.
+#[derive(Debug)]
+pub(super) struct Modes {
+    original: Option<Termios>,
+    /// The modes that the line editor has set; `None` between lines.
+    editing: Mutex<Option<Termios>>,
+}
+
+impl Modes {
+    /// Remembers the modes that the shell has set.
+    pub(super) fn of_stdin() -> Self {
+        Self { original: tcgetattr(io::stdin()).ok(), editing: Mutex::default() }
+    }
+
+    /// The line editor is at work and has set its modes.
+    pub(super) fn on_editing(&self) {
+        let mut editing = self.editing();
+        if editing.is_none() {
+            *editing = tcgetattr(io::stdin()).ok();
+        }
+    }
+
+    /// The line editor has returned.
+    pub(super) fn on_edited(&self) {
+        *self.editing() = None;
+    }
+
+    /// Whether the line editor is at work.
+    pub(super) fn is_editing(&self) -> bool {
+        self.editing().is_some()
+    }
+
+    /// Sets the line editor's modes again, if it is at work. A process in the background is stopped by this.
+    fn resume(&self) {
+        if let Some(modes) = &*self.editing() {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+        }
+    }
+
+    /// Restores the modes that the shell had set.
+    pub(super) fn restore(&self) {
+        if let Some(modes) = &self.original {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
+        }
+    }
+
+    fn editing(&self) -> MutexGuard<'_, Option<Termios>> {
+        // Plain values: nobody leaves them half changed.
+        self.editing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Blocks SIGTSTP in this thread and in those that it starts from now on.
+pub(super) fn block_stops() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_block()?)
+}
+
+/// Lets SIGTSTP stop the process through this thread.
+pub(super) fn accept_stops() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGTSTP).thread_unblock()?)
+}
+
+/// Sets the line editor's modes again whenever the process is continued, and then calls `on_continued`.
+pub(super) fn watch_continuations(modes: Arc<Modes>, on_continued: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut continuations = Signals::new([SIGCONT])?;
+    let watch = move || {
+        for _ in &mut continuations {
+            modes.resume();
+            // The size may have changed meanwhile: only the foreground is told.
+            let _ = kill(Pid::this(), Signal::SIGWINCH);
+            on_continued();
+        }
+    };
+    thread::Builder::new().name("job control".into()).spawn(watch).map(drop)
+}
