@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use trill_proto::command::{self, Command, MAX_VOLUME, ParseError};
-use trill_proto::limits::{DEFAULT_PORT, MAX_TEXT_BYTES};
+use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
 use crate::output::{OutputSpec, ParseSpecError};
 
@@ -85,7 +85,7 @@ pub struct Options {
     pub output: OutputSpec,
     /// Volume to start with, 0 to [`MAX_VOLUME`].
     pub volume_percent: u8,
-    /// What the server's log calls this client, at most [`MAX_TEXT_BYTES`]; `None` to let the program choose.
+    /// What the server's log calls this client, at most [`MAX_NAME_BYTES`]; `None` to let the program choose.
     pub name: Option<String>,
     /// How much to say.
     pub verbosity: Verbosity,
@@ -170,7 +170,7 @@ fn volume(text: String) -> Result<u8, UsageError> {
 }
 
 fn client_name(name: String) -> Result<String, UsageError> {
-    if name.is_empty() || name.len() > MAX_TEXT_BYTES { Err(UsageError::BadName) } else { Ok(name) }
+    if name.is_empty() || name.len() > MAX_NAME_BYTES { Err(UsageError::BadName) } else { Ok(name) }
 }
 
 fn verbosity(arguments: &mut pico_args::Arguments) -> Result<Verbosity, UsageError> {
@@ -250,7 +250,7 @@ pub enum UsageError {
     BadOutput(ParseSpecError),
     /// Not a number from 0 to [`MAX_VOLUME`].
     BadVolume(String),
-    /// Empty, or longer than [`MAX_TEXT_BYTES`].
+    /// Empty, or longer than [`MAX_NAME_BYTES`].
     BadName,
     /// `-v` and `-q` together.
     VerboseAndQuiet,
@@ -283,7 +283,7 @@ impl fmt::Display for UsageError {
             Self::BadVolume(value) => {
                 write!(f, "--volume goes from 0 to {MAX_VOLUME}, not {value:?}")
             }
-            Self::BadName => write!(f, "--name takes 1 to {MAX_TEXT_BYTES} bytes"),
+            Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::NotUnicode(argument) => write!(f, "{argument:?}: not valid Unicode"),
             Self::UnexpectedWord(word) => {

@@ -182,8 +182,9 @@ fn wrong_options() {
     check_error(&["--output="], "--output needs a value");
     check_error(&["--output", "wav"], "--output: incomplete output: expected wav:PATH");
     check_error(&["--output", "--volume", "30"], "--output needs a value");
-    check_error(&["--name", ""], "--name takes 1 to 255 bytes");
-    check_error(&["--name", &"x".repeat(256)], "--name takes 1 to 255 bytes");
+    check_error(&["--name", ""], "--name takes 1 to 64 bytes");
+    check_error(&["--name", &"x".repeat(65)], "--name takes 1 to 64 bytes");
+    assert_eq!(run(&["--name", &"x".repeat(64)]).name, Some("x".repeat(64)));
     check_error(&["--volume", "101"], "--volume goes from 0 to 100, not \"101\"");
     check_error(&["--volume", "loud"], "--volume goes from 0 to 100, not \"loud\"");
     check_error(&["--volume", "1", "--volume=2"], "--volume is given twice");
