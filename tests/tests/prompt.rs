@@ -1,9 +1,11 @@
 //! What is typed at the prompt of a terminal, and what the terminal and the shell do to the program.
 #![cfg(target_os = "linux")]
 
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+use pty_process::blocking as pty;
 use rustix::process::{Pid, Signal, kill_process};
 use trill_proto::message::Kind;
 use trill_tests::client::Client;
@@ -136,7 +138,7 @@ fn what_is_typed_and_not_utf_8_is_refused_and_the_music_goes_on() {
 fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
     let music = MusicDir::new();
     for index in 1..=3 {
-        music.add(format!("{index}.mp3"), &corpus::CBR_128.milliseconds(1_500));
+        music.add(format!("{index:05}.mp3"), &corpus::CBR_128.milliseconds(1_500));
     }
     for index in 4..10_000 {
         music.add_bytes(format!("{index:05}.mp3"), b"");
@@ -159,6 +161,28 @@ fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
     // Each song that follows is looked for with a LIST, too.
     let pages = count(Direction::ToServer, Kind::List);
     assert!((4..=8).contains(&pages), "{pages} requests, of 20 pages that this terminal does not take");
+}
+
+#[test]
+fn a_client_whose_terminal_hangs_up_ends_as_the_system_asks() {
+    let (_music, server) = serve_songs(1, 60_000);
+    // With SIGHUP ignored, it ends because nothing more can be typed.
+    for (signals, expected) in [(DEFAULT_SIGNALS, (Some(1), None)), ("--ignore-signal=HUP", (None, Some(1)))] {
+        let client = Client::of(server.address()).arg("--output=null").started_by("env", [signals]);
+        let (mut terminal, program_side) = pty::open().expect("the kernel has a free pseudo-terminal");
+        let child = pty::Command::from(client.into_command()).spawn(program_side);
+        let mut child = child.expect("env is installed");
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains("trill>") {
+            let mut bytes = [0; 1024];
+            let count = terminal.read(&mut bytes).expect("the client shows its prompt");
+            shown.extend_from_slice(&bytes[..count]);
+        }
+        drop(terminal);
+        let ended = || child.try_wait().expect("a child can be asked for its status");
+        let status = wait::wait_for_some(DEADLINE, "the end of a client without a terminal", ended);
+        assert_eq!((status.signal(), status.code()), expected, "{signals}");
+    }
 }
 
 // ── job control ──
