@@ -161,7 +161,8 @@ fn at_most_nginx(times: f64) -> Target {
 }
 
 fn of_trill(directory: &MusicDir, crowd: usize) -> Report {
-    let server = ServerProcess::start_with(directory.path(), &["--quiet"]);
+    // By default it takes only as many as can each play another song.
+    let server = ServerProcess::start_with(directory.path(), &["--quiet", "--max-clients", &crowd.to_string()]);
     server.usage_at_rest();
     listen(Service::Trill, server.address(), crowd, vec![server.id()])
 }
