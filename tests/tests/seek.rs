@@ -1,8 +1,11 @@
 //! A seek is exact to the sample, in every kind of file.
 #![cfg(target_os = "linux")]
 
+use std::fmt::Debug;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 use trill_proto::command::Clock;
@@ -38,28 +41,91 @@ fn twenty_places_in_every_kind_of_file() {
     thread::scope(|scope| {
         for (index, song) in SONGS.iter().enumerate() {
             let (address, wav) = (server.address(), files.path().join(format!("{index}.wav")));
-            scope.spawn(move || check_places(address, index + 1, song, &wav));
+            scope.spawn(move || check_song(address, index + 1, song, &wav));
         }
     });
     println!("figure: seek: {} places in each of {} kinds of file are exact to the sample", PLACES + 2, SONGS.len());
 }
 
-fn check_places(server: SocketAddr, number: usize, song: &Song, wav: &Path) {
-    let reference = reference::decode(&song.make());
-    let last_ms = (reference.music.frames() as u64 - 1) * 1000 / u64::from(reference.music.rate);
-    let mut random = fastrand::Rng::with_seed(number as u64);
-    let places = [0, last_ms].into_iter().chain((0..PLACES).map(|_| random.u64(0..=last_ms)));
-    for ms in places {
-        let place = Clock(Duration::from_millis(ms)).to_string();
-        let words = ["play".to_owned(), number.to_string(), "at".to_owned(), place];
-        let output = format!("--output=wav:{}", wav.display());
-        Client::of(server).arg(output).args(words).run(DEADLINE).expect_code(0);
-        check_sound(&Pcm::read_wav(wav), &reference, ms, song);
+/// Layer II and free format, made of the same music.
+#[test]
+fn three_places_in_files_of_other_formats() {
+    let (music, folder) = (MusicDir::new(), tempfile::tempdir().expect("a temporary directory"));
+    let source = folder.path().join("source.wav");
+    reference::decode(&corpus::CBR_128.make()).music.write_wav(&source);
+    let make = |program: &str, options: &[&str], name: &str| {
+        let run = Command::new(program).arg("--quiet").args(options).arg(&source).arg(music.path().join(name)).status();
+        assert!(run.unwrap_or_else(|error| panic!("these tests need `{program}`: {error}")).success());
+    };
+    make("twolame", &["-b", "192"], "1.mp3");
+    make("twolame", &["-b", "64", "-m", "mono"], "2.mp3");
+    make("lame", &["--freeformat", "-b", "200", "-t"], "3.mp3");
+    let server = ServerProcess::start(music.path());
+    for number in 1..=3 {
+        let file = music.path().join(format!("{number}.mp3"));
+        let reference = reference::decode(&file);
+        let places = [0, 1_000, last_ms(&reference)];
+        check_places(server.address(), number, &file, &reference, places, &folder.path().join("out.wav"));
     }
 }
 
+/// A part at 22.05 kHz and one at 44.1 kHz: what is left from any time on is what is left of the whole.
+#[test]
+fn a_place_behind_a_change_of_rate_is_where_its_time_says() {
+    let (music, folder) = (MusicDir::new(), tempfile::tempdir().expect("a temporary directory"));
+    let parts = [corpus::MONO_22050.milliseconds(3_000), corpus::CBR_128.milliseconds(3_000)];
+    music.add_bytes("1.mp3", &parts.map(|part| fs::read(part.make()).expect("a song")).concat());
+    let server = ServerProcess::start(music.path());
+    let wav = folder.path().join("out.wav");
+    let millis = |ms: u64| {
+        let played = play(server.address(), 1, ms, &wav);
+        played.frames() as u64 * 1_000 / u64::from(played.rate)
+    };
+    let whole = millis(0);
+    assert!((6_000..6_200).contains(&whole), "{whole} ms");
+    for ms in [1_000, 2_900, 3_100, 4_000, 5_900] {
+        assert!((whole - ms).abs_diff(millis(ms)) <= 1, "from {ms} ms of {whole}");
+    }
+    let beyond = Client::of(server.address()).args(["--output=null", "play", "1", "at", "0:07"]).run(DEADLINE);
+    assert!(beyond.expect_code(1).stderr.contains("not that long"));
+}
+
+fn check_song(server: SocketAddr, number: usize, song: &Song, wav: &Path) {
+    let reference = reference::decode(&song.make());
+    let last_ms = last_ms(&reference);
+    let mut random = fastrand::Rng::with_seed(number as u64);
+    let places = [0, last_ms].into_iter().chain((0..PLACES).map(|_| random.u64(0..=last_ms)));
+    check_places(server, number, song, &reference, places, wav);
+}
+
+fn last_ms(reference: &Reference) -> u64 {
+    (reference.music.frames() as u64 - 1) * 1000 / u64::from(reference.music.rate)
+}
+
+fn check_places(
+    server: SocketAddr,
+    number: usize,
+    song: &dyn Debug,
+    reference: &Reference,
+    places: impl IntoIterator<Item = u64>,
+    wav: &Path,
+) {
+    for ms in places {
+        check_sound(&play(server, number, ms, wav), reference, ms, song);
+    }
+}
+
+/// What the client plays of a song from a time on.
+fn play(server: SocketAddr, number: usize, ms: u64, wav: &Path) -> Pcm {
+    let place = Clock(Duration::from_millis(ms)).to_string();
+    let words = ["play".to_owned(), number.to_string(), "at".to_owned(), place];
+    let output = format!("--output=wav:{}", wav.display());
+    Client::of(server).arg(output).args(words).run(DEADLINE).expect_code(0);
+    Pcm::read_wav(wav)
+}
+
 #[track_caller]
-fn check_sound(played: &Pcm, reference: &Reference, ms: u64, song: &Song) {
+fn check_sound(played: &Pcm, reference: &Reference, ms: u64, song: &dyn Debug) {
     let frame = reference.frame_at(ms);
     assert_eq!(played.frames(), reference.music.frames() - frame, "frames from {ms} ms of {song:?}");
     compare::assert_same_from(played, &reference.music, frame);
