@@ -158,8 +158,8 @@ struct Song {
     playback: Playback,
     /// When the user asked for it, until its first sample went out.
     asked: Option<Instant>,
-    /// The decoder found something in it.
-    has_frames: bool,
+    /// The decoder made sound of some of it.
+    has_sound: bool,
 }
 
 /// How a song came to its end.
@@ -202,7 +202,7 @@ impl Worker {
         if ended.is_none_or(|ended| !ended.continues_into(&started)) {
             self.decoder.reset();
         }
-        let mut song = Song { ticket, started, playback: Playback::new(&started), asked, has_frames: false };
+        let mut song = Song { ticket, started, playback: Playback::new(&started), asked, has_sound: false };
         self.begin(&song)?;
         (self.notify)(Event::Began(ticket));
         loop {
@@ -213,7 +213,7 @@ impl Worker {
                 Action::Wait => self.wait(&mut song, &view),
                 Action::Decode => self.decode(&mut song, &view)?,
                 Action::Drain => {
-                    if !song.has_frames && started.size_bytes > started.position {
+                    if !song.has_sound && started.size_bytes > started.position {
                         (self.notify)(Event::Undecodable(ticket));
                     }
                     let outcome = self.drain(ticket)?;
@@ -268,7 +268,7 @@ impl Worker {
         match self.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
             Decoded::Frame(frame) => {
                 self.buffer.consume(song.ticket, frame.consumed);
-                song.has_frames = true;
+                song.has_sound |= frame.samples > 0;
                 self.put(song, &frame)
             }
             Decoded::Junk { consumed } => {

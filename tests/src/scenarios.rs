@@ -49,6 +49,7 @@ macro_rules! client_scenarios {
             a_song_has_exactly_the_samples_that_went_into_the_encoder
             songs_of_a_range_follow_each_other_without_a_gap
             a_recording_in_several_songs_sounds_as_one
+            a_song_that_decodes_to_nothing_is_told_and_passed
             next_and_previous_find_songs_across_gaps_and_stay_in_the_range
             a_song_whose_sound_ends_before_its_bytes_is_followed
             after_a_switch_there_is_only_the_new_song
@@ -132,6 +133,20 @@ pub fn a_recording_in_several_songs_sounds_as_one(client: &impl Client) {
     assert!(!begins_alike, "its first frame refers to the part before it");
     let switched = client.run(server.address, &["play 1", "play 2"]).frames;
     assert_same_sound(&switched[switched.len() - alone.len()..], &alone);
+}
+
+/// A song of whole frames of which a decoder makes no sound, among others.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_song_that_decodes_to_nothing_is_told_and_passed(client: &impl Client) {
+    let songs = [Song::short("one", 300.0), Song::mute(), Song::short("three", 500.0)];
+    let server = FakeServer::with(songs.clone());
+    let heard = client.run(server.address, &["play all"]);
+    assert!(heard.text.contains("song 2 contains no decodable MP3 audio"), "{}", heard.text);
+    let music = [frames(&songs[0]), frames(&songs[2])];
+    assert_same_sound(&heard.frames[..music[0].len()], &music[0]);
+    assert_same_sound(&heard.frames[heard.frames.len() - music[1].len()..], &music[1]);
 }
 
 /// Songs left and right of a single one; those of a range alone; and after a single song, silence.

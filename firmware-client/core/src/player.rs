@@ -54,7 +54,7 @@ struct Song {
     playback: Playback,
     /// Its rate, as its frames say; 0 until the first.
     rate: u32,
-    /// Nothing of it was put into the ring.
+    /// The decoder made no sound of it.
     is_silent: bool,
     /// It plays at a rate that the output does not.
     is_unplayable: bool,
@@ -159,6 +159,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             return Next::After(POLL);
         }
         state.consume(frame.consumed);
+        song.is_silent &= frame.samples == 0;
         self.channels = frame.channels.into();
         if let Some(missing) =
             self.samples.get_mut(frame.samples * self.channels..frame.nominal_samples * self.channels)
@@ -201,7 +202,6 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             self.unheard = 0..0;
             return;
         }
-        song.is_silent = false;
         if let Some(asked) = song.asked.take() {
             state.on_sounded(now.saturating_since(asked));
         }
@@ -245,7 +245,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         }
         let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
         if is_silent && state.buffer.first().is_some_and(|track| track.received > 0 && self.is_all_wanted(track)) {
-            state.on_unplayable(format_args!("is no MP3 that can be decoded"));
+            state.on_unplayable(format_args!("contains no decodable MP3 audio"));
         }
         self.ended = self.song.as_ref().map(|song| song.playback);
         state.finish();

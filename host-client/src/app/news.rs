@@ -204,7 +204,7 @@ impl App {
             player::Event::Undecodable(ticket) => {
                 if let Some(wish) = self.stage.find_mut(ticket) {
                     let song = wish.song;
-                    self.fail(&format!("song {song} is no MP3 that can be decoded"));
+                    self.fail(&format!("song {song} contains no decodable MP3 audio"));
                 }
             }
             player::Event::Finished(ticket) => {

@@ -252,6 +252,7 @@ pub(super) fn refused(song: SongId, refusal: &Refusal) -> String {
         ErrorCode::NO_SUCH_SONG => format!("there is no song {song}; list shows what there is"),
         ErrorCode::SONG_GONE => format!("song {song} is gone; list shows what there is"),
         ErrorCode::SONG_CHANGED => format!("song {song} has changed on the server; play it anew"),
+        ErrorCode::NO_AUDIO => format!("song {song} contains no MP3 audio"),
         ErrorCode::BAD_POSITION => format!("song {song} is not that long"),
         _ => format!("song {song}: {refusal}"),
     }

@@ -22,8 +22,14 @@ pub struct Row<'a> {
     pub artist: &'a str,
     /// Empty when unknown.
     pub album: &'a str,
-    /// `None` when the server has not measured it yet.
+    /// `None` when the server has not measured it yet, zero when it found nothing that can be played.
     pub duration: Option<Duration>,
+}
+
+impl Row<'_> {
+    fn time(&self) -> String {
+        if self.duration == Some(Duration::ZERO) { "no audio".to_owned() } else { text::time(self.duration) }
+    }
 }
 
 /// How rows are laid out.
@@ -80,10 +86,10 @@ impl Table {
         let [title, artist, album] = [row.title, row.artist, row.album].map(clean);
         match self {
             Self::Plain => {
-                let time = row.duration.map(|_| text::time(row.duration)).unwrap_or_default();
+                let time = row.duration.map(|_| row.time()).unwrap_or_default();
                 [number, title, artist, album, time].join("\t")
             }
-            Self::Fitted(layout) => layout.line(&number, &title, &artist, &album, &text::time(row.duration)),
+            Self::Fitted(layout) => layout.line(&number, &title, &artist, &album, &row.time()),
         }
     }
 }
@@ -105,7 +111,7 @@ impl Layout {
             title: widest(&|row| clean(row.title), "Title", TYPICAL_TITLE),
             artist: widest(&|row| clean(row.artist), "Artist", TYPICAL_ARTIST),
             album: widest(&|row| clean(row.album), "Album", TYPICAL_ALBUM),
-            time: widest(&|row| text::time(row.duration), "Time", TYPICAL_TIME),
+            time: widest(&|row| row.time(), "Time", TYPICAL_TIME),
             charset,
         }
     }

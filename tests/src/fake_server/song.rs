@@ -64,6 +64,26 @@ impl Song {
         (0..count).map(song).collect()
     }
 
+    /// Whole frames of which no decoder here makes sound: MPEG 2.5 at 8 kHz, with blocks that no encoder mixes.
+    pub fn mute() -> Self {
+        const FRAMES: usize = 100;
+        let mut frame = [0; 72];
+        frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);
+        // Window switching, short blocks, mixed.
+        (frame[9], frame[10]) = (0b1101 >> 3, 0b1101 << 5);
+        let audio = frame.repeat(FRAMES);
+        let started = Started {
+            content_tag: 77,
+            size_bytes: audio.len() as u64,
+            end_sample: 576 * FRAMES as u64,
+            bitrate: 8_000,
+            rate: 8_000,
+            channels: 1,
+            ..Started::default()
+        };
+        Self { title: "mute".to_owned(), audio, started, music: Vec::new() }
+    }
+
     /// Two seconds at 128 kbit/s.
     ///
     /// # Panics

@@ -361,6 +361,7 @@ impl fmt::Display for Refusal<'_> {
             ErrorCode::NO_SUCH_SONG => "there is no such song; list shows what there is",
             ErrorCode::SONG_GONE => "it is gone; list shows what there is",
             ErrorCode::SONG_CHANGED => "it has changed on the server; play it anew",
+            ErrorCode::NO_AUDIO => "it contains no MP3 audio",
             ErrorCode::BAD_POSITION => "it is not that long",
             _ if self.0.text.is_empty() => return write!(f, "error {}", self.0.code.0),
             _ => return Text(self.0.text).fmt(f),

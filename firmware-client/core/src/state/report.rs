@@ -37,6 +37,7 @@ impl fmt::Display for SongLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>5}  {}", self.0.song.0, Names(self.0))?;
         match self.0.duration_ms {
+            Some(0) => f.write_str("  no audio"),
             Some(ms) => write!(f, "  {}", seconds(ms.into())),
             None => Ok(()),
         }
