@@ -71,6 +71,7 @@ macro_rules! client_scenarios {
                 a_server_that_was_restarted_is_found_again
                 a_server_that_delivers_nothing_is_asked_ever_more_rarely
                 a_song_goes_on_when_the_one_that_replaced_it_is_refused
+                a_seek_finds_the_same_music_under_another_number
             }
         }
     };
@@ -436,6 +437,40 @@ pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Cli
         });
         assert_same_sound(&heard.frames, &frames(&song));
     }
+}
+
+/// A seek asks for the music that is heard, which may have another number by now.
+///
+/// # Panics
+/// When a client fails it.
+#[cfg(target_os = "linux")]
+pub fn a_seek_finds_the_same_music_under_another_number(client: &impl Client) {
+    /// What has come of it by then.
+    const COME: usize = 5_000;
+    let song = Song::encode("one", 300.0, 1, 44_100, 1, &["-b", "64", "-m", "m"]);
+    let listener = RawListener::bind();
+    let serve = || {
+        let mut connection = welcome(&listener);
+        let first = next_play(&mut connection);
+        assert_eq!(first.content_tag, 0);
+        let started = Started { stream: first.stream, song: first.song, ..song.started };
+        connection.send_message(&Message::Started(started));
+        connection.send_message(&Message::Data(first.stream.0, &song.audio[..COME]));
+        let seek = next_play(&mut connection);
+        assert_eq!((seek.song, seek.content_tag), (SongId(1), song.started.content_tag));
+        connection.send_message(&Message::End(End { stream: first.stream, reason: EndReason::Replaced }));
+        connection.send_message(&Message::Started(Started { stream: seek.stream, song: SongId(5), ..started }));
+        connection.send_message(&Message::Data(seek.stream.0, &song.audio));
+        connection.send_message(&Message::End(End { stream: seek.stream, reason: EndReason::Finished }));
+        connection.receive_to_end(DEADLINE);
+    };
+    let heard = thread::scope(|scope| {
+        scope.spawn(serve);
+        client.run(listener.address(), &["play 1", "seek 0"])
+    });
+    let whole = frames(&song);
+    assert!(heard.frames.len() >= whole.len(), "{} frames: {}", heard.frames.len(), heard.text);
+    assert_same_sound(&heard.frames[heard.frames.len() - whole.len()..], &whole);
 }
 
 /// The next connection of a client, welcomed.

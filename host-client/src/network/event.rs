@@ -188,3 +188,16 @@ impl fmt::Display for CloseReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_error_keeps_its_kind() {
+        let lost = |kind: io::ErrorKind| CloseReason::lost_writing(&kind.into()).to_string();
+        assert_eq!(lost(io::ErrorKind::HostUnreachable), "the connection broke: host unreachable");
+        assert_eq!(lost(io::ErrorKind::NetworkDown), "the connection broke: network down");
+        assert_eq!(lost(io::ErrorKind::WouldBlock), "the connection broke: timed out");
+    }
+}

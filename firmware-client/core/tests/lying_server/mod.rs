@@ -1,5 +1,6 @@
 //! Whatever a server does wrong, the board says so, plays what can be played, and is there for the next command.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
@@ -10,7 +11,7 @@ use trill_proto::message::{
 };
 use trill_tests::fake_server::Song;
 use trill_tests::messages::{encode, frame};
-use trill_tests::raw::{RawConnection, RawListener};
+use trill_tests::raw::{Ending, RawConnection, RawListener};
 
 use crate::board::Board;
 
@@ -449,19 +450,52 @@ fn whatever_a_server_does_wrong_is_said_and_the_song_is_asked_for_again() {
     let started = |stream| encode(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
     let data = |stream: StreamId, length| encode(&Message::Data(stream.0, &song.audio[..length]));
     type Lie<'a> = &'a dyn Fn(StreamId) -> Vec<u8>;
-    let lies: [(&str, Lie<'_>); 6] = [
-        ("more data or credit than allowed", &|stream| [started(stream), data(stream, 12_000)].concat()),
-        ("DATA message out of place", &|stream| data(stream, 100)),
-        ("stream id out of order", &|stream| started(StreamId(stream.0 + 100))),
-        ("SONG message of 600 bytes is over the limit", &|_| frame(Kind::Song.to_byte(), 1, &[0; 600])),
-        ("malformed STARTED message", &|stream| frame(Kind::Started.to_byte(), stream.0, &[0; 5])),
-        ("unknown message type 0x7f", &|_| frame(0x7f, 1, &[])),
+    let lies: [(&str, ErrorCode, Lie<'_>); 6] = [
+        ("more data or credit than allowed", ErrorCode::CREDIT, &|stream| {
+            [started(stream), data(stream, 12_000)].concat()
+        }),
+        ("DATA message out of place", ErrorCode::UNEXPECTED, &|stream| data(stream, 100)),
+        ("stream id out of order", ErrorCode::STREAM_ID, &|stream| started(StreamId(stream.0 + 100))),
+        ("SONG message of 600 bytes is over the limit", ErrorCode::TOO_LARGE, &|_| {
+            frame(Kind::Song.to_byte(), 1, &[0; 600])
+        }),
+        ("malformed STARTED message", ErrorCode::MALFORMED, &|stream| {
+            frame(Kind::Started.to_byte(), stream.0, &[0; 5])
+        }),
+        ("unknown message type 0x7f", ErrorCode::UNKNOWN_TYPE, &|_| frame(0x7f, 1, &[])),
     ];
-    for (said, lie) in lies {
+    for (said, code, lie) in lies {
         let (stream, _) = asked(&mut connection);
-        connection.send(&lie(stream));
+        // What comes behind it makes a reset of a connection that is closed too early.
+        connection.send(&[lie(stream), frame(0x9e, 0, &[0; 4_000]).repeat(5)].concat());
+        let (told, ending) = connection.receive_to_end(DEADLINE);
+        let error = encode(&Message::Error(Error { id: 0, code, text: "" }));
+        assert!(told.ends_with(&error) && ending == Ending::EndOfStream, "{said}: {told:02x?}, {ending:?}");
         board.wait_for(&format!("{said}; trying again"));
         connection = welcome(&listener);
     }
     assert_eq!(asked(&mut connection).1, SongId(1));
+}
+
+#[test]
+fn music_that_does_not_come_is_given_up_however_alive_the_server_is() {
+    let song = Song::short("one", 300.0);
+    let (mut board, listener, mut connection) = start();
+    board.type_line("play 1");
+    let (stream, _) = asked(&mut connection);
+    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
+    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
+    // A byte each time is less than any music.
+    let drip = [encode(&Message::Data(stream.0, b"\xff")), encode(&Message::Ping(Ping { token: 7 }))].concat();
+    let dripping = thread::spawn(move || {
+        while connection.try_send(&drip).is_ok() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
+    board.wait_for("the server sends no music, or too slowly; trying again");
+    dripping.join().expect("no panic");
+    let mut connection = welcome(&listener);
+    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
+    assert!(matches!(play.start, Start::Resume(5_001..)), "{play:?}");
 }

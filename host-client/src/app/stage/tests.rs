@@ -249,3 +249,30 @@ fn tickets_are_never_used_twice() {
     stage.clear();
     assert_ne!(stage.play(1, Playlist::SINGLE), first);
 }
+
+#[test]
+fn a_pause_holds_for_whichever_song_starts() {
+    let mut stage = Stage::default();
+    stage.play(1, Playlist::SINGLE);
+    let next = stage.switch_to(SongId(3), Duration::ZERO, Playlist::SINGLE, false);
+    let wrong = stage.switch_to(SongId(9_999), Duration::ZERO, Playlist::SINGLE, false);
+    stage.keep_pause();
+    stage.on_refused(wrong.ticket);
+    stage.on_started(next.ticket, started(SongId(3)));
+    assert_eq!(stage.heard().map(|song| (song.song, song.keeps_pause)), Some((SongId(3), true)));
+}
+
+#[test]
+fn a_seek_asks_for_the_same_music() {
+    let mut stage = Stage::default();
+    assert!(stage.seek(Duration::ZERO).is_none());
+    let first = stage.switch_to(SongId(1), Duration::ZERO, Playlist::SINGLE, false);
+    let early = stage.seek(Duration::from_secs(5)).expect("a song is meant");
+    assert_eq!((early.song, early.content_tag), (SongId(1), 0), "nothing is known of it");
+    stage.on_started(first.ticket, started(SongId(1)));
+    stage.on_refused(early.ticket);
+    for seconds in [20, 40] {
+        let ask = stage.seek(Duration::from_secs(seconds)).expect("a song is meant");
+        assert_eq!((ask.song, ask.content_tag, ask.start), (SongId(1), 7, Start::Time(seconds * 1_000)));
+    }
+}
