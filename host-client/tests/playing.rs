@@ -145,3 +145,10 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     terminal.wait_for_text(DEADLINE, "paused 1");
     assert!(!terminal.screen_contains("nothing is playing"), "{terminal}");
 }
+
+/// A board takes the next line before the song has started.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_seek_finds_the_same_music_under_another_number() {
+    trill_tests::scenarios::a_seek_finds_the_same_music_under_another_number(&Program);
+}

@@ -71,7 +71,6 @@ macro_rules! client_scenarios {
                 a_server_that_was_restarted_is_found_again
                 a_server_that_delivers_nothing_is_asked_ever_more_rarely
                 a_song_goes_on_when_the_one_that_replaced_it_is_refused
-                a_seek_finds_the_same_music_under_another_number
             }
         }
     };

@@ -9,12 +9,11 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
-    patience: Duration,
 }
 
 impl Deadline {
     pub(super) fn new(now: Instant, patience: Duration) -> Self {
-        Self { at: now + patience, patience }
+        Self { at: now + patience }
     }
 
     pub(super) const fn at(&self) -> Instant {
@@ -22,9 +21,9 @@ impl Deadline {
     }
 
     /// Takes the arrival of `bytes` of what is owed.
-    pub(super) fn on_bytes(&mut self, now: Instant, bytes: usize) {
+    pub(super) fn on_bytes(&mut self, now: Instant, bytes: usize, patience: Duration) {
         let earned = Duration::from_micros(bytes as u64 * 1_000_000 / SLOWEST_RATE);
-        self.at = (self.at + earned).min(now + self.patience);
+        self.at = (self.at + earned).min(now + patience);
     }
 }
 
@@ -43,7 +42,7 @@ mod tests {
             if now >= deadline.at() {
                 return Some(now.saturating_since(begun));
             }
-            deadline.on_bytes(now, bytes);
+            deadline.on_bytes(now, bytes, PATIENCE);
         }
         None
     }
@@ -62,7 +61,7 @@ mod tests {
     fn what_came_fast_earns_no_more_than_the_patience() {
         let begun = Instant::from_micros(0);
         let mut deadline = Deadline::new(begun, PATIENCE);
-        deadline.on_bytes(begun, 1 << 30);
+        deadline.on_bytes(begun, 1 << 30, PATIENCE);
         assert_eq!(deadline.at(), begun + PATIENCE);
     }
 }

@@ -172,7 +172,7 @@ impl Core {
                 let song = Song::decode(id, header.flags, payload)?;
                 self.requests.on_song(&song, header.length)?;
                 if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == id) {
-                    deadline.on_bytes(now, HEADER_BYTES + payload.len());
+                    deadline.on_bytes(now, HEADER_BYTES + payload.len(), ANSWER_TIMEOUT);
                 }
                 Ok(Some(Event::Song(song)))
             }
@@ -259,9 +259,8 @@ impl Core {
         if !stream.window.on_data(bytes.len()) {
             return Err(SessionError::Credit);
         }
-        stream.received += bytes.len() as u64;
+        stream.on_data(now, bytes.len(), &self.path);
         self.received += bytes.len() as u64;
-        stream.deadline.on_bytes(now, bytes.len());
         self.path.on_data(now, bytes.len() as u32, stream.window.outstanding());
         Ok(Some(Event::Data { stream: id, bytes }))
     }

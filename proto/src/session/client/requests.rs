@@ -8,7 +8,7 @@ use crate::session::Busy;
 use heapless::Vec;
 
 /// LISTs and INFOs that may wait for an answer at once.
-pub const MAX_REQUESTS: usize = 8;
+pub const MAX_REQUESTS: usize = 4;
 
 /// What was asked.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use crate::limits::DATA_TIMEOUT;
 use crate::message::{Start, Started};
 use crate::time::Instant;
 use crate::window::{Path, Window};
+use core::time::Duration;
 use heapless::Vec;
 
 #[derive(Debug)]
@@ -83,8 +84,19 @@ impl Stream {
     }
 
     pub(super) fn renew_deadline(&mut self, now: Instant, path: &Path) {
-        self.deadline = Deadline::new(now, DATA_TIMEOUT.max(path.round_trip() * 8));
+        self.deadline = Deadline::new(now, patience(path));
     }
+
+    /// Takes the arrival of `bytes`, for which there was credit.
+    pub(super) fn on_data(&mut self, now: Instant, bytes: usize, path: &Path) {
+        self.received += bytes as u64;
+        self.deadline.on_bytes(now, bytes, patience(path));
+    }
+}
+
+/// How long data may be due.
+fn patience(path: &Path) -> Duration {
+    DATA_TIMEOUT.max(path.round_trip() * 8)
 }
 
 /// PLAYs that have not been answered, in the order in which they were asked for.

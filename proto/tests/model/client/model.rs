@@ -66,9 +66,8 @@ pub(crate) struct Stream {
     asked: Instant,
     /// When credit was given last while there was none.
     granted: Instant,
-    /// When more of it must have come, if there is credit, and how long the client waits.
+    /// When more of it must have come, if there is credit.
     due: Instant,
-    patience: Duration,
 }
 
 impl Stream {
@@ -299,9 +298,12 @@ impl Model {
         if next.is_some_and(|next| next <= last.max(1)) { Err(SessionError::Malformed(Kind::ListEnd)) } else { Ok(()) }
     }
 
+    fn data_patience(&self) -> Duration {
+        DATA_TIMEOUT.max(self.round_trip() * 8)
+    }
+
     fn wait_for_data(&self, now: Instant, stream: &mut Stream) {
-        stream.patience = DATA_TIMEOUT.max(self.round_trip() * 8);
-        stream.due = now + stream.patience;
+        stream.due = now + self.data_patience();
     }
 
     fn hear_data(&mut self, now: Instant, id: u32, length: u64) -> Result<Option<Event<'static>>, SessionError> {
@@ -309,6 +311,7 @@ impl Model {
         if self.pending.iter().any(|stream| stream.id == id) {
             return Err(SessionError::Unexpected(Kind::Data));
         }
+        let patience = self.data_patience();
         if let Some(stream) = self.current.as_mut().filter(|stream| stream.id == id) {
             if length > stream.credit.min(stream.left) {
                 return Err(SessionError::Credit);
@@ -317,7 +320,7 @@ impl Model {
             stream.left -= length;
             stream.held += length;
             let earned = BYTE_TIME * u32::try_from(length).expect("one frame");
-            stream.due = (stream.due + earned).min(now + stream.patience);
+            stream.due = (stream.due + earned).min(now + patience);
         }
         Ok(None)
     }
@@ -376,9 +379,9 @@ impl Model {
         let credit = capacity.saturating_sub(held).min(FLOOR);
         let resumes_at = if let Start::Resume(position) = wanted.start { Some(position) } else { None };
         let id = self.last_id;
-        let (granted, due, patience) = (now, now, DATA_TIMEOUT);
+        let (granted, due) = (now, now);
         let left = u64::MAX;
-        self.pending.push(Stream { id, capacity, held, credit, left, resumes_at, asked: now, granted, due, patience });
+        self.pending.push(Stream { id, capacity, held, credit, left, resumes_at, asked: now, granted, due });
         self.say(Message::Play(Play {
             stream: StreamId(id),
             song: wanted.song,
@@ -512,14 +515,14 @@ impl Model {
     }
 
     fn grant(&mut self, now: Instant, granted_by_machine: u64) -> Option<Credit> {
-        let (max_credit, patience) = (self.max_credit, DATA_TIMEOUT.max(self.round_trip() * 8));
+        let (max_credit, patience) = (self.max_credit, self.data_patience());
         let stream = self.current.as_mut()?;
         let more = stream.credit_due().unwrap_or_else(|| {
             check_grant(stream, max_credit, granted_by_machine);
             granted_by_machine
         });
         if stream.credit == 0 && more > 0 {
-            (stream.granted, stream.patience, stream.due) = (now, patience, now + patience);
+            (stream.granted, stream.due) = (now, now + patience);
         }
         stream.credit += more;
         let more = u32::try_from(more).expect("credit has 32 bits");
