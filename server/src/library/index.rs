@@ -217,6 +217,7 @@ impl Comparison {
         let Changes { added, removed, .. } = outcome.changes;
         if added + removed > 0 {
             self.found.sort_unstable_by_key(|song| song.id);
+            self.found.shrink_to_fit();
             outcome.songs = Some(Arc::new(self.found));
         }
         outcome

@@ -196,6 +196,9 @@ impl Readers {
         if let Some(song) = self.due.pop_front() {
             song.known().is_due = false;
             self.reading += 1;
+            if self.due.is_empty() {
+                self.due = VecDeque::new(); // gives back the memory of a large library's queue
+            }
             return Some((song, Attempt::First));
         }
         if self.is_reading_long {

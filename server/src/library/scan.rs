@@ -237,7 +237,7 @@ impl Scan<'_> {
 
     /// Sees to it that a change of what is at this path leads to another scan, though no directory shows it.
     fn watch(&mut self, path: &Path) {
-        self.report.watched.note(path, self.probe.mark(path).ok(), (self.now)());
+        self.report.watched.note(&path.into(), self.probe.mark(path).ok(), (self.now)());
     }
 }
 

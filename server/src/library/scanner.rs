@@ -6,8 +6,8 @@
 //!               └───── changed ────► scan ──► the list is answered
 //! ```
 //!
-//! All who ask during a check share the next one, and likewise a scan. Neither is repeated so often that it takes more
-//! than a tenth of one core.
+//! All who ask during a check share the next one, and likewise a scan. Checks take at most a quarter of one core, scans a
+//! tenth.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,8 +23,11 @@ use super::song::Song;
 use super::watched::Watched;
 use super::{Library, State};
 
-/// A round that took one second has paid for itself after so many seconds: it took a tenth of them.
-const COST_FACTOR: u32 = 10;
+/// A check that took one second has paid for itself after so many seconds: it took a quarter of them. People wait for it.
+const CHECK_COST: u32 = 4;
+
+/// The same for a scan.
+const SCAN_COST: u32 = 10;
 
 /// Rounds of short libraries may follow each other until they have cost this much …
 const BURST: Duration = Duration::from_secs(1);
@@ -84,10 +87,9 @@ impl Rounds {
         self.paid_off.map_or(Duration::ZERO, |paid_off| paid_off.saturating_duration_since(now))
     }
 
-    /// A round is over: everybody has it who asked before it began. It took this long until `now`.
-    pub(super) fn finish(&mut self, took: Duration, now: Instant) {
+    /// A round is over at `now`: everybody has it who asked before it began. The next may begin when this time has passed.
+    pub(super) fn finish(&mut self, cost: Duration, now: Instant) {
         self.done = self.begun;
-        let cost = took * COST_FACTOR;
         let earliest = now.checked_sub(BURST.max(cost * BURST_ROUNDS)).unwrap_or(now);
         self.paid_off = Some(self.paid_off.unwrap_or(earliest).max(earliest) + cost);
     }
@@ -143,7 +145,7 @@ impl Library {
             if !is_unchanged {
                 self.scan_and_wait();
             }
-            self.state().checks.finish(took, Instant::now());
+            self.state().checks.finish(took * CHECK_COST, Instant::now());
             self.progress.notify_all();
             if is_unchanged {
                 let _ = self.begin_scan(); // without a thread the next list begins one
@@ -175,7 +177,7 @@ impl Library {
                 Ok(Err(error)) => self.note_failure(&error),
             }
             let mut state = self.state();
-            state.scans.finish(begun.elapsed(), Instant::now());
+            state.scans.finish(begun.elapsed() * SCAN_COST, Instant::now());
             state.index.first_scan_is_over();
             drop(state);
             self.progress.notify_all();

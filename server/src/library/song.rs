@@ -29,10 +29,10 @@ pub(super) struct Known {
     /// The file was read so shortly after a change that a later one may not show, or could not be read for now. The next
     /// scan has it read again.
     pub(super) is_uncertain: bool,
-    track: u16,
     title: Box<str>,
     album: Option<Arc<Album>>,
-    contents: Contents,
+    track: u16,
+    audio: KnownAudio,
 }
 
 /// Whether a song is in the library.
@@ -52,9 +52,11 @@ pub(super) struct Album {
     pub(super) album: Box<str>,
 }
 
-enum Contents {
+/// What was read of the audio. The fields of [`Audio`] stand here one by one, so that the variant's number fits between
+/// them.
+enum KnownAudio {
     Unread,
-    Stated(Audio),
+    Stated { content_tag: u64, size_bytes: u64, duration_ms: u32, bitrate: u32, rate: u32, channels: u8 },
     Counted(Arc<Counted>),
 }
 
@@ -79,7 +81,7 @@ impl Song {
             track: 0,
             title: "".into(),
             album: None,
-            contents: Contents::Unread,
+            audio: KnownAudio::Unread,
         };
         Self { id, path, known: Mutex::new(known) }
     }
@@ -117,11 +119,8 @@ impl Song {
 impl Known {
     /// What was read from the file. `None` if it was not read, or has changed since and is no longer like `stamp`.
     pub(super) fn details(&self, stamp: &Stamp) -> Option<Details> {
-        let measure = match &self.contents {
-            Contents::Unread => return None,
-            Contents::Stated(audio) => Measure::Believed(*audio),
-            Contents::Counted(counted) => Measure::Counted(counted.clone()),
-        };
+        let counted = self.counted().cloned().map(Measure::Counted);
+        let measure = counted.or_else(|| self.audio().map(Measure::Believed))?;
         let album = self.album.clone().filter(|_| self.is_certain(stamp))?;
         Some(Details { title: self.title.clone(), album, track: self.track, measure: Some(measure) })
     }
@@ -131,17 +130,19 @@ impl Known {
     }
 
     pub(super) const fn counted(&self) -> Option<&Arc<Counted>> {
-        match &self.contents {
-            Contents::Counted(counted) => Some(counted),
+        match &self.audio {
+            KnownAudio::Counted(counted) => Some(counted),
             _ => None,
         }
     }
 
     fn audio(&self) -> Option<Audio> {
-        match &self.contents {
-            Contents::Unread => None,
-            Contents::Stated(audio) => Some(*audio),
-            Contents::Counted(counted) => Some(Audio::from(&counted.measured)),
+        match self.audio {
+            KnownAudio::Unread => None,
+            KnownAudio::Stated { content_tag, size_bytes, duration_ms, bitrate, rate, channels } => {
+                Some(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })
+            }
+            KnownAudio::Counted(ref counted) => Some(Audio::from(&counted.measured)),
         }
     }
 
@@ -164,10 +165,12 @@ impl Known {
         self.stamp = stamp;
         let Details { title, album, track, measure } = details;
         (self.title, self.album, self.track) = (title, Some(album), track);
-        self.contents = match measure {
-            None => Contents::Unread,
-            Some(Measure::Believed(audio)) => Contents::Stated(audio),
-            Some(Measure::Counted(counted)) => Contents::Counted(counted),
+        self.audio = match measure {
+            None => KnownAudio::Unread,
+            Some(Measure::Believed(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })) => {
+                KnownAudio::Stated { content_tag, size_bytes, duration_ms, bitrate, rate, channels }
+            }
+            Some(Measure::Counted(counted)) => KnownAudio::Counted(counted),
         };
         is_changed
     }
@@ -175,7 +178,7 @@ impl Known {
     /// Forgets what was read from the file. Returns its content tag.
     pub(super) fn forget(&mut self) -> Option<u64> {
         let tag = self.content_tag();
-        (self.title, self.album, self.track, self.contents) = ("".into(), None, 0, Contents::Unread);
+        (self.title, self.album, self.track, self.audio) = ("".into(), None, 0, KnownAudio::Unread);
         tag
     }
 }
@@ -186,6 +189,6 @@ mod tests {
 
     #[test]
     fn a_song_is_small() {
-        assert!(size_of::<Song>() <= 144, "{} bytes", size_of::<Song>());
+        assert!(size_of::<Song>() <= 136, "{} bytes", size_of::<Song>());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::stamp::Stamp;
@@ -15,7 +16,7 @@ use super::stamp::Stamp;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     /// With `None` for a path that led nowhere.
-    marks: Vec<(Box<Path>, Option<Mark>)>,
+    marks: Vec<(Arc<Path>, Option<Mark>)>,
     /// Something changed so shortly before the scan that another change might not show.
     is_fresh: bool,
 }
@@ -30,9 +31,9 @@ pub(super) struct Mark {
 
 impl Watched {
     /// Records what is at a path, at the time `now`. Any change of it calls for another scan.
-    pub(super) fn note(&mut self, path: &Path, mark: Option<Mark>, now: SystemTime) {
+    pub(super) fn note(&mut self, path: &Arc<Path>, mark: Option<Mark>, now: SystemTime) {
         self.is_fresh |= mark.and_then(|mark| mark.stamp).is_some_and(|stamp| stamp.is_fresh(now));
-        self.marks.push((path.into(), mark));
+        self.marks.push((path.clone(), mark));
     }
 
     /// Records that there is a file at a path. Its content may change.

@@ -268,17 +268,14 @@ fn all_who_ask_during_a_round_share_the_next() {
 }
 
 #[test]
-fn rounds_take_a_tenth_of_a_core_at_most_and_the_first_need_not_wait() {
+fn rounds_take_their_share_of_a_core_at_most_and_the_first_need_not_wait() {
     let begun = Instant::now() + Duration::from_secs(100);
     for took in [1, 20, 250, 4_000].map(Duration::from_millis) {
-        let (mut rounds, mut now, mut count) = (Rounds::default(), begun, 0);
-        let mut before_a_pause = 0;
+        let (mut rounds, mut now, mut count, mut before_a_pause) = (Rounds::default(), begun, 0, 0);
         while now < begun + 100 * took {
-            if rounds.pause(now).is_zero() && before_a_pause == count {
-                before_a_pause += 1;
-            }
+            before_a_pause += u32::from(rounds.pause(now).is_zero() && before_a_pause == count);
             now += rounds.pause(now) + took;
-            rounds.finish(took, now);
+            rounds.finish(10 * took, now);
             count += 1;
         }
         assert!(before_a_pause >= 3, "{took:?}");
