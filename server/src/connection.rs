@@ -131,7 +131,7 @@ impl Connection {
         self.check_dismissal()?;
         self.transmit()?;
         self.playing.let_go_unless(self.machine.current_stream());
-        if self.machine.has_data() && !self.has_input()? {
+        if self.has_data() && !self.has_input()? {
             self.send_data()?;
         } else {
             self.take_input()?;
@@ -213,7 +213,7 @@ impl Connection {
         if self.socket.is_deserted() {
             return Err(self.closed()); // its place is not kept until all that it left behind has been read
         }
-        if self.machine.has_data() {
+        if self.has_data() {
             return self.send_data();
         }
         thread::sleep(pause.max(FLOOD_PAUSE));
@@ -223,7 +223,10 @@ impl Connection {
     /// How long nothing has to be done if nothing happens.
     fn patience(&self) -> Duration {
         let now = self.shared.clock.now();
-        let patience = self.machine.poll_timeout().map_or(Duration::ZERO, |at| at.saturating_since(now));
+        let mut patience = self.machine.poll_timeout().map_or(Duration::ZERO, |at| at.saturating_since(now));
+        if self.machine.has_data() {
+            patience = patience.min(self.playing.pause());
+        }
         let held_back = self.held_back.filter(|_| self.machine.expects_hello());
         held_back.map_or(patience, |since| patience.min(HOLD_BACK.saturating_sub(since.elapsed())))
     }

@@ -11,7 +11,7 @@ use trill_proto::limits::MAX_PAYLOAD_BYTES;
 use trill_proto::message::{self, Info, List, ListEnd, Play, Start, Welcome};
 use trill_proto::session::server::{Event, Server};
 use trill_proto::time;
-use trill_proto::transport::blocking::{Received, Source, receive, transmit_data, transmit_server};
+use trill_proto::transport::blocking::{ReadOutcome, Received, Source, receive, transmit_data, transmit_server};
 use trill_proto::transport::std_io::StdIo;
 
 pub use song::Song;
@@ -235,7 +235,7 @@ enum Request {
 }
 
 impl Source for Connection {
-    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> bool {
+    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> ReadOutcome {
         let (playing, song) = self.playing.as_ref().expect("a song");
         assert_eq!(*playing, stream);
         let position = usize::try_from(position).expect("a short song");
@@ -243,7 +243,7 @@ impl Source for Connection {
         if let Some(left) = &mut self.cut_after {
             *left = left.saturating_sub(payload.len());
         }
-        true
+        ReadOutcome::Filled
     }
 }
 

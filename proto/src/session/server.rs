@@ -397,7 +397,8 @@ impl Server {
     }
 
     /// The next DATA frame, of at most `at_most` payload bytes, for when [`poll_transmit`](Self::poll_transmit) has
-    /// nothing and no input waits: commands go first. Counts as sent, unless [`fail`](Self::fail) follows.
+    /// nothing and no input waits: commands go first. Counts as sent, unless [`fail`](Self::fail) or
+    /// [`take_back`](Self::take_back) follows.
     pub fn poll_data(&mut self, at_most: usize) -> Option<DataFrame> {
         let length = u16::try_from(self.next_data_bytes().min(at_most)).ok().filter(|length| *length > 0)?;
         let sending = self.sending.as_mut()?;
@@ -407,6 +408,14 @@ impl Server {
         sending.credit -= u32::from(length);
         self.frame_sizer.on_frame(length.into(), sending.credit > 0 && sending.position < sending.end);
         Some(frame)
+    }
+
+    /// Takes back the frame that [`poll_data`](Self::poll_data) gave last: its bytes cannot be read now. It is given again.
+    pub fn take_back(&mut self, frame: &DataFrame) {
+        if let Some(sending) = self.sending.as_mut().filter(|sending| sending.id == frame.stream) {
+            sending.position = frame.position;
+            sending.credit = sending.credit.saturating_add(u32::try_from(frame.length).unwrap_or(u32::MAX));
+        }
     }
 
     /// Adds to the output, unless the last word has been said.

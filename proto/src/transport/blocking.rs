@@ -25,9 +25,20 @@ pub trait GatherWrite: Write {
 
 /// Where the bytes of the songs come from.
 pub trait Source {
-    /// Fills `payload` with the bytes of the stream's song from `position` on. Returns `false` if they cannot be read.
-    #[must_use]
-    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> bool;
+    /// Fills `payload` with the bytes of the stream's song from `position` on.
+    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> ReadOutcome;
+}
+
+/// Whether a song's bytes could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum ReadOutcome {
+    /// The payload is filled.
+    Filled,
+    /// They cannot be read now: try again later.
+    NotNow,
+    /// They cannot be read any more: the stream ends.
+    Failed,
 }
 
 /// What [`receive`] found.
@@ -81,7 +92,8 @@ pub fn transmit_server<W: Write>(server: &mut Server, now: Instant, writer: &mut
     writer.flush()
 }
 
-/// Writes one DATA frame, if there is credit for one. Returns whether it did.
+/// Writes one DATA frame, if there is credit for one and its bytes can be read now. Returns `false` if not. If they cannot
+/// be read any more, the stream ends instead.
 ///
 /// `scratch` holds the payload on its way from `source` to `writer`; frames are as long as it allows, so it should have
 /// [`MAX_PAYLOAD_BYTES`](crate::limits::MAX_PAYLOAD_BYTES).
@@ -96,11 +108,16 @@ pub fn transmit_data<W: GatherWrite, S: Source>(
 ) -> Result<bool, W::Error> {
     let Some(frame) = server.poll_data(scratch.len()) else { return Ok(false) };
     let Some(payload) = scratch.get_mut(..frame.length) else { return Ok(false) };
-    if source.read_song(frame.stream, frame.position, payload) {
-        writer.write_gather(&frame.header, payload)?;
-    } else {
-        // There is room: DATA is only sent when nothing else waits.
-        let _ = server.fail(frame.stream);
+    match source.read_song(frame.stream, frame.position, payload) {
+        ReadOutcome::Filled => writer.write_gather(&frame.header, payload)?,
+        ReadOutcome::NotNow => {
+            server.take_back(&frame);
+            return Ok(false);
+        }
+        ReadOutcome::Failed => {
+            // There is room: DATA is only sent when nothing else waits.
+            let _ = server.fail(frame.stream);
+        }
     }
     Ok(true)
 }

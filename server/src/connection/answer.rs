@@ -228,7 +228,7 @@ impl Connection {
             self.transmit()?;
             self.playing.let_go_unless(self.machine.current_stream());
             self.hear_out()?;
-            if self.machine.has_data() {
+            if self.has_data() {
                 self.send_data()?; // one frame, so that the answer is never far behind
             }
         }

@@ -1,10 +1,11 @@
 //! Writes DATA frames.
 
 use std::io::IoSlice;
+use std::thread;
 
 use log::Level;
 use trill_proto::session::server::DataFrame;
-use trill_proto::transport::blocking::Source;
+use trill_proto::transport::blocking::{ReadOutcome, Source};
 
 use super::Connection;
 use super::departure::Departure;
@@ -12,6 +13,11 @@ use super::socket::Writer;
 use crate::payloads::Payload;
 
 impl Connection {
+    /// Whether there is music to send, and it can be read now.
+    pub(super) fn has_data(&self) -> bool {
+        self.machine.has_data() && self.playing.pause().is_zero()
+    }
+
     /// Writes one DATA frame, if there is credit for one. A song that cannot be read ends its stream.
     ///
     /// While the client does not take the frame, no buffer is held: what the client has not taken is read again when the
@@ -28,10 +34,17 @@ impl Connection {
         let Self { shared, machine, playing, socket, .. } = self;
         let mut payload = shared.payloads.take()?;
         let Some(frame) = machine.poll_data(payload.len()) else { return Ok(()) };
-        if !playing.read_song(frame.stream, frame.position, head(&mut payload, frame.length)) {
-            // There is room: DATA is only sent when nothing else waits.
-            let _ = machine.fail(frame.stream);
-            return Ok(());
+        match playing.read_song(frame.stream, frame.position, head(&mut payload, frame.length)) {
+            ReadOutcome::Filled => {}
+            ReadOutcome::NotNow => {
+                machine.take_back(&frame);
+                return Ok(());
+            }
+            ReadOutcome::Failed => {
+                // There is room: DATA is only sent when nothing else waits.
+                let _ = machine.fail(frame.stream);
+                return Ok(());
+            }
         }
         let mut writer = socket.writer();
         let mut unsent = Unsent::new(&frame);
@@ -42,10 +55,11 @@ impl Connection {
             let mut payload = shared.payloads.take()?;
             let piece = head(&mut payload, unsent.payload_bytes);
             let position = frame.position + (frame.length - unsent.payload_bytes) as u64;
-            if !playing.read_song(frame.stream, position, piece) {
-                return Err(Departure::Unfinished); // within a frame nothing can be said
+            match playing.read_song(frame.stream, position, piece) {
+                ReadOutcome::Filled => unsent.send(&mut writer, piece)?,
+                ReadOutcome::NotNow => thread::sleep(playing.pause()), // somebody rewrites the file
+                ReadOutcome::Failed => return Err(Departure::Unfinished), // within a frame nothing can be said
             }
-            unsent.send(&mut writer, piece)?;
         }
         Ok(())
     }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use trill_proto::ids::{SongId, StreamId};
-use trill_proto::transport::blocking::Source;
+use trill_proto::transport::blocking::{ReadOutcome, Source};
 
 use crate::library::{OpenSong, ReadError};
 
@@ -12,8 +13,13 @@ use crate::library::{OpenSong, ReadError};
 #[derive(Default)]
 pub(super) struct Playing {
     current: Option<(StreamId, Arc<OpenSong>)>,
+    /// When to read again of a song that is being written to.
+    retry_at: Option<Instant>,
     failure: Option<Failure>,
 }
+
+/// How often a song that is being written to is tried. Its listeners have music for seconds.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// A song that cannot be read on.
 #[derive(Debug)]
@@ -32,6 +38,12 @@ impl Playing {
     /// From now on `stream` is the current one, and sends `song`.
     pub(super) fn start(&mut self, stream: StreamId, song: Arc<OpenSong>) {
         self.current = Some((stream, song));
+        self.retry_at = None;
+    }
+
+    /// How long there is nothing to be read of a song that is being written to.
+    pub(super) fn pause(&self) -> Duration {
+        self.retry_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
     /// Closes the song, unless the stream that it belongs to is the `current` one still.
@@ -46,13 +58,19 @@ impl Playing {
 }
 
 impl Source for Playing {
-    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> bool {
-        let Some((_, song)) = self.current.as_ref().filter(|(current, _)| *current == stream) else { return false };
+    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> ReadOutcome {
+        let Some((_, song)) = self.current.as_ref().filter(|(current, _)| *current == stream) else {
+            return ReadOutcome::Failed;
+        };
         match read_full(song, position, payload) {
-            Ok(()) => true,
+            Ok(()) => ReadOutcome::Filled,
+            Err(ReadError::Changing) => {
+                self.retry_at = Some(Instant::now() + RETRY_AFTER);
+                ReadOutcome::NotNow
+            }
             Err(error) => {
                 self.failure = Some(Failure { song: song.id(), error });
-                false
+                ReadOutcome::Failed
             }
         }
     }

@@ -69,8 +69,10 @@ impl From<io::Error> for SongError {
 /// Why a song's bytes cannot be had.
 #[derive(Debug)]
 pub enum ReadError {
-    /// The file was written to since it was opened: what would come now does not fit what came before. Open the song
-    /// again; its content tag tells whether the audio is still the same.
+    /// The file is being written to: try again after a tenth of a second or so. In the end it is readable or
+    /// [`Self::Changed`].
+    Changing,
+    /// The file has other audio than when it was opened: what would come now does not fit what came before.
     Changed,
     /// The file system failed: give up on this song.
     Unreadable(io::Error),
@@ -79,6 +81,7 @@ pub enum ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Changing => f.write_str("the song is being changed"),
             Self::Changed => f.write_str("the song has changed"),
             Self::Unreadable(error) => write!(f, "the song cannot be read: {error}"),
         }

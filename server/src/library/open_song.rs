@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 
@@ -11,7 +12,7 @@ use super::open_task::Openers;
 use super::stamp::Stamp;
 use super::storage::SongFile;
 use crate::mp3::cancellable::CancellableReader;
-use crate::mp3::duration::{Counted, Measured};
+use crate::mp3::duration::{self, Counted, Measured};
 use crate::mp3::seek::{Location, locate};
 
 /// One open file, shared by all who play the song. It stays readable when the file is removed, or another is put in its
@@ -19,10 +20,36 @@ use crate::mp3::seek::{Location, locate};
 pub struct OpenSong {
     id: SongId,
     file: Box<dyn SongFile>,
-    stamp: Stamp,
     counted: Arc<Counted>,
+    place: Mutex<Place>,
     openers: Weak<Openers>,
 }
+
+/// Where the audio is in the file.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The file's stamp with which the audio was found there.
+    stamp: Stamp,
+    audio_offset: u64,
+    /// `Some` while the file has another stamp and the audio has not been found again.
+    change: Option<Change>,
+}
+
+/// A change of the file that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    begun: Instant,
+    /// The file's stamp when it was looked at last.
+    stamp: Stamp,
+    /// When it was first seen with this stamp.
+    seen: Instant,
+}
+
+/// A file that was not written to for this time is finished.
+const SETTLING_TIME: Duration = Duration::from_secs(1);
+
+/// A file must be rewritten within this time, or its listeners' music ends.
+const REWRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl fmt::Debug for OpenSong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,7 +72,8 @@ impl OpenSong {
         counted: Arc<Counted>,
         openers: Weak<Openers>,
     ) -> Self {
-        Self { id, file, stamp, counted, openers }
+        let place = Place { stamp, audio_offset: counted.measured.audio_offset, change: None };
+        Self { id, file, counted, place: Mutex::new(place), openers }
     }
 
     /// The song's id.
@@ -53,7 +81,7 @@ impl OpenSong {
         self.id
     }
 
-    /// What is known about its audio; every frame was counted.
+    /// What is known about its audio; every frame was counted. The offset in the file is that when it was opened.
     pub fn measured(&self) -> &Measured {
         &self.counted.measured
     }
@@ -69,18 +97,43 @@ impl OpenSong {
         if length == 0 {
             return Ok(0);
         }
-        let offset = self.measured().audio_offset + position;
-        let filled = loop {
-            match self.file.read_at(offset, &mut buffer[..length]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result?,
+        loop {
+            let place = *self.place();
+            let filled = match self.file.read_at(place.audio_offset + position, &mut buffer[..length]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                result => result?,
+            };
+            // Checked after reading, so that what was read is right.
+            let stamp = self.file.stamp()?;
+            if !place.stamp.is_same_content(&stamp) {
+                self.find_again(stamp)?;
+            } else if filled == 0 {
+                return Err(ReadError::Changed);
+            } else {
+                return Ok(filled);
             }
-        };
-        // Checked after reading, so that what was read is right.
-        if filled == 0 || !self.is_unchanged()? {
-            return Err(ReadError::Changed);
         }
-        Ok(filled)
+    }
+
+    /// Finds the audio again in a file that was written to, and now has this stamp.
+    fn find_again(&self, stamp: Stamp) -> Result<(), ReadError> {
+        let found = duration::find_again(&*self.file, self.measured())?;
+        let (after, now) = (self.file.stamp()?, Instant::now());
+        let mut place = self.place();
+        match found {
+            Some(audio_offset) if after == stamp => {
+                *place = Place { stamp, audio_offset, change: None };
+                Ok(())
+            }
+            _ => {
+                let change = place.change.get_or_insert(Change { begun: now, stamp: after, seen: now });
+                Err(if change.is_over(after, now) { ReadError::Changed } else { ReadError::Changing })
+            }
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where to start sending so that the music is heard from `ms` milliseconds after its beginning, exact to the sample.
@@ -96,13 +149,21 @@ impl OpenSong {
     /// all of it.
     pub(super) fn locate_while(&self, ms: u32, is_wanted: &(dyn Fn() -> bool + Sync)) -> Result<Location, SeekError> {
         let reader = CancellableReader::new(&*self.file, is_wanted);
-        let location = locate(&reader, self.measured(), &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
-        if self.is_unchanged()? { Ok(location) } else { Err(SeekError::Changed) }
+        loop {
+            let place = *self.place();
+            let measured = Measured { audio_offset: place.audio_offset, ..*self.measured() };
+            let location = locate(&reader, &measured, &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
+            let stamp = self.file.stamp()?;
+            if place.stamp.is_same_content(&stamp) {
+                return Ok(location);
+            }
+            self.find_again(stamp).map_err(|_| SeekError::Changed)?;
+        }
     }
 
     /// Whether the open file has or had this stamp.
     pub(super) fn is_of(&self, stamp: &Stamp) -> bool {
-        self.stamp.is_same_content(stamp)
+        self.place().stamp.is_same_content(stamp)
     }
 
     #[cfg(test)]
@@ -116,5 +177,35 @@ impl OpenSong {
     /// The file system's.
     pub(super) fn is_unchanged(&self) -> io::Result<bool> {
         Ok(self.is_of(&self.file.stamp()?))
+    }
+}
+
+impl Change {
+    /// Whether the audio that was not found in a file with this stamp is not going to be found.
+    fn is_over(&mut self, stamp: Stamp, now: Instant) -> bool {
+        if self.stamp != stamp {
+            (self.stamp, self.seen) = (stamp, now);
+        }
+        now - self.seen >= SETTLING_TIME || now - self.begun >= REWRITE_PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_over_when_nobody_writes_any_more_or_when_it_takes_too_long() {
+        let begun = Instant::now();
+        let at = |millis| begun + Duration::from_millis(millis);
+        let stamps = [b"".as_slice(), b"1"].map(Stamp::of_built_in);
+        let mut change = Change { begun, stamp: stamps[0], seen: begun };
+        assert!(!change.is_over(stamps[0], at(999)));
+        assert!(!change.is_over(stamps[1], at(1_000)), "somebody still writes");
+        assert!(!change.is_over(stamps[1], at(1_999)));
+        assert!(change.is_over(stamps[1], at(2_000)));
+        for (stamp, second) in stamps.iter().cycle().zip(0..20) {
+            assert_eq!(change.is_over(*stamp, at(second * 500 + 500)), second >= 19);
+        }
     }
 }

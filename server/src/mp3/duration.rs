@@ -179,6 +179,24 @@ fn is_plausible(first: &FrameHeader, is_constant: bool, frames: u64, bytes: u64)
         && (frames * *mean.start() as u64..=frames * *mean.end() as u64).contains(&bytes)
 }
 
+/// Where audio that was measured before is in its file now: there may be more or less in front of it, such as a longer
+/// title. `None` if there is other audio. Reads the beginning and the end of the file only.
+///
+/// # Errors
+/// Whatever the file system reports.
+pub(crate) fn find_again(source: &dyn ReadAt, song: &Measured) -> io::Result<Option<u64>> {
+    let is_at = |offset| Ok::<_, io::Error>(content_tag(source, offset, song.size_bytes)? == song.content_tag);
+    if is_at(song.audio_offset)? {
+        return Ok(Some(song.audio_offset));
+    }
+    let start = AudioStart::find(Frames::glimpse(source, Extent::of(source)?.audio))?;
+    let first = start.map(|mut start| start.frames.next()).transpose()?.flatten();
+    match first.map(|frame| frame.offset) {
+        Some(offset) if is_at(offset)? => Ok(Some(offset)),
+        _ => Ok(None),
+    }
+}
+
 /// The beginning of the audio.
 struct AudioStart<'a> {
     /// About to find the first audio frame.

@@ -3,8 +3,11 @@
 use super::{DEADLINE, check_audio, ids, titles};
 use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 use trill_proto::error::ErrorCode;
 use trill_proto::message::{EndReason, Start};
+use trill_tests::corpus::tags::Tags;
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
@@ -151,31 +154,71 @@ fn a_song_whose_file_is_replaced_plays_on_and_is_not_mixed_with_the_new_one() {
 }
 
 #[test]
-fn a_song_that_is_written_to_while_it_plays_fails_and_can_be_played_anew() {
-    for change in [append, cut_short] {
+fn a_song_that_other_music_is_written_into_while_it_plays_fails_and_can_be_played_anew() {
+    for change in [cut_short, overwrite] {
         let (music, mut server, mut session) = serve();
         let stream = session.request_play(2, Start::Time(0));
         let heard = layout::audio_of(&LONG.make())[..16_384].to_vec();
         assert!(session.receive_audio(stream, heard.len()) == heard, "not the bytes of the file");
-        change(&mut File::options().write(true).open(music.path().join("2.mp3")).expect("a file of this test's own"));
+        change(&music.path().join("2.mp3"));
         let played = session.receive_all(stream);
         assert_eq!((played.end, played.audio.len()), (Some(EndReason::Failed), heard.len()));
         server.process().wait_for_line(DEADLINE, "song 2 broke off: the song has changed");
         let changed = layout::audio_of(&music.path().join("2.mp3"));
         let played = session.play_out(2).expect("the song that it is now");
-        // Bytes that make no frame are no audio: a cut frame, or what was appended.
+        // Bytes that make no frame are no audio: a cut frame.
         let is_whole = changed.starts_with(&played.audio) && changed.len() - played.audio.len() < 1_500;
         assert!(is_whole && played.end == Some(EndReason::Finished), "{:?} of {}", played.started(), changed.len());
     }
 }
 
-fn append(mut file: &mut File) {
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).expect("a file can be sought in");
-    file.write_all(b"not music").expect("a writable file");
+fn cut_short(path: &Path) {
+    File::options()
+        .write(true)
+        .open(path)
+        .expect("a file of this test's own")
+        .set_len(50_000)
+        .expect("a writable file");
 }
 
-fn cut_short(file: &mut File) {
-    file.set_len(50_000).expect("a writable file");
+fn overwrite(path: &Path) {
+    fs::write(path, fs::read(OTHER.make()).expect("a song")).expect("a writable file");
+}
+
+#[test]
+fn a_song_plays_on_while_everything_but_its_audio_is_changed() {
+    let tagged = |title: &str| {
+        let tags = Tags { title, artist: "", album: "", track: 0 };
+        [tags.id3v2(id3::Version::Id3v23), fs::read(LONG.make()).expect("a song")].concat()
+    };
+    let (long, short) = (tagged(&"x".repeat(3_000)), tagged("y"));
+    let changes: [(&str, &dyn Fn(&Path)); 5] = [
+        ("touched", &|path| {
+            let file = File::options().write(true).open(path).expect("a file of this test's own");
+            file.set_modified(SystemTime::now() + Duration::from_secs(60)).expect("a file of this test's own");
+        }),
+        ("retitled", &|path| fs::write(path, &long).expect("a writable file")),
+        ("retitled again", &|path| fs::write(path, &short).expect("a writable file")),
+        ("copied over itself", &|path| fs::write(path, fs::read(path).expect("a file")).expect("a writable file")),
+        ("appended to", &|path| {
+            let mut file = File::options().append(true).open(path).expect("a file of this test's own");
+            file.write_all(b"not music").expect("a writable file");
+        }),
+    ];
+    let (music, _server, mut session) = serve();
+    let audio = layout::audio_of(&LONG.make());
+    let stream = session.request_play(2, Start::Time(0));
+    let mut granted = 16_384;
+    assert!(session.receive_audio(stream, granted) == &audio[..granted], "not the bytes of the file");
+    for (name, change) in changes {
+        change(&music.path().join("2.mp3"));
+        session.grant(stream, 4_096);
+        granted += 4_096;
+        assert!(session.receive_audio(stream, granted) == &audio[..granted], "{name}");
+    }
+    let played = session.receive_all(stream);
+    assert_eq!(played.end, Some(EndReason::Finished));
+    assert!(played.audio == audio, "not the whole song");
 }
 
 #[test]

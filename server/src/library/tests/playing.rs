@@ -1,5 +1,6 @@
 //! Open songs: their bytes, and what becomes of them.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -118,16 +119,48 @@ fn a_song_that_is_removed_plays_on() {
     assert!(matches!(library.open_song(SongId(1)), Err(SongError::Gone)));
 }
 
+/// A song of 50 frames behind a title, that somebody plays while its file is changed.
+struct Played {
+    directory: TempDir,
+    song: Arc<OpenSong>,
+}
+
+impl Played {
+    fn open() -> Self {
+        let directory = directory(&[("a.mp3", &[title("A"), frames(50, 1)].concat())]);
+        age(&directory.path().join("a.mp3"));
+        let song = open(directory.path()).open_song(SongId(1)).unwrap();
+        song.read_at(0, &mut [0; 100]).unwrap();
+        Self { directory, song }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("a.mp3")
+    }
+
+    fn file(&self) -> fs::File {
+        fs::File::options().write(true).open(self.path()).unwrap()
+    }
+
+    /// Reads until that succeeds, or cannot succeed any more.
+    fn read_on(&self) -> Result<usize, ReadError> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.song.read_at(100, &mut [0; 100]) {
+                Err(ReadError::Changing) => assert!(Instant::now() < deadline, "it is neither right nor wrong"),
+                read => return read,
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
 #[track_caller]
 fn check_notices(name: &str, change: impl FnOnce(&mut fs::File)) {
-    let directory = directory(&[("a.mp3", &frames(50, 1))]);
-    let path = directory.path().join("a.mp3");
-    age(&path);
-    let song = open(directory.path()).open_song(SongId(1)).unwrap();
-    song.read_at(0, &mut [0; 100]).unwrap();
-    change(&mut fs::File::options().write(true).open(&path).unwrap());
-    assert!(matches!(song.read_at(100, &mut [0; 100]), Err(ReadError::Changed)), "{name}");
-    assert!(matches!(song.locate(500), Err(SeekError::Changed)), "{name}");
+    let played = Played::open();
+    change(&mut played.file());
+    assert!(matches!(played.read_on(), Err(ReadError::Changed)), "{name}");
+    assert!(matches!(played.song.locate(500), Err(SeekError::Changed)), "{name}");
 }
 
 #[test]
@@ -135,8 +168,66 @@ fn a_song_that_is_written_to_while_it_plays_is_not_played_wrong() {
     use std::io::Write;
     check_notices("emptied", |file| file.set_len(0).unwrap());
     check_notices("cut", |file| file.set_len(10_000).unwrap());
-    check_notices("grown", |file| file.set_len(100_000).unwrap());
     check_notices("overwritten", |file| file.write_all(&frames(10, 2)).unwrap());
+    check_notices("another", |file| {
+        file.set_len(0).unwrap();
+        file.write_all(&frames(50, 2)).unwrap();
+    });
+}
+
+#[track_caller]
+fn check_plays_on(name: &str, change: impl FnOnce(&Path)) {
+    let played = Played::open();
+    change(&played.path());
+    assert!(matches!(played.read_on(), Ok(100)), "{name}");
+    assert!(read(&played.song, 0) == frames(50, 1), "{name}");
+    assert!(played.song.locate(500).is_ok_and(|location| location.position > 0), "{name}");
+}
+
+#[test]
+fn a_song_plays_on_while_all_but_its_audio_changes() {
+    use std::io::{Seek, SeekFrom, Write};
+    let append = |path: &Path, bytes: &[u8]| {
+        let mut file = fs::File::options().append(true).open(path).unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    let retitle = |path: &Path, tag: &[u8]| fs::write(path, [tag, &frames(50, 1)].concat()).unwrap();
+    check_plays_on("touched", |path| {
+        fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::now()).unwrap();
+    });
+    check_plays_on("a title of the same length", |path| {
+        let mut file = fs::File::options().write(true).open(path).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(&title("B")).unwrap();
+    });
+    check_plays_on("a longer title", |path| retitle(path, &title("A title that needs more room")));
+    check_plays_on("no title", |path| retitle(path, &[]));
+    check_plays_on("a picture", |path| retitle(path, &[title("A"), title(&"x".repeat(100_000))].concat()));
+    check_plays_on("a tag at the end", |path| append(path, &[&b"TAG"[..], &[b' '; 125]].concat()));
+    check_plays_on("grown by what is no audio", |path| append(path, &[0; 100_000]));
+    check_plays_on("copied over itself", |path| {
+        fs::copy(path, path.with_extension("copy")).unwrap();
+        fs::copy(path.with_extension("copy"), path).unwrap();
+    });
+    check_plays_on("another file in its place", |path| {
+        fs::write(path.with_extension("new"), frames(50, 2)).unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    });
+}
+
+#[test]
+fn a_song_is_waited_for_while_its_file_is_written_anew() {
+    use std::io::Write;
+    let played = Played::open();
+    let bytes = fs::read(played.path()).unwrap();
+    let mut file = played.file();
+    file.set_len(0).unwrap();
+    for piece in bytes.chunks(5_000) {
+        assert!(matches!(played.song.read_at(100, &mut [0; 100]), Err(ReadError::Changing)));
+        file.write_all(piece).unwrap();
+    }
+    assert!(matches!(played.read_on(), Ok(100)));
+    assert!(read(&played.song, 0) == frames(50, 1));
 }
 
 #[test]
