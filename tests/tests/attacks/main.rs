@@ -2,6 +2,7 @@
 //! prints them.
 #![cfg(target_os = "linux")]
 
+mod library;
 mod log;
 mod seats;
 mod seek;

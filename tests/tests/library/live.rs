@@ -3,6 +3,7 @@
 use super::{DEADLINE, check_audio, ids, titles};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use trill_proto::error::ErrorCode;
@@ -118,6 +119,29 @@ fn a_directory_that_is_away_for_a_moment_is_not_empty() {
     fs::rename(&away, &path).expect("a directory of this test's own");
     check_audio(&mut session, 1, &layout::audio_of(&SHORT.make()));
     assert_eq!(session.list(), songs);
+}
+
+#[test]
+fn a_directory_that_is_given_by_a_link_is_where_the_link_leads_to_now() {
+    let parent = MusicDir::new();
+    for name in ["old/1.mp3", "old/2.mp3", "new/3.mp3"] {
+        parent.add(name, &SHORT);
+    }
+    let (link, other) = (parent.path().join("music"), parent.path().join("other"));
+    symlink("old", &link).expect("a link");
+    let server = ServerProcess::start(&link);
+    let mut session = Session::open(server.address());
+    assert_eq!(titles(&session.list_measured()), ["1", "2"]);
+    // As `ln -sfn` does.
+    symlink("new", &other).expect("a link");
+    fs::rename(&other, &link).expect("both are there");
+    let songs = session.list_measured();
+    assert_eq!((titles(&songs), ids(&songs)), (vec!["3"], vec![3]));
+    check_audio(&mut session, 3, &layout::audio_of(&SHORT.make()));
+    symlink("old", &other).expect("a link");
+    fs::rename(&other, &link).expect("both are there");
+    assert_eq!(ids(&session.list()), [1, 2]);
+    check_audio(&mut session, 1, &layout::audio_of(&SHORT.make()));
 }
 
 #[test]
