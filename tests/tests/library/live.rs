@@ -216,7 +216,8 @@ fn a_song_plays_on_while_everything_but_its_audio_is_changed() {
         [tags.id3v2(id3::Version::Id3v23), fs::read(LONG.make()).expect("a song")].concat()
     };
     let (long, short) = (tagged(&"x".repeat(3_000)), tagged("y"));
-    let changes: [(&str, &dyn Fn(&Path)); 5] = [
+    type Change<'a> = &'a dyn Fn(&Path);
+    let changes: [(&str, Change<'_>); 5] = [
         ("touched", &|path| {
             let file = File::options().write(true).open(path).expect("a file of this test's own");
             file.set_modified(SystemTime::now() + Duration::from_secs(60)).expect("a file of this test's own");
