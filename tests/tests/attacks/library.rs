@@ -90,7 +90,7 @@ const REQUESTS: [(&str, Request); 5] = [
 
 #[test]
 fn no_request_costs_more_in_a_large_library() {
-    const ROUNDS: u32 = 300;
+    const ROUNDS: u32 = 1_000;
     let costs = [FEW, MANY].map(|songs| {
         let music = music(songs);
         let server = serve(&music);
@@ -100,10 +100,8 @@ fn no_request_costs_more_in_a_large_library() {
     for (((name, _), few), many) in REQUESTS.iter().zip(costs[0]).zip(costs[1]) {
         eprintln!("figure: library: {name}: {few:?} of CPU with {FEW} songs, {many:?} with {MANY}");
         // The kernel counts in steps of ten milliseconds.
-        assert!(
-            many <= few * 3 + Duration::from_millis(60) / ROUNDS,
-            "{name}: {few:?} with few songs, {many:?} with many"
-        );
+        let at_most = few * 3 + Duration::from_millis(20) / ROUNDS;
+        assert!(many <= at_most, "{name}: {few:?} with few songs, {many:?} with many");
     }
 }
 
@@ -148,7 +146,7 @@ fn lists_without_end_leave_most_of_a_core_to_others() {
     }
     let share = (server.usage().cpu_time - before).as_secs_f64() / begun.elapsed().as_secs_f64();
     eprintln!("figure: library: {lists} LISTs one after the other keep {share:.2} of a core busy");
-    assert!(share < 0.6, "{share:.2} of a core");
+    assert!(share < 0.45, "{share:.2} of a core");
 }
 
 #[test]
