@@ -20,7 +20,7 @@ pub fn demo(songs: usize) -> String {
     format!("serving the {songs} songs that are built in; for your own: trill-server DIR\n")
 }
 
-/// Said when the directory was walked: how many songs there are, and what to type to hear them. `addresses` are those
+/// Said when the directory was scanned: how many songs there are, and what to type to hear them. `addresses` are those
 /// of this machine.
 pub fn ready(songs: u32, bound: SocketAddr, addresses: &[Address]) -> String {
     let plural = if songs == 1 { "" } else { "s" };

@@ -24,8 +24,8 @@
 //! use trill_server::{Config, Server, demo};
 //!
 //! let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default())?;
-//! let config = Config { listen: "127.0.0.1:0".parse().ok(), name: "attic".into(), ..Config::default() };
-//! let server = Server::start(library, config)?;
+//! let config = Config { name: "attic".into(), ..Config::default() };
+//! let server = Server::start(Server::bind("127.0.0.1:0".parse().ok())?, library, config)?;
 //! println!("listening on {}", server.address());
 //! server.shut_down();
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -62,14 +62,16 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     trill_signals::watch(END_PATIENCE, move |signal| drop(asked.send(Event::EndAsked(signal))))?;
     log::init(options.log_level)?;
     let printer = Printer::start()?;
+    // Before the library, which begins to scan and to log at once: a port that is taken is then the only complaint.
+    let socket = Server::bind(options.listen)?;
     let source = options.directory.map_or(Source::BuiltIn(demo::SONGS), Source::Directory);
     let is_demo = matches!(source, Source::BuiltIn(_));
     let library = Library::open(source, library::Options { follow_symlinks: options.follow_symlinks })?;
     let name = options.name.unwrap_or_else(|| gethostname().to_string_lossy().into_owned());
 
-    let Options { listen, max_clients, max_per_address, .. } = options;
-    let config = Config { listen, max_clients, max_per_address, name };
-    let server = Server::start(Arc::clone(&library), config)?;
+    let Options { max_clients, max_per_address, .. } = options;
+    let config = Config { max_clients, max_per_address, name };
+    let server = Server::start(socket, Arc::clone(&library), config)?;
     printer.print(greeting::listening(server.address()));
     if is_demo {
         printer.print(greeting::demo(demo::SONGS.len()));
@@ -79,7 +81,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         ::log::warn!("the system has no memory, threads or files for more");
     }
     let scan = move || drop(sender.send(Event::Scanned(library.wait_until_scanned())));
-    thread::Builder::new().name("walk".into()).spawn(scan)?;
+    thread::Builder::new().name("scan".into()).spawn(scan)?;
 
     for event in events {
         match event {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -26,8 +26,6 @@ const CUT_PATIENCE: Duration = Duration::from_millis(300);
 /// How to serve.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The address to listen on; `None` for every address of the machine and the default port.
-    pub listen: Option<SocketAddr>,
     /// Clients to take at once; `None` for as many as can each play a song of their own.
     pub max_clients: Option<NonZeroUsize>,
     /// Clients to take at once from one address, or from one IPv6 network of 64 bits; `None` for half of all, 64 at most, and as
@@ -58,15 +56,23 @@ pub(crate) struct Shared {
 }
 
 impl Server {
-    /// Listens, and serves `library` to whoever connects. Returns at once; clients wait for the library's first walk.
+    /// Opens a socket that listens on `address`; `None` is every address of the machine and the default port. Clients
+    /// that connect wait for [`Self::start`].
+    ///
+    /// # Errors
+    /// [`StartError::Bind`], if the address cannot be had.
+    pub fn bind(address: Option<SocketAddr>) -> Result<TcpListener, StartError> {
+        listener::bind(address).map_err(StartError::Bind)
+    }
+
+    /// Serves `library` to all who connect to `socket`. Returns at once; clients wait for the library's first scan.
     ///
     /// Raises the process's limit of open files as far as it may.
     ///
     /// # Errors
-    /// [`StartError`], if it cannot listen.
-    pub fn start(library: Arc<Library>, config: Config) -> Result<Self, StartError> {
+    /// [`StartError::System`], if the socket cannot be used or there is no thread for it.
+    pub fn start(socket: TcpListener, library: Arc<Library>, config: Config) -> Result<Self, StartError> {
         let limits = Limits::new(Capacity::of_process(), config.max_clients, config.max_per_address);
-        let socket = listener::bind(config.listen).map_err(StartError::Bind)?;
         let address = socket.local_addr().map_err(StartError::System)?;
         let shared = Arc::new(Shared {
             library,

@@ -149,8 +149,9 @@ mod linux {
     fn serve(directory: &str) {
         let library = Library::open(Source::Directory(directory.into()), Options::default()).expect("a directory");
         library.wait_until_scanned();
-        let config = Config { listen: "127.0.0.1:0".parse().ok(), name: "attic".into(), ..Config::default() };
-        let server = Server::start(library, config).expect("a free port");
+        let socket = Server::bind("127.0.0.1:0".parse().ok()).expect("a free port");
+        let config = Config { name: "attic".into(), ..Config::default() };
+        let server = Server::start(socket, library, config).expect("a server");
         println!("{}", server.address());
         answer();
     }

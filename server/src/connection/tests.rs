@@ -65,8 +65,8 @@ fn serve() -> (Server, Arc<Mutex<()>>) {
 }
 
 fn start(library: Arc<Library>) -> Server {
-    let config = Config { listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
-    Server::start(library, config).unwrap()
+    let socket = Server::bind(Some(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
+    Server::start(socket, library, Config::default()).unwrap()
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub fn serve_with(directory: &Path, config: Config) -> Server {
 }
 
 pub fn start(library: Arc<Library>, config: Config) -> Server {
-    Server::start(library, Config { listen: Some(any_port()), name: "attic".into(), ..config }).expect("a free port")
+    let socket = Server::bind(Some(any_port())).expect("a free port");
+    Server::start(socket, library, Config { name: "attic".into(), ..config }).expect("a server")
 }
 
 fn any_port() -> SocketAddr {

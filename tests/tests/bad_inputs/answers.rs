@@ -205,13 +205,13 @@ fn lists() -> Vec<Row> {
             "info: malformed SONG message",
         ),
         row(
-            "a rate that no MP3 has",
+            "a SONG of a rate that no MP3 has",
             INFO,
             frames(&[Message::Song(Song { song: SongId(3), rate: 7_350, ..song() })]),
             "info: malformed SONG message",
         ),
         row(
-            "more music than the bytes can hold",
+            "a SONG of more music than its bytes can hold",
             INFO,
             frames(&[Message::Song(Song { song: SongId(3), size_bytes: 1_000, duration_ms: Some(36_001), ..song() })]),
             "info: malformed SONG message",

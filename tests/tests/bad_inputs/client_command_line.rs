@@ -183,7 +183,7 @@ fn rows() -> Vec<Row> {
         ),
         fails(
             "a disk that is full",
-            &["HOST", "--output=wav:/dev/full", "play", "1"],
+            &["-q", "HOST", "--output=wav:/dev/full", "play", "1"],
             "cannot write /dev/full: No space left on device (os error 28)",
         ),
         // ── what looks odd but is all right ──
