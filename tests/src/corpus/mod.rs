@@ -245,9 +245,8 @@ mod tests {
         assert!(layout_of(WITH_PICTURE).audio.start > 2_000_000);
         let size = fs::metadata(WITH_ID3V1.make()).expect("a song that was just made").len();
         assert_eq!(layout_of(WITH_ID3V1).audio.end as u64, size - 128);
-        assert_eq!(layout_of(VBR_WITHOUT_XING).promised_frames, None);
-        let promised = layout_of(VBR).promised_frames.expect("a Xing frame");
-        assert_eq!(promised as usize * 1152, reference::decode(&VBR.make()).total);
+        assert_eq!(layout_of(VBR_WITHOUT_XING).promised_samples, None);
+        assert_eq!(layout_of(VBR).promised_samples, Some(reference::decode(&VBR.make()).total));
     }
 
     #[test]

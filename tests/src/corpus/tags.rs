@@ -74,15 +74,47 @@ impl Tags<'_> {
 /// # Panics
 /// When a name has not four bytes, or the tag would not fit its 28-bit length.
 pub fn raw_id3v24(frames: &[(&str, &[u8])]) -> Vec<u8> {
+    raw_id3v2(4, syncsafe, frames)
+}
+
+/// As [`raw_id3v24`], for any version, with the sizes of the frames as `size` writes them: [`syncsafe`] is right for 2.4
+/// and [`plain`] for 2.3.
+///
+/// # Panics
+/// As [`raw_id3v24`].
+pub fn raw_id3v2(version: u8, size: fn(usize) -> [u8; 4], frames: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, content) in frames {
         assert_eq!(name.len(), 4, "the name of a frame: {name:?}");
         body.extend(name.bytes());
-        body.extend(syncsafe(content.len()));
+        body.extend(size(content.len()));
         body.extend([0, 0]);
         body.extend(*content);
     }
-    [b"ID3\x04\x00\x00".as_slice(), &syncsafe(body.len()), &body].concat()
+    [&id3v2_header(version, 0, body.len())[..], &body].concat()
+}
+
+/// The first ten bytes of an ID3v2 tag that claims to have `size` more.
+///
+/// # Panics
+/// When the size takes more than 28 bits.
+pub fn id3v2_header(version: u8, flags: u8, size: usize) -> Vec<u8> {
+    [b"ID3".as_slice(), &[version, 0, flags], &syncsafe(size)].concat()
+}
+
+/// An APEv2 tag of `size` bytes, with a header and a footer of 32 bytes each; the item between them is not valid.
+///
+/// # Panics
+/// When `size` is below 64.
+pub fn ape(size: usize) -> Vec<u8> {
+    const MARK: usize = 32;
+    let mark = |flags: u32| {
+        // The header does not count in the size.
+        let counted = u32::try_from(size - MARK).expect("a small tag");
+        let numbers = [2_000, counted, 1, flags].map(u32::to_le_bytes).concat();
+        [b"APETAGEX".as_slice(), &numbers, &[0; 8]].concat()
+    };
+    [mark(0xa000_0000), vec![b'x'; size - 2 * MARK], mark(0x8000_0000)].concat()
 }
 
 fn encode(tag: &Tag, version: Version) -> Vec<u8> {
@@ -91,8 +123,16 @@ fn encode(tag: &Tag, version: Version) -> Vec<u8> {
     bytes
 }
 
-/// Four bytes of seven bits each.
-fn syncsafe(size: usize) -> [u8; 4] {
+/// A size as four bytes.
+pub fn plain(size: usize) -> [u8; 4] {
+    u32::try_from(size).expect("a size of four bytes").to_be_bytes()
+}
+
+/// A size as four bytes of seven bits each.
+///
+/// # Panics
+/// When it takes more than 28 bits.
+pub fn syncsafe(size: usize) -> [u8; 4] {
     assert!(size < 1 << 28, "too large for a tag: {size}");
     [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7f)
 }
@@ -119,6 +159,17 @@ mod tests {
         assert!(bytes.ends_with(b"\xff\xfe UTF-8"));
         let fine = raw_id3v24(&[("TIT2", b"\x03fine")]);
         assert_eq!(Tag::read_from2(std::io::Cursor::new(&fine)).expect("a tag").title(), Some("fine"));
+    }
+
+    #[test]
+    fn sizes_are_written_as_asked() {
+        let text = [b"\x03".as_slice(), &[b'x'; 200]].concat();
+        for (version, size, written) in [(4, syncsafe as fn(usize) -> _, [0, 0, 1, 73]), (3, plain, [0, 0, 0, 201])] {
+            let tag = raw_id3v2(version, size, &[("TIT2", &text)]);
+            assert_eq!((tag[3], &tag[14..18]), (version, written.as_slice()));
+            assert_eq!(Tag::read_from2(std::io::Cursor::new(&tag)).expect("a tag").title().map(str::len), Some(200));
+        }
+        assert_eq!(ape(131).len(), 131);
     }
 
     #[test]

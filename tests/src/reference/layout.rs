@@ -15,8 +15,8 @@ pub struct Layout {
     pub audio: Range<usize>,
     /// What the encoder added to the music, if a LAME tag says so.
     pub added: Option<Added>,
-    /// How many audio frames a Xing or Info frame promises.
-    pub promised_frames: Option<u32>,
+    /// How many samples a channel the audio frames have, as a Xing or Info frame says.
+    pub promised_samples: Option<usize>,
 }
 
 /// Samples a channel that an encoder added to the music.
@@ -33,6 +33,9 @@ impl Layout {
     pub fn heard(&self, total: usize) -> Range<usize> {
         let Some(Added { delay, padding }) = self.added else { return 0..total };
         let begin = (delay + DECODER_DELAY).min(total);
+        // A file that is not as the encoder left it may end with music.
+        let is_whole = self.promised_samples.is_none_or(|promised| promised == total);
+        let padding = if is_whole { padding } else { 0 };
         let end = total.saturating_sub(padding.saturating_sub(DECODER_DELAY));
         begin..end.max(begin)
     }
@@ -59,7 +62,7 @@ pub fn of(file: &[u8]) -> Layout {
     Layout {
         audio,
         added: info.as_ref().and_then(|info| info.added),
-        promised_frames: info.and_then(|info| info.frames),
+        promised_samples: info.and_then(|info| info.samples),
     }
 }
 
@@ -93,7 +96,8 @@ fn before_trailers(file: &[u8]) -> usize {
 /// The frame without music that encoders put first.
 struct InfoFrame {
     length: usize,
-    frames: Option<u32>,
+    /// Samples a channel in all frames after it.
+    samples: Option<usize>,
     added: Option<Added>,
 }
 
@@ -108,7 +112,7 @@ impl InfoFrame {
         let frame = audio.get(..header.length)?;
         let tag = frame.get(4 + header.side_information..)?;
         if frame.get(36..)?.starts_with(b"VBRI") {
-            return Some(Self { length: header.length, frames: None, added: None });
+            return Some(Self { length: header.length, samples: None, added: None });
         }
         if !tag.starts_with(b"Xing") && !tag.starts_with(b"Info") {
             return None;
@@ -121,7 +125,8 @@ impl InfoFrame {
             delay: usize::from(bits[0]) << 4 | usize::from(bits[1] >> 4),
             padding: usize::from(bits[1] & 0xf) << 8 | usize::from(bits[2]),
         });
-        Some(Self { length: header.length, frames, added })
+        let samples = frames.map(|frames| (frames as usize).saturating_mul(header.samples));
+        Some(Self { length: header.length, samples, added })
     }
 }
 
@@ -129,6 +134,8 @@ impl InfoFrame {
 struct Header {
     /// Bytes of the whole frame.
     length: usize,
+    /// Samples a channel.
+    samples: usize,
     /// Bytes of side information after the 4 of the header.
     side_information: usize,
 }
@@ -163,7 +170,8 @@ impl Header {
             (true, true) | (false, false) => 17,
             (false, true) => 9,
         };
-        Some(Self { length: samples / 8 * kbps * 1000 / rate + usize::from(third >> 1 & 1), side_information })
+        let length = samples / 8 * kbps * 1000 / rate + usize::from(third >> 1 & 1);
+        Some(Self { length, samples, side_information })
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{DEADLINE, Findings, is_plain};
 use id3::Version;
 use trill_tests::client::Client;
-use trill_tests::corpus::tags::{Tags, raw_id3v24};
+use trill_tests::corpus::tags::{Tags, id3v2_header as header, raw_id3v24};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
@@ -146,12 +146,6 @@ fn trailing() -> Vec<Row> {
         back("half of an ID3v1", b"TAG Plain".to_vec(), only("")),
         back("zeros", vec![0; 5_000], only("")),
     ]
-}
-
-/// The first ten bytes of a tag that says that it has so many more.
-fn header(version: u8, flags: u8, size: usize) -> Vec<u8> {
-    let size = [21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7f);
-    [b"ID3".as_slice(), &[version, 0, flags], &size].concat()
 }
 
 /// A tag with one title whose second byte of flags is this.

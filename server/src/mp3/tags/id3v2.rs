@@ -133,6 +133,11 @@ impl FrameHeader {
         }
     }
 
+    /// Where a frame that begins at `at` ends.
+    fn end(&self, at: u64) -> u64 {
+        at + self.bytes() + u64::from(self.size)
+    }
+
     /// A name of 2.2 in a later form is filled up.
     const fn name(&self) -> &[u8] {
         match (self.form, &self.name) {
@@ -193,15 +198,12 @@ impl Walk<'_> {
     /// The header of the frame at `at`, in the form after which something sensible follows, or else in the version's own.
     /// `None` where there are no more frames.
     fn frame_header(&self, at: u64) -> io::Result<Option<FrameHeader>> {
-        let bytes = self.peek(at, 10)?;
-        let end_of = |header: &FrameHeader| at + header.bytes() + u64::from(header.size);
-        let forms = FrameForm::of_version(self.version);
-        let fitting = forms.map(|form| form.read(&bytes).filter(|header| end_of(header) <= self.end));
+        let fitting = self.fitting(at)?;
         let proper = fitting.iter().flatten().filter(|header| header.is_proper());
         // Padding says less: a wrong size may end within it, too.
         for is_followed in [Self::has_frame, Self::is_end] {
             for header in proper.clone() {
-                if is_followed(self, end_of(header))? {
+                if is_followed(self, header.end(at))? {
                     return Ok(Some(*header));
                 }
             }
@@ -217,10 +219,14 @@ impl Walk<'_> {
     }
 
     fn has_frame(&self, at: u64) -> io::Result<bool> {
+        Ok(self.fitting(at)?.iter().flatten().any(FrameHeader::is_proper))
+    }
+
+    /// The header at `at` in each form of the version, where the frame does not reach beyond the tag.
+    fn fitting(&self, at: u64) -> io::Result<[Option<FrameHeader>; 3]> {
         let bytes = self.peek(at, 10)?;
-        Ok(FrameForm::of_version(self.version)
-            .iter()
-            .any(|form| form.read(&bytes).is_some_and(|header| header.is_proper())))
+        let forms = FrameForm::of_version(self.version);
+        Ok(forms.map(|form| form.read(&bytes).filter(|header| header.end(at) <= self.end)))
     }
 
     /// The bytes from `at` on, as far as the frames go.

@@ -1,18 +1,14 @@
 //! A seek is exact to the sample, in every kind of file.
-#![cfg(target_os = "linux")]
 
-use std::fmt::Debug;
+use super::{DEADLINE, check_places, last_ms, play};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
-use trill_proto::command::Clock;
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
-use trill_tests::pcm::Pcm;
-use trill_tests::reference::{self, Reference, compare};
+use trill_tests::reference;
 use trill_tests::server::ServerProcess;
 
 /// CBR, VBR with and without an index, MPEG-2, and bit reservoirs that span many frames.
@@ -27,8 +23,6 @@ const SONGS: [Song; 6] = [
 
 /// Random places in each song, beside its first and its last millisecond.
 const PLACES: usize = 20;
-
-const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
 fn twenty_places_in_every_kind_of_file() {
@@ -96,37 +90,4 @@ fn check_song(server: SocketAddr, number: usize, song: &Song, wav: &Path) {
     let mut random = fastrand::Rng::with_seed(number as u64);
     let places = [0, last_ms].into_iter().chain((0..PLACES).map(|_| random.u64(0..=last_ms)));
     check_places(server, number, song, &reference, places, wav);
-}
-
-fn last_ms(reference: &Reference) -> u64 {
-    (reference.music.frames() as u64 - 1) * 1000 / u64::from(reference.music.rate)
-}
-
-fn check_places(
-    server: SocketAddr,
-    number: usize,
-    song: &dyn Debug,
-    reference: &Reference,
-    places: impl IntoIterator<Item = u64>,
-    wav: &Path,
-) {
-    for ms in places {
-        check_sound(&play(server, number, ms, wav), reference, ms, song);
-    }
-}
-
-/// What the client plays of a song from a time on.
-fn play(server: SocketAddr, number: usize, ms: u64, wav: &Path) -> Pcm {
-    let place = Clock(Duration::from_millis(ms)).to_string();
-    let words = ["play".to_owned(), number.to_string(), "at".to_owned(), place];
-    let output = format!("--output=wav:{}", wav.display());
-    Client::of(server).arg(output).args(words).run(DEADLINE).expect_code(0);
-    Pcm::read_wav(wav)
-}
-
-#[track_caller]
-fn check_sound(played: &Pcm, reference: &Reference, ms: u64, song: &dyn Debug) {
-    let frame = reference.frame_at(ms);
-    assert_eq!(played.frames(), reference.music.frames() - frame, "frames from {ms} ms of {song:?}");
-    compare::assert_same_from(played, &reference.music, frame);
 }
