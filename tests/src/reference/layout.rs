@@ -222,17 +222,19 @@ mod tests {
         check(&[&frame(&info_tag()), &frame(b"")], 417..834, Some(added));
         check(&[&frame(b"Xing\0\0\0\x01\0\0\0\x05")], 417..417, None);
         check(&[&frame(b"VBRI"), &frame(b"")], 417..834, None);
-        assert_eq!(of(&frame(&info_tag())).promised_frames, Some(1_000));
+        assert_eq!(of(&frame(&info_tag())).promised_samples, Some(1_152_000));
     }
 
     #[test]
     fn takes_the_decoders_delay_into_account() {
-        let check = |added, total, heard| {
-            assert_eq!(Layout { audio: 0..0, added, promised_frames: None }.heard(total), heard, "{added:?}");
-        };
+        let layout = |added, promised_samples| Layout { audio: 0..0, added, promised_samples };
+        let check = |added, total, heard| assert_eq!(layout(added, None).heard(total), heard, "{added:?}");
         check(None, 5_000, 0..5_000);
         check(Some(Added { delay: 576, padding: 1_105 }), 5_000, 1_105..4_424);
         check(Some(Added { delay: 576, padding: 100 }), 5_000, 1_105..5_000);
         check(Some(Added { delay: 576, padding: 0 }), 1_000, 1_000..1_000);
+        let added = Some(Added { delay: 576, padding: 1_105 });
+        assert_eq!(layout(added, Some(5_000)).heard(5_000), 1_105..4_424);
+        assert_eq!(layout(added, Some(0)).heard(5_000), 1_105..5_000, "a wrong count");
     }
 }
