@@ -16,7 +16,7 @@ pub fn report(song: &Song) -> String {
     add("artist", clean(&song.artist));
     add("album", clean(&song.album));
     add("track", if song.track > 0 { song.track.to_string() } else { String::new() });
-    add("length", song.duration.map_or("unknown".to_owned(), |length| text::time(Some(length))));
+    add("length", song.duration.map_or("unknown".to_owned(), text::length));
     add("sound", sound(song));
     add("size", text::size(song.size_bytes));
     report

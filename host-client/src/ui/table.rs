@@ -28,7 +28,7 @@ pub struct Row<'a> {
 
 impl Row<'_> {
     fn time(&self) -> String {
-        if self.duration == Some(Duration::ZERO) { "no audio".to_owned() } else { text::time(self.duration) }
+        self.duration.map_or_else(|| text::time(None), text::length)
     }
 }
 
@@ -86,7 +86,7 @@ impl Table {
         let [title, artist, album] = [row.title, row.artist, row.album].map(clean);
         match self {
             Self::Plain => {
-                let time = row.duration.map(|_| row.time()).unwrap_or_default();
+                let time = row.duration.map(text::length).unwrap_or_default();
                 [number, title, artist, album, time].join("\t")
             }
             Self::Fitted(layout) => layout.line(&number, &title, &artist, &album, &row.time()),

@@ -145,6 +145,11 @@ pub fn time(time: Option<Duration>) -> String {
     }
 }
 
+/// The length of a song as in [`time`], or that it contains no audio, for which the server's answer is zero.
+pub fn length(length: Duration) -> String {
+    if length.is_zero() { "no audio".to_owned() } else { time(Some(length)) }
+}
+
 /// A number of bytes in decimal units, as `987 B` or `4.2 MB`.
 pub fn size(bytes: u64) -> String {
     if bytes < 1000 {

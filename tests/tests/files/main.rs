@@ -1,6 +1,7 @@
 //! Files of every kind, from the directory of the server to the sound of the client.
 #![cfg(target_os = "linux")]
 
+mod no_audio;
 mod seek;
 mod wrong_headers;
 

@@ -37,9 +37,20 @@ impl fmt::Display for SongLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>5}  {}", self.0.song.0, Names(self.0))?;
         match self.0.duration_ms {
-            Some(0) => f.write_str("  no audio"),
-            Some(ms) => write!(f, "  {}", seconds(ms.into())),
+            Some(ms) => write!(f, "  {}", Length(ms)),
             None => Ok(()),
+        }
+    }
+}
+
+/// The length of a song in milliseconds; the server says zero of a file without audio.
+struct Length(u32);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("no audio"),
+            ms => seconds(ms.into()).fmt(f),
         }
     }
 }
@@ -61,7 +72,7 @@ pub(super) fn write_info(out: &mut impl Write, song: &Song<'_>) -> fmt::Result {
         writeln!(out, "track   {}", song.track)?;
     }
     if let Some(ms) = song.duration_ms {
-        writeln!(out, "length  {}", seconds(ms.into()))?;
+        writeln!(out, "length  {}", Length(ms))?;
     }
     if song.rate > 0 {
         let channels = if song.channels == 1 { "mono" } else { "stereo" };
