@@ -28,7 +28,7 @@ const LONG_TITLE: &str = "A title that is longer than one byte of a syncsafe siz
 const SAID: Tags<'static> = Tags { title: "Für Elise", artist: "Beethoven", album: "Bagatelles", track: 3 };
 
 /// The frames of [`SAID`] under these names, as Latin-1.
-fn frames_named<'a>(names: [&'a str; 4]) -> [(&'a str, &'a [u8]); 4] {
+fn frames_named(names: [&str; 4]) -> [(&str, &[u8]); 4] {
     let texts = [&b"\0F\xfcr Elise"[..], b"\0Beethoven", b"\0Bagatelles", b"\x003/25"];
     [0, 1, 2, 3].map(|index| (names[index], texts[index]))
 }
