@@ -12,13 +12,13 @@
 //!   open_task ──► open_song                     one open file for all who play the song
 //! ```
 //!
-//! The first scan begins at once, every later one when somebody asks for a list ([`scanner`]). Whatever may have to wait for
-//! a disk runs on a worker thread, and whoever wants the result waits for it as long as he likes: [`Library::begin_check`],
+//! The first scan begins at once. Every later one begins when a client asks for a list (module `scanner`). Everything that
+//! may wait for a disk runs on a worker thread, and its caller waits as long as it likes: [`Library::begin_check`],
 //! [`Library::begin_opening`]. Worker threads end when they have nothing to do. What is in memory is read without waiting
 //! for any of them: a scan makes a new list of the songs and puts it in the place of the old one.
 //!
-//! What is in the directory was put there by anybody: every file is untrusted input, and there may be something else at a
-//! path a moment later. No path leads out of the directory ([`folder`]).
+//! Anybody may have put the files there: every file is untrusted input, and a moment later another may be at its path. No
+//! path leads out of the directory (module `folder`).
 
 mod error;
 mod folder;
