@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::time::Duration;
 
 use trill_decoder::Decoder;
@@ -80,6 +81,24 @@ fn the_constrained_board_plays_every_kind_of_file_to_the_sample() {
         assert_equal(&all.slice(heard..all.frames()), &expected, song.kind());
         heard = all.frames();
     }
+}
+
+/// The boards' decoder reads Layer III only: the rest of it would not fit the smallest flash.
+#[test]
+fn a_song_of_layer_2_is_told_and_the_next_one_is_heard() {
+    let (directory, song) = (directory(), songs()[0]);
+    let source = directory.path().join("source.wav");
+    reference::decode(&song.make()).music.write_wav(&source);
+    let run = Command::new("twolame").arg("--quiet").arg(&source).arg(directory.path().join("0.mp3")).status();
+    assert!(run.unwrap_or_else(|error| panic!("these tests need `twolame`: {error}")).success());
+    let server = ServerProcess::start(directory.path());
+    let mut board = connect(Kind::Mps2An386, server.address(), RATE);
+    board.type_line("play 1-2");
+    board.wait_for("song 1 contains no decodable MP3 audio");
+    board.wait_for("playing 2 ");
+    board.wait_for_the_end();
+    let (expected, all) = (music(&song), board.heard(RATE));
+    assert_equal(&all.slice(all.frames() - expected.frames()..all.frames()), &expected, "the next song");
 }
 
 #[test]
