@@ -120,12 +120,30 @@ fn value(arguments: &mut Arguments, option: &'static str) -> Result<Option<Strin
     }
 }
 
-/// `ADDR:PORT`, or an address alone, with a zone or without.
+/// `ADDR:PORT`, or an address alone, with a zone or without, of one machine or all of this machine's.
 fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     let with_port = text.parse().ok();
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT));
+    let in_brackets = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let alone = || {
+        let ip = in_brackets.map_or_else(|| text.parse().ok(), |ip| ip.parse().ok().map(IpAddr::V6));
+        ip.map(|ip| SocketAddr::new(ip, DEFAULT_PORT))
+    };
     let with_zone = || address::parse_with_zone(&text, DEFAULT_PORT);
-    with_port.or_else(alone).or_else(with_zone).ok_or(UsageError::BadAddress(text))
+    let address = with_port.or_else(alone).or_else(with_zone);
+    address.map(as_ipv4).filter(|address| !is_for_many(address.ip())).ok_or(UsageError::BadAddress(text))
+}
+
+/// An IPv4 address that is written as an IPv6 one is listened on as what it is.
+fn as_ipv4(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Whether TCP cannot connect to it, though the system lets a server listen on it.
+const fn is_for_many(ip: IpAddr) -> bool {
+    ip.is_multicast() || matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
 }
 
 fn count(arguments: &mut Arguments, option: &'static str) -> Result<Option<NonZeroUsize>, UsageError> {
@@ -262,9 +280,15 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for (text, expected) in
-            [("127.0.0.1:0", "127.0.0.1:0"), ("[::1]:80", "[::1]:80"), ("0.0.0.0", "0.0.0.0:7455"), ("::", "[::]:7455")]
-        {
+        for (text, expected) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("[::1]:80", "[::1]:80"),
+            ("0.0.0.0", "0.0.0.0:7455"),
+            ("::", "[::]:7455"),
+            ("[::1]", "[::1]:7455"),
+            ("::ffff:127.0.0.1", "127.0.0.1:7455"),
+            ("[::ffff:127.0.0.1]:80", "127.0.0.1:80"),
+        ] {
             check(&["--listen", text], Options { listen: expected.parse().ok(), ..defaults() });
         }
     }
@@ -294,6 +318,10 @@ mod tests {
             &["--listen", "1.2.3.4:65536"],
             "--listen takes an address and a port, such as 0.0.0.0:7455, not \"1.2.3.4:65536\"",
         );
+        for text in ["224.0.0.1:0", "255.255.255.255:0", "[ff02::1%1]:0", "ff02::1", "[127.0.0.1]"] {
+            let expected = format!("--listen takes an address and a port, such as 0.0.0.0:7455, not {text:?}");
+            check_error(&["--listen", text], &expected);
+        }
         check_error(&["--max-clients", "0"], "--max-clients takes a number from 1 on, not \"0\"");
         check_error(&["--max-per-address", "-1"], "--max-per-address needs a value");
         check_error(&["--max-per-address", "1.5"], "--max-per-address takes a number from 1 on, not \"1.5\"");

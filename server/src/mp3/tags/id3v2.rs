@@ -18,8 +18,8 @@ use super::text;
 /// Length of the tag's header, and of its footer.
 const HEADER_BYTES: u64 = 10;
 
-/// No title is longer than this; the wire takes 255 bytes.
-const MAX_TEXT_BYTES: u64 = 4 * 1024;
+/// No more of a text is read; the wire takes 255 bytes.
+const MAX_TEXT_BYTES: usize = 4 * 1024;
 
 /// A tag with more frames than this is broken.
 const MAX_FRAMES: usize = 1_000;
@@ -169,8 +169,8 @@ impl Walk<'_> {
             let Some(header) = self.frame_header(at)? else { break };
             let content = at + header.bytes();
             at = content + u64::from(header.size);
-            if let Some(name) = Text::named(header.name()).filter(|_| u64::from(header.size) <= MAX_TEXT_BYTES) {
-                let content = self.peek(content, header.size as usize)?;
+            if let Some(name) = Text::named(header.name()) {
+                let content = self.peek(content, MAX_TEXT_BYTES.min(header.size as usize))?;
                 if let Some(text) = self.plain(&header, &content).and_then(|content| text::decode(&content)) {
                     found(name, text);
                 }

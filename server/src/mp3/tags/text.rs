@@ -1,7 +1,5 @@
 //! Text as tags hold it: four encodings, often not the one that is declared.
 
-use std::cmp::Ordering;
-
 /// What Windows shows for the bytes 0x80 to 0x9f. In Latin-1 these are control characters, which no title holds: a tag
 /// that is declared Latin-1 and has such bytes is CP1252. Windows leaves five of them undefined.
 const CP1252: [char; 32] = [
@@ -21,8 +19,8 @@ pub(super) fn decode(content: &[u8]) -> Option<String> {
         // Two bytes of a mark begin no honest text of one byte a character.
         (0..=3, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => utf_16(text, Endian::Little),
         (0, _) => latin_1(text),
-        (1, _) => utf_16(text, guess_endian(text).unwrap_or(Endian::Little)),
-        (2, _) => utf_16(text, guess_endian(text).unwrap_or(Endian::Big)),
+        (1, _) => utf_16(text, likely_endian(text, Endian::Little)),
+        (2, _) => utf_16(text, likely_endian(text, Endian::Big)),
         (3, _) => utf_8(text),
         _ => return None,
     };
@@ -62,16 +60,22 @@ enum Endian {
     Big,
 }
 
-/// Most text has characters below U+0100, which have a zero in their high byte. `None` if the zeros do not tell.
-fn guess_endian(bytes: &[u8]) -> Option<Endian> {
+/// The byte order of text without a mark: the `usual` one, unless most characters are letters of an alphabet in the other
+/// order and fewer are in the usual one. A zero alone says little: U+4E00 is a word in Chinese and Japanese.
+fn likely_endian(bytes: &[u8], usual: Endian) -> Endian {
+    /// High byte of the last of Latin, Greek, Cyrillic, Hebrew and Arabic.
+    const LAST_ALPHABET: u8 = 0x06;
     let (pairs, _) = bytes.as_chunks::<2>();
-    let little = pairs.iter().filter(|pair| pair[0] != 0 && pair[1] == 0).count();
-    let big = pairs.iter().filter(|pair| pair[0] == 0 && pair[1] != 0).count();
-    match little.cmp(&big) {
-        Ordering::Less => Some(Endian::Big),
-        Ordering::Equal => None,
-        Ordering::Greater => Some(Endian::Little),
-    }
+    let is_filled = |pair: &&[u8; 2]| **pair != [0, 0];
+    let letters = |high: usize| pairs.iter().filter(is_filled).filter(|pair| pair[high] <= LAST_ALPHABET).count();
+    let (as_usual, other_way, other) = match usual {
+        Endian::Little => (letters(1), letters(0), Endian::Big),
+        Endian::Big => (letters(0), letters(1), Endian::Little),
+    };
+    let characters = pairs.iter().filter(is_filled).count();
+    // Big-endian is right without a mark, so one character alone does not show that it is wrong.
+    let is_enough = characters > 1 || usual == Endian::Little;
+    if is_enough && other_way > as_usual && other_way > characters / 2 { other } else { usual }
 }
 
 /// Decodes UTF-16. A byte-order mark, which each value may have, outweighs `endian`. Half a character at the end and half a
