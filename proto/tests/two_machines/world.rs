@@ -8,7 +8,8 @@ use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
 use trill_proto::message::{Credit, End, ListEnd, Play, Start, Started, Welcome};
-use trill_proto::session::client::{Client, Event as ClientEvent, Identity, PlayRequest};
+use trill_proto::session::Busy;
+use trill_proto::session::client::{Client, Event as ClientEvent, Identity, MAX_REQUESTS, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
 use trill_proto::time::Instant;
 
@@ -115,6 +116,8 @@ pub(crate) struct World {
     delivered: u64,
     received_from_server: u64,
     answers: u64,
+    /// Ids of LISTs (`true`) and INFOs (`false`) without an answer.
+    unanswered: BTreeMap<u32, bool>,
     client_error: Option<SessionError>,
     server_error: Option<SessionError>,
     is_client_asleep: bool,
@@ -149,6 +152,7 @@ impl World {
             delivered: 0,
             received_from_server: 0,
             answers: 0,
+            unanswered: BTreeMap::new(),
             client_error: None,
             server_error: None,
             is_client_asleep: false,
@@ -173,10 +177,12 @@ impl World {
                 self.playing = None;
             }
             Operation::List { first } => {
-                self.client.list(SongId(first), 10).expect("room");
+                let asked = self.client.list(SongId(first), 10);
+                self.note_asked(asked, true);
             }
             Operation::Info { song } => {
-                self.client.info(SongId(song)).expect("room");
+                let asked = self.client.info(SongId(song));
+                self.note_asked(asked, false);
             }
             Operation::Ping => self.client.ping(self.now),
             Operation::Wait(span) => return self.run_until(self.now + span),
@@ -185,6 +191,14 @@ impl World {
             Operation::ServerReadFailsAt(position) => self.read_fails_at = position,
         }
         self.transmit();
+    }
+
+    /// A client may have so many requests without an answer, and no more.
+    fn note_asked(&mut self, asked: Result<RequestId, Busy>, is_list: bool) {
+        match asked {
+            Ok(request) => drop(self.unanswered.insert(request.0, is_list)),
+            Err(Busy) => assert_eq!(self.unanswered.len(), MAX_REQUESTS, "there is room for a request"),
+        }
     }
 
     /// Lets everything that is under way come to its end.
@@ -521,8 +535,18 @@ impl World {
                         playing.has_ended = true;
                     }
                 }
-                Some(ClientEvent::Song(_)) | Some(ClientEvent::Failed(_)) => self.answers += 1,
-                Some(ClientEvent::Welcome(_) | ClientEvent::ListEnd(_)) | None => {}
+                Some(ClientEvent::Song(song)) => {
+                    self.answers += 1;
+                    if self.unanswered.get(&song.request.0) == Some(&false) {
+                        self.unanswered.remove(&song.request.0);
+                    }
+                }
+                Some(ClientEvent::Failed(error)) => {
+                    self.answers += 1;
+                    self.unanswered.remove(&error.id);
+                }
+                Some(ClientEvent::ListEnd(end)) => drop(self.unanswered.remove(&end.request.0)),
+                Some(ClientEvent::Welcome(_)) | None => {}
                 Some(ClientEvent::Goodbye(reason)) => panic!("{reason:?}"),
             }
             self.transmit();
