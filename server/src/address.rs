@@ -107,6 +107,14 @@ fn is_link_local_v6(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
+/// The zone in the text of an address, if this machine has no such interface.
+pub(crate) fn unknown_zone(text: &str) -> Option<&str> {
+    let (ip, rest) = text.split_once('%')?;
+    let zone = rest.split(']').next().filter(|zone| !zone.is_empty())?;
+    let is_address = ip.trim_start_matches('[').parse::<std::net::Ipv6Addr>().is_ok();
+    (is_address && zone.parse::<u32>().is_err() && number_of(zone).is_none()).then_some(zone)
+}
+
 /// The name of an interface; its number if it has none.
 fn name_of(number: u32) -> String {
     let interface = interfaces().into_iter().find(|interface| interface.index == Some(number));

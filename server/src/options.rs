@@ -130,7 +130,12 @@ fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     };
     let with_zone = || address::parse_with_zone(&text, DEFAULT_PORT);
     let address = with_port.or_else(alone).or_else(with_zone);
-    address.map(as_ipv4).filter(|address| !is_for_many(address.ip())).ok_or(UsageError::BadAddress(text))
+    address.map(as_ipv4).filter(|address| !is_for_many(address.ip())).ok_or_else(|| {
+        match address::unknown_zone(&text) {
+            Some(zone) => UsageError::NoInterface(zone.to_owned()),
+            None => UsageError::BadAddress(text),
+        }
+    })
 }
 
 /// An IPv4 address that is written as an IPv6 one is listened on as what it is.
@@ -199,6 +204,8 @@ pub enum UsageError {
     MissingValue(&'static str),
     /// The value of `--listen` is no address.
     BadAddress(String),
+    /// The address in `--listen` belongs to an interface that this machine does not have.
+    NoInterface(String),
     /// The value of this option is no number above 0.
     BadCount(&'static str, String),
     /// The value of `--name` is longer than [`MAX_NAME_BYTES`], or empty.
@@ -222,6 +229,7 @@ impl fmt::Display for UsageError {
             Self::BadAddress(value) => {
                 write!(f, "--listen takes an address and a port, such as 0.0.0.0:{DEFAULT_PORT}, not {value:?}")
             }
+            Self::NoInterface(zone) => write!(f, "--listen: this machine has no interface {zone:?}"),
             Self::BadCount(option, value) => write!(f, "{option} takes a number from 1 on, not {value:?}"),
             Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
@@ -321,6 +329,9 @@ mod tests {
         for text in ["224.0.0.1:0", "255.255.255.255:0", "[ff02::1%1]:0", "ff02::1", "[127.0.0.1]"] {
             let expected = format!("--listen takes an address and a port, such as 0.0.0.0:7455, not {text:?}");
             check_error(&["--listen", text], &expected);
+        }
+        for text in ["[fe80::1%no such]:80", "[fe80::1%no such]", "fe80::1%no such"] {
+            check_error(&["--listen", text], "--listen: this machine has no interface \"no such\"");
         }
         check_error(&["--max-clients", "0"], "--max-clients takes a number from 1 on, not \"0\"");
         check_error(&["--max-per-address", "-1"], "--max-per-address needs a value");

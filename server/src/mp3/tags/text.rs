@@ -36,9 +36,10 @@ pub(super) fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().map(character).collect()
 }
 
-/// The values between NULs, which also fill up what is too short.
+/// The values between NULs, which also fill up what is too short. A value of which nothing can be seen is none.
 pub(super) fn join_values(text: &str) -> String {
-    let values = text.split('\0').map(str::trim).filter(|value| !value.is_empty());
+    let is_blank = |character: char| character.is_whitespace() || character.is_control();
+    let values = text.split('\0').map(|value| value.trim_matches(is_blank)).filter(|value| !value.is_empty());
     values.collect::<Vec<_>>().join(" / ")
 }
 

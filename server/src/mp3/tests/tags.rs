@@ -297,6 +297,7 @@ fn text_is_decoded_as_it_is_and_not_as_it_says() {
         check("a mark a value", 1, &values, "One / Two");
         check("Latin-1", 0, b"caf\xe9", "café");
         check("CP1252", 0, b"\x8cuvre, Don\x92t, Song \x9b \x9c \x80", "Œuvre, Don’t, Song › œ €");
+        check("nothing to see", 0, b"\x01\x1b \x7f", "");
         check("undefined in CP1252", 0, b"a\x81b", "a?b");
     }
 }
