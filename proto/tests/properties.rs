@@ -60,9 +60,9 @@ fn rate() -> impl Strategy<Value = u32> {
     proptest::sample::select(RATES.as_slice())
 }
 
-/// The most samples that so many bytes can stand for: a frame has a header of 4 bytes, and at most 1,152 samples.
+/// The most samples that so many bytes can count: a frame has at least 4 bytes, and counts at most 3,456 samples.
 fn most_samples(size_bytes: u64) -> u64 {
-    (size_bytes / 4).saturating_mul(1_152)
+    (size_bytes / 4).saturating_mul(3_456)
 }
 
 fn song() -> impl Strategy<Value = Message<'static>> {
@@ -73,7 +73,7 @@ fn song() -> impl Strategy<Value = Message<'static>> {
     (numbers, sound, duration, texts).prop_map(|(numbers, sound, duration, (title, artist, album))| {
         let (request, song, size_bytes, track, is_cut) = numbers;
         let (bitrate, rate, channels) = sound;
-        let longest = u32::try_from(most_samples(size_bytes) / 8).unwrap_or(u32::MAX - 1);
+        let longest = u32::try_from((size_bytes / 4).saturating_mul(144)).unwrap_or(u32::MAX - 1);
         let duration_ms = duration.map(|duration| duration.min(longest));
         Message::Song(Song {
             request: RequestId(request),

@@ -334,7 +334,7 @@ fn a_stream_of_something_else_is_refused() {
 
 #[test]
 fn numbers_that_no_mp3_has_are_malformed() {
-    let most = STARTED.size_bytes / 4 * 1_152;
+    let most = STARTED.size_bytes / 4 * 3_456;
     let cases = [
         Started { rate: 4_000_000_000, ..STARTED },
         Started { rate: 44_101, ..STARTED },
@@ -358,7 +358,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
         check_wrong(|it| it.ask(Start::Time(0), 0), &wrong, SessionError::Malformed(Kind::Started));
     }
     let song = Song { request: RequestId(1), song: SongId(3), size_bytes: 1_000, title: "x", ..Song::default() };
-    let longest = 1_000 / 4 * 1_152 / 8;
+    let longest = 1_000 / 4 * 144;
     for song in [
         Song { rate: 4_000_000_000, ..song },
         Song { rate: 1, ..song },
@@ -374,7 +374,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
 
 #[test]
 fn numbers_at_the_ends_of_what_mp3_can_be_are_taken() {
-    let most = STARTED.size_bytes / 4 * 1_152;
+    let most = STARTED.size_bytes / 4 * 3_456;
     let rates = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
     let cases = [
         Started { bitrate: 0, ..STARTED },
@@ -383,6 +383,8 @@ fn numbers_at_the_ends_of_what_mp3_can_be_are_taken() {
         Started { begin_sample: most, end_sample: most, ..STARTED },
         Started { first_sample: most - 1_105, end_sample: most, ..STARTED },
         Started { size_bytes: u64::MAX, ..STARTED },
+        // Frames of 4 bytes and 8 kHz in a song of 48 kHz.
+        Started { rate: 48_000, end_sample: STARTED.size_bytes / 4 * 3_456, ..STARTED },
         // Silence.
         Started { size_bytes: 0, rate: 0, channels: 0, discard: 0, begin_sample: 0, end_sample: 0, ..STARTED },
     ];

@@ -193,10 +193,11 @@ impl FrameHeader {
     }
 
     /// How many bytes before this frame's own main data its main data begins: what it takes from the bit reservoir,
-    /// at most 511. `None` if `frame`, which starts with this header, ends before it says so.
+    /// at most 511. `None` if `frame`, which starts with this header, is shorter than its side information.
     pub(crate) fn main_data_begin(&self, frame: &[u8]) -> Option<usize> {
         // The first field of the side information: 9 bits in MPEG 1, else 8.
-        let &[high, low] = frame.get(self.side_info_at()..)?.first_chunk::<2>()?;
+        let side_info = frame.get(self.side_info_at()..)?.get(..self.side_info_bytes())?;
+        let &[high, low] = side_info.first_chunk::<2>()?;
         Some(match (self.layer, self.version) {
             (Layer::One | Layer::Two, _) => 0,
             (Layer::Three, Version::Mpeg1) => usize::from(high) << 1 | usize::from(low >> 7),

@@ -87,17 +87,21 @@ fn a_stream_keeps_its_standard_and_sample_rate() {
 }
 
 #[track_caller]
-fn check_main_data_begin(frame: &[u8], expected: Option<usize>) {
-    assert_eq!(FrameHeader::parse(frame).expect("a header").main_data_begin(frame), expected);
+fn check_main_data_begin(beginning: &[u8], expected: usize) {
+    let frame = [beginning, &[0; 32]].concat();
+    assert_eq!(FrameHeader::parse(&frame).expect("a header").main_data_begin(&frame), Some(expected));
 }
 
 #[test]
 fn main_data_begin_is_nine_bits_or_eight() {
-    check_main_data_begin(&[0xff, 0xfb, 0x90, 0x64, 0xff, 0x80], Some(511));
-    check_main_data_begin(&[0xff, 0xfb, 0x90, 0x64, 0x01, 0x7f], Some(2));
-    check_main_data_begin(&[0xff, 0xfa, 0x90, 0x64, 9, 9, 0x01, 0x80], Some(3));
-    check_main_data_begin(&[0xff, 0xf3, 0x80, 0xc4, 0xff, 0xff], Some(255));
-    check_main_data_begin(&[0xff, 0xfb, 0x90, 0x64, 0x01], None);
+    check_main_data_begin(&[0xff, 0xfb, 0x90, 0x64, 0xff, 0x80], 511);
+    check_main_data_begin(&[0xff, 0xfb, 0x90, 0x64, 0x01, 0x7f], 2);
+    check_main_data_begin(&[0xff, 0xfa, 0x90, 0x64, 9, 9, 0x01, 0x80], 3);
+    check_main_data_begin(&[0xff, 0xf3, 0x80, 0xc4, 0xff, 0xff], 255);
+    // Shorter than the side information.
+    for frame in [&[0xff, 0xfb, 0x90, 0x64, 0x01][..], &[0xff, 0xf3, 0x04, 0xc4, 5, 0, 0, 0, 0, 0, 0, 0]] {
+        assert_eq!(FrameHeader::parse(frame).expect("a header").main_data_begin(frame), None);
+    }
 }
 
 /// A frame of 417 bytes with `parts` after the first `at` bytes.
