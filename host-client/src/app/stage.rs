@@ -198,9 +198,14 @@ impl Stage {
         if reason == EndReason::Finished { Ending::Fine } else { Ending::Early(song) }
     }
 
-    /// The server will not send this song, or no more of it. Returns it.
+    /// The server will not send this song, or no more of it. Returns it. A playlist goes on behind it, be it the first.
     pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
-        self.take_switch(ticket).or_else(|| self.on_over(ticket))
+        let Some(missing) = self.take_switch(ticket) else { return self.on_over(ticket) };
+        let is_silent = self.songs.is_empty() && !self.is_switching();
+        if is_silent && missing.at.is_zero() {
+            self.upcoming = missing.upcoming();
+        }
+        Some(missing)
     }
 
     /// What is here of this song is all there will be. Returns it.

@@ -117,6 +117,25 @@ fn a_song_that_cannot_follow_is_skipped() {
 }
 
 #[test]
+fn a_song_that_cannot_begin_a_range_is_skipped() {
+    let mut stage = Stage::default();
+    let ask = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
+    assert_eq!(stage.on_refused(ask.ticket).map(|wish| wish.song), Some(SongId(1)));
+    assert_eq!(stage.upcoming(), Search::step(Playlist::ALL, SongId(1), Direction::Next));
+    stage.follow(2);
+    assert_eq!(stage.heard_number(), Some(2));
+}
+
+#[test]
+fn a_range_whose_first_song_is_refused_leaves_the_music_alone() {
+    let mut stage = Stage::default();
+    stage.play(9, Playlist::SINGLE);
+    let ask = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
+    stage.on_refused(ask.ticket);
+    assert_eq!((stage.heard_number(), stage.upcoming()), (Some(9), None));
+}
+
+#[test]
 fn a_single_song_is_followed_by_none() {
     let mut stage = Stage::default();
     let ticket = stage.play(u32::MAX, Playlist::SINGLE);
