@@ -126,6 +126,7 @@ impl Talk {
                 request: list.request,
                 song: SongId(number),
                 duration_ms: Some(187_320),
+                size_bytes: 2_997_120,
                 title: "Paper Kites",
                 artist: "The Trill authors",
                 album: "Trill Demos",
