@@ -232,11 +232,13 @@ impl Connection {
     fn take(self: &Arc<Self>, input: &[u8]) -> Result<(), CloseReason> {
         let mut session = self.lock();
         let now = self.now();
+        let due = session.poll_timeout();
         let taken = session.take(now, input, &self.buffer, &|stream| self.supplier(stream), &self.notify);
         session.collect(now);
-        let has_output = session.has_output();
+        // The writer keeps the time. It waits for what was due before this.
+        let wakes = session.has_output() || session.poll_timeout() < due;
         drop(session);
-        if has_output {
+        if wakes {
             self.wake_writer.notify_all();
         }
         taken

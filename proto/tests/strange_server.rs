@@ -3,7 +3,7 @@
 use std::time::Duration;
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE};
+use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE, PING_AFTER};
 use trill_proto::message::{Error, Kind, ListEnd, Message, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome};
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time::Instant;
@@ -255,6 +255,34 @@ fn a_machine_that_slept_gives_what_is_due_its_time_anew() {
     let ping = ping(&listener);
     listener.hear_bytes(&ping).expect("PING");
     assert_eq!(listener.client.handle_timeout(listener.now), Ok(()));
+}
+
+#[test]
+fn a_ping_that_waits_at_the_deadline_does_not_renew_it() {
+    let mut listener = Listener::new();
+    let deadline = listener.now + ANSWER_TIMEOUT;
+    let last_heard = listener.now + (ANSWER_TIMEOUT - PING_AFTER - Duration::from_millis(300));
+    listener.list(1, 10);
+    listener.transmit();
+    // The server is heard until the client's own PING falls due right before the deadline.
+    while listener.now < last_heard {
+        listener.now = (listener.now + Duration::from_millis(500)).min(last_heard);
+        let ping = ping(&listener);
+        listener.hear_bytes(&ping).expect("PING");
+        assert_eq!(listener.client.handle_timeout(listener.now), Ok(()));
+    }
+    let due = |listener: &Listener| listener.client.poll_timeout().expect("an open session");
+    listener.now = due(&listener);
+    assert_eq!(listener.client.handle_timeout(listener.now), Ok(()));
+    let token = listener.now.as_micros();
+    listener.transmit();
+    // The PONG comes right behind the deadline, and the next look at the clock when it was due before.
+    let next_look = due(&listener);
+    if next_look > deadline {
+        listener.now = deadline + Duration::from_millis(5);
+        listener.hear(&Message::Pong(Pong { token, received_us: 0, sent_us: 0 })).expect("PONG");
+    }
+    assert_eq!(listener.client.handle_timeout(next_look), Err(SessionError::Unanswered));
 }
 
 /// A client that has asked for what `ask` asks, and what it makes of a message.

@@ -312,8 +312,6 @@ impl Core {
         }
         self.liveness.handle_timeout(now, self.patience())?;
         match self.deadlines() {
-            // A server that is silent is given up for that, and sooner.
-            _ if self.liveness.is_silent() => Ok(()),
             [Some(answer), _] if now >= answer => Err(SessionError::Unanswered),
             [_, Some(data)] if now >= data => Err(SessionError::Stalled),
             _ => Ok(()),
@@ -321,8 +319,7 @@ impl Core {
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
-        let deadlines = self.deadlines().into_iter().flatten().filter(|_| !self.liveness.is_silent());
-        deadlines.fold(self.liveness.poll_timeout(self.patience()), Instant::min)
+        self.deadlines().into_iter().flatten().fold(self.liveness.poll_timeout(self.patience()), Instant::min)
     }
 
     /// When the next answer must be complete, and when more data must have come.

@@ -427,11 +427,11 @@ impl Model {
         data.or(self.asked.filter(|_| self.phase == Phase::Open))
     }
 
-    /// What is due first of all that the server owes, unless it is silent: then it is given up for that.
+    /// What the server owes: the next answer, and more data.
     fn owed(&self) -> [Option<Instant>; 2] {
         let is_due = |stream: &&Stream| stream.credit > 0 && stream.left > 0;
         let data = self.current.as_ref().filter(is_due).map(|stream| stream.due);
-        [self.awaited.map(|(_, due)| due), data].map(|due| due.filter(|_| self.pinged.is_none()))
+        [self.awaited.map(|(_, due)| due), data]
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
