@@ -396,14 +396,13 @@ fn a_song_that_is_cut_short_while_it_plays_breaks_off_alone() {
 }
 
 #[test]
-fn junk_plays_as_nothing() {
+fn junk_is_refused() {
     let music = Music::new(&[b"this is no music at all", b""]);
     let server = serve(music.path());
     let mut client = TestClient::join(server.address());
     for song in [1, 2] {
-        let started = client.start(song);
-        assert_eq!((started.size_bytes, started.end_sample), (0, 0));
-        assert_eq!(client.next(), Seen::Ended(started.stream, EndReason::Finished));
+        let stream = client.play(song);
+        assert_eq!(client.next(), Seen::Failed(stream.0, ErrorCode::NO_AUDIO));
     }
 }
 

@@ -51,6 +51,15 @@ impl Liveness {
         self.owed = Some((ping.token, now));
     }
 
+    pub(super) const fn last_received(&self) -> Instant {
+        self.last_received
+    }
+
+    /// Whether a PING was sent because nothing had come, and nothing has come since.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.pinged.is_some()
+    }
+
     /// The round-trip that the answer to the last PING shows, whose token is the time it was sent at. Other tokens show nothing:
     /// a server may make them up.
     pub(super) fn on_pong(&self, now: Instant, pong: Pong) -> Option<Duration> {

@@ -106,6 +106,7 @@ impl Core {
     // ── input ──
 
     pub(super) fn on_received(&mut self, now: Instant) {
+        self.notice_sleep(now);
         self.liveness.on_received(now);
         self.asked = None;
     }
@@ -307,11 +308,11 @@ impl Core {
         if self.phase == Phase::Closed {
             return Ok(());
         }
-        if now >= self.poll_timeout() + ASLEEP {
-            self.renew_deadlines(now);
-        }
+        self.notice_sleep(now);
         self.liveness.handle_timeout(now, self.patience())?;
         match self.deadlines() {
+            // A server that is silent is given up for that, and sooner.
+            _ if self.liveness.is_silent() => Ok(()),
             [Some(answer), _] if now >= answer => Err(SessionError::Unanswered),
             [_, Some(data)] if now >= data => Err(SessionError::Stalled),
             _ => Ok(()),
@@ -319,13 +320,22 @@ impl Core {
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
-        self.deadlines().into_iter().flatten().fold(self.liveness.poll_timeout(self.patience()), Instant::min)
+        let deadlines = self.deadlines().into_iter().flatten().filter(|_| !self.liveness.is_silent());
+        deadlines.fold(self.liveness.poll_timeout(self.patience()), Instant::min)
     }
 
     /// When the next answer must be complete, and when more data must have come.
     fn deadlines(&self) -> [Option<Instant>; 2] {
         let waiting = self.current.as_ref().filter(|stream| stream.is_waiting());
         [self.awaited.map(|(_, deadline)| deadline.at()), waiting.map(|stream| stream.deadline.at())]
+    }
+
+    /// A machine that slept gives what is due its time anew. It was awake when it last received something: a deadline may
+    /// have passed before that, while a PING was unanswered.
+    fn notice_sleep(&mut self, now: Instant) {
+        if now >= self.poll_timeout().max(self.liveness.last_received()) + ASLEEP {
+            self.renew_deadlines(now);
+        }
     }
 
     fn renew_deadlines(&mut self, now: Instant) {

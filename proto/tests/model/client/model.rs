@@ -156,6 +156,7 @@ impl Model {
         if self.phase == Phase::Closed {
             return Ok(None);
         }
+        self.notice_sleep(now);
         (self.last_heard, self.pinged, self.asked) = (now, None, None);
         let judged = match (self.phase, said) {
             (Phase::Preamble, Said::Preamble(bytes)) => self.hear_preamble(bytes),
@@ -427,11 +428,11 @@ impl Model {
         data.or(self.asked.filter(|_| self.phase == Phase::Open))
     }
 
-    /// What the server owes: the next answer, and more data.
+    /// What is due first of all that the server owes, unless it is silent: then it is given up for that.
     fn owed(&self) -> [Option<Instant>; 2] {
         let is_due = |stream: &&Stream| stream.credit > 0 && stream.left > 0;
         let data = self.current.as_ref().filter(is_due).map(|stream| stream.due);
-        [self.awaited.map(|(_, due)| due), data]
+        [self.awaited.map(|(_, due)| due), data].map(|due| due.filter(|_| self.pinged.is_none()))
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -463,9 +464,9 @@ impl Model {
         (self.phase != Phase::Closed).then_some(deadline)
     }
 
-    pub(crate) fn notice_time(&mut self, now: Instant) -> Result<(), SessionError> {
-        let (Some(silence), Some(deadline)) = (self.silence_deadline(), self.deadline()) else { return Ok(()) };
-        if now >= deadline + ASLEEP {
+    fn notice_sleep(&mut self, now: Instant) {
+        let Some(deadline) = self.deadline() else { return };
+        if now >= deadline.max(self.last_heard) + ASLEEP {
             self.awaited = None;
             self.await_oldest(now);
             if let Some(mut stream) = self.current.take() {
@@ -473,6 +474,11 @@ impl Model {
                 self.current = Some(stream);
             }
         }
+    }
+
+    pub(crate) fn notice_time(&mut self, now: Instant) -> Result<(), SessionError> {
+        self.notice_sleep(now);
+        let Some(silence) = self.silence_deadline() else { return Ok(()) };
         if now >= silence {
             if self.pinged.is_some() {
                 return self.give_up(SessionError::Silent);
