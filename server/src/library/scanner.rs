@@ -29,10 +29,10 @@ const CHECK_COST: u32 = 4;
 /// The same for a scan.
 const SCAN_COST: u32 = 10;
 
-/// Rounds of short libraries may follow each other until they have cost this much …
+/// Rounds of a small library may follow each other until they have cost this much.
 const BURST: Duration = Duration::from_secs(1);
 
-/// … and so may so many rounds of any library.
+/// So many rounds of any library may follow each other, whatever they cost.
 const BURST_ROUNDS: u32 = 3;
 
 /// A list does not wait for a scan that may only begin after this time. Then the songs have changed again and again, and

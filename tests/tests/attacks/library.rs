@@ -134,16 +134,23 @@ fn a_dangling_link_makes_no_list_a_scan() {
 
 #[test]
 fn lists_without_end_leave_most_of_a_core_to_others() {
-    const TIME: Duration = Duration::from_secs(6);
+    const BURST: Duration = Duration::from_secs(4);
+    const TIME: Duration = Duration::from_secs(8);
     let music = music(MANY);
     let server = serve(&music);
     let mut session = Session::open(server.address());
-    let (begun, before, mut lists) = (Instant::now(), server.usage().cpu_time, 0);
-    while begun.elapsed() < TIME {
-        let request = session.request_page(1, 1);
-        session.page(request);
-        lists += 1;
-    }
+    let mut list_for = |time: Duration| {
+        let (begun, mut lists) = (Instant::now(), 0);
+        while begun.elapsed() < time {
+            let request = session.request_page(1, 1);
+            session.page(request);
+            lists += 1;
+        }
+        lists
+    };
+    list_for(BURST); // a few lists of a person are answered by scans that do not have to pay
+    let (begun, before) = (Instant::now(), server.usage().cpu_time);
+    let lists = list_for(TIME);
     let share = (server.usage().cpu_time - before).as_secs_f64() / begun.elapsed().as_secs_f64();
     eprintln!("figure: library: {lists} LISTs one after the other keep {share:.2} of a core busy");
     assert!(share < 0.45, "{share:.2} of a core");

@@ -268,7 +268,7 @@ fn streams() -> Vec<Row> {
         says("a rate beyond reason", Started { rate: 4_000_000_000, ..started() }, malformed),
         says("a rate that no MP3 has", Started { rate: 96_000, ..started() }, malformed),
         says("a bit rate beyond reason", Started { bitrate: u32::MAX, ..started() }, malformed),
-        says("more music than the bytes can hold", Started { end_sample: 28_800_001, ..started() }, malformed),
+        says("more music than the bytes can hold", Started { end_sample: 86_400_001, ..started() }, malformed),
         says("a position behind the end", Started { position: 200_000, ..started() }, malformed),
         says("77 channels", Started { channels: 77, ..started() }, malformed),
         says("no channels", Started { channels: 0, ..started() }, malformed),
