@@ -129,6 +129,7 @@ impl Listener {
     pub(crate) fn accept_until_stopped(&self, shared: &Arc<Shared>) {
         let mut backoff = None;
         let mut complained = None;
+        let mut is_complaint_in_force = false;
         loop {
             let accepted = self.socket.accept();
             if self.waits_or_is_stopped(Duration::ZERO) {
@@ -137,6 +138,9 @@ impl Listener {
             match accepted {
                 Ok((stream, peer)) => {
                     backoff = None;
+                    if std::mem::take(&mut is_complaint_in_force) {
+                        log::info!("connections are accepted again");
+                    }
                     self.receive(shared, stream, peer);
                 }
                 // The client was gone before it was accepted.
@@ -148,6 +152,7 @@ impl Listener {
                     backoff = Some(pause);
                     if complained.is_none_or(|at: Instant| at.elapsed() >= COMPLAINT_INTERVAL) {
                         complained = Some(Instant::now());
+                        is_complaint_in_force = true;
                         log::warn!("cannot accept connections: {error}");
                     }
                     if self.waits_or_is_stopped(pause) {

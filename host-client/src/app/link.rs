@@ -136,6 +136,8 @@ impl Link {
         let State::Up(connection) = std::mem::replace(&mut self.state, State::Down) else { return false };
         if connection.was_useful() {
             (self.outcome, self.lost_at, self.is_flapping) = (Outcome::Useful, None, false);
+        } else {
+            self.is_flapping = true;
         }
         true
     }
@@ -143,7 +145,6 @@ impl Link {
     /// Tries again later, the later the more often it failed.
     pub(super) fn retry(&mut self, now: Instant) {
         self.lost_at.get_or_insert(now);
-        self.is_flapping |= self.outcome == Outcome::Useless;
         self.state = self.next_attempt(now);
     }
 
@@ -152,7 +153,7 @@ impl Link {
         self.lost_at.is_some_and(|lost| now.saturating_duration_since(lost) > patience)
     }
 
-    /// Whether servers take connections and bring nothing, of which was told.
+    /// Whether a server welcomes us and brings nothing. That was told.
     pub(super) fn is_flapping(&self) -> bool {
         self.is_flapping
     }

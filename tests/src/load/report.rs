@@ -130,13 +130,16 @@ impl Span {
             step.map(|step| step.as_secs_f64())
         };
         let (came, had) = (&after.traffic, &before.traffic);
+        let received = step(came.received_bytes, had.received_bytes, "the bytes that came")?;
+        // The kernel does not count what a server sends with sendmsg; what came was handed over.
+        let written = step(after.server.written_bytes, before.server.written_bytes, "what the server wrote")?;
         Ok(Self {
             seconds: (after.at - before.at).as_secs_f64(),
             server_cpu: cpu(&after.server, &before.server, "the server's CPU time")?,
-            server_written: step(after.server.written_bytes, before.server.written_bytes, "what the server wrote")?,
+            server_written: written.max(received),
             own_cpu: cpu(&after.own, &before.own, "the generator's CPU time")?,
             payload: step(came.payload_bytes, had.payload_bytes, "the bytes of music")?,
-            received: step(came.received_bytes, had.received_bytes, "the bytes that came")?,
+            received,
             sent: step(came.sent_bytes, had.sent_bytes, "the bytes that were sent")?,
         })
     }

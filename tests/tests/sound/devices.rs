@@ -107,10 +107,11 @@ fn check_disturbed(at_most_lost: Duration, disturb: impl FnOnce(&PulseServer, &m
     let output = client.wait(DEADLINE).expect_code(0);
     assert!(!output.stderr.contains("lost"), "{output}");
     let heard = Heard::of(&capture.stop(), &song);
-    let missing = song[0].frames() - heard.pieces.iter().map(|piece| piece.captured.len()).sum::<usize>();
+    // Negative where the sound server, which may take back what it has not played, has rendered some of it twice.
+    let missing = song[0].frames() as i64 - heard.pieces.iter().map(|piece| piece.captured.len() as i64).sum::<i64>();
     println!("figure: devices: {} ms of the music lost", missing * 1_000 / 44_100);
     assert!(
-        missing <= (at_most_lost.as_secs_f64() * 44_100.0) as usize,
+        missing.unsigned_abs() as f64 <= at_most_lost.as_secs_f64() * 44_100.0,
         "{missing} frames are missing: {heard}{output}"
     );
     let begins: Vec<_> = heard.pieces.iter().map(|piece| piece.from).collect();
@@ -163,9 +164,7 @@ fn without_a_device_there_is_one_line_that_says_so() {
     terminal.type_line("list");
     terminal.wait_for_text(DEADLINE, "1  1");
     terminal.type_line("play 1");
-    terminal.wait_for(DEADLINE, "a second message", |screen| {
-        screen.rows.iter().filter(|row| row.contains("no sound device")).count() == 2
-    });
+    terminal.wait_for_text(DEADLINE, "there is still no sound output");
 }
 
 #[test]
