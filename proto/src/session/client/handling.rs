@@ -333,7 +333,7 @@ impl Core {
     /// A machine that slept gives what is due its time anew. It was awake when it last received something: a deadline may
     /// have passed before that, while a PING was unanswered.
     fn notice_sleep(&mut self, now: Instant) {
-        if now >= self.poll_timeout().max(self.liveness.last_received()) + ASLEEP {
+        if now >= self.liveness.last_received() + ASLEEP && now >= self.poll_timeout() + ASLEEP {
             self.renew_deadlines(now);
         }
     }
