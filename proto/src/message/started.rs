@@ -142,7 +142,8 @@ impl Started {
         let is_silent = self.size_bytes == 0 && self.rate == 0 && self.channels == 0;
         let has_sound = self.size_bytes > 0 && audio::is_rate(self.rate) && (1..=2).contains(&self.channels);
         let most_samples = audio::most_samples(self.size_bytes);
-        let is_possible = self.first_heard() <= most_samples && self.end_sample <= most_samples;
+        let first_heard = self.first_sample.checked_add(u64::from(self.discard));
+        let is_possible = first_heard.is_some_and(|first| first <= most_samples) && self.end_sample <= most_samples;
         let is_bitrate = self.bitrate <= MAX_BITRATE;
         self.content_tag != 0 && in_order && is_possible && is_bitrate && (is_silent || has_sound)
     }
