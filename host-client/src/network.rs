@@ -133,7 +133,7 @@ impl Connection {
     // ── commands ──
 
     /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`]. `None` when the
-    /// connection is over, of which [`Event::Closed`] tells, or when too many requests wait for their answers.
+    /// connection is over, as [`Event::Closed`] tells, or when too many requests wait for their answers.
     pub fn list(&self, first: SongId, at_most: u32) -> Option<RequestId> {
         self.command(|session, _| session.list(first, at_most))
     }

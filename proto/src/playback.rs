@@ -309,10 +309,10 @@ mod tests {
         assert_eq!(playback.on_frame(1_152, 44_100), 0..0);
     }
 
-    /// A song of two frames, of which nothing says where its sound begins and ends.
+    /// A song of two frames. Nothing says where its sound begins and ends.
     const UNMARKED: Started = Started { size_bytes: 834, discard: 0, begin_sample: 0, end_sample: 2_304, ..STARTED };
 
-    /// Plays `song` to its end, of which so many frames came, and looks whether it continues into `next`.
+    /// Plays the frames of `song` that came, to its end, and looks whether it continues into `next`.
     #[track_caller]
     fn check_continues(song: Started, frames: usize, next: Started, expected: bool) {
         let mut playback = Playback::new(&song);

@@ -107,7 +107,7 @@ pub(crate) struct State<'m> {
     client: Option<Client<CONTROL_BYTES>>,
     /// The server has welcomed us on the present connection, or on the one that has just ended.
     was_open: bool,
-    /// Servers take connections and bring nothing of the music that is wanted, of which was told.
+    /// Servers take connections and bring no music that is wanted. That was told.
     is_flapping: bool,
     /// Another connection took the place of the last one: none is made before there is a command.
     is_superseded: bool,

@@ -1,4 +1,4 @@
-//! What MP3 audio can be, whoever describes it.
+//! The limits of MP3 audio that every description of it must keep.
 
 /// The sample rates of MPEG-1, 2 and 2.5 (ISO/IEC 11172-3 and 13818-3, and the 2.5 extension), in Hz.
 const RATES: [u32; 9] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];

@@ -52,7 +52,7 @@ impl Extent {
 /// Length of the ID3v2 tag at `offset`, header and footer included.
 ///
 /// ```text
-///  "ID3"  version 2  flags 1  size 4, of which 7 bits each count      ID3v2.4.0 structure, 3.1
+///  "ID3"  version 2  flags 1  size 4, 7 bits of each byte count       ID3v2.4.0 structure, 3.1
 /// ```
 fn id3v2_bytes(source: &dyn ReadAt, offset: u64) -> io::Result<Option<u64>> {
     let mut header = [0; 10];

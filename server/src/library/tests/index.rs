@@ -171,7 +171,7 @@ fn what_is_learnt_of_a_file_in_the_place_of_one_that_is_gone_does_not_give_it_th
     songs.scan_one(gone);
     let song = songs.song(1);
     songs.scan(&[]);
-    // Whoever was about to read the one reads the other.
+    // A reader that was about to read the one reads the other.
     songs.index.learn(&song, details(measure(9)), other, SystemTime::now());
     assert_eq!(songs.scan(&[("a.mp3", other)]).0, changes(1, 0, 0));
     assert_eq!(songs.ids(), [2]);
