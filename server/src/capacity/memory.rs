@@ -36,7 +36,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 #[cfg(target_os = "linux")]
 mod limits {
     use rlimit::Resource;
-    use std::{fs, thread};
+    use std::fs;
 
     /// Arenas of the C library's allocator for each processor, and the address space of each.
     const ARENAS_PER_PROCESSOR: u64 = 8;
@@ -48,8 +48,15 @@ mod limits {
 
     pub(super) fn addresses() -> Option<u64> {
         let free = free(Resource::AS, "VmSize:")?;
-        let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        Some(free.saturating_sub(processors * ARENAS_PER_PROCESSOR * ARENA_BYTES))
+        Some(free.saturating_sub(processors() * ARENAS_PER_PROCESSOR * ARENA_BYTES))
+    }
+
+    /// Processors that are online. The C library counts those that a control group does not grant, too.
+    fn processors() -> u64 {
+        let table = fs::read_to_string("/proc/stat").unwrap_or_default();
+        // cpu0 336361 515767 145209 …, after a line for all of them (proc(5))
+        let is_processor = |line: &&str| line.strip_prefix("cpu").is_some_and(|rest| !rest.starts_with(' '));
+        table.lines().filter(is_processor).count().max(1) as u64
     }
 
     fn free(resource: Resource, used: &str) -> Option<u64> {
