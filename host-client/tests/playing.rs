@@ -112,7 +112,7 @@ fn a_song_that_changed_meanwhile_makes_the_program_fail() {
 fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     use common::DEADLINE;
     use trill_proto::ids::{RequestId, SongId, StreamId};
-    use trill_proto::message::{self, Kind, ListEnd, Message, Started, Welcome};
+    use trill_proto::message::{self, ListEnd, Message, MessageType, Started, Welcome};
     use trill_tests::raw::RawListener;
     use trill_tests::terminal::{Terminal, VT100};
 
@@ -129,7 +129,7 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     terminal.wait_for_text(DEADLINE, "trill>");
 
     terminal.type_line("play all");
-    let request = RequestId(connection.receive_until(Kind::List, DEADLINE).header.id);
+    let request = RequestId(connection.receive_until(MessageType::List, DEADLINE).header.id);
     terminal.type_line("pause");
     // Answered after the pause.
     terminal.type_line("volume");
@@ -137,7 +137,7 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     let found = message::Song { request, song: SongId(1), title: "long", ..message::Song::default() };
     connection.send_message(&Message::Song(found));
     connection.send_message(&Message::ListEnd(ListEnd { request, total: 1, next: None, generation: 1 }));
-    let stream = StreamId(connection.receive_until(Kind::Play, DEADLINE).header.id);
+    let stream = StreamId(connection.receive_until(MessageType::Play, DEADLINE).header.id);
     connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
     connection.send_message(&Message::Data(stream.0, &song.audio[..16_000]));
     // Told after the song has begun.

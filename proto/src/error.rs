@@ -1,7 +1,7 @@
 //! What can go wrong between two peers, who is to blame, and what goes on the wire about it.
 
 use crate::codec::Truncated;
-use crate::message::Kind;
+use crate::message::MessageType;
 use core::fmt;
 
 /// The number in an ERROR message.
@@ -74,15 +74,15 @@ pub enum SessionError {
     /// The server answered the preamble with a refusal. Try again later if it is [`Refusal::Busy`].
     Refused(Refusal),
     /// The peer sent a message of this kind that does not have its form. Give up: the peer is broken.
-    Malformed(Kind),
+    Malformed(MessageType),
     /// The peer sent a message that this state or direction does not allow. Give up: the peer is broken.
-    Unexpected(Kind),
+    Unexpected(MessageType),
     /// The peer sent a message type that this side does not know and may not skip. Give up.
     UnknownType(u8),
     /// The peer announced a payload over the limit of this side. Give up.
     TooLarge {
         /// The message's type.
-        kind: Kind,
+        kind: MessageType,
         /// Its payload's length in bytes.
         length: u16,
     },

@@ -5,7 +5,7 @@
 
 use crate::error::{Malformed, SessionError};
 use crate::limits::HEADER_BYTES;
-use crate::message::{Header, IGNORABLE, Kind};
+use crate::message::{Header, IGNORABLE, MessageType};
 use heapless::Vec;
 
 /// What the reader found.
@@ -14,7 +14,7 @@ pub enum Part<'a> {
     /// A whole frame that is neither DATA nor ignorable.
     Control {
         /// Its type.
-        kind: Kind,
+        kind: MessageType,
         /// Its header.
         header: Header,
         /// Its payload, `header.length` bytes.
@@ -41,7 +41,7 @@ pub enum Part<'a> {
 #[derive(Debug)]
 enum State {
     Header,
-    Control { kind: Kind, header: Header },
+    Control { kind: MessageType, header: Header },
     Data { id: u32, left: u16 },
     Skip { left: u16 },
 }
@@ -123,10 +123,10 @@ impl<const CONTROL: usize> FrameReader<CONTROL> {
         if header.kind & IGNORABLE != 0 {
             return Ok(State::Skip { left: header.length });
         }
-        let kind = Kind::from_byte(header.kind).ok_or(SessionError::UnknownType(header.kind))?;
+        let kind = MessageType::from_byte(header.kind).ok_or(SessionError::UnknownType(header.kind))?;
         match kind {
-            Kind::Data if header.length == 0 => Err(SessionError::Malformed(kind)),
-            Kind::Data => Ok(State::Data { id: header.id, left: header.length }),
+            MessageType::Data if header.length == 0 => Err(SessionError::Malformed(kind)),
+            MessageType::Data => Ok(State::Data { id: header.id, left: header.length }),
             _ if usize::from(header.length) > CONTROL => Err(SessionError::TooLarge { kind, length: header.length }),
             _ => {
                 self.payload.clear();
@@ -164,8 +164,8 @@ fn length_of(bytes: &[u8]) -> u16 {
     u16::try_from(bytes.len()).unwrap_or(u16::MAX)
 }
 
-impl From<(Kind, Malformed)> for SessionError {
-    fn from((kind, _): (Kind, Malformed)) -> Self {
+impl From<(MessageType, Malformed)> for SessionError {
+    fn from((kind, _): (MessageType, Malformed)) -> Self {
         Self::Malformed(kind)
     }
 }
@@ -232,8 +232,8 @@ mod tests {
         let unknown = [0x7f, 0, 0, 1, 0, 0, 0, 0];
         assert_eq!(read_all(&unknown, 8), Err(SessionError::UnknownType(0x7f)));
         let large = [0x12, 0, 0, 17, 0, 0, 0, 0];
-        assert_eq!(read_all(&large, 8), Err(SessionError::TooLarge { kind: Kind::Song, length: 17 }));
+        assert_eq!(read_all(&large, 8), Err(SessionError::TooLarge { kind: MessageType::Song, length: 17 }));
         let empty = [0x15, 0, 0, 0, 0, 0, 0, 1];
-        assert_eq!(read_all(&empty, 8), Err(SessionError::Malformed(Kind::Data)));
+        assert_eq!(read_all(&empty, 8), Err(SessionError::Malformed(MessageType::Data)));
     }
 }

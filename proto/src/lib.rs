@@ -23,7 +23,7 @@
 //! Two machines talk without any transport between them:
 //!
 //! ```
-//! use trill_proto::message::{Kind, Welcome};
+//! use trill_proto::message::{MessageType, Welcome};
 //! use trill_proto::session::client::{Client, Event as ClientEvent, Identity};
 //! use trill_proto::session::server::{Event as ServerEvent, Server};
 //! use trill_proto::time::Instant;

@@ -54,7 +54,7 @@ mod found {
     use crate::server;
     use crate::wire::{Opening, Said, Wait};
     use std::time::Duration;
-    use trill_proto::message::{EndReason, Kind};
+    use trill_proto::message::{EndReason, MessageType};
 
     fn hears(line: Line) -> Operation {
         Operation::Hears { line, piece: usize::MAX }
@@ -78,7 +78,7 @@ mod found {
     #[test]
     fn a_second_welcome_was_judged_by_what_it_said() {
         client::check(Opening::Whole, &[hears(Line::Welcome { version: 9, max_credit: 16_384 })]);
-        client::check(Opening::Whole, &[hears(Line::Other(Said::Malformed(Kind::Welcome)))]);
+        client::check(Opening::Whole, &[hears(Line::Other(Said::Malformed(MessageType::Welcome)))]);
     }
 
     #[test]

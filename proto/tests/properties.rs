@@ -8,8 +8,8 @@ use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{MAX_BITRATE, MAX_CONTROL_BYTES};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, Message, PREAMBLE,
-    Ping, Play, Pong, Song, Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType,
+    PREAMBLE, Ping, Play, Pong, Song, Start, Started, Stop, Welcome,
 };
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -312,10 +312,10 @@ proptest! {
 
     #[test]
     fn any_payload_of_any_kind_is_decoded_or_refused(
-        kind in 0..Kind::ALL.len(), flags: u8, id: u32, payload in vec(any::<u8>(), 0..400)
+        kind in 0..MessageType::ALL.len(), flags: u8, id: u32, payload in vec(any::<u8>(), 0..400)
     ) {
         let length = payload.len().try_into().expect("short");
-        let _ = Message::decode(Header { kind: Kind::ALL[kind].to_byte(), flags, length, id }, &payload);
+        let _ = Message::decode(Header { kind: MessageType::ALL[kind].to_byte(), flags, length, id }, &payload);
     }
 
     #[test]

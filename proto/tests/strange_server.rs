@@ -4,7 +4,7 @@ use std::time::Duration;
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE, PING_AFTER};
-use trill_proto::message::{Error, Kind, ListEnd, Message, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome};
+use trill_proto::message::{Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome};
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time::Instant;
 
@@ -299,7 +299,8 @@ fn answers_that_nobody_asked_for_are_refused() {
         let next = (next > 0).then_some(SongId(next));
         Message::ListEnd(ListEnd { request: RequestId(id), total: 9, next, generation: 1 })
     };
-    let (unexpected, malformed) = (SessionError::Unexpected(Kind::Song), SessionError::Malformed(Kind::Song));
+    let (unexpected, malformed) =
+        (SessionError::Unexpected(MessageType::Song), SessionError::Malformed(MessageType::Song));
     let list = |it: &mut Listener| it.list(5, 2);
     let info = |it: &mut Listener| it.info(3);
     check_wrong(|_| {}, &song(1, 1), unexpected);
@@ -315,7 +316,8 @@ fn answers_that_nobody_asked_for_are_refused() {
     check_wrong(with(&[7]), &song(1, 7), malformed);
     check_wrong(with(&[7]), &song(1, 6), malformed);
     check_wrong(with(&[7, 9]), &song(1, 11), unexpected);
-    let (unexpected, malformed) = (SessionError::Unexpected(Kind::ListEnd), SessionError::Malformed(Kind::ListEnd));
+    let (unexpected, malformed) =
+        (SessionError::Unexpected(MessageType::ListEnd), SessionError::Malformed(MessageType::ListEnd));
     check_wrong(|_| {}, &end(1, 0), unexpected);
     check_wrong(info, &end(1, 0), unexpected);
     check_wrong(list, &end(1, 5), malformed);
@@ -334,12 +336,12 @@ fn a_page_over_its_limit_is_refused() {
     let song = |number| Message::Song(Song { request, song: SongId(number), title: &title, ..Song::default() });
     let fit = 65_536 / frame(&song(1)).len() as u32;
     (1..=fit).for_each(|number| listener.hear(&song(number)).expect("it fits"));
-    assert_eq!(listener.hear(&song(fit + 1)), Err(SessionError::Unexpected(Kind::Song)));
+    assert_eq!(listener.hear(&song(fit + 1)), Err(SessionError::Unexpected(MessageType::Song)));
 }
 
 #[test]
 fn a_stream_of_something_else_is_refused() {
-    let unexpected = SessionError::Unexpected(Kind::Started);
+    let unexpected = SessionError::Unexpected(MessageType::Started);
     let started = |wrong: Started| Message::Started(Started { stream: StreamId(1), ..wrong });
     let any = |it: &mut Listener| it.ask(Start::Time(0), 0);
     let tagged = |it: &mut Listener| it.ask(Start::Time(9_000), TAG);
@@ -380,7 +382,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
     ];
     for started in cases {
         let wrong = Message::Started(started);
-        check_wrong(|it| it.ask(Start::Time(0), 0), &wrong, SessionError::Malformed(Kind::Started));
+        check_wrong(|it| it.ask(Start::Time(0), 0), &wrong, SessionError::Malformed(MessageType::Started));
     }
     let song = Song { request: RequestId(1), song: SongId(3), size_bytes: 1_000, title: "x", ..Song::default() };
     let longest = 1_000 / 4 * 144;
@@ -393,7 +395,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
         Song { duration_ms: Some(u32::MAX - 1), ..song },
     ] {
         let wrong = Message::Song(song);
-        check_wrong(|it| it.info(3), &wrong, SessionError::Malformed(Kind::Song));
+        check_wrong(|it| it.info(3), &wrong, SessionError::Malformed(MessageType::Song));
     }
 }
 
@@ -435,7 +437,7 @@ fn a_welcome_without_a_stream_is_malformed() {
         client.handle_input(Instant::from_micros(0), &PREAMBLE).expect("a preamble");
         let welcome = frame(&Message::Welcome(welcome));
         let heard = client.handle_input(Instant::from_micros(0), &welcome);
-        assert_eq!(heard, Err(SessionError::Malformed(Kind::Welcome)));
+        assert_eq!(heard, Err(SessionError::Malformed(MessageType::Welcome)));
     }
 }
 

@@ -11,7 +11,7 @@ use dialogue::Side;
 use std::collections::{BTreeMap, BTreeSet};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits;
-use trill_proto::message::{EndReason, GoodbyeReason, Header, Kind, Message, refusal};
+use trill_proto::message::{EndReason, GoodbyeReason, Header, Message, MessageType, refusal};
 use vectors::VECTORS;
 
 const DOCUMENT: &str = include_str!("../../wire-format.md");
@@ -84,7 +84,7 @@ fn every_vector_means_what_it_says_and_is_written_back_the_same() {
 #[test]
 fn every_message_has_a_vector() {
     let shown: BTreeSet<_> = VECTORS.iter().map(|(_, message)| message.kind().name()).collect();
-    let all: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let all: BTreeSet<_> = MessageType::ALL.iter().map(|kind| kind.name()).collect();
     assert_eq!(shown, all);
 }
 
@@ -118,7 +118,7 @@ fn the_messages_are_the_same_on_both_sides() {
             (kind, row[1].trim_start_matches('[').split(']').next().unwrap())
         })
         .collect();
-    let known: BTreeSet<_> = Kind::ALL.iter().map(|kind| (kind.to_byte(), kind.name())).collect();
+    let known: BTreeSet<_> = MessageType::ALL.iter().map(|kind| (kind.to_byte(), kind.name())).collect();
     assert_eq!(documented, known);
 }
 
@@ -148,7 +148,7 @@ fn fields(message: &Message<'_>) -> BTreeSet<String> {
 
 #[test]
 fn fixed_fields_follow_one_another_without_gap() {
-    for kind in Kind::ALL {
+    for kind in MessageType::ALL {
         let mut expected = 0;
         for row in table(&section(&format!("{kind} (0x{:02x})", kind.to_byte())), "offset") {
             let (Ok(offset), Ok(length)) = (row[0].parse::<usize>(), row[1].parse::<usize>()) else { continue };

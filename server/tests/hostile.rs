@@ -12,7 +12,7 @@ use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, se
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{COMMAND_TIME, HEADER_BYTES, MAX_CREDIT_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{EndReason, Hello, Info, Kind, List, PREAMBLE, Ping, Play, Start, Stop};
+use trill_proto::message::{EndReason, Hello, Info, List, MessageType, PREAMBLE, Ping, Play, Start, Stop};
 
 /// What the server says before it closes the connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ fn verdict(answer: &[u8]) -> Verdict {
     }
     let answer = answer.strip_prefix(&PREAMBLE).unwrap_or(answer);
     match Frame::all(answer).last() {
-        Some(Frame { kind: Kind::Error, id: 0, payload }) => {
+        Some(Frame { kind: MessageType::Error, id: 0, payload }) => {
             Verdict::Error(ErrorCode(u16::from_be_bytes([payload[0], payload[1]])))
         }
         _ => Verdict::Closed,
@@ -85,8 +85,8 @@ fn a_flood_of_commands_is_taken_slowly_and_answered_to_the_last() {
         let mut heard = 0;
         let pong = loop {
             match raw.frame() {
-                Frame { kind: Kind::Data, payload, .. } => heard += payload.len(),
-                Frame { kind: Kind::Pong, payload, .. } => break payload,
+                Frame { kind: MessageType::Data, payload, .. } => heard += payload.len(),
+                Frame { kind: MessageType::Pong, payload, .. } => break payload,
                 _ => {}
             }
         };
@@ -109,12 +109,12 @@ fn a_flooder_is_told_goodbye_like_everybody_else() {
         flooder.send(&[stops(4_200), encoded(&Ping { token: 7 }), stops(3_000)].concat());
     }
     for flooder in &mut flooders {
-        assert_eq!(flooder.frame().kind, Kind::Pong);
+        assert_eq!(flooder.frame().kind, MessageType::Pong);
     }
     server.shut_down();
     for flooder in &mut flooders {
         let last = flooder.frame();
-        assert_eq!((last.kind, &last.payload[..]), (Kind::Goodbye, &[2][..]));
+        assert_eq!((last.kind, &last.payload[..]), (MessageType::Goodbye, &[2][..]));
     }
 }
 
@@ -132,7 +132,7 @@ fn what_a_flooder_leaves_behind_is_not_read() {
     raw.send(&[stops, (1..=HELD_BACK as u32).flat_map(info).collect()].concat());
     raw.stream().shutdown(Shutdown::Write).expect("a connection");
     let answer = raw.frame();
-    assert_eq!(answer.kind, Kind::Error);
+    assert_eq!(answer.kind, MessageType::Error);
     // The end is a reset, since what was sent was not all read.
     let mut answers = Vec::new();
     let _ = raw.stream().read_to_end(&mut answers);

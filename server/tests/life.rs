@@ -10,7 +10,7 @@ use common::{DEADLINE, Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::{HELLO_DEADLINE, MAX_CREDIT_BYTES};
-use trill_proto::message::{EndReason, Goodbye, GoodbyeReason, Hello, Kind, PREAMBLE, Play, Start, refusal};
+use trill_proto::message::{EndReason, Goodbye, GoodbyeReason, Hello, MessageType, PREAMBLE, Play, Start, refusal};
 use trill_server::Config;
 use trill_server::library::{Library, Options, Source};
 
@@ -95,9 +95,9 @@ fn even_a_full_server_takes_a_client_back_whose_connection_is_stuck() {
     stuck.say(&Hello { nonce: [1; 16], ..Hello::default() });
     stuck.say(&play(MAX_CREDIT_BYTES));
     stuck.bytes(PREAMBLE.len());
-    assert_eq!(stuck.frame().kind, Kind::Welcome);
-    assert_eq!(stuck.answer().kind, Kind::Started);
-    assert_eq!(stuck.frame().kind, Kind::Data);
+    assert_eq!(stuck.frame().kind, MessageType::Welcome);
+    assert_eq!(stuck.answer().kind, MessageType::Started);
+    assert_eq!(stuck.frame().kind, MessageType::Data);
     // Reads no more from here on, so that the server's thread waits for it in a write.
     let begun = Instant::now();
     let mut back = TestClient::join_as(server.address(), "laptop", [1; 16]);
@@ -129,7 +129,7 @@ fn whoever_says_nothing_is_closed_after_five_seconds() {
         assert_eq!(frames.len(), 1, "{frames:?}");
         assert_eq!(
             (frames[0].kind, &frames[0].payload[..]),
-            (Kind::Error, &ErrorCode::HELLO_TIMEOUT.0.to_be_bytes()[..])
+            (MessageType::Error, &ErrorCode::HELLO_TIMEOUT.0.to_be_bytes()[..])
         );
     }
     assert!(begun.elapsed() >= HELLO_DEADLINE, "after {:?}", begun.elapsed());
@@ -144,7 +144,7 @@ fn of_too_many_that_say_nothing_the_oldest_goes() {
     assert_eq!(waiting[0].rest(), b"", "dropped without a word");
     newest.send(&[&PREAMBLE[..], &encoded(&Hello::default())].concat());
     assert_eq!(newest.bytes(PREAMBLE.len()), PREAMBLE);
-    assert_eq!(newest.frame().kind, Kind::Welcome);
+    assert_eq!(newest.frame().kind, MessageType::Welcome);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn those_that_say_nothing_keep_nobody_out_of_a_small_server() {
     assert_eq!(client.next(), Seen::Ended(stream, EndReason::Finished));
     assert_eq!(silent[0].rest(), b"", "dropped without a word");
     silent[1].say(&Hello::default());
-    assert_eq!(silent[1].frame().kind, Kind::Welcome);
+    assert_eq!(silent[1].frame().kind, MessageType::Welcome);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_shutdown_waits_for_nobody() {
     let mut stuck: Vec<_> = (0..5).map(|_| Raw::join(server.address())).collect();
     for raw in &mut stuck {
         raw.say(&play(MAX_CREDIT_BYTES));
-        assert_eq!(raw.answer().kind, Kind::Started);
+        assert_eq!(raw.answer().kind, MessageType::Started);
     }
     let _silent = Raw::connect(server.address());
     let begun = Instant::now();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use common::{DEADLINE, Music, Raw, Seen, TestClient, mp3, mp3_of_bytes};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
-use trill_proto::message::{EndReason, GoodbyeReason, Kind, Play, Start};
+use trill_proto::message::{EndReason, GoodbyeReason, MessageType, Play, Start};
 use trill_tests::binaries;
 
 fn program() -> Command {
@@ -86,7 +86,7 @@ impl Running {
         let mut stuck = Raw::join(self.address);
         let (stream, song) = (StreamId(1), SongId(1));
         stuck.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: MAX_CREDIT_BYTES });
-        assert_eq!(stuck.answer().kind, Kind::Started);
+        assert_eq!(stuck.answer().kind, MessageType::Started);
         stuck
     }
 

@@ -9,7 +9,7 @@ use common::{Frame, Music, Raw, Seen, TestClient, encoded, mp3, mp3_of_bytes, se
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
-use trill_proto::message::{Credit, EndReason, Info, Kind, List, ListEnd, Ping, Play, Start, Started, Stop};
+use trill_proto::message::{Credit, EndReason, Info, List, ListEnd, MessageType, Ping, Play, Start, Started, Stop};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -91,7 +91,7 @@ fn a_page_has_64_kib_at_most_and_the_pages_together_are_the_list() {
         let mut bytes = 0;
         loop {
             let frame = raw.frame();
-            if frame.kind == Kind::ListEnd {
+            if frame.kind == MessageType::ListEnd {
                 assert_eq!(number(&frame.payload, 0), SONGS as u32);
                 next = number(&frame.payload, 4);
                 break;
@@ -125,12 +125,12 @@ fn not_one_byte_is_sent_without_credit() {
     let stream = StreamId(1);
 
     raw.say(&play(stream, 5_000));
-    assert_eq!(raw.answer().kind, Kind::Started);
+    assert_eq!(raw.answer().kind, MessageType::Started);
     let mut received = Vec::new();
     for granted in [5_000, 5_001, 5_001 + 70_000] {
         while received.len() < granted {
             let frame = raw.frame();
-            assert_eq!((frame.kind, frame.id), (Kind::Data, 1));
+            assert_eq!((frame.kind, frame.id), (MessageType::Data, 1));
             received.extend(frame.payload);
         }
         assert_eq!(received.len(), granted);
@@ -148,18 +148,18 @@ fn a_list_is_answered_between_two_data_frames() {
     let server = serve(music.path());
     let mut raw = Raw::join(server.address());
     raw.say(&play(StreamId(1), 16 * MEGABYTE as u32));
-    assert_eq!(raw.answer().kind, Kind::Started);
-    assert_eq!(raw.frame().kind, Kind::Data);
+    assert_eq!(raw.answer().kind, MessageType::Started);
+    assert_eq!(raw.frame().kind, MessageType::Data);
     raw.say(&List { request: RequestId(2), first: SongId(1), at_most: 10 });
     let mut before = 0;
     let answer = loop {
         let frame = raw.frame();
         match frame.kind {
-            Kind::Data => before += frame.payload.len(),
+            MessageType::Data => before += frame.payload.len(),
             _ => break frame,
         }
     };
-    assert_eq!((answer.kind, answer.id), (Kind::Song, 2));
+    assert_eq!((answer.kind, answer.id), (MessageType::Song, 2));
     assert!(before < 15 * MEGABYTE, "{before} bytes came before the answer");
 }
 
@@ -174,12 +174,12 @@ fn stop_ends_the_transmission() {
     let end = loop {
         let frame = raw.frame();
         match frame.kind {
-            Kind::Started => {}
-            Kind::Data => sent += frame.payload.len(),
+            MessageType::Started => {}
+            MessageType::Data => sent += frame.payload.len(),
             _ => break frame,
         }
     };
-    assert_eq!(end, Frame { kind: Kind::End, id: 1, payload: vec![EndReason::Stopped.to_byte()] });
+    assert_eq!(end, Frame { kind: MessageType::End, id: 1, payload: vec![EndReason::Stopped.to_byte()] });
     assert!(sent < 16 * MEGABYTE);
     assert_no_data_before_pong(&mut raw);
     // For a stream that has ended they mean nothing.
@@ -205,14 +205,17 @@ fn of_play_stop_play_only_the_last_takes_effect() {
     raw.send(&commands);
     let mut kinds = Vec::new();
     let mut data = Vec::new();
-    while kinds.last() != Some(&(Kind::End, 2)) {
+    while kinds.last() != Some(&(MessageType::End, 2)) {
         let frame = raw.answer();
         match frame.kind {
-            Kind::Data if frame.id == 2 => data.extend(frame.payload),
+            MessageType::Data if frame.id == 2 => data.extend(frame.payload),
             kind => kinds.push((kind, frame.id)),
         }
     }
-    assert_eq!(kinds, [(Kind::Started, 1), (Kind::End, 1), (Kind::Started, 2), (Kind::End, 2)]);
+    assert_eq!(
+        kinds,
+        [(MessageType::Started, 1), (MessageType::End, 1), (MessageType::Started, 2), (MessageType::End, 2)]
+    );
     assert!(data == second);
 }
 
@@ -222,19 +225,21 @@ fn a_new_song_takes_the_place_of_the_one_before() {
     let server = serve(music.path());
     let mut raw = Raw::join(server.address());
     raw.say(&play(StreamId(1), 8 * MEGABYTE as u32));
-    assert_eq!(raw.answer().kind, Kind::Started);
+    assert_eq!(raw.answer().kind, MessageType::Started);
     raw.say(&Play { song: SongId(2), ..play(StreamId(2), MEGABYTE as u32) });
     let mut after = Vec::new();
-    while after.last() != Some(&(Kind::End, 2, EndReason::Finished.to_byte())) {
+    while after.last() != Some(&(MessageType::End, 2, EndReason::Finished.to_byte())) {
         let frame = raw.answer();
         match frame.kind {
-            Kind::Data => assert!(after.len() < 2 || frame.id == 2, "data of the old song after the new one started"),
+            MessageType::Data => {
+                assert!(after.len() < 2 || frame.id == 2, "data of the old song after the new one started")
+            }
             kind => after.push((kind, frame.id, *frame.payload.first().unwrap())),
         }
     }
     let (old, new) = (after[0], after[1]);
-    assert_eq!(old, (Kind::End, 1, EndReason::Replaced.to_byte()));
-    assert_eq!((new.0, new.1), (Kind::Started, 2));
+    assert_eq!(old, (MessageType::End, 1, EndReason::Replaced.to_byte()));
+    assert_eq!((new.0, new.1), (MessageType::Started, 2));
 }
 
 #[test]
@@ -352,7 +357,7 @@ fn while_frames_are_counted_the_client_hears_that_the_server_is_there() {
     let mut raw = Raw::join(server.address());
     let begun = Instant::now();
     raw.say(&Info { request: RequestId(1), song: SongId(1) });
-    assert_eq!(raw.frame().kind, Kind::Ping, "instead of an answer that takes long");
+    assert_eq!(raw.frame().kind, MessageType::Ping, "instead of an answer that takes long");
     println!("PING after {:?}", begun.elapsed());
 
     // Meanwhile others get what they want.
@@ -360,7 +365,7 @@ fn while_frames_are_counted_the_client_hears_that_the_server_is_there() {
     assert_eq!(stream, StreamId(1));
     endless.set_len(0).unwrap();
     let answer = raw.answer();
-    assert_eq!((answer.kind, answer.id), (Kind::Song, 1));
+    assert_eq!((answer.kind, answer.id), (MessageType::Song, 1));
 }
 
 #[test]
@@ -419,7 +424,7 @@ fn number(payload: &[u8], at: usize) -> u32 {
 fn assert_no_data_before_pong(raw: &mut Raw) {
     raw.say(&Ping { token: 42 });
     let frame = raw.frame();
-    assert_eq!(frame.kind, Kind::Pong, "{} bytes", frame.payload.len());
+    assert_eq!(frame.kind, MessageType::Pong, "{} bytes", frame.payload.len());
 }
 
 /// Skips what is left of the streams before.

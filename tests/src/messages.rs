@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Header, Hello, Kind, Message, PREAMBLE, Play, Welcome};
+use trill_proto::message::{Header, Hello, Message, MessageType, PREAMBLE, Play, Welcome};
 
 /// A frame as it came.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct Frame {
 
 impl Frame {
     /// Its type, if this version knows it.
-    pub fn kind(&self) -> Option<Kind> {
-        Kind::from_byte(self.header.kind)
+    pub fn kind(&self) -> Option<MessageType> {
+        MessageType::from_byte(self.header.kind)
     }
 
     /// The message it holds.
@@ -149,7 +149,7 @@ impl RawConnection {
     /// # Panics
     /// When the connection ends before, or a frame does not come within `deadline`.
     #[track_caller]
-    pub fn receive_until(&mut self, kind: Kind, deadline: Duration) -> Frame {
+    pub fn receive_until(&mut self, kind: MessageType, deadline: Duration) -> Frame {
         loop {
             let frame = self.receive_frame(deadline);
             if frame.kind() == Some(kind) {
@@ -176,7 +176,7 @@ impl RawConnection {
     #[track_caller]
     pub fn welcome(&mut self, welcome: Welcome<'_>, deadline: Duration) -> Frame {
         assert_eq!(self.receive(PREAMBLE_BYTES, deadline), PREAMBLE, "the client's preamble");
-        let hello = self.receive_until(Kind::Hello, deadline);
+        let hello = self.receive_until(MessageType::Hello, deadline);
         self.send(&[PREAMBLE.as_slice(), &encode(&Message::Welcome(welcome))].concat());
         hello
     }
@@ -203,7 +203,7 @@ mod tests {
         });
         let answer = client.greet(Hello { name: "raw", ..Hello::default() }, DEADLINE);
         assert!(matches!(answer.message(), Message::Welcome(welcome) if welcome.song_count == 3), "{answer:?}");
-        assert_eq!(client.receive_until(Kind::Ping, DEADLINE).message(), Message::Ping(Ping { token: 7 }));
+        assert_eq!(client.receive_until(MessageType::Ping, DEADLINE).message(), Message::Ping(Ping { token: 7 }));
         let hello = server.join().expect("the server's thread");
         assert!(matches!(hello.message(), Message::Hello(hello) if hello.name == "raw"), "{hello:?}");
     }

@@ -11,7 +11,7 @@ use trill_proto::error::ErrorCode;
 #[cfg(target_os = "linux")]
 use trill_proto::{
     ids::SongId,
-    message::{self, End, EndReason, Info, Kind, Message, Ping, Play, Start, Started, Welcome},
+    message::{self, End, EndReason, Info, Message, MessageType, Ping, Play, Start, Started, Welcome},
 };
 
 use crate::fake_server::{FakeServer, Setup, Song};
@@ -412,7 +412,7 @@ pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Cli
             if is_cut {
                 // So that the end is not lost with the connection.
                 connection.send_message(&Message::Ping(Ping { token: 7 }));
-                connection.receive_until(Kind::Pong, DEADLINE);
+                connection.receive_until(MessageType::Pong, DEADLINE);
                 connection = welcome(&listener);
             } else {
                 connection.send_message(&refusal(second));

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::limits::FIRST_CREDIT_BYTES;
-use trill_proto::message::{EndReason, Hello, Kind, Start};
+use trill_proto::message::{EndReason, Hello, MessageType, Start};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages::frame;
 use trill_tests::reference;
@@ -264,7 +264,7 @@ impl Client {
     fn vanish(mut self, random: &mut fastrand::Rng) {
         match random.u8(0..3) {
             0 => {}
-            1 => self.session.send(&frame(Kind::List.to_byte(), 1 << 30, &[0; 8])[..random.usize(1..16)]),
+            1 => self.session.send(&frame(MessageType::List.to_byte(), 1 << 30, &[0; 8])[..random.usize(1..16)]),
             _ => SockRef::from(self.session.stream()).set_linger(Some(Duration::ZERO)).expect("a socket"),
         }
     }

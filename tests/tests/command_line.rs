@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
-use trill_proto::message::{EndReason, Kind, Message};
+use trill_proto::message::{EndReason, Message, MessageType};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::messages::{self, Frame};
@@ -224,11 +224,11 @@ fn every_list_and_every_play_is_a_new_exchange() {
     client.wait(DEADLINE).expect_code(0);
 
     let (sent, received) = (messages::frames(&proxy.recorded(0, Direction::ToServer)), to_client());
-    assert_eq!((count(&sent, Kind::List), count(&received, Kind::ListEnd)), (4, 4), "every list asks");
-    assert_eq!((count(&sent, Kind::Play), count(&received, Kind::Started)), (2, 2), "every play asks");
+    assert_eq!((count(&sent, MessageType::List), count(&received, MessageType::ListEnd)), (4, 4), "every list asks");
+    assert_eq!((count(&sent, MessageType::Play), count(&received, MessageType::Started)), (2, 2), "every play asks");
     let audio = reference::decode(&songs[0].make()).layout.audio.len();
-    let data: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(Kind::Data)).collect();
-    let streams: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(Kind::Started)).collect();
+    let data: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(MessageType::Data)).collect();
+    let streams: Vec<_> = received.iter().filter(|frame| frame.kind() == Some(MessageType::Started)).collect();
     for stream in streams {
         let bytes: usize = data.iter().filter(|f| f.header.id == stream.header.id).map(|f| f.payload.len()).sum();
         assert_eq!(bytes, audio, "the whole song on stream {}", stream.header.id);
@@ -238,10 +238,10 @@ fn every_list_and_every_play_is_a_new_exchange() {
 
 fn finished(frames: &[Frame]) -> usize {
     let is_end = |frame: &&Frame| matches!(frame.message(), Message::End(end) if end.reason == EndReason::Finished);
-    frames.iter().filter(|frame| frame.kind() == Some(Kind::End)).filter(is_end).count()
+    frames.iter().filter(|frame| frame.kind() == Some(MessageType::End)).filter(is_end).count()
 }
 
-fn count(frames: &[Frame], kind: Kind) -> usize {
+fn count(frames: &[Frame], kind: MessageType) -> usize {
     frames.iter().filter(|frame| frame.kind() == Some(kind)).count()
 }
 

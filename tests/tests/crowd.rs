@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::{COMMAND_BURST, HEADER_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES};
-use trill_proto::message::{Hello, Kind, Message, PREAMBLE, Play, Start};
+use trill_proto::message::{Hello, Message, MessageType, PREAMBLE, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
@@ -99,11 +99,11 @@ fn what_a_flooder_sends_waits_on_its_own_side() {
     music.add("1.mp3", &corpus::CBR_128.milliseconds(500));
     let server = ServerProcess::start(music.path());
     let mut flooder = RawConnection::connect(server.address());
-    assert_eq!(flooder.greet(Hello::default(), DEADLINE).kind(), Some(Kind::Welcome));
+    assert_eq!(flooder.greet(Hello::default(), DEADLINE).kind(), Some(MessageType::Welcome));
     let (stream, song, start) = (StreamId(1), SongId(1), Start::Time(0));
     flooder.send_message(&Message::Play(Play { stream, song, start, content_tag: 0, credit: 0 }));
     // The burst is read as fast as it comes.
-    let stop = frame(Kind::Stop.to_byte(), 1, &[]);
+    let stop = frame(MessageType::Stop.to_byte(), 1, &[]);
     flooder.send(&stop.repeat(COMMAND_BURST as usize));
     // Far more than any socket takes: at the end each side has all that it takes.
     let flood = stop.repeat(5_000_000);
@@ -192,7 +192,7 @@ impl Member {
         let (at_once, drips) = match habit {
             Habit::Silent => (Vec::new(), Vec::new()),
             Habit::DripsHello => (Vec::new(), hello),
-            Habit::DripsCommands => (hello, frame(Kind::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 0, 9]).repeat(9)),
+            Habit::DripsCommands => (hello, frame(MessageType::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 0, 9]).repeat(9)),
             Habit::NeverReads => {
                 socket2::SockRef::from(&connection).set_recv_buffer_size(4_096).expect("the kernel takes any size");
                 let (stream, song, start) = (StreamId(1), SongId(2), Start::Time(0));

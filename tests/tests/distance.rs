@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use trill_proto::message::{Kind, Play, Start};
+use trill_proto::message::{MessageType, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
@@ -40,7 +40,9 @@ fn a_song_that_is_looked_up_does_not_start_after_stop() {
     // Answered after the look-up.
     client.wait_for_text(DEADLINE, "kbit/s");
     quit(&mut client);
-    assert!(messages::frames(&proxy.recorded(0, Direction::ToServer)).iter().any(|it| it.kind() == Some(Kind::List)));
+    assert!(
+        messages::frames(&proxy.recorded(0, Direction::ToServer)).iter().any(|it| it.kind() == Some(MessageType::List))
+    );
     assert_eq!(plays(&proxy, 0).len(), 0, "{:?}", plays(&proxy, 0));
 }
 

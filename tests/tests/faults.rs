@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use trill_proto::limits::{STALL_CLOSE_AFTER, STALL_PING_AFTER};
-use trill_proto::message::{Kind, Play, Start};
+use trill_proto::message::{MessageType, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::messages;
@@ -208,7 +208,7 @@ fn what_was_paused_or_stopped_stays_so() {
 
     client.type_line("stop");
     let sent = || messages::frames(&proxy.recorded(1, Direction::ToServer));
-    wait::wait_for(DEADLINE, "STOP", || sent().iter().any(|frame| frame.kind() == Some(Kind::Stop)));
+    wait::wait_for(DEADLINE, "STOP", || sent().iter().any(|frame| frame.kind() == Some(MessageType::Stop)));
     proxy.inject_both(Fault::Reset);
     client.wait_for_text(DEADLINE, "the next command connects again");
     client.type_line("info 1");

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use trill_proto::message::{EndReason, Kind, Message};
+use trill_proto::message::{EndReason, Message, MessageType};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages::{self, Frame};
@@ -72,7 +72,9 @@ fn everything_is_answered_while_it_is_sent_over_a_slow_and_long_path() {
     let data_before = data_bytes(&received());
     let typed = Instant::now();
     listener.client.write(b"stop\n");
-    wait::wait_for(DEADLINE, "STOP at the server", || sent().iter().any(|frame| frame.kind() == Some(Kind::Stop)));
+    wait::wait_for(DEADLINE, "STOP at the server", || {
+        sent().iter().any(|frame| frame.kind() == Some(MessageType::Stop))
+    });
     let obeyed_after = typed.elapsed();
     wait::wait_for(DEADLINE, "END", || received().iter().any(is_stopped));
     listener.list();
@@ -162,11 +164,12 @@ impl Listener {
 }
 
 fn data_bytes(frames: &[Frame]) -> usize {
-    frames.iter().filter(|frame| frame.kind() == Some(Kind::Data)).map(|frame| frame.payload.len()).sum()
+    frames.iter().filter(|frame| frame.kind() == Some(MessageType::Data)).map(|frame| frame.payload.len()).sum()
 }
 
 fn is_stopped(frame: &Frame) -> bool {
-    frame.kind() == Some(Kind::End) && matches!(frame.message(), Message::End(end) if end.reason == EndReason::Stopped)
+    frame.kind() == Some(MessageType::End)
+        && matches!(frame.message(), Message::End(end) if end.reason == EndReason::Stopped)
 }
 
 /// All the credit that a client with one stream gave.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::{CLOSE_AFTER, HELLO_DEADLINE, MAX_CREDIT_BYTES, MAX_WAITING, PING_AFTER};
-use trill_proto::message::{Hello, Kind, Message, PREAMBLE, refusal};
+use trill_proto::message::{Hello, Message, MessageType, PREAMBLE, refusal};
 use trill_tests::corpus::tags::Tags;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
@@ -61,8 +61,8 @@ fn those_that_fall_silent_or_never_read_are_let_go() {
             scope.spawn(|| host.check_silence("half a frame", &[0x02, 0, 0, 8, 0, 0, 0, 1, 0, 0])),
             scope.spawn(|| host.check_silence("not a word", &[])),
         ];
-        let play = frame(Kind::Play.to_byte(), 1, &play_payload(2, 0, MAX_CREDIT_BYTES));
-        let list = frame(Kind::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 1, 0]);
+        let play = frame(MessageType::Play.to_byte(), 1, &play_payload(2, 0, MAX_CREDIT_BYTES));
+        let list = frame(MessageType::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 1, 0]);
         let _deaf = [host.never_read(&play), host.never_read(&list.repeat(500))];
         server.process().wait_for_lines(CLOSE_AFTER + DEADLINE, "it takes no more data", 2);
         for case in silent {
@@ -138,7 +138,7 @@ impl Host {
         connection.greet(Hello::default(), DEADLINE);
         connection.send(bytes);
         let ping = connection.receive_frame(PING_AFTER + DEADLINE);
-        assert!(ping.kind() == Some(Kind::Ping) && begun.elapsed() >= PING_AFTER, "{name}: {ping:?}");
+        assert!(ping.kind() == Some(MessageType::Ping) && begun.elapsed() >= PING_AFTER, "{name}: {ping:?}");
         let rest = connection.receive_to_end(CLOSE_AFTER + DEADLINE);
         assert_eq!(rest, (error_frame(ErrorCode::SILENT), Ending::EndOfStream), "{name}");
         assert!(begun.elapsed() >= CLOSE_AFTER, "{name}: after {:?}", begun.elapsed());
@@ -188,5 +188,5 @@ fn hello() -> Vec<u8> {
 
 /// An ERROR about the connection, with no text.
 fn error_frame(code: ErrorCode) -> Vec<u8> {
-    frame(Kind::Error.to_byte(), 0, &code.0.to_be_bytes())
+    frame(MessageType::Error.to_byte(), 0, &code.0.to_be_bytes())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pty_process::blocking as pty;
 use rustix::process::{Pid, Signal, kill_process};
-use trill_proto::message::Kind;
+use trill_proto::message::MessageType;
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
@@ -155,11 +155,11 @@ fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
         frames.iter().filter(|frame| frame.kind() == Some(kind)).count()
     };
     // Asked for when the first song has been heard: long after a list of any length.
-    wait::wait_for(DEADLINE, "the third song", || count(Direction::ToClient, Kind::Started) == 3);
+    wait::wait_for(DEADLINE, "the third song", || count(Direction::ToClient, MessageType::Started) == 3);
     terminal.signal(Signal::TERM);
     assert_eq!(terminal.wait(DEADLINE).signal(), Some(Signal::TERM.as_raw()), "{terminal}");
     // Each song that follows is looked for with a LIST, too.
-    let pages = count(Direction::ToServer, Kind::List);
+    let pages = count(Direction::ToServer, MessageType::List);
     assert!((4..=8).contains(&pages), "{pages} requests, of 20 pages that this terminal does not take");
 }
 

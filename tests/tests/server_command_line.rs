@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::MAX_CREDIT_BYTES;
 use trill_proto::message::{
-    EndReason, GoodbyeReason, Hello, Kind, Message, PREAMBLE, Play, REFUSAL_MAGIC, Start, Welcome, refusal,
+    EndReason, GoodbyeReason, Hello, Message, MessageType, PREAMBLE, Play, REFUSAL_MAGIC, Start, Welcome, refusal,
 };
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
@@ -236,7 +236,7 @@ fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
     assert!(client.stderr.contains("at most 2 clients from one address"), "{client}");
     let elsewhere = "127.0.0.2".parse().expect("an address");
     let answer = RawConnection::connect_from(elsewhere, at("127.0.0.1")).greet(Hello::default(), DEADLINE);
-    assert_eq!(answer.kind(), Some(Kind::Welcome));
+    assert_eq!(answer.kind(), Some(MessageType::Welcome));
     if has_ipv6 {
         Session::open(at("::1")).leave();
     }
@@ -282,7 +282,7 @@ fn stuck_client(server: &ServerProcess) -> RawConnection {
         content_tag: 0,
         credit: MAX_CREDIT_BYTES,
     }));
-    connection.receive_until(Kind::Data, DEADLINE);
+    connection.receive_until(MessageType::Data, DEADLINE);
     connection
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use trill_proto::limits::MAX_NAME_BYTES;
-use trill_proto::message::{Hello, Kind};
+use trill_proto::message::{Hello, MessageType};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::raw::RawConnection;
@@ -101,7 +101,7 @@ fn it_serves_on_when_its_log_has_reached_its_limit() {
         for _ in 0..20 {
             let mut client = RawConnection::connect(server.address());
             let hello = Hello { name: &name, ..Hello::default() };
-            assert_eq!(client.greet(hello, DEADLINE).kind(), Some(Kind::Welcome));
+            assert_eq!(client.greet(hello, DEADLINE).kind(), Some(MessageType::Welcome));
         }
         check_list(&server);
         if is_limited {

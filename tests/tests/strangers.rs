@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT};
-use trill_proto::message::{self, Kind, ListEnd, Message, Ping, Play, Song, Start, Started, Welcome};
+use trill_proto::message::{self, ListEnd, Message, MessageType, Ping, Play, Song, Start, Started, Welcome};
 use trill_tests::client::Client;
 use trill_tests::messages::{encode, frame};
 use trill_tests::raw::{Ending, RawConnection, RawListener};
@@ -103,7 +103,7 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
         encode(&Message::Started(message))
     };
     let tag = |value: &[u8]| [&[1, 0, u8::try_from(value.len()).expect("short")], value].concat();
-    let bad_utf8 = frame(Kind::Song.to_byte(), 1, &[&[0, 0, 0, 1][..], &[0; 24], &tag(b"\xc3(")].concat());
+    let bad_utf8 = frame(MessageType::Song.to_byte(), 1, &[&[0, 0, 0, 1][..], &[0; 24], &tag(b"\xc3(")].concat());
     let (malformed, unexpected) = (ErrorCode::MALFORMED, ErrorCode::UNEXPECTED);
     vec![
         ("a list that does not advance", "list", encode(&Message::ListEnd(end(1))), malformed),
@@ -122,7 +122,7 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
             ErrorCode::CREDIT,
         ),
         ("an unknown type", "list", frame(0x7f, 0, &[]), ErrorCode::UNKNOWN_TYPE),
-        ("a frame too large", "list", frame(Kind::Song.to_byte(), 1, &[0; 2_000]), ErrorCode::TOO_LARGE),
+        ("a frame too large", "list", frame(MessageType::Song.to_byte(), 1, &[0; 2_000]), ErrorCode::TOO_LARGE),
         ("WELCOME again", "list", encode(&Message::Welcome(Welcome::new())), unexpected),
     ]
 }
@@ -131,7 +131,10 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
 fn liar(wrong: Vec<u8>) -> (Stranger, mpsc::Receiver<(Vec<u8>, Ending)>) {
     let (sender, told) = mpsc::channel();
     let stranger = Stranger::start(move |mut connection| {
-        while !matches!(connection.receive_frame(DEADLINE).kind(), Some(Kind::List | Kind::Info | Kind::Play)) {}
+        while !matches!(
+            connection.receive_frame(DEADLINE).kind(),
+            Some(MessageType::List | MessageType::Info | MessageType::Play)
+        ) {}
         // What comes behind it makes a reset of a connection that is closed too early.
         let ignorable = frame(0x9e, 0, &[0; 4_000]);
         let _ = connection.try_send(&[wrong.clone(), ignorable.repeat(10)].concat());
@@ -229,7 +232,7 @@ fn a_server_that_drops_every_connection_is_given_up_by_a_command() {
         }
     };
     let next_play: fn(&mut RawConnection) -> Play = |connection| {
-        let Message::Play(play) = connection.receive_until(Kind::Play, DEADLINE).message() else {
+        let Message::Play(play) = connection.receive_until(MessageType::Play, DEADLINE).message() else {
             unreachable!("a PLAY was waited for")
         };
         play

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::message::{self, EndReason, GoodbyeReason, Kind, ListEnd, Start, Started};
+use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, MessageType, Start, Started};
 use trill_proto::session::client::{self, Client, PlayRequest};
 use trill_proto::time;
 
@@ -284,7 +284,7 @@ impl Asked {
                 buffer.start(Arrival { ticket, started, asked, join: ask.join, supplier });
             }
             Start::Resume(_) if buffer.is_rest(ticket, &started) => {}
-            Start::Resume(_) => return Err(SessionError::Unexpected(Kind::Started).into()),
+            Start::Resume(_) => return Err(SessionError::Unexpected(MessageType::Started).into()),
         }
         self.current = Some((stream, ticket));
         Ok(())

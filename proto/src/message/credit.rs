@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -34,7 +34,7 @@ impl Credit {
 }
 
 impl Encode for Credit {
-    const KIND: Kind = Kind::Credit;
+    const TYPE: MessageType = MessageType::Credit;
 
     fn id(&self) -> u32 {
         self.stream.0

@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -77,7 +77,7 @@ impl End {
 }
 
 impl Encode for End {
-    const KIND: Kind = Kind::End;
+    const TYPE: MessageType = MessageType::End;
 
     fn id(&self) -> u32 {
         self.stream.0

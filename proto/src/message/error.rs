@@ -9,7 +9,7 @@
 //! +--------+--------+----------------
 //! ```
 
-use super::{Encode, Kind, cut, text};
+use super::{Encode, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::{ErrorCode, Malformed};
 use crate::limits::MAX_EXPLANATION_BYTES;
@@ -38,7 +38,7 @@ impl<'a> Error<'a> {
 }
 
 impl Encode for Error<'_> {
-    const KIND: Kind = Kind::Error;
+    const TYPE: MessageType = MessageType::Error;
 
     fn id(&self) -> u32 {
         self.id

@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -70,7 +70,7 @@ impl Goodbye {
 }
 
 impl Encode for Goodbye {
-    const KIND: Kind = Kind::Goodbye;
+    const TYPE: MessageType = MessageType::Goodbye;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.reason.to_byte())

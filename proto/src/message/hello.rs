@@ -14,7 +14,7 @@
 //! ```
 
 use super::extension::{self, Extensions};
-use super::{Encode, Kind, cut, text};
+use super::{Encode, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::limits::{MAX_CONTROL_BYTES, MAX_NAME_BYTES, MIN_CONTROL_BYTES, VERSION};
@@ -80,7 +80,7 @@ impl Default for Hello<'_> {
 }
 
 impl Encode for Hello<'_> {
-    const KIND: Kind = Kind::Hello;
+    const TYPE: MessageType = MessageType::Hello;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.lowest_version)?;

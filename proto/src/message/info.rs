@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -37,7 +37,7 @@ impl Info {
 }
 
 impl Encode for Info {
-    const KIND: Kind = Kind::Info;
+    const TYPE: MessageType = MessageType::Info;
 
     fn id(&self) -> u32 {
         self.request.0

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -39,7 +39,7 @@ impl List {
 }
 
 impl Encode for List {
-    const KIND: Kind = Kind::List;
+    const TYPE: MessageType = MessageType::List;
 
     fn id(&self) -> u32 {
         self.request.0

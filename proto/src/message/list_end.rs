@@ -9,7 +9,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -43,7 +43,7 @@ impl ListEnd {
 }
 
 impl Encode for ListEnd {
-    const KIND: Kind = Kind::ListEnd;
+    const TYPE: MessageType = MessageType::ListEnd;
 
     fn id(&self) -> u32 {
         self.request.0

@@ -48,20 +48,20 @@ use crate::error::Malformed;
 use crate::limits::HEADER_BYTES;
 use core::fmt;
 
-macro_rules! kinds {
+macro_rules! message_types {
     ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
         /// The type byte of a frame.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-        pub enum Kind {
+        pub enum MessageType {
             $($(#[$doc])* $name = $value,)*
         }
 
-        impl Kind {
-            /// Every kind of this version.
+        impl MessageType {
+            /// Every type of this version.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The kind with this type byte, if this version has it.
+            /// The type with this byte, if this version has it.
             pub const fn from_byte(byte: u8) -> Option<Self> {
                 match byte {
                     $($value => Some(Self::$name),)*
@@ -79,7 +79,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
+message_types! {
     /// Client: who I am and what I can take.
     Hello = 0x01, "HELLO";
     /// Client: a page of the song list, please.
@@ -116,14 +116,14 @@ kinds! {
     Notice = 0x81, "NOTICE";
 }
 
-impl Kind {
+impl MessageType {
     /// Its type byte.
     pub const fn to_byte(self) -> u8 {
         self as u8
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for MessageType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -135,7 +135,7 @@ pub const IGNORABLE: u8 = 0x80;
 /// The first [`HEADER_BYTES`] of every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The type byte as it came; [`Kind::from_byte`] tells whether it is known.
+    /// The type byte as it came; [`MessageType::from_byte`] tells whether it is known.
     pub kind: u8,
     /// Flag bits; their meaning depends on the type.
     pub flags: u8,
@@ -163,7 +163,7 @@ impl Header {
 /// A message that is sent as one frame.
 pub trait Encode {
     /// Its type.
-    const KIND: Kind;
+    const TYPE: MessageType;
 
     /// The id in its frame header: stream, request, or 0.
     fn id(&self) -> u32 {
@@ -190,7 +190,7 @@ pub trait Encode {
         let mut writer = Writer::new(payload);
         self.encode_payload(&mut writer)?;
         let length = u16::try_from(writer.written()).map_err(|_| Full)?;
-        *header = Header { kind: Self::KIND.to_byte(), flags: self.flags(), length, id: self.id() }.encode();
+        *header = Header { kind: Self::TYPE.to_byte(), flags: self.flags(), length, id: self.id() }.encode();
         Ok(HEADER_BYTES + usize::from(length))
     }
 }
@@ -227,24 +227,24 @@ impl<'a> Message<'a> {
     /// [`Malformed`] if the payload has not the form of the type, or if this version does not know the type.
     pub fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
         let id = header.id;
-        Ok(match Kind::from_byte(header.kind).ok_or(Malformed)? {
-            Kind::Hello => Self::Hello(Hello::decode(payload)?),
-            Kind::List => Self::List(List::decode(id, payload)?),
-            Kind::Info => Self::Info(Info::decode(id, payload)?),
-            Kind::Play => Self::Play(Play::decode(id, payload)?),
-            Kind::Credit => Self::Credit(Credit::decode(id, payload)?),
-            Kind::Stop => Self::Stop(Stop::decode(id, payload)?),
-            Kind::Ping => Self::Ping(Ping::decode(payload)?),
-            Kind::Pong => Self::Pong(Pong::decode(payload)?),
-            Kind::Goodbye => Self::Goodbye(Goodbye::decode(payload)?),
-            Kind::Error => Self::Error(Error::decode(id, payload)?),
-            Kind::Welcome => Self::Welcome(Welcome::decode(payload)?),
-            Kind::Song => Self::Song(Song::decode(id, header.flags, payload)?),
-            Kind::ListEnd => Self::ListEnd(ListEnd::decode(id, payload)?),
-            Kind::Started => Self::Started(Started::decode(id, payload)?),
-            Kind::Data => Self::Data(id, payload),
-            Kind::End => Self::End(End::decode(id, payload)?),
-            Kind::Notice => Self::Notice(id, payload),
+        Ok(match MessageType::from_byte(header.kind).ok_or(Malformed)? {
+            MessageType::Hello => Self::Hello(Hello::decode(payload)?),
+            MessageType::List => Self::List(List::decode(id, payload)?),
+            MessageType::Info => Self::Info(Info::decode(id, payload)?),
+            MessageType::Play => Self::Play(Play::decode(id, payload)?),
+            MessageType::Credit => Self::Credit(Credit::decode(id, payload)?),
+            MessageType::Stop => Self::Stop(Stop::decode(id, payload)?),
+            MessageType::Ping => Self::Ping(Ping::decode(payload)?),
+            MessageType::Pong => Self::Pong(Pong::decode(payload)?),
+            MessageType::Goodbye => Self::Goodbye(Goodbye::decode(payload)?),
+            MessageType::Error => Self::Error(Error::decode(id, payload)?),
+            MessageType::Welcome => Self::Welcome(Welcome::decode(payload)?),
+            MessageType::Song => Self::Song(Song::decode(id, header.flags, payload)?),
+            MessageType::ListEnd => Self::ListEnd(ListEnd::decode(id, payload)?),
+            MessageType::Started => Self::Started(Started::decode(id, payload)?),
+            MessageType::Data => Self::Data(id, payload),
+            MessageType::End => Self::End(End::decode(id, payload)?),
+            MessageType::Notice => Self::Notice(id, payload),
         })
     }
 
@@ -268,32 +268,32 @@ impl<'a> Message<'a> {
             Self::Song(message) => message.encode(out),
             Self::ListEnd(message) => message.encode(out),
             Self::Started(message) => message.encode(out),
-            Self::Data(id, payload) => encode_raw(Kind::Data, *id, payload, out),
+            Self::Data(id, payload) => encode_raw(MessageType::Data, *id, payload, out),
             Self::End(message) => message.encode(out),
-            Self::Notice(id, payload) => encode_raw(Kind::Notice, *id, payload, out),
+            Self::Notice(id, payload) => encode_raw(MessageType::Notice, *id, payload, out),
         }
     }
 
     /// The message's type.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> MessageType {
         match self {
-            Self::Hello(_) => Kind::Hello,
-            Self::List(_) => Kind::List,
-            Self::Info(_) => Kind::Info,
-            Self::Play(_) => Kind::Play,
-            Self::Credit(_) => Kind::Credit,
-            Self::Stop(_) => Kind::Stop,
-            Self::Ping(_) => Kind::Ping,
-            Self::Pong(_) => Kind::Pong,
-            Self::Goodbye(_) => Kind::Goodbye,
-            Self::Error(_) => Kind::Error,
-            Self::Welcome(_) => Kind::Welcome,
-            Self::Song(_) => Kind::Song,
-            Self::ListEnd(_) => Kind::ListEnd,
-            Self::Started(_) => Kind::Started,
-            Self::Data(..) => Kind::Data,
-            Self::End(_) => Kind::End,
-            Self::Notice(..) => Kind::Notice,
+            Self::Hello(_) => MessageType::Hello,
+            Self::List(_) => MessageType::List,
+            Self::Info(_) => MessageType::Info,
+            Self::Play(_) => MessageType::Play,
+            Self::Credit(_) => MessageType::Credit,
+            Self::Stop(_) => MessageType::Stop,
+            Self::Ping(_) => MessageType::Ping,
+            Self::Pong(_) => MessageType::Pong,
+            Self::Goodbye(_) => MessageType::Goodbye,
+            Self::Error(_) => MessageType::Error,
+            Self::Welcome(_) => MessageType::Welcome,
+            Self::Song(_) => MessageType::Song,
+            Self::ListEnd(_) => MessageType::ListEnd,
+            Self::Started(_) => MessageType::Started,
+            Self::Data(..) => MessageType::Data,
+            Self::End(_) => MessageType::End,
+            Self::Notice(..) => MessageType::Notice,
         }
     }
 }
@@ -303,7 +303,7 @@ fn exact<M>(fields: Reader<'_>, message: M) -> Result<M, Malformed> {
     if fields.is_empty() { Ok(message) } else { Err(Malformed) }
 }
 
-fn encode_raw(kind: Kind, id: u32, payload: &[u8], out: &mut [u8]) -> Result<usize, Full> {
+fn encode_raw(kind: MessageType, id: u32, payload: &[u8], out: &mut [u8]) -> Result<usize, Full> {
     let length = u16::try_from(payload.len()).map_err(|_| Full)?;
     let mut writer = Writer::new(out);
     writer.bytes(&Header { kind: kind.to_byte(), flags: 0, length, id }.encode())?;

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -31,7 +31,7 @@ impl Ping {
 }
 
 impl Encode for Ping {
-    const KIND: Kind = Kind::Ping;
+    const TYPE: MessageType = MessageType::Ping;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u64(self.token)

@@ -13,7 +13,7 @@
 //! +--------+--------+--------+--------+--------
 //! ```
 
-use super::{Encode, Extensions, Kind};
+use super::{Encode, Extensions, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
@@ -67,7 +67,7 @@ impl Play {
 }
 
 impl Encode for Play {
-    const KIND: Kind = Kind::Play;
+    const TYPE: MessageType = MessageType::Play;
 
     fn id(&self) -> u32 {
         self.stream.0

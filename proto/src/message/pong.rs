@@ -11,7 +11,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -39,7 +39,7 @@ impl Pong {
 }
 
 impl Encode for Pong {
-    const KIND: Kind = Kind::Pong;
+    const TYPE: MessageType = MessageType::Pong;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u64(self.token)?;

@@ -15,7 +15,7 @@
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
-use super::{Encode, Kind, audio, cut, text};
+use super::{Encode, MessageType, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -115,7 +115,7 @@ impl<'a> Song<'a> {
 }
 
 impl Encode for Song<'_> {
-    const KIND: Kind = Kind::Song;
+    const TYPE: MessageType = MessageType::Song;
 
     fn id(&self) -> u32 {
         self.request.0

@@ -25,7 +25,7 @@
 //! +--------
 //! ```
 
-use super::{Encode, Extensions, Kind, audio};
+use super::{Encode, Extensions, MessageType, audio};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
@@ -150,7 +150,7 @@ impl Started {
 }
 
 impl Encode for Started {
-    const KIND: Kind = Kind::Started;
+    const TYPE: MessageType = MessageType::Started;
 
     fn id(&self) -> u32 {
         self.stream.0

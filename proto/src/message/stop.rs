@@ -1,6 +1,6 @@
 //! STOP: send no more of a stream. The frame's id is the stream id; there is no payload.
 
-use super::{Encode, Kind, exact};
+use super::{Encode, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -23,7 +23,7 @@ impl Stop {
 }
 
 impl Encode for Stop {
-    const KIND: Kind = Kind::Stop;
+    const TYPE: MessageType = MessageType::Stop;
 
     fn id(&self) -> u32 {
         self.stream.0

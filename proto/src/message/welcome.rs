@@ -12,7 +12,7 @@
 //! ```
 
 use super::extension::{self, Extensions};
-use super::{Encode, Kind, cut, text};
+use super::{Encode, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::limits::{
@@ -89,7 +89,7 @@ impl Default for Welcome<'_> {
 }
 
 impl Encode for Welcome<'_> {
-    const KIND: Kind = Kind::Welcome;
+    const TYPE: MessageType = MessageType::Welcome;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.version)?;

@@ -28,8 +28,8 @@ use crate::limits::{
     PREAMBLE_BYTES,
 };
 use crate::message::{
-    Encode, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, PREAMBLE, Play,
-    Song, Started, Welcome, refusal,
+    Encode, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, MessageType, PREAMBLE,
+    Play, Song, Started, Welcome, refusal,
 };
 use crate::time::Instant;
 use core::time::Duration;
@@ -402,7 +402,7 @@ impl Server {
     pub fn poll_data(&mut self, at_most: usize) -> Option<DataFrame> {
         let length = u16::try_from(self.next_data_bytes().min(at_most)).ok().filter(|length| *length > 0)?;
         let sending = self.sending.as_mut()?;
-        let header = Header { kind: Kind::Data.to_byte(), flags: 0, length, id: sending.id.0 }.encode();
+        let header = Header { kind: MessageType::Data.to_byte(), flags: 0, length, id: sending.id.0 }.encode();
         let frame = DataFrame { header, stream: sending.id, position: sending.position, length: usize::from(length) };
         sending.position += u64::from(length);
         sending.credit -= u32::from(length);

@@ -12,8 +12,8 @@ use model::{IDENTITY, Model, Phase, Question, TAG};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    End, Error, Goodbye, GoodbyeReason, Header, Info, Kind, List, ListEnd, Message, PREAMBLE, Ping, Pong, Song, Start,
-    Started, Welcome,
+    End, Error, Goodbye, GoodbyeReason, Header, Info, List, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song,
+    Start, Started, Welcome,
 };
 use trill_proto::session::Busy;
 use trill_proto::session::client::{Client, Event, MAX_REQUESTS, PlayRequest};
@@ -305,6 +305,6 @@ impl Both {
 /// The bytes that a CREDIT grants.
 fn credit_in(frame: &[u8]) -> Option<u64> {
     let header = Header::decode(*frame.first_chunk()?);
-    let is_credit = header.kind == Kind::Credit.to_byte() && header.length == 4;
+    let is_credit = header.kind == MessageType::Credit.to_byte() && header.length == 4;
     is_credit.then(|| frame[8..12].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }

@@ -12,8 +12,8 @@ use model::{Model, Phase, REJECTION, started};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    Credit, Error, Goodbye, GoodbyeReason, Header, Hello, Info, Kind, List, ListEnd, Message, PREAMBLE, Ping, Play,
-    Pong, Song, Start, Stop, Welcome,
+    Credit, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType, PREAMBLE, Ping,
+    Play, Pong, Song, Start, Stop, Welcome,
 };
 use trill_proto::session::Busy;
 use trill_proto::session::server::Server;
@@ -240,7 +240,8 @@ impl Both {
         let sending = self.model.sending.as_mut().expect("DATA of no stream");
         let length = frame.length as u64;
         assert!((possible.min(MIN_DATA_BYTES)..=possible).contains(&length), "{length} bytes of {possible}");
-        let header = Header { kind: Kind::Data.to_byte(), flags: 0, length: frame.length as u16, id: sending.id };
+        let header =
+            Header { kind: MessageType::Data.to_byte(), flags: 0, length: frame.length as u16, id: sending.id };
         assert_eq!(frame.header, header.encode());
         assert_eq!((frame.stream.0, frame.position), (sending.id, sending.position));
         sending.position += length;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 use trill_proto::error::SessionError;
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Header, Kind, Message, PREAMBLE};
+use trill_proto::message::{Header, Message, MessageType, PREAMBLE};
 use trill_proto::time::Instant;
 
 /// Something on the wire: a preamble or a frame, right or wrong.
@@ -13,9 +13,9 @@ pub(crate) enum Said {
     Preamble([u8; PREAMBLE_BYTES]),
     Message(Message<'static>),
     /// A frame whose payload is no message of its kind, of whatever kind it is.
-    Malformed(Kind),
+    Malformed(MessageType),
     /// A header that announces more than the other side takes.
-    TooLarge(Kind, u16),
+    TooLarge(MessageType, u16),
     /// DATA without a byte.
     EmptyData,
     /// A type that nobody knows and that may not be ignored.
@@ -30,13 +30,16 @@ pub(crate) const UNKNOWN_TYPE: u8 = 0x7f;
 impl Said {
     /// The message that it is behind the preamble, to a side that now expects messages of some kinds; `None` for what is
     /// skipped.
-    pub(crate) fn message(&self, expects: impl Fn(Kind) -> bool) -> Result<Option<Message<'static>>, SessionError> {
+    pub(crate) fn message(
+        &self,
+        expects: impl Fn(MessageType) -> bool,
+    ) -> Result<Option<Message<'static>>, SessionError> {
         match self {
             Self::Preamble(bytes) => Err(SessionError::UnknownType(bytes[0])),
             Self::UnknownType => Err(SessionError::UnknownType(UNKNOWN_TYPE)),
             Self::Ignorable(_) => Ok(None),
             Self::TooLarge(kind, length) => Err(SessionError::TooLarge { kind: *kind, length: *length }),
-            Self::EmptyData => Err(SessionError::Malformed(Kind::Data)),
+            Self::EmptyData => Err(SessionError::Malformed(MessageType::Data)),
             Self::Malformed(kind) if expects(*kind) => Err(SessionError::Malformed(*kind)),
             Self::Malformed(kind) => Err(SessionError::Unexpected(*kind)),
             Self::Message(message) if expects(message.kind()) => Ok(Some(*message)),
@@ -52,7 +55,7 @@ impl Said {
             // Too short or too long for whatever has fields, and no text.
             Self::Malformed(kind) => [&header(kind.to_byte(), 3)[..], &[0xff; 3]].concat(),
             Self::TooLarge(kind, length) => header(kind.to_byte(), *length).to_vec(),
-            Self::EmptyData => header(Kind::Data.to_byte(), 0).to_vec(),
+            Self::EmptyData => header(MessageType::Data.to_byte(), 0).to_vec(),
             Self::UnknownType => header(UNKNOWN_TYPE, 0).to_vec(),
             Self::Ignorable(length) => [&header(0x9e, *length)[..], &vec![0x15; usize::from(*length)]].concat(),
         }
@@ -86,9 +89,9 @@ impl Output {
         while let Some(header) = bytes.first_chunk::<HEADER_BYTES>() {
             let header = Header::decode(*header);
             let (frame, rest) = bytes.split_at(HEADER_BYTES + usize::from(header.length));
-            match Kind::from_byte(header.kind) {
-                Some(Kind::Ping) => output.pings.push(frame.to_vec()),
-                Some(Kind::Pong) => output.pongs.push(frame.to_vec()),
+            match MessageType::from_byte(header.kind) {
+                Some(MessageType::Ping) => output.pings.push(frame.to_vec()),
+                Some(MessageType::Pong) => output.pongs.push(frame.to_vec()),
                 _ => output.messages.push(frame.to_vec()),
             }
             bytes = rest;
@@ -162,9 +165,12 @@ pub(crate) fn piece() -> impl Strategy<Value = usize> {
 }
 
 /// A kind that is not DATA and may not be ignored.
-pub(crate) fn control_kind() -> impl Strategy<Value = Kind> {
-    let controls: Vec<_> =
-        Kind::ALL.iter().copied().filter(|kind| !matches!(kind, Kind::Data | Kind::Notice)).collect();
+pub(crate) fn control_kind() -> impl Strategy<Value = MessageType> {
+    let controls: Vec<_> = MessageType::ALL
+        .iter()
+        .copied()
+        .filter(|kind| !matches!(kind, MessageType::Data | MessageType::Notice))
+        .collect();
     prop::sample::select(controls)
 }
 

@@ -396,10 +396,10 @@ impl World {
             rest = &rest[taken..];
             let Some(Part::Control { kind, header, payload }) = part else { continue };
             let (id, granted) = match kind {
-                trill_proto::message::Kind::Play => {
+                trill_proto::message::MessageType::Play => {
                     (header.id, Play::decode(header.id, payload).expect("valid").credit)
                 }
-                trill_proto::message::Kind::Credit => {
+                trill_proto::message::MessageType::Credit => {
                     (header.id, Credit::decode(header.id, payload).expect("valid").more)
                 }
                 _ => continue,
@@ -423,8 +423,10 @@ impl World {
                     assert_eq!(ledger.answers, 0, "stream {id}: DATA after its end");
                 }
                 Some(Part::Control { kind, header, payload }) => {
-                    let is_end = kind == trill_proto::message::Kind::End && End::decode(header.id, payload).is_ok();
-                    let is_error = kind == trill_proto::message::Kind::Error && self.ledgers.contains_key(&header.id);
+                    let is_end =
+                        kind == trill_proto::message::MessageType::End && End::decode(header.id, payload).is_ok();
+                    let is_error =
+                        kind == trill_proto::message::MessageType::Error && self.ledgers.contains_key(&header.id);
                     if is_end || is_error {
                         self.ledgers.entry(header.id).or_default().answers += 1;
                     }

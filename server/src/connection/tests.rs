@@ -10,7 +10,7 @@ use crate::library::tests::{sleeping, trusting};
 use crate::{Config, Server};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Credit, Encode, Header, Hello, Info, Kind, List, PREAMBLE, Play, Start, Stop};
+use trill_proto::message::{Credit, Encode, Header, Hello, Info, List, MessageType, PREAMBLE, Play, Start, Stop};
 
 /// Longer than anything takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ impl Client {
         client.0.write_all(&PREAMBLE).unwrap();
         client.say(&Hello::default());
         client.0.read_exact(&mut [0; PREAMBLE_BYTES]).unwrap();
-        assert_eq!(client.next(), Kind::Welcome);
+        assert_eq!(client.next(), MessageType::Welcome);
         client
     }
 
@@ -36,16 +36,16 @@ impl Client {
     }
 
     /// Takes one frame.
-    fn next(&mut self) -> Kind {
+    fn next(&mut self) -> MessageType {
         let mut header = [0; HEADER_BYTES];
         self.0.read_exact(&mut header).unwrap();
         let header = Header::decode(header);
         self.0.read_exact(&mut vec![0; usize::from(header.length)]).unwrap();
-        Kind::from_byte(header.kind).unwrap()
+        MessageType::from_byte(header.kind).unwrap()
     }
 
-    fn next_but_ping(&mut self) -> Kind {
-        std::iter::repeat_with(|| self.next()).find(|kind| *kind != Kind::Ping).unwrap()
+    fn next_but_ping(&mut self) -> MessageType {
+        std::iter::repeat_with(|| self.next()).find(|kind| *kind != MessageType::Ping).unwrap()
     }
 }
 
@@ -78,11 +78,11 @@ fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
     let mut clients = [Client::join(&server), Client::join(&server)];
     for client in &mut clients {
         client.say(&list);
-        assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+        assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     }
     drop(asleep);
     for client in &mut clients {
-        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     }
 }
 
@@ -92,13 +92,13 @@ fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() 
     let (mut client, mut other) = (Client::join(&server), Client::join(&server));
     let asleep = lock.lock().unwrap();
     client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
-    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     // Who asks for another page than the first does not wait for the disk.
     other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
-    assert_eq!(other.next(), Kind::ListEnd);
+    assert_eq!(other.next(), MessageType::ListEnd);
     drop(asleep);
-    assert_eq!(client.next_but_ping(), Kind::Song);
-    assert_eq!(client.next_but_ping(), Kind::ListEnd);
+    assert_eq!(client.next_but_ping(), MessageType::Song);
+    assert_eq!(client.next_but_ping(), MessageType::ListEnd);
 }
 
 #[test]
@@ -107,17 +107,17 @@ fn all_who_list_when_a_disk_has_just_fallen_asleep_hear_that_the_server_is_there
     let mut clients = [Client::join(&server), Client::join(&server)];
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
     clients[0].say(&list);
-    assert_eq!([clients[0].next_but_ping(), clients[0].next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    assert_eq!([clients[0].next_but_ping(), clients[0].next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     let asleep = lock.lock().unwrap();
     for client in &mut clients {
         client.say(&list);
     }
     for client in &mut clients {
-        assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+        assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     }
     drop(asleep);
     for client in &mut clients {
-        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     }
 }
 
@@ -131,7 +131,7 @@ fn the_files_are_scanned_after_a_list_for_which_a_check_was_enough() {
     let mut client = Client::join(&server);
     let mut list = || {
         client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
-        assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+        assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     };
     list();
     assert!(library.wait_until_read_for(DEADLINE));
@@ -151,13 +151,13 @@ fn while_a_disk_wakes_up_for_a_song_the_client_hears_that_the_server_is_there() 
     let mut client = Client::join(&server);
     let info = |number| Info { request: RequestId(number), song: SongId(1) };
     client.say(&info(1));
-    assert_eq!(client.next(), Kind::Song);
+    assert_eq!(client.next(), MessageType::Song);
     // All about it is known by now, but it has to be opened.
     let asleep = lock.lock().unwrap();
     client.say(&info(2));
-    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     drop(asleep);
-    assert_eq!(client.next_but_ping(), Kind::Song);
+    assert_eq!(client.next_but_ping(), MessageType::Song);
 }
 
 #[test]
@@ -166,16 +166,16 @@ fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
     let mut client = Client::join(&server);
     let (stream, song) = (StreamId(1), SongId(1));
     client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
-    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Started, Kind::Data]);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Started, MessageType::Data]);
     let asleep = lock.lock().unwrap();
     client.say(&Info { request: RequestId(1), song });
-    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     client.say(&Credit { stream, more: 1_000 });
-    assert_eq!(client.next_but_ping(), Kind::Data);
+    assert_eq!(client.next_but_ping(), MessageType::Data);
     client.say(&Stop { stream });
-    assert_eq!(client.next_but_ping(), Kind::End);
+    assert_eq!(client.next_but_ping(), MessageType::End);
     drop(asleep);
-    assert_eq!(client.next_but_ping(), Kind::Song);
+    assert_eq!(client.next_but_ping(), MessageType::Song);
 }
 
 #[test]
@@ -184,16 +184,16 @@ fn a_list_does_not_stop_the_music_though_the_disk_was_awake_a_moment_ago() {
     let mut client = Client::join(&server);
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
     client.say(&list);
-    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     let (stream, song) = (StreamId(1), SongId(1));
     client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
-    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Started, Kind::Data]);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Started, MessageType::Data]);
     let asleep = lock.lock().unwrap();
     client.say(&list);
     client.say(&Credit { stream, more: 1_000 });
-    assert_eq!(client.next_but_ping(), Kind::Data);
+    assert_eq!(client.next_but_ping(), MessageType::Data);
     drop(asleep);
-    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::Song, Kind::ListEnd]);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_song_that_is_stopped_while_its_disk_wakes_up_keeps_no_answer_waiting() {
     client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
     client.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
     client.say(&Stop { stream });
-    assert_eq!([client.next_but_ping(), client.next_but_ping()], [Kind::End, Kind::ListEnd]);
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::End, MessageType::ListEnd]);
 }
 
 #[test]
@@ -217,9 +217,9 @@ fn what_is_asked_while_a_disk_wakes_up_is_answered_in_its_turn_even_more_than_ca
     for number in requests.clone() {
         client.say(&Info { request: RequestId(number), song: SongId(1) });
     }
-    assert_eq!(client.next(), Kind::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
     drop(asleep);
     for _ in requests {
-        assert_eq!(client.next_but_ping(), Kind::Song);
+        assert_eq!(client.next_but_ping(), MessageType::Song);
     }
 }

@@ -4,14 +4,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use trill_proto::limits::HEADER_BYTES;
-use trill_proto::message::{Encode, Header, Hello, Kind, PREAMBLE};
+use trill_proto::message::{Encode, Header, Hello, MessageType, PREAMBLE};
 
 use super::DEADLINE;
 
 /// One frame as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    pub kind: Kind,
+    pub kind: MessageType,
     pub id: u32,
     pub payload: Vec<u8>,
 }
@@ -24,7 +24,7 @@ impl Frame {
         while let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() {
             let header = Header::decode(*header);
             let (payload, rest) = rest.split_at(usize::from(header.length));
-            let kind = Kind::from_byte(header.kind).expect("a known kind");
+            let kind = MessageType::from_byte(header.kind).expect("a known kind");
             frames.push(Self { kind, id: header.id, payload: payload.into() });
             bytes = rest;
         }
@@ -59,7 +59,7 @@ impl Raw {
         raw.send(&PREAMBLE);
         raw.say(&Hello::default());
         assert_eq!(raw.bytes(PREAMBLE.len()), PREAMBLE);
-        assert_eq!(raw.frame().kind, Kind::Welcome);
+        assert_eq!(raw.frame().kind, MessageType::Welcome);
         raw
     }
 
@@ -87,7 +87,7 @@ impl Raw {
     pub fn frame(&mut self) -> Frame {
         let header = Header::decode(self.bytes(HEADER_BYTES).try_into().expect("8 bytes"));
         let payload = self.bytes(usize::from(header.length));
-        Frame { kind: Kind::from_byte(header.kind).expect("a known kind"), id: header.id, payload }
+        Frame { kind: MessageType::from_byte(header.kind).expect("a known kind"), id: header.id, payload }
     }
 
     /// The next frame but PING, by which a server shows that it is there while an answer takes long.
@@ -95,7 +95,7 @@ impl Raw {
     pub fn answer(&mut self) -> Frame {
         loop {
             let frame = self.frame();
-            if frame.kind != Kind::Ping {
+            if frame.kind != MessageType::Ping {
                 return frame;
             }
         }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use trill_proto::command::{COMMANDS, parse};
 use trill_proto::frame::FrameReader;
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES};
-use trill_proto::message::{Header, Kind, Message};
+use trill_proto::message::{Header, Message, MessageType};
 
 use crate::count::counted;
 use vectors::VECTORS;
@@ -61,7 +61,7 @@ fn frames(piece_bytes: usize) {
 /// Takes a megabyte of music out of the largest frames.
 pub(crate) fn frames_data() {
     let payload = [0x55; MAX_PAYLOAD_BYTES];
-    let header = Header { kind: Kind::Data.to_byte(), flags: 0, length: u16::MAX, id: 1 };
+    let header = Header { kind: MessageType::Data.to_byte(), flags: 0, length: u16::MAX, id: 1 };
     let stream = [&header.encode()[..], &payload].concat().repeat(1_000_000 / MAX_PAYLOAD_BYTES);
     counted(|| read(&stream, INPUT_BYTES));
 }

@@ -6,7 +6,7 @@ use trill_proto::codec::Reader;
 use trill_proto::error::SessionError;
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::limits::HEADER_BYTES;
-use trill_proto::message::{Header, IGNORABLE, Kind};
+use trill_proto::message::{Header, IGNORABLE, MessageType};
 
 /// The largest control payload that is taken.
 const CONTROL: usize = 64;
@@ -85,11 +85,11 @@ fn read_plainly(mut wire: &[u8]) -> Vec<Found> {
         if header.kind & IGNORABLE != 0 {
             continue;
         }
-        let Some(kind) = Kind::from_byte(header.kind) else {
+        let Some(kind) = MessageType::from_byte(header.kind) else {
             found.push(Found::Error(SessionError::UnknownType(header.kind)));
             break;
         };
-        if kind == Kind::Data {
+        if kind == MessageType::Data {
             if header.length == 0 {
                 found.push(Found::Error(SessionError::Malformed(kind)));
                 break;

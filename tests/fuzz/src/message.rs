@@ -5,7 +5,7 @@ use trill_proto::limits::{
     HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CONTROL_BYTES, MAX_EXPLANATION_BYTES, MAX_NAME_BYTES,
     MAX_PAYLOAD_BYTES, MAX_TEXT_BYTES, MIN_CONTROL_BYTES,
 };
-use trill_proto::message::{Header, Kind, Message, Song, Started};
+use trill_proto::message::{Header, Message, MessageType, Song, Started};
 
 /// Whether what is decoded is encoded to the one form it has, keeps to the limits, and means the same after that.
 ///
@@ -51,9 +51,14 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
 
 fn check_limits(message: &Message<'_>, length: usize) {
     let largest = match message.kind() {
-        Kind::Data | Kind::Notice => MAX_PAYLOAD_BYTES,
-        Kind::Hello | Kind::List | Kind::Info | Kind::Play | Kind::Credit | Kind::Stop => MAX_CLIENT_CONTROL_BYTES,
-        Kind::Song => MAX_CONTROL_BYTES,
+        MessageType::Data | MessageType::Notice => MAX_PAYLOAD_BYTES,
+        MessageType::Hello
+        | MessageType::List
+        | MessageType::Info
+        | MessageType::Play
+        | MessageType::Credit
+        | MessageType::Stop => MAX_CLIENT_CONTROL_BYTES,
+        MessageType::Song => MAX_CONTROL_BYTES,
         _ => MIN_CONTROL_BYTES,
     };
     assert!(length <= largest, "{} bytes of {}", length, message.kind());

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    EndReason, Goodbye, GoodbyeReason, Header, Hello, Kind, List, Message, PREAMBLE, Started, Welcome,
+    EndReason, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, Started, Welcome,
 };
 
 /// Long enough for a machine on its knees; nothing waits this long if all is well.
@@ -311,7 +311,7 @@ impl Session {
     fn read_frame(&mut self, end: Instant) -> Result<Frame, Ending> {
         let header = self.read(HEADER_BYTES, end)?;
         let header = Header::decode(header.try_into().expect("as many bytes as were asked for"));
-        let is_taken = header.kind == Kind::Data.to_byte() || header.length <= self.max_control;
+        let is_taken = header.kind == MessageType::Data.to_byte() || header.length <= self.max_control;
         assert!(is_taken, "{header:?} is longer than the {} bytes that HELLO said", self.max_control);
         Ok(Frame { header, payload: self.read(header.length.into(), end)? })
     }

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::HELLO_DEADLINE;
-use trill_proto::message::{Hello, Info, Kind, List, Message, PREAMBLE, Ping, Play, Start, Stop};
+use trill_proto::message::{Hello, Info, List, Message, MessageType, PREAMBLE, Ping, Play, Start, Stop};
 
 /// Long enough for a machine on its knees.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -36,7 +36,7 @@ pub(super) fn vanish(shared: &Shared<'_>, random: &mut Rng) {
     shared.stop.wait(Duration::from_millis(random.u64(0..1_000)));
     match random.u8(0..3) {
         0 => {}
-        1 => session.send(&frame(Kind::List.to_byte(), 1 << 30, &[0; 8])[..random.usize(1..16)]),
+        1 => session.send(&frame(MessageType::List.to_byte(), 1 << 30, &[0; 8])[..random.usize(1..16)]),
         _ => SockRef::from(session.stream()).set_linger(Some(Duration::ZERO)).expect("a socket"),
     }
     shared.tally.nuisances.add(1);

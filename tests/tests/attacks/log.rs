@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::MAX_NAME_BYTES;
-use trill_proto::message::{Hello, Info, Kind, Message, PREAMBLE, Play, Start};
+use trill_proto::message::{Hello, Info, Message, MessageType, PREAMBLE, Play, Start};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages::encode;
 use trill_tests::raw::RawConnection;
@@ -30,7 +30,7 @@ fn clients_do_not_fill_the_log() {
     const REQUESTS: u32 = 1_900;
     let begin = server.logged_bytes();
     let mut client = RawConnection::connect(server.address());
-    assert_eq!(client.greet(hello(), DEADLINE).kind(), Some(Kind::Welcome));
+    assert_eq!(client.greet(hello(), DEADLINE).kind(), Some(MessageType::Welcome));
     let requests = (1..=REQUESTS).flat_map(|number| {
         let (stream, request, song) = (StreamId(number), RequestId(number), SongId(99));
         let play = Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 0 };
@@ -45,7 +45,7 @@ fn clients_do_not_fill_the_log() {
     let begin = server.logged_bytes();
     for _ in 0..CONNECTIONS {
         let mut client = RawConnection::connect(server.address());
-        assert_eq!(client.greet(hello(), DEADLINE).kind(), Some(Kind::Welcome));
+        assert_eq!(client.greet(hello(), DEADLINE).kind(), Some(MessageType::Welcome));
     }
     let joined = server.logged_bytes() - begin;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Credit, Header, Hello, Kind, List, Message, PREAMBLE, Play, Start};
+use trill_proto::message::{Credit, Header, Hello, List, Message, MessageType, PREAMBLE, Play, Start};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages::encode;
@@ -93,7 +93,7 @@ fn no_song_fails_for_want_of_descriptors() {
         }
         for attacker in &mut crowd {
             match attacker.next_answer() {
-                Some(Kind::Started) => started += 1,
+                Some(MessageType::Started) => started += 1,
                 _ => failures += 1,
             }
         }
@@ -183,14 +183,14 @@ impl Attacker {
         let mut preamble = [0; PREAMBLE_BYTES];
         stream.read_exact(&mut preamble).ok()?;
         let mut attacker = Self(stream);
-        (preamble == PREAMBLE && attacker.next_answer()? == Kind::Welcome).then_some(attacker)
+        (preamble == PREAMBLE && attacker.next_answer()? == MessageType::Welcome).then_some(attacker)
     }
 
     /// Makes the server believe that the path is fast, and asks for much more.
     fn earn_long_frames(mut self) -> Self {
         let stream = StreamId(1);
         self.play(1, 1, 16 * 1_024);
-        if self.next_answer() == Some(Kind::Started) {
+        if self.next_answer() == Some(MessageType::Started) {
             let mut first = vec![0; HEADER_BYTES + 4_096];
             let _ = self.0.read_exact(&mut first);
             let more = MAX_CREDIT_BYTES - 16 * 1_024;
@@ -211,22 +211,22 @@ impl Attacker {
     }
 
     /// The next frame that is no PING and ends no stream.
-    fn next_answer(&mut self) -> Option<Kind> {
+    fn next_answer(&mut self) -> Option<MessageType> {
         loop {
             match self.next_frame().ok()? {
-                Kind::Ping | Kind::End => {}
+                MessageType::Ping | MessageType::End => {}
                 kind => return Some(kind),
             }
         }
     }
 
-    fn next_frame(&mut self) -> io::Result<Kind> {
+    fn next_frame(&mut self) -> io::Result<MessageType> {
         let mut header = [0; HEADER_BYTES];
         self.0.read_exact(&mut header)?;
         let header = Header::decode(header);
         let mut payload = [0; MAX_PAYLOAD_BYTES];
         self.0.read_exact(&mut payload[..header.length.into()])?;
-        Kind::from_byte(header.kind).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        MessageType::from_byte(header.kind).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 

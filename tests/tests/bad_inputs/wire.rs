@@ -4,7 +4,7 @@
 use super::{DEADLINE, Findings};
 use trill_proto::error::{ErrorCode, Refusal};
 use trill_proto::limits::{HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CREDIT_BYTES, MAX_PAYLOAD_BYTES};
-use trill_proto::message::{EndReason, Hello, Kind, Message, PREAMBLE, Ping, refusal};
+use trill_proto::message::{EndReason, Hello, Message, MessageType, PREAMBLE, Ping, refusal};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages::{Frame, encode, frame, frames, play_payload};
 use trill_tests::raw::{Ending, RawConnection};
@@ -71,7 +71,7 @@ fn strangers() -> Vec<Row> {
 fn greetings() -> Vec<Row> {
     let versions = |lowest, highest| hello_with(|payload| payload[..2].copy_from_slice(&[lowest, highest]));
     let takes = |bytes: u16| hello_with(|payload| payload[2..4].copy_from_slice(&bytes.to_be_bytes()));
-    let too_long = before_hello(Kind::Hello, &[1; MAX_CLIENT_CONTROL_BYTES + 1]);
+    let too_long = before_hello(MessageType::Hello, &[1; MAX_CLIENT_CONTROL_BYTES + 1]);
     let reserved = hello_with(|payload| payload[10..12].fill(0xff));
     let features = hello_with(|payload| payload[4..10].fill(0xff));
     let other_tag = hello_with(|payload| payload.extend([0x77, 0, 1, 9]));
@@ -84,8 +84,8 @@ fn greetings() -> Vec<Row> {
         ("versions the wrong way round", versions(2, 1), Error(ErrorCode::MALFORMED)),
         ("a HELLO that takes 255 bytes", takes(255), Error(ErrorCode::MALFORMED)),
         ("a HELLO that takes nothing", takes(0), Error(ErrorCode::MALFORMED)),
-        ("a HELLO that is too short", before_hello(Kind::Hello, &[1; 27]), Error(ErrorCode::MALFORMED)),
-        ("an empty HELLO", before_hello(Kind::Hello, &[]), Error(ErrorCode::MALFORMED)),
+        ("a HELLO that is too short", before_hello(MessageType::Hello, &[1; 27]), Error(ErrorCode::MALFORMED)),
+        ("an empty HELLO", before_hello(MessageType::Hello, &[]), Error(ErrorCode::MALFORMED)),
         ("a HELLO over the limit", too_long, Error(ErrorCode::TOO_LARGE)),
         ("a name that is not UTF-8", hello_with_name(4, b"\xf0\x9f\x8e\xff"), Error(ErrorCode::MALFORMED)),
         ("a name with a surrogate", hello_with_name(3, b"\xed\xa0\x80"), Error(ErrorCode::MALFORMED)),
@@ -98,11 +98,15 @@ fn greetings() -> Vec<Row> {
         ("reserved bytes that are set", reserved, NOTHING),
         ("reserved bytes of the preamble that are set", reserved_preamble, NOTHING),
         ("features and roles of the future", features, NOTHING),
-        ("LIST before HELLO", before_hello(Kind::List, &[0, 0, 0, 1, 0, 0, 0, 9]), Error(ErrorCode::UNEXPECTED)),
-        ("PING before HELLO", before_hello(Kind::Ping, &[0; 8]), Error(ErrorCode::UNEXPECTED)),
-        ("a message of the server's before HELLO", before_hello(Kind::Welcome, &[1; 20]), Error(ErrorCode::UNEXPECTED)),
-        ("GOODBYE before HELLO", before_hello(Kind::Goodbye, &[1]), Closed),
-        ("ERROR before HELLO", before_hello(Kind::Error, &[0, 1]), Closed),
+        ("LIST before HELLO", before_hello(MessageType::List, &[0, 0, 0, 1, 0, 0, 0, 9]), Error(ErrorCode::UNEXPECTED)),
+        ("PING before HELLO", before_hello(MessageType::Ping, &[0; 8]), Error(ErrorCode::UNEXPECTED)),
+        (
+            "a message of the server's before HELLO",
+            before_hello(MessageType::Welcome, &[1; 20]),
+            Error(ErrorCode::UNEXPECTED),
+        ),
+        ("GOODBYE before HELLO", before_hello(MessageType::Goodbye, &[1]), Closed),
+        ("ERROR before HELLO", before_hello(MessageType::Error, &[0, 1]), Closed),
         (
             "something to be ignored before HELLO",
             [&PREAMBLE, &frame(0xfe, 0, &[7; 900])[..], &hello()].concat(),
@@ -113,43 +117,43 @@ fn greetings() -> Vec<Row> {
 
 /// What a client must not say once it is in.
 fn broken_members() -> Vec<Row> {
-    let one = |kind: Kind, id: u32, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), id, payload)]);
+    let one = |kind: MessageType, id: u32, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), id, payload)]);
     let header = |kind: u8, length: u16| after_hello(&[&[kind, 0], &length.to_be_bytes(), &[0, 0, 0, 1]]);
     let (malformed, unexpected) = (|| Error(ErrorCode::MALFORMED), || Error(ErrorCode::UNEXPECTED));
-    let extended = |extension: &[u8]| one(Kind::Play, 1, &[&play_payload(1, 0, 9), extension].concat());
+    let extended = |extension: &[u8]| one(MessageType::Play, 1, &[&play_payload(1, 0, 9), extension].concat());
     vec![
         ("HELLO twice", after_hello(&[&hello()]), unexpected()),
         ("another preamble", after_hello(&[&PREAMBLE]), Error(ErrorCode::UNKNOWN_TYPE)),
-        ("WELCOME", one(Kind::Welcome, 0, &[1; 20]), unexpected()),
-        ("SONG", one(Kind::Song, 1, &[0; 28]), unexpected()),
-        ("LIST-END", one(Kind::ListEnd, 1, &[0; 12]), unexpected()),
-        ("STARTED", one(Kind::Started, 1, &[0; 72]), unexpected()),
-        ("DATA", one(Kind::Data, 1, &[0; 5_000]), unexpected()),
+        ("WELCOME", one(MessageType::Welcome, 0, &[1; 20]), unexpected()),
+        ("SONG", one(MessageType::Song, 1, &[0; 28]), unexpected()),
+        ("LIST-END", one(MessageType::ListEnd, 1, &[0; 12]), unexpected()),
+        ("STARTED", one(MessageType::Started, 1, &[0; 72]), unexpected()),
+        ("DATA", one(MessageType::Data, 1, &[0; 5_000]), unexpected()),
         ("DATA without a byte", header(0x15, 0), malformed()),
-        ("END", one(Kind::End, 1, &[1]), unexpected()),
+        ("END", one(MessageType::End, 1, &[1]), unexpected()),
         ("an unknown type", header(0x7f, 3), Error(ErrorCode::UNKNOWN_TYPE)),
         ("type 0", header(0, 0), Error(ErrorCode::UNKNOWN_TYPE)),
         ("a type between those that are known", header(0x0b, 0), Error(ErrorCode::UNKNOWN_TYPE)),
         ("a LIST that says it is huge", header(0x02, u16::MAX), Error(ErrorCode::TOO_LARGE)),
         ("a PING over the limit", header(0x07, 513), Error(ErrorCode::TOO_LARGE)),
         ("a message of the server's over the limit", header(0x11, 513), Error(ErrorCode::TOO_LARGE)),
-        ("a LIST that is too short", one(Kind::List, 1, &[0; 7]), malformed()),
-        ("a LIST that is too long", one(Kind::List, 1, &[0; 9]), malformed()),
-        ("a LIST without a request", one(Kind::List, 0, &[0, 0, 0, 1, 0, 0, 0, 1]), malformed()),
-        ("an INFO that is too long", one(Kind::Info, 1, &[0; 5]), malformed()),
-        ("an INFO without a request", one(Kind::Info, 0, &[0, 0, 0, 1]), malformed()),
-        ("a PLAY that is too short", one(Kind::Play, 1, &[0; 27]), malformed()),
-        ("a PLAY that starts in no known way", one(Kind::Play, 1, &play_payload(1, 2, 9)), malformed()),
+        ("a LIST that is too short", one(MessageType::List, 1, &[0; 7]), malformed()),
+        ("a LIST that is too long", one(MessageType::List, 1, &[0; 9]), malformed()),
+        ("a LIST without a request", one(MessageType::List, 0, &[0, 0, 0, 1, 0, 0, 0, 1]), malformed()),
+        ("an INFO that is too long", one(MessageType::Info, 1, &[0; 5]), malformed()),
+        ("an INFO without a request", one(MessageType::Info, 0, &[0, 0, 0, 1]), malformed()),
+        ("a PLAY that is too short", one(MessageType::Play, 1, &[0; 27]), malformed()),
+        ("a PLAY that starts in no known way", one(MessageType::Play, 1, &play_payload(1, 2, 9)), malformed()),
         ("a PLAY with an extension that is cut short", extended(&[9, 0, 5, 1]), malformed()),
         ("a PLAY with an extension of 64 KB", extended(&[9, 0xff, 0xff]), malformed()),
-        ("a CREDIT that is too short", one(Kind::Credit, 1, &[0; 3]), malformed()),
-        ("a STOP with a payload", one(Kind::Stop, 1, &[0]), malformed()),
-        ("a PING of seven bytes", one(Kind::Ping, 0, &[0; 7]), malformed()),
-        ("a PONG of eight bytes", one(Kind::Pong, 0, &[0; 8]), malformed()),
-        ("a GOODBYE for no reason", one(Kind::Goodbye, 0, &[]), malformed()),
-        ("an ERROR of one byte", one(Kind::Error, 0, &[1]), malformed()),
-        ("an ERROR that is not UTF-8", one(Kind::Error, 0, b"\x00\x01\xff"), malformed()),
-        ("an ERROR of many words", one(Kind::Error, 0, &[b'x'; 203]), malformed()),
+        ("a CREDIT that is too short", one(MessageType::Credit, 1, &[0; 3]), malformed()),
+        ("a STOP with a payload", one(MessageType::Stop, 1, &[0]), malformed()),
+        ("a PING of seven bytes", one(MessageType::Ping, 0, &[0; 7]), malformed()),
+        ("a PONG of eight bytes", one(MessageType::Pong, 0, &[0; 8]), malformed()),
+        ("a GOODBYE for no reason", one(MessageType::Goodbye, 0, &[]), malformed()),
+        ("an ERROR of one byte", one(MessageType::Error, 0, &[1]), malformed()),
+        ("an ERROR that is not UTF-8", one(MessageType::Error, 0, b"\x00\x01\xff"), malformed()),
+        ("an ERROR of many words", one(MessageType::Error, 0, &[b'x'; 203]), malformed()),
         ("PLAY on stream 0", after_hello(&[&play(0, 1, 100)]), Error(ErrorCode::STREAM_ID)),
         ("a stream id twice", after_hello(&[&play(5, 1, 100), &play(5, 1, 100)]), Error(ErrorCode::STREAM_ID)),
         ("a smaller stream id", after_hello(&[&play(5, 1, 100), &play(4, 1, 100)]), Error(ErrorCode::STREAM_ID)),
@@ -168,9 +172,9 @@ fn broken_members() -> Vec<Row> {
             Error(ErrorCode::CREDIT),
         ),
         ("credit that overflows", after_hello(&[&play(1, 2, 0), &credit(1, u32::MAX)]), Error(ErrorCode::CREDIT)),
-        ("ERROR about the connection", one(Kind::Error, 0, &[0, 1, b'?']), Closed),
-        ("ERROR about a stream", one(Kind::Error, 7, &[1, 0]), Closed),
-        ("GOODBYE for a reason of the future", one(Kind::Goodbye, 0, &[200]), Closed),
+        ("ERROR about the connection", one(MessageType::Error, 0, &[0, 1, b'?']), Closed),
+        ("ERROR about a stream", one(MessageType::Error, 7, &[1, 0]), Closed),
+        ("GOODBYE for a reason of the future", one(MessageType::Goodbye, 0, &[200]), Closed),
         ("GOODBYE and more", after_hello(&[&frame(0x09, 0, &[1]), &[0xee; 100]]), Closed),
     ]
 }
@@ -180,8 +184,8 @@ fn oddities() -> Vec<Row> {
     let mut play_of_the_future = play_payload(3, 0, 0);
     play_of_the_future[5..8].fill(0xff); // reserved
     play_of_the_future.extend([0xee, 0, 2, 1, 2, 0xee, 0, 0]); // an unknown extension, twice
-    let future = frame(Kind::Play.to_byte(), 1, &play_of_the_future);
-    let flagged = [&[Kind::Ping.to_byte(), 0xff, 0, 8, 0xff, 0xff, 0xff, 0xff], &[1; 8][..]].concat();
+    let future = frame(MessageType::Play.to_byte(), 1, &play_of_the_future);
+    let flagged = [&[MessageType::Ping.to_byte(), 0xff, 0, 8, 0xff, 0xff, 0xff, 0xff], &[1; 8][..]].concat();
     let late_credit = credit(1, 256).repeat(20_000);
     let started = vec![Started(1)];
     let stopped = |stream| End(stream, EndReason::Stopped);
@@ -192,11 +196,11 @@ fn oddities() -> Vec<Row> {
             NOTHING,
         ),
         ("an empty one", after_hello(&[&frame(0x80, 0, &[])]), NOTHING),
-        ("NOTICE", after_hello(&[&frame(Kind::Notice.to_byte(), 0, &[0, 1])]), NOTHING),
+        ("NOTICE", after_hello(&[&frame(MessageType::Notice.to_byte(), 0, &[0, 1])]), NOTHING),
         ("flags and an id where there are none", after_hello(&[&flagged]), NOTHING),
         ("STOP of a stream that never was", after_hello(&[&stop(77)]), NOTHING),
         ("STOP of stream 0", after_hello(&[&stop(0)]), NOTHING),
-        ("a PONG that nobody waits for", after_hello(&[&frame(Kind::Pong.to_byte(), 0, &[1; 24])]), NOTHING),
+        ("a PONG that nobody waits for", after_hello(&[&frame(MessageType::Pong.to_byte(), 0, &[1; 24])]), NOTHING),
         ("a PLAY of the future", after_hello(&[&future]), Answers(started)),
         (
             "a PLAY that is stopped at once",
@@ -217,14 +221,15 @@ fn oddities() -> Vec<Row> {
 
 /// Requests that cannot be met: they are refused, and the session goes on.
 fn requests() -> Vec<Row> {
-    let ask = |kind: Kind, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), 1, payload)]);
-    let list = |first: u32, at_most: u32| ask(Kind::List, &[first.to_be_bytes(), at_most.to_be_bytes()].concat());
-    let info = |song: u32| ask(Kind::Info, &song.to_be_bytes());
+    let ask = |kind: MessageType, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), 1, payload)]);
+    let list =
+        |first: u32, at_most: u32| ask(MessageType::List, &[first.to_be_bytes(), at_most.to_be_bytes()].concat());
+    let info = |song: u32| ask(MessageType::Info, &song.to_be_bytes());
     let from = |start: u8, position: u64, tag: u64| {
         let mut payload = play_payload(3, start, 0);
         payload[8..16].copy_from_slice(&position.to_be_bytes());
         payload[16..24].copy_from_slice(&tag.to_be_bytes());
-        ask(Kind::Play, &payload)
+        ask(MessageType::Play, &payload)
     };
     let refused = |code| Answers(vec![Refused(1, code)]);
     let page = |songs: usize| Answers([vec![Song(1); songs], vec![ListEnd(1)]].concat());
@@ -351,7 +356,7 @@ fn hello() -> Vec<u8> {
 fn hello_with(edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut payload = hello()[HEADER_BYTES..].to_vec();
     edit(&mut payload);
-    before_hello(Kind::Hello, &payload)
+    before_hello(MessageType::Hello, &payload)
 }
 
 /// One whose name says that it has `length` bytes.
@@ -363,7 +368,7 @@ fn hello_with_name(length: u16, name: &[u8]) -> Vec<u8> {
     })
 }
 
-fn before_hello(kind: Kind, payload: &[u8]) -> Vec<u8> {
+fn before_hello(kind: MessageType, payload: &[u8]) -> Vec<u8> {
     [&PREAMBLE, frame(kind.to_byte(), 0, payload).as_slice()].concat()
 }
 
@@ -372,15 +377,15 @@ fn after_hello(frames: &[&[u8]]) -> Vec<u8> {
 }
 
 fn play(stream: u32, song: u32, credit: u32) -> Vec<u8> {
-    frame(Kind::Play.to_byte(), stream, &play_payload(song, 0, credit))
+    frame(MessageType::Play.to_byte(), stream, &play_payload(song, 0, credit))
 }
 
 fn credit(stream: u32, more: u32) -> Vec<u8> {
-    frame(Kind::Credit.to_byte(), stream, &more.to_be_bytes())
+    frame(MessageType::Credit.to_byte(), stream, &more.to_be_bytes())
 }
 
 fn stop(stream: u32) -> Vec<u8> {
-    frame(Kind::Stop.to_byte(), stream, &[])
+    frame(MessageType::Stop.to_byte(), stream, &[])
 }
 
 /// The same in every run.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    self, End, EndReason, Error, Goodbye, GoodbyeReason, Kind, ListEnd, Message, PREAMBLE, Ping, Start, Started,
+    self, End, EndReason, Error, Goodbye, GoodbyeReason, ListEnd, Message, MessageType, PREAMBLE, Ping, Start, Started,
     Welcome,
 };
 use trill_tests::fake_server::Song;
@@ -31,7 +31,7 @@ fn start() -> (Board, RawListener, RawConnection) {
 fn greeted(listener: &RawListener) -> RawConnection {
     let mut connection = listener.accept(DEADLINE);
     connection.receive(PREAMBLE.len(), DEADLINE);
-    connection.receive_until(Kind::Hello, DEADLINE);
+    connection.receive_until(MessageType::Hello, DEADLINE);
     connection.send(&PREAMBLE);
     connection
 }
@@ -45,7 +45,7 @@ fn welcome(listener: &RawListener) -> RawConnection {
 
 /// The stream and the song that the board asks to play next.
 fn asked(connection: &mut RawConnection) -> (StreamId, SongId) {
-    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let frame = connection.receive_until(MessageType::Play, DEADLINE);
     let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
     (play.stream, play.song)
 }
@@ -78,7 +78,7 @@ fn a_song_that_has_another_number_by_now_is_counted_from_there() {
     answer(SongId(5));
     board.wait_for_song("5, ");
     board.type_line("next");
-    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let frame = connection.receive_until(MessageType::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     assert_eq!(list.first, SongId(6));
 }
@@ -147,7 +147,7 @@ fn a_server_that_gives_up_every_time_is_told_of_once() {
 /// Answers the look for the song after another, and returns the stream on which that is asked for.
 #[track_caller]
 fn found(connection: &mut RawConnection, from: u32) -> StreamId {
-    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let frame = connection.receive_until(MessageType::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     assert_eq!(list.first, SongId(from));
     connection.send_message(&Message::Song(message::Song {
@@ -177,7 +177,7 @@ fn a_song_that_follows_is_counted_from_its_own_beginning() {
     connection.send_message(&Message::Started(started));
     board.wait_for_song("2, buffering at 0:00");
     board.type_line("seek +5");
-    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let frame = connection.receive_until(MessageType::Play, DEADLINE);
     let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
     assert_eq!((play.song, play.start), (SongId(2), Start::Time(5_000)));
 }
@@ -250,7 +250,7 @@ fn a_song_that_goes_on_under_another_number_is_followed_by_the_one_after_that() 
 fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_answer() {
     let (mut board, _listener, mut connection) = start();
     board.type_line("list");
-    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let frame = connection.receive_until(MessageType::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     board.type_keys("\u{15}");
     board.wait_for("list\r\n\r\u{1b}[K> ");
@@ -285,7 +285,7 @@ fn a_song_whose_end_is_never_told_is_followed_before_it_is_over() {
     connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
     // So that nothing of it is lost with the connection.
     connection.send_message(&Message::Ping(Ping { token: 7 }));
-    connection.receive_until(Kind::Pong, DEADLINE);
+    connection.receive_until(MessageType::Pong, DEADLINE);
     drop(connection);
     found(&mut welcome(&listener), 2);
 }
@@ -308,14 +308,14 @@ fn a_song_that_is_cut_off_by_one_that_was_given_up_goes_on_when_no_other_starts(
     connection.send_message(&Message::Ping(Ping { token: 7 }));
     loop {
         match connection.receive_frame(DEADLINE).kind() {
-            Some(Kind::Pong) => break,
-            kind => assert_ne!(kind, Some(Kind::Play), "behind those that may start"),
+            Some(MessageType::Pong) => break,
+            kind => assert_ne!(kind, Some(MessageType::Play), "behind those that may start"),
         }
     }
     for stream in &streams[1..] {
         connection.send_message(&Message::Error(Error { id: stream.0, code: ErrorCode::NO_SUCH_SONG, text: "" }));
     }
-    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let frame = connection.receive_until(MessageType::Play, DEADLINE);
     let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
     assert_eq!((play.song, play.start), (SongId(1), Start::Resume(5_000)));
 }
@@ -340,14 +340,14 @@ fn the_song_that_goes_on_is_not_given_up_for_others() {
             asked(&mut connection);
         }
     }
-    let frame = connection.receive_until(Kind::Stop, DEADLINE);
+    let frame = connection.receive_until(MessageType::Stop, DEADLINE);
     assert_eq!(frame.header.id, second.0);
 }
 
 /// The request of the next LIST.
 #[track_caller]
 fn listed(connection: &mut RawConnection) -> RequestId {
-    let frame = connection.receive_until(Kind::List, DEADLINE);
+    let frame = connection.receive_until(MessageType::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     list.request
 }
@@ -366,7 +366,7 @@ fn a_question_that_is_refused_is_told_and_not_in_the_way_of_the_next() {
     refuse(&mut connection, request);
     board.wait_for("list: the disk is tired");
     board.type_line("info 7");
-    let frame = connection.receive_until(Kind::Info, DEADLINE);
+    let frame = connection.receive_until(MessageType::Info, DEADLINE);
     refuse(&mut connection, RequestId(frame.header.id));
     board.wait_for("info 7: the disk is tired");
     board.type_line("play all");
@@ -415,7 +415,7 @@ fn a_list_ends_when_it_is_cancelled() {
     send_page(&mut connection, request, SongId(2), "two");
     board.type_line("info 7");
     let kind = connection.receive_frame(DEADLINE).kind();
-    assert_eq!(kind, Some(Kind::Info), "no more of the list is asked for");
+    assert_eq!(kind, Some(MessageType::Info), "no more of the list is asked for");
     assert!(!board.said().contains("two"), "{}", board.said());
 }
 
@@ -430,7 +430,7 @@ fn a_list_that_does_not_get_on_is_ended() {
     let mut connection = welcome(&listener);
     board.type_line("info 7");
     let kind = connection.receive_frame(DEADLINE).kind();
-    assert_eq!(kind, Some(Kind::Info), "the same page is not asked for again");
+    assert_eq!(kind, Some(MessageType::Info), "the same page is not asked for again");
 }
 
 #[test]
@@ -457,10 +457,10 @@ fn whatever_a_server_does_wrong_is_said_and_the_song_is_asked_for_again() {
         ("DATA message out of place", ErrorCode::UNEXPECTED, &|stream| data(stream, 100)),
         ("stream id out of order", ErrorCode::STREAM_ID, &|stream| started(StreamId(stream.0 + 100))),
         ("SONG message of 600 bytes is over the limit", ErrorCode::TOO_LARGE, &|_| {
-            frame(Kind::Song.to_byte(), 1, &[0; 600])
+            frame(MessageType::Song.to_byte(), 1, &[0; 600])
         }),
         ("malformed STARTED message", ErrorCode::MALFORMED, &|stream| {
-            frame(Kind::Started.to_byte(), stream.0, &[0; 5])
+            frame(MessageType::Started.to_byte(), stream.0, &[0; 5])
         }),
         ("unknown message type 0x7f", ErrorCode::UNKNOWN_TYPE, &|_| frame(0x7f, 1, &[])),
     ];
@@ -495,7 +495,7 @@ fn music_that_does_not_come_is_given_up_however_alive_the_server_is() {
     board.wait_for("the server sends no music, or too slowly; trying again");
     dripping.join().expect("no panic");
     let mut connection = welcome(&listener);
-    let frame = connection.receive_until(Kind::Play, DEADLINE);
+    let frame = connection.receive_until(MessageType::Play, DEADLINE);
     let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
     assert!(matches!(play.start, Start::Resume(5_001..)), "{play:?}");
 }

@@ -9,8 +9,8 @@ use crate::frame::Part;
 use crate::ids::StreamId;
 use crate::limits::{ANSWER_TIMEOUT, HEADER_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION};
 use crate::message::{
-    Credit, End, EndReason, Error, Goodbye, Header, Hello, Kind, ListEnd, MAGIC, PREAMBLE, Ping, Pong, REFUSAL_MAGIC,
-    Song, Started, Welcome,
+    Credit, End, EndReason, Error, Goodbye, Header, Hello, ListEnd, MAGIC, MessageType, PREAMBLE, Ping, Pong,
+    REFUSAL_MAGIC, Song, Started, Welcome,
 };
 use crate::session::Busy;
 use crate::session::liveness::{Liveness, Patience};
@@ -154,22 +154,22 @@ impl Core {
     fn handle_control<'a>(
         &mut self,
         now: Instant,
-        kind: Kind,
+        kind: MessageType,
         header: Header,
         payload: &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
         let id = header.id;
         let is_in_place = match kind {
-            Kind::Welcome => self.phase == Phase::Welcome,
-            Kind::Error | Kind::Goodbye => true,
+            MessageType::Welcome => self.phase == Phase::Welcome,
+            MessageType::Error | MessageType::Goodbye => true,
             _ => self.phase == Phase::Open,
         };
         if !is_in_place {
             return Err(Fault::Unexpected);
         }
         match kind {
-            Kind::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
-            Kind::Song => {
+            MessageType::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
+            MessageType::Song => {
                 let song = Song::decode(id, header.flags, payload)?;
                 self.requests.on_song(&song, header.length)?;
                 if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == id) {
@@ -177,32 +177,37 @@ impl Core {
                 }
                 Ok(Some(Event::Song(song)))
             }
-            Kind::ListEnd => {
+            MessageType::ListEnd => {
                 let end = ListEnd::decode(id, payload)?;
                 self.requests.on_list_end(&end)?;
                 Ok(Some(Event::ListEnd(end)))
             }
-            Kind::Started => self.handle_started(now, Started::decode(id, payload)?),
-            Kind::End => self.handle_end(End::decode(id, payload)?),
-            Kind::Error => self.handle_error(Error::decode(id, payload)?).map(Some),
-            Kind::Goodbye => {
+            MessageType::Started => self.handle_started(now, Started::decode(id, payload)?),
+            MessageType::End => self.handle_end(End::decode(id, payload)?),
+            MessageType::Error => self.handle_error(Error::decode(id, payload)?).map(Some),
+            MessageType::Goodbye => {
                 let reason = Goodbye::decode(payload)?.reason;
                 self.phase = Phase::Closed;
                 Ok(Some(Event::Goodbye(reason)))
             }
-            Kind::Ping => {
+            MessageType::Ping => {
                 self.liveness.on_ping(now, Ping::decode(payload)?);
                 Ok(None)
             }
-            Kind::Pong => {
+            MessageType::Pong => {
                 if let Some(measured) = self.liveness.on_pong(now, Pong::decode(payload)?) {
                     self.path.on_round_trip(measured);
                 }
                 Ok(None)
             }
-            Kind::Hello | Kind::List | Kind::Info | Kind::Play | Kind::Credit | Kind::Stop => Err(Fault::Unexpected),
+            MessageType::Hello
+            | MessageType::List
+            | MessageType::Info
+            | MessageType::Play
+            | MessageType::Credit
+            | MessageType::Stop => Err(Fault::Unexpected),
             // The reader hands on the one in pieces and skips the other, so neither comes here.
-            Kind::Data | Kind::Notice => Err(Fault::Unexpected),
+            MessageType::Data | MessageType::Notice => Err(Fault::Unexpected),
         }
     }
 
@@ -237,11 +242,11 @@ impl Core {
 
     fn expect_data(&mut self, id: StreamId, length: u16) -> Result<(), SessionError> {
         if self.phase != Phase::Open {
-            return Err(SessionError::Unexpected(Kind::Data));
+            return Err(SessionError::Unexpected(MessageType::Data));
         }
-        self.check_known(id).map_err(|fault| fault.at(Kind::Data))?;
+        self.check_known(id).map_err(|fault| fault.at(MessageType::Data))?;
         if self.pending.iter().any(|stream| stream.id == id) {
-            return Err(SessionError::Unexpected(Kind::Data));
+            return Err(SessionError::Unexpected(MessageType::Data));
         }
         let Some(stream) = self.current.as_ref().filter(|stream| stream.id == id) else { return Ok(()) };
         if u32::from(length) > stream.window.outstanding() || u64::from(length) > stream.remaining() {
@@ -421,7 +426,7 @@ impl From<Malformed> for Fault {
 }
 
 impl Fault {
-    const fn at(self, kind: Kind) -> SessionError {
+    const fn at(self, kind: MessageType) -> SessionError {
         match self {
             Self::Malformed => SessionError::Malformed(kind),
             Self::Unexpected => SessionError::Unexpected(kind),

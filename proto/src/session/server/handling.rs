@@ -6,7 +6,7 @@ use super::{Event, OUTBOX_BYTES, Offered, Outbox, Phase, Sending};
 use crate::error::{Malformed, SessionError};
 use crate::frame::Part;
 use crate::limits::{MAX_CONTROL_BYTES, MIN_DATA_BYTES, VERSION};
-use crate::message::{Credit, End, EndReason, Error, Goodbye, Hello, Info, Kind, List, Ping, Play, Pong, Stop};
+use crate::message::{Credit, End, EndReason, Error, Goodbye, Hello, Info, List, MessageType, Ping, Play, Pong, Stop};
 use crate::session::liveness::Liveness;
 use crate::time::Instant;
 
@@ -32,46 +32,52 @@ impl Session<'_> {
                 self.allowance.take(now);
                 return Ok(None);
             }
-            Part::DataBegins { .. } | Part::Data { .. } => return Err(SessionError::Unexpected(Kind::Data)),
+            Part::DataBegins { .. } | Part::Data { .. } => return Err(SessionError::Unexpected(MessageType::Data)),
         };
         let is_in_place = match kind {
-            Kind::Hello => *self.phase == Phase::Hello,
-            Kind::Error | Kind::Goodbye => true,
+            MessageType::Hello => *self.phase == Phase::Hello,
+            MessageType::Error | MessageType::Goodbye => true,
             _ => *self.phase == Phase::Open,
         };
         if !is_in_place {
             return Err(SessionError::Unexpected(kind));
         }
-        if kind != Kind::Credit {
+        if kind != MessageType::Credit {
             self.allowance.take(now);
         }
         let malformed = |_: Malformed| SessionError::Malformed(kind);
         let id = header.id;
         match kind {
-            Kind::Hello => self.handle_hello(Hello::decode(payload).map_err(malformed)?).map(Some),
-            Kind::List => Ok(Some(Event::List(List::decode(id, payload).map_err(malformed)?))),
-            Kind::Info => Ok(Some(Event::Info(Info::decode(id, payload).map_err(malformed)?))),
-            Kind::Play => self.handle_play(Play::decode(id, payload).map_err(malformed)?).map(Some),
-            Kind::Credit => self.handle_credit(now, Credit::decode(id, payload).map_err(malformed)?).map(|()| None),
-            Kind::Stop => Ok(self.handle_stop(Stop::decode(id, payload).map_err(malformed)?)),
-            Kind::Ping => {
+            MessageType::Hello => self.handle_hello(Hello::decode(payload).map_err(malformed)?).map(Some),
+            MessageType::List => Ok(Some(Event::List(List::decode(id, payload).map_err(malformed)?))),
+            MessageType::Info => Ok(Some(Event::Info(Info::decode(id, payload).map_err(malformed)?))),
+            MessageType::Play => self.handle_play(Play::decode(id, payload).map_err(malformed)?).map(Some),
+            MessageType::Credit => {
+                self.handle_credit(now, Credit::decode(id, payload).map_err(malformed)?).map(|()| None)
+            }
+            MessageType::Stop => Ok(self.handle_stop(Stop::decode(id, payload).map_err(malformed)?)),
+            MessageType::Ping => {
                 self.liveness.on_ping(now, Ping::decode(payload).map_err(malformed)?);
                 Ok(None)
             }
-            Kind::Pong => Pong::decode(payload).map_err(malformed).map(|_| None),
-            Kind::Goodbye => {
+            MessageType::Pong => Pong::decode(payload).map_err(malformed).map(|_| None),
+            MessageType::Goodbye => {
                 let reason = Goodbye::decode(payload).map_err(malformed)?.reason;
                 *self.phase = Phase::Closed;
                 Ok(Some(Event::Goodbye(reason)))
             }
-            Kind::Error => {
+            MessageType::Error => {
                 let error = Error::decode(id, payload).map_err(malformed)?;
                 *self.phase = Phase::Closed;
                 Ok(Some(Event::Failed(error)))
             }
-            Kind::Welcome | Kind::Song | Kind::ListEnd | Kind::Started | Kind::Data | Kind::End | Kind::Notice => {
-                Err(SessionError::Unexpected(kind))
-            }
+            MessageType::Welcome
+            | MessageType::Song
+            | MessageType::ListEnd
+            | MessageType::Started
+            | MessageType::Data
+            | MessageType::End
+            | MessageType::Notice => Err(SessionError::Unexpected(kind)),
         }
     }
 

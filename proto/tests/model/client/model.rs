@@ -7,8 +7,8 @@ use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::StreamId;
 use trill_proto::limits::PREAMBLE_BYTES;
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Kind, Message, PREAMBLE, Ping, Play, Pong, Start,
-    Started, Stop,
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Message, MessageType, PREAMBLE, Ping, Play, Pong,
+    Start, Started, Stop,
 };
 use trill_proto::session::client::{Event, Identity, PlayRequest};
 use trill_proto::time::Instant;
@@ -184,8 +184,8 @@ impl Model {
         }
     }
 
-    fn expects(&self, kind: Kind) -> bool {
-        use Kind::{Data, End, Error, Goodbye, ListEnd, Ping, Pong, Song, Started, Welcome};
+    fn expects(&self, kind: MessageType) -> bool {
+        use MessageType::{Data, End, Error, Goodbye, ListEnd, Ping, Pong, Song, Started, Welcome};
         match self.phase {
             Phase::Open => matches!(kind, Song | ListEnd | Started | Data | End | Error | Ping | Pong | Goodbye),
             _ => matches!(kind, Welcome | Error | Goodbye),
@@ -259,7 +259,7 @@ impl Model {
         self.check_used(id)?;
         // Requests are answered in their order, so this one has been.
         if id <= self.last_started {
-            return Err(SessionError::Unexpected(Kind::Started));
+            return Err(SessionError::Unexpected(MessageType::Started));
         }
         self.last_started = id;
         let Some(place) = self.pending.iter().position(|stream| stream.id == id) else {
@@ -267,7 +267,7 @@ impl Model {
         };
         let mut stream = self.pending.remove(place);
         if stream.resumes_at.is_some_and(|position| position != started.position) {
-            return Err(SessionError::Unexpected(Kind::Started));
+            return Err(SessionError::Unexpected(MessageType::Started));
         }
         self.measure(now, stream.asked);
         self.wait_for_data(now, &mut stream);
@@ -278,12 +278,12 @@ impl Model {
 
     fn hear_song(&mut self, id: u32, song: u32) -> Result<(), SessionError> {
         let place = self.requests.iter().position(|(request, _)| *request == id);
-        let place = place.ok_or(SessionError::Unexpected(Kind::Song))?;
+        let place = place.ok_or(SessionError::Unexpected(MessageType::Song))?;
         match &mut self.requests[place].1 {
-            Question::Info(asked) if *asked != song => return Err(SessionError::Malformed(Kind::Song)),
+            Question::Info(asked) if *asked != song => return Err(SessionError::Malformed(MessageType::Song)),
             Question::Info(_) => drop(self.requests.remove(place)),
-            Question::List { left: 0, .. } => return Err(SessionError::Unexpected(Kind::Song)),
-            Question::List { last, .. } if song <= *last => return Err(SessionError::Malformed(Kind::Song)),
+            Question::List { left: 0, .. } => return Err(SessionError::Unexpected(MessageType::Song)),
+            Question::List { last, .. } if song <= *last => return Err(SessionError::Malformed(MessageType::Song)),
             Question::List { last, left } => (*last, *left) = (song, *left - 1),
         }
         Ok(())
@@ -291,12 +291,16 @@ impl Model {
 
     fn hear_list_end(&mut self, id: u32, next: Option<u32>) -> Result<(), SessionError> {
         let place = self.requests.iter().position(|(request, _)| *request == id);
-        let place = place.ok_or(SessionError::Unexpected(Kind::ListEnd))?;
+        let place = place.ok_or(SessionError::Unexpected(MessageType::ListEnd))?;
         let (_, Question::List { last, .. }) = self.requests.remove(place) else {
-            return Err(SessionError::Unexpected(Kind::ListEnd));
+            return Err(SessionError::Unexpected(MessageType::ListEnd));
         };
         // All lists begin at 1.
-        if next.is_some_and(|next| next <= last.max(1)) { Err(SessionError::Malformed(Kind::ListEnd)) } else { Ok(()) }
+        if next.is_some_and(|next| next <= last.max(1)) {
+            Err(SessionError::Malformed(MessageType::ListEnd))
+        } else {
+            Ok(())
+        }
     }
 
     fn data_patience(&self) -> Duration {
@@ -310,7 +314,7 @@ impl Model {
     fn hear_data(&mut self, now: Instant, id: u32, length: u64) -> Result<Option<Event<'static>>, SessionError> {
         self.check_used(id)?;
         if self.pending.iter().any(|stream| stream.id == id) {
-            return Err(SessionError::Unexpected(Kind::Data));
+            return Err(SessionError::Unexpected(MessageType::Data));
         }
         let patience = self.data_patience();
         if let Some(stream) = self.current.as_mut().filter(|stream| stream.id == id) {
@@ -331,7 +335,7 @@ impl Model {
         match self.take_open(end.stream.0) {
             None => Ok(None),
             Some(stream) if end.reason == EndReason::Finished && stream.left > 0 => {
-                Err(SessionError::Unexpected(Kind::End))
+                Err(SessionError::Unexpected(MessageType::End))
             }
             Some(_) => Ok(Some(Event::Ended { stream: end.stream, reason: end.reason })),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::StreamId;
 use trill_proto::message::{
-    End, EndReason, Error, Goodbye, GoodbyeReason, Kind, Message, PREAMBLE, Ping, Pong, Started, Stop, Welcome, refusal,
+    End, EndReason, Error, Goodbye, GoodbyeReason, Message, MessageType, PREAMBLE, Ping, Pong, Started, Stop, Welcome,
+    refusal,
 };
 use trill_proto::session::server::Event;
 use trill_proto::time::Instant;
@@ -109,8 +110,8 @@ impl Model {
     }
 
     /// Whether a client may say this now. It may always go.
-    fn expects(&self, kind: Kind) -> bool {
-        use Kind::{Credit, Error, Goodbye, Hello, Info, List, Ping, Play, Pong, Stop};
+    fn expects(&self, kind: MessageType) -> bool {
+        use MessageType::{Credit, Error, Goodbye, Hello, Info, List, Ping, Play, Pong, Stop};
         match self.phase {
             Phase::Hello => matches!(kind, Hello | Goodbye | Error),
             _ => matches!(kind, List | Info | Play | Credit | Stop | Ping | Pong | Goodbye | Error),
