@@ -25,7 +25,7 @@ use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{GoodbyeReason, Start};
 use trill_proto::playlist::Search;
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::time::Instant;
 
@@ -305,7 +305,7 @@ impl<'m> State<'m> {
     // ── asking ──
 
     /// Asks for what is wanted and was not asked for on this connection.
-    fn ask(&mut self, now: Instant) -> Result<(), Busy> {
+    fn ask(&mut self, now: Instant) -> Result<(), OutboxFull> {
         let Some(client) = self.client.as_mut().filter(|client| client.is_open()) else { return Ok(()) };
         if self.is_stopping {
             client.stop()?;

@@ -22,7 +22,7 @@ mod stream;
 
 pub use requests::MAX_REQUESTS;
 
-use super::Busy;
+use super::OutboxFull;
 use crate::error::SessionError;
 use crate::frame::FrameReader;
 use crate::ids::{RequestId, SongId, StreamId};
@@ -231,8 +231,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// Asks for at most `at_most` songs from `first` on: [`Event::Song`]s, then [`Event::ListEnd`].
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
-    pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
+    pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, OutboxFull> {
         let core = &mut self.core;
         let request = RequestId(core.next_request()?);
         core.outbox.push(&List { request, first, at_most })?;
@@ -244,8 +244,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// Asks for one song's particulars: an [`Event::Song`], or [`Event::Failed`].
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
-    pub fn info(&mut self, song: SongId) -> Result<RequestId, Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
+    pub fn info(&mut self, song: SongId) -> Result<RequestId, OutboxFull> {
         let core = &mut self.core;
         let request = RequestId(core.next_request()?);
         core.outbox.push(&Info { request, song })?;
@@ -258,16 +258,16 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// as it is. When four PLAYs wait for an answer, the oldest that does not go on with what is heard is stopped.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
+    /// [`OutboxFull`] if the output must be transmitted first.
     ///
     /// # Panics
     /// If the capacity is below [`MIN_BUFFER_BYTES`]: music would stop and never go on.
-    pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, Busy> {
+    pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, OutboxFull> {
         const NEEDED: usize = 2 * HEADER_BYTES + 28;
         assert!(wanted.capacity >= MIN_BUFFER_BYTES, "a buffer of {} bytes is too small", wanted.capacity);
         let core = &mut self.core;
         if core.outbox.room() < NEEDED {
-            return Err(Busy);
+            return Err(OutboxFull);
         }
         let id = StreamId(core.next_id()?);
         if core.pending.is_full() {
@@ -284,7 +284,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             credit: stream.window.outstanding(),
         })?;
         (core.last_id, core.is_asking) = (id.0, true);
-        core.pending.push(stream).map_err(|_| Busy)?;
+        core.pending.push(stream).map_err(|_| OutboxFull)?;
         Ok(id)
     }
 
@@ -292,12 +292,12 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// said about it.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first; nothing has ended then.
-    pub fn stop(&mut self) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first; nothing has ended then.
+    pub fn stop(&mut self) -> Result<(), OutboxFull> {
         let is_over = self.is_closed();
         let core = &mut self.core;
         if core.outbox.room() < HEADER_BYTES * (1 + core.pending.len()) {
-            return Err(Busy);
+            return Err(OutboxFull);
         }
         for stream in core.current.take().iter().chain(&core.pending).filter(|_| !is_over) {
             core.outbox.push(&Stop { stream: stream.id })?;

@@ -22,12 +22,12 @@ pub mod server;
 
 /// The machine's output buffer has no room for this: transmit, then try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy;
+pub struct OutboxFull;
 
-impl core::fmt::Display for Busy {
+impl core::fmt::Display for OutboxFull {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("output is pending: transmit first")
     }
 }
 
-impl core::error::Error for Busy {}
+impl core::error::Error for OutboxFull {}

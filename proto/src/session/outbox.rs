@@ -1,6 +1,6 @@
 //! Small messages that wait to be sent.
 
-use super::Busy;
+use super::OutboxFull;
 use crate::message::Encode;
 use heapless::Vec;
 
@@ -18,19 +18,19 @@ impl<const SIZE: usize> Outbox<SIZE> {
     }
 
     /// Appends a frame, or nothing at all if it does not fit.
-    pub(super) fn push(&mut self, message: &impl Encode) -> Result<(), Busy> {
+    pub(super) fn push(&mut self, message: &impl Encode) -> Result<(), OutboxFull> {
         self.forget_sent();
         let used = self.bytes.len();
-        self.bytes.resize(SIZE, 0).map_err(|_| Busy)?;
+        self.bytes.resize(SIZE, 0).map_err(|_| OutboxFull)?;
         let written = self.bytes.get_mut(used..).and_then(|room| message.encode(room).ok());
         self.bytes.truncate(used + written.unwrap_or(0));
-        written.map(|_| ()).ok_or(Busy)
+        written.map(|_| ()).ok_or(OutboxFull)
     }
 
     /// Appends bytes that are not a frame.
-    pub(super) fn push_bytes(&mut self, bytes: &[u8]) -> Result<(), Busy> {
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) -> Result<(), OutboxFull> {
         self.forget_sent();
-        self.bytes.extend_from_slice(bytes).map_err(|_| Busy)
+        self.bytes.extend_from_slice(bytes).map_err(|_| OutboxFull)
     }
 
     /// Bytes that still fit.

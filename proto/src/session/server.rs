@@ -17,7 +17,7 @@ mod frame_sizer;
 mod handling;
 mod pace;
 
-use super::Busy;
+use super::OutboxFull;
 use super::liveness::{Liveness, Patience};
 use super::outbox::Outbox;
 use crate::error::{ErrorCode, Refusal, SessionError};
@@ -269,8 +269,8 @@ impl Server {
     /// Answers HELLO.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn welcome(&mut self, welcome: &Welcome<'_>) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn welcome(&mut self, welcome: &Welcome<'_>) -> Result<(), OutboxFull> {
         self.say(welcome)?;
         self.max_credit = welcome.max_credit;
         if self.phase == Phase::Welcome {
@@ -282,8 +282,8 @@ impl Server {
     /// Sends a song's particulars, its texts cut to what the client takes. Returns the frame's length in bytes.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn song(&mut self, song: &Song<'_>) -> Result<usize, Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn song(&mut self, song: &Song<'_>) -> Result<usize, OutboxFull> {
         let before = self.outbox.room();
         self.say(&song.fitted(self.client_max_control))?;
         Ok(before - self.outbox.room())
@@ -292,8 +292,8 @@ impl Server {
     /// Ends the answer to a LIST.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn list_end(&mut self, end: &ListEnd) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn list_end(&mut self, end: &ListEnd) -> Result<(), OutboxFull> {
         self.say(end)
     }
 
@@ -302,11 +302,11 @@ impl Server {
     /// Does nothing if the stream is not the one that was asked for last, or was stopped since.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn start(&mut self, started: &Started) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn start(&mut self, started: &Started) -> Result<(), OutboxFull> {
         const NEEDED: usize = 2 * HEADER_BYTES + 1 + 72;
         if self.outbox.room() < NEEDED {
-            return Err(Busy);
+            return Err(OutboxFull);
         }
         let Some(offered) = self.offered.take_if(|offered| offered.id == started.stream) else { return Ok(()) };
         if let Some(replaced) = self.sending.take() {
@@ -326,8 +326,8 @@ impl Server {
     /// Answers INFO with an ERROR that concerns nothing else.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn refuse_info(&mut self, request: RequestId, code: ErrorCode, text: &str) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn refuse_info(&mut self, request: RequestId, code: ErrorCode, text: &str) -> Result<(), OutboxFull> {
         self.say(&Error { id: request.0, code, text })
     }
 
@@ -335,8 +335,8 @@ impl Server {
     /// another: that has its END.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn refuse_play(&mut self, stream: StreamId, code: ErrorCode, text: &str) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn refuse_play(&mut self, stream: StreamId, code: ErrorCode, text: &str) -> Result<(), OutboxFull> {
         if self.is_awaited(stream) {
             self.say(&Error { id: stream.0, code, text })?;
             self.offered = None;
@@ -347,8 +347,8 @@ impl Server {
     /// The song cannot be read on: ends the stream, instead of the frame that [`poll_data`](Self::poll_data) gave last.
     ///
     /// # Errors
-    /// [`Busy`] if the output must be transmitted first.
-    pub fn fail(&mut self, stream: StreamId) -> Result<(), Busy> {
+    /// [`OutboxFull`] if the output must be transmitted first.
+    pub fn fail(&mut self, stream: StreamId) -> Result<(), OutboxFull> {
         if self.current_stream() == Some(stream) {
             self.say(&End { stream, reason: EndReason::Failed })?;
             self.sending = None;
@@ -419,7 +419,7 @@ impl Server {
     }
 
     /// Adds to the output, unless the last word has been said.
-    fn say(&mut self, message: &impl Encode) -> Result<(), Busy> {
+    fn say(&mut self, message: &impl Encode) -> Result<(), OutboxFull> {
         if self.phase == Phase::Closed { Ok(()) } else { self.outbox.push(message) }
     }
 

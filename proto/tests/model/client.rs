@@ -15,7 +15,7 @@ use trill_proto::message::{
     End, Error, Goodbye, GoodbyeReason, Header, Info, List, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song,
     Start, Started, Welcome,
 };
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Event, MAX_REQUESTS, PlayRequest};
 use trill_proto::time::Instant;
 
@@ -209,7 +209,7 @@ impl Both {
     /// Gives a command for which there must be room once the output was transmitted; `None` if the session is over.
     fn attempt<T>(
         &mut self,
-        command: impl Fn(&mut Client<{ TAKES as usize }>, Instant) -> Result<T, Busy>,
+        command: impl Fn(&mut Client<{ TAKES as usize }>, Instant) -> Result<T, OutboxFull>,
     ) -> Option<T> {
         if self.model.phase == Phase::Closed {
             return None;
@@ -225,7 +225,7 @@ impl Both {
     /// As [`attempt`](Self::attempt), for a request that may be one too many.
     fn attempt_request<T>(
         &mut self,
-        command: impl Fn(&mut Client<{ TAKES as usize }>, Instant) -> Result<T, Busy>,
+        command: impl Fn(&mut Client<{ TAKES as usize }>, Instant) -> Result<T, OutboxFull>,
     ) -> Option<T> {
         if self.model.requests.len() < MAX_REQUESTS {
             return self.attempt(command);

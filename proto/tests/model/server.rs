@@ -15,7 +15,7 @@ use trill_proto::message::{
     Credit, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType, PREAMBLE, Ping,
     Play, Pong, Song, Start, Stop, Welcome,
 };
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::server::Server;
 use trill_proto::time::Instant;
 
@@ -214,8 +214,8 @@ impl Both {
     }
 
     /// Does what needs room in the output, of which there is enough once that was transmitted.
-    fn attempt(&mut self, act: impl Fn(&mut Server) -> Result<(), Busy>) {
-        if act(&mut self.machine) == Err(Busy) {
+    fn attempt(&mut self, act: impl Fn(&mut Server) -> Result<(), OutboxFull>) {
+        if act(&mut self.machine) == Err(OutboxFull) {
             assert!(!self.model.said.is_empty(), "no room, and nothing waits to be transmitted");
             self.transmit();
             assert_eq!(act(&mut self.machine), Ok(()), "no room, though nothing waits any more");

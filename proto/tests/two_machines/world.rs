@@ -8,7 +8,7 @@ use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
 use trill_proto::message::{Credit, End, ListEnd, Play, Start, Started, Welcome};
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Event as ClientEvent, Identity, MAX_REQUESTS, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
 use trill_proto::time::Instant;
@@ -194,10 +194,10 @@ impl World {
     }
 
     /// A client may have so many requests without an answer, and no more.
-    fn note_asked(&mut self, asked: Result<RequestId, Busy>, is_list: bool) {
+    fn note_asked(&mut self, asked: Result<RequestId, OutboxFull>, is_list: bool) {
         match asked {
             Ok(request) => drop(self.unanswered.insert(request.0, is_list)),
-            Err(Busy) => assert_eq!(self.unanswered.len(), MAX_REQUESTS, "there is room for a request"),
+            Err(OutboxFull) => assert_eq!(self.unanswered.len(), MAX_REQUESTS, "there is room for a request"),
         }
     }
 

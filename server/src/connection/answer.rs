@@ -8,7 +8,7 @@ use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
 use trill_proto::message::{Info, List, ListEnd, Play, Song, Welcome, cut};
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::server::Server as Machine;
 
 use super::Connection;
@@ -171,21 +171,21 @@ impl Connection {
     }
 
     /// Says something, if need be after what waits to be said: after that there is room for anything.
-    fn say<T>(&mut self, mut words: impl FnMut(&mut Machine) -> Result<T, Busy>) -> Result<T, Departure> {
+    fn say<T>(&mut self, mut words: impl FnMut(&mut Machine) -> Result<T, OutboxFull>) -> Result<T, Departure> {
         loop {
             match words(&mut self.machine) {
                 Ok(said) => return Ok(said),
-                Err(Busy) => self.transmit()?,
+                Err(OutboxFull) => self.transmit()?,
             }
         }
     }
 
     /// As [`Self::say`], but what was said before goes into `gathered`.
-    fn gather<T>(&mut self, gathered: &mut Vec<u8>, mut words: impl FnMut(&mut Machine) -> Result<T, Busy>) -> T {
+    fn gather<T>(&mut self, gathered: &mut Vec<u8>, mut words: impl FnMut(&mut Machine) -> Result<T, OutboxFull>) -> T {
         loop {
             match words(&mut self.machine) {
                 Ok(said) => return said,
-                Err(Busy) => self.move_output(gathered),
+                Err(OutboxFull) => self.move_output(gathered),
             }
         }
     }

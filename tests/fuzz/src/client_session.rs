@@ -14,7 +14,7 @@ use trill_proto::limits::{FIRST_CREDIT_BYTES, MIN_BUFFER_BYTES};
 use trill_proto::message::{
     End, EndReason, Error, GoodbyeReason, ListEnd, Message, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome,
 };
-use trill_proto::session::Busy;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::time::Instant;
 
@@ -197,15 +197,15 @@ impl Run {
         Ok(())
     }
 
-    fn note_id(&mut self, id: Result<u32, Busy>, song: Option<SongId>) {
+    fn note_id(&mut self, id: Result<u32, OutboxFull>, song: Option<SongId>) {
         match id {
             Ok(id) => {
                 assert!(!self.client.is_closed());
                 self.ledger.book.note_id(id);
                 self.asked.insert(id, song);
             }
-            Err(Busy) if self.client.is_closed() => {}
-            Err(Busy) => self.transmit(), // and after that there is room, unless too many requests have no answer
+            Err(OutboxFull) if self.client.is_closed() => {}
+            Err(OutboxFull) => self.transmit(), // and after that there is room, unless too many requests have no answer
         }
     }
 

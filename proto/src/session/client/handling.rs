@@ -12,7 +12,7 @@ use crate::message::{
     Credit, End, EndReason, Error, Goodbye, Header, Hello, ListEnd, MAGIC, MessageType, PREAMBLE, Ping, Pong,
     REFUSAL_MAGIC, Song, Started, Welcome,
 };
-use crate::session::Busy;
+use crate::session::OutboxFull;
 use crate::session::liveness::{Liveness, Patience};
 use crate::session::outbox::Outbox;
 use crate::time::Instant;
@@ -95,12 +95,12 @@ impl Core {
     }
 
     /// The id of the next stream or request. A session that is over, or out of ids, has none.
-    pub(super) fn next_id(&self) -> Result<u32, Busy> {
-        self.last_id.checked_add(1).filter(|_| self.phase != Phase::Closed).ok_or(Busy)
+    pub(super) fn next_id(&self) -> Result<u32, OutboxFull> {
+        self.last_id.checked_add(1).filter(|_| self.phase != Phase::Closed).ok_or(OutboxFull)
     }
 
-    pub(super) fn next_request(&self) -> Result<u32, Busy> {
-        if self.requests.is_full() { Err(Busy) } else { self.next_id() }
+    pub(super) fn next_request(&self) -> Result<u32, OutboxFull> {
+        if self.requests.is_full() { Err(OutboxFull) } else { self.next_id() }
     }
 
     // ── input ──

@@ -4,7 +4,7 @@ use super::handling::Fault;
 use crate::ids::{RequestId, SongId};
 use crate::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
 use crate::message::{ListEnd, Song};
-use crate::session::Busy;
+use crate::session::OutboxFull;
 use heapless::Vec;
 
 /// LISTs and INFOs that may wait for an answer at once.
@@ -39,13 +39,13 @@ impl Requests {
         self.waiting.first().map(|(request, _)| request.0)
     }
 
-    pub(super) fn push_info(&mut self, request: RequestId, song: SongId) -> Result<(), Busy> {
-        self.waiting.push((request, Question::Info(song))).map_err(|_| Busy)
+    pub(super) fn push_info(&mut self, request: RequestId, song: SongId) -> Result<(), OutboxFull> {
+        self.waiting.push((request, Question::Info(song))).map_err(|_| OutboxFull)
     }
 
-    pub(super) fn push_list(&mut self, request: RequestId, first: SongId, at_most: u32) -> Result<(), Busy> {
+    pub(super) fn push_list(&mut self, request: RequestId, first: SongId, at_most: u32) -> Result<(), OutboxFull> {
         let list = Question::List { first, last: None, songs_left: at_most, bytes_left: MAX_LIST_PAGE_BYTES };
-        self.waiting.push((request, list)).map_err(|_| Busy)
+        self.waiting.push((request, list)).map_err(|_| OutboxFull)
     }
 
     /// Takes a SONG with a payload of this length: the whole answer to an INFO, or a part of the answer to a LIST.
