@@ -81,7 +81,7 @@ impl Exit {
 /// Runs the program that the command line asks for, to its end.
 pub fn run(options: &Options) -> Exit {
     match &options.command {
-        Some(Command::Help(spec)) => show(&commands::help(*spec)),
+        Some(Command::Help(command)) => show(&commands::help(*command)),
         Some(command) => match commands::alone(command) {
             Ok(()) => start(options, Mode::OneShot),
             Err(reason) => {

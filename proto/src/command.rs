@@ -26,7 +26,7 @@ use crate::ids::SongId;
 
 pub use error::ParseError;
 pub use parse::parse;
-pub use table::{COMMANDS, Spec, completions, find, write_help, write_help_on};
+pub use table::{COMMANDS, CommandInfo, completions, find, write_help, write_help_on};
 
 /// Latest position a command can name: about 49 days, the most that 32 bits of milliseconds hold.
 pub const MAX_POSITION: Duration = Duration::from_millis(u32::MAX as u64);
@@ -60,7 +60,7 @@ pub enum Command {
     /// Show what is happening.
     Status,
     /// Explain one command; with `None` all of them.
-    Help(Option<&'static Spec>),
+    Help(Option<&'static CommandInfo>),
     /// Leave.
     Quit,
 }
@@ -149,7 +149,7 @@ impl fmt::Display for Command {
             Self::Volume(Some(volume)) => write!(f, "volume {volume}"),
             Self::Status => f.write_str("status"),
             Self::Help(None) => f.write_str("help"),
-            Self::Help(Some(spec)) => write!(f, "help {}", spec.name),
+            Self::Help(Some(command)) => write!(f, "help {}", command.name),
             Self::Quit => f.write_str("quit"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trill_proto::command::{self, Clock, Command, Play, Seek, Spec, Volume};
+use trill_proto::command::{self, Clock, Command, CommandInfo, Play, Seek, Volume};
 use trill_proto::ids::SongId;
 use trill_proto::playlist::{Direction, Playlist, Search};
 
@@ -38,11 +38,11 @@ pub(super) fn alone(command: &Command) -> Result<(), String> {
 }
 
 /// The text of `help`.
-pub(super) fn help(spec: Option<&'static Spec>) -> String {
+pub(super) fn help(command: Option<&'static CommandInfo>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = match spec {
-        Some(spec) => command::write_help_on(&mut text, spec),
+    let _ = match command {
+        Some(command) => command::write_help_on(&mut text, command),
         None => command::write_help(&mut text),
     };
     text
@@ -81,7 +81,7 @@ impl App {
             Command::Seek(seek) => self.seek(seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.print_status(),
-            Command::Help(spec) => self.console.print(&help(spec)),
+            Command::Help(command) => self.console.print(&help(command)),
             Command::Quit => self.exit = Some(self.quit()),
         }
     }

@@ -198,7 +198,8 @@ impl Completer for Commands {
         let is_name_due = match words.split_whitespace().next() {
             None => true,
             Some(first) => {
-                command::find(first).is_ok_and(|spec| spec.name == "help") && words.split_whitespace().count() == 1
+                command::find(first).is_ok_and(|command| command.name == "help")
+                    && words.split_whitespace().count() == 1
             }
         };
         if !is_name_due {

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::table::{Spec, completions};
+use super::table::{CommandInfo, completions};
 use super::{Clock, MAX_POSITION, MAX_VOLUME};
 use crate::ids::SongId;
 use crate::text::is_visible;
@@ -15,11 +15,11 @@ pub enum ParseError<'a> {
     /// More than one command begins with this word.
     AmbiguousCommand(&'a str),
     /// The command ends before it says on what to act.
-    MissingArgument(&'static Spec),
+    MissingArgument(&'static CommandInfo),
     /// A word too many, or one that does not belong here.
     ExtraWord {
         /// The command that does not take it.
-        command: &'static Spec,
+        command: &'static CommandInfo,
         /// The first such word.
         word: &'a str,
     },
@@ -56,13 +56,13 @@ impl fmt::Display for ParseError<'_> {
             Self::AmbiguousCommand(word) => {
                 write!(f, "{} could be {}", Quoted(word), Alternatives(word))
             }
-            Self::MissingArgument(Spec { name, synopsis, example, .. }) => {
+            Self::MissingArgument(CommandInfo { name, synopsis, example, .. }) => {
                 write!(f, "{name} needs more: {name} {synopsis}, for example: {example}")
             }
-            Self::ExtraWord { command: Spec { name, synopsis: "", .. }, word } => {
+            Self::ExtraWord { command: CommandInfo { name, synopsis: "", .. }, word } => {
                 write!(f, "{name} stands alone, without {}", Quoted(word))
             }
-            Self::ExtraWord { command: Spec { name, synopsis, .. }, word } => {
+            Self::ExtraWord { command: CommandInfo { name, synopsis, .. }, word } => {
                 write!(f, "{} is out of place here; the command is: {name} {synopsis}", Quoted(word))
             }
             Self::NotASongNumber(word) => {

@@ -3,7 +3,7 @@
 use core::str::SplitWhitespace;
 use core::time::Duration;
 
-use super::table::{Spec, find};
+use super::table::{CommandInfo, find};
 use super::{Command, MAX_POSITION, MAX_VOLUME, ParseError, Play, Seek, Volume};
 use crate::ids::SongId;
 
@@ -17,18 +17,18 @@ pub fn parse(line: &str) -> Result<Option<Command>, ParseError<'_>> {
     let Some(name) = words.next() else {
         return Ok(None);
     };
-    let spec = find(name)?;
-    let mut arguments = Arguments { spec, words };
-    let command = (spec.parse)(&mut arguments)?;
+    let info = find(name)?;
+    let mut arguments = Arguments { command: info, words };
+    let command = (info.parse)(&mut arguments)?;
     match arguments.next() {
         None => Ok(Some(command)),
-        Some(word) => Err(ParseError::ExtraWord { command: spec, word }),
+        Some(word) => Err(ParseError::ExtraWord { command: info, word }),
     }
 }
 
 /// The words that follow a command's name.
 pub(super) struct Arguments<'a> {
-    spec: &'static Spec,
+    command: &'static CommandInfo,
     words: SplitWhitespace<'a>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Arguments<'a> {
     }
 
     pub(super) fn required(&mut self) -> Result<&'a str, ParseError<'a>> {
-        self.next().ok_or(ParseError::MissingArgument(self.spec))
+        self.next().ok_or(ParseError::MissingArgument(self.command))
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn parse_play<'a>(arguments: &mut Arguments<'a>) -> Result<Play, Pars
         None => Duration::ZERO,
         Some(word) if word.eq_ignore_ascii_case("at") => parse_time(arguments.required()?)?,
         Some(word) => {
-            return Err(ParseError::ExtraWord { command: arguments.spec, word });
+            return Err(ParseError::ExtraWord { command: arguments.command, word });
         }
     };
     Ok(Play::Song { song, at })

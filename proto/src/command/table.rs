@@ -7,7 +7,7 @@ use super::{Command, ParseError};
 
 /// Everything there is to say about one command: a row of [`COMMANDS`].
 #[derive(Debug)]
-pub struct Spec {
+pub struct CommandInfo {
     /// What to type.
     pub name: &'static str,
     /// What may be typed instead.
@@ -21,17 +21,17 @@ pub struct Spec {
     pub(super) parse: for<'a> fn(&mut Arguments<'a>) -> Result<Command, ParseError<'a>>,
 }
 
-impl PartialEq for Spec {
+impl PartialEq for CommandInfo {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Spec {}
+impl Eq for CommandInfo {}
 
 /// Every command, in the order in which help lists them.
-pub static COMMANDS: &[Spec] = &[
-    Spec {
+pub static COMMANDS: &[CommandInfo] = &[
+    CommandInfo {
         name: "list",
         aliases: &[],
         synopsis: "",
@@ -39,7 +39,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "list",
         parse: |_| Ok(Command::List),
     },
-    Spec {
+    CommandInfo {
         name: "info",
         aliases: &[],
         synopsis: "N",
@@ -47,7 +47,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "info 3",
         parse: |arguments| Ok(Command::Info(parse_song(arguments.required()?)?)),
     },
-    Spec {
+    CommandInfo {
         name: "play",
         aliases: &[],
         synopsis: "N [at M:SS] | N-N | all",
@@ -55,7 +55,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "play 3 at 1:30",
         parse: |arguments| parse_play(arguments).map(Command::Play),
     },
-    Spec {
+    CommandInfo {
         name: "stop",
         aliases: &[],
         synopsis: "",
@@ -63,7 +63,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "stop",
         parse: |_| Ok(Command::Stop),
     },
-    Spec {
+    CommandInfo {
         name: "pause",
         aliases: &[],
         synopsis: "",
@@ -71,7 +71,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "pause",
         parse: |_| Ok(Command::Pause),
     },
-    Spec {
+    CommandInfo {
         name: "resume",
         aliases: &[],
         synopsis: "",
@@ -79,7 +79,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "resume",
         parse: |_| Ok(Command::Resume),
     },
-    Spec {
+    CommandInfo {
         name: "next",
         aliases: &[],
         synopsis: "",
@@ -87,7 +87,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "next",
         parse: |_| Ok(Command::Next),
     },
-    Spec {
+    CommandInfo {
         name: "previous",
         aliases: &[],
         synopsis: "",
@@ -95,7 +95,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "previous",
         parse: |_| Ok(Command::Previous),
     },
-    Spec {
+    CommandInfo {
         name: "seek",
         aliases: &[],
         synopsis: "M:SS | +S | -S",
@@ -103,7 +103,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "seek 1:30",
         parse: |arguments| Ok(Command::Seek(parse_seek(arguments.required()?)?)),
     },
-    Spec {
+    CommandInfo {
         name: "volume",
         aliases: &[],
         synopsis: "[0-100 | +N | -N]",
@@ -111,7 +111,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "volume 80",
         parse: |arguments| Ok(Command::Volume(arguments.next().map(parse_volume).transpose()?)),
     },
-    Spec {
+    CommandInfo {
         name: "status",
         aliases: &[],
         synopsis: "",
@@ -119,7 +119,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "status",
         parse: |_| Ok(Command::Status),
     },
-    Spec {
+    CommandInfo {
         name: "help",
         aliases: &["?"],
         synopsis: "[COMMAND]",
@@ -127,7 +127,7 @@ pub static COMMANDS: &[Spec] = &[
         example: "help play",
         parse: |arguments| Ok(Command::Help(arguments.next().map(find).transpose()?)),
     },
-    Spec {
+    CommandInfo {
         name: "quit",
         aliases: &["exit"],
         synopsis: "",
@@ -142,12 +142,12 @@ pub static COMMANDS: &[Spec] = &[
 /// # Errors
 ///
 /// [`ParseError::UnknownCommand`] or [`ParseError::AmbiguousCommand`].
-pub fn find(word: &str) -> Result<&'static Spec, ParseError<'_>> {
+pub fn find(word: &str) -> Result<&'static CommandInfo, ParseError<'_>> {
     let whole = names().find(|(name, _)| name.eq_ignore_ascii_case(word));
-    if let Some((_, spec)) = whole {
-        return Ok(spec);
+    if let Some((_, command)) = whole {
+        return Ok(command);
     }
-    let mut candidates = names_beginning(word).map(|(_, spec)| spec);
+    let mut candidates = names_beginning(word).map(|(_, command)| command);
     let first = candidates.next().ok_or(ParseError::UnknownCommand(word))?;
     if candidates.all(|other| other == first) { Ok(first) } else { Err(ParseError::AmbiguousCommand(word)) }
 }
@@ -163,8 +163,8 @@ pub fn completions(prefix: &str) -> impl Iterator<Item = &'static str> {
 ///
 /// Only those of `out`.
 pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
-    for spec in COMMANDS {
-        writeln!(out, "{}", HelpLine(spec))?;
+    for command in COMMANDS {
+        writeln!(out, "{}", HelpLine(command))?;
     }
     writeln!(out, "Any beginning of a name that only one command has will do: vol 50")
 }
@@ -174,34 +174,34 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write_help_on(out: &mut impl fmt::Write, spec: &Spec) -> fmt::Result {
-    writeln!(out, "{}", HelpLine(spec))?;
-    for alias in spec.aliases {
+pub fn write_help_on(out: &mut impl fmt::Write, command: &CommandInfo) -> fmt::Result {
+    writeln!(out, "{}", HelpLine(command))?;
+    for alias in command.aliases {
         writeln!(out, "also: {alias}")?;
     }
-    writeln!(out, "for example: {}", spec.example)
+    writeln!(out, "for example: {}", command.example)
 }
 
 /// Columns of the first column of help: the longest name and synopsis.
 const USAGE_COLUMNS: usize = "play N [at M:SS] | N-N | all".len();
 
-struct HelpLine<'a>(&'a Spec);
+struct HelpLine<'a>(&'a CommandInfo);
 
 impl fmt::Display for HelpLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spec { name, synopsis, help, .. } = self.0;
+        let CommandInfo { name, synopsis, help, .. } = self.0;
         let synopsis_columns = USAGE_COLUMNS.saturating_sub(name.len() + 1);
         write!(f, "{name} {synopsis:synopsis_columns$}  {help}")
     }
 }
 
-fn names() -> impl Iterator<Item = (&'static str, &'static Spec)> {
-    COMMANDS.iter().flat_map(|spec| {
-        let aliases = spec.aliases.iter().copied();
-        core::iter::once(spec.name).chain(aliases).map(move |name| (name, spec))
+fn names() -> impl Iterator<Item = (&'static str, &'static CommandInfo)> {
+    COMMANDS.iter().flat_map(|command| {
+        let aliases = command.aliases.iter().copied();
+        core::iter::once(command.name).chain(aliases).map(move |name| (name, command))
     })
 }
 
-fn names_beginning(prefix: &str) -> impl Iterator<Item = (&'static str, &'static Spec)> {
+fn names_beginning(prefix: &str) -> impl Iterator<Item = (&'static str, &'static CommandInfo)> {
     names().filter(move |(name, _)| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix)))
 }

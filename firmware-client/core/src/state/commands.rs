@@ -33,8 +33,8 @@ impl State<'_> {
             Command::Seek(seek) => self.seek(now, seek),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.write_status(),
-            Command::Help(Some(spec)) => {
-                let _ = self.screen.lines(|out| write_help_on(out, spec));
+            Command::Help(Some(command)) => {
+                let _ = self.screen.lines(|out| write_help_on(out, command));
             }
             Command::Help(None) => {
                 let _ = self.screen.lines(|out| {
