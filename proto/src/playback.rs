@@ -15,7 +15,7 @@
 
 use crate::decoder::LOOKAHEAD_BYTES;
 use crate::message::Started;
-use crate::scale::{micros, rescaled, scaled};
+use crate::scale::{micros, mul_div, rescaled};
 use core::ops::Range;
 use core::time::Duration;
 
@@ -183,7 +183,7 @@ impl Playback {
             0
         } else {
             // Of every second of music only this part will arrive while it is played.
-            remaining - scaled(remaining, delivery_rate, playing)
+            remaining - mul_div(remaining, delivery_rate, playing)
         };
         // More than the buffer holds can never be waited for; leave room for the grants of the last quarter.
         let most = supply.capacity as u64 * 3 / 4;
@@ -193,7 +193,7 @@ impl Playback {
 }
 
 fn bytes_in(bytes_per_second: u64, span: Duration) -> u64 {
-    scaled(bytes_per_second, micros(span), 1_000_000)
+    mul_div(bytes_per_second, micros(span), 1_000_000)
 }
 
 #[cfg(test)]

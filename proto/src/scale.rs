@@ -5,14 +5,14 @@ use core::time::Duration;
 /// `value` × `times` ÷ `by`, rounded down; less than that only where the product of `times` and `by` is beyond 64 bits.
 ///
 /// Without numbers of 128 bits: their division takes 700 bytes of a board's flash at every place where it stands.
-pub(crate) const fn scaled(value: u64, times: u64, by: u64) -> u64 {
+pub(crate) const fn mul_div(value: u64, times: u64, by: u64) -> u64 {
     let (whole, rest) = (value / by, value % by);
     whole.saturating_mul(times).saturating_add(rest.saturating_mul(times) / by)
 }
 
 /// How long so many samples of one rate last, in samples of another, rounded down. A rate of 0 is unknown: the same.
 pub(crate) const fn rescaled(samples: u64, from: u32, to: u32) -> u64 {
-    if from == to || from == 0 || to == 0 { samples } else { scaled(samples, to as u64, from as u64) }
+    if from == to || from == 0 || to == 0 { samples } else { mul_div(samples, to as u64, from as u64) }
 }
 
 /// A span in microseconds.
@@ -32,7 +32,7 @@ mod tests {
                 for by in &numbers[1..] {
                     let exact = u128::from(value) * u128::from(times) / u128::from(*by);
                     let expected = u64::try_from(exact).unwrap_or(u64::MAX);
-                    assert_eq!(scaled(value, times, *by), expected, "{value} * {times} / {by}");
+                    assert_eq!(mul_div(value, times, *by), expected, "{value} * {times} / {by}");
                 }
             }
         }

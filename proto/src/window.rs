@@ -15,7 +15,7 @@
 //! two round-trips and a second.
 
 use crate::limits::{CREDIT_FLOOR_BYTES, CREDIT_SLACK, FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
-use crate::scale::{micros, scaled};
+use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -159,14 +159,14 @@ impl Path {
     /// Most credit that may be outstanding, as far as the path is concerned.
     fn ceiling(&self) -> u32 {
         let span = self.round_trip() * 3 / 2 + CREDIT_SLACK;
-        let carried = scaled(self.rate.bytes_per_second(), micros(span), 1_000_000);
+        let carried = mul_div(self.rate.bytes_per_second(), micros(span), 1_000_000);
         let carried = u32::try_from(carried).unwrap_or(u32::MAX);
         carried.max(self.slow_start.unwrap_or(0)).clamp(CREDIT_FLOOR_BYTES, self.max_credit)
     }
 }
 
 fn per_second(bytes: u64, elapsed: Duration) -> u64 {
-    scaled(bytes, 1_000_000, micros(elapsed).max(1))
+    mul_div(bytes, 1_000_000, micros(elapsed).max(1))
 }
 
 /// The credit of one stream.

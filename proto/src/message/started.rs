@@ -30,7 +30,7 @@ use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
 use crate::limits::MAX_BITRATE;
-use crate::scale::{rescaled, scaled};
+use crate::scale::{mul_div, rescaled};
 
 /// Announces a stream.
 ///
@@ -118,7 +118,7 @@ impl Started {
     /// Time of the music in milliseconds at an absolute sample; 0 before the music begins.
     pub fn millis_at(&self, sample: u64) -> u64 {
         let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
-        scaled(heard, 1_000, self.rate.max(1).into())
+        mul_div(heard, 1_000, self.rate.max(1).into())
     }
 
     /// How many absolute samples so many samples of a frame's `rate` are. They count at the song's rate: a song may have

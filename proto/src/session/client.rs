@@ -31,7 +31,7 @@ use crate::message::{
     EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Song, Start, Started, Stop, Welcome,
 };
 use crate::retry::{USEFUL_BYTES, USEFUL_TIME};
-use crate::scale::{micros, scaled};
+use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
 use handling::{Core, Phase};
@@ -165,7 +165,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn delivery_rate(&self, now: Instant) -> u64 {
         let since_asked =
             self.core.current.as_ref().map_or(0, |stream| {
-                scaled(stream.received, 1_000_000, micros(now.saturating_since(stream.asked)).max(1))
+                mul_div(stream.received, 1_000_000, micros(now.saturating_since(stream.asked)).max(1))
             });
         since_asked.max(self.core.path.bytes_per_second(now))
     }

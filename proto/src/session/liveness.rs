@@ -21,7 +21,7 @@ pub(super) struct Liveness {
 
 /// How long to wait for a sign of life.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct LivenessTimeouts {
     /// When the waiting began, if that is later than the last sign of life.
     pub(super) since: Instant,
     pub(super) ping_after: Duration,
@@ -29,7 +29,7 @@ pub(super) struct Patience {
     pub(super) close_after: Duration,
 }
 
-impl Patience {
+impl LivenessTimeouts {
     pub(super) const NORMAL: Self = Self {
         since: Instant::from_micros(0),
         ping_after: PING_AFTER,
@@ -67,15 +67,15 @@ impl Liveness {
         is_answer.then(|| now.saturating_since(Instant::from_micros(pong.token)))
     }
 
-    pub(super) fn poll_timeout(&self, patience: Patience) -> Instant {
+    pub(super) fn poll_timeout(&self, timeouts: LivenessTimeouts) -> Instant {
         match self.pinged {
-            None => self.last_received.max(patience.since) + patience.ping_after,
-            Some(pinged) => pinged.max(patience.since) + patience.close_after,
+            None => self.last_received.max(timeouts.since) + timeouts.ping_after,
+            Some(pinged) => pinged.max(timeouts.since) + timeouts.close_after,
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant, patience: Patience) -> Result<(), SessionError> {
-        if now < self.poll_timeout(patience) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, timeouts: LivenessTimeouts) -> Result<(), SessionError> {
+        if now < self.poll_timeout(timeouts) {
             return Ok(());
         }
         if self.pinged.is_some() {

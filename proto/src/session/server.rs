@@ -15,10 +15,10 @@
 
 mod frame_sizer;
 mod handling;
-mod pace;
+mod rate_limiter;
 
 use super::OutboxFull;
-use super::liveness::{Liveness, Patience};
+use super::liveness::{Liveness, LivenessTimeouts};
 use super::outbox::Outbox;
 use crate::error::{ErrorCode, Refusal, SessionError};
 use crate::frame::FrameReader;
@@ -36,7 +36,7 @@ use core::time::Duration;
 use frame_sizer::FrameSizer;
 use handling::Session;
 use heapless::Vec;
-use pace::Allowance;
+use rate_limiter::RateLimiter;
 
 /// What the client wants. Borrows from the machine or from the input, so act on it before the next call.
 #[derive(Debug, PartialEq)]
@@ -112,7 +112,7 @@ pub struct Server {
     reader: FrameReader<MAX_CLIENT_CONTROL_BYTES>,
     outbox: Outbox<OUTBOX_BYTES>,
     liveness: Liveness,
-    allowance: Allowance,
+    rate_limiter: RateLimiter,
     frame_sizer: FrameSizer,
     client_max_control: usize,
     /// Most credit that may be outstanding, as WELCOME said.
@@ -132,7 +132,7 @@ impl Server {
             reader: FrameReader::new(),
             outbox: Outbox::new(),
             liveness: Liveness::new(now),
-            allowance: Allowance::new(now),
+            rate_limiter: RateLimiter::new(now),
             frame_sizer: FrameSizer::new(),
             client_max_control: MIN_CONTROL_BYTES,
             max_credit: MAX_CREDIT_BYTES,
@@ -185,7 +185,7 @@ impl Server {
 
     /// How long no input is taken, if the client sends more commands than it should. What it has asked for goes on.
     pub fn input_pause(&self, now: Instant) -> Option<Duration> {
-        self.allowance.pause(now)
+        self.rate_limiter.pause(now)
     }
 
     // ── events ──
@@ -220,13 +220,13 @@ impl Server {
             _ => 0,
         };
         let frames = input.get(greeted..).unwrap_or_default();
-        let Self { phase, reader, outbox, liveness, allowance, frame_sizer, .. } = self;
+        let Self { phase, reader, outbox, liveness, rate_limiter, frame_sizer, .. } = self;
         let Self { client_max_control, max_credit, last_stream, offered, sending, .. } = self;
         let mut session = Session {
             phase: &mut *phase,
             outbox: &mut *outbox,
             liveness,
-            allowance,
+            rate_limiter,
             frame_sizer,
             client_max_control,
             max_credit: *max_credit,
@@ -249,7 +249,7 @@ impl Server {
             Phase::Closed => Ok(()),
             Phase::Preamble | Phase::Hello if now >= self.opened + HELLO_DEADLINE => Err(SessionError::HelloTimeout),
             Phase::Preamble | Phase::Hello => Ok(()),
-            Phase::Welcome | Phase::Open => self.liveness.handle_timeout(now, Patience::NORMAL),
+            Phase::Welcome | Phase::Open => self.liveness.handle_timeout(now, LivenessTimeouts::NORMAL),
         };
         self.or_close(checked)
     }
@@ -260,7 +260,7 @@ impl Server {
         match self.phase {
             Phase::Closed => None,
             Phase::Preamble | Phase::Hello => Some(self.opened + HELLO_DEADLINE),
-            Phase::Welcome | Phase::Open => Some(self.liveness.poll_timeout(Patience::NORMAL)),
+            Phase::Welcome | Phase::Open => Some(self.liveness.poll_timeout(LivenessTimeouts::NORMAL)),
         }
     }
 

@@ -25,13 +25,13 @@ use trill_proto::session::client::Identity;
 use trill_semihosting::{Arguments, SoundFile};
 use trill_uart::{Cmsdk, Console, Input, Output};
 
-use crate::sound::{Pace, Sound};
+use crate::sound::{SampleClock, Sound};
 
 /// What is asked on the console about the board itself.
 type BoardCommands = (trill_stack::Memory, trill_executor::Load);
 
 /// What this board gives the radio.
-type RadioParts = Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Cmsdk>, Output<Cmsdk>, BoardCommands>;
+type RadioParts = Parts<Clock, Network, SampleClock<PCM_FRAMES>, Input<Cmsdk>, Output<Cmsdk>, BoardCommands>;
 
 const CLOCK_HZ: u32 = 25_000_000;
 
@@ -101,7 +101,7 @@ fn start_network(spawner: Spawner, seed: u64) -> Network {
 
 /// The arguments are the server, a file for the sound, and one for the logs; `-` is none.
 #[inline(never)]
-fn follow_arguments() -> (Server, Pace<PCM_FRAMES>) {
+fn follow_arguments() -> (Server, SampleClock<PCM_FRAMES>) {
     let mut arguments = Arguments::ask();
     let _program = arguments.take();
     let server = arguments.take().unwrap_or(DEFAULT_SERVER).parse().expect("a server is written HOST:PORT");

@@ -47,11 +47,11 @@ impl<const FRAMES: usize> Sound<FRAMES> {
     }
 
     /// Starts the timer. Sound goes to `file`, or nowhere. To unmask the interrupt is the board's.
-    pub(crate) fn start(&'static self, file: Option<SoundFile>) -> Pace<FRAMES> {
+    pub(crate) fn start(&'static self, file: Option<SoundFile>) -> SampleClock<FRAMES> {
         critical_section::with(|section| self.state.borrow_ref_mut(section).file = file);
         self.timer.write(RELOAD, self.clock_hz / PERIODS_PER_SECOND - 1);
         self.timer.write(CONTROL, ENABLE_WITH_INTERRUPT);
-        Pace(self)
+        SampleClock(self)
     }
 
     /// To be called by the timer's interrupt.
@@ -84,9 +84,9 @@ impl<const FRAMES: usize> State<FRAMES> {
 }
 
 /// Sets the rate of the sound.
-pub(crate) struct Pace<const FRAMES: usize>(&'static Sound<FRAMES>);
+pub(crate) struct SampleClock<const FRAMES: usize>(&'static Sound<FRAMES>);
 
-impl<const FRAMES: usize> Audio for Pace<FRAMES> {
+impl<const FRAMES: usize> Audio for SampleClock<FRAMES> {
     fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
         if rate as usize > MOST_FRAMES_A_PERIOD * PERIODS_PER_SECOND as usize {
             return Err(UnsupportedRate);

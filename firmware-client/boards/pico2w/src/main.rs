@@ -32,7 +32,7 @@ use trill_firmware::server::Server;
 use trill_proto::session::client::Identity;
 
 use crate::console::{Input, Output};
-use crate::sound::Pace;
+use crate::sound::SampleClock;
 use crate::wifi::{Chip, Commands, Device, Wifi};
 
 /// Of the 512 KiB of RAM: 2.8 seconds at 320 kbit/s, and 85 ms at 48 kHz.
@@ -152,7 +152,7 @@ async fn run_network(mut runner: Runner<'static, Device>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn run_radio(parts: Parts<Clock, Network, Pace, Input, Output, Commands>) -> ! {
+async fn run_radio(parts: Parts<Clock, Network, SampleClock, Input, Output, Commands>) -> ! {
     static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
     radio::run(MEMORY.take(), &PCM, parts).await
 }

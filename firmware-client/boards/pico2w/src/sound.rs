@@ -50,7 +50,7 @@ pub(crate) struct Pins {
 }
 
 /// Starts the sound, silent at first.
-pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins: Pins) -> Pace {
+pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins: Pins) -> SampleClock {
     let mut pio = Pio::new(pio, Interrupts);
     let program = PioI2sOutProgram::new(&mut pio.common);
     let Pins { data, bit_clock, word_clock } = pins;
@@ -71,7 +71,7 @@ pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins:
     interrupt::SWI_IRQ_0.set_priority(Priority::P2);
     let spawner = EXECUTOR.start(interrupt::SWI_IRQ_0);
     spawner.spawn(run(output, PCM.feed()).expect("spawned once"));
-    Pace(())
+    SampleClock(())
 }
 
 #[embassy_rp::interrupt]
@@ -141,9 +141,9 @@ fn set_rate(rate: u32) {
 }
 
 /// Sets the rate of the sound.
-pub(crate) struct Pace(());
+pub(crate) struct SampleClock(());
 
-impl Audio for Pace {
+impl Audio for SampleClock {
     fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
         if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) {
             return Err(UnsupportedRate);

@@ -90,7 +90,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
     }
 
     /// Starts the sound; [`run`](Self::run) has to run too. To unmask the interrupt is the board's.
-    pub(crate) fn start(&'static self) -> Pace<FRAMES> {
+    pub(crate) fn start(&'static self) -> SampleClock<FRAMES> {
         self.registers.write(MAIN_CONTROL, MAIN_ON);
         self.set(MASTER_VOLUME, UNMUTED_0_DB);
         self.set(PCM_VOLUME, UNMUTED_PCM_0_DB);
@@ -98,7 +98,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
         self.set(DAC_RATE, FIRST_RATE);
         self.registers.write(TRANSMIT_CONTROL, TRANSMIT_ON);
         self.registers.write(INTERRUPT_ENABLE, HALF_EMPTY_INTERRUPT);
-        Pace(self)
+        SampleClock(self)
     }
 
     /// Changes the rate whenever there is silence for it, for ever.
@@ -172,9 +172,9 @@ impl<const FRAMES: usize> State<FRAMES> {
 }
 
 /// Sets the rate of the sound.
-pub(crate) struct Pace<const FRAMES: usize>(&'static Codec<FRAMES>);
+pub(crate) struct SampleClock<const FRAMES: usize>(&'static Codec<FRAMES>);
 
-impl<const FRAMES: usize> Audio for Pace<FRAMES> {
+impl<const FRAMES: usize> Audio for SampleClock<FRAMES> {
     fn set_rate(&mut self, rate: u32) -> Result<(), UnsupportedRate> {
         if !(LOWEST_RATE..=HIGHEST_RATE).contains(&rate) {
             return Err(UnsupportedRate);

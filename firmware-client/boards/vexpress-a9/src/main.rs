@@ -22,13 +22,13 @@ use trill_proto::session::client::Identity;
 use trill_semihosting::Arguments;
 use trill_uart::{Console, Input, Output, Pl011};
 
-use crate::codec::{Codec, Pace};
+use crate::codec::{Codec, SampleClock};
 
 /// What is asked on the console about the board itself.
 type BoardCommands = (trill_stack::Memory, trill_executor::Load);
 
 /// What this board gives the radio.
-type RadioParts = Parts<Clock, Network, Pace<PCM_FRAMES>, Input<Pl011>, Output<Pl011>, BoardCommands>;
+type RadioParts = Parts<Clock, Network, SampleClock<PCM_FRAMES>, Input<Pl011>, Output<Pl011>, BoardCommands>;
 
 /// Of the UARTs.
 const CLOCK_HZ: u32 = 24_000_000;

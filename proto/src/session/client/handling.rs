@@ -13,7 +13,7 @@ use crate::message::{
     REFUSAL_MAGIC, Song, Started, Welcome,
 };
 use crate::session::OutboxFull;
-use crate::session::liveness::{Liveness, Patience};
+use crate::session::liveness::{Liveness, LivenessTimeouts};
 use crate::session::outbox::Outbox;
 use crate::time::Instant;
 use crate::window::Path;
@@ -314,7 +314,7 @@ impl Core {
             return Ok(());
         }
         self.notice_sleep(now);
-        self.liveness.handle_timeout(now, self.patience())?;
+        self.liveness.handle_timeout(now, self.liveness_timeouts())?;
         match self.deadlines() {
             // A server that is silent is given up for that, and sooner.
             _ if self.liveness.is_silent() => Ok(()),
@@ -326,7 +326,7 @@ impl Core {
 
     pub(super) fn poll_timeout(&self) -> Instant {
         let deadlines = self.deadlines().into_iter().flatten().filter(|_| !self.liveness.is_silent());
-        deadlines.fold(self.liveness.poll_timeout(self.patience()), Instant::min)
+        deadlines.fold(self.liveness.poll_timeout(self.liveness_timeouts()), Instant::min)
     }
 
     /// When the next answer must be complete, and when more data must have come.
@@ -361,13 +361,13 @@ impl Core {
     }
 
     /// With data or an answer on its way, silence shows a dead path much sooner than without.
-    fn patience(&self) -> Patience {
+    fn liveness_timeouts(&self) -> LivenessTimeouts {
         let since = match (self.current.as_ref().filter(|stream| stream.is_waiting()), self.asked) {
             (Some(stream), _) => stream.waiting_since,
             (None, Some(asked)) if self.phase == Phase::Open => asked,
-            _ => return Patience::NORMAL,
+            _ => return LivenessTimeouts::NORMAL,
         };
-        Patience {
+        LivenessTimeouts {
             since,
             ping_after: STALL_PING_AFTER.max(self.path.round_trip() * 4),
             close_after: STALL_CLOSE_AFTER.max(self.path.round_trip() * 4),

@@ -1,7 +1,7 @@
 //! How large DATA frames are: what the path carries in a short time.
 
 use crate::limits::{DATA_FRAME_TIME, MAX_DATA_BYTES, MIN_DATA_BYTES};
-use crate::scale::{micros, scaled};
+use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -86,13 +86,13 @@ impl FrameSizer {
         if self.bytes_per_second == 0 {
             return FIRST_DATA_BYTES;
         }
-        let carried = scaled(self.bytes_per_second, micros(DATA_FRAME_TIME), 1_000_000);
+        let carried = mul_div(self.bytes_per_second, micros(DATA_FRAME_TIME), 1_000_000);
         u32::try_from(carried).unwrap_or(u32::MAX).clamp(MIN_DATA_BYTES, MAX_DATA_BYTES)
     }
 }
 
 fn per_second(bytes: u64, elapsed: Duration) -> u64 {
-    scaled(bytes, 1_000_000, micros(elapsed).max(1))
+    mul_div(bytes, 1_000_000, micros(elapsed).max(1))
 }
 
 #[cfg(test)]

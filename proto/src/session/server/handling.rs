@@ -1,7 +1,7 @@
 //! What a server does with what the client sent.
 
 use super::frame_sizer::FrameSizer;
-use super::pace::Allowance;
+use super::rate_limiter::RateLimiter;
 use super::{Event, OUTBOX_BYTES, Offered, Outbox, Phase, Sending};
 use crate::error::{Malformed, SessionError};
 use crate::frame::Part;
@@ -15,7 +15,7 @@ pub(super) struct Session<'m> {
     pub(super) phase: &'m mut Phase,
     pub(super) outbox: &'m mut Outbox<OUTBOX_BYTES>,
     pub(super) liveness: &'m mut Liveness,
-    pub(super) allowance: &'m mut Allowance,
+    pub(super) rate_limiter: &'m mut RateLimiter,
     pub(super) frame_sizer: &'m mut FrameSizer,
     pub(super) client_max_control: &'m mut usize,
     pub(super) max_credit: u32,
@@ -29,7 +29,7 @@ impl Session<'_> {
         let (kind, header, payload) = match part {
             Part::Control { kind, header, payload } => (kind, header, payload),
             Part::Ignored => {
-                self.allowance.take(now);
+                self.rate_limiter.take(now);
                 return Ok(None);
             }
             Part::DataBegins { .. } | Part::Data { .. } => return Err(SessionError::Unexpected(MessageType::Data)),
@@ -43,7 +43,7 @@ impl Session<'_> {
             return Err(SessionError::Unexpected(kind));
         }
         if kind != MessageType::Credit {
-            self.allowance.take(now);
+            self.rate_limiter.take(now);
         }
         let malformed = |_: Malformed| SessionError::Malformed(kind);
         let id = header.id;
@@ -119,7 +119,7 @@ impl Session<'_> {
         let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
         let outstanding = sending.or(offered);
         if outstanding.is_none() || credit.more < MIN_DATA_BYTES {
-            self.allowance.take(now);
+            self.rate_limiter.take(now);
         }
         if let Some(outstanding) = outstanding {
             let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= self.max_credit);

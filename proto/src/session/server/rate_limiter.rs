@@ -6,12 +6,12 @@ use core::time::Duration;
 
 /// How many commands the client may still send: a leaky bucket.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(super) struct RateLimiter {
     /// When every command so far has had its time.
     paid_until: Instant,
 }
 
-impl Allowance {
+impl RateLimiter {
     pub(super) const fn new(now: Instant) -> Self {
         Self { paid_until: now }
     }
