@@ -16,8 +16,9 @@ mod memory;
 use std::fs;
 
 use crate::connection;
-use crate::listener::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES, STACK_BYTES};
+use crate::listener::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use crate::payloads::LARGE_BUFFERS;
+use crate::threads::STACK_BYTES;
 use memory::Available;
 use trill_proto::limits::MAX_PAYLOAD_BYTES;
 

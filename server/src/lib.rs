@@ -49,6 +49,7 @@ mod payloads;
 mod porter;
 mod registry;
 mod server;
+mod threads;
 
 pub use listener::BindError;
 pub use server::{Config, Server, StartError};

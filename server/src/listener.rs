@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -17,13 +16,10 @@ use crate::network::Network;
 use crate::porter::Porter;
 use crate::registry::Membership;
 use crate::server::Shared;
+use crate::threads;
 
 /// Connections that may wait in the kernel to be accepted: a whole house that reconnects at once.
 const BACKLOG: i32 = 1_024;
-
-/// Stack of a connection's thread. Only what is touched costs memory: 8 KiB for a listener, 84 KiB at most where a debug
-/// build reads tags. An overflow would end the whole process, so there is plenty.
-pub(crate) const STACK_BYTES: usize = 512 * 1_024;
 
 /// Commands that wait to be read. Linux takes twice what it is told, for its own use (socket(7)).
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * 1_024;
@@ -203,9 +199,9 @@ impl Listener {
 
 /// Starts the one thread of a connection.
 fn spawn(shared: &Arc<Shared>, membership: Membership, peer: SocketAddr) -> io::Result<()> {
-    let thread = thread::Builder::new().name(format!("client {}", membership.id())).stack_size(STACK_BYTES);
+    let name = format!("client {}", membership.id());
     match Connection::accept(Arc::clone(shared), membership, peer) {
-        Ok(connection) => thread.spawn(move || connection.serve()).map(drop),
+        Ok(connection) => threads::spawn(&name, move || connection.serve()).map(drop),
         Err(error) => {
             log::debug!("{peer}: {error}");
             Ok(())

@@ -8,13 +8,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use trill_proto::text::visible;
+
+use crate::threads;
 
 /// Lines that may wait to be written.
 const QUEUE_LINES: usize = 1_024;
@@ -30,7 +31,7 @@ const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
 /// If the writing thread cannot be started.
 pub fn init(level: LevelFilter) -> io::Result<()> {
     let (logger, lines) = Logger::new(QUEUE_LINES);
-    thread::Builder::new().name("log".into()).spawn(move || lines.write_all(&mut io::stderr()))?;
+    threads::spawn("log", move || lines.write_all(&mut io::stderr()))?;
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
         std::panic::set_hook(Box::new(|panic| log::error!("{panic}")));
@@ -190,7 +191,7 @@ mod tests {
     fn a_line_takes_little_stack_of_the_thread_that_logs() {
         let (logger, lines) = Logger::new(1);
         let log = move || logger.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
-        thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
+        std::thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
         assert!(matches!(lines.entries.try_recv(), Ok(Entry::Line { message, .. }) if message == "joined"));
     }
 

@@ -6,13 +6,13 @@
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use trill_proto::error::Refusal;
 use trill_proto::message::refusal;
 
 use crate::link::bid_farewell;
+use crate::threads;
 
 /// Connections that may wait to be closed; what comes above that is closed at once, and may not read its refusal.
 const MAX_QUEUED: usize = 64;
@@ -31,7 +31,7 @@ impl Porter {
     /// When the thread cannot be started.
     pub(crate) fn start() -> io::Result<Self> {
         let (queue, turned_away) = sync_channel(MAX_QUEUED);
-        thread::Builder::new().name("porter".into()).spawn(move || close_all(&turned_away))?;
+        threads::spawn("porter", move || close_all(&turned_away))?;
         Ok(Self { queue })
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use trill_proto::time::Instant;
@@ -16,6 +16,7 @@ use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
 use crate::payloads::Payloads;
 use crate::registry::{Limits, Registry};
+use crate::threads;
 
 /// How long clients may take to hear that the server shuts down.
 const GOODBYE_PATIENCE: Duration = Duration::from_millis(800);
@@ -85,7 +86,7 @@ impl Server {
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
         let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
         let accept = move || accepted.accept_until_stopped(&served);
-        let accepting = thread::Builder::new().name("listener".into()).spawn(accept).map_err(StartError::System)?;
+        let accepting = threads::spawn("listener", accept).map_err(StartError::System)?;
         Ok(Self { address, shared, listener, accepting: Some(accepting) })
     }
 

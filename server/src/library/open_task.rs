@@ -8,7 +8,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread;
 use std::time::Duration;
 
 use trill_proto::ids::SongId;
@@ -24,6 +23,7 @@ use crate::mp3::cancellable::{CancellableReader, GivenUp};
 use crate::mp3::duration::{Counted, Measure};
 use crate::mp3::source::ReadAt;
 use crate::mp3::tags::Tags;
+use crate::threads;
 
 /// How often counting is begun anew because the file changes under it.
 const COUNT_ATTEMPTS: usize = 3;
@@ -206,7 +206,7 @@ impl Library {
     fn start_worker(&self) {
         let this = self.this.clone();
         let open = move || this.upgrade().iter().for_each(|library| library.run_jobs());
-        if thread::Builder::new().name("open".into()).spawn(open).is_err() && !self.openers.leave_to_others() {
+        if threads::spawn("open", open).is_err() && !self.openers.leave_to_others() {
             self.run_jobs();
         }
     }

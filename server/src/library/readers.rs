@@ -16,6 +16,7 @@ use crate::mp3::cancellable::{CancellableReader, GivenUp};
 use crate::mp3::duration::{Audio, Counted, Measure, from_info_tag};
 use crate::mp3::source::{Ends, ReadAt};
 use crate::mp3::tags::Tags;
+use crate::threads;
 
 /// More threads do not make a disk faster. One thread alone may be busy with one file for long.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=4;
@@ -68,7 +69,7 @@ impl Library {
         let most = cores.clamp(*THREADS.start(), *THREADS.end());
         let spawn = || {
             let this = self.this.clone();
-            thread::Builder::new().name("tags".into()).spawn(move || read_songs(&this))
+            threads::spawn("tags", move || read_songs(&this))
         };
         let mut state = self.state();
         let Readers { due, threads, is_reading_long, .. } = &state.readers;

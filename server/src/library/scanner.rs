@@ -14,7 +14,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::index::{Changes, Comparison, Outcome, remember};
@@ -22,6 +21,7 @@ use super::scan::Reason;
 use super::song::Song;
 use super::watched::Watched;
 use super::{Library, State};
+use crate::threads;
 
 /// A check that took one second has paid for itself after so many seconds: it took a quarter of them. People wait for it.
 const CHECK_COST: u32 = 4;
@@ -134,7 +134,7 @@ impl Library {
     fn spawn(&self, name: &str, run: fn(&Self)) -> io::Result<()> {
         let library = self.this.clone();
         let run = move || library.upgrade().iter().for_each(|library| run(library));
-        thread::Builder::new().name(name.into()).spawn(run).map(drop)
+        threads::spawn(name, run).map(drop)
     }
 
     fn run_checks(&self) {
