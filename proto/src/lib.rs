@@ -60,6 +60,7 @@ pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod limits;
+pub mod list;
 pub mod message;
 pub mod playback;
 pub mod playlist;

@@ -108,6 +108,10 @@ pub const DATA_TIMEOUT: Duration = Duration::from_secs(10);
 /// The rate below which a client gives up what is due, in bytes per second: that of the slowest MP3, 8 kbit/s.
 pub const SLOWEST_RATE: u64 = 1_000;
 
+/// Most bytes of audio in a song: 16 TiB, the longest file of most file systems. Then the samples that so many bytes can
+/// count, times 1,000 for milliseconds, fit into 64 bits.
+pub const MAX_SONG_BYTES: u64 = 1 << 44;
+
 /// The highest bit rate that a message may give, in bit/s. An MP3 frame has at most 2,304 bytes, which is 768 kbit/s.
 pub const MAX_BITRATE: u32 = 1_000_000;
 

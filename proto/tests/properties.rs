@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use trill_proto::error::ErrorCode;
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{MAX_BITRATE, MAX_CONTROL_BYTES};
+use trill_proto::limits::{MAX_BITRATE, MAX_CONTROL_BYTES, MAX_SONG_BYTES};
 use trill_proto::message::{
     Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType,
     PREAMBLE, Ping, Play, Pong, Song, Start, Started, Stop, Welcome,
@@ -66,7 +66,7 @@ fn most_samples(size_bytes: u64) -> u64 {
 }
 
 fn song() -> impl Strategy<Value = Message<'static>> {
-    let numbers = any::<(u32, u32, u64, u16, bool)>();
+    let numbers = (any::<u32>(), any::<u32>(), 0..=MAX_SONG_BYTES, any::<u16>(), any::<bool>());
     let sound = (0..=MAX_BITRATE, prop_oneof![Just(0), rate()], 0_u8..=2);
     let duration = proptest::option::of(0..u32::MAX);
     let texts = (text(255), text(255), text(255));
@@ -95,29 +95,32 @@ fn song() -> impl Strategy<Value = Message<'static>> {
 fn started() -> impl Strategy<Value = Message<'static>> {
     let numbers = any::<(u32, u32, u64, u32, u16, u16)>();
     let sound = (0..=MAX_BITRATE, rate(), 1_u8..=2);
-    (numbers, any::<(u64, u64, u64, u64, u64)>(), sound).prop_map(|(numbers, places, (bitrate, rate, channels))| {
-        let (stream, song, content_tag, discard, encoder_delay, encoder_padding) = numbers;
-        let (one, other, begin, end, first_heard) = places;
-        let size_bytes = one.max(other).max(4);
-        let within = |sample: u64| sample.min(most_samples(size_bytes));
-        let discard = discard.min(u32::try_from(within(first_heard)).unwrap_or(u32::MAX));
-        Message::Started(Started {
-            stream: StreamId(stream),
-            song: SongId(song),
-            content_tag: content_tag.max(1),
-            position: one.min(other),
-            size_bytes,
-            first_sample: within(first_heard) - u64::from(discard),
-            discard,
-            begin_sample: within(begin.min(end)),
-            end_sample: within(begin.max(end)),
-            bitrate,
-            rate,
-            channels,
-            encoder_delay,
-            encoder_padding,
-        })
-    })
+    let positions = (0..=MAX_SONG_BYTES, 0..=MAX_SONG_BYTES);
+    (numbers, positions, any::<(u64, u64, u64)>(), sound).prop_map(
+        |(numbers, (one, other), samples, (bitrate, rate, channels))| {
+            let (stream, song, content_tag, discard, encoder_delay, encoder_padding) = numbers;
+            let (begin, end, first_heard) = samples;
+            let size_bytes = one.max(other).max(4);
+            let within = |sample: u64| sample.min(most_samples(size_bytes));
+            let discard = discard.min(u32::try_from(within(first_heard)).unwrap_or(u32::MAX));
+            Message::Started(Started {
+                stream: StreamId(stream),
+                song: SongId(song),
+                content_tag: content_tag.max(1),
+                position: one.min(other),
+                size_bytes,
+                first_sample: within(first_heard) - u64::from(discard),
+                discard,
+                begin_sample: within(begin.min(end)),
+                end_sample: within(begin.max(end)),
+                bitrate,
+                rate,
+                channels,
+                encoder_delay,
+                encoder_padding,
+            })
+        },
+    )
 }
 
 fn play() -> impl Strategy<Value = Message<'static>> {
@@ -151,8 +154,11 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         any::<u64>().prop_map(|token| Message::Ping(Ping { token })),
         any::<(u64, u64, u64)>()
             .prop_map(|(token, received_us, sent_us)| { Message::Pong(Pong { token, received_us, sent_us }) }),
-        (id, any::<u16>(), text(200))
-            .prop_map(|(id, code, text)| { Message::Error(Error { id, code: ErrorCode(code), text }) }),
+        (id, any::<u16>(), text(200)).prop_map(|(id, code, text)| {
+            let code = ErrorCode(code);
+            let id = if code.is_fatal() { id } else { id.max(1) };
+            Message::Error(Error { id, code, text })
+        }),
         prop_oneof![1_u8..=3, any::<u8>()].prop_map(|byte| {
             let known = GoodbyeReason::ALL.iter().find(|(_, reason)| reason.to_byte() == byte);
             Message::Goodbye(Goodbye { reason: known.map_or(GoodbyeReason::Other(byte), |(_, reason)| *reason) })

@@ -3,8 +3,10 @@
 use std::time::Duration;
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE, PING_AFTER};
-use trill_proto::message::{Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome};
+use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE, MAX_SONG_BYTES, PING_AFTER};
+use trill_proto::message::{
+    End, EndReason, Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome,
+};
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time::Instant;
 
@@ -322,10 +324,64 @@ fn answers_that_nobody_asked_for_are_refused() {
     check_wrong(info, &end(1, 0), unexpected);
     check_wrong(list, &end(1, 5), malformed);
     check_wrong(list, &end(1, 1), malformed);
+    // A page without songs that goes on.
+    check_wrong(list, &end(1, 6), malformed);
     check_wrong(with(&[7]), &end(1, 7), malformed);
     let mut empty = Listener::new();
     let request = empty.client.list(SongId(5), 0).expect("room");
     empty.hear(&end(request.0, 5)).expect("a page without songs may name its own beginning");
+}
+
+#[test]
+fn a_stream_is_not_mistaken_for_a_request() {
+    let list = |it: &mut Listener| it.list(1, 9);
+    let played = |it: &mut Listener| {
+        it.ask(Start::Time(0), 0);
+        list(it);
+    };
+    let listed = |it: &mut Listener| {
+        list(it);
+        it.ask(Start::Time(0), 0);
+    };
+    let end = |id| Message::End(End { stream: StreamId(id), reason: EndReason::Stopped });
+    let started = |id| Message::Started(Started { stream: StreamId(id), ..STARTED });
+    for wrong in [started(1), Message::Data(1, b"x"), end(1)] {
+        check_wrong(list, &wrong, SessionError::StreamId);
+        check_wrong(listed, &wrong, SessionError::StreamId);
+    }
+    for wrong in [started(2), Message::Data(2, b"x"), end(2)] {
+        check_wrong(played, &wrong, SessionError::StreamId);
+    }
+    // The list was answered, and no PLAY came after it.
+    let mut answered = Listener::new();
+    list(&mut answered);
+    answered
+        .hear(&Message::ListEnd(ListEnd { request: RequestId(1), total: 0, next: None, generation: 1 }))
+        .expect("end");
+    list(&mut answered);
+    assert_eq!(answered.hear(&started(1)), Err(SessionError::StreamId));
+}
+
+#[test]
+fn what_still_comes_of_a_stream_that_was_stopped_is_ignored() {
+    let mut listener = Listener::new();
+    listener.ask(Start::Time(0), 0);
+    listener.client.stop().expect("room");
+    listener.list(1, 9);
+    listener.hear(&Message::Started(STARTED)).expect("it crossed STOP");
+    listener.hear(&Message::Data(1, b"x")).expect("it crossed STOP");
+    listener.hear(&Message::End(End { stream: StreamId(1), reason: EndReason::Stopped })).expect("the answer to STOP");
+}
+
+#[test]
+fn an_error_about_nothing_is_refused() {
+    let error = |id| Message::Error(Error { id, code: ErrorCode::NO_SUCH_SONG, text: "" });
+    check_wrong(|it| it.list(1, 9), &error(0), SessionError::Malformed(MessageType::Error));
+    check_wrong(|it| it.list(1, 9), &error(2), SessionError::Unexpected(MessageType::Error));
+    let mut answered = Listener::new();
+    answered.info(3);
+    answered.hear(&error(1)).expect("an answer");
+    answered.hear(&error(1)).expect("one that was answered before is ignored");
 }
 
 #[test]
@@ -372,6 +428,8 @@ fn numbers_that_no_mp3_has_are_malformed() {
         Started { bitrate: MAX_BITRATE + 1, ..STARTED },
         Started { content_tag: 0, ..STARTED },
         Started { size_bytes: 0, ..STARTED },
+        Started { size_bytes: MAX_SONG_BYTES + 1, ..STARTED },
+        Started { size_bytes: u64::MAX, ..STARTED },
         Started { position: STARTED.size_bytes + 1, ..STARTED },
         Started { begin_sample: STARTED.end_sample + 1, ..STARTED },
         Started { end_sample: most + 1, ..STARTED },
@@ -389,6 +447,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
     for song in [
         Song { rate: 4_000_000_000, ..song },
         Song { rate: 1, ..song },
+        Song { size_bytes: MAX_SONG_BYTES + 1, ..song },
         Song { channels: 3, ..song },
         Song { bitrate: MAX_BITRATE + 1, ..song },
         Song { duration_ms: Some(longest + 1), ..song },
@@ -409,7 +468,8 @@ fn numbers_at_the_ends_of_what_mp3_can_be_are_taken() {
         Started { position: STARTED.size_bytes, ..STARTED },
         Started { begin_sample: most, end_sample: most, ..STARTED },
         Started { first_sample: most - 1_105, end_sample: most, ..STARTED },
-        Started { size_bytes: u64::MAX, ..STARTED },
+        Started { size_bytes: MAX_SONG_BYTES, ..STARTED },
+        Started { size_bytes: MAX_SONG_BYTES, end_sample: MAX_SONG_BYTES / 4 * 3_456, ..STARTED },
         // Frames of 4 bytes and 8 kHz in a song of 48 kHz.
         Started { rate: 48_000, end_sample: STARTED.size_bytes / 4 * 3_456, ..STARTED },
         // Silence.

@@ -199,6 +199,7 @@ fn the_limits_are_the_same_on_both_sides() {
         DATA_TIMEOUT,
         SLOWEST_RATE,
         MAX_BITRATE,
+        MAX_SONG_BYTES,
     ]);
     let declared: BTreeSet<_> =
         LIMITS.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next()).collect();

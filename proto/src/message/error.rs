@@ -33,6 +33,9 @@ impl<'a> Error<'a> {
     pub fn decode(id: u32, payload: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Reader::new(payload);
         let code = ErrorCode(fields.u16()?);
+        if !code.is_fatal() && id == 0 {
+            return Err(Malformed); // it concerns nothing
+        }
         Ok(Self { id, code, text: text::decode(fields.rest(), MAX_EXPLANATION_BYTES)? })
     }
 }

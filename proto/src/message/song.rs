@@ -19,7 +19,7 @@ use super::{Encode, MessageType, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
-use crate::limits::{MAX_BITRATE, MAX_TEXT_BYTES};
+use crate::limits::{MAX_BITRATE, MAX_SONG_BYTES, MAX_TEXT_BYTES};
 
 const TITLE: u8 = 1;
 const ARTIST: u8 = 2;
@@ -76,7 +76,7 @@ impl<'a> Song<'a> {
         let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
         let is_rate = rate == 0 || audio::is_rate(rate);
         let is_duration = duration == UNKNOWN_DURATION || u64::from(duration) <= audio::most_millis(size_bytes);
-        if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE {
+        if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE || size_bytes > MAX_SONG_BYTES {
             return Err(Malformed);
         }
         Ok(Self {

@@ -29,7 +29,7 @@ use super::{Encode, Extensions, MessageType, audio};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
-use crate::limits::MAX_BITRATE;
+use crate::limits::{MAX_BITRATE, MAX_SONG_BYTES};
 use crate::scale::{mul_div, rescaled};
 
 /// Announces a stream.
@@ -144,8 +144,9 @@ impl Started {
         let most_samples = audio::most_samples(self.size_bytes);
         let first_heard = self.first_sample.checked_add(u64::from(self.discard));
         let is_possible = first_heard.is_some_and(|first| first <= most_samples) && self.end_sample <= most_samples;
+        let is_size = self.size_bytes <= MAX_SONG_BYTES;
         let is_bitrate = self.bitrate <= MAX_BITRATE;
-        self.content_tag != 0 && in_order && is_possible && is_bitrate && (is_silent || has_sound)
+        self.content_tag != 0 && in_order && is_size && is_possible && is_bitrate && (is_silent || has_sound)
     }
 }
 

@@ -283,7 +283,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
             content_tag: wanted.content_tag,
             credit: stream.window.outstanding(),
         })?;
-        (core.last_id, core.is_asking) = (id.0, true);
+        (core.last_id, core.last_stream, core.is_asking) = (id.0, id.0, true);
         core.pending.push(stream).map_err(|_| OutboxFull)?;
         Ok(id)
     }

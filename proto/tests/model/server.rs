@@ -144,7 +144,7 @@ impl Both {
             Line::Ping(token) => Message::Ping(Ping { token }),
             Line::Pong => Message::Pong(Pong { token: 1, received_us: 2, sent_us: 3 }),
             Line::Goodbye => Message::Goodbye(Goodbye { reason: GoodbyeReason::Other(200) }),
-            Line::Error => Message::Error(Error { id: 0, code: ErrorCode(999), text: "enough" }),
+            Line::Error => Message::Error(Error { id: 9, code: ErrorCode(999), text: "enough" }),
             Line::Other(_) => return None,
         })
     }

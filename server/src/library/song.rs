@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
+use trill_proto::limits::MAX_SONG_BYTES;
 
 use super::listing::Listing;
 use super::path::{FilePath, title_of};
@@ -104,7 +105,7 @@ impl Song {
             album: album.into(),
             track: known.track,
             duration_ms: None,
-            size_bytes: known.stamp.size_bytes,
+            size_bytes: known.stamp.size_bytes.min(MAX_SONG_BYTES),
             bitrate: 0,
             rate: 0,
             channels: 0,

@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use trill_proto::limits::MAX_SONG_BYTES;
+
 use super::source::{ReadAt, read_full_at, read_vec_at};
 
 /// Tags that are passed over at either end. What more there are count as junk, through which music is found too, and
@@ -45,7 +47,7 @@ impl Extent {
             }
             end -= bytes;
         }
-        Ok(Self { id3v2, audio: start..end, id3v1 })
+        Ok(Self { id3v2, audio: start..end.min(start.saturating_add(MAX_SONG_BYTES)), id3v1 })
     }
 }
 

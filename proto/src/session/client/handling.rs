@@ -48,6 +48,8 @@ pub(super) struct Core {
     asked: Option<Instant>,
     /// The last stream or request id given out: they share one sequence.
     pub(super) last_id: u32,
+    /// The last id given to a stream.
+    pub(super) last_stream: u32,
     /// The last stream that the server has started: it starts them in their order, and each once.
     last_started: u32,
     pub(super) requests: Requests,
@@ -74,6 +76,7 @@ impl Core {
             is_asking: false,
             asked: None,
             last_id: 0,
+            last_stream: 0,
             last_started: 0,
             requests: Requests::default(),
             awaited: None,
@@ -291,6 +294,9 @@ impl Core {
         if self.phase != Phase::Open {
             return Err(Fault::Unexpected); // nothing is answered before HELLO
         }
+        if error.id > self.last_id {
+            return Err(Fault::Unexpected); // nothing has that id
+        }
         self.requests.on_error(error.id);
         let _ = self.current.take_if(|stream| stream.id.0 == error.id);
         let _ = self.take_pending(StreamId(error.id));
@@ -302,9 +308,11 @@ impl Core {
         Some(self.pending.remove(place))
     }
 
-    /// A stream that was never asked for cannot be answered.
-    const fn check_known(&self, id: StreamId) -> Result<(), Fault> {
-        if id.0 == 0 || id.0 > self.last_id { Err(Fault::Session(SessionError::StreamId)) } else { Ok(()) }
+    /// A stream that was never asked for cannot be answered. An answered request may have had a smaller id: requests are
+    /// forgotten with their answers, and late messages of old streams are legal.
+    fn check_known(&self, id: StreamId) -> Result<(), Fault> {
+        let was_played = (1..=self.last_stream).contains(&id.0) && !self.requests.is_waiting(id.0);
+        if was_played { Ok(()) } else { Err(Fault::Session(SessionError::StreamId)) }
     }
 
     // ── time ──

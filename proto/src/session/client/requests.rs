@@ -69,7 +69,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Takes a LIST-END. A list that did not advance would never end.
+    /// Takes a LIST-END. A list whose pages bring no songs, or do not advance, would never end.
     pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), Fault> {
         let place = self.place(end.request.0).ok_or(Fault::Unexpected)?;
         let (_, Question::List { first, last, songs_left, .. }) = self.waiting.remove(place) else {
@@ -77,8 +77,7 @@ impl Requests {
         };
         let advances = |next: SongId| match last {
             Some(last) => next > last,
-            None if songs_left == 0 => next >= first,
-            None => next > first,
+            None => songs_left == 0 && next >= first,
         };
         if end.next.is_none_or(advances) { Ok(()) } else { Err(Fault::Malformed) }
     }
@@ -88,6 +87,11 @@ impl Requests {
         if let Some(place) = self.place(id) {
             self.waiting.remove(place);
         }
+    }
+
+    /// Whether this is the id of a request that waits for its answer.
+    pub(super) fn is_waiting(&self, id: u32) -> bool {
+        self.place(id).is_some()
     }
 
     fn place(&self, id: u32) -> Option<usize> {

@@ -101,6 +101,7 @@ pub(crate) struct Model {
     /// When the first one was, if nothing was heard since.
     asked: Option<Instant>,
     pub(crate) last_id: u32,
+    last_stream: u32,
     last_started: u32,
     max_credit: u64,
     pub(crate) requests: Vec<(u32, Question)>,
@@ -135,6 +136,7 @@ impl Model {
             has_question: false,
             asked: None,
             last_id: 0,
+            last_stream: 0,
             last_started: 0,
             max_credit: 16 << 20,
             requests: Vec::new(),
@@ -230,7 +232,10 @@ impl Model {
                 self.phase = Phase::Closed;
                 Ok(Some(Event::Failed(error)))
             }
-            Message::Error(_) if self.phase != Phase::Open => Err(SessionError::Unexpected(kind)),
+            Message::Error(Error { id: 0, .. }) => Err(SessionError::Malformed(kind)),
+            Message::Error(error) if self.phase != Phase::Open || error.id > self.last_id => {
+                Err(SessionError::Unexpected(kind))
+            }
             Message::Error(error) => {
                 self.requests.retain(|(id, _)| *id != error.id);
                 self.take_open(error.id);
@@ -295,8 +300,8 @@ impl Model {
         let (_, Question::List { last, .. }) = self.requests.remove(place) else {
             return Err(SessionError::Unexpected(MessageType::ListEnd));
         };
-        // All lists begin at 1.
-        if next.is_some_and(|next| next <= last.max(1)) {
+        // No list asks for 0 songs, so a page with a next one has songs.
+        if next.is_some_and(|next| last == 0 || next <= last) {
             Err(SessionError::Malformed(MessageType::ListEnd))
         } else {
             Ok(())
@@ -342,7 +347,8 @@ impl Model {
     }
 
     fn check_used(&self, id: u32) -> Result<(), SessionError> {
-        if (1..=self.last_id).contains(&id) { Ok(()) } else { Err(SessionError::StreamId) }
+        let is_request = self.requests.iter().any(|(request, _)| *request == id);
+        if (1..=self.last_stream).contains(&id) && !is_request { Ok(()) } else { Err(SessionError::StreamId) }
     }
 
     fn measure(&mut self, now: Instant, since: Instant) {
@@ -384,6 +390,7 @@ impl Model {
         let credit = capacity.saturating_sub(held).min(FLOOR);
         let resumes_at = if let Start::Resume(position) = wanted.start { Some(position) } else { None };
         let id = self.last_id;
+        self.last_stream = id;
         let (granted, due) = (now, now);
         let left = u64::MAX;
         self.pending.push(Stream { id, capacity, held, credit, left, resumes_at, asked: now, granted, due });

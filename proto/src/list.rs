@@ -1,0 +1,104 @@
+//! A whole list of songs, asked for page by page.
+
+use crate::ids::SongId;
+use core::fmt;
+
+/// How far a list has come, and where its next page begins.
+///
+/// A server cannot list more songs than it had when the list began, so no list goes on for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pager {
+    next: SongId,
+    listed: u32,
+    /// Songs of the server at the end of the first page.
+    total: Option<u32>,
+}
+
+/// What the end of a page means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum PageEnd {
+    /// Ask for the next page.
+    More,
+    /// The list is complete.
+    Complete,
+    /// The server goes on though it has listed as many songs as it had. Give the list up.
+    Overlong(Overlong),
+}
+
+/// Why a list was given up, with the number of songs that the server had. `Display` says it in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlong(pub u32);
+
+impl fmt::Display for Overlong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server had {} songs and lists more; list again if it has more now", self.0)
+    }
+}
+
+impl Pager {
+    /// A list from this song on.
+    pub const fn new(first: SongId) -> Self {
+        Self { next: first, listed: 0, total: None }
+    }
+
+    /// The first song of the page to ask for. In the middle of a page, the song after the last one that was listed.
+    pub const fn next(&self) -> SongId {
+        self.next
+    }
+
+    /// The page has this song.
+    pub const fn on_song(&mut self, song: SongId) {
+        self.listed = self.listed.saturating_add(1);
+        self.next = SongId(song.0.saturating_add(1));
+    }
+
+    /// The page is complete. `total` and `next` are what LIST-END says.
+    pub fn on_page(&mut self, total: u32, next: Option<SongId>) -> PageEnd {
+        let total = *self.total.get_or_insert(total);
+        match next {
+            None => PageEnd::Complete,
+            Some(_) if self.listed >= total => PageEnd::Overlong(Overlong(total)),
+            Some(next) => {
+                self.next = next;
+                PageEnd::More
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many pages of these songs are asked for, from a server that says this of its total each time, and how it ends.
+    fn pages(totals: impl Iterator<Item = u32>, songs_a_page: u32, last: u32) -> (usize, PageEnd) {
+        let mut pager = Pager::new(SongId(1));
+        for (asked, total) in (1..).zip(totals) {
+            let begin = pager.next().0;
+            let end = begin.saturating_add(songs_a_page).min(last.saturating_add(1));
+            (begin..end).for_each(|song| pager.on_song(SongId(song)));
+            match pager.on_page(total, (end <= last).then_some(SongId(end))) {
+                PageEnd::More => {}
+                end => return (asked, end),
+            }
+        }
+        unreachable!("the totals are endless")
+    }
+
+    #[test]
+    fn a_list_is_asked_for_to_its_end() {
+        assert_eq!(pages([0].into_iter().cycle(), 5, 0), (1, PageEnd::Complete));
+        assert_eq!(pages([9].into_iter().cycle(), 9, 9), (1, PageEnd::Complete));
+        assert_eq!(pages([9].into_iter().cycle(), 4, 9), (3, PageEnd::Complete));
+        // Songs that vanish meanwhile, or come while there is room for them in the first total.
+        assert_eq!(pages([9, 7, 6].into_iter(), 4, 9), (3, PageEnd::Complete));
+    }
+
+    #[test]
+    fn a_list_without_end_is_given_up_after_as_many_songs_as_the_server_has() {
+        assert_eq!(pages([9].into_iter().cycle(), 1, u32::MAX), (9, PageEnd::Overlong(Overlong(9))));
+        assert_eq!(pages([0].into_iter().cycle(), 1, u32::MAX), (1, PageEnd::Overlong(Overlong(0))));
+        assert_eq!(pages(9.., 1, u32::MAX), (9, PageEnd::Overlong(Overlong(9))));
+    }
+}
