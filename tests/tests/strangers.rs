@@ -96,6 +96,7 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
     const REQUEST: RequestId = RequestId(1);
     let song = |request, song| Message::Song(Song { request, song: SongId(song), title: "x", ..Song::default() });
     let end = |next| ListEnd { request: REQUEST, total: 9, next: Some(SongId(next)), generation: 1 };
+    let error = |id| Message::Error(message::Error { id, code: ErrorCode::NO_SUCH_SONG, text: "" });
     let play = Play { stream: StreamId(1), song: SongId(3), start: Start::Time(0), content_tag: 0, credit: 0 };
     let started = |change: fn(&mut Started)| {
         let mut message = started(&play);
@@ -107,11 +108,16 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
     let (malformed, unexpected) = (ErrorCode::MALFORMED, ErrorCode::UNEXPECTED);
     vec![
         ("a list that does not advance", "list", encode(&Message::ListEnd(end(1))), malformed),
+        ("a page without songs that goes on", "list", encode(&Message::ListEnd(end(2))), malformed),
+        ("an error about nothing", "list", encode(&error(0)), malformed),
+        ("an error about what was never asked", "list", encode(&error(9)), unexpected),
+        ("a list that turns into a stream", "list", started(|_| ()), ErrorCode::STREAM_ID),
         ("a song for nobody", "list", encode(&song(RequestId(9), 1)), unexpected),
         ("an end of a list for nobody", "info 3", encode(&Message::ListEnd(end(5))), unexpected),
         ("another song", "info 3", encode(&song(REQUEST, 4)), malformed),
         ("a text that is not UTF-8", "list", bad_utf8, malformed),
         ("a stream of another song", "play 3", started(|it| it.song = SongId(4)), unexpected),
+        ("a size beyond reason", "play 3", started(|it| it.size_bytes = u64::MAX - 1), malformed),
         ("a rate beyond reason", "play 3", started(|it| it.rate = 4_000_000_000), malformed),
         ("a stream for nobody", "play 3", started(|it| it.stream = StreamId(9)), ErrorCode::STREAM_ID),
         ("data before the stream", "play 3", encode(&Message::Data(1, b"abc")), unexpected),
@@ -217,6 +223,51 @@ fn a_server_that_is_alive_and_does_not_do_what_it_owes_is_given_up() {
             });
         }
     });
+}
+
+/// A server that answers each LIST with one song and a next one, and says that it has so many songs after so many pages.
+fn endless(total: fn(u32) -> u32) -> (Stranger, mpsc::Receiver<u32>) {
+    let (sender, pages) = mpsc::channel();
+    let stranger = Stranger::start(move |mut connection| {
+        for page in 1.. {
+            let list = loop {
+                match connection.receive_frame(DEADLINE).message() {
+                    Message::List(list) => break list,
+                    Message::Goodbye(_) => {
+                        let _ = sender.send(page - 1);
+                        return;
+                    }
+                    _ => {}
+                }
+            };
+            let (request, song) = (list.request, list.first);
+            let next = Some(SongId(song.0 + 1));
+            connection.send_message(&Message::Song(Song { request, song, title: "again", ..Song::default() }));
+            connection.send_message(&Message::ListEnd(ListEnd { request, total: total(page), next, generation: page }));
+        }
+    });
+    (stranger, pages)
+}
+
+#[test]
+fn a_list_without_end_is_given_up_after_as_many_songs_as_the_server_has() {
+    let said = "list: the server had 9 songs and lists more; list again if it has more now";
+    for total in [|_| 9, |page| page + 8] {
+        let (stranger, pages) = endless(total);
+        let output = Client::new().args([&stranger.address.to_string(), "list"]).run(DEADLINE);
+        assert!(output.stderr.contains(said), "{}", output.stderr);
+        assert_eq!(output.stdout.matches("again").count(), 9, "{}", output.stdout);
+        output.expect_code(1);
+        assert_eq!(pages.recv_timeout(DEADLINE), Ok(9));
+    }
+    let (stranger, pages) = endless(|_| 9);
+    let mut client = Client::of(stranger.address).arg("--output=null").in_terminal(VT100);
+    client.wait_for_text(DEADLINE, "connected to stranger");
+    client.type_line("list");
+    client.wait_for_text(DEADLINE, said);
+    client.type_line("quit");
+    assert!(client.wait(DEADLINE).success());
+    assert_eq!(pages.recv_timeout(DEADLINE), Ok(9));
 }
 
 // ── no server is stormed ──

@@ -23,6 +23,7 @@ use core::time::Duration;
 use heapless::{Deque, Vec};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::list::Pager;
 use trill_proto::message::{GoodbyeReason, Start};
 use trill_proto::playlist::Search;
 use trill_proto::session::OutboxFull;
@@ -55,8 +56,8 @@ const QUESTIONS: usize = 4;
 /// Something to be told on the screen.
 #[derive(Clone, Copy, Debug)]
 enum Question {
-    /// All songs from this number on.
-    List { from: SongId },
+    /// All songs that are not on the screen yet.
+    List(Pager),
     /// One song.
     Info(SongId),
 }
@@ -345,8 +346,8 @@ impl<'m> State<'m> {
         let is_due = |question: &&mut Wanted<_>| question.request.is_none() && room >= SONG_LINE_BYTES;
         if let Some(question) = self.questions.front_mut().filter(is_due) {
             question.request = Some(match question.what {
-                Question::List { from } => {
-                    client.list(from, ((room - SONG_LINE_BYTES) / TYPICAL_SONG_LINE_BYTES + 1) as u32)?
+                Question::List(pager) => {
+                    client.list(pager.next(), ((room - SONG_LINE_BYTES) / TYPICAL_SONG_LINE_BYTES + 1) as u32)?
                 }
                 Question::Info(song) => client.info(song)?,
             });
@@ -470,13 +471,17 @@ mod tests {
         let server = "attic".parse().expect("a server");
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server);
         let request = RequestId(1);
-        let question = Wanted { what: Question::List { from: SongId(1) }, request: Some(request) };
+        let question = Wanted { what: Question::List(Pager::new(SongId(1))), request: Some(request) };
         state.questions.push_back(question).expect("room");
         for song in 1..=4 {
             state.on_event(Event::Song(Song { request, song: SongId(song), title: "short", ..Song::default() }));
         }
         assert_eq!(state.screen.take(&mut [0; 40]), b"    1  short\n    2  short\n");
         let front = state.questions.front().expect("the question");
-        assert!(matches!(front, Wanted { what: Question::List { from: SongId(3) }, request: None }), "{front:?}");
+        let asks_from = |pager: Pager| pager.next() == SongId(3);
+        assert!(
+            matches!(front, Wanted { what: Question::List(pager), request: None } if asks_from(*pager)),
+            "{front:?}"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use trill_proto::command::{self, Clock, Command, CommandInfo, Play, Seek, Volume};
 use trill_proto::ids::SongId;
+use trill_proto::list::Pager;
 use trill_proto::playlist::{Direction, Playlist, Search};
 
 use super::requests::Request;
@@ -70,7 +71,7 @@ impl App {
 
     pub(super) fn execute(&mut self, command: Command) {
         match command {
-            Command::List => self.request(Request::List { from: SongId(1), table: None }),
+            Command::List => self.request(Request::List { pager: Pager::new(SongId(1)), table: None }),
             Command::Info(song) => self.request(Request::Info(song)),
             Command::Play(play) => self.play(play),
             Command::Stop => self.stop(),

@@ -1,6 +1,7 @@
 //! Questions to the server that are not about sending music: lists, particulars, and which song comes next.
 
 use trill_proto::ids::{RequestId, SongId};
+use trill_proto::list::{PageEnd, Pager};
 use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 
 use super::{App, Event};
@@ -14,7 +15,7 @@ const PAGE_SONGS: u32 = 500;
 /// A question, and what its answer is for.
 pub(super) enum Request {
     /// The next page of a list; the table is laid out when the first has come.
-    List { from: SongId, table: Option<table::Table> },
+    List { pager: Pager, table: Option<table::Table> },
     /// A song's particulars, to show them.
     Info(SongId),
     /// A song's title, for the song that was asked for with this ticket.
@@ -153,7 +154,7 @@ impl App {
 
     pub(super) fn on_page(&mut self, request: Request, songs: Vec<Song>, total: u32, next: Option<SongId>) {
         match request {
-            Request::List { table, .. } => self.show_page(table, &songs, total, next),
+            Request::List { pager, table } => self.show_page(pager, table, &songs, total, next),
             Request::Find { search, keeps_pause } => self.on_searched(search, keeps_pause, songs, next),
             Request::Next(search) => self.on_upcoming(search, songs, next),
             // Answered by one song, not by a page: the connection does not mix them up.
@@ -201,7 +202,16 @@ impl App {
         }
     }
 
-    fn show_page(&mut self, table: Option<table::Table>, songs: &[Song], total: u32, next: Option<SongId>) {
+    fn show_page(
+        &mut self,
+        mut pager: Pager,
+        table: Option<table::Table>,
+        songs: &[Song],
+        total: u32,
+        next: Option<SongId>,
+    ) {
+        songs.iter().for_each(|song| pager.on_song(song.id));
+        let page_end = pager.on_page(total, next);
         let rows: Vec<_> = songs.iter().map(row).collect();
         let is_first = table.is_none();
         if is_first && rows.is_empty() && next.is_none() {
@@ -214,7 +224,9 @@ impl App {
         let header = table.header().filter(|_| is_first);
         let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
         // Asked for when this page is on the screen, so that pages cannot pile up here.
-        self.undrawn.extend(next.map(|from| Request::List { from, table: Some(table) }));
+        if page_end == PageEnd::More {
+            self.undrawn.push(Request::List { pager, table: Some(table) });
+        }
         let sender = self.sender.clone();
         let on_drawn = move || drop(sender.send(Event::Drawn));
         if lines.is_empty() {
@@ -224,6 +236,9 @@ impl App {
         }
         if self.console.is_output_gone() {
             self.undrawn.clear();
+        }
+        if let PageEnd::Overlong(why) = page_end {
+            self.fail(&format!("list: {why}"));
         }
     }
 }
@@ -236,7 +251,7 @@ fn progress(search: &mut Search, songs: &[Song], next: Option<SongId>) -> Progre
 
 fn ask(connection: &Connection, request: &Request) -> Option<RequestId> {
     match *request {
-        Request::List { from, .. } => connection.list(from, PAGE_SONGS),
+        Request::List { pager, .. } => connection.list(pager.next(), PAGE_SONGS),
         Request::Info(song) | Request::Details(_, song) => connection.info(song),
         Request::Find { search, .. } | Request::Next(search) => {
             let (first, at_most) = search.ask();

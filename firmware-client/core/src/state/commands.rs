@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use trill_proto::command::{Command, Play, Seek, Volume, write_help, write_help_on};
 use trill_proto::ids::SongId;
+use trill_proto::list::Pager;
 use trill_proto::playlist::{Direction, Playlist, Search};
 use trill_proto::time::Instant;
 
@@ -18,7 +19,7 @@ impl State<'_> {
         self.calls.network = true;
         self.is_superseded = false;
         match command {
-            Command::List => self.question(Question::List { from: SongId(1) }),
+            Command::List => self.question(Question::List(Pager::new(SongId(1)))),
             Command::Info(song) => self.question(Question::Info(song)),
             Command::Play(Play::Song { song, at }) => self.play_one(now, song, at),
             Command::Play(Play::Range { first, last }) => {

@@ -4,6 +4,7 @@ use core::fmt::{self, Write};
 
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::list::PageEnd;
 use trill_proto::message::{self, EndReason, GoodbyeReason, ListEnd, Song, Started, Welcome};
 use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 use trill_proto::retry::Outcome;
@@ -139,22 +140,17 @@ impl State<'_> {
     /// Shows a song that was asked for. One for which there is no room is asked for again when there is, with all that come
     /// after it.
     fn show_song(&mut self, question: Question, song: &Song<'_>) {
-        let (shown, again, next) = match question {
+        let shown = match question {
             // The rest is for what else there is to tell.
-            Question::List { .. } if self.screen.room() < SONG_LINE_BYTES => {
-                (Err(fmt::Error), Question::List { from: song.song }, None)
-            }
-            Question::List { .. } => (
-                self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
-                question,
-                Some(Question::List { from: SongId(song.song.0.saturating_add(1)) }),
-            ),
-            Question::Info(_) => (self.screen.lines(|out| write_info(out, song)), question, None),
+            Question::List(_) if self.screen.room() < SONG_LINE_BYTES => Err(fmt::Error),
+            Question::List(_) => self.screen.lines(|out| writeln!(out, "{}", SongLine(song))),
+            Question::Info(_) => self.screen.lines(|out| write_info(out, song)),
         };
-        match (shown, next, self.questions.front_mut()) {
-            (Err(_), _, Some(front)) => *front = Wanted::new(again),
-            (Ok(()), Some(next), Some(front)) => front.what = next,
-            (_, _, _) => drop(self.questions.pop_front()),
+        let Some(front) = self.questions.front_mut() else { return };
+        match (shown, &mut front.what) {
+            (Err(_), _) => front.request = None,
+            (Ok(()), Question::List(pager)) => pager.on_song(song.song),
+            (Ok(()), Question::Info(_)) => drop(self.questions.pop_front()),
         }
     }
 
@@ -162,14 +158,18 @@ impl State<'_> {
         if let Some(lookup) = self.lookup.take_if(|lookup| lookup.is_answered_by(end.request)) {
             return self.on_searched(lookup.what, end.next);
         }
-        let Some(question) = self.answered(end.request) else { return };
-        match end.next {
-            Some(next) => *question = Wanted::new(Question::List { from: next }),
-            None => {
+        let Some(Wanted { what: Question::List(pager), request }) = self.answered(end.request) else { return };
+        match pager.on_page(end.total, end.next) {
+            PageEnd::More => *request = None,
+            PageEnd::Complete => {
                 self.questions.pop_front();
                 if end.total == 0 {
                     self.screen.line(format_args!("the server has no songs"));
                 }
+            }
+            PageEnd::Overlong(why) => {
+                self.questions.pop_front();
+                self.screen.line(format_args!("list: {why}"));
             }
         }
     }
@@ -316,7 +316,7 @@ impl State<'_> {
             self.questions.pop_front();
             match question {
                 Question::Info(song) => self.screen.line(format_args!("info {song}: {}", Refusal(error))),
-                Question::List { .. } => self.screen.line(format_args!("list: {}", Refusal(error))),
+                Question::List(_) => self.screen.line(format_args!("list: {}", Refusal(error))),
             }
         } else {
             let request = RequestId(error.id);

@@ -434,6 +434,20 @@ fn a_list_that_does_not_get_on_is_ended() {
 }
 
 #[test]
+fn a_list_without_end_is_ended_after_as_many_songs_as_the_server_has() {
+    let (mut board, _listener, mut connection) = start();
+    board.type_line("list");
+    for song in 1..=9 {
+        let request = listed(&mut connection);
+        send_page(&mut connection, request, SongId(song), "again");
+    }
+    board.wait_for("list: the server had 9 songs and lists more; list again if it has more now");
+    board.type_line("info 7");
+    let kind = connection.receive_frame(DEADLINE).kind();
+    assert_eq!(kind, Some(MessageType::Info), "no more of the list is asked for");
+}
+
+#[test]
 fn there_is_a_prompt_while_a_server_is_away_that_owes_an_answer() {
     let (mut board, _listener, mut connection) = start();
     board.type_line("list");
