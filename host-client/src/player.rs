@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::message::Started;
 use trill_proto::playback::{Action, Playback, Supply};
+use trill_proto::ticks::Ticks;
 
 use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Join, Ticket, Turn, View};
 use crate::decoder::Decoder;
@@ -64,8 +65,8 @@ pub struct Progress {
     /// Waiting until enough has arrived.
     pub is_buffering: bool,
     started: Started,
-    /// Absolute sample from which the output counts its position.
-    counted_from: u64,
+    /// Where in the song the output's position is 0.
+    counted_from: Ticks,
     /// Sample rate of what it counts.
     rate: u32,
 }
@@ -119,9 +120,8 @@ impl Player {
 
     /// The time of the music that is heard now.
     pub fn position(&self, progress: &Progress) -> Duration {
-        let heard = progress.started.absolute_samples(self.controls.position_frames(), progress.rate);
-        let sample = progress.counted_from + heard;
-        Duration::from_millis(progress.started.millis_at(sample))
+        let heard = Ticks::of_samples(self.controls.position_frames(), progress.rate);
+        Duration::from_millis(progress.started.millis_at(progress.counted_from.saturating_add(heard)))
     }
 }
 
@@ -226,14 +226,14 @@ impl Worker {
 
     /// Opens the device, if need be, while the first bytes are on their way.
     fn begin(&mut self, song: &Song) -> Result<(), OutputError> {
-        let Started { rate, channels, first_sample, discard, .. } = song.started;
+        let Started { rate, channels, .. } = song.started;
         // What a server says may be wrong, and of a song without audio it says nothing: the frames will tell.
         let is_plausible = SAMPLE_RATES.contains(&rate) && (1..=2).contains(&channels);
         self.format = is_plausible.then_some(PcmFormat { rate, channels: channels.into() });
         if let Some(format) = self.format {
             self.output.start(format)?;
         }
-        self.count_from(song, first_sample + u64::from(discard), rate);
+        self.count_from(song, song.started.position_of(song.started.first_heard()), rate);
         Ok(())
     }
 
@@ -288,7 +288,7 @@ impl Worker {
             // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
             self.pcm[frame.samples * channels..nominal * channels].fill(0);
         }
-        let begins = song.playback.next_sample();
+        let begins = song.playback.position();
         let heard = song.playback.on_frame(nominal, frame.rate);
         if heard.is_empty() {
             return Ok(());
@@ -297,7 +297,8 @@ impl Worker {
         if self.format != Some(format) {
             self.output.start(format)?;
             self.format = Some(format);
-            self.count_from(song, begins + song.playback.absolute_samples(heard.start, frame.rate), frame.rate);
+            let skipped = Ticks::of_samples(heard.start as u64, frame.rate);
+            self.count_from(song, begins.saturating_add(skipped), frame.rate);
         }
         let is_written = write(&mut self.output, &self.pcm[heard.start * channels..heard.end * channels], || {
             self.buffer.is_first(song.ticket)
@@ -320,12 +321,12 @@ impl Worker {
         }
     }
 
-    fn count_from(&self, song: &Song, sample: u64, rate: u32) {
+    fn count_from(&self, song: &Song, position: Ticks, rate: u32) {
         *lock(&self.progress) = Some(Progress {
             ticket: song.ticket,
             is_buffering: song.playback.is_buffering(),
             started: song.started,
-            counted_from: sample,
+            counted_from: position,
             rate,
         });
     }

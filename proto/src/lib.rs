@@ -68,6 +68,7 @@ pub mod retry;
 mod scale;
 pub mod session;
 pub mod text;
+pub mod ticks;
 pub mod time;
 pub mod transport;
 pub mod window;

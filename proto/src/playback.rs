@@ -15,7 +15,8 @@
 
 use crate::decoder::LOOKAHEAD_BYTES;
 use crate::message::Started;
-use crate::scale::{micros, mul_div, rescaled};
+use crate::scale::{micros, mul_div};
+use crate::ticks::Ticks;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -71,17 +72,12 @@ pub struct Playback {
     bytes_per_second: u32,
     /// Absolute samples are of this rate.
     rate: u32,
-    /// Absolute sample at which the next frame begins.
-    next_sample: u64,
-    /// Absolute samples to be heard.
-    heard: Range64,
+    /// Where the next frame begins.
+    position: Ticks,
+    /// What is heard begins and ends here.
+    heard_from: Ticks,
+    heard_until: Ticks,
     channels: u8,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Range64 {
-    from: u64,
-    until: u64,
 }
 
 impl Playback {
@@ -92,11 +88,9 @@ impl Playback {
             expected: started.size_bytes.saturating_sub(started.position),
             bytes_per_second: started.bytes_per_second(),
             rate: started.rate,
-            next_sample: started.first_sample,
-            heard: Range64 {
-                from: started.first_sample.saturating_add(u64::from(started.discard)),
-                until: started.end_sample,
-            },
+            position: started.first_frame(),
+            heard_from: started.position_of(started.first_heard()),
+            heard_until: started.position_of(started.end_sample),
             channels: started.channels,
         }
     }
@@ -115,7 +109,7 @@ impl Playback {
         match self.phase {
             Phase::Buffering => Action::Wait,
             Phase::Complete => Action::Drain,
-            Phase::Playing if self.next_sample >= self.heard.until || (is_whole && supply.buffered == 0) => {
+            Phase::Playing if self.position >= self.heard_until || (is_whole && supply.buffered == 0) => {
                 self.phase = Phase::Complete;
                 Action::Drain
             }
@@ -128,19 +122,14 @@ impl Playback {
     /// channel its header promises, and `rate` their rate. What the decoder did not make of them, because the frame is
     /// damaged or those before it are missing, is put out as silence, so that what follows is in time.
     pub fn on_frame(&mut self, nominal: usize, rate: u32) -> Range<usize> {
-        let begins = self.next_sample;
-        self.next_sample = begins.saturating_add(self.absolute_samples(nominal, rate));
-        let within = |sample: u64| {
-            let sample = rescaled(sample.saturating_sub(begins), self.rate, rate);
+        let begins = self.position;
+        self.position = begins.saturating_add(Ticks::of_samples(nominal as u64, rate));
+        let first_after = |position: Ticks| {
+            let sample = position.saturating_sub(begins).samples_rounded_up(rate);
             usize::try_from(sample).unwrap_or(usize::MAX).min(nominal)
         };
-        let from = within(self.heard.from);
-        from..within(self.heard.until).max(from)
-    }
-
-    /// How many absolute samples so many samples of a frame's `rate` are.
-    pub const fn absolute_samples(&self, samples: usize, rate: u32) -> u64 {
-        rescaled(samples as u64, rate, self.rate)
+        let from = first_after(self.heard_from);
+        from..first_after(self.heard_until).max(from)
     }
 
     /// The output ran dry: buffer as if at the beginning.
@@ -156,7 +145,8 @@ impl Playback {
     /// An encoder that cuts one recording into songs (`lame --nogap`) says neither where the sound begins nor where it ends,
     /// and everything is heard. Where an end is known, the sound before and after it belongs to nothing else.
     pub fn continues_into(&self, next: &Started) -> bool {
-        let is_whole = self.phase == Phase::Complete && self.next_sample == self.heard.until;
+        let [played, end] = [self.position, self.heard_until].map(|position| position.samples(self.rate));
+        let is_whole = self.phase == Phase::Complete && played == end;
         let begins_unmarked = (next.position, next.first_sample, next.begin_sample, next.discard) == (0, 0, 0, 0);
         let is_unmarked = begins_unmarked && (next.encoder_delay, next.encoder_padding) == (0, 0);
         is_whole && is_unmarked && (next.rate, next.channels) == (self.rate, self.channels)
@@ -167,9 +157,9 @@ impl Playback {
         self.phase == Phase::Buffering
     }
 
-    /// Absolute sample at which the next frame begins.
-    pub const fn next_sample(&self) -> u64 {
-        self.next_sample
+    /// Where the next frame begins.
+    pub const fn position(&self) -> Ticks {
+        self.position
     }
 
     /// Whether music that begins now plays on without a gap, as far as can be known: the buffer bridges one round-trip
@@ -218,6 +208,7 @@ mod tests {
         position: 0,
         size_bytes: 0,
         first_sample: 0,
+        first_fraction: 0,
         discard: 0,
         begin_sample: 0,
         end_sample: 0,
@@ -362,7 +353,7 @@ mod tests {
         let mut playback = Playback::new(&started);
         assert!(playback.on_frame(1_152, 44_100).is_empty());
         assert_eq!(playback.on_frame(1_152, 44_100), 848..1_152);
-        assert_eq!(playback.next_sample(), 13_824);
+        assert_eq!(playback.position().samples(44_100), 13_824);
     }
 
     #[test]
@@ -370,12 +361,43 @@ mod tests {
         let started = Started { discard: 1_000, end_sample: 4_000, ..STARTED };
         let mut playback = Playback::new(&started);
         assert_eq!(playback.on_frame(576, 22_050), 500..576);
-        assert_eq!(playback.next_sample(), 1_152);
+        assert_eq!(playback.position().samples(44_100), 1_152);
         assert_eq!(playback.on_frame(1_152, 48_000), 0..1_152);
-        assert_eq!(playback.next_sample(), 1_152 + 1_058, "rounded down");
-        assert_eq!(playback.on_frame(1_152, 22_050), 0..895, "1,790 samples of the song are left");
-        assert_eq!(started.absolute_samples(576, 22_050), 1_152);
-        assert_eq!(Started { rate: 0, ..started }.absolute_samples(576, 22_050), 576, "an unknown rate");
+        assert_eq!(playback.position().samples(44_100), 1_152 + 1_058, "rounded down");
+        assert_eq!(playback.on_frame(1_152, 22_050), 0..895, "1,789.6 samples of the song are left");
+    }
+
+    /// Ten minutes of frames at 8 kHz in a song of 44.1 kHz, heard to the sample before the last.
+    #[test]
+    fn a_long_part_of_another_rate_ends_where_its_time_says() {
+        const FRAMES: u64 = 8_334;
+        let total = FRAMES * 576 * 44_100 / 8_000;
+        let mut playback = Playback::new(&Started { discard: 0, end_sample: total - 6, ..STARTED });
+        let heard: usize = (0..FRAMES).map(|_| playback.on_frame(576, 8_000).len()).sum();
+        assert_eq!(playback.position().samples(44_100), total);
+        // The last sample begins 5.5125 samples of the song before its end.
+        assert_eq!(heard as u64, FRAMES * 576 - 1);
+    }
+
+    /// From any frame on, what is heard is the rest of what is heard from the beginning.
+    #[test]
+    fn a_start_behind_a_change_of_rate_is_heard_as_from_the_beginning() {
+        for (song_rate, samples, rate) in [(44_100, 576, 8_000), (8_000, 1_152, 48_000), (48_000, 576, 11_025)] {
+            for (frame, discard) in (0..200).zip((0..).step_by(7)) {
+                let begins = Ticks::of_samples(frame * samples as u64, rate);
+                let (first_sample, first_fraction) = (begins.samples(song_rate), begins.after_whole_samples(song_rate));
+                let whole = Started { rate: song_rate, end_sample: 10_000_000, ..STARTED };
+                let mut from_the_beginning =
+                    Playback::new(&Started { discard: u32::try_from(first_sample).unwrap() + discard, ..whole });
+                let mut from_here = Playback::new(&Started { first_sample, first_fraction, discard, ..whole });
+                for _ in 0..frame {
+                    let _ = from_the_beginning.on_frame(samples, rate);
+                }
+                for _ in 0..3 {
+                    assert_eq!(from_here.on_frame(samples, rate), from_the_beginning.on_frame(samples, rate));
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,11 +10,6 @@ pub(crate) const fn mul_div(value: u64, times: u64, by: u64) -> u64 {
     whole.saturating_mul(times).saturating_add(rest.saturating_mul(times) / by)
 }
 
-/// How long so many samples of one rate last, in samples of another, rounded down. A rate of 0 is unknown: the same.
-pub(crate) const fn rescaled(samples: u64, from: u32, to: u32) -> u64 {
-    if from == to || from == 0 || to == 0 { samples } else { mul_div(samples, to as u64, from as u64) }
-}
-
 /// A span in microseconds.
 pub(crate) const fn micros(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000).saturating_add(span.subsec_micros() as u64)

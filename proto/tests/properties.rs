@@ -13,6 +13,7 @@ use trill_proto::message::{
 };
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
+use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 const NOW: Instant = Instant::from_micros(1_000_000);
@@ -93,12 +94,12 @@ fn song() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn started() -> impl Strategy<Value = Message<'static>> {
-    let numbers = any::<(u32, u32, u64, u32, u16, u16)>();
+    let numbers = any::<(u32, u32, u64, u32, u16, u16, u16)>();
     let sound = (0..=MAX_BITRATE, rate(), 1_u8..=2);
     let positions = (0..=MAX_SONG_BYTES, 0..=MAX_SONG_BYTES);
     (numbers, positions, any::<(u64, u64, u64)>(), sound).prop_map(
         |(numbers, (one, other), samples, (bitrate, rate, channels))| {
-            let (stream, song, content_tag, discard, encoder_delay, encoder_padding) = numbers;
+            let (stream, song, content_tag, discard, fraction, encoder_delay, encoder_padding) = numbers;
             let (begin, end, first_heard) = samples;
             let size_bytes = one.max(other).max(4);
             let within = |sample: u64| sample.min(most_samples(size_bytes));
@@ -110,6 +111,7 @@ fn started() -> impl Strategy<Value = Message<'static>> {
                 position: one.min(other),
                 size_bytes,
                 first_sample: within(first_heard) - u64::from(discard),
+                first_fraction: Ticks::new(fraction.into()).after_whole_samples(rate),
                 discard,
                 begin_sample: within(begin.min(end)),
                 end_sample: within(begin.max(end)),

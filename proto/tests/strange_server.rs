@@ -20,6 +20,7 @@ const STARTED: Started = Started {
     position: 0,
     size_bytes: 960_000,
     first_sample: 0,
+    first_fraction: 0,
     discard: 1_105,
     begin_sample: 1_105,
     end_sample: 2_646_000,
@@ -437,6 +438,7 @@ fn numbers_that_no_mp3_has_are_malformed() {
         Started { first_sample: u64::MAX, ..STARTED },
         Started { first_sample: most - 1_104, end_sample: most, ..STARTED },
         Started { discard: u32::MAX, ..STARTED },
+        Started { first_fraction: 320, ..STARTED },
     ];
     for started in cases {
         let wrong = Message::Started(started);
@@ -470,6 +472,7 @@ fn numbers_at_the_ends_of_what_mp3_can_be_are_taken() {
         Started { first_sample: most - 1_105, end_sample: most, ..STARTED },
         Started { size_bytes: MAX_SONG_BYTES, ..STARTED },
         Started { size_bytes: MAX_SONG_BYTES, end_sample: MAX_SONG_BYTES / 4 * 3_456, ..STARTED },
+        Started { first_fraction: 319, ..STARTED },
         // Frames of 4 bytes and 8 kHz in a song of 48 kHz.
         Started { rate: 48_000, end_sample: STARTED.size_bytes / 4 * 3_456, ..STARTED },
         // Silence.

@@ -6,6 +6,7 @@ use core::time::Duration;
 use trill_decoder::Decoder;
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::playback::{Action, Playback, Supply};
+use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 use crate::board::Audio;
@@ -107,7 +108,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             asked: track.wish.asked,
         });
         // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
-        state.count_from(started.first_heard(), started.rate);
+        state.count_from(started.position_of(started.first_heard()), started.rate);
         self.pcm.controls().count_song();
         state.on_began(track.wish.ticket);
     }
@@ -167,14 +168,14 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
             missing.fill(0);
         }
-        let begins = song.playback.next_sample();
+        let begins = song.playback.position();
         self.unheard = song.playback.on_frame(frame.nominal_samples, frame.rate);
         if self.unheard.is_empty() {
             return Next::Now;
         }
         if song.rate != frame.rate {
             song.rate = frame.rate;
-            let skipped = song.playback.absolute_samples(self.unheard.start, frame.rate);
+            let skipped = Ticks::of_samples(self.unheard.start as u64, frame.rate);
             state.count_from(begins.saturating_add(skipped), frame.rate);
             self.begin_sound(frame.rate, state);
         }

@@ -28,6 +28,7 @@ use trill_proto::message::{GoodbyeReason, Start};
 use trill_proto::playlist::Search;
 use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Identity, PlayRequest};
+use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 use crate::buffer::Buffer;
@@ -129,8 +130,8 @@ pub(crate) struct State<'m> {
     bringing: Option<StreamId>,
     lookup: Option<Wanted<Lookup>>,
     volume: u8,
-    /// The sample at which the song heard began to be counted.
-    counted_from: u64,
+    /// Where in the song heard the output's position is 0.
+    counted_from: Ticks,
     /// Sample rate of what is counted.
     counted_rate: u32,
     /// From the last `play` to its first sample.
@@ -163,7 +164,7 @@ impl<'m> State<'m> {
             bringing: None,
             lookup: None,
             volume: 100,
-            counted_from: 0,
+            counted_from: Ticks::default(),
             counted_rate: 0,
             first_sample_after: Duration::ZERO,
             is_buffering: false,
@@ -408,9 +409,9 @@ impl<'m> State<'m> {
         self.client.as_ref().map_or((0, Duration::ZERO), |client| (client.delivery_rate(now), client.round_trip()))
     }
 
-    /// The song heard is counted from this sample on, in frames of `rate`.
-    pub(crate) const fn count_from(&mut self, sample: u64, rate: u32) {
-        (self.counted_from, self.counted_rate) = (sample, rate);
+    /// The song heard is counted from this position on, in frames of `rate`.
+    pub(crate) const fn count_from(&mut self, position: Ticks, rate: u32) {
+        (self.counted_from, self.counted_rate) = (position, rate);
     }
 
     /// Whether the music waits for more to arrive.

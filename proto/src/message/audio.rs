@@ -1,5 +1,7 @@
 //! The limits of MP3 audio that every description of it must keep.
 
+use crate::ticks::Ticks;
+
 /// The sample rates of MPEG-1, 2 and 2.5 (ISO/IEC 11172-3 and 13818-3, and the 2.5 extension), in Hz.
 const RATES: [u32; 9] = [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
 
@@ -11,6 +13,15 @@ const MAX_FRAME_SAMPLES: u64 = 3_456;
 
 /// The longest that a frame can last, in milliseconds, whatever the song's rate: 1,152 samples at the lowest rate.
 const MAX_FRAME_MILLIS: u64 = 1_152 / 8;
+
+/// [`Ticks`] count a sample of any of these rates exactly.
+const _: () = {
+    let mut rates = RATES.as_slice();
+    while let [rate, rest @ ..] = rates {
+        assert!(Ticks::PER_SECOND.is_multiple_of(*rate));
+        rates = rest;
+    }
+};
 
 pub(super) fn is_rate(rate: u32) -> bool {
     RATES.contains(&rate)

@@ -19,7 +19,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |              discard              |         bitrate in bit/s          |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
-//! |  encoder delay  | encoder padding |channels|             0            |
+//! |  encoder delay  | encoder padding |channels|   0    | first fraction  |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! | extensions
 //! +--------
@@ -30,13 +30,14 @@ use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
 use crate::limits::{MAX_BITRATE, MAX_SONG_BYTES};
-use crate::scale::{mul_div, rescaled};
+use crate::ticks::Ticks;
 
 /// Announces a stream.
 ///
 /// Samples are counted per channel and *absolutely*: sample 0 is the first that a decoder puts out for the song's
-/// first audio frame, and every frame counts the samples its header promises (1,152 or 576). What is to be heard are
-/// the absolute samples from `first_sample + discard` up to but not including `end_sample`.
+/// first audio frame, and every frame counts the samples its header promises (1,152 or 576). A frame of another rate than
+/// the song's counts by its exact length, see [`Ticks`]. What is to be heard are the absolute samples from
+/// `first_sample + discard` up to but not including `end_sample`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Started {
     /// The stream.
@@ -51,6 +52,9 @@ pub struct Started {
     pub size_bytes: u64,
     /// Absolute sample at which the first frame that follows begins.
     pub first_sample: u64,
+    /// How much later than `first_sample` that frame begins, in [`Ticks`]: less than a sample. 0 unless frames before it have
+    /// another rate.
+    pub first_fraction: u16,
     /// Samples to throw away after `first_sample`: the decoder needs those frames to get going.
     pub discard: u32,
     /// Absolute sample at which the music begins: the encoder's and decoder's delay.
@@ -89,7 +93,8 @@ impl Started {
         let encoder_delay = fields.u16()?;
         let encoder_padding = fields.u16()?;
         let channels = fields.u8()?;
-        let _reserved = fields.bytes(3)?;
+        let _reserved = fields.u8()?;
+        let first_fraction = fields.u16()?;
         Extensions::new(fields.rest())?;
         let message = Self {
             stream: StreamId(id),
@@ -98,6 +103,7 @@ impl Started {
             position,
             size_bytes,
             first_sample,
+            first_fraction,
             discard,
             begin_sample,
             end_sample,
@@ -115,21 +121,25 @@ impl Started {
         self.first_sample.saturating_add(self.discard as u64)
     }
 
-    /// Time of the music in milliseconds at an absolute sample; 0 before the music begins.
-    pub fn millis_at(&self, sample: u64) -> u64 {
-        let heard = sample.min(self.end_sample).saturating_sub(self.begin_sample);
-        mul_div(heard, 1_000, self.rate.max(1).into())
+    /// Where the first frame that follows begins.
+    pub const fn first_frame(&self) -> Ticks {
+        self.position_of(self.first_sample).saturating_add(Ticks::new(self.first_fraction as u64))
     }
 
-    /// How many absolute samples so many samples of a frame's `rate` are. They count at the song's rate: a song may have
-    /// frames of several.
-    pub const fn absolute_samples(&self, samples: u64, rate: u32) -> u64 {
-        rescaled(samples, rate, self.rate)
+    /// Where an absolute sample begins.
+    pub const fn position_of(&self, sample: u64) -> Ticks {
+        Ticks::of_samples(sample, self.rate)
+    }
+
+    /// Time of the music in milliseconds at this position; 0 before the music begins.
+    pub fn millis_at(&self, position: Ticks) -> u64 {
+        let end = self.position_of(self.end_sample);
+        position.min(end).saturating_sub(self.position_of(self.begin_sample)).millis()
     }
 
     /// How long the whole song is, in milliseconds.
     pub fn duration_ms(&self) -> u64 {
-        self.millis_at(self.end_sample)
+        self.millis_at(self.position_of(self.end_sample))
     }
 
     /// Bytes per second of music, as a mean; at least 1.
@@ -144,9 +154,16 @@ impl Started {
         let most_samples = audio::most_samples(self.size_bytes);
         let first_heard = self.first_sample.checked_add(u64::from(self.discard));
         let is_possible = first_heard.is_some_and(|first| first <= most_samples) && self.end_sample <= most_samples;
+        let is_within_a_sample = Ticks::new(self.first_fraction.into()).samples(self.rate) == 0;
         let is_size = self.size_bytes <= MAX_SONG_BYTES;
         let is_bitrate = self.bitrate <= MAX_BITRATE;
-        self.content_tag != 0 && in_order && is_size && is_possible && is_bitrate && (is_silent || has_sound)
+        self.content_tag != 0
+            && in_order
+            && is_size
+            && is_possible
+            && is_within_a_sample
+            && is_bitrate
+            && (is_silent || has_sound)
     }
 }
 
@@ -171,6 +188,7 @@ impl Encode for Started {
         out.u16(self.encoder_delay)?;
         out.u16(self.encoder_padding)?;
         out.u8(self.channels)?;
-        out.bytes(&[0; 3])
+        out.u8(0)?;
+        out.u16(self.first_fraction)
     }
 }

@@ -127,6 +127,7 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             position: 0,
             size_bytes: 2_998_021,
             first_sample: 0,
+            first_fraction: 0,
             discard: 1_105,
             begin_sample: 1_105,
             end_sample: 8_261_917,

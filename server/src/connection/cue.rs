@@ -126,7 +126,7 @@ impl Connection {
 /// Where most songs start. Nothing has to be searched for this, which may take long.
 fn beginning(song: &OpenSong) -> Location {
     let discard = u32::try_from(song.measured().begin_sample).unwrap_or(u32::MAX);
-    Location { position: 0, first_sample: 0, discard }
+    Location { position: 0, first_sample: 0, first_fraction: 0, discard }
 }
 
 /// Where a decoder goes on that has had everything before `position`. It knows the sample better than anybody: what is
@@ -137,7 +137,8 @@ fn resume(song: &OpenSong, position: u64) -> Result<Location, CueError> {
         return Err(CueError::BeyondEnd);
     }
     let part = u128::from(measured.total_samples) * u128::from(position) / u128::from(measured.size_bytes.max(1));
-    Ok(Location { position, first_sample: u64::try_from(part).unwrap_or(u64::MAX), discard: 0 })
+    let first_sample = u64::try_from(part).unwrap_or(u64::MAX);
+    Ok(Location { position, first_sample, first_fraction: 0, discard: 0 })
 }
 
 fn started(play: &Play, song: &OpenSong, location: Location) -> Started {
@@ -149,6 +150,7 @@ fn started(play: &Play, song: &OpenSong, location: Location) -> Started {
         position: location.position,
         size_bytes: measured.size_bytes,
         first_sample: location.first_sample,
+        first_fraction: location.first_fraction,
         discard: location.discard,
         begin_sample: measured.begin_sample,
         end_sample: measured.end_sample,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use trill_proto::limits::MAX_BITRATE;
+use trill_proto::ticks::Ticks;
 
 use super::content_tag::content_tag;
 use super::extent::Extent;
@@ -27,7 +28,7 @@ pub struct Measured {
     pub audio_offset: u64,
     /// Bytes from there to the end of the last frame.
     pub size_bytes: u64,
-    /// Samples that all frames decode to.
+    /// Samples that all frames decode to; those at another rate than `rate` count by their time.
     pub total_samples: u64,
     /// The sample at which the music begins: after the encoder's and the decoder's delay, if the file tells the former.
     pub begin_sample: u64,
@@ -130,18 +131,18 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
     let Some(AudioStart { mut frames, tag, .. }) = AudioStart::find(Frames::new(source, range))? else {
         return Ok((no_audio(source)?, index));
     };
-    let (mut first, mut end, mut total_samples, mut counted) = (None, 0, 0, 0_u32);
+    let (mut first, mut end, mut total, mut counted) = (None, 0, Ticks::default(), 0_u32);
     while let Some(frame) = frames.next()? {
         let first = first.get_or_insert(frame);
-        let samples = frame.header.samples_at(first.header.sample_rate());
-        index.note(frame.offset - first.offset, total_samples, samples, counted);
-        total_samples += samples;
+        let duration = frame.header.duration();
+        index.note(frame.offset - first.offset, total, duration, counted);
+        total = total.saturating_add(duration);
         counted = counted.saturating_add(1);
         end = frame.end();
     }
     let Some(first) = first else { return Ok((no_audio(source)?, index)) };
     let gap = tag.and_then(|tag| Some(Gap { gap: tag.gap?, is_whole: tag.frames.is_none_or(|told| told == counted) }));
-    Ok((measured(source, first, end, total_samples, gap)?, index))
+    Ok((measured(source, first, end, total.samples(first.header.sample_rate()), gap)?, index))
 }
 
 /// Believes the information frame where it fits the file: `None` if there is none, or if it does not. Reads the

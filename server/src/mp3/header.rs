@@ -8,6 +8,8 @@
 
 use std::ops::RangeInclusive;
 
+use trill_proto::ticks::Ticks;
+
 /// Length of a frame header in bytes.
 pub(crate) const HEADER_BYTES: usize = 4;
 
@@ -122,14 +124,9 @@ impl FrameHeader {
         }
     }
 
-    /// How long the frame lasts, in samples of `rate`, rounded down.
-    pub(crate) fn samples_at(&self, rate: u32) -> u64 {
-        self.rescaled(self.samples(), rate)
-    }
-
-    /// How long so many samples of this frame's rate last, in samples of `rate`, rounded down.
-    pub(crate) fn rescaled(&self, samples: u32, rate: u32) -> u64 {
-        u64::from(samples) * u64::from(rate) / u64::from(self.sample_rate)
+    /// How long the frame lasts.
+    pub(crate) const fn duration(&self) -> Ticks {
+        Ticks::of_samples(self.samples() as u64, self.sample_rate)
     }
 
     /// Whether the header does not say how long the frame is. All frames of a stream in free format are equally long, but

@@ -7,13 +7,15 @@
 
 use std::io;
 
+use trill_proto::ticks::Ticks;
+
 use super::duration::Measured;
 use super::frames::{Frame, Frames};
 use super::source::ReadAt;
 
 /// From the start of a frame that decodes until every sample is right, however the decoder got there: 576 of overlap
 /// with the granule before, 480 of the synthesis filter's memory, and 49 to spare.
-const SETTLING_SAMPLES: u32 = 1_105;
+const SETTLING_SAMPLES: u64 = 1_105;
 
 /// Frames between two checkpoints: half a megabyte to look through for a seek, at 128 kbit/s.
 const CHECKPOINT_FRAMES: u32 = 1_024;
@@ -27,8 +29,10 @@ const MAX_LOOKBACK_FRAMES: u64 = 255 + 10;
 pub struct Location {
     /// Bytes from the first audio frame to the frame to start with.
     pub position: u64,
-    /// The absolute sample at which that frame begins.
+    /// The absolute sample at which that frame begins, rounded down.
     pub first_sample: u64,
+    /// What was rounded off, in [`Ticks`].
+    pub first_fraction: u16,
     /// Samples to throw away from there on.
     pub discard: u32,
 }
@@ -37,33 +41,32 @@ pub struct Location {
 #[derive(Debug, Default)]
 pub(crate) struct SeekIndex {
     checkpoints: Vec<Checkpoint>,
-    /// How long the longest frame lasts, in samples at the song's rate.
-    longest_frame: u64,
+    longest_frame: Ticks,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Checkpoint {
     /// From the first audio frame, in bytes.
     position: u64,
-    /// Absolute sample at which the frame begins.
-    sample: u64,
+    /// Where the frame begins.
+    begins: Ticks,
 }
 
 impl SeekIndex {
-    /// Takes note of a frame that begins at `sample` and lasts `samples`; to be called with each, in order.
-    pub(super) fn note(&mut self, position: u64, sample: u64, samples: u64, frame_number: u32) {
-        self.longest_frame = self.longest_frame.max(samples);
+    /// Takes note of a frame that begins at `begins` and lasts for `duration`; to be called with each, in order.
+    pub(super) fn note(&mut self, position: u64, begins: Ticks, duration: Ticks, frame_number: u32) {
+        self.longest_frame = self.longest_frame.max(duration);
         if frame_number.is_multiple_of(CHECKPOINT_FRAMES) {
-            self.checkpoints.push(Checkpoint { position, sample });
+            self.checkpoints.push(Checkpoint { position, begins });
         }
     }
 
-    /// The last checkpoint from which everything is seen that a frame at `sample` may depend on.
-    fn before(&self, sample: u64) -> Checkpoint {
-        let sample = sample.saturating_sub(MAX_LOOKBACK_FRAMES * self.longest_frame);
-        let after = self.checkpoints.partition_point(|checkpoint| checkpoint.sample <= sample);
+    /// The last checkpoint from which everything is seen that a frame at `time` may depend on.
+    fn before(&self, time: Ticks) -> Checkpoint {
+        let time = time.saturating_sub(self.longest_frame.saturating_mul(MAX_LOOKBACK_FRAMES));
+        let after = self.checkpoints.partition_point(|checkpoint| checkpoint.begins <= time);
         let before = after.checked_sub(1).and_then(|index| self.checkpoints.get(index)).copied();
-        before.unwrap_or(Checkpoint { position: 0, sample: 0 })
+        before.unwrap_or(Checkpoint { position: 0, begins: Ticks::default() })
     }
 }
 
@@ -78,38 +81,42 @@ pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
         return Ok(None);
     }
     let mut frames = Frames::new(source, song.audio_offset..song.audio_offset + song.size_bytes);
-    let candidates = candidates(&mut frames, song, index.before(target), target)?;
-    let (position, first_sample) = match first_to_send(&mut frames, &candidates)? {
-        Some((frame, sample)) => (frame.offset - song.audio_offset, *sample),
-        None => (0, 0),
+    let candidates = candidates(&mut frames, song, index, Ticks::of_samples(target, song.rate))?;
+    let (position, begins) = match first_to_send(&mut frames, &candidates)? {
+        Some((frame, begins)) => (frame.offset - song.audio_offset, *begins),
+        None => (0, Ticks::default()),
     };
+    let (first_sample, first_fraction) = (begins.samples(song.rate), begins.after_whole_samples(song.rate));
     let discard = u32::try_from(target - first_sample).unwrap_or(u32::MAX);
-    Ok(Some(Location { position, first_sample, discard }))
+    Ok(Some(Location { position, first_sample, first_fraction, discard }))
 }
 
-/// The frames, with the samples at which they begin, that lead up to the last one after which a decoder is right at
+/// The frames, with the times at which they begin, that lead up to the last one after which a decoder is right at
 /// `target`.
 fn candidates(
     frames: &mut Frames<'_>,
     song: &Measured,
-    from: Checkpoint,
-    target: u64,
-) -> io::Result<Vec<(Frame, u64)>> {
-    frames.continue_at(song.audio_offset + from.position)?;
+    index: &SeekIndex,
+    target: Ticks,
+) -> io::Result<Vec<(Frame, Ticks)>> {
+    let Checkpoint { position, mut begins } = index.before(target);
+    frames.continue_at(song.audio_offset + position)?;
     let mut candidates = Vec::new();
-    let mut sample = from.sample;
     while let Some(frame) = frames.next()?
-        && sample + frame.header.rescaled(SETTLING_SAMPLES, song.rate) <= target
+        && begins.saturating_add(Ticks::of_samples(SETTLING_SAMPLES, frame.header.sample_rate())) <= target
     {
-        candidates.push((frame, sample));
-        sample += frame.header.samples_at(song.rate);
+        candidates.push((frame, begins));
+        begins = begins.saturating_add(frame.header.duration());
     }
     Ok(candidates)
 }
 
 /// The latest candidate from which the last one can be decoded, as far as that depends on what is sent: where junk is
 /// between them, the decoder forgets all before it, whether it began at the start of the song or here.
-fn first_to_send<'a>(frames: &mut Frames<'_>, candidates: &'a [(Frame, u64)]) -> io::Result<Option<&'a (Frame, u64)>> {
+fn first_to_send<'a>(
+    frames: &mut Frames<'_>,
+    candidates: &'a [(Frame, Ticks)],
+) -> io::Result<Option<&'a (Frame, Ticks)>> {
     let Some(((last, _), before)) = candidates.split_last() else { return Ok(None) };
     let mut missing = last.main_data_begin;
     let reach = before.iter().rev().take_while(|(frame, _)| {

@@ -32,6 +32,7 @@ const STARTED: Started = Started {
     position: 0,
     size_bytes: SONG_BYTES as u64,
     first_sample: 0,
+    first_fraction: 0,
     discard: 0,
     begin_sample: 0,
     end_sample: 2_756_250,

@@ -17,6 +17,7 @@ use trill_proto::codec::Reader;
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_TEXT_BYTES;
 use trill_proto::message::{Message, Song, cut};
+use trill_proto::ticks::Ticks;
 use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SeekError, Source};
 
 use crate::withheld::{Next, next};
@@ -25,7 +26,7 @@ use crate::withheld::{Next, next};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sample rate of the frames that are kept from the decoder.
-const WITHHELD_RATE: usize = 8_000;
+const WITHHELD_RATE: u32 = 8_000;
 
 /// Longest name of a file, in bytes, that file systems in use take.
 const MAX_NAME_BYTES: usize = 255;
@@ -160,7 +161,7 @@ fn read_all(song: &OpenSong, piece_bytes: usize) -> Vec<u8> {
 /// A decoder gets as many samples as were counted, and from wherever a seek begins the same ones as from the start.
 fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
     let measured = song.measured();
-    let whole = decode(audio, measured.rate);
+    let whole = decode(audio, measured.rate, Ticks::default());
     for &ms in times {
         let target = measured.begin_sample + u64::from(ms) * u64::from(measured.rate) / 1_000;
         let location = match song.locate(ms) {
@@ -179,43 +180,58 @@ fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
         }
     }
     if let Some(whole) = &whole {
-        assert_eq!(measured.total_samples, whole.length as u64, "counted, and decoded");
+        assert_eq!(measured.total_samples, whole.ends.samples(measured.rate), "counted, and decoded");
     }
 }
 
 fn check_seek(rest: &[u8], rate: u32, location: &Location, whole: &Decoded) {
-    let Some(part) = decode(rest, rate) else { return };
-    let first = location.first_sample as usize;
-    assert_eq!(first + part.length, whole.length, "{location:?}");
+    let begins = Ticks::of_samples(location.first_sample, rate);
+    let begins = begins.saturating_add(Ticks::new(location.first_fraction.into()));
+    let Some(part) = decode(rest, rate, begins) else { return };
+    assert_eq!(part.ends, whole.ends, "{location:?}");
+    let first = begins.samples_rounded_up(rate) as usize;
+    let target = location.first_sample as usize + location.discard as usize;
     // A damaged frame may use more of the reservoir than it has, and what is left then depends on what was before it.
-    let damage = whole.silences.iter().copied().find(|silence| *silence >= first).unwrap_or(whole.length);
-    let discard = location.discard as usize;
-    let heard = part.samples.get(discard..).unwrap_or_default();
-    let expected = whole.samples.get(first + discard..damage).unwrap_or_default();
+    let damage = whole.silences.iter().copied().find(|silence| *silence >= first).unwrap_or(whole.samples.len());
+    let heard = target.checked_sub(first).and_then(|discard| part.samples.get(discard..)).unwrap_or_default();
+    let expected = whole.samples.get(target..damage).unwrap_or_default();
     let differs = heard.iter().zip(expected).position(|(one, other)| one != other);
     assert_eq!(differs, None, "samples after a seek that are not those without one: {location:?}");
 }
 
-/// The first channel of what was decoded at the song's rate, silence where a frame decodes to nothing.
+/// The first channel of what was decoded, with a sample for each absolute sample, and silence where a frame decodes to
+/// nothing.
 struct Decoded {
     samples: Vec<i16>,
-    length: usize,
-    /// Where the frames begin that decode to nothing, in order.
+    /// Where the last frame ends in the song.
+    ends: Ticks,
+    /// Where in `samples` the frames begin that decode to nothing, in order.
     silences: Vec<usize>,
+}
+
+impl Decoded {
+    /// Appends a frame of `length` samples of the rate `own`, which are told by their number in the frame.
+    fn push(&mut self, rate: u32, length: usize, own: u32, sample: impl Fn(usize) -> i16) {
+        let begins = self.ends;
+        self.ends = begins.saturating_add(Ticks::of_samples(length as u64, own));
+        let absolute = begins.samples_rounded_up(rate)..self.ends.samples_rounded_up(rate);
+        let within = |number| Ticks::of_samples(number, rate).saturating_sub(begins).samples(own) as usize;
+        self.samples.extend(absolute.map(|number| sample(within(number))));
+    }
 }
 
 /// `None` if there are frames of Layer I or II or of free format: where one of these is damaged, the decoder may forget its
 /// place, which the server does not follow.
-fn decode(mut mp3: &[u8], rate: u32) -> Option<Decoded> {
+fn decode(mut mp3: &[u8], rate: u32, begins: Ticks) -> Option<Decoded> {
     let mut decoder = Box::new(Decoder::new());
     let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);
-    let (mut samples, mut silences) = (Vec::new(), Vec::new());
+    let mut decoded = Decoded { samples: Vec::new(), ends: begins, silences: Vec::new() };
     while !mp3.is_empty() {
         mp3 = match next(&mut decoder, mp3) {
             Next::Decodable(frame) => frame,
             Next::Withheld(rest) => {
-                silences.push(samples.len());
-                samples.resize(samples.len() + 576 * rate as usize / WITHHELD_RATE, 0);
+                decoded.silences.push(decoded.samples.len());
+                decoded.push(rate, 576, WITHHELD_RATE, |_| 0);
                 mp3 = rest;
                 continue;
             }
@@ -231,17 +247,12 @@ fn decode(mut mp3: &[u8], rate: u32) -> Option<Decoded> {
             return None;
         }
         let step = usize::from(info.channels.num());
-        // A frame of another rate counts by its time.
-        let (rate, own) = (rate as usize, info.sample_rate as usize);
-        let length = nominal_samples(&info) * rate / own;
-        if is_heard {
-            samples.extend((0..length).map(|sample| pcm[sample * own / rate * step]));
-        } else {
-            silences.push(samples.len());
-            samples.resize(samples.len() + length, 0);
+        if !is_heard {
+            decoded.silences.push(decoded.samples.len());
         }
+        decoded.push(rate, nominal_samples(&info), info.sample_rate, |at| if is_heard { pcm[at * step] } else { 0 });
     }
-    Some(Decoded { length: samples.len(), samples, silences })
+    Some(decoded)
 }
 
 const fn nominal_samples(info: &FrameInfo) -> usize {

@@ -11,6 +11,7 @@ const STARTED: Started = Started {
     position: 0,
     size_bytes: 6,
     first_sample: 0,
+    first_fraction: 0,
     discard: 0,
     begin_sample: 0,
     end_sample: 1,

@@ -7,6 +7,7 @@ use trill_proto::command::Clock;
 use trill_proto::ids::SongId;
 use trill_proto::message::Song;
 use trill_proto::text::visible;
+use trill_proto::ticks::Ticks;
 
 use super::State;
 
@@ -140,7 +141,7 @@ impl State<'_> {
     /// How far the song heard is, in milliseconds of its music.
     pub(super) fn position_ms(&self) -> u64 {
         self.buffer.first().map_or(0, |track| {
-            let heard = track.started.absolute_samples(self.controls.position().into(), self.counted_rate);
+            let heard = Ticks::of_samples(self.controls.position().into(), self.counted_rate);
             track.started.millis_at(self.counted_from.saturating_add(heard))
         })
     }

@@ -6,6 +6,7 @@ use crate::mp3::duration::{Measured, count, from_info_tag};
 use crate::mp3::seek::{Location, SeekIndex};
 use crate::mp3::source::ReadAt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use trill_proto::ticks::Ticks;
 
 /// The bytes that a client is sent, from `position` on.
 pub(super) fn audio<'a>(file: &'a [u8], song: &Measured, position: u64) -> &'a [u8] {
@@ -44,7 +45,7 @@ fn id3v1() -> Vec<u8> {
 #[track_caller]
 pub(super) fn check_counts_as_the_decoder_does(name: &str, file: &[u8]) -> Measured {
     let (song, _) = count(&file).expect("memory can be read");
-    let decoded = decode(audio(file, &song, 0)).length_at(song.rate.max(1));
+    let decoded = decode(audio(file, &song, 0)).duration().samples(song.rate);
     assert_eq!(song.total_samples, decoded, "{name}");
     song
 }
@@ -72,7 +73,7 @@ fn a_vbr_file_without_information_frame_lasts_as_long_as_it_decodes() {
     let file = file("vbr without information frame");
     let (song, _) = count(&&file.bytes[..]).expect("memory can be read");
     let decoded = decode(&file.bytes);
-    assert_eq!(u64::from(song.duration_ms()), decoded.length_at(44_100) * 1_000 / 44_100);
+    assert_eq!(u64::from(song.duration_ms()), decoded.duration().samples(44_100) * 1_000 / 44_100);
     assert_eq!((song.audio_offset, song.begin_sample), (0, 0));
 }
 
@@ -237,8 +238,10 @@ pub(super) fn check_seek(name: &str, file: &[u8], song: &Measured, whole: &Decod
     // Decoding takes long; what is right after so many bytes stays so.
     let rest = audio(file, song, location.position);
     let part = decode(&rest[..rest.len().min(20_000)]);
-    let expected = whole.after(song.rate, target);
-    let actual = part.after(song.rate, location.discard.into());
+    let begins =
+        Ticks::of_samples(location.first_sample, song.rate).saturating_add(Ticks::new(location.first_fraction.into()));
+    let target = Ticks::of_samples(target, song.rate);
+    let (expected, actual) = (whole.after(target), part.after(target.saturating_sub(begins)));
     assert!(actual.len() == expected.len() || rest.len() > 20_000, "{name} at {ms} ms: {location:?}");
     let wrong = actual.iter().zip(expected).position(|(a, b)| a != b);
     assert_eq!(wrong, None, "{name} at {ms} ms: {location:?}");

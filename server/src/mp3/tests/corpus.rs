@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use nanomp3_core::{Channels, Decoder, FrameInfo, MAX_SAMPLES_PER_FRAME};
+use trill_proto::ticks::Ticks;
 
 /// A file as LAME wrote it, and how many samples per channel went in.
 pub(crate) struct Encoded {
@@ -118,23 +119,17 @@ struct DecodedFrame {
 }
 
 impl Decoded {
-    /// How long all of it is, in samples of `rate`.
-    pub(crate) fn length_at(&self, rate: u32) -> u64 {
-        self.frames.iter().map(|frame| frame.length_at(rate)).sum()
+    /// How long all of it is.
+    pub(crate) fn duration(&self) -> Ticks {
+        self.frames.iter().fold(Ticks::default(), |sum, frame| sum.saturating_add(frame.duration()))
     }
 
-    /// What is left after so many samples of `rate`.
-    pub(crate) fn after(&self, rate: u32, mut samples: u64) -> &[f32] {
+    /// What is left after so long.
+    pub(crate) fn after(&self, mut time: Ticks) -> &[f32] {
         let mut skipped = 0;
         for frame in &self.frames {
-            let length = frame.length_at(rate);
-            let here = samples.min(length) * u64::from(frame.rate) / u64::from(rate);
-            if samples < length {
-                skipped += here as usize * frame.channels;
-                break;
-            }
-            skipped += frame.length as usize * frame.channels;
-            samples -= length;
+            skipped += time.samples_rounded_up(frame.rate).min(frame.length) as usize * frame.channels;
+            time = time.saturating_sub(frame.duration());
         }
         &self.samples[skipped..]
     }
@@ -152,8 +147,8 @@ impl Decoded {
 }
 
 impl DecodedFrame {
-    fn length_at(&self, rate: u32) -> u64 {
-        self.length * u64::from(rate) / u64::from(self.rate)
+    fn duration(&self) -> Ticks {
+        Ticks::of_samples(self.length, self.rate)
     }
 }
 

@@ -8,6 +8,7 @@ use super::audio::{self, audio, check_counts_as_the_decoder_does};
 use super::corpus::{decode, file, lame, music};
 use super::frames;
 use crate::mp3::duration::{Measured, count, from_info_tag};
+use crate::mp3::seek::locate;
 
 fn counted(file: &[u8]) -> Measured {
     count(&file).expect("memory can be read").0
@@ -108,6 +109,34 @@ fn parts_of_another_rate_count_by_their_time() {
         let ms = counted(&file).duration_ms();
         assert!((6_000..6_600).contains(&ms), "{first} and {second} Hz: {ms} ms");
         check_seeks(&format!("{first} and {second} Hz"), &file, &[1_000, 2_500, 4_000, 5_000]);
+    }
+}
+
+/// A frame at 44.1 kHz, then ten minutes at 8 kHz, against fractions with the denominator 8,000.
+#[test]
+fn a_long_part_of_another_rate_is_measured_and_sought_exactly() {
+    const FRAMES: u64 = 8_334;
+    let frame = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat();
+    // 32 and 8 kbit/s. The last frame before the change is lost.
+    let (first, second) = (frame([0xff, 0xfb, 0x10, 0xc4], 104), frame([0xff, 0xe3, 0x18, 0xc4], 72));
+    let file = [first.repeat(20), second.repeat(FRAMES as usize)].concat();
+    let begins = |frame: u64| 19 * 1_152 * 8_000 + frame * 576 * 44_100;
+
+    let song = counted(&file);
+    let total = begins(FRAMES) / 8_000;
+    assert_eq!((song.rate, song.total_samples, song.end_sample), (44_100, total, total));
+    assert_eq!(u64::from(song.duration_ms()), total * 1_000 / 44_100);
+    let (_, index) = count(&&file[..]).expect("memory can be read");
+    for ms in [1_000, 300_000, 599_999] {
+        let target = u64::from(ms) * 441 / 10;
+        let expected = (0..FRAMES).rfind(|frame| begins(*frame) + 1_105 * 44_100 <= target * 8_000).expect("a frame");
+        let found = locate(&&file[..], &song, &index, ms).expect("memory can be read").expect("a time in the song");
+        let first_sample = begins(expected) / 8_000;
+        // A sample of the song has 320 ticks.
+        let first_fraction = begins(expected) % 8_000 * 320 / 8_000;
+        assert_eq!(found.position, 20 * 104 + expected * 72, "{ms} ms");
+        assert_eq!((found.first_sample, u64::from(found.first_fraction)), (first_sample, first_fraction), "{ms} ms");
+        assert_eq!(first_sample + u64::from(found.discard), target, "{ms} ms");
     }
 }
 

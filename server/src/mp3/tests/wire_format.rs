@@ -53,21 +53,22 @@ fn example_files_have_the_numbers_of_the_document() {
         let expected: Vec<_> = row[1..].iter().map(|cell| number(cell)).collect();
         assert_eq!([&found[..], &[song.duration_ms().into()]].concat(), expected, "{}", row[0]);
         let sent = &file[audio_offset as usize..(audio_offset + size_bytes) as usize];
-        assert_eq!(decode(sent).length_at(song.rate), total_samples, "{}, decoded", row[0]);
+        assert_eq!(decode(sent).duration().samples(song.rate), total_samples, "{}, decoded", row[0]);
     }
 }
 
 #[test]
 fn starts_in_the_example_files_are_where_the_document_says() {
-    for row in rows("| file | *t* | `position` | `first_sample` | `discard` |") {
+    for row in rows("| file | *t* | `position` | `first_sample` | `first_fraction` | `discard` |") {
         let file = example(row[0]);
         let (song, index) = count(&&file[..]).expect("memory can be read");
         let ms = number(row[1]).try_into().expect("a time has 32 bits");
         let found = locate(&&file[..], &song, &index, ms).expect("memory can be read");
-        let found = found.map(|found| [found.position, found.first_sample, found.discard.into()]);
-        let expected = (row[2] != "BAD_POSITION").then(|| [2, 3, 4].map(|column| number(row[column])));
+        let found =
+            found.map(|found| [found.position, found.first_sample, found.first_fraction.into(), found.discard.into()]);
+        let expected = (row[2] != "BAD_POSITION").then(|| [2, 3, 4, 5].map(|column| number(row[column])));
         // The server answers a start at 0 without looking for it: everything is sent.
-        let is_beginning = ms == 0 && expected == Some([0, 0, song.begin_sample]);
+        let is_beginning = ms == 0 && expected == Some([0, 0, 0, song.begin_sample]);
         assert!(found == expected || is_beginning, "{} at {ms} ms: {found:?}", row[0]);
     }
 }
