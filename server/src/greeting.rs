@@ -20,11 +20,15 @@ pub fn demo(songs: usize) -> String {
     format!("serving the {songs} songs that are built in; for your own: trill-server DIR\n")
 }
 
+/// Said to the log: how many clients can be connected at once.
+pub fn room(clients: usize) -> String {
+    format!("room for {clients} client{}", plural(clients == 1))
+}
+
 /// Said when the directory was scanned: how many songs there are, and what to type to hear them. `addresses` are those
 /// of this machine.
 pub fn ready(songs: u32, bound: SocketAddr, addresses: &[Address]) -> String {
-    let plural = if songs == 1 { "" } else { "s" };
-    let mut text = format!("ready, {songs} song{plural}\n");
+    let mut text = format!("ready, {songs} song{}\n", plural(songs == 1));
     if bound.ip().is_loopback() {
         let _ = writeln!(text, "on this machine type:     trill {bound}\nother machines cannot connect");
         return text;
@@ -69,6 +73,10 @@ fn server(address: &Address, port: u16) -> String {
     }
 }
 
+const fn plural(is_one: bool) -> &'static str {
+    if is_one { "" } else { "s" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +87,11 @@ mod tests {
     fn check(songs: u32, bound: &str, addresses: &[&str], expected: &str) {
         let addresses: Vec<_> = addresses.iter().map(|address| Address::parse(address)).collect();
         assert_eq!(ready(songs, bound.parse().unwrap(), &addresses), expected, "{bound}");
+    }
+
+    #[test]
+    fn one_client_is_no_plural() {
+        assert_eq!([room(0), room(1), room(2)], ["room for 0 clients", "room for 1 client", "room for 2 clients"]);
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     if is_demo {
         printer.print(greeting::demo(demo::SONGS.len()));
     }
-    ::log::info!("room for {} clients", server.max_clients());
+    ::log::info!("{}", greeting::room(server.max_clients()));
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("the system has no memory, threads or files for more");
     }

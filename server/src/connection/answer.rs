@@ -85,10 +85,7 @@ impl Connection {
         if list.first.0 > 1 {
             return self.list_page(list);
         }
-        let check = self.shared.library.begin_check();
-        self.wait_in_company(|this, patience| {
-            this.shared.library.wait_until_checked_for(check, patience).then_some(())
-        })?;
+        self.check_library(|_| true)?;
         let end = Instant::now() + LIST_PATIENCE;
         self.wait_in_company(|this, patience| {
             let left = end.saturating_duration_since(Instant::now());
@@ -207,6 +204,15 @@ impl Connection {
     /// Waits for the library's first look at its directory.
     fn wait_for_library(&mut self) -> Result<(), Departure> {
         self.wait_in_company(|this, patience| this.shared.library.wait_until_scanned_for(patience).then_some(()))
+    }
+
+    /// Lets the library see what has changed, and waits for that as long as it `is_wanted`.
+    pub(super) fn check_library(&mut self, is_wanted: impl Fn(&Self) -> bool) -> Result<(), Departure> {
+        let check = self.shared.library.begin_check();
+        self.wait_in_company(|this, patience| {
+            let is_over = this.shared.library.wait_until_checked_for(check, patience) || !is_wanted(this);
+            is_over.then_some(())
+        })
     }
 
     /// Waits until `done` is, which itself waits for as long as it is told at most. Lets the client see meanwhile that the

@@ -48,7 +48,8 @@ impl Connection {
     /// Opens the song that is asked for and finds where to start.
     ///
     /// If the song with this id has another content now, or there is none, the one with the content that is asked for is
-    /// taken, whatever its id is: a server that was restarted has numbered its songs anew.
+    /// taken, whatever its id is: a server that was restarted has numbered its songs anew, and a file may have been renamed
+    /// since the library last looked for changes.
     pub(super) fn cue(&mut self, play: &Play) -> Result<Result<Cue, CueError>, Departure> {
         let opened = match self.open_if(play.song, play)? {
             Err(error @ (CueError::Changed | CueError::Gone | CueError::NoSuchSong)) if play.content_tag != 0 => {
@@ -111,8 +112,9 @@ impl Connection {
         })
     }
 
-    /// The song with this content. Waits for songs that have not been read yet.
+    /// The song with this content. Waits until the library knows of changes, and for songs that have not been read yet.
     fn find(&mut self, play: &Play) -> Result<Option<SongId>, Departure> {
+        self.check_library(|this| this.machine.is_awaited(play.stream))?;
         let begun = Instant::now();
         self.wait_in_company(|this, patience| {
             let is_all_read = this.shared.library.wait_until_read_for(patience);

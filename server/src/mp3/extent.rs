@@ -110,8 +110,8 @@ fn ape_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
 
 fn lyrics3_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
     let tail = tail(source, end, 15)?;
-    let digits = tail.strip_suffix(b"LYRICS200").and_then(|digits| std::str::from_utf8(digits).ok());
-    Ok(digits.and_then(|digits| digits.parse::<u64>().ok()).map(|size| size + 15))
+    let digits = tail.strip_suffix(b"LYRICS200").filter(|digits| digits.iter().all(u8::is_ascii_digit));
+    Ok(digits.map(|digits| digits.iter().fold(0, |size, digit| size * 10 + u64::from(digit - b'0')) + 15))
 }
 
 fn id3v1_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {

@@ -269,6 +269,20 @@ fn a_song_that_has_moved_is_found_by_its_content() {
 }
 
 #[test]
+fn a_song_that_was_renamed_while_it_plays_can_be_sought_in() {
+    let (music, _server, mut session) = serve();
+    let stream = session.request_play(2, Start::Time(0));
+    let started = session.started(stream).expect("a song that is there");
+    session.receive_audio(stream, 16_384);
+    fs::rename(music.path().join("2.mp3"), music.path().join("renamed.mp3")).expect("a file of this test's own");
+    // Nobody lists.
+    let stream = session.request_play_of(2, Start::Time(3_000), started.content_tag, 1_000);
+    let sought = session.started(stream).expect("the song is there under another name");
+    assert_eq!((sought.song.0, sought.content_tag), (4, started.content_tag));
+    assert!(sought.position > 16_384, "{sought:?}");
+}
+
+#[test]
 fn a_list_goes_on_where_it_was_when_songs_come_and_go_between_its_pages() {
     let music = MusicDir::new();
     for index in 1..=6 {

@@ -3,6 +3,7 @@
 use super::corpus::{self, Decoded, Random, decode, file, lame};
 use super::frames;
 use crate::mp3::duration::{Measured, count, from_info_tag};
+use crate::mp3::extent::Extent;
 use crate::mp3::seek::{Location, SeekIndex};
 use crate::mp3::source::ReadAt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,6 +103,19 @@ fn tags_around_the_audio_are_cut_off() {
     check_tags_do_not_count("APEv2", &[], &ape);
     check_tags_do_not_count("Lyrics3", &[], &joined(&[&lyrics[..27], b"000027LYRICS200"]));
     check_tags_do_not_count("ID3v2, APEv2 and ID3v1", &id3v2(4_096), &joined(&[&ape, &id3v1()]));
+}
+
+#[test]
+fn a_size_of_lyrics_is_made_of_digits_alone() {
+    let music = &file("cbr 128").bytes;
+    let audio_bytes = |size: &str| {
+        let file = joined(&[music, b"LYRICSBEGININD0000200", size.as_bytes(), b"LYRICS200"]);
+        Extent::of(&&file[..]).expect("memory can be read").audio.end - music.len() as u64
+    };
+    assert_eq!(audio_bytes("000021"), 0);
+    for size in ["+00021", "-00021", " 00021", "00002 ", "0x0015"] {
+        assert_eq!(audio_bytes(size), 36, "{size}");
+    }
 }
 
 #[test]
