@@ -1,4 +1,7 @@
 //! A board in QEMU, with the console on a pipe and the sound in a file.
+//!
+//! The board's clock counts its instructions. On a busy machine the clock runs late, but the board always gets the
+//! instructions that it needs before the next sample is due. [`Board::while_stopped`] stops the clock too.
 
 pub mod costs;
 
@@ -7,7 +10,9 @@ use crate::pcm::Pcm;
 use crate::process::{Process, system_program};
 use crate::wait;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -17,6 +22,10 @@ const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A network in QEMU, behind which is this machine.
 const NETWORK: &str = "user,model=lan9118";
+
+/// An instruction takes 8 ns, as on a core that does 125 million a second. While the board waits, its clock follows this
+/// machine's.
+const CLOCK: [&str; 2] = ["-icount", "shift=3"];
 
 /// What the emulated network calls this machine.
 const HOST: &str = "10.0.2.2";
@@ -56,7 +65,7 @@ impl Board {
     /// When its program does not build, or QEMU is not there.
     #[track_caller]
     pub fn start(kind: Kind, server: SocketAddr, rate: u32) -> Self {
-        Self::start_with(kind, server, rate, &["-nic", NETWORK])
+        Self::start_with(kind, server, rate, NETWORK)
     }
 
     /// As [`start`](Self::start), with nothing at the other end of the board's network cable.
@@ -65,17 +74,18 @@ impl Board {
     /// As [`start`](Self::start).
     #[track_caller]
     pub fn start_without_network(kind: Kind, server: SocketAddr) -> Self {
-        Self::start_with(kind, server, 0, &["-nic", "none"])
+        Self::start_with(kind, server, 0, "none")
     }
 
     #[track_caller]
-    fn start_with(kind: Kind, server: SocketAddr, rate: u32, options: &[&str]) -> Self {
+    fn start_with(kind: Kind, server: SocketAddr, rate: u32, network: &str) -> Self {
         let program = binaries::board(kind.name());
         let directory = TempDir::with_prefix("trill-board-").expect("a temporary directory");
         let sound = sound_in(&directory);
         let mut qemu = system_program("qemu-system-arm", "qemu-system-arm");
-        qemu.args(["-machine", kind.name()]).args(options);
+        qemu.args(["-machine", kind.name(), "-nic", network]).args(CLOCK);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control_in(&directory).display()));
         let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{}", server.port());
         match kind {
             Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
@@ -152,6 +162,33 @@ impl Board {
         wait::wait_for(DEADLINE, "the end of the music", || self.ask("status", "song    ").starts_with("song    none"));
     }
 
+    /// Runs `act` while the board and its clock stand still: for what takes this machine a time that the board must not
+    /// notice.
+    ///
+    /// # Panics
+    /// When QEMU does not obey.
+    #[track_caller]
+    pub fn while_stopped<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.control("stop");
+        let value = act();
+        self.control("cont");
+        value
+    }
+
+    /// Executes a command of QEMU's machine protocol (QMP).
+    #[track_caller]
+    fn control(&self, command: &str) {
+        let socket = UnixStream::connect(control_in(&self.directory)).expect("QEMU listens");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a time-out above zero");
+        let mut lines = BufReader::new(&socket).lines();
+        for command in ["qmp_capabilities", command] {
+            writeln!(&socket, r#"{{"execute": "{command}"}}"#).expect("QEMU reads");
+            // Its greeting and events come in between.
+            let answer = lines.by_ref().map(|line| line.expect("an answer")).find(|line| line.contains(r#""return""#));
+            assert!(answer.is_some(), "no answer to {command:?} from {}", self.process);
+        }
+    }
+
     /// All that was heard so far, at `rate`: of [`Kind::Mps2An386`] the music, of [`Kind::VexpressA9`] the silence too.
     ///
     /// # Panics
@@ -171,6 +208,10 @@ impl Board {
 
 fn sound_in(directory: &TempDir) -> PathBuf {
     directory.path().join("sound")
+}
+
+fn control_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("control")
 }
 
 /// What the constrained board's program of checks found.

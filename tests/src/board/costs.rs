@@ -1,10 +1,9 @@
 //! What the boards' client costs: stack, in bytes, and instructions.
 //!
-//! QEMU, told that an instruction takes so many nanoseconds, keeps time by counting instructions; the boards tell for how
-//! long they were busy by that time. The decoder alone is counted to the instruction. Everything together depends a little on
+//! QEMU keeps a board's time by counting instructions; the boards tell for how long they were busy by that time. The decoder alone is counted to the instruction. Everything together depends a little on
 //! when packets come and when the console is looked at.
 
-use super::{Board, HOST, Kind, NETWORK, check};
+use super::{Board, HOST, Kind, check};
 use crate::corpus::tags::Tags;
 use crate::corpus::{self, MusicDir};
 use crate::reference;
@@ -14,8 +13,7 @@ use id3::Version;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// An instruction takes 8 ns, as on a core that does 125 million a second.
-const COUNTING: &[&str] = &["-icount", "shift=3", "-nic", NETWORK];
+/// What [`super::CLOCK`] says.
 const INSTRUCTIONS_PER_MICROSECOND: u64 = 125;
 
 const RATE: u32 = 44_100;
@@ -136,7 +134,7 @@ fn count_song(kind: Kind, server: SocketAddr) -> u64 {
 }
 
 fn start(kind: Kind, server: SocketAddr) -> Board {
-    let mut board = Board::start_with(kind, server, RATE, COUNTING);
+    let mut board = Board::start(kind, server, RATE);
     board.wait_for("connected to ");
     board
 }
