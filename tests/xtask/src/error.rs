@@ -31,6 +31,8 @@ pub(crate) enum Error {
         /// How it ended.
         status: ExitStatus,
     },
+    /// These test programs failed. Their output says which tests and why.
+    FailedTests(Vec<String>),
     /// Debian's packages were to bring a compiler for another target, and did not.
     NoBareMetal {
         /// What it would have to compile for.
@@ -138,6 +140,7 @@ impl fmt::Display for Error {
             }
             Self::Start { program, source } => write!(f, "cannot start {program}: {source}"),
             Self::Failed { command, status } => write!(f, "failed ({status}): {command}"),
+            Self::FailedTests(programs) => write!(f, "failed: {}", programs.join(", ")),
             Self::NoBareMetal { target, debian } => write!(
                 f,
                 "{debian}\nThe rust packages are for {target}; with rustup this does as well:\n  rustup target add {target}"

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that shows whether the project works.
 
+mod programs;
+
 use std::ffi::OsString;
 
 use crate::bare_metal::{CORTEX_M4F, TARGETS, Toolchain};
@@ -25,7 +27,8 @@ pub(crate) fn run(cargo_args: &[OsString]) -> Result<(), Error> {
     }
     let toolchain = Toolchain::choose(CORTEX_M4F);
     toolchain.ensure(CORTEX_M4F, &[Need::Build, Need::Tests, Need::Boards, Need::Emulator])?;
-    process::run(process::cargo()?.args(["test", "--workspace", "--no-fail-fast"]))?;
+    programs::run_all()?;
+    process::run(process::cargo()?.args(["test", "--workspace", "--doc"]))?;
     // The workspace's other members switch `std` on, so only alone is the package as a board gets it. `defmt`
     // has to stay out of every other test: its logging links on a host only under a logger of one's own.
     let mut alone = process::cargo()?;

@@ -1,0 +1,136 @@
+//! The workspace's test programs, several at a time.
+//!
+//! `cargo test` runs one after the other. Most of them wait for sound, for time-outs or for an emulated board, so a run of
+//! one leaves the processors idle.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::process;
+
+/// Builds every test program of the workspace and runs them all, one for each processor at a time. Shows what a program
+/// writes when that program ends.
+///
+/// # Errors
+/// What keeps them from being built; and [`Error::FailedTests`] after the last.
+pub(super) fn run_all() -> Result<(), Error> {
+    // From the end: the end-to-end tests come last in cargo's order, and take longest.
+    let programs = Mutex::new(build()?);
+    let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(program) = next() {
+            if !program.run() {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(program.name());
+            }
+        }
+    };
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..processors {
+            scope.spawn(work);
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        failed if failed.is_empty() => Ok(()),
+        failed => Err(Error::FailedTests(failed)),
+    }
+}
+
+/// A test program.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    path: PathBuf,
+    /// The folder of its package, where cargo would run it.
+    package: PathBuf,
+}
+
+/// Builds all of them.
+fn build() -> Result<Vec<Program>, Error> {
+    let mut cargo = process::cargo()?;
+    cargo.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
+    Ok(process::output(&mut cargo)?.lines().filter_map(parse).collect())
+}
+
+/// The test program that one of cargo's messages tells of.
+fn parse(message: &str) -> Option<Program> {
+    // Programs that are built because tests start them are in messages of the same kind.
+    let is_test = message.contains(r#""test":true},"features""#);
+    let path = text_field(message, "executable").filter(|_| is_test)?.into();
+    let manifest: PathBuf = text_field(message, "manifest_path")?.into();
+    Some(Program { path, package: manifest.parent()?.to_owned() })
+}
+
+/// A field of a JSON object that holds a path, which has no control characters to be escaped.
+fn text_field(object: &str, name: &str) -> Option<String> {
+    let (_, value) = object.split_once(&format!("\"{name}\":\""))?;
+    let mut text = String::new();
+    let mut characters = value.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(characters.next()?),
+            other => text.push(other),
+        }
+    }
+}
+
+impl Program {
+    /// Without the hash that cargo appends.
+    fn name(&self) -> String {
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = stem.rsplit_once('-').map_or(&*stem, |(name, _)| name);
+        let package = self.package.file_name().map(Path::new).unwrap_or(&self.package);
+        format!("{}: {name}", package.display())
+    }
+
+    /// Runs it to its end, then shows what it wrote. Returns whether it succeeded.
+    fn run(&self) -> bool {
+        let begun = Instant::now();
+        let (output, has_succeeded) = self.output().unwrap_or_else(|error| (error.to_string(), false));
+        let (verdict, seconds) = (if has_succeeded { "ok" } else { "FAILED" }, begun.elapsed().as_secs());
+        eprintln!("\n=== {}: {verdict} after {seconds} s\n{}", self.name(), output.trim());
+        has_succeeded
+    }
+
+    /// Everything that it writes, and whether it succeeds.
+    fn output(&self) -> io::Result<(String, bool)> {
+        let (mut reader, writer) = io::pipe()?;
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
+        command.stdin(Stdio::null()).stderr(writer.try_clone()?).stdout(writer);
+        let mut child = command.spawn()?;
+        // It has the writing end too.
+        drop(command);
+        let mut output = Vec::new();
+        reader.read_to_end(&mut output)?;
+        let status = child.wait()?;
+        Ok((String::from_utf8_lossy(&output).into_owned(), status.success()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_programs_are_found_in_cargos_messages() {
+        let message = |is_test: bool, executable: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/a \"b\"/proto/Cargo.toml","target":{{"name":"paths","test":true}},"profile":{{"opt_level":"0","test":{is_test}}},"features":[],"filenames":[],"executable":{executable},"fresh":true}}"#
+            )
+        };
+        let found = parse(&message(true, r#""/a \"b\"/target/debug/deps/paths-0123""#)).unwrap();
+        assert_eq!(found.package, Path::new(r#"/a "b"/proto"#));
+        assert_eq!(found.path, Path::new(r#"/a "b"/target/debug/deps/paths-0123"#));
+        assert_eq!(found.name(), "proto: paths");
+        assert_eq!(parse(&message(false, r#""/target/debug/trill""#)), None);
+        assert_eq!(parse(&message(true, "null")), None);
+        assert_eq!(parse(r#"{"reason":"build-finished","success":true}"#), None);
+    }
+}
