@@ -3,23 +3,16 @@
 //! A control frame is gathered whole in a fixed buffer. The payload of DATA is handed on piece by piece as it comes,
 //! and the payload of a frame that may be ignored is dropped as it comes: neither is ever held.
 
-use crate::error::{Malformed, SessionError};
+use crate::error::SessionError;
 use crate::limits::HEADER_BYTES;
-use crate::message::{Header, IGNORABLE, MessageType};
+use crate::message::{Decode, Header, IGNORABLE, MessageType};
 use heapless::Vec;
 
 /// What the reader found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// A whole frame that is neither DATA nor ignorable.
-    Control {
-        /// Its type.
-        kind: MessageType,
-        /// Its header.
-        header: Header,
-        /// Its payload, `header.length` bytes.
-        payload: &'a [u8],
-    },
+    Control(ControlFrame<'a>),
     /// The header of a DATA frame; its payload follows in [`Part::Data`] pieces.
     DataBegins {
         /// The stream.
@@ -36,6 +29,27 @@ pub enum Part<'a> {
     },
     /// The header of a frame that may be ignored. Its payload is dropped.
     Ignored,
+}
+
+/// A whole frame that is neither DATA nor ignorable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlFrame<'a> {
+    /// Its type.
+    pub kind: MessageType,
+    /// Its header.
+    pub header: Header,
+    /// Its payload, `header.length` bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> ControlFrame<'a> {
+    /// The message in it. `M` is to be the message of its type.
+    ///
+    /// # Errors
+    /// [`SessionError::Malformed`] if the payload does not have the message's form.
+    pub fn decode<M: Decode<'a>>(&self) -> Result<M, SessionError> {
+        M::decode(self.header, self.payload).map_err(|_| SessionError::Malformed(self.kind))
+    }
 }
 
 #[derive(Debug)]
@@ -92,7 +106,8 @@ impl<const CONTROL: usize> FrameReader<CONTROL> {
                     }
                     self.state = State::Header;
                     let taken = input.len() - rest.len();
-                    return Ok((taken, Some(Part::Control { kind, header, payload: &self.payload })));
+                    let frame = ControlFrame { kind, header, payload: &self.payload };
+                    return Ok((taken, Some(Part::Control(frame))));
                 }
                 State::Data { id, left } => {
                     let bytes = take(&mut rest, left);
@@ -164,12 +179,6 @@ fn length_of(bytes: &[u8]) -> u16 {
     u16::try_from(bytes.len()).unwrap_or(u16::MAX)
 }
 
-impl From<(MessageType, Malformed)> for SessionError {
-    fn from((kind, _): (MessageType, Malformed)) -> Self {
-        Self::Malformed(kind)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +198,7 @@ mod tests {
                 rest = &rest[taken..];
                 match part {
                     None => break,
-                    Some(Part::Control { kind, header, payload }) => {
+                    Some(Part::Control(ControlFrame { kind, header, payload })) => {
                         found.push(format!("{kind} {} {payload:02x?}", header.id));
                     }
                     Some(Part::DataBegins { id, length }) => {

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -21,20 +21,15 @@ pub struct Credit {
     pub more: u32,
 }
 
-impl Credit {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a CREDIT.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self { stream: StreamId(id), more: fields.u32()? };
-        exact(fields, message)
+impl Decode<'_> for Credit {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { stream: StreamId(header.id), more: fields.u32()? })
     }
 }
 
 impl Encode for Credit {
     const TYPE: MessageType = MessageType::Credit;
+    const MAX_PAYLOAD_BYTES: usize = 4;
 
     fn id(&self) -> u32 {
         self.stream.0

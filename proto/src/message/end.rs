@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -64,20 +64,15 @@ pub struct End {
     pub reason: EndReason,
 }
 
-impl End {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of an END.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self { stream: StreamId(id), reason: EndReason::from_byte(fields.u8()?) };
-        exact(fields, message)
+impl Decode<'_> for End {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { stream: StreamId(header.id), reason: EndReason::from_byte(fields.u8()?) })
     }
 }
 
 impl Encode for End {
     const TYPE: MessageType = MessageType::End;
+    const MAX_PAYLOAD_BYTES: usize = 1;
 
     fn id(&self) -> u32 {
         self.stream.0

@@ -9,7 +9,7 @@
 //! +--------+--------+----------------
 //! ```
 
-use super::{Encode, MessageType, cut, text};
+use super::{Decode, Encode, Header, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::{ErrorCode, Malformed};
 use crate::limits::MAX_EXPLANATION_BYTES;
@@ -25,23 +25,19 @@ pub struct Error<'a> {
     pub text: &'a str,
 }
 
-impl<'a> Error<'a> {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of an ERROR.
-    pub fn decode(id: u32, payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
+impl<'a> Decode<'a> for Error<'a> {
+    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
         let code = ErrorCode(fields.u16()?);
-        if !code.is_fatal() && id == 0 {
+        if !code.is_fatal() && header.id == 0 {
             return Err(Malformed); // it concerns nothing
         }
-        Ok(Self { id, code, text: text::decode(fields.rest(), MAX_EXPLANATION_BYTES)? })
+        Ok(Self { id: header.id, code, text: text::decode(fields.rest(), MAX_EXPLANATION_BYTES)? })
     }
 }
 
 impl Encode for Error<'_> {
     const TYPE: MessageType = MessageType::Error;
+    const MAX_PAYLOAD_BYTES: usize = 2 + MAX_EXPLANATION_BYTES;
 
     fn id(&self) -> u32 {
         self.id

@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -57,20 +57,15 @@ pub struct Goodbye {
     pub reason: GoodbyeReason,
 }
 
-impl Goodbye {
-    /// The message in this payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a GOODBYE.
-    pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self { reason: GoodbyeReason::from_byte(fields.u8()?) };
-        exact(fields, message)
+impl Decode<'_> for Goodbye {
+    fn decode_payload(_: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { reason: GoodbyeReason::from_byte(fields.u8()?) })
     }
 }
 
 impl Encode for Goodbye {
     const TYPE: MessageType = MessageType::Goodbye;
+    const MAX_PAYLOAD_BYTES: usize = 1;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.reason.to_byte())

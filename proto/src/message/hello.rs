@@ -13,8 +13,8 @@
 //! +--------+--------+--------+--------+--------
 //! ```
 
-use super::extension::{self, Extensions};
-use super::{Encode, MessageType, cut, text};
+use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
+use super::{Decode, Encode, Header, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::limits::{MAX_CONTROL_BYTES, MAX_NAME_BYTES, MIN_CONTROL_BYTES, VERSION};
@@ -40,29 +40,6 @@ pub struct Hello<'a> {
     pub name: &'a str,
 }
 
-impl<'a> Hello<'a> {
-    /// The message in this payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a HELLO.
-    pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let lowest_version = fields.u8()?;
-        let highest_version = fields.u8()?;
-        let max_control = fields.u16()?;
-        let features = fields.u32()?;
-        let roles = fields.u16()?;
-        let _reserved = fields.u16()?;
-        let nonce = fields.array()?;
-        let extensions = Extensions::new(fields.rest())?;
-        if lowest_version > highest_version || usize::from(max_control) < MIN_CONTROL_BYTES {
-            return Err(Malformed);
-        }
-        let name = text::decode(extensions.find(NAME).unwrap_or_default(), MAX_NAME_BYTES)?;
-        Ok(Self { lowest_version, highest_version, max_control, features, roles, nonce, name })
-    }
-}
-
 impl Default for Hello<'_> {
     fn default() -> Self {
         #[allow(clippy::cast_possible_truncation)] // 1,024 fits
@@ -79,8 +56,27 @@ impl Default for Hello<'_> {
     }
 }
 
+impl<'a> Decode<'a> for Hello<'a> {
+    fn decode_payload(_: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let lowest_version = fields.u8()?;
+        let highest_version = fields.u8()?;
+        let max_control = fields.u16()?;
+        let features = fields.u32()?;
+        let roles = fields.u16()?;
+        let _reserved = fields.u16()?;
+        let nonce = fields.array()?;
+        let extensions = Extensions::new(fields.rest())?;
+        if lowest_version > highest_version || usize::from(max_control) < MIN_CONTROL_BYTES {
+            return Err(Malformed);
+        }
+        let name = text::decode(extensions.find(NAME).unwrap_or_default(), MAX_NAME_BYTES)?;
+        Ok(Self { lowest_version, highest_version, max_control, features, roles, nonce, name })
+    }
+}
+
 impl Encode for Hello<'_> {
     const TYPE: MessageType = MessageType::Hello;
+    const MAX_PAYLOAD_BYTES: usize = 28 + EXTENSION_HEADER_BYTES + MAX_NAME_BYTES;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.lowest_version)?;

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -21,23 +21,18 @@ pub struct Info {
     pub song: SongId,
 }
 
-impl Info {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of an INFO.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        if id == 0 {
+impl Decode<'_> for Info {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if header.id == 0 {
             return Err(Malformed);
         }
-        let mut fields = Reader::new(payload);
-        let message = Self { request: RequestId(id), song: SongId(fields.u32()?) };
-        exact(fields, message)
+        Ok(Self { request: RequestId(header.id), song: SongId(fields.u32()?) })
     }
 }
 
 impl Encode for Info {
     const TYPE: MessageType = MessageType::Info;
+    const MAX_PAYLOAD_BYTES: usize = 4;
 
     fn id(&self) -> u32 {
         self.request.0

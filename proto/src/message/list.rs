@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -23,23 +23,18 @@ pub struct List {
     pub at_most: u32,
 }
 
-impl List {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a LIST.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        if id == 0 {
+impl Decode<'_> for List {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        if header.id == 0 {
             return Err(Malformed);
         }
-        let mut fields = Reader::new(payload);
-        let message = Self { request: RequestId(id), first: SongId(fields.u32()?), at_most: fields.u32()? };
-        exact(fields, message)
+        Ok(Self { request: RequestId(header.id), first: SongId(fields.u32()?), at_most: fields.u32()? })
     }
 }
 
 impl Encode for List {
     const TYPE: MessageType = MessageType::List;
+    const MAX_PAYLOAD_BYTES: usize = 8;
 
     fn id(&self) -> u32 {
         self.request.0

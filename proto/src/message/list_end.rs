@@ -9,7 +9,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -27,23 +27,19 @@ pub struct ListEnd {
     pub generation: u32,
 }
 
-impl ListEnd {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a LIST-END.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
+impl Decode<'_> for ListEnd {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
         let total = fields.u32()?;
         let next = fields.u32()?;
         let generation = fields.u32()?;
         let next = (next != 0).then_some(SongId(next));
-        exact(fields, Self { request: RequestId(id), total, next, generation })
+        Ok(Self { request: RequestId(header.id), total, next, generation })
     }
 }
 
 impl Encode for ListEnd {
     const TYPE: MessageType = MessageType::ListEnd;
+    const MAX_PAYLOAD_BYTES: usize = 12;
 
     fn id(&self) -> u32 {
         self.request.0

@@ -1,8 +1,8 @@
 //! The messages, one file each: their fields, how they are read and how they are written.
 //!
-//! [`Message`] is any of them, for tools and tests; the session machines use the single types. Every message is
-//! decoded from a frame [`Header`] and its whole payload, borrowing texts from it, and encoded as a whole frame.
-//! DATA is the exception: its payload is never held, see [`frame`](crate::frame).
+//! A message [`Decode`]s from a frame [`Header`] and its whole payload, and [`Encode`]s to a whole frame. DATA is the
+//! exception: its payload is never held, see [`frame`](crate::frame). [`Message`] is any of them, for tools and tests;
+//! the session machines use the single types.
 
 mod audio;
 mod credit;
@@ -45,89 +45,8 @@ pub use welcome::Welcome;
 
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
-use crate::limits::HEADER_BYTES;
+use crate::limits::{HEADER_BYTES, MAX_PAYLOAD_BYTES};
 use core::fmt;
-
-macro_rules! message_types {
-    ($($(#[$doc:meta])* $name:ident = $value:literal, $text:literal;)*) => {
-        /// The type byte of a frame.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-        pub enum MessageType {
-            $($(#[$doc])* $name = $value,)*
-        }
-
-        impl MessageType {
-            /// Every type of this version.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The type with this byte, if this version has it.
-            pub const fn from_byte(byte: u8) -> Option<Self> {
-                match byte {
-                    $($value => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
-
-            /// Its name in `wire-format.md`.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$name => $text,)*
-                }
-            }
-        }
-    };
-}
-
-message_types! {
-    /// Client: who I am and what I can take.
-    Hello = 0x01, "HELLO";
-    /// Client: a page of the song list, please.
-    List = 0x02, "LIST";
-    /// Client: one song's particulars, please.
-    Info = 0x03, "INFO";
-    /// Client: send this song on a new stream.
-    Play = 0x04, "PLAY";
-    /// Client: so many more bytes may come.
-    Credit = 0x05, "CREDIT";
-    /// Client: send no more of this stream.
-    Stop = 0x06, "STOP";
-    /// Either: are you there?
-    Ping = 0x07, "PING";
-    /// Either: the answer to PING.
-    Pong = 0x08, "PONG";
-    /// Either: I am about to close, and why.
-    Goodbye = 0x09, "GOODBYE";
-    /// Either: a request, a stream or the connection failed.
-    Error = 0x0a, "ERROR";
-    /// Server: the answer to HELLO.
-    Welcome = 0x11, "WELCOME";
-    /// Server: one song.
-    Song = 0x12, "SONG";
-    /// Server: the page is complete.
-    ListEnd = 0x13, "LIST-END";
-    /// Server: the stream begins; what its bytes mean.
-    Started = 0x14, "STARTED";
-    /// Server: bytes of a song.
-    Data = 0x15, "DATA";
-    /// Server: the stream is over.
-    End = 0x16, "END";
-    /// Server: reserved for news that may be ignored.
-    Notice = 0x81, "NOTICE";
-}
-
-impl MessageType {
-    /// Its type byte.
-    pub const fn to_byte(self) -> u8 {
-        self as u8
-    }
-}
-
-impl fmt::Display for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Types with this bit may be skipped by a receiver that does not know them.
 pub const IGNORABLE: u8 = 0x80;
@@ -165,6 +84,12 @@ pub trait Encode {
     /// Its type.
     const TYPE: MessageType;
 
+    /// Length in bytes of its longest payload.
+    const MAX_PAYLOAD_BYTES: usize;
+
+    /// Length in bytes of its longest frame.
+    const MAX_FRAME_BYTES: usize = HEADER_BYTES + Self::MAX_PAYLOAD_BYTES;
+
     /// The id in its frame header: stream, request, or 0.
     fn id(&self) -> u32 {
         0
@@ -195,112 +120,163 @@ pub trait Encode {
     }
 }
 
-/// Any message of this version, for tools and tests.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)] // each variant is the message it holds
-pub enum Message<'a> {
-    Hello(Hello<'a>),
-    List(List),
-    Info(Info),
-    Play(Play),
-    Credit(Credit),
-    Stop(Stop),
-    Ping(Ping),
-    Pong(Pong),
-    Goodbye(Goodbye),
-    Error(Error<'a>),
-    Welcome(Welcome<'a>),
-    Song(Song<'a>),
-    ListEnd(ListEnd),
-    Started(Started),
-    /// Stream id and payload.
-    Data(u32, &'a [u8]),
-    End(End),
-    /// Id, flags and payload: reserved, so nothing is read into it.
-    Notice(u32, &'a [u8]),
-}
+/// A message that is received as one frame. Texts are borrowed from the payload.
+pub trait Decode<'a>: Sized {
+    /// Takes the payload's fields. The id and flags come from the header.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a field is missing or has a value that the message cannot have.
+    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed>;
 
-impl<'a> Message<'a> {
     /// The message with this header and payload.
     ///
     /// # Errors
-    /// [`Malformed`] if the payload has not the form of the type, or if this version does not know the type.
-    pub fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
-        let id = header.id;
-        Ok(match MessageType::from_byte(header.kind).ok_or(Malformed)? {
-            MessageType::Hello => Self::Hello(Hello::decode(payload)?),
-            MessageType::List => Self::List(List::decode(id, payload)?),
-            MessageType::Info => Self::Info(Info::decode(id, payload)?),
-            MessageType::Play => Self::Play(Play::decode(id, payload)?),
-            MessageType::Credit => Self::Credit(Credit::decode(id, payload)?),
-            MessageType::Stop => Self::Stop(Stop::decode(id, payload)?),
-            MessageType::Ping => Self::Ping(Ping::decode(payload)?),
-            MessageType::Pong => Self::Pong(Pong::decode(payload)?),
-            MessageType::Goodbye => Self::Goodbye(Goodbye::decode(payload)?),
-            MessageType::Error => Self::Error(Error::decode(id, payload)?),
-            MessageType::Welcome => Self::Welcome(Welcome::decode(payload)?),
-            MessageType::Song => Self::Song(Song::decode(id, header.flags, payload)?),
-            MessageType::ListEnd => Self::ListEnd(ListEnd::decode(id, payload)?),
-            MessageType::Started => Self::Started(Started::decode(id, payload)?),
-            MessageType::Data => Self::Data(id, payload),
-            MessageType::End => Self::End(End::decode(id, payload)?),
-            MessageType::Notice => Self::Notice(id, payload),
-        })
-    }
-
-    /// Writes the whole frame to the front of `out` and returns its length in bytes.
-    ///
-    /// # Errors
-    /// [`Full`] if it does not fit.
-    pub fn encode(&self, out: &mut [u8]) -> Result<usize, Full> {
-        match self {
-            Self::Hello(message) => message.encode(out),
-            Self::List(message) => message.encode(out),
-            Self::Info(message) => message.encode(out),
-            Self::Play(message) => message.encode(out),
-            Self::Credit(message) => message.encode(out),
-            Self::Stop(message) => message.encode(out),
-            Self::Ping(message) => message.encode(out),
-            Self::Pong(message) => message.encode(out),
-            Self::Goodbye(message) => message.encode(out),
-            Self::Error(message) => message.encode(out),
-            Self::Welcome(message) => message.encode(out),
-            Self::Song(message) => message.encode(out),
-            Self::ListEnd(message) => message.encode(out),
-            Self::Started(message) => message.encode(out),
-            Self::Data(id, payload) => encode_raw(MessageType::Data, *id, payload, out),
-            Self::End(message) => message.encode(out),
-            Self::Notice(id, payload) => encode_raw(MessageType::Notice, *id, payload, out),
-        }
-    }
-
-    /// The message's type.
-    pub const fn kind(&self) -> MessageType {
-        match self {
-            Self::Hello(_) => MessageType::Hello,
-            Self::List(_) => MessageType::List,
-            Self::Info(_) => MessageType::Info,
-            Self::Play(_) => MessageType::Play,
-            Self::Credit(_) => MessageType::Credit,
-            Self::Stop(_) => MessageType::Stop,
-            Self::Ping(_) => MessageType::Ping,
-            Self::Pong(_) => MessageType::Pong,
-            Self::Goodbye(_) => MessageType::Goodbye,
-            Self::Error(_) => MessageType::Error,
-            Self::Welcome(_) => MessageType::Welcome,
-            Self::Song(_) => MessageType::Song,
-            Self::ListEnd(_) => MessageType::ListEnd,
-            Self::Started(_) => MessageType::Started,
-            Self::Data(..) => MessageType::Data,
-            Self::End(_) => MessageType::End,
-            Self::Notice(..) => MessageType::Notice,
-        }
+    /// [`Malformed`] if the payload does not have the message's form; bytes after the last field are against it too.
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self::decode_payload(header, &mut fields)?;
+        if fields.is_empty() { Ok(message) } else { Err(Malformed) }
     }
 }
 
-/// `message`, if its payload was read to the end: messages without extensions have an exact length.
-fn exact<M>(fields: Reader<'_>, message: M) -> Result<M, Malformed> {
-    if fields.is_empty() { Ok(message) } else { Err(Malformed) }
+/// Builds [`MessageType`] and [`Message`] from one table. A `frame` is a message with a type of its own in this module;
+/// of a `raw` one only the id and the payload are told.
+macro_rules! messages {
+    (
+        frame { $($(#[$doc:meta])* $name:ident $(<$lifetime:lifetime>)? = $value:literal, $text:literal;)* }
+        raw { $($(#[$raw_doc:meta])* $raw_name:ident = $raw_value:literal, $raw_text:literal;)* }
+    ) => {
+        /// The type byte of a frame.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub enum MessageType {
+            $($(#[$doc])* $name = $value,)*
+            $($(#[$raw_doc])* $raw_name = $raw_value,)*
+        }
+
+        impl MessageType {
+            /// Every type of this version.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)* $(Self::$raw_name),*];
+
+            /// The type with this byte, if this version has it.
+            pub const fn from_byte(byte: u8) -> Option<Self> {
+                match byte {
+                    $($value => Some(Self::$name),)*
+                    $($raw_value => Some(Self::$raw_name),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name in `wire-format.md`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    $(Self::$raw_name => $raw_text,)*
+                }
+            }
+
+            /// Length in bytes of the longest payload that this version sends.
+            pub const fn max_payload_bytes(self) -> usize {
+                match self {
+                    $(Self::$name => $name::MAX_PAYLOAD_BYTES,)*
+                    $(Self::$raw_name => MAX_PAYLOAD_BYTES,)*
+                }
+            }
+        }
+
+        /// Any message of this version, for tools and tests.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        pub enum Message<'a> {
+            $($(#[$doc])* $name($name $(<$lifetime>)?),)*
+            $($(#[$raw_doc])* $raw_name(u32, &'a [u8]),)*
+        }
+
+        impl<'a> Message<'a> {
+            /// The message with this header and payload.
+            ///
+            /// # Errors
+            /// [`Malformed`] if the payload does not have the form of the type, or this version does not know the type.
+            pub fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+                Ok(match MessageType::from_byte(header.kind).ok_or(Malformed)? {
+                    $(MessageType::$name => Self::$name(Decode::decode(header, payload)?),)*
+                    $(MessageType::$raw_name => Self::$raw_name(header.id, payload),)*
+                })
+            }
+
+            /// Writes the whole frame to the front of `out` and returns its length in bytes.
+            ///
+            /// # Errors
+            /// [`Full`] if it does not fit.
+            pub fn encode(&self, out: &mut [u8]) -> Result<usize, Full> {
+                match self {
+                    $(Self::$name(message) => message.encode(out),)*
+                    $(Self::$raw_name(id, payload) => encode_raw(MessageType::$raw_name, *id, payload, out),)*
+                }
+            }
+
+            /// The message's type.
+            pub const fn kind(&self) -> MessageType {
+                match self {
+                    $(Self::$name(_) => MessageType::$name,)*
+                    $(Self::$raw_name(..) => MessageType::$raw_name,)*
+                }
+            }
+        }
+    };
+}
+
+messages! {
+    frame {
+        /// Client: who I am and what I can take.
+        Hello<'a> = 0x01, "HELLO";
+        /// Client: asks for a page of the song list.
+        List = 0x02, "LIST";
+        /// Client: asks for one song's particulars.
+        Info = 0x03, "INFO";
+        /// Client: asks for a song on a new stream.
+        Play = 0x04, "PLAY";
+        /// Client: grants more bytes of a stream.
+        Credit = 0x05, "CREDIT";
+        /// Client: ends a stream.
+        Stop = 0x06, "STOP";
+        /// Either: asks for a PONG.
+        Ping = 0x07, "PING";
+        /// Either: answers PING.
+        Pong = 0x08, "PONG";
+        /// Either: announces that the connection closes, and why.
+        Goodbye = 0x09, "GOODBYE";
+        /// Either: a request, a stream or the connection failed.
+        Error<'a> = 0x0a, "ERROR";
+        /// Server: answers HELLO.
+        Welcome<'a> = 0x11, "WELCOME";
+        /// Server: one song.
+        Song<'a> = 0x12, "SONG";
+        /// Server: the page is complete.
+        ListEnd = 0x13, "LIST-END";
+        /// Server: the stream begins; what its bytes mean.
+        Started = 0x14, "STARTED";
+        /// Server: the stream is over.
+        End = 0x16, "END";
+    }
+    raw {
+        /// Server: bytes of a song.
+        Data = 0x15, "DATA";
+        /// Server: reserved, may be ignored.
+        Notice = 0x81, "NOTICE";
+    }
+}
+
+impl MessageType {
+    /// Its type byte.
+    pub const fn to_byte(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 fn encode_raw(kind: MessageType, id: u32, payload: &[u8], out: &mut [u8]) -> Result<usize, Full> {
@@ -310,3 +286,6 @@ fn encode_raw(kind: MessageType, id: u32, payload: &[u8], out: &mut [u8]) -> Res
     writer.bytes(payload)?;
     Ok(writer.written())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -18,20 +18,15 @@ pub struct Ping {
     pub token: u64,
 }
 
-impl Ping {
-    /// The message in this payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a PING.
-    pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self { token: fields.u64()? };
-        exact(fields, message)
+impl Decode<'_> for Ping {
+    fn decode_payload(_: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { token: fields.u64()? })
     }
 }
 
 impl Encode for Ping {
     const TYPE: MessageType = MessageType::Ping;
+    const MAX_PAYLOAD_BYTES: usize = 8;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u64(self.token)

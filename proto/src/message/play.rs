@@ -13,7 +13,7 @@
 //! +--------+--------+--------+--------+--------
 //! ```
 
-use super::{Encode, Extensions, MessageType};
+use super::{Decode, Encode, Extensions, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
@@ -43,13 +43,8 @@ pub struct Play {
     pub credit: u32,
 }
 
-impl Play {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a PLAY.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
+impl Decode<'_> for Play {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
         let song = SongId(fields.u32()?);
         let start_kind = fields.u8()?;
         let _reserved = fields.bytes(3)?;
@@ -62,12 +57,13 @@ impl Play {
         let content_tag = fields.u64()?;
         let credit = fields.u32()?;
         Extensions::new(fields.rest())?;
-        Ok(Self { stream: StreamId(id), song, start, content_tag, credit })
+        Ok(Self { stream: StreamId(header.id), song, start, content_tag, credit })
     }
 }
 
 impl Encode for Play {
     const TYPE: MessageType = MessageType::Play;
+    const MAX_PAYLOAD_BYTES: usize = 28;
 
     fn id(&self) -> u32 {
         self.stream.0

@@ -11,7 +11,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -26,20 +26,15 @@ pub struct Pong {
     pub sent_us: u64,
 }
 
-impl Pong {
-    /// The message in this payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a PONG.
-    pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self { token: fields.u64()?, received_us: fields.u64()?, sent_us: fields.u64()? };
-        exact(fields, message)
+impl Decode<'_> for Pong {
+    fn decode_payload(_: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { token: fields.u64()?, received_us: fields.u64()?, sent_us: fields.u64()? })
     }
 }
 
 impl Encode for Pong {
     const TYPE: MessageType = MessageType::Pong;
+    const MAX_PAYLOAD_BYTES: usize = 24;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u64(self.token)?;

@@ -15,7 +15,7 @@
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
-use super::{Encode, MessageType, audio, cut, text};
+use super::{Decode, Encode, Header, MessageType, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -58,43 +58,6 @@ pub struct Song<'a> {
 }
 
 impl<'a> Song<'a> {
-    /// The message with this frame id, flags and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a SONG.
-    pub fn decode(id: u32, flags: u8, payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let song = SongId(fields.u32()?);
-        let duration = fields.u32()?;
-        let size_bytes = fields.u64()?;
-        let bitrate = fields.u32()?;
-        let rate = fields.u32()?;
-        let channels = fields.u8()?;
-        let _reserved = fields.u8()?;
-        let track = fields.u16()?;
-        let extensions = Extensions::new(fields.rest())?;
-        let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
-        let is_rate = rate == 0 || audio::is_rate(rate);
-        let is_duration = duration == UNKNOWN_DURATION || u64::from(duration) <= audio::most_millis(size_bytes);
-        if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE || size_bytes > MAX_SONG_BYTES {
-            return Err(Malformed);
-        }
-        Ok(Self {
-            request: RequestId(id),
-            song,
-            duration_ms: (duration != UNKNOWN_DURATION).then_some(duration),
-            size_bytes,
-            bitrate,
-            rate,
-            channels,
-            track,
-            is_cut: flags & FLAG_CUT != 0,
-            title: text(TITLE)?,
-            artist: text(ARTIST)?,
-            album: text(ALBUM)?,
-        })
-    }
-
     /// The same song with its texts cut so that the payload has at most `max_control` bytes, the longest text first.
     #[must_use]
     pub fn fitted(self, max_control: usize) -> Self {
@@ -114,8 +77,43 @@ impl<'a> Song<'a> {
     }
 }
 
+impl<'a> Decode<'a> for Song<'a> {
+    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+        let song = SongId(fields.u32()?);
+        let duration = fields.u32()?;
+        let size_bytes = fields.u64()?;
+        let bitrate = fields.u32()?;
+        let rate = fields.u32()?;
+        let channels = fields.u8()?;
+        let _reserved = fields.u8()?;
+        let track = fields.u16()?;
+        let extensions = Extensions::new(fields.rest())?;
+        let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
+        let is_rate = rate == 0 || audio::is_rate(rate);
+        let is_duration = duration == UNKNOWN_DURATION || u64::from(duration) <= audio::most_millis(size_bytes);
+        if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE || size_bytes > MAX_SONG_BYTES {
+            return Err(Malformed);
+        }
+        Ok(Self {
+            request: RequestId(header.id),
+            song,
+            duration_ms: (duration != UNKNOWN_DURATION).then_some(duration),
+            size_bytes,
+            bitrate,
+            rate,
+            channels,
+            track,
+            is_cut: header.flags & FLAG_CUT != 0,
+            title: text(TITLE)?,
+            artist: text(ARTIST)?,
+            album: text(ALBUM)?,
+        })
+    }
+}
+
 impl Encode for Song<'_> {
     const TYPE: MessageType = MessageType::Song;
+    const MAX_PAYLOAD_BYTES: usize = FIXED_BYTES + 3 * (EXTENSION_HEADER_BYTES + MAX_TEXT_BYTES);
 
     fn id(&self) -> u32 {
         self.request.0

@@ -25,7 +25,7 @@
 //! +--------
 //! ```
 
-use super::{Encode, Extensions, MessageType, audio};
+use super::{Decode, Encode, Extensions, Header, MessageType, audio};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{SongId, StreamId};
@@ -74,48 +74,6 @@ pub struct Started {
 }
 
 impl Started {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a STARTED.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let song = SongId(fields.u32()?);
-        let rate = fields.u32()?;
-        let content_tag = fields.u64()?;
-        let position = fields.u64()?;
-        let size_bytes = fields.u64()?;
-        let first_sample = fields.u64()?;
-        let begin_sample = fields.u64()?;
-        let end_sample = fields.u64()?;
-        let discard = fields.u32()?;
-        let bitrate = fields.u32()?;
-        let encoder_delay = fields.u16()?;
-        let encoder_padding = fields.u16()?;
-        let channels = fields.u8()?;
-        let _reserved = fields.u8()?;
-        let first_fraction = fields.u16()?;
-        Extensions::new(fields.rest())?;
-        let message = Self {
-            stream: StreamId(id),
-            song,
-            content_tag,
-            position,
-            size_bytes,
-            first_sample,
-            first_fraction,
-            discard,
-            begin_sample,
-            end_sample,
-            bitrate,
-            rate,
-            channels,
-            encoder_delay,
-            encoder_padding,
-        };
-        if message.is_consistent() { Ok(message) } else { Err(Malformed) }
-    }
-
     /// Absolute sample from which on the music is heard.
     pub const fn first_heard(&self) -> u64 {
         self.first_sample.saturating_add(self.discard as u64)
@@ -167,8 +125,48 @@ impl Started {
     }
 }
 
+impl Decode<'_> for Started {
+    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let song = SongId(fields.u32()?);
+        let rate = fields.u32()?;
+        let content_tag = fields.u64()?;
+        let position = fields.u64()?;
+        let size_bytes = fields.u64()?;
+        let first_sample = fields.u64()?;
+        let begin_sample = fields.u64()?;
+        let end_sample = fields.u64()?;
+        let discard = fields.u32()?;
+        let bitrate = fields.u32()?;
+        let encoder_delay = fields.u16()?;
+        let encoder_padding = fields.u16()?;
+        let channels = fields.u8()?;
+        let _reserved = fields.u8()?;
+        let first_fraction = fields.u16()?;
+        Extensions::new(fields.rest())?;
+        let message = Self {
+            stream: StreamId(header.id),
+            song,
+            content_tag,
+            position,
+            size_bytes,
+            first_sample,
+            first_fraction,
+            discard,
+            begin_sample,
+            end_sample,
+            bitrate,
+            rate,
+            channels,
+            encoder_delay,
+            encoder_padding,
+        };
+        if message.is_consistent() { Ok(message) } else { Err(Malformed) }
+    }
+}
+
 impl Encode for Started {
     const TYPE: MessageType = MessageType::Started;
+    const MAX_PAYLOAD_BYTES: usize = 72;
 
     fn id(&self) -> u32 {
         self.stream.0

@@ -1,6 +1,6 @@
 //! STOP: send no more of a stream. The frame's id is the stream id; there is no payload.
 
-use super::{Encode, MessageType, exact};
+use super::{Decode, Encode, Header, MessageType};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -12,18 +12,15 @@ pub struct Stop {
     pub stream: StreamId,
 }
 
-impl Stop {
-    /// The message with this frame id and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has a payload.
-    pub fn decode(id: u32, payload: &[u8]) -> Result<Self, Malformed> {
-        exact(Reader::new(payload), Self { stream: StreamId(id) })
+impl Decode<'_> for Stop {
+    fn decode_payload(header: Header, _: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(Self { stream: StreamId(header.id) })
     }
 }
 
 impl Encode for Stop {
     const TYPE: MessageType = MessageType::Stop;
+    const MAX_PAYLOAD_BYTES: usize = 0;
 
     fn id(&self) -> u32 {
         self.stream.0

@@ -11,8 +11,8 @@
 //! +--------+--------+--------+--------+--------
 //! ```
 
-use super::extension::{self, Extensions};
-use super::{Encode, MessageType, cut, text};
+use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
+use super::{Decode, Encode, Header, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::limits::{
@@ -59,13 +59,16 @@ impl<'a> Welcome<'a> {
             server_name: "",
         }
     }
+}
 
-    /// The message in this payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if it has not the form of a WELCOME.
-    pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
+impl Default for Welcome<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Decode<'a> for Welcome<'a> {
+    fn decode_payload(_: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
         let version = fields.u8()?;
         let max_streams = fields.u8()?;
         let max_control = fields.u16()?;
@@ -82,14 +85,9 @@ impl<'a> Welcome<'a> {
     }
 }
 
-impl Default for Welcome<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Encode for Welcome<'_> {
     const TYPE: MessageType = MessageType::Welcome;
+    const MAX_PAYLOAD_BYTES: usize = 20 + EXTENSION_HEADER_BYTES + MAX_NAME_BYTES;
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u8(self.version)?;

@@ -26,16 +26,17 @@ use super::OutboxFull;
 use crate::error::SessionError;
 use crate::frame::FrameReader;
 use crate::ids::{RequestId, SongId, StreamId};
-use crate::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MIN_BUFFER_BYTES, MIN_CONTROL_BYTES, VERSION};
+use crate::limits::{MAX_CONTROL_BYTES, MIN_BUFFER_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES, VERSION};
 use crate::message::{
-    EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Song, Start, Started, Stop, Welcome,
+    Encode, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Song, Start, Started, Stop,
+    Welcome,
 };
 use crate::retry::{USEFUL_BYTES, USEFUL_TIME};
 use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
-use handling::{Core, Phase};
-use stream::Stream;
+use handling::{Core, DUE_BYTES, Phase};
+use stream::{MAX_PENDING, Stream};
 
 /// How a client introduces itself.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +96,13 @@ pub enum Event<'a> {
     Goodbye(GoodbyeReason),
 }
 
-/// The most that [`Client::poll_transmit`] gives at once, in bytes: room for preamble and HELLO, or for a handful of
-/// commands.
-pub const OUTBOX_BYTES: usize = 384;
+/// The most that [`Client::poll_transmit`] gives at once, in bytes: room for the preamble, HELLO, and as many commands as may
+/// wait for their answers.
+pub const OUTBOX_BYTES: usize = PREAMBLE_BYTES
+    + Hello::MAX_FRAME_BYTES
+    + MAX_REQUESTS * List::MAX_FRAME_BYTES
+    + MAX_PENDING * Play::MAX_FRAME_BYTES
+    + DUE_BYTES;
 
 /// A client's side of one connection. `CONTROL` is the largest control payload it takes, in bytes: at least 256.
 #[derive(Debug)]
@@ -263,10 +268,9 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// # Panics
     /// If the capacity is below [`MIN_BUFFER_BYTES`]: music would stop and never go on.
     pub fn play(&mut self, now: Instant, wanted: &PlayRequest) -> Result<StreamId, OutboxFull> {
-        const NEEDED: usize = 2 * HEADER_BYTES + 28;
         assert!(wanted.capacity >= MIN_BUFFER_BYTES, "a buffer of {} bytes is too small", wanted.capacity);
         let core = &mut self.core;
-        if core.outbox.room() < NEEDED {
+        if core.outbox.room() < Stop::MAX_FRAME_BYTES + Play::MAX_FRAME_BYTES {
             return Err(OutboxFull);
         }
         let id = StreamId(core.next_id()?);
@@ -296,7 +300,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
     pub fn stop(&mut self) -> Result<(), OutboxFull> {
         let is_over = self.is_closed();
         let core = &mut self.core;
-        if core.outbox.room() < HEADER_BYTES * (1 + core.pending.len()) {
+        if core.outbox.room() < Stop::MAX_FRAME_BYTES * (1 + core.pending.len()) {
             return Err(OutboxFull);
         }
         for stream in core.current.take().iter().chain(&core.pending).filter(|_| !is_over) {

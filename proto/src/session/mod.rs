@@ -18,6 +18,7 @@
 pub mod client;
 mod liveness;
 mod outbox;
+mod preamble;
 pub mod server;
 
 /// The machine's output buffer has no room for this: transmit, then try again.

@@ -7,7 +7,7 @@ use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
-use trill_proto::message::{Credit, End, ListEnd, Play, Start, Started, Welcome};
+use trill_proto::message::{Credit, End, ListEnd, MessageType, Play, Start, Started, Welcome};
 use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Event as ClientEvent, Identity, MAX_REQUESTS, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -394,17 +394,13 @@ impl World {
         while !rest.is_empty() {
             let (taken, part) = self.up_observer.read(rest).expect("valid");
             rest = &rest[taken..];
-            let Some(Part::Control { kind, header, payload }) = part else { continue };
-            let (id, granted) = match kind {
-                trill_proto::message::MessageType::Play => {
-                    (header.id, Play::decode(header.id, payload).expect("valid").credit)
-                }
-                trill_proto::message::MessageType::Credit => {
-                    (header.id, Credit::decode(header.id, payload).expect("valid").more)
-                }
+            let Some(Part::Control(frame)) = part else { continue };
+            let granted = match frame.kind {
+                MessageType::Play => frame.decode::<Play>().expect("valid").credit,
+                MessageType::Credit => frame.decode::<Credit>().expect("valid").more,
                 _ => continue,
             };
-            self.ledgers.entry(id).or_default().granted += u64::from(granted);
+            self.ledgers.entry(frame.header.id).or_default().granted += u64::from(granted);
         }
     }
 
@@ -422,13 +418,12 @@ impl World {
                     assert!(ledger.granted - ledger.sent <= u64::from(MAX_CREDIT_BYTES));
                     assert_eq!(ledger.answers, 0, "stream {id}: DATA after its end");
                 }
-                Some(Part::Control { kind, header, payload }) => {
-                    let is_end =
-                        kind == trill_proto::message::MessageType::End && End::decode(header.id, payload).is_ok();
-                    let is_error =
-                        kind == trill_proto::message::MessageType::Error && self.ledgers.contains_key(&header.id);
+                Some(Part::Control(frame)) => {
+                    let id = frame.header.id;
+                    let is_end = frame.kind == MessageType::End && frame.decode::<End>().is_ok();
+                    let is_error = frame.kind == MessageType::Error && self.ledgers.contains_key(&id);
                     if is_end || is_error {
-                        self.ledgers.entry(header.id).or_default().answers += 1;
+                        self.ledgers.entry(id).or_default().answers += 1;
                     }
                 }
                 _ => {}

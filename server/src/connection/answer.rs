@@ -6,8 +6,8 @@ use embedded_io::{ReadReady, Write};
 use log::Level;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
-use trill_proto::message::{Info, List, ListEnd, Play, Song, Welcome, cut};
+use trill_proto::limits::{MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
+use trill_proto::message::{Encode, Info, List, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::OutboxFull;
 use trill_proto::session::server::Server as Machine;
 
@@ -25,10 +25,7 @@ const LIST_CHUNK: u32 = 16;
 const LIST_WRITE_BYTES: usize = 12 * 1024;
 
 /// Longest that an answer gets before it is written.
-pub(super) const LIST_ANSWER_BYTES: usize = LIST_WRITE_BYTES + (LIST_CHUNK as usize + 2) * LARGEST_SONG;
-
-/// The longest SONG frame.
-const LARGEST_SONG: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
+pub(super) const LIST_ANSWER_BYTES: usize = LIST_WRITE_BYTES + (LIST_CHUNK as usize + 2) * Song::MAX_FRAME_BYTES;
 
 /// While a client waits for an answer that takes long, this is how often the server sees whether it should rather do
 /// something else …
@@ -103,7 +100,7 @@ impl Connection {
             let page = self.shared.library.page(first, left.min(LIST_CHUNK) as usize);
             let mut next = page.next;
             for listing in &page.songs {
-                if room < LARGEST_SONG {
+                if room < Song::MAX_FRAME_BYTES {
                     (next, left) = (Some(listing.id), 0);
                     break;
                 }

@@ -4,7 +4,7 @@
 
 use trill_proto::codec::Reader;
 use trill_proto::error::SessionError;
-use trill_proto::frame::{FrameReader, Part};
+use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::limits::HEADER_BYTES;
 use trill_proto::message::{Header, IGNORABLE, MessageType};
 
@@ -53,7 +53,7 @@ fn read_piece(reader: &mut FrameReader<CONTROL>, mut piece: &[u8], found: &mut V
         let (taken, part) = reader.read(piece)?;
         let is_done = part.is_none();
         match part {
-            Some(Part::Control { kind, header, payload }) => {
+            Some(Part::Control(ControlFrame { kind, header, payload })) => {
                 assert_eq!((kind.to_byte(), usize::from(header.length)), (header.kind, payload.len()));
                 found.push(Found::Control(header, payload.to_vec()));
             }

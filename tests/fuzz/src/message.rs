@@ -2,10 +2,10 @@
 
 use trill_proto::codec::Full;
 use trill_proto::limits::{
-    HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CONTROL_BYTES, MAX_EXPLANATION_BYTES, MAX_NAME_BYTES,
-    MAX_PAYLOAD_BYTES, MAX_TEXT_BYTES, MIN_CONTROL_BYTES,
+    HEADER_BYTES, MAX_CONTROL_BYTES, MAX_EXPLANATION_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_TEXT_BYTES,
+    MIN_CONTROL_BYTES,
 };
-use trill_proto::message::{Header, Message, MessageType, Song, Started};
+use trill_proto::message::{Header, Message, Song, Started};
 
 /// Whether what is decoded is encoded to the one form it has, keeps to the limits, and means the same after that.
 ///
@@ -50,17 +50,7 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
 }
 
 fn check_limits(message: &Message<'_>, length: usize) {
-    let largest = match message.kind() {
-        MessageType::Data | MessageType::Notice => MAX_PAYLOAD_BYTES,
-        MessageType::Hello
-        | MessageType::List
-        | MessageType::Info
-        | MessageType::Play
-        | MessageType::Credit
-        | MessageType::Stop => MAX_CLIENT_CONTROL_BYTES,
-        MessageType::Song => MAX_CONTROL_BYTES,
-        _ => MIN_CONTROL_BYTES,
-    };
+    let largest = message.kind().max_payload_bytes();
     assert!(length <= largest, "{} bytes of {}", length, message.kind());
     let (text, limit) = match message {
         Message::Hello(hello) => (hello.name, MAX_NAME_BYTES),

@@ -1,6 +1,6 @@
 //! What both sides' targets need: one side's words, taken apart as the other side would.
 
-use trill_proto::frame::{FrameReader, Part};
+use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::limits::PREAMBLE_BYTES;
 use trill_proto::message::{Message, PREAMBLE, REFUSAL_MAGIC};
 
@@ -43,7 +43,7 @@ impl<const CONTROL: usize> Observer<CONTROL> {
         while !bytes.is_empty() {
             let (taken, part) = self.reader.read(bytes).expect("frames that the other side takes");
             match part {
-                Some(Part::Control { header, payload, .. }) => {
+                Some(Part::Control(ControlFrame { header, payload, .. })) => {
                     let message = Message::decode(header, payload).expect("a message that is well formed");
                     hear(Said::Message(message, payload.len()));
                 }

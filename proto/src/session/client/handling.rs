@@ -4,21 +4,21 @@ use super::deadline::Deadline;
 use super::requests::Requests;
 use super::stream::{Pending, Stream};
 use super::{Event, OUTBOX_BYTES};
-use crate::error::{Malformed, Refusal, SessionError};
-use crate::frame::Part;
+use crate::error::{Refusal, SessionError};
+use crate::frame::{ControlFrame, Part};
 use crate::ids::StreamId;
-use crate::limits::{ANSWER_TIMEOUT, HEADER_BYTES, PREAMBLE_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION};
+use crate::limits::{ANSWER_TIMEOUT, HEADER_BYTES, STALL_CLOSE_AFTER, STALL_PING_AFTER, VERSION};
 use crate::message::{
-    Credit, End, EndReason, Error, Goodbye, Header, Hello, ListEnd, MAGIC, MessageType, PREAMBLE, Ping, Pong,
-    REFUSAL_MAGIC, Song, Started, Welcome,
+    Credit, Encode, End, EndReason, Error, Goodbye, Hello, MAGIC, MessageType, PREAMBLE, Ping, Pong, REFUSAL_MAGIC,
+    Started, Welcome,
 };
 use crate::session::OutboxFull;
 use crate::session::liveness::{Liveness, LivenessTimeouts};
 use crate::session::outbox::Outbox;
+use crate::session::preamble::PreambleReader;
 use crate::time::Instant;
 use crate::window::Path;
 use core::time::Duration;
-use heapless::Vec;
 
 #[derive(Debug, PartialEq)]
 pub(super) enum Phase {
@@ -28,6 +28,9 @@ pub(super) enum Phase {
     Closed,
 }
 
+/// Room for what may be due at once: a CREDIT, a PING and a PONG.
+pub(super) const DUE_BYTES: usize = Credit::MAX_FRAME_BYTES + Ping::MAX_FRAME_BYTES + Pong::MAX_FRAME_BYTES;
+
 /// A wake-up that comes this much too late says that this side was asleep, not that the server let time pass.
 const ASLEEP: Duration = Duration::from_secs(1);
 
@@ -35,7 +38,7 @@ const ASLEEP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) phase: Phase,
-    preamble: Vec<u8, PREAMBLE_BYTES>,
+    preamble: PreambleReader,
     pub(super) outbox: Outbox<OUTBOX_BYTES>,
     pub(super) liveness: Liveness,
     pub(super) path: Path,
@@ -67,7 +70,7 @@ impl Core {
         outbox.push_bytes(&PREAMBLE).and_then(|()| outbox.push(hello)).expect("both fit into an empty outbox");
         Self {
             phase: Phase::Preamble,
-            preamble: Vec::new(),
+            preamble: PreambleReader::new(),
             outbox,
             liveness: Liveness::new(now),
             path: Path::default(),
@@ -123,29 +126,24 @@ impl Core {
     }
 
     fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
-        let missing = PREAMBLE_BYTES - self.preamble.len();
-        let taken = input.get(..missing).unwrap_or(input);
-        let _ = self.preamble.extend_from_slice(taken);
-        let is_prefix_of = |magic: [u8; 4]| self.preamble.iter().zip(magic).all(|(got, wanted)| *got == wanted);
-        if !is_prefix_of(MAGIC) && !is_prefix_of(REFUSAL_MAGIC) {
+        let taken = self.preamble.read(input);
+        if !self.preamble.may_start_with(MAGIC) && !self.preamble.may_start_with(REFUSAL_MAGIC) {
             return Err(SessionError::NotTrill);
         }
-        match self.preamble.as_slice() {
+        match self.preamble.bytes() {
             [b'T', b'R', b'N', b'O', reason, _, _, _] => Err(SessionError::Refused(Refusal::from_byte(*reason))),
             [b'T', b'R', b'I', b'L', 0, 0, _, _] => {
                 self.phase = Phase::Welcome;
-                Ok(taken.len())
+                Ok(taken)
             }
             [b'T', b'R', b'I', b'L', _, _, _, _] => Err(SessionError::NotTrill),
-            _ => Ok(taken.len()),
+            _ => Ok(taken),
         }
     }
 
     pub(super) fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
         let handled = match part {
-            Part::Control { kind, header, payload } => {
-                self.handle_control(now, kind, header, payload).map_err(|fault| fault.at(kind))
-            }
+            Part::Control(frame) => self.handle_control(now, &frame),
             Part::DataBegins { id, length } => self.expect_data(StreamId(id), length).map(|()| None),
             Part::Data { id, bytes } => self.handle_data(now, StreamId(id), bytes),
             Part::Ignored => Ok(None),
@@ -157,66 +155,56 @@ impl Core {
     fn handle_control<'a>(
         &mut self,
         now: Instant,
-        kind: MessageType,
-        header: Header,
-        payload: &'a [u8],
-    ) -> Result<Option<Event<'a>>, Fault> {
-        let id = header.id;
-        let is_in_place = match kind {
+        frame: &ControlFrame<'a>,
+    ) -> Result<Option<Event<'a>>, SessionError> {
+        let is_in_place = match frame.kind {
             MessageType::Welcome => self.phase == Phase::Welcome,
             MessageType::Error | MessageType::Goodbye => true,
             _ => self.phase == Phase::Open,
         };
         if !is_in_place {
-            return Err(Fault::Unexpected);
+            return Err(SessionError::Unexpected(frame.kind));
         }
-        match kind {
-            MessageType::Welcome => self.handle_welcome(now, Welcome::decode(payload)?).map(Some),
+        Ok(match frame.kind {
+            MessageType::Welcome => Some(self.handle_welcome(now, frame.decode()?)?),
             MessageType::Song => {
-                let song = Song::decode(id, header.flags, payload)?;
-                self.requests.on_song(&song, header.length)?;
-                if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == id) {
-                    deadline.on_bytes(now, HEADER_BYTES + payload.len(), ANSWER_TIMEOUT);
+                let song = frame.decode()?;
+                self.requests.on_song(&song, frame.payload.len())?;
+                if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == song.request.0) {
+                    deadline.on_bytes(now, HEADER_BYTES + frame.payload.len(), ANSWER_TIMEOUT);
                 }
-                Ok(Some(Event::Song(song)))
+                Some(Event::Song(song))
             }
             MessageType::ListEnd => {
-                let end = ListEnd::decode(id, payload)?;
+                let end = frame.decode()?;
                 self.requests.on_list_end(&end)?;
-                Ok(Some(Event::ListEnd(end)))
+                Some(Event::ListEnd(end))
             }
-            MessageType::Started => self.handle_started(now, Started::decode(id, payload)?),
-            MessageType::End => self.handle_end(End::decode(id, payload)?),
-            MessageType::Error => self.handle_error(Error::decode(id, payload)?).map(Some),
+            MessageType::Started => self.handle_started(now, frame.decode()?)?,
+            MessageType::End => self.handle_end(frame.decode()?)?,
+            MessageType::Error => Some(self.handle_error(frame.decode()?)?),
             MessageType::Goodbye => {
-                let reason = Goodbye::decode(payload)?.reason;
+                let goodbye: Goodbye = frame.decode()?;
                 self.phase = Phase::Closed;
-                Ok(Some(Event::Goodbye(reason)))
+                Some(Event::Goodbye(goodbye.reason))
             }
             MessageType::Ping => {
-                self.liveness.on_ping(now, Ping::decode(payload)?);
-                Ok(None)
+                self.liveness.on_ping(now, frame.decode()?);
+                None
             }
             MessageType::Pong => {
-                if let Some(measured) = self.liveness.on_pong(now, Pong::decode(payload)?) {
+                if let Some(measured) = self.liveness.on_pong(now, frame.decode()?) {
                     self.path.on_round_trip(measured);
                 }
-                Ok(None)
+                None
             }
-            MessageType::Hello
-            | MessageType::List
-            | MessageType::Info
-            | MessageType::Play
-            | MessageType::Credit
-            | MessageType::Stop => Err(Fault::Unexpected),
-            // The reader hands on the one in pieces and skips the other, so neither comes here.
-            MessageType::Data | MessageType::Notice => Err(Fault::Unexpected),
-        }
+            _ => return Err(SessionError::Unexpected(frame.kind)),
+        })
     }
 
-    fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, Fault> {
+    fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, SessionError> {
         if welcome.version != VERSION {
-            return Err(Fault::Session(SessionError::Version { lowest: welcome.version, highest: welcome.version }));
+            return Err(SessionError::Version { lowest: welcome.version, highest: welcome.version });
         }
         if let Some(sent) = self.hello_sent {
             self.path.on_round_trip(now.saturating_since(sent));
@@ -226,10 +214,10 @@ impl Core {
         Ok(Event::Welcome(welcome))
     }
 
-    fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, Fault> {
+    fn handle_started<'a>(&mut self, now: Instant, started: Started) -> Result<Option<Event<'a>>, SessionError> {
         self.check_known(started.stream)?;
         if started.stream.0 <= self.last_started {
-            return Err(Fault::Unexpected);
+            return Err(SessionError::Unexpected(MessageType::Started));
         }
         self.last_started = started.stream.0;
         let Some(mut stream) = self.take_pending(started.stream) else {
@@ -247,7 +235,7 @@ impl Core {
         if self.phase != Phase::Open {
             return Err(SessionError::Unexpected(MessageType::Data));
         }
-        self.check_known(id).map_err(|fault| fault.at(MessageType::Data))?;
+        self.check_known(id)?;
         if self.pending.iter().any(|stream| stream.id == id) {
             return Err(SessionError::Unexpected(MessageType::Data));
         }
@@ -274,28 +262,28 @@ impl Core {
         Ok(Some(Event::Data { stream: id, bytes }))
     }
 
-    fn handle_end<'a>(&mut self, end: End) -> Result<Option<Event<'a>>, Fault> {
+    fn handle_end<'a>(&mut self, end: End) -> Result<Option<Event<'a>>, SessionError> {
         self.check_known(end.stream)?;
         let is_this = |stream: &mut Stream| stream.id == end.stream;
         let Some(ended) = self.current.take_if(is_this).or_else(|| self.take_pending(end.stream)) else {
             return Ok(None);
         };
         if end.reason == EndReason::Finished && ended.remaining() > 0 {
-            return Err(Fault::Unexpected);
+            return Err(SessionError::Unexpected(MessageType::End));
         }
         Ok(Some(Event::Ended { stream: end.stream, reason: end.reason }))
     }
 
-    fn handle_error<'a>(&mut self, error: Error<'a>) -> Result<Event<'a>, Fault> {
+    fn handle_error<'a>(&mut self, error: Error<'a>) -> Result<Event<'a>, SessionError> {
         if error.code.is_fatal() {
             self.phase = Phase::Closed;
             return Ok(Event::Failed(error));
         }
         if self.phase != Phase::Open {
-            return Err(Fault::Unexpected); // nothing is answered before HELLO
+            return Err(SessionError::Unexpected(MessageType::Error)); // nothing is answered before HELLO
         }
         if error.id > self.last_id {
-            return Err(Fault::Unexpected); // nothing has that id
+            return Err(SessionError::Unexpected(MessageType::Error)); // nothing has that id
         }
         self.requests.on_error(error.id);
         let _ = self.current.take_if(|stream| stream.id.0 == error.id);
@@ -310,9 +298,9 @@ impl Core {
 
     /// A stream that was never asked for cannot be answered. An answered request may have had a smaller id: requests are
     /// forgotten with their answers, and late messages of old streams are legal.
-    fn check_known(&self, id: StreamId) -> Result<(), Fault> {
+    fn check_known(&self, id: StreamId) -> Result<(), SessionError> {
         let was_played = (1..=self.last_stream).contains(&id.0) && !self.requests.is_waiting(id.0);
-        if was_played { Ok(()) } else { Err(Fault::Session(SessionError::StreamId)) }
+        if was_played { Ok(()) } else { Err(SessionError::StreamId) }
     }
 
     // ── time ──
@@ -397,8 +385,7 @@ impl Core {
     }
 
     fn queue_what_is_due(&mut self, now: Instant) {
-        const LARGEST: usize = HEADER_BYTES + 24;
-        if self.phase != Phase::Open || self.outbox.room() < 3 * LARGEST {
+        if self.phase != Phase::Open || self.outbox.room() < DUE_BYTES {
             return; // after what is waiting
         }
         if let Some(current) = &mut self.current {
@@ -416,29 +403,6 @@ impl Core {
         }
         if let Some(pong) = self.liveness.take_pong(now) {
             let _ = self.outbox.push(&pong);
-        }
-    }
-}
-
-/// What is wrong with a control frame, before its kind is added.
-pub(super) enum Fault {
-    Malformed,
-    Unexpected,
-    Session(SessionError),
-}
-
-impl From<Malformed> for Fault {
-    fn from(_: Malformed) -> Self {
-        Self::Malformed
-    }
-}
-
-impl Fault {
-    const fn at(self, kind: MessageType) -> SessionError {
-        match self {
-            Self::Malformed => SessionError::Malformed(kind),
-            Self::Unexpected => SessionError::Unexpected(kind),
-            Self::Session(error) => error,
         }
     }
 }

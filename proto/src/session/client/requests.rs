@@ -1,9 +1,9 @@
 //! LISTs and INFOs that wait for an answer, and what an answer must be.
 
-use super::handling::Fault;
+use crate::error::SessionError;
 use crate::ids::{RequestId, SongId};
 use crate::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
-use crate::message::{ListEnd, Song};
+use crate::message::{ListEnd, MessageType, Song};
 use crate::session::OutboxFull;
 use heapless::Vec;
 
@@ -49,19 +49,21 @@ impl Requests {
     }
 
     /// Takes a SONG with a payload of this length: the whole answer to an INFO, or a part of the answer to a LIST.
-    pub(super) fn on_song(&mut self, song: &Song<'_>, payload_bytes: u16) -> Result<(), Fault> {
-        let place = self.place(song.request.0).ok_or(Fault::Unexpected)?;
-        let Some((_, question)) = self.waiting.get_mut(place) else { return Err(Fault::Unexpected) };
+    pub(super) fn on_song(&mut self, song: &Song<'_>, payload_bytes: usize) -> Result<(), SessionError> {
+        const MALFORMED: SessionError = SessionError::Malformed(MessageType::Song);
+        const UNEXPECTED: SessionError = SessionError::Unexpected(MessageType::Song);
+        let place = self.place(song.request.0).ok_or(UNEXPECTED)?;
+        let Some((_, question)) = self.waiting.get_mut(place) else { return Err(UNEXPECTED) };
         match question {
-            Question::Info(asked) if *asked != song.song => return Err(Fault::Malformed),
+            Question::Info(asked) if *asked != song.song => return Err(MALFORMED),
             Question::Info(_) => drop(self.waiting.remove(place)),
             Question::List { first, last, songs_left, bytes_left } => {
-                let bytes = HEADER_BYTES as u32 + u32::from(payload_bytes);
+                let bytes = (HEADER_BYTES + payload_bytes) as u32;
                 let (Some(songs), Some(bytes)) = (songs_left.checked_sub(1), bytes_left.checked_sub(bytes)) else {
-                    return Err(Fault::Unexpected);
+                    return Err(UNEXPECTED);
                 };
                 if song.song < *first || last.is_some_and(|last| song.song <= last) {
-                    return Err(Fault::Malformed);
+                    return Err(MALFORMED);
                 }
                 (*last, *songs_left, *bytes_left) = (Some(song.song), songs, bytes);
             }
@@ -70,16 +72,17 @@ impl Requests {
     }
 
     /// Takes a LIST-END. A list whose pages bring no songs, or do not advance, would never end.
-    pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), Fault> {
-        let place = self.place(end.request.0).ok_or(Fault::Unexpected)?;
+    pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), SessionError> {
+        const UNEXPECTED: SessionError = SessionError::Unexpected(MessageType::ListEnd);
+        let place = self.place(end.request.0).ok_or(UNEXPECTED)?;
         let (_, Question::List { first, last, songs_left, .. }) = self.waiting.remove(place) else {
-            return Err(Fault::Unexpected);
+            return Err(UNEXPECTED);
         };
         let advances = |next: SongId| match last {
             Some(last) => next > last,
             None => songs_left == 0 && next >= first,
         };
-        if end.next.is_none_or(advances) { Ok(()) } else { Err(Fault::Malformed) }
+        if end.next.is_none_or(advances) { Ok(()) } else { Err(SessionError::Malformed(MessageType::ListEnd)) }
     }
 
     /// Takes an ERROR about a request.

@@ -2,10 +2,10 @@
 
 use super::PlayRequest;
 use super::deadline::Deadline;
-use super::handling::Fault;
+use crate::error::SessionError;
 use crate::ids::{SongId, StreamId};
 use crate::limits::DATA_TIMEOUT;
-use crate::message::{Start, Started};
+use crate::message::{MessageType, Start, Started};
 use crate::time::Instant;
 use crate::window::{Path, Window};
 use core::time::Duration;
@@ -59,7 +59,7 @@ impl Stream {
     }
 
     /// Takes STARTED, which must be of what was asked for.
-    pub(super) fn start(&mut self, now: Instant, started: &Started, path: &Path) -> Result<(), Fault> {
+    pub(super) fn start(&mut self, now: Instant, started: &Started, path: &Path) -> Result<(), SessionError> {
         let is_wanted = match self.content_tag {
             0 => started.song == self.song,
             tag => started.content_tag == tag,
@@ -70,7 +70,7 @@ impl Stream {
             Start::Resume(position) => started.position == position,
         };
         if !is_wanted || !is_in_place {
-            return Err(Fault::Unexpected);
+            return Err(SessionError::Unexpected(MessageType::Started));
         }
         self.expected = started.size_bytes - started.position;
         self.wait_for_data(now, path);
@@ -99,5 +99,8 @@ fn patience(path: &Path) -> Duration {
     DATA_TIMEOUT.max(path.round_trip() * 8)
 }
 
+/// PLAYs that may wait for an answer at once.
+pub(super) const MAX_PENDING: usize = 4;
+
 /// PLAYs that have not been answered, in the order in which they were asked for.
-pub(super) type Pending = Vec<Stream, 4>;
+pub(super) type Pending = Vec<Stream, MAX_PENDING>;

@@ -1,144 +1,237 @@
-//! What a server does with what the client sent.
+//! What a server does with what the client sent, and with time.
 
-use super::frame_sizer::FrameSizer;
 use super::rate_limiter::RateLimiter;
-use super::{Event, OUTBOX_BYTES, Offered, Outbox, Phase, Sending};
-use crate::error::{Malformed, SessionError};
-use crate::frame::Part;
-use crate::limits::{MAX_CONTROL_BYTES, MIN_DATA_BYTES, VERSION};
-use crate::message::{Credit, End, EndReason, Error, Goodbye, Hello, Info, List, MessageType, Ping, Play, Pong, Stop};
-use crate::session::liveness::Liveness;
+use super::streams::Streams;
+use super::{Event, OUTBOX_BYTES, REPLY_BYTES};
+use crate::error::{Refusal, SessionError};
+use crate::frame::{ControlFrame, Part};
+use crate::limits::{HELLO_DEADLINE, MAX_CONTROL_BYTES, MIN_CONTROL_BYTES, VERSION};
+use crate::message::{
+    Credit, Encode, End, EndReason, Error, Goodbye, Hello, MAGIC, MessageType, PREAMBLE, Ping, Play, Pong, Stop,
+    refusal,
+};
+use crate::session::OutboxFull;
+use crate::session::liveness::{Liveness, LivenessTimeouts};
+use crate::session::outbox::Outbox;
+use crate::session::preamble::PreambleReader;
 use crate::time::Instant;
 
-/// The machine without its reader, from which parts of frames are borrowed while they are handled.
-pub(super) struct Session<'m> {
-    pub(super) phase: &'m mut Phase,
-    pub(super) outbox: &'m mut Outbox<OUTBOX_BYTES>,
-    pub(super) liveness: &'m mut Liveness,
-    pub(super) rate_limiter: &'m mut RateLimiter,
-    pub(super) frame_sizer: &'m mut FrameSizer,
-    pub(super) client_max_control: &'m mut usize,
-    pub(super) max_credit: u32,
-    pub(super) last_stream: &'m mut u32,
-    pub(super) offered: &'m mut Option<Offered>,
-    pub(super) sending: &'m mut Option<Sending>,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    Preamble,
+    Hello,
+    Welcome,
+    Open,
+    Closed,
 }
 
-impl Session<'_> {
+/// The machine without its reader, from which parts of frames are borrowed while they are handled.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) phase: Phase,
+    opened: Instant,
+    preamble: PreambleReader,
+    pub(super) outbox: Outbox<OUTBOX_BYTES>,
+    pub(super) liveness: Liveness,
+    pub(super) rate_limiter: RateLimiter,
+    /// Largest control payload that the client takes, in bytes.
+    pub(super) client_max_control: usize,
+    pub(super) streams: Streams,
+}
+
+impl Core {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Preamble,
+            opened: now,
+            preamble: PreambleReader::new(),
+            outbox: Outbox::new(),
+            liveness: Liveness::new(now),
+            rate_limiter: RateLimiter::new(now),
+            client_max_control: MIN_CONTROL_BYTES,
+            streams: Streams::new(),
+        }
+    }
+
+    /// Adds to the output, unless the session is over.
+    pub(super) fn say(&mut self, message: &impl Encode) -> Result<(), OutboxFull> {
+        if self.phase == Phase::Closed { Ok(()) } else { self.outbox.push(message) }
+    }
+
+    /// Ends the session and leaves an ERROR for the client, if it is to be told.
+    pub(super) fn close(&mut self, error: SessionError) {
+        let is_greeted = core::mem::replace(&mut self.phase, Phase::Closed) != Phase::Preamble;
+        if !is_greeted && error == SessionError::HelloTimeout {
+            // Before the preamble there are no frames.
+            let _ = self.outbox.push_bytes(&refusal(Refusal::NotTrill));
+        } else if let Some(code) = error.code() {
+            let _ = self.outbox.push(&Error { id: 0, code, text: "" });
+        }
+    }
+
+    // ── input ──
+
+    /// Whether input can be taken now. It waits for room in the output, for the rate limiter, and for the answer to HELLO:
+    /// the server says nothing before WELCOME.
+    pub(super) fn takes_input(&mut self, now: Instant) -> bool {
+        self.outbox.room() >= REPLY_BYTES && self.rate_limiter.pause(now).is_none() && self.phase != Phase::Welcome
+    }
+
+    /// Takes what `input` has of the preamble; returns how many bytes that is.
+    pub(super) fn handle_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
+        self.read_preamble(input).inspect_err(|error| self.close(*error))
+    }
+
+    fn read_preamble(&mut self, input: &[u8]) -> Result<usize, SessionError> {
+        let taken = self.preamble.read(input);
+        if !self.preamble.may_start_with(MAGIC) {
+            let _ = self.outbox.push_bytes(&refusal(Refusal::NotTrill));
+            return Err(SessionError::NotTrill);
+        }
+        match self.preamble.bytes() {
+            [_, _, _, _, 0, 0, _, _] => {
+                let _ = self.outbox.push_bytes(&PREAMBLE);
+                self.phase = Phase::Hello;
+            }
+            [_, _, _, _, _, _, _, _] => {
+                let _ = self.outbox.push_bytes(&refusal(Refusal::Mode));
+                return Err(SessionError::Refused(Refusal::Mode));
+            }
+            _ => {}
+        }
+        Ok(taken)
+    }
+
     pub(super) fn handle_part<'a>(&mut self, now: Instant, part: Part<'a>) -> Result<Option<Event<'a>>, SessionError> {
-        let (kind, header, payload) = match part {
-            Part::Control { kind, header, payload } => (kind, header, payload),
+        let handled = match part {
+            Part::Control(frame) => self.handle_control(now, &frame),
             Part::Ignored => {
                 self.rate_limiter.take(now);
-                return Ok(None);
-            }
-            Part::DataBegins { .. } | Part::Data { .. } => return Err(SessionError::Unexpected(MessageType::Data)),
-        };
-        let is_in_place = match kind {
-            MessageType::Hello => *self.phase == Phase::Hello,
-            MessageType::Error | MessageType::Goodbye => true,
-            _ => *self.phase == Phase::Open,
-        };
-        if !is_in_place {
-            return Err(SessionError::Unexpected(kind));
-        }
-        if kind != MessageType::Credit {
-            self.rate_limiter.take(now);
-        }
-        let malformed = |_: Malformed| SessionError::Malformed(kind);
-        let id = header.id;
-        match kind {
-            MessageType::Hello => self.handle_hello(Hello::decode(payload).map_err(malformed)?).map(Some),
-            MessageType::List => Ok(Some(Event::List(List::decode(id, payload).map_err(malformed)?))),
-            MessageType::Info => Ok(Some(Event::Info(Info::decode(id, payload).map_err(malformed)?))),
-            MessageType::Play => self.handle_play(Play::decode(id, payload).map_err(malformed)?).map(Some),
-            MessageType::Credit => {
-                self.handle_credit(now, Credit::decode(id, payload).map_err(malformed)?).map(|()| None)
-            }
-            MessageType::Stop => Ok(self.handle_stop(Stop::decode(id, payload).map_err(malformed)?)),
-            MessageType::Ping => {
-                self.liveness.on_ping(now, Ping::decode(payload).map_err(malformed)?);
                 Ok(None)
             }
-            MessageType::Pong => Pong::decode(payload).map_err(malformed).map(|_| None),
+            Part::DataBegins { .. } | Part::Data { .. } => Err(SessionError::Unexpected(MessageType::Data)),
+        };
+        handled.inspect_err(|error| self.close(*error))
+    }
+
+    fn handle_control<'a>(
+        &mut self,
+        now: Instant,
+        frame: &ControlFrame<'a>,
+    ) -> Result<Option<Event<'a>>, SessionError> {
+        let is_in_place = match frame.kind {
+            MessageType::Hello => self.phase == Phase::Hello,
+            MessageType::Error | MessageType::Goodbye => true,
+            _ => self.phase == Phase::Open,
+        };
+        if !is_in_place {
+            return Err(SessionError::Unexpected(frame.kind));
+        }
+        if frame.kind != MessageType::Credit {
+            self.rate_limiter.take(now);
+        }
+        Ok(match frame.kind {
+            MessageType::Hello => Some(self.handle_hello(frame.decode()?)?),
+            MessageType::List => Some(Event::List(frame.decode()?)),
+            MessageType::Info => Some(Event::Info(frame.decode()?)),
+            MessageType::Play => Some(self.handle_play(frame.decode()?)?),
+            MessageType::Credit => {
+                self.handle_credit(now, frame.decode()?)?;
+                None
+            }
+            MessageType::Stop => self.handle_stop(frame.decode()?),
+            MessageType::Ping => {
+                self.liveness.on_ping(now, frame.decode()?);
+                None
+            }
+            MessageType::Pong => {
+                frame.decode::<Pong>()?;
+                None
+            }
             MessageType::Goodbye => {
-                let reason = Goodbye::decode(payload).map_err(malformed)?.reason;
-                *self.phase = Phase::Closed;
-                Ok(Some(Event::Goodbye(reason)))
+                let goodbye: Goodbye = frame.decode()?;
+                self.phase = Phase::Closed;
+                Some(Event::Goodbye(goodbye.reason))
             }
             MessageType::Error => {
-                let error = Error::decode(id, payload).map_err(malformed)?;
-                *self.phase = Phase::Closed;
-                Ok(Some(Event::Failed(error)))
+                let error = frame.decode()?;
+                self.phase = Phase::Closed;
+                Some(Event::Failed(error))
             }
-            MessageType::Welcome
-            | MessageType::Song
-            | MessageType::ListEnd
-            | MessageType::Started
-            | MessageType::Data
-            | MessageType::End
-            | MessageType::Notice => Err(SessionError::Unexpected(kind)),
-        }
+            _ => return Err(SessionError::Unexpected(frame.kind)),
+        })
     }
 
     fn handle_hello<'a>(&mut self, hello: Hello<'a>) -> Result<Event<'a>, SessionError> {
         if !(hello.lowest_version..=hello.highest_version).contains(&VERSION) {
             return Err(SessionError::Version { lowest: hello.lowest_version, highest: hello.highest_version });
         }
-        *self.client_max_control = usize::from(hello.max_control).min(MAX_CONTROL_BYTES);
-        *self.phase = Phase::Welcome;
+        self.client_max_control = usize::from(hello.max_control).min(MAX_CONTROL_BYTES);
+        self.phase = Phase::Welcome;
         Ok(Event::Hello(hello))
     }
 
     fn handle_play<'a>(&mut self, play: Play) -> Result<Event<'a>, SessionError> {
-        if play.stream.0 <= *self.last_stream {
-            return Err(SessionError::StreamId);
+        if let Some(overtaken) = self.streams.on_play(&play)? {
+            // There is room: `takes_input` made sure of it.
+            let _ = self.outbox.push(&overtaken);
         }
-        if play.credit > self.max_credit {
-            return Err(SessionError::Credit);
-        }
-        *self.last_stream = play.stream.0;
-        if let Some(overtaken) = self.offered.take() {
-            // There is room: `handle_input` made sure of it.
-            let _ = self.outbox.push(&End { stream: overtaken.id, reason: EndReason::Replaced });
-        }
-        *self.offered = Some(Offered { id: play.stream, credit: play.credit });
         Ok(Event::Play(play))
     }
 
-    /// Credit for a stream that has ended is ignored: it crossed the END on its way. It counts as a command, as credit does
-    /// that is too small to be worth a frame. All other credit is limited by [`MAX_CREDIT_BYTES`].
-    ///
-    /// [`MAX_CREDIT_BYTES`]: crate::limits::MAX_CREDIT_BYTES
+    /// Credit that is of no use counts as a command. All other credit is limited by its sum.
     fn handle_credit(&mut self, now: Instant, credit: Credit) -> Result<(), SessionError> {
-        if credit.stream.0 == 0 || credit.stream.0 > *self.last_stream {
-            return Err(SessionError::StreamId);
-        }
-        let sending = self.sending.as_mut().filter(|sending| sending.id == credit.stream).map(|it| &mut it.credit);
-        let is_sending = sending.is_some();
-        let offered = self.offered.as_mut().filter(|offered| offered.id == credit.stream).map(|it| &mut it.credit);
-        let outstanding = sending.or(offered);
-        if outstanding.is_none() || credit.more < MIN_DATA_BYTES {
+        if !self.streams.on_credit(now, credit)? {
             self.rate_limiter.take(now);
-        }
-        if let Some(outstanding) = outstanding {
-            let sum = outstanding.checked_add(credit.more).filter(|sum| *sum <= self.max_credit);
-            *outstanding = sum.ok_or(SessionError::Credit)?;
-            if is_sending {
-                self.frame_sizer.on_credit(now, credit.more);
-            }
         }
         Ok(())
     }
 
     fn handle_stop<'a>(&mut self, stop: Stop) -> Option<Event<'a>> {
-        let is_sending = self.sending.take_if(|sending| sending.id == stop.stream).is_some();
-        let is_offered = self.offered.take_if(|offered| offered.id == stop.stream).is_some();
-        if !is_sending && !is_offered {
-            return None; // it ended by itself, and the STOP crossed its END
+        if !self.streams.on_stop(stop.stream) {
+            return None;
         }
-        // There is room: `handle_input` made sure of it.
+        // There is room: `takes_input` made sure of it.
         let _ = self.outbox.push(&End { stream: stop.stream, reason: EndReason::Stopped });
         Some(Event::Stopped(stop.stream))
+    }
+
+    // ── time ──
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
+        let checked = match self.phase {
+            Phase::Closed => Ok(()),
+            Phase::Preamble | Phase::Hello if now >= self.opened + HELLO_DEADLINE => Err(SessionError::HelloTimeout),
+            Phase::Preamble | Phase::Hello => Ok(()),
+            Phase::Welcome | Phase::Open => self.liveness.handle_timeout(now, LivenessTimeouts::NORMAL),
+        };
+        checked.inspect_err(|error| self.close(*error))
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Closed => None,
+            Phase::Preamble | Phase::Hello => Some(self.opened + HELLO_DEADLINE),
+            Phase::Welcome | Phase::Open => Some(self.liveness.poll_timeout(LivenessTimeouts::NORMAL)),
+        }
+    }
+
+    // ── output ──
+
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
+        const DUE_BYTES: usize = Ping::MAX_FRAME_BYTES + Pong::MAX_FRAME_BYTES + End::MAX_FRAME_BYTES;
+        self.streams.on_transmit(now);
+        if self.phase == Phase::Open && self.outbox.room() >= DUE_BYTES {
+            if let Some(ping) = self.liveness.take_ping() {
+                let _ = self.outbox.push(&ping);
+            }
+            if let Some(pong) = self.liveness.take_pong(now) {
+                let _ = self.outbox.push(&pong);
+            }
+            if let Some(end) = self.streams.take_finished() {
+                let _ = self.outbox.push(&end);
+            }
+        }
+        (!self.outbox.is_empty()).then(|| self.outbox.take())
     }
 }
