@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use trill_proto::command::{self, Command};
 use trill_proto::ids::RequestId;
-use trill_signals::EndSignal;
+use trill_cli::signals::{self, EndSignal};
 
 use crate::buffer::Buffer;
 use crate::network::{self, ConnectError, Connection, Identity};
@@ -199,7 +199,7 @@ impl App {
             let sender = sender.clone();
             move |signal| drop(sender.send(Event::Signal(signal)))
         };
-        trill_signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
+        signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());

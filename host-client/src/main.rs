@@ -9,7 +9,7 @@ use trill::output::{DeviceEntry, list_devices};
 use trill::ui::console::Console;
 
 fn main() -> ExitCode {
-    if let Err(error) = trill_signals::fail_writes_at_file_size_limit() {
+    if let Err(error) = trill_cli::signals::fail_writes_at_file_size_limit() {
         return fail(&format!("cannot watch for signals: {error}"), Exit::Failed).finish();
     }
     let exit = match Invocation::parse(std::env::args_os().skip(1)) {

@@ -9,6 +9,7 @@ mod address;
 use std::ffi::OsString;
 use std::fmt;
 
+use trill_cli::{ArgumentError, Arguments};
 use trill_proto::command::{self, Command, MAX_VOLUME, ParseError};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
@@ -52,7 +53,7 @@ With PulseAudio or PipeWire each sink is a device. The variable PULSE_SINK
 names the one that is used by default.
 
 A HOST that reads like a command needs its port: trill play:7455
-After -- nothing is an option.
+Use -- to end options.
 
 Exit status: 0 done, 1 failed, 2 wrong command line. Ctrl-C and other signals
 end the program as usual; in a shell Ctrl-C gives status 130.
@@ -111,21 +112,19 @@ impl Invocation {
     ///
     /// A [`UsageError`]: print it and exit with status 2.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-        let literal = split_off_literal(&mut arguments);
-        let mut arguments = pico_args::Arguments::from_vec(arguments);
-        if arguments.contains(["-h", "--help"]) {
+        let mut arguments = Arguments::new(arguments);
+        if arguments.flag(["-h", "--help"]) {
             return Ok(Self::Help);
         }
-        if arguments.contains(["-V", "--version"]) {
+        if arguments.flag(["-V", "--version"]) {
             return Ok(Self::Version);
         }
-        let list_devices = arguments.contains("--list-devices");
-        let output = value(&mut arguments, "--output")?.map_or(Ok(OutputSpec::DefaultDevice), output)?;
-        let volume_percent = value(&mut arguments, "--volume")?.map_or(Ok(MAX_VOLUME), volume)?;
-        let name = value(&mut arguments, "--name")?.map(client_name).transpose()?;
+        let list_devices = arguments.flag(["--list-devices"]);
+        let output = arguments.value("--output")?.map_or(Ok(OutputSpec::DefaultDevice), output)?;
+        let volume_percent = arguments.value("--volume")?.map_or(Ok(MAX_VOLUME), volume)?;
+        let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
         let verbosity = verbosity(&mut arguments)?;
-        let words = words(arguments.finish(), literal)?;
+        let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
         if list_devices {
             return match words.into_iter().next() {
                 None => Ok(Self::ListDevices),
@@ -135,26 +134,6 @@ impl Invocation {
         let (server, command) = split_server(&words)?;
         let command = parse_command(command)?;
         Ok(Self::Run(Options { server, command, output, volume_percent, name, verbosity }))
-    }
-}
-
-/// Takes away `--` and what follows it, which pico-args would search for options.
-fn split_off_literal(arguments: &mut Vec<OsString>) -> Vec<OsString> {
-    match arguments.iter().position(|argument| argument == "--") {
-        Some(position) => arguments.split_off(position).split_off(1),
-        None => Vec::new(),
-    }
-}
-
-fn value(arguments: &mut pico_args::Arguments, option: &'static str) -> Result<Option<String>, UsageError> {
-    let value: Option<String> = arguments.opt_value_from_str(option).map_err(|error| match error {
-        pico_args::Error::NonUtf8Argument => UsageError::NotUnicode(option.to_owned()),
-        _ => UsageError::MissingValue(option),
-    })?;
-    match value {
-        // The next option, swallowed as a value.
-        Some(value) if value.starts_with('-') => Err(UsageError::MissingValue(option)),
-        value => Ok(value),
     }
 }
 
@@ -169,15 +148,11 @@ fn volume(text: String) -> Result<u8, UsageError> {
     }
 }
 
-fn client_name(name: String) -> Result<String, UsageError> {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES { Err(UsageError::BadName) } else { Ok(name) }
-}
-
-fn verbosity(arguments: &mut pico_args::Arguments) -> Result<Verbosity, UsageError> {
-    let quiet = arguments.contains(["-q", "--quiet"]);
-    let debug = arguments.contains("-vv");
-    let verbose = arguments.contains(["-v", "--verbose"]);
-    let debug = debug || (verbose && arguments.contains(["-v", "--verbose"]));
+fn verbosity(arguments: &mut Arguments) -> Result<Verbosity, UsageError> {
+    let quiet = arguments.flag(["-q", "--quiet"]);
+    let debug = arguments.flag(["-vv"]);
+    let verbose = arguments.flag(["-v", "--verbose"]);
+    let debug = debug || (verbose && arguments.flag(["-v", "--verbose"]));
     match (quiet, verbose, debug) {
         (true, false, false) => Ok(Verbosity::Quiet),
         (true, ..) => Err(UsageError::VerboseAndQuiet),
@@ -187,35 +162,10 @@ fn verbosity(arguments: &mut pico_args::Arguments) -> Result<Verbosity, UsageErr
     }
 }
 
-/// What is left once the options are gone, which must not look like one; then what came after `--`.
-fn words(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Vec<String>, UsageError> {
-    let left = left.into_iter().map(|argument| unicode(argument).and_then(reject_option));
-    left.chain(literal.into_iter().map(unicode)).collect()
-}
-
 fn unicode(argument: OsString) -> Result<String, UsageError> {
-    argument.into_string().map_err(|argument| UsageError::NotUnicode(argument.to_string_lossy().into_owned()))
+    let not_unicode = |argument: OsString| ArgumentError::NotUnicode(argument.to_string_lossy().into_owned());
+    Ok(argument.into_string().map_err(not_unicode)?)
 }
-
-fn reject_option(argument: String) -> Result<String, UsageError> {
-    let Some(option) = argument.strip_prefix('-') else {
-        return Ok(argument);
-    };
-    // `seek -10` and `volume -5` are commands.
-    if option.starts_with(|char: char| char.is_ascii_digit()) {
-        return Ok(argument);
-    }
-    let name = argument.split('=').next();
-    let valued = VALUED_OPTIONS.into_iter().find(|option| Some(*option) == name);
-    match valued.or_else(|| FLAGS.into_iter().find(|flag| *flag == argument)) {
-        Some(taken) => Err(UsageError::RepeatedOption(taken)),
-        None => Err(UsageError::UnknownOption(argument)),
-    }
-}
-
-// These are left over only when they were given before.
-const VALUED_OPTIONS: [&str; 3] = ["--output", "--volume", "--name"];
-const FLAGS: [&str; 6] = ["--list-devices", "-v", "--verbose", "-vv", "-q", "--quiet"];
 
 /// The server, and the words of the command that follow it.
 fn split_server(words: &[String]) -> Result<(ServerAddress, &[String]), UsageError> {
@@ -240,22 +190,14 @@ fn parse_command(words: &[String]) -> Result<Option<Command>, UsageError> {
 /// Why the command line cannot be understood. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsageError {
-    /// No option is called that.
-    UnknownOption(String),
-    /// The option may be given only once.
-    RepeatedOption(&'static str),
-    /// The option needs a value and has none.
-    MissingValue(&'static str),
+    /// An option is unknown, incomplete or given twice, or an argument is not valid Unicode.
+    BadArgument(ArgumentError),
     /// The value of `--output` is no output.
     BadOutput(ParseSpecError),
     /// Not a number from 0 to [`MAX_VOLUME`].
     BadVolume(String),
-    /// Empty, or longer than [`MAX_NAME_BYTES`].
-    BadName,
     /// `-v` and `-q` together.
     VerboseAndQuiet,
-    /// An argument that is no text; what can be read of it, or the option it follows.
-    NotUnicode(String),
     /// `--list-devices` stands alone.
     UnexpectedWord(String),
     /// The first word could be several commands.
@@ -273,19 +215,21 @@ pub enum UsageError {
 
 impl std::error::Error for UsageError {}
 
+impl From<ArgumentError> for UsageError {
+    fn from(error: ArgumentError) -> Self {
+        Self::BadArgument(error)
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownOption(option) => write!(f, "no option {option:?}; --help lists them"),
-            Self::RepeatedOption(option) => write!(f, "{option} is given twice"),
-            Self::MissingValue(option) => write!(f, "{option} needs a value"),
+            Self::BadArgument(error) => error.fmt(f),
             Self::BadOutput(error) => write!(f, "--output: {error}"),
             Self::BadVolume(value) => {
                 write!(f, "--volume goes from 0 to {MAX_VOLUME}, not {value:?}")
             }
-            Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
-            Self::NotUnicode(argument) => write!(f, "{argument:?}: not valid Unicode"),
             Self::UnexpectedWord(word) => {
                 write!(f, "--list-devices stands alone, without {word:?}")
             }

@@ -15,7 +15,7 @@ use trill_proto::text::visible;
 use trill_server::library::{self, Library, Source};
 use trill_server::options::{HELP, Invocation, Options, VERSION};
 use trill_server::{Config, Server, demo, greeting, log};
-use trill_signals::EndSignal;
+use trill_cli::signals::{self, EndSignal};
 
 /// How long the server may take to end in peace before the signal ends it.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -58,8 +58,8 @@ fn run(options: Options) -> ExitCode {
 fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (sender, events) = mpsc::channel();
     let asked = sender.clone();
-    trill_signals::fail_writes_at_file_size_limit()?;
-    trill_signals::watch(END_PATIENCE, move |signal| drop(asked.send(Event::EndAsked(signal))))?;
+    signals::fail_writes_at_file_size_limit()?;
+    signals::watch(END_PATIENCE, move |signal| drop(asked.send(Event::EndAsked(signal))))?;
     log::init(options.log_level)?;
     let printer = Printer::start()?;
     // Before the library, which begins to scan and to log at once: a port that is taken is then the only complaint.

@@ -8,40 +8,39 @@ use std::path::PathBuf;
 
 use crate::address;
 use log::LevelFilter;
-use pico_args::Arguments;
+use trill_cli::{ArgumentError, Arguments};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
-Serves the MP3 files in a directory, and in those below it, to Trill clients.
+Serves the MP3 files in a directory and its subdirectories to Trill clients.
 
 Usage: trill-server [OPTIONS] [DIR]
 
-Without a DIR it serves the songs that are built in.
+Without DIR it serves built-in songs.
 
 Options:
       --listen ADDR:PORT   address to listen on; port 0 takes a free one
                            (default: [::]:7455, every address of this machine,
-                           IPv4 and IPv6); [fe80::1%eth0]:PORT for one that
-                           belongs to an interface
-      --max-clients N      how many clients it takes at once (default: as many
-                           as the system's memory, threads and files allow if
-                           each plays another song)
-      --max-per-address N  how many of them from one address, or from one IPv6
-                           network of 64 bits (default: half of all, at most 64;
-                           from this machine as many as there is room for)
-      --name NAME          what clients call this server (default: host's name)
-      --follow-symlinks    also serve what symbolic links lead to outside of DIR
+                           IPv4 and IPv6); a link-local address needs its
+                           interface: [fe80::1%eth0]:PORT
+      --max-clients N      clients at once (default: as many as memory, threads
+                           and open files allow if each plays another song)
+      --max-per-address N  clients at once from one address or one IPv6 /64
+                           network (default: half of --max-clients, at most 64;
+                           no limit for this machine)
+      --name NAME          name that clients show (default: host name)
+      --follow-symlinks    follow symbolic links that lead out of DIR
   -v, --verbose            log every request
-  -q, --quiet              log nothing but warnings and errors
+  -q, --quiet              log only warnings and errors
   -h, --help               show this help and exit
   -V, --version            show the version and exit
 
-Whoever can reach the port can list and play the songs: there is no password.
-After -- nothing is an option.
+There is no password: anyone who can reach the port can list and play the songs.
+Use -- to end options.
 
-Exit status: 0 after Ctrl-C or SIGTERM, 1 if it cannot serve, 2 for a wrong
-command line.
+Exit status: 0 after Ctrl-C or SIGTERM, 1 if it cannot serve, 2 if the command
+line is wrong.
 ";
 
 /// What `--version` prints.
@@ -83,40 +82,21 @@ impl Invocation {
     /// # Errors
     /// A [`UsageError`]: print it and exit with status 2.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
-        let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-        let literal = split_off_literal(&mut arguments);
-        let mut arguments = Arguments::from_vec(arguments);
-        if arguments.contains(["-h", "--help"]) {
+        let mut arguments = Arguments::new(arguments);
+        if arguments.flag(["-h", "--help"]) {
             return Ok(Self::Help);
         }
-        if arguments.contains(["-V", "--version"]) {
+        if arguments.flag(["-V", "--version"]) {
             return Ok(Self::Version);
         }
-        let listen = value(&mut arguments, "--listen")?.map(listen_address).transpose()?;
+        let listen = arguments.value("--listen")?.map(listen_address).transpose()?;
         let max_clients = count(&mut arguments, "--max-clients")?;
         let max_per_address = count(&mut arguments, "--max-per-address")?;
-        let name = value(&mut arguments, "--name")?.map(server_name).transpose()?;
-        let follow_symlinks = arguments.contains("--follow-symlinks");
+        let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
+        let follow_symlinks = arguments.flag(["--follow-symlinks"]);
         let log_level = log_level(&mut arguments)?;
-        let directory = directory(arguments.finish(), literal)?;
+        let directory = directory(arguments.finish()?)?;
         Ok(Self::Run(Options { directory, listen, max_clients, max_per_address, name, follow_symlinks, log_level }))
-    }
-}
-
-/// Takes away `--` and what follows it, which pico-args would search for options.
-fn split_off_literal(arguments: &mut Vec<OsString>) -> Vec<OsString> {
-    match arguments.iter().position(|argument| argument == "--") {
-        Some(position) => arguments.split_off(position).split_off(1),
-        None => Vec::new(),
-    }
-}
-
-fn value(arguments: &mut Arguments, option: &'static str) -> Result<Option<String>, UsageError> {
-    let value: Option<String> = arguments.opt_value_from_str(option).map_err(|_| UsageError::MissingValue(option))?;
-    match value {
-        // The next option, swallowed as a value.
-        Some(value) if value.starts_with('-') => Err(UsageError::MissingValue(option)),
-        value => Ok(value),
     }
 }
 
@@ -153,16 +133,12 @@ const fn is_for_many(ip: IpAddr) -> bool {
 
 fn count(arguments: &mut Arguments, option: &'static str) -> Result<Option<NonZeroUsize>, UsageError> {
     let count = |text: String| text.parse().map_err(|_| UsageError::BadCount(option, text));
-    value(arguments, option)?.map(count).transpose()
-}
-
-fn server_name(name: String) -> Result<String, UsageError> {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES { Err(UsageError::BadName) } else { Ok(name) }
+    arguments.value(option)?.map(count).transpose()
 }
 
 fn log_level(arguments: &mut Arguments) -> Result<LevelFilter, UsageError> {
-    let verbose = arguments.contains(["-v", "--verbose"]);
-    let quiet = arguments.contains(["-q", "--quiet"]);
+    let verbose = arguments.flag(["-v", "--verbose"]);
+    let quiet = arguments.flag(["-q", "--quiet"]);
     match (verbose, quiet) {
         (false, false) => Ok(LevelFilter::Info),
         (true, false) => Ok(LevelFilter::Debug),
@@ -171,48 +147,29 @@ fn log_level(arguments: &mut Arguments) -> Result<LevelFilter, UsageError> {
     }
 }
 
-/// The one word that may be left once the options are gone, which must not look like one; or what came after `--`.
-fn directory(left: Vec<OsString>, literal: Vec<OsString>) -> Result<Option<PathBuf>, UsageError> {
-    if let Some(option) = left.iter().find(|argument| argument.as_encoded_bytes().starts_with(b"-")) {
-        let option = option.to_string_lossy();
-        let name = option.split('=').next();
-        // A known option is left over only when it was given before.
-        let valued = VALUED_OPTIONS.into_iter().find(|known| Some(*known) == name);
-        let repeated = valued.or_else(|| FLAGS.into_iter().find(|flag| *flag == option));
-        return Err(repeated.map_or_else(|| UsageError::UnknownOption(option.into_owned()), UsageError::Repeated));
-    }
-    let mut words = left.into_iter().chain(literal);
-    let directory = words.next();
-    match (directory, words.next()) {
+fn directory(words: Vec<OsString>) -> Result<Option<PathBuf>, UsageError> {
+    let mut words = words.into_iter();
+    match (words.next(), words.next()) {
         (_, Some(extra)) => Err(UsageError::UnexpectedWord(extra.to_string_lossy().into_owned())),
         (Some(empty), None) if empty.is_empty() => Err(UsageError::EmptyDirectory),
         (directory, None) => Ok(directory.map(PathBuf::from)),
     }
 }
 
-const VALUED_OPTIONS: [&str; 4] = ["--listen", "--max-clients", "--max-per-address", "--name"];
-const FLAGS: [&str; 5] = ["--follow-symlinks", "-v", "--verbose", "-q", "--quiet"];
-
 /// Why the command line cannot be understood. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsageError {
-    /// No option is called that.
-    UnknownOption(String),
-    /// The option may be given only once.
-    Repeated(&'static str),
-    /// The option needs a value that is text, and has none.
-    MissingValue(&'static str),
-    /// The value of `--listen` is no address.
+    /// An option is unknown, incomplete or given twice.
+    BadArgument(ArgumentError),
+    /// The value of `--listen` is not an address.
     BadAddress(String),
     /// The address in `--listen` belongs to an interface that this machine does not have.
     NoInterface(String),
-    /// The value of this option is no number above 0.
+    /// The value of this option is not a number above 0.
     BadCount(&'static str, String),
-    /// The value of `--name` is longer than [`MAX_NAME_BYTES`], or empty.
-    BadName,
     /// `-v` and `-q` together.
     VerboseAndQuiet,
-    /// There is one DIR at most.
+    /// A second DIR was given.
     UnexpectedWord(String),
     /// DIR is the empty string, as from a shell variable that is not set.
     EmptyDirectory,
@@ -220,20 +177,23 @@ pub enum UsageError {
 
 impl std::error::Error for UsageError {}
 
+impl From<ArgumentError> for UsageError {
+    fn from(error: ArgumentError) -> Self {
+        Self::BadArgument(error)
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownOption(option) => write!(f, "no option {option:?}; --help lists them"),
-            Self::Repeated(option) => write!(f, "{option} is given twice"),
-            Self::MissingValue(option) => write!(f, "{option} needs a value"),
+            Self::BadArgument(error) => error.fmt(f),
             Self::BadAddress(value) => {
                 write!(f, "--listen takes an address and a port, such as 0.0.0.0:{DEFAULT_PORT}, not {value:?}")
             }
             Self::NoInterface(zone) => write!(f, "--listen: this machine has no interface {zone:?}"),
             Self::BadCount(option, value) => write!(f, "{option} takes a number from 1 on, not {value:?}"),
-            Self::BadName => write!(f, "--name takes 1 to {MAX_NAME_BYTES} bytes"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
-            Self::UnexpectedWord(word) => write!(f, "one DIR at a time: what is {word:?}?"),
+            Self::UnexpectedWord(word) => write!(f, "unexpected argument {word:?}"),
             Self::EmptyDirectory => f.write_str("DIR is empty"),
         }
     }
@@ -312,8 +272,8 @@ mod tests {
         check_error(&["--verbse"], "no option \"--verbse\"; --help lists them");
         check_error(&["-x", "/music"], "no option \"-x\"; --help lists them");
         check_error(&["-"], "no option \"-\"; --help lists them");
-        check_error(&["/music", "/more"], "one DIR at a time: what is \"/more\"?");
-        check_error(&["/music", "--", "/more"], "one DIR at a time: what is \"/more\"?");
+        check_error(&["/music", "/more"], "unexpected argument \"/more\"");
+        check_error(&["/music", "--", "/more"], "unexpected argument \"/more\"");
         check_error(&[""], "DIR is empty");
         check_error(&["--listen"], "--listen needs a value");
         check_error(&["--listen", "-v"], "--listen needs a value");

@@ -149,7 +149,7 @@ fn help_and_version() {
 #[test]
 fn what_cannot_be_done_is_said_in_one_line() {
     check_failure(&["--nonsense"], 2, "no option \"--nonsense\"; --help lists them");
-    check_failure(&["a", "b"], 2, "one DIR at a time: what is \"b\"?");
+    check_failure(&["a", "b"], 2, "unexpected argument \"b\"");
     check_failure(&["/no/such/place"], 1, "\"/no/such/place\": there is no such directory");
     check_failure(&["/etc/passwd"], 1, "\"/etc/passwd\" is not a directory");
     check_failure(&["--listen", "192.0.2.1:0"], 1, "192.0.2.1 is not an address of this machine");

@@ -205,18 +205,19 @@ fn nothing_is_an_option_after_two_dashes() {
 fn arguments_that_are_no_text() {
     use std::os::unix::ffi::OsStringExt;
 
+    let not_unicode = |shown: &str| UsageError::from(ArgumentError::NotUnicode(shown.to_owned()));
     let broken = || OsString::from_vec(b"a\xff".to_vec());
     for line in [vec![broken()], vec!["--".into(), broken()], vec!["attic".into(), broken()]] {
-        assert_eq!(Invocation::parse(line), Err(UsageError::NotUnicode("a\u{fffd}".to_owned())));
+        assert_eq!(Invocation::parse(line), Err(not_unicode("a\u{fffd}")));
     }
     let value = Invocation::parse(["--name".into(), broken()]);
-    assert_eq!(value, Err(UsageError::NotUnicode("--name".to_owned())));
+    assert_eq!(value, Err(not_unicode("--name")));
 }
 
 #[test]
 fn help_fits_a_terminal_and_its_examples_work() {
     assert!(HELP.lines().all(|line| line.chars().count() < 80));
-    for option in VALUED_OPTIONS.iter().chain(&FLAGS) {
+    for option in ["--output", "--volume", "--name", "--list-devices", "-v", "--verbose", "-vv", "-q", "--quiet"] {
         assert!(HELP.contains(option), "{option}");
     }
     let examples = HELP.split("Examples:\n").nth(1).unwrap();

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 
-use crate::EndSignal;
+use super::EndSignal;
 
 pub(crate) fn name(signal: i32) -> &'static str {
     low_level::signal_name(signal).unwrap_or("a signal")

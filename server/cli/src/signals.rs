@@ -1,4 +1,4 @@
-//! The signals that ask a program to end, for the server and the PC client.
+//! The signals that ask a program to end.
 //!
 //! - A signal that was ignored when the program started stays ignored: SIGHUP under `nohup`, SIGINT in a background
 //!   job of a script.

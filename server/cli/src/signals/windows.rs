@@ -4,7 +4,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use crate::EndSignal;
+use super::EndSignal;
 
 /// Exit status of a process that Ctrl-C ended: STATUS_CONTROL_C_EXIT.
 const ENDED_BY_CTRL_C: i32 = 0xc000_013a_u32 as i32;
