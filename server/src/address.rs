@@ -1,10 +1,10 @@
-//! Addresses of machines, as people write them: a link-local IPv6 address has the interface that it belongs to as its zone,
-//! because without one nobody can connect to it (RFC 4007).
+//! Addresses of machines as people write them, and the networks that they belong to.
 //!
-//! The system numbers its interfaces. People see and type their names.
+//! A link-local IPv6 address needs its interface as a zone (RFC 4007). The system numbers interfaces; people see and type
+//! their names.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// An IP address with its zone, if it has one. `Display` gives `10.0.0.1`, `2001:db8::1` or `fe80::1%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// The address of a socket. An IPv4 address is shown as one, whatever kind of socket it comes from.
+    /// The address of a socket. An IPv4 address on an IPv6 socket is shown as IPv4.
     pub fn of(address: SocketAddr) -> Self {
         let zone = match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(name_of(v6.scope_id())),
@@ -34,7 +34,7 @@ impl Address {
         self.ip
     }
 
-    /// Whether only machines on the same link can reach it.
+    /// Whether it is reachable from the same link only.
     pub(crate) fn is_link_local(&self) -> bool {
         match self.ip {
             IpAddr::V4(v4) => v4.is_link_local(),
@@ -60,9 +60,33 @@ impl fmt::Display for Address {
     }
 }
 
-/// The addresses by which others reach this machine, those that only machines on the same link reach last.
-///
-/// Sends nothing. Empty if the system does not tell.
+/// Where a client comes from, to count clients of one origin: an IPv4 address, or the network of an IPv6 site, whose
+/// machines can take any address in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Network(IpAddr);
+
+/// Bits of an IPv6 address that identify an interface within its network (RFC 4291, 2.5.4).
+const INTERFACE_BITS: u32 = 64;
+
+impl Network {
+    /// The network of a client. An IPv4 client has the same one on an IPv6 socket.
+    pub(crate) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            // All link-local addresses have one network, but each machine has its own address.
+            IpAddr::V6(v6) if !v6.is_unicast_link_local() && !v6.is_loopback() => {
+                Ipv6Addr::from_bits(v6.to_bits() >> INTERFACE_BITS << INTERFACE_BITS).into()
+            }
+            address => address,
+        })
+    }
+
+    /// Whether the client runs on this machine.
+    pub(crate) const fn is_loopback(self) -> bool {
+        self.0.is_loopback()
+    }
+}
+
+/// The addresses of this machine except loopback, link-local ones last. Empty if the system does not report them.
 pub(crate) fn of_this_machine() -> Vec<Address> {
     let interfaces = interfaces();
     let up = interfaces.iter().filter(|interface| interface.is_oper_up() && !interface.is_loopback());
@@ -70,8 +94,8 @@ pub(crate) fn of_this_machine() -> Vec<Address> {
     [far, near].concat()
 }
 
-/// Reads `[fe80::1%eth0]:80`, `[fe80::1%eth0]` or `fe80::1%eth0`. The port is `default_port` if none is given. `None` if the
-/// text is not of this form or the machine has no such interface.
+/// Reads `[fe80::1%eth0]:80`, `[fe80::1%eth0]` or `fe80::1%eth0`. The port defaults to `default_port`. `None` if the
+/// text has another form or the machine has no such interface.
 pub(crate) fn parse_with_zone(text: &str, default_port: u16) -> Option<SocketAddr> {
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']')?,
@@ -85,7 +109,7 @@ pub(crate) fn parse_with_zone(text: &str, default_port: u16) -> Option<SocketAdd
     Some(address.into())
 }
 
-/// Adds the zone to an address that needs one, if the address is one of this machine's and of one interface only.
+/// Adds the zone to an address that lacks one, if exactly one interface of this machine has the address.
 pub(crate) fn with_zone(address: SocketAddr) -> SocketAddr {
     let SocketAddr::V6(mut v6) = address else { return address };
     if lacks_zone(&address) {
@@ -98,7 +122,7 @@ pub(crate) fn with_zone(address: SocketAddr) -> SocketAddr {
     v6.into()
 }
 
-/// Whether an address says nothing without the zone that it does not have.
+/// Whether an address is ambiguous because it lacks a zone.
 pub(crate) fn lacks_zone(address: &SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(v6) if v6.scope_id() == 0 && is_link_local_v6(address.ip()))
 }
@@ -107,11 +131,11 @@ fn is_link_local_v6(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// The zone in the text of an address, if this machine has no such interface.
+/// The zone of an address in text form, if this machine has no such interface.
 pub(crate) fn unknown_zone(text: &str) -> Option<&str> {
     let (ip, rest) = text.split_once('%')?;
     let zone = rest.split(']').next().filter(|zone| !zone.is_empty())?;
-    let is_address = ip.trim_start_matches('[').parse::<std::net::Ipv6Addr>().is_ok();
+    let is_address = ip.trim_start_matches('[').parse::<Ipv6Addr>().is_ok();
     (is_address && zone.parse::<u32>().is_err() && number_of(zone).is_none()).then_some(zone)
 }
 
@@ -125,7 +149,7 @@ fn number_of(name: &str) -> Option<u32> {
     interfaces().into_iter().find(|interface| interface.name == name)?.index
 }
 
-/// How a zone is written: Windows takes numbers only.
+/// The text of a zone. Windows takes only numbers.
 fn zone_of(interface: &if_addrs::Interface) -> String {
     match interface.index {
         Some(number) if cfg!(windows) => number.to_string(),
@@ -139,7 +163,7 @@ fn interfaces() -> Vec<if_addrs::Interface> {
 
 #[cfg(test)]
 impl Address {
-    /// For tests: an address as it is shown.
+    /// Parses an address as it is shown.
     pub(crate) fn parse(text: &str) -> Self {
         let (ip, zone) = text.split_once('%').map_or((text, None), |(ip, zone)| (ip, Some(zone.to_owned())));
         Self { ip: ip.parse().unwrap(), zone }
@@ -150,13 +174,13 @@ impl Address {
 mod tests {
     use super::*;
 
-    /// The interface that every machine has.
+    /// Every machine has this interface.
     fn loopback() -> if_addrs::Interface {
         interfaces().into_iter().find(if_addrs::Interface::is_loopback).unwrap()
     }
 
     #[test]
-    fn a_zone_has_the_name_of_its_interface() {
+    fn a_zone_is_shown_as_the_name_of_its_interface() {
         let loopback = loopback();
         let address: SocketAddr = format!("[fe80::1%{}]:80", loopback.index.unwrap()).parse().unwrap();
         let shown = Address::of(address);
@@ -169,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_gone_is_a_number() {
+    fn an_interface_that_is_gone_is_shown_as_a_number() {
         let shown = Address::of("[fe80::1%4294967295]:80".parse().unwrap());
         assert_eq!(shown.with_port(80), "[fe80::1%4294967295]:80");
     }
 
     #[test]
-    fn what_has_no_zone_is_shown_without_one() {
+    fn other_addresses_are_shown_without_a_zone() {
         let shown = |text: &str| Address::of(text.parse().unwrap()).with_port(1);
         assert_eq!(shown("10.0.0.1:80"), "10.0.0.1:1");
         assert_eq!(shown("[::ffff:10.0.0.1]:80"), "10.0.0.1:1");
@@ -183,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_not_taken() {
+    fn other_texts_are_rejected() {
         for text in [
             "fe80::1",
             "[fe80::1]:80",
@@ -195,5 +219,17 @@ mod tests {
         ] {
             assert_eq!(parse_with_zone(text, 7455), None, "{text}");
         }
+    }
+
+    #[test]
+    fn machines_of_one_ipv6_site_share_a_network() {
+        let of = |text: &str| Network::of(text.parse().unwrap());
+        assert_eq!(of("10.0.0.1"), of("::ffff:10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("fe80::1"), of("fe80::2"));
+        assert!(of("::1").is_loopback() && of("127.0.0.9").is_loopback() && of("::ffff:127.0.0.1").is_loopback());
+        assert!(!of("::2").is_loopback() && !of("fe80::1").is_loopback());
     }
 }

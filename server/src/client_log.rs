@@ -1,8 +1,7 @@
-//! Log lines that clients cause. There are only so many of them in a time, however much the clients do: nobody fills the
-//! disk of a server by connecting to it.
+//! Rate-limited log lines about clients, so that clients cannot fill the server's disk.
 //!
-//! Lines are limited for each network and in all. The next line that is written tells how many were left out before it.
-//! Lines for `--verbose` are not limited.
+//! Lines are limited per network and in total. The next line written reports how many were left out before it. `--verbose`
+//! lines are not limited.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::network::Network;
+use crate::address::Network;
 
-/// Lines about one network: at once, and then one in this time.
-const OF_NETWORK: Limit = Limit { burst: 32, interval: Duration::from_secs(4) };
+/// Lines about one network.
+const PER_NETWORK: Limit = Limit { burst: 32, interval: Duration::from_secs(4) };
 
 /// Lines about all clients: about 20 MB a day at most.
-const IN_ALL: Limit = Limit { burst: 256, interval: Duration::from_secs(1) };
+const TOTAL: Limit = Limit { burst: 256, interval: Duration::from_secs(1) };
 
-/// Networks that are counted one by one. With more than these, only the limit in all holds for those that come then.
+/// Networks that are counted separately. Only the total limit holds for further ones.
 const MAX_NETWORKS: usize = 1_024;
 
 /// Writes lines about clients to the log.
@@ -29,7 +28,7 @@ pub(crate) struct ClientLog {
 }
 
 impl ClientLog {
-    /// Writes a line about a client in the network `from`, unless there were too many. Does not wait.
+    /// Writes a line about a client in the network `from`, unless there were too many. Does not block.
     pub(crate) fn write(&self, level: Level, from: Network, line: fmt::Arguments<'_>) {
         if level > log::max_level() {
             return;
@@ -43,7 +42,7 @@ impl ClientLog {
         }
     }
 
-    /// Tells how many lines were left out after the last that was written.
+    /// Reports the lines that were left out since the last report.
     pub(crate) fn finish(&self) {
         let left_out = std::mem::take(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner).left_out);
         if left_out > 0 {
@@ -54,14 +53,14 @@ impl ClientLog {
 
 #[derive(Debug, Default)]
 struct Counts {
-    of_networks: HashMap<Network, Bucket>,
-    in_all: Bucket,
-    /// Lines that were left out since the last that was written.
+    per_network: HashMap<Network, Bucket>,
+    total: Bucket,
+    /// Lines left out since the last one written.
     left_out: u64,
 }
 
 impl Counts {
-    /// Whether a line may be written, and then how many were left out before it.
+    /// `Some` if a line may be written, with the number of lines left out before it.
     fn admit(&mut self, now: Instant, from: Network) -> Option<u64> {
         if self.has_room(now, from) {
             return Some(std::mem::take(&mut self.left_out));
@@ -71,34 +70,36 @@ impl Counts {
     }
 
     fn has_room(&mut self, now: Instant, from: Network) -> bool {
-        if !self.in_all.has_room(now, IN_ALL) {
+        if !self.total.has_room(now, TOTAL) {
             return false;
         }
-        if self.of_networks.len() >= MAX_NETWORKS && !self.of_networks.contains_key(&from) {
-            self.of_networks.retain(|_, bucket| !bucket.is_empty(now));
+        if self.per_network.len() >= MAX_NETWORKS && !self.per_network.contains_key(&from) {
+            self.per_network.retain(|_, bucket| !bucket.is_empty(now));
         }
-        if self.of_networks.len() < MAX_NETWORKS || self.of_networks.contains_key(&from) {
-            let bucket = self.of_networks.entry(from).or_default();
-            if !bucket.has_room(now, OF_NETWORK) {
+        if self.per_network.len() < MAX_NETWORKS || self.per_network.contains_key(&from) {
+            let bucket = self.per_network.entry(from).or_default();
+            if !bucket.has_room(now, PER_NETWORK) {
                 return false;
             }
-            bucket.add(now, OF_NETWORK);
+            bucket.add(now, PER_NETWORK);
         }
-        self.in_all.add(now, IN_ALL);
+        self.total.add(now, TOTAL);
         true
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limit {
+    /// Lines at once.
     burst: u32,
+    /// Average interval between lines after the burst.
     interval: Duration,
 }
 
 /// A leaky bucket.
 #[derive(Debug, Default)]
 struct Bucket {
-    /// When every line so far has had its interval.
+    /// When the interval of the last line is over.
     empty_at: Option<Instant>,
 }
 
@@ -124,13 +125,13 @@ mod tests {
         Network::of(std::net::Ipv4Addr::from_bits(number).into())
     }
 
-    /// Lines that are written of so many attempts.
+    /// Number of lines written out of `attempts`.
     fn written(counts: &mut Counts, now: Instant, from: Network, attempts: usize) -> usize {
         (0..attempts).filter_map(|_| counts.admit(now, from)).count()
     }
 
     #[test]
-    fn one_network_leaves_the_others_their_lines() {
+    fn one_network_does_not_use_up_the_lines_of_others() {
         let (mut counts, begin) = (Counts::default(), Instant::now());
         assert_eq!(written(&mut counts, begin, network(1), 1_000), 32);
         assert_eq!(counts.admit(begin, network(2)), Some(968));
@@ -147,18 +148,18 @@ mod tests {
             |counts: &mut Counts, now| (0..5_000).map(|from| written(counts, now, network(from), 10)).sum::<usize>();
         assert_eq!(all(&mut counts, begin), 256);
         assert_eq!(all(&mut counts, begin + Duration::from_secs(100)), 100);
-        assert!(counts.of_networks.len() <= MAX_NETWORKS);
+        assert!(counts.per_network.len() <= MAX_NETWORKS);
         let day: usize = (1..=24).map(|hour| all(&mut counts, begin + Duration::from_secs(3_600 * hour))).sum();
         assert!(day <= 24 * 256, "{day}");
     }
 
     #[test]
-    fn networks_that_are_quiet_are_forgotten() {
+    fn quiet_networks_are_forgotten() {
         let (mut counts, begin) = (Counts::default(), Instant::now());
         for from in 0..3 * MAX_NETWORKS as u32 {
             let now = begin + Duration::from_secs(10) * from;
             assert_eq!(counts.admit(now, network(from)), Some(0));
-            assert!(counts.of_networks.len() <= MAX_NETWORKS);
+            assert!(counts.per_network.len() <= MAX_NETWORKS);
         }
     }
 }

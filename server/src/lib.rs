@@ -1,29 +1,29 @@
 //! Serves a directory of MP3 files to Trill clients: a simple threaded server on blocking sockets.
 //!
 //! ```text
-//!  main ─ options ─ greeting
+//!  main ─ options ─ banner
 //!    │
 //!    ▼
-//!  server ──▶ listener ──▶ registry: who is connected, how many may be      capacity: what the system can hold
-//!    │           │    └──▶ porter: turns the others away
+//!  server ──▶ listener ──▶ clients: who is connected      capacity: how many connections the system can hold
+//!    │           │    └──▶ refuse
 //!    │           ▼ exactly one thread per connection
-//!    │        connection ◀──▶ trill_proto::session::server   which bytes to say, and when
-//!    │           │ read_at, page, info
-//!    └──▶ library ◀── a directory, or the songs that are built in (demo)
+//!    │        connection ◀──▶ trill_proto::session::server   which bytes to send, and when
+//!    │           │ page, open, read_at
+//!    └──▶ library ◀── a directory, or built-in songs
 //! ```
 //!
-//! No thread ever waits for a client but the client's own, and that one not for ever: a client that takes no data is
-//! given up after 30 s, as is one that says nothing. No lock is held while something waits.
+//! Only a connection's own thread waits for its client, and not forever: a client that takes no data or is silent is
+//! disconnected after 30 s. No lock is held while something blocks.
 //!
-//! What this crate deliberately is not: it decodes nothing, converts nothing, authenticates nobody.
+//! This crate deliberately decodes nothing, converts nothing and authenticates nobody.
 //!
 //! # Example
 //!
 //! ```
-//! use trill_server::library::{Library, Options, Source};
-//! use trill_server::{Config, Server, demo};
+//! use trill_server::library::{self, Library, Options, Source};
+//! use trill_server::{Config, Server};
 //!
-//! let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default())?;
+//! let library = Library::open(Source::BuiltIn(library::DEMO), Options::default())?;
 //! let config = Config { name: "attic".into(), ..Config::default() };
 //! let server = Server::start(Server::bind("127.0.0.1:0".parse().ok())?, library, config)?;
 //! println!("listening on {}", server.address());
@@ -33,21 +33,18 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod banner;
 mod capacity;
 mod client_log;
+mod clients;
+mod close;
 mod connection;
-pub mod demo;
-pub mod greeting;
 pub mod library;
-mod link;
 mod listener;
 pub mod log;
 mod mp3;
-mod network;
 pub mod options;
-mod payloads;
-mod porter;
-mod registry;
+mod refuse;
 mod server;
 mod threads;
 

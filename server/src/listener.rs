@@ -10,44 +10,42 @@ use log::Level;
 use socket2::{Domain, Protocol, Socket, Type};
 use trill_proto::limits::DEFAULT_PORT;
 
-use crate::address::{self, Address};
+use crate::address::{self, Address, Network};
+use crate::clients::ClientEntry;
 use crate::connection::Connection;
-use crate::network::Network;
-use crate::porter::Porter;
-use crate::registry::Membership;
+use crate::refuse::Refuser;
 use crate::server::Shared;
 use crate::threads;
 
-/// Connections that may wait in the kernel to be accepted: a whole house that reconnects at once.
+/// Connections that may wait in the kernel to be accepted, for example when all clients reconnect at once.
 const BACKLOG: i32 = 1_024;
 
-/// Commands that wait to be read. Linux takes twice what it is told, for its own use (socket(7)).
+/// Receive buffer of a socket, for commands. Linux doubles this for its own use (socket(7)).
 pub(crate) const RECEIVE_BUFFER_BYTES: usize = 8 * 1_024;
 
-/// Bytes on their way to a client. Two seconds of round-trip at 320 kbit/s need 80 KB, and the kernel takes twice this.
+/// Send buffer of a socket. A round-trip of two seconds at 320 kbit/s needs 80 KB; Linux doubles this size, too.
 pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1_024;
 
-/// How long to wait after a failure to accept, at first and at most: usually there are no descriptors left, and only
-/// clients that leave make some free.
+/// The first and the longest pause after a failed accept. Usually no descriptors are left until clients leave.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How often the log says that connections cannot be accepted.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+/// How often a failure to accept is logged.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long the connection may take that wakes the listener when it is to stop.
-const WAKE_PATIENCE: Duration = Duration::from_millis(100);
+/// How long the connection that wakes the listener at its end may take.
+const WAKE_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Opens a socket that listens on `address`, or else on every address of the machine, IPv4 and IPv6.
+/// Opens a socket that listens on `address`, or on every IPv4 and IPv6 address of the machine.
 ///
 /// # Errors
-/// [`BindError`], if the address cannot be had.
+/// [`BindError`] if the system does not allow it.
 pub(crate) fn bind(address: Option<SocketAddr>) -> Result<TcpListener, BindError> {
     let any_v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, DEFAULT_PORT));
     let any_v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, DEFAULT_PORT));
     let bound = match address.map(address::with_zone) {
         Some(address) => (address, listen(address)),
         None => match listen(any_v6) {
-            // A machine without IPv6.
+            // The machine has no IPv6.
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => (any_v4, listen(any_v4)),
             bound => (any_v6, bound),
         },
@@ -61,10 +59,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
         socket.set_only_v6(false)?;
     }
-    // Start again while connections of the last run linger. On Windows it would mean to take the port from others.
+    // Allows a restart while old connections linger. On Windows it would allow taking the port from another program.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    // Connections inherit these. Left to itself, the kernel may take megabytes for each, as it sees fit.
+    // Connections inherit these. By default the kernel may use megabytes for each.
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
@@ -72,7 +70,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The address cannot be listened on. `Display` gives one line.
+/// The server cannot listen on an address. `Display` gives one line.
 #[derive(Debug)]
 pub struct BindError {
     address: SocketAddr,
@@ -98,7 +96,7 @@ impl fmt::Display for BindError {
                 write!(f, "no permission to listen on {}", shown.with_port(address.port()))
             }
             _ if address::lacks_zone(address) => {
-                write!(f, "{shown} needs the interface that it belongs to, such as {}%eth0", address.ip())
+                write!(f, "{shown} needs its interface, such as {}%eth0", address.ip())
             }
             _ => write!(f, "cannot listen on {}: {cause}", shown.with_port(address.port())),
         }
@@ -109,7 +107,7 @@ impl fmt::Display for BindError {
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
-    porter: Porter,
+    refuser: Refuser,
     is_stopped: Mutex<bool>,
     stopped: Condvar,
 }
@@ -118,26 +116,26 @@ impl Listener {
     /// # Errors
     /// When there are no threads left.
     pub(crate) fn new(socket: TcpListener) -> io::Result<Self> {
-        Ok(Self { socket, porter: Porter::start()?, is_stopped: Mutex::new(false), stopped: Condvar::new() })
+        Ok(Self { socket, refuser: Refuser::start()?, is_stopped: Mutex::new(false), stopped: Condvar::new() })
     }
 
     /// Accepts connections until [`stop`](Self::stop) is called.
     pub(crate) fn accept_until_stopped(&self, shared: &Arc<Shared>) {
         let mut backoff = None;
-        let mut complained = None;
-        let mut is_complaint_in_force = false;
+        let mut warned_at = None;
+        let mut is_failing = false;
         loop {
             let accepted = self.socket.accept();
-            if self.waits_or_is_stopped(Duration::ZERO) {
+            if self.wait_or_stop(Duration::ZERO) {
                 return;
             }
             match accepted {
                 Ok((stream, peer)) => {
                     backoff = None;
-                    if std::mem::take(&mut is_complaint_in_force) {
+                    if std::mem::take(&mut is_failing) {
                         log::info!("connections are accepted again");
                     }
-                    self.receive(shared, stream, peer);
+                    self.admit(shared, stream, peer);
                 }
                 // The client was gone before it was accepted.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
@@ -146,12 +144,12 @@ impl Listener {
                     let (first, longest) = BACKOFF;
                     let pause = backoff.map_or(first, |last: Duration| (last * 2).min(longest));
                     backoff = Some(pause);
-                    if complained.is_none_or(|at: Instant| at.elapsed() >= COMPLAINT_INTERVAL) {
-                        complained = Some(Instant::now());
-                        is_complaint_in_force = true;
+                    if warned_at.is_none_or(|at: Instant| at.elapsed() >= WARNING_INTERVAL) {
+                        warned_at = Some(Instant::now());
+                        is_failing = true;
                         log::warn!("cannot accept connections: {error}");
                     }
-                    if self.waits_or_is_stopped(pause) {
+                    if self.wait_or_stop(pause) {
                         return;
                     }
                 }
@@ -159,48 +157,48 @@ impl Listener {
         }
     }
 
-    /// Makes [`accept_until_stopped`](Self::accept_until_stopped) return. Returns whether that is certain.
+    /// Makes [`accept_until_stopped`](Self::accept_until_stopped) return. Returns whether it certainly will.
     pub(crate) fn stop(&self) -> bool {
         *self.is_stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.stopped.notify_all();
-        // Nothing but a connection ends `accept` on every system. Where this one fails for want of descriptors,
-        // `accept` fails too, and the listener is in the pause after that.
-        let connect = |address| TcpStream::connect_timeout(&reachable(address), WAKE_PATIENCE);
+        // Only a connection ends `accept` on every system. If this one fails for lack of descriptors, `accept` fails, too, and
+        // the listener is in the pause after that.
+        let connect = |address| TcpStream::connect_timeout(&reachable(address), WAKE_TIMEOUT);
         self.socket.local_addr().and_then(connect).is_ok()
     }
 
-    /// Waits for `pause`, unless the listener is stopped meanwhile. Returns whether it is.
-    fn waits_or_is_stopped(&self, pause: Duration) -> bool {
+    /// Waits for `pause` or until the listener is stopped. Returns whether it is stopped.
+    fn wait_or_stop(&self, pause: Duration) -> bool {
         let is_stopped = self.is_stopped.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.stopped.wait_timeout_while(is_stopped, pause, |is_stopped| !*is_stopped);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn receive(&self, shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
-        let membership = match shared.registry.admit(stream, peer.ip()) {
-            Ok(membership) => membership,
+    fn admit(&self, shared: &Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+        let entry = match shared.clients.register(stream, peer.ip()) {
+            Ok(entry) => entry,
             Err(stream) => {
-                log::debug!("{} was turned away: all places are taken", Address::of(peer).with_port(peer.port()));
-                return self.porter.turn_away(stream);
+                log::debug!("{} was refused: all places are taken", Address::of(peer).with_port(peer.port()));
+                return self.refuser.refuse(stream);
             }
         };
-        let link = Arc::clone(membership.link());
-        if let Err(error) = spawn(shared, membership, peer) {
+        let handle = Arc::clone(entry.handle());
+        if let Err(error) = start(shared, entry, peer) {
             let client = Address::of(peer).with_port(peer.port());
-            let line = format_args!("{client} was turned away: no thread for it: {error}");
+            let line = format_args!("{client} was refused: cannot start a thread: {error}");
             shared.client_log.write(Level::Warn, Network::of(peer.ip()), line);
-            // The thread's share of it went with the thread.
-            if let Some(link) = Arc::into_inner(link) {
-                self.porter.turn_away(link.into_stream());
+            // The thread that did not start has dropped its handle.
+            if let Some(handle) = Arc::into_inner(handle) {
+                self.refuser.refuse(handle.into_stream());
             }
         }
     }
 }
 
-/// Starts the one thread of a connection.
-fn spawn(shared: &Arc<Shared>, membership: Membership, peer: SocketAddr) -> io::Result<()> {
-    let name = format!("client {}", membership.id());
-    match Connection::accept(Arc::clone(shared), membership, peer) {
+/// Starts the thread of a connection.
+fn start(shared: &Arc<Shared>, entry: ClientEntry, peer: SocketAddr) -> io::Result<()> {
+    let name = format!("client {}", entry.id());
+    match Connection::new(Arc::clone(shared), entry, peer) {
         Ok(connection) => threads::spawn(&name, move || connection.serve()).map(drop),
         Err(error) => {
             log::debug!("{peer}: {error}");

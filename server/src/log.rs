@@ -1,8 +1,7 @@
-//! Log lines on stderr, from any thread, without ever waiting.
+//! Log lines on stderr. Logging never blocks.
 //!
-//! A thread of its own writes them: where stderr is a pipe that nobody empties, a terminal that is stopped or a disk
-//! that is full, a listener's music must go on. What cannot be written is dropped, and how much that was is said when
-//! writing works again.
+//! One thread writes the lines, so that music goes on while stderr is a full pipe, a stopped terminal or a full disk. Lines
+//! that cannot be written are dropped and counted; the count is written later.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -18,19 +17,17 @@ use trill_proto::text::visible;
 use crate::threads;
 
 /// Lines that may wait to be written.
-const QUEUE_LINES: usize = 1_024;
+const MAX_QUEUED: usize = 1_024;
 
-/// How long the end of the program waits for the last lines.
-const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
+/// How long the program waits at its end for the last lines.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Sends the `log` macros' lines of at most `level` to stderr, and panics too.
-///
-/// Does nothing if a logger was installed before.
+/// Sends the lines of the `log` macros up to `level`, and panics, to stderr. Does nothing if a logger is installed already.
 ///
 /// # Errors
 /// If the writing thread cannot be started.
 pub fn init(level: LevelFilter) -> io::Result<()> {
-    let (logger, lines) = Logger::new(QUEUE_LINES);
+    let (logger, lines) = Logger::new(MAX_QUEUED);
     threads::spawn("log", move || lines.write_all(&mut io::stderr()))?;
     if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(level);
@@ -39,22 +36,21 @@ pub fn init(level: LevelFilter) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until what was logged is written, but not for long. For the end of the program.
+/// Waits a moment until all lines are written. Call this at the end of the program.
 pub fn flush() {
     log::logger().flush();
 }
 
 enum Entry {
-    /// The time is put into words by the thread that writes: finding out the time zone takes more stack than a
-    /// connection's thread has.
+    /// The writing thread formats the time: finding the time zone takes more stack than a connection's thread has.
     Line { time: Timestamp, level: Level, message: String },
-    /// Everything before this was written: say so.
+    /// Reports that everything before this is written.
     Flush(SyncSender<()>),
 }
 
 struct Logger {
     queue: SyncSender<Entry>,
-    /// Lines for which there was no room in the queue.
+    /// Lines that did not fit into the queue.
     dropped: Arc<AtomicU64>,
 }
 
@@ -68,7 +64,7 @@ impl Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // What libraries have to say is of no use to somebody who serves music.
+        // The log lines of libraries do not help the user.
         metadata.target().starts_with("trill")
     }
 
@@ -84,25 +80,25 @@ impl Log for Logger {
     fn flush(&self) {
         let (done, is_done) = sync_channel(1);
         if self.queue.try_send(Entry::Flush(done)).is_ok() {
-            // Whether it was in time or not, the program ends now.
-            let _ = is_done.recv_timeout(FLUSH_PATIENCE);
+            // The program ends now in any case.
+            let _ = is_done.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// `2026-11-22 17:25:03 attic (192.168.1.7:50112) joined`; a level is named if it is a special one.
+/// `2026-11-22 17:25:03 attic (192.168.1.7:50112) joined`. Only warnings and errors show their level.
 fn line(time: &Zoned, level: Level, message: &str) -> String {
     let level = match level {
         Level::Error => "error: ",
         Level::Warn => "warning: ",
         Level::Info | Level::Debug | Level::Trace => "",
     };
-    // Names, titles and file names come from others.
+    // Names, titles and file names are untrusted.
     let message: String = visible(message).collect();
     format!("{} {level}{message}\n", time.strftime("%F %T"))
 }
 
-/// The other end of a [`Logger`]'s queue.
+/// The receiving end of a [`Logger`]'s queue.
 struct Lines {
     entries: Receiver<Entry>,
     dropped: Arc<AtomicU64>,
@@ -116,7 +112,7 @@ impl Lines {
         for entry in self.entries {
             match entry {
                 Entry::Line { time, level, message } => {
-                    // Where stderr is gone there is nobody to tell; a disk that is full may have room again.
+                    // A full disk may have room again later.
                     let line = line(&time.to_zoned(zone.clone()), level, &message);
                     lost += u64::from(out.write_all(line.as_bytes()).is_err());
                 }
@@ -139,18 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_a_time_and_a_level_only_if_it_is_special() {
+    fn only_warnings_and_errors_show_their_level() {
         assert_eq!(line(&some_time(), Level::Info, "attic joined"), "2026-11-22 17:25:03 attic joined\n");
         assert_eq!(line(&some_time(), Level::Warn, "no"), "2026-11-22 17:25:03 warning: no\n");
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_gets_into_a_line() {
+    fn control_characters_are_removed() {
         let message = "\x1b[31mred\x07\u{9b}2J\r\n\u{202e}evil\u{61c}\u{200b} — ř夜";
         assert_eq!(line(&some_time(), Level::Info, message), "2026-11-22 17:25:03 red  evil — ř夜\n");
     }
 
-    /// A disk that is full for so many writes.
+    /// A disk that is full for a number of writes.
     struct Full {
         writes: usize,
         written: Vec<u8>,
@@ -171,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_disk_did_not_take_is_counted_when_there_is_room_again() {
+    fn lines_lost_to_a_full_disk_are_counted_once_there_is_room() {
         let (logger, lines) = Logger::new(8);
         for text in ["first", "second", "third"] {
             logger.log(&Record::builder().target("trill_server").args(format_args!("{text}")).build());
@@ -179,7 +175,7 @@ mod tests {
         let (done, is_done) = sync_channel(1);
         logger.queue.send(Entry::Flush(done)).unwrap();
         drop(logger);
-        // Both times the line, and what is said about it.
+        // Two lines and two reports of lost lines.
         let mut out = Full { writes: 4, written: Vec::new() };
         lines.write_all(&mut out);
         assert_eq!(is_done.try_recv(), Ok(()));
@@ -188,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_takes_little_stack_of_the_thread_that_logs() {
+    fn logging_takes_little_stack() {
         let (logger, lines) = Logger::new(1);
         let log = move || logger.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
         std::thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
@@ -196,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_is_not_waited_for() {
+    fn a_full_queue_does_not_block() {
         let (logger, lines) = Logger::new(1);
         let record = |text| Record::builder().target("trill_server").args(text).build();
         logger.log(&record(format_args!("first")));

@@ -11,24 +11,24 @@ use std::thread;
 use std::time::Duration;
 
 use gethostname::gethostname;
+use trill_cli::signals::{self, EndSignal};
 use trill_proto::text::visible;
 use trill_server::library::{self, Library, Source};
 use trill_server::options::{HELP, Invocation, Options, VERSION};
-use trill_server::{Config, Server, demo, greeting, log};
-use trill_cli::signals::{self, EndSignal};
+use trill_server::{Config, Server, banner, log};
 
-/// How long the server may take to end in peace before the signal ends it.
-const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server may take to shut down before the signal ends it.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the end of the program waits for stdout.
-const PRINT_PATIENCE: Duration = Duration::from_millis(200);
+/// How long the program waits at its end for stdout.
+const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What the main thread waits for.
 enum Event {
-    /// The directory was scanned, and so many songs were found.
+    /// The first scan is over. Holds the number of songs.
     Scanned(u32),
-    /// The server should end.
-    EndAsked(EndSignal),
+    /// The process was asked to end.
+    EndSignal(EndSignal),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => print(VERSION),
         Ok(Invocation::Run(options)) => return run(options),
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             return ExitCode::from(2);
         }
     }
@@ -48,7 +48,7 @@ fn run(options: Options) -> ExitCode {
     match serve(options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -59,12 +59,12 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (sender, events) = mpsc::channel();
     let asked = sender.clone();
     signals::fail_writes_at_file_size_limit()?;
-    signals::watch(END_PATIENCE, move |signal| drop(asked.send(Event::EndAsked(signal))))?;
+    signals::watch(SHUTDOWN_TIMEOUT, move |signal| drop(asked.send(Event::EndSignal(signal))))?;
     log::init(options.log_level)?;
     let printer = Printer::start()?;
-    // Before the library, which begins to scan and to log at once: a port that is taken is then the only complaint.
+    // Before the library is opened, which scans and logs at once: so a port that is taken is the only message.
     let socket = Server::bind(options.listen)?;
-    let source = options.directory.map_or(Source::BuiltIn(demo::SONGS), Source::Directory);
+    let source = options.directory.map_or(Source::BuiltIn(library::DEMO), Source::Directory);
     let is_demo = matches!(source, Source::BuiltIn(_));
     let library = Library::open(source, library::Options { follow_symlinks: options.follow_symlinks })?;
     let name = options.name.unwrap_or_else(|| gethostname().to_string_lossy().into_owned());
@@ -72,11 +72,11 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let Options { max_clients, max_per_address, .. } = options;
     let config = Config { max_clients, max_per_address, name };
     let server = Server::start(socket, Arc::clone(&library), config)?;
-    printer.print(greeting::listening(server.address()));
+    printer.print(banner::listening(server.address()));
     if is_demo {
-        printer.print(greeting::demo(demo::SONGS.len()));
+        printer.print(banner::built_in(library::DEMO.len()));
     }
-    ::log::info!("{}", greeting::room(server.max_clients()));
+    ::log::info!("{}", banner::capacity(server.max_clients()));
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("the system has no memory, threads or files for more");
     }
@@ -86,9 +86,9 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     for event in events {
         match event {
             Event::Scanned(songs) => {
-                printer.print(greeting::ready(songs, server.address(), &greeting::addresses_of_this_machine()));
+                printer.print(banner::ready(songs, server.address(), &banner::addresses_of_this_machine()));
             }
-            Event::EndAsked(signal) => {
+            Event::EndSignal(signal) => {
                 ::log::info!("{}: shutting down", signal.name());
                 break;
             }
@@ -100,7 +100,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Prints to stdout on a thread of its own, because stdout may be a pipe that nobody empties.
+/// Prints to stdout on its own thread, because stdout may be a full pipe.
 struct Printer {
     texts: Sender<String>,
     finished: Receiver<()>,
@@ -118,25 +118,25 @@ impl Printer {
         Ok(Self { texts, finished })
     }
 
-    /// Does not wait.
+    /// Does not block.
     fn print(&self, text: String) {
         let _ = self.texts.send(text);
     }
 
-    /// Waits until all is printed, but not for long.
+    /// Waits a moment until everything is printed.
     fn finish(self) {
         drop(self.texts);
-        let _ = self.finished.recv_timeout(PRINT_PATIENCE);
+        let _ = self.finished.recv_timeout(PRINT_TIMEOUT);
     }
 }
 
-/// Prints to stdout; if that is gone, nobody wants to know.
+/// Prints to stdout. Ignores a stdout that is closed.
 fn print(text: &str) {
     let mut stdout = io::stdout();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-fn complain(error: &dyn Display) {
+fn print_error(error: &dyn Display) {
     let message: String = visible(&error.to_string()).collect();
     let _ = writeln!(io::stderr(), "trill-server: {message}");
 }

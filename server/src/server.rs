@@ -1,4 +1,4 @@
-//! A running server: what its connections share, how it starts and how it ends.
+//! A running server: its start, its end, and what its connections share.
 
 use std::fmt;
 use std::io;
@@ -10,29 +10,29 @@ use std::time::Duration;
 
 use trill_proto::time::Instant;
 
-use crate::capacity::Capacity;
+use crate::capacity::{Capacity, Limits};
 use crate::client_log::ClientLog;
+use crate::clients::Clients;
+use crate::connection::buffer_pool::BufferPool;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
-use crate::payloads::Payloads;
-use crate::registry::{Limits, Registry};
 use crate::threads;
 
-/// How long clients may take to hear that the server shuts down.
-const GOODBYE_PATIENCE: Duration = Duration::from_millis(800);
+/// How long connections may take to say goodbye when the server shuts down.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How long threads may take to notice that their connection was cut.
-const CUT_PATIENCE: Duration = Duration::from_millis(300);
+/// How long threads may take to notice that their connection was aborted.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// How to serve.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// Clients to take at once; `None` for as many as can each play a song of their own.
+    /// Clients at once. `None` for as many as can each play a different song.
     pub max_clients: Option<NonZeroUsize>,
-    /// Clients to take at once from one address, or from one IPv6 network of 64 bits; `None` for half of all, 64 at most, and as
-    /// many as there is room for from this machine.
+    /// Clients at once from one address or one IPv6 /64 network. `None` for half of `max_clients`, at most 64, without a limit
+    /// for this machine.
     pub max_per_address: Option<NonZeroUsize>,
-    /// What clients call the server; cut to 64 bytes.
+    /// The name that clients show, cut to 64 bytes.
     pub name: String,
 }
 
@@ -51,27 +51,27 @@ pub(crate) struct Shared {
     pub(crate) library: Arc<Library>,
     pub(crate) name: String,
     pub(crate) clock: Clock,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) payloads: Payloads,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) buffers: BufferPool,
     pub(crate) client_log: ClientLog,
 }
 
 impl Server {
-    /// Opens a socket that listens on `address`; `None` is every address of the machine and the default port. Clients
-    /// that connect wait for [`Self::start`].
+    /// Opens a socket that listens on `address`, or on every address of the machine and the default port. Clients that connect
+    /// wait for [`Self::start`].
     ///
     /// # Errors
-    /// [`StartError::Bind`], if the address cannot be had.
+    /// [`StartError::Bind`] if the system does not allow it.
     pub fn bind(address: Option<SocketAddr>) -> Result<TcpListener, StartError> {
         listener::bind(address).map_err(StartError::Bind)
     }
 
-    /// Serves `library` to all who connect to `socket`. Returns at once; clients wait for the library's first scan.
+    /// Serves `library` to clients that connect to `socket`. Returns at once; clients wait for the library's first scan.
     ///
-    /// Raises the process's limit of open files as far as it may.
+    /// Raises the process's limit of open files as far as possible.
     ///
     /// # Errors
-    /// [`StartError::System`], if the socket cannot be used or there is no thread for it.
+    /// [`StartError::System`] if the socket cannot be used or a thread cannot be started.
     pub fn start(socket: TcpListener, library: Arc<Library>, config: Config) -> Result<Self, StartError> {
         let limits = Limits::new(Capacity::of_process(), config.max_clients, config.max_per_address);
         let address = socket.local_addr().map_err(StartError::System)?;
@@ -79,8 +79,8 @@ impl Server {
             library,
             name: config.name,
             clock: Clock::new(),
-            registry: Arc::new(Registry::new(limits)),
-            payloads: Payloads::default(),
+            clients: Arc::new(Clients::new(limits)),
+            buffers: BufferPool::default(),
             client_log: ClientLog::default(),
         });
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
@@ -90,17 +90,17 @@ impl Server {
         Ok(Self { address, shared, listener, accepting: Some(accepting) })
     }
 
-    /// The address it listens on, with the port that it got.
+    /// The address it listens on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Clients that it takes at once.
+    /// The largest number of clients at once.
     pub fn max_clients(&self) -> usize {
-        self.shared.registry.limits().max_clients
+        self.shared.clients.limits().max_clients
     }
 
-    /// Says goodbye to every client and closes; takes about a second at most, whatever the clients do.
+    /// Says goodbye to every client and closes. Takes about a second at most, whatever the clients do.
     pub fn shut_down(mut self) {
         self.close();
     }
@@ -108,10 +108,10 @@ impl Server {
     fn close(&mut self) {
         let Some(accepting) = self.accepting.take() else { return };
         let will_end = self.listener.stop();
-        self.shared.registry.dismiss_all();
-        if !self.shared.registry.wait_until_empty(GOODBYE_PATIENCE) {
-            self.shared.registry.cut_all();
-            self.shared.registry.wait_until_empty(CUT_PATIENCE);
+        self.shared.clients.close_all();
+        if !self.shared.clients.wait_until_empty(GOODBYE_TIMEOUT) {
+            self.shared.clients.abort_all();
+            self.shared.clients.wait_until_empty(ABORT_TIMEOUT);
         }
         if will_end {
             let _ = accepting.join(); // a panic was logged
@@ -145,9 +145,9 @@ impl Clock {
 /// Why a server cannot start. `Display` gives one line.
 #[derive(Debug)]
 pub enum StartError {
-    /// The address cannot be listened on: choose another.
+    /// The server cannot listen on the address: choose another.
     Bind(BindError),
-    /// The system lacks what every server needs, such as threads: give up.
+    /// The system lacks threads or another resource: give up.
     System(io::Error),
 }
 

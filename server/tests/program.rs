@@ -162,7 +162,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
 #[test]
 fn without_a_directory_it_plays_the_songs_that_are_built_in() {
     let mut server = Running::start(&[], None);
-    assert_eq!(server.line(), "serving the 3 songs that are built in; for your own: trill-server DIR");
+    assert_eq!(server.line(), "serving 3 built-in songs; to serve your own: trill-server DIR");
     assert_eq!(server.line(), "ready, 3 songs");
     assert_eq!(server.line(), format!("on this machine type:     trill {}", server.address));
     let mut client = TestClient::join(server.address);
@@ -188,7 +188,7 @@ fn the_log_says_who_joined_what_they_play_who_left_and_why() {
     drop(client);
     log.wait_for(") left: it closed the connection\n");
     Raw::connect(server.address).send(b"GET / HTTP/1.1\r\n\r\n");
-    log.wait_for(" was turned away: the other side does not speak Trill\n");
+    log.wait_for(" was refused: the other side does not speak Trill\n");
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
     assert!(log.end().ends_with(" shutting down\n"));

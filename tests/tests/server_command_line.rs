@@ -126,7 +126,7 @@ fn without_a_directory_it_serves_the_songs_that_are_built_in() {
     command.args(["--listen", "127.0.0.1:0", "--name", "demo"]);
     let mut server = ServerProcess::launch(command);
     assert_eq!(server.wait_until_ready(), 3);
-    server.process().wait_for_line(DEADLINE, "the 3 songs that are built in");
+    server.process().wait_for_line(DEADLINE, "serving 3 built-in songs");
     let mut session = Session::open(server.address());
     assert_eq!(session.greeting().server_name, "demo");
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/assets");
@@ -247,7 +247,7 @@ fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
     assert_eq!(again.list().len(), 1);
     second.leave();
     Session::open(at("127.0.0.1")).leave();
-    server.process().wait_for_line(DEADLINE, "was turned away: at most 2 clients from one address");
+    server.process().wait_for_line(DEADLINE, "was refused: at most 2 clients from one address");
 }
 
 #[test]

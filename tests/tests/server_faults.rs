@@ -284,7 +284,7 @@ fn without_threads_nobody_comes_in_and_those_who_are_in_have_what_they_want() {
         let mut refused = RawConnection::connect(server.address());
         refused.send(&[PREAMBLE.as_slice(), &encode(&Message::Hello(Hello::default()))].concat());
         assert_eq!(refused.receive_to_end(DEADLINE), (refusal(Refusal::Busy).to_vec(), Ending::EndOfStream));
-        server.process().wait_for_line(DEADLINE, "was turned away: no thread for it");
+        server.process().wait_for_line(DEADLINE, "was refused: cannot start a thread");
         // What others do on threads of their own, this connection's thread does by itself.
         assert_eq!(session.list().len(), 2);
         check_audio(session, 2, &OTHER);

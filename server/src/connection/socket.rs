@@ -1,4 +1,4 @@
-//! A connection's socket as the transport of its session: blocking, but never for longer than somebody can wait.
+//! A connection's socket as the transport of its session. Every call blocks for a limited time only.
 
 #[cfg(not(unix))]
 use std::io::Write;
@@ -12,91 +12,92 @@ use embedded_io::{ErrorType, ReadReady};
 use trill_proto::limits::CLOSE_AFTER;
 use trill_proto::transport::std_io::{StdError, StdIo};
 
-use crate::link::Link;
+use crate::clients::ClientHandle;
 
-/// A client that takes none or little of what it is sent is gone after this time, like one that is silent.
-const WRITE_PATIENCE: Duration = CLOSE_AFTER;
+/// A client that does not take a frame within this time is treated as silent.
+const WRITE_TIMEOUT: Duration = CLOSE_AFTER;
 
-/// How long the last words may take.
-const LAST_PATIENCE: Duration = Duration::from_millis(500);
+/// How long the last frames may take.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A write that waits looks this often whether the connection is to end; a client that is just slow gets this long to
-/// take the rest of a frame, after which it can be told goodbye.
-const WRITE_SLICE: Duration = Duration::from_millis(250);
+/// How often a blocked write checks whether the connection must close. A slow client gets this long to take the rest of a
+/// frame, so that a GOODBYE can follow.
+const WRITE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a write waits when the socket says that it has room and takes nothing.
+/// How long a write waits when the socket reports room and takes nothing.
 const NO_MEMORY_PAUSE: Duration = Duration::from_millis(5);
 
-/// Read time-outs are whole multiples of this, so that they rarely change: changing one is a system call.
-const READ_GRAIN_MS: u128 = 100;
+/// Read time-outs are multiples of this, so that they rarely change: changing one is a system call.
+const READ_TIMEOUT_STEP_MS: u128 = 100;
 
 #[derive(Debug)]
 pub(super) struct Socket {
-    link: Arc<Link>,
-    /// What the socket's read time-out was set to last.
-    patience: Duration,
+    handle: Arc<ClientHandle>,
+    /// The socket's current read time-out.
+    read_timeout: Duration,
 }
 
 impl Socket {
     /// # Errors
     /// When the connection is gone already.
-    pub(super) fn new(link: Arc<Link>) -> io::Result<Self> {
-        let stream = link.stream();
-        // Frames are written whole: waiting for more would only delay them.
+    pub(super) fn new(handle: Arc<ClientHandle>) -> io::Result<Self> {
+        let stream = handle.stream();
+        // Frames are written whole, so waiting for more only delays them.
         stream.set_nodelay(true)?;
         #[cfg(not(unix))]
-        stream.set_write_timeout(Some(WRITE_SLICE))?;
+        stream.set_write_timeout(Some(WRITE_CHECK_INTERVAL))?;
         #[cfg(target_os = "linux")]
         socket2::SockRef::from(stream).set_tcp_notsent_lowat(trill_proto::limits::MAX_UNSENT_BYTES)?;
-        Ok(Self { link, patience: Duration::ZERO })
+        Ok(Self { handle, read_timeout: Duration::ZERO })
     }
 
-    /// Sets how long the next read waits, rounded up to a tenth of a second; at least that.
+    /// Sets the time-out of the next read, rounded up to a tenth of a second.
     ///
     /// # Errors
     /// When the connection is gone.
-    pub(super) fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
-        let millis = (patience.as_millis().div_ceil(READ_GRAIN_MS) * READ_GRAIN_MS).max(READ_GRAIN_MS);
-        let patience = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).min(LONGEST_READ);
-        if patience != self.patience {
-            self.link.stream().set_read_timeout(Some(patience))?;
-            self.patience = patience;
+    pub(super) fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        let millis =
+            (timeout.as_millis().div_ceil(READ_TIMEOUT_STEP_MS) * READ_TIMEOUT_STEP_MS).max(READ_TIMEOUT_STEP_MS);
+        let timeout = Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).min(LONGEST_READ);
+        if timeout != self.read_timeout {
+            self.handle.stream().set_read_timeout(Some(timeout))?;
+            self.read_timeout = timeout;
         }
         Ok(())
     }
 
-    /// A writer for one frame, or for the control frames that wait. Fails when the client takes too long, or when it is
-    /// slow while the connection is to end.
+    /// A writer for one DATA frame, or for the control frames that are due. Fails when the client takes too long, or when it
+    /// is slow while the connection must close.
     pub(super) fn writer(&self) -> Writer<'_> {
-        self.writer_until(WRITE_PATIENCE, WRITE_SLICE)
+        self.writer_with(WRITE_TIMEOUT, WRITE_CHECK_INTERVAL)
     }
 
-    /// A writer for what is said last.
+    /// A writer for the last frames.
     pub(super) fn last_writer(&self) -> Writer<'_> {
-        self.writer_until(LAST_PATIENCE, LAST_PATIENCE)
+        self.writer_with(LAST_WRITE_TIMEOUT, LAST_WRITE_TIMEOUT)
     }
 
-    fn writer_until(&self, patience: Duration, patience_if_dismissed: Duration) -> Writer<'_> {
-        Writer { link: &self.link, begun: Instant::now(), patience, patience_if_dismissed, failures: 0 }
+    fn writer_with(&self, timeout: Duration, timeout_if_closing: Duration) -> Writer<'_> {
+        Writer { handle: &self.handle, begun: Instant::now(), timeout, timeout_if_closing, failures: 0 }
     }
 
-    /// Whether the client has closed its side, whatever is left to read. Systems other than Linux do not tell before all
-    /// of that is read.
-    pub(super) fn is_deserted(&self) -> bool {
+    /// Whether the client has closed its side, even if there is input left. Systems other than Linux show this only once all
+    /// input is read.
+    pub(super) fn is_closed_by_peer(&self) -> bool {
         #[cfg(target_os = "linux")]
         {
             use rustix::event::{PollFd, PollFlags, Timespec, poll};
-            let mut ends = [PollFd::new(self.link.stream(), PollFlags::RDHUP)];
+            let mut ends = [PollFd::new(self.handle.stream(), PollFlags::RDHUP)];
             poll(&mut ends, Some(&Timespec::default())).is_ok_and(|count| count > 0)
         }
         #[cfg(not(target_os = "linux"))]
         {
-            matches!(peek(self.link.stream()), Ok(Peeked::End) | Err(_))
+            matches!(peek(self.handle.stream()), Ok(Peeked::End) | Err(_))
         }
     }
 }
 
-/// A thread that reads learns from the end of input that it is to end; where that is not certain, it looks up.
+/// A close by another thread ends a read. On systems where that is not certain, a read ends from time to time.
 const LONGEST_READ: Duration = if cfg!(unix) { Duration::from_secs(3_600) } else { Duration::from_millis(500) };
 
 impl ErrorType for Socket {
@@ -105,13 +106,13 @@ impl ErrorType for Socket {
 
 impl embedded_io::Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, StdError> {
-        StdIo(self.link.stream()).read(buffer)
+        StdIo(self.handle.stream()).read(buffer)
     }
 }
 
 impl ReadReady for Socket {
     fn read_ready(&mut self) -> Result<bool, StdError> {
-        let peeked = peek(self.link.stream()).map_err(StdError)?;
+        let peeked = peek(self.handle.stream()).map_err(StdError)?;
         Ok(peeked != Peeked::Nothing)
     }
 }
@@ -124,7 +125,7 @@ enum Peeked {
     End,
 }
 
-/// Looks for input without waiting and without taking it.
+/// Checks for input without blocking or consuming it.
 ///
 /// # Errors
 /// The connection's.
@@ -146,7 +147,7 @@ fn peek_now(stream: &TcpStream) -> io::Result<usize> {
     socket2::SockRef::from(stream).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
 }
 
-/// Three, where there is no such flag.
+/// Three system calls, for lack of such a flag.
 #[cfg(not(unix))]
 fn peek_now(stream: &TcpStream) -> io::Result<usize> {
     stream.set_nonblocking(true)?;
@@ -155,25 +156,25 @@ fn peek_now(stream: &TcpStream) -> io::Result<usize> {
     peeked
 }
 
-/// Writes that end in time all together, however little a client takes of each.
+/// Writes that share one time-out, however little the client takes of each.
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
-    link: &'a Link,
+    handle: &'a ClientHandle,
     begun: Instant,
-    patience: Duration,
-    patience_if_dismissed: Duration,
-    /// Writes since the last one that wrote something.
+    timeout: Duration,
+    timeout_if_closing: Duration,
+    /// Consecutive writes that wrote nothing.
     failures: u32,
 }
 
 impl Writer<'_> {
-    /// Writes as much as the socket takes now, which may be nothing. Where the system can write only by waiting, it waits for
-    /// [`WRITE_SLICE`] at most.
+    /// Writes as much as the socket takes now, which may be nothing. Blocks for [`WRITE_CHECK_INTERVAL`] at most on systems
+    /// without non-blocking writes.
     ///
     /// # Errors
     /// The connection's.
     pub(super) fn write_now(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let written = match send_now(self.link.stream(), slices) {
+        let written = match send_now(self.handle.stream(), slices) {
             Err(error) if is_timeout(&error) || error.kind() == io::ErrorKind::Interrupted => 0,
             written => written?,
         };
@@ -187,14 +188,14 @@ impl Writer<'_> {
     /// [`TimedOut`](io::ErrorKind::TimedOut) when the client takes too long.
     pub(super) fn wait_for_room(&mut self) -> io::Result<()> {
         if self.failures > 1 {
-            // A system that is short of memory may say that there is room and take nothing.
+            // A system that is short of memory may report room and take nothing.
             thread::sleep(NO_MEMORY_PAUSE);
         }
         loop {
             if self.is_too_late() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            if has_room(self.link.stream())? {
+            if has_room(self.handle.stream())? {
                 return Ok(());
             }
         }
@@ -202,7 +203,7 @@ impl Writer<'_> {
 
     fn is_too_late(&self) -> bool {
         let waited = self.begun.elapsed();
-        waited >= self.patience || (waited >= self.patience_if_dismissed && self.link.dismissal().is_some())
+        waited >= self.timeout || (waited >= self.timeout_if_closing && self.handle.close_reason().is_some())
     }
 }
 
@@ -217,18 +218,18 @@ fn send_now(mut stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize>
     stream.write_vectored(slices)
 }
 
-/// Waits for room, or for the end of the connection, for [`WRITE_SLICE`] at most.
+/// Waits for room or the end of the connection, for [`WRITE_CHECK_INTERVAL`] at most.
 #[cfg(unix)]
 fn has_room(stream: &TcpStream) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let slice = Timespec { tv_sec: 0, tv_nsec: WRITE_SLICE.subsec_nanos().into() };
+    let slice = Timespec { tv_sec: 0, tv_nsec: WRITE_CHECK_INTERVAL.subsec_nanos().into() };
     match poll(&mut [PollFd::new(stream, PollFlags::OUT)], Some(&slice)) {
         Err(error) if error != rustix::io::Errno::INTR => Err(error.into()),
         ready => Ok(ready.is_ok_and(|count| count > 0)),
     }
 }
 
-/// The next write waits.
+/// The next write blocks.
 #[cfg(not(unix))]
 fn has_room(_: &TcpStream) -> io::Result<bool> {
     Ok(true)
@@ -253,7 +254,7 @@ impl embedded_io::Write for Writer<'_> {
     }
 }
 
-/// What a system says when it would have to wait, or has waited for the socket's own time-out.
+/// Whether a call would block, or has blocked until the socket's own time-out.
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

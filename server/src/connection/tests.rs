@@ -141,7 +141,7 @@ fn the_files_are_scanned_after_a_list_for_which_a_check_was_enough() {
     let end = Instant::now() + DEADLINE;
     while library.generation() == generation {
         assert!(Instant::now() < end, "nobody scans the files");
-        thread::yield_now();
+        std::thread::yield_now();
     }
 }
 
@@ -213,7 +213,7 @@ fn what_is_asked_while_a_disk_wakes_up_is_answered_in_its_turn_even_more_than_ca
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let asleep = lock.lock().unwrap();
-    let requests = 1..=3 * answer::MAX_REQUESTS as u32;
+    let requests = 1..=3 * read::MAX_REQUESTS as u32;
     for number in requests.clone() {
         client.say(&Info { request: RequestId(number), song: SongId(1) });
     }

@@ -55,20 +55,20 @@ use scanner::{LastScan, Rounds};
 use storage::{BuiltInSongs, Storage};
 use watched::Watched;
 
-pub use error::{OpenError, ReadError, SeekError, SongError};
+pub use error::{OpenError, SongError};
 pub use listing::{Listing, Page};
 pub use open_song::OpenSong;
 pub use open_task::OpenTask;
 pub use scanner::Check;
 pub use seek_task::SeekTask;
-pub use storage::BuiltIn;
+pub use storage::{BuiltIn, DEMO};
 
 pub use crate::mp3::duration::Measured;
 pub use crate::mp3::seek::Location;
 
 /// How long a list waits for tags and durations that are being read. Mostly that is all of them: those of a small library,
 /// or of the file that was just added. A large library is listed as far as it is known.
-pub const LIST_PATIENCE: Duration = Duration::from_millis(100);
+pub const LIST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Where the songs are.
 #[derive(Clone, Debug)]
@@ -164,11 +164,11 @@ impl Library {
     }
 
     /// Sees what was added, changed or removed before this call. Blocks until all checks and scans are over that have
-    /// begun, for about 3 µs per file each, and for up to [`LIST_PATIENCE`] while tags are read.
+    /// begun, for about 3 µs per file each, and for up to [`LIST_TIMEOUT`] while tags are read.
     pub fn refresh(&self) {
         self.begin_check();
         self.wait_until_rested();
-        self.wait_for_tags(LIST_PATIENCE);
+        self.wait_for_tags(LIST_TIMEOUT);
     }
 
     /// Waits until no check and no scan is running or wanted.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 
-use super::error::{ReadError, SeekError};
+use super::error::SongError;
 use super::open_task::Openers;
 use super::stamp::Stamp;
 use super::storage::SongFile;
@@ -90,8 +90,8 @@ impl OpenSong {
     /// as fit, fewer right before the end or when the system likes, and 0 only at the end or for an empty `buffer`.
     ///
     /// # Errors
-    /// [`ReadError`].
-    pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+    /// [`SongError`].
+    pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, SongError> {
         let rest = self.measured().size_bytes.saturating_sub(position);
         let length = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
         if length == 0 {
@@ -108,7 +108,7 @@ impl OpenSong {
             if !place.stamp.is_same_content(&stamp) {
                 self.find_again(stamp)?;
             } else if filled == 0 {
-                return Err(ReadError::Changed);
+                return Err(SongError::Changed);
             } else {
                 return Ok(filled);
             }
@@ -116,7 +116,7 @@ impl OpenSong {
     }
 
     /// Finds the audio again in a file that was written to, and now has this stamp.
-    fn find_again(&self, stamp: Stamp) -> Result<(), ReadError> {
+    fn find_again(&self, stamp: Stamp) -> Result<(), SongError> {
         let found = duration::find_again(&*self.file, self.measured())?;
         let (after, now) = (self.file.stamp()?, Instant::now());
         let mut place = self.place();
@@ -127,7 +127,7 @@ impl OpenSong {
             }
             _ => {
                 let change = place.change.get_or_insert(Change { begun: now, stamp: after, seen: now });
-                Err(if change.is_over(after, now) { ReadError::Changed } else { ReadError::Changing })
+                Err(if change.is_over(after, now) { SongError::Changed } else { SongError::Changing })
             }
         }
     }
@@ -140,24 +140,24 @@ impl OpenSong {
     /// Reads up to a thousand frames or so.
     ///
     /// # Errors
-    /// [`SeekError`].
-    pub fn locate(&self, ms: u32) -> Result<Location, SeekError> {
+    /// [`SongError`].
+    pub fn locate(&self, ms: u32) -> Result<Location, SongError> {
         self.locate_while(ms, &|| true)
     }
 
     /// The same, given up with an error once it is no longer wanted: in a file of gigabytes that hold no frames, this reads
     /// all of it.
-    pub(super) fn locate_while(&self, ms: u32, is_wanted: &(dyn Fn() -> bool + Sync)) -> Result<Location, SeekError> {
+    pub(super) fn locate_while(&self, ms: u32, is_wanted: &(dyn Fn() -> bool + Sync)) -> Result<Location, SongError> {
         let reader = CancellableReader::new(&*self.file, is_wanted);
         loop {
             let place = *self.place();
             let measured = Measured { audio_offset: place.audio_offset, ..*self.measured() };
-            let location = locate(&reader, &measured, &self.counted.index, ms)?.ok_or(SeekError::BeyondEnd)?;
+            let location = locate(&reader, &measured, &self.counted.index, ms)?.ok_or(SongError::BeyondEnd)?;
             let stamp = self.file.stamp()?;
             if place.stamp.is_same_content(&stamp) {
                 return Ok(location);
             }
-            self.find_again(stamp).map_err(|_| SeekError::Changed)?;
+            self.find_again(stamp).map_err(|_| SongError::Changing)?;
         }
     }
 

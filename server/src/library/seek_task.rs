@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::SeekError;
+use super::error::SongError;
 use super::open_song::OpenSong;
 use super::outcome::Outcome;
 use crate::mp3::seek::Location;
@@ -16,7 +16,7 @@ pub struct SeekTask(Arc<Seek>);
 struct Seek {
     song: Arc<OpenSong>,
     ms: u32,
-    outcome: Outcome<Result<Location, SeekError>>,
+    outcome: Outcome<Result<Location, SongError>>,
 }
 
 impl SeekTask {
@@ -25,7 +25,7 @@ impl SeekTask {
     }
 
     /// Waits until the time is found, but no longer than `patience`; `None` if it is not yet.
-    pub fn wait_for(&self, patience: Duration) -> Option<Result<Location, SeekError>> {
+    pub fn wait_for(&self, patience: Duration) -> Option<Result<Location, SongError>> {
         self.0.outcome.wait_for(patience)
     }
 
@@ -36,7 +36,7 @@ impl SeekTask {
     }
 
     /// Nobody has to wait any longer: a bug ended the search.
-    pub(super) fn fail(&self, error: SeekError) {
+    pub(super) fn fail(&self, error: SongError) {
         self.0.outcome.set(Err(error));
     }
 }

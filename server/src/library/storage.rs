@@ -98,7 +98,16 @@ pub struct BuiltIn {
     pub bytes: &'static [u8],
 }
 
-/// The songs that come with the program.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        &[$(BuiltIn { name: $name, bytes: include_bytes!(concat!("../../assets/", $name)) }),*]
+    };
+}
+
+/// Songs composed for Trill, free for any use. `server/assets/README.md` tells how they are made.
+pub const DEMO: &[BuiltIn] = built_in!["01 Paper Kites.mp3", "02 Lantern Light.mp3", "03 Three Swifts.mp3"];
+
+/// Serves songs that come with the program.
 pub(super) struct BuiltInSongs(pub(super) &'static [BuiltIn]);
 
 impl Storage for BuiltInSongs {

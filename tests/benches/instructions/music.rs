@@ -107,7 +107,7 @@ pub(crate) fn output() {
 
 /// The song, and the library that keeps it.
 fn open() -> (Arc<Library>, Arc<OpenSong>) {
-    let library = Library::open(Source::BuiltIn(demo::SONGS), Options::default()).expect("built-in songs");
+    let library = Library::open(Source::BuiltIn(library::DEMO), Options::default()).expect("built-in songs");
     library.wait_until_scanned();
     let song = library.open_song(SONG).expect("the first song");
     (library, song)

@@ -18,7 +18,7 @@ use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_TEXT_BYTES;
 use trill_proto::message::{Message, Song, cut};
 use trill_proto::ticks::Ticks;
-use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SeekError, Source};
+use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SongError, Source};
 
 use crate::withheld::{Next, next};
 
@@ -166,7 +166,7 @@ fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
         let target = measured.begin_sample + u64::from(ms) * u64::from(measured.rate) / 1_000;
         let location = match song.locate(ms) {
             Ok(location) => location,
-            Err(SeekError::BeyondEnd) => {
+            Err(SongError::BeyondEnd) => {
                 assert!(target > measured.end_sample);
                 continue;
             }

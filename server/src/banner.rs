@@ -1,4 +1,4 @@
-//! What the server says when it starts: to people, on stdout, and to programs that start it.
+//! What the server prints when it starts, for people and for programs that start it.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -7,64 +7,61 @@ use trill_proto::limits::DEFAULT_PORT;
 
 use crate::address::{self, Address};
 
-/// Addresses that are offered, at most: more than these are bridges and tunnels.
-const MAX_OFFERED: usize = 4;
+/// Addresses that are shown at most. Further ones are usually bridges and tunnels.
+const MAX_SHOWN: usize = 4;
 
-/// Said as soon as clients can connect.
+/// Printed as soon as clients can connect.
 pub fn listening(address: SocketAddr) -> String {
     format!("listening on {}\n", Address::of(address).with_port(address.port()))
 }
 
-/// Said when there is no directory to serve.
-pub fn demo(songs: usize) -> String {
-    format!("serving the {songs} songs that are built in; for your own: trill-server DIR\n")
+/// Printed if no directory was given.
+pub fn built_in(songs: usize) -> String {
+    format!("serving {songs} built-in songs; to serve your own: trill-server DIR\n")
 }
 
-/// Said to the log: how many clients can be connected at once.
-pub fn room(clients: usize) -> String {
+/// Logged when clients can connect: the largest number of clients at once.
+pub fn capacity(clients: usize) -> String {
     format!("room for {clients} client{}", plural(clients == 1))
 }
 
-/// Said when the directory was scanned: how many songs there are, and what to type to hear them. `addresses` are those
-/// of this machine.
+/// Printed after the first scan: the number of songs and the command to type on a client. `addresses` are those of this
+/// machine.
 pub fn ready(songs: u32, bound: SocketAddr, addresses: &[Address]) -> String {
     let mut text = format!("ready, {songs} song{}\n", plural(songs == 1));
     if bound.ip().is_loopback() {
         let _ = writeln!(text, "on this machine type:     trill {bound}\nother machines cannot connect");
         return text;
     }
-    let offered = offered(Address::of(bound), addresses);
-    for (index, address) in offered.iter().enumerate() {
+    let shown = shown(Address::of(bound), addresses);
+    for (index, address) in shown.iter().enumerate() {
         let lead = if index == 0 { "on another machine type: " } else { "                     or: " };
         let _ = writeln!(text, "{lead} trill {}", server(address, bound.port()));
     }
-    if offered.iter().any(|address| address.is_link_local() && address.ip().is_ipv6()) {
-        text.push_str("after the % the other machine needs its own interface\n");
+    if shown.iter().any(|address| address.is_link_local() && address.ip().is_ipv6()) {
+        text.push_str("after the %, use the other machine's interface\n");
     }
     text.push_str("open to everybody on the network: there is no password\n");
     text
 }
 
-/// The addresses by which others reach this machine.
-///
-/// Sends nothing. Empty if the system does not tell.
+/// The addresses of this machine except loopback. Empty if the system does not report them.
 pub fn addresses_of_this_machine() -> Vec<Address> {
     address::of_this_machine()
 }
 
-/// The best of the `addresses`, which are in order: IPv6 is long to type, and what belongs to a link reaches only that, so
-/// these are offered only where there are no others.
-fn offered(bound: Address, addresses: &[Address]) -> Vec<Address> {
+/// The best of the `addresses`: IPv4 is shorter to type, and link-local addresses work only on one link.
+fn shown(bound: Address, addresses: &[Address]) -> Vec<Address> {
     if !bound.ip().is_unspecified() {
         return vec![bound];
     }
     let is_reachable = |address: &&Address| address.ip().is_ipv4() || bound.ip().is_ipv6();
     let kind = |address: &Address| (address.is_link_local(), address.ip().is_ipv6());
     let Some(best) = addresses.iter().filter(is_reachable).map(kind).min() else { return Vec::new() };
-    addresses.iter().filter(|address| kind(address) == best).take(MAX_OFFERED).cloned().collect()
+    addresses.iter().filter(|address| kind(address) == best).take(MAX_SHOWN).cloned().collect()
 }
 
-/// A server as `trill` takes it.
+/// A server's address as `trill` takes it.
 fn server(address: &Address, port: u16) -> String {
     match address.ip() {
         _ if port != DEFAULT_PORT => address.with_port(port),
@@ -90,12 +87,15 @@ mod tests {
     }
 
     #[test]
-    fn one_client_is_no_plural() {
-        assert_eq!([room(0), room(1), room(2)], ["room for 0 clients", "room for 1 client", "room for 2 clients"]);
+    fn one_client_is_singular() {
+        assert_eq!(
+            [capacity(0), capacity(1), capacity(2)].map(|line| line.replace("room for ", "")),
+            ["0 clients", "1 client", "2 clients"]
+        );
     }
 
     #[test]
-    fn every_address_is_offered_without_the_default_port() {
+    fn every_address_is_shown_without_the_default_port() {
         check(
             3,
             "[::]:7455",
@@ -149,7 +149,7 @@ mod tests {
             "ready, 0 songs\n\
              on another machine type:  trill [fe80::5%eth0]:80\n\
              \x20                    or:  trill [fe80::5%wlan0]:80\n\
-             after the % the other machine needs its own interface\n\
+             after the %, use the other machine's interface\n\
              open to everybody on the network: there is no password\n",
         );
     }
