@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use trill_cli::signals::{self, EndSignal};
 use trill_proto::command::{self, Command};
 use trill_proto::ids::RequestId;
-use trill_cli::signals::{self, EndSignal};
 
 use crate::buffer::Buffer;
 use crate::network::{self, ConnectError, Connection, Identity};
