@@ -11,8 +11,7 @@ use trill::output::{Output, OutputSpec, PcmFormat, Written};
 use trill_proto::decoder::{Decoded, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
-use trill_server::demo;
-use trill_server::library::{Library, OpenSong, Options, Source};
+use trill_server::library::{DEMO, Library, OpenSong, Options, Source};
 
 use crate::count::counted;
 
@@ -107,7 +106,7 @@ pub(crate) fn output() {
 
 /// The song, and the library that keeps it.
 fn open() -> (Arc<Library>, Arc<OpenSong>) {
-    let library = Library::open(Source::BuiltIn(library::DEMO), Options::default()).expect("built-in songs");
+    let library = Library::open(Source::BuiltIn(DEMO), Options::default()).expect("built-in songs");
     library.wait_until_scanned();
     let song = library.open_song(SONG).expect("the first song");
     (library, song)
