@@ -101,6 +101,7 @@ fn a_song_that_changed_meanwhile_makes_the_program_fail() {
         songs: vec![(1, song)],
         cut_after: vec![50_000],
         refuses_resume: Some(ErrorCode::SONG_CHANGED),
+        ..Setup::default()
     });
     let (run, _) = record(server.address, &["-q", "play", "1"], "");
     assert_eq!(run.code, Some(1), "{run:?}");

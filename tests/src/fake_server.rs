@@ -45,6 +45,8 @@ pub struct Setup {
     pub songs: Vec<(u32, Song)>,
     /// Each connection is dropped after so many bytes of DATA, the first after the first number; later ones live on.
     pub cut_after: Vec<usize>,
+    /// Songs that are listed, and whose PLAY is refused.
+    pub refused: Vec<u32>,
     /// PLAYs that resume are refused with this.
     pub refuses_resume: Option<ErrorCode>,
 }
@@ -205,6 +207,9 @@ impl Connection {
     }
 
     fn play(&mut self, server: &mut Server, play: &Play) {
+        if self.setup.refused.contains(&play.song.0) {
+            return server.refuse_play(play.stream, ErrorCode::NO_AUDIO, "").expect("room");
+        }
         let Some(song) = self.song(play.song) else {
             return server.refuse_play(play.stream, ErrorCode::NO_SUCH_SONG, "").expect("room");
         };

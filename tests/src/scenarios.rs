@@ -50,6 +50,7 @@ macro_rules! client_scenarios {
             songs_of_a_range_follow_each_other_without_a_gap
             a_recording_in_several_songs_sounds_as_one
             a_song_that_decodes_to_nothing_is_told_and_passed
+            a_range_goes_on_behind_songs_that_are_refused
             next_and_previous_find_songs_across_gaps_and_stay_in_the_range
             a_song_whose_sound_ends_before_its_bytes_is_followed
             after_a_switch_there_is_only_the_new_song
@@ -114,6 +115,29 @@ pub fn songs_of_a_range_follow_each_other_without_a_gap(client: &impl Client) {
     assert_same_sound(&heard.frames, &frames(&songs[1]));
     let heard = client.run(server.address, &["play 10-20"]);
     assert!(heard.frames.is_empty() && heard.text.contains("songs from 10 to 20"), "{}", heard.text);
+}
+
+/// A range whose first songs cannot be had, from silence and while something else plays. Where all of it cannot be had, what
+/// plays goes on.
+///
+/// # Panics
+/// When a client fails it.
+pub fn a_range_goes_on_behind_songs_that_are_refused(client: &impl Client) {
+    let songs = [300.0, 400.0, 500.0, 600.0, 700.0].map(|hertz| Song::short("a song", hertz));
+    let setup = Setup { songs: (1..).zip(songs.clone()).collect(), refused: vec![2, 3, 5], ..Setup::default() };
+    let server = FakeServer::start(setup.clone());
+    let heard = client.run(server.address, &["play 2-5"]);
+    assert_same_sound(&heard.frames, &frames(&songs[3]));
+    let server = FakeServer::start(setup.clone());
+    let heard = client.run(server.address, &["play 1", "play 2-4"]);
+    let expected = frames(&songs[3]);
+    let rest = heard.frames.len().checked_sub(expected.len()).expect("song 4 was heard");
+    assert_same_sound(&heard.frames[rest..], &expected);
+    assert_eq!(heard.text.matches("contains no MP3 audio").count(), 2, "{}", heard.text);
+    let server = FakeServer::start(setup);
+    let heard = client.run(server.address, &["play 1", "play 5", "play 2-3"]);
+    assert_same_sound(&heard.frames, &frames(&songs[0]));
+    assert_eq!(server.count("PLAY"), 4, "{:?}", server.log());
 }
 
 /// A recording that was cut after it was encoded. A part that is played alone, or after a switch, is decoded alone.
@@ -274,6 +298,7 @@ pub fn a_song_that_changed_meanwhile_ends_where_it_is(client: &impl Client) {
         songs: vec![(1, song.clone())],
         cut_after: vec![50_000],
         refuses_resume: Some(ErrorCode::SONG_CHANGED),
+        ..Setup::default()
     });
     let heard = client.run(server.address, &["play 1"]);
     assert!(heard.text.contains("has changed on the server; play it anew"), "{}", heard.text);

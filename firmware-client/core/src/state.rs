@@ -70,6 +70,8 @@ struct Lookup {
     join: Join,
     /// A pause goes on when the song begins.
     keeps_pause: bool,
+    /// It passes over a song that was refused: where no other comes, the music goes on.
+    is_detour: bool,
     asked: Option<Instant>,
 }
 

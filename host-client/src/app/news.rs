@@ -170,6 +170,11 @@ impl App {
         if let Some(wish) = self.stage.on_refused(ticket) {
             self.buffer.end(ticket);
             self.fail(&refused(wish.song, refusal));
+            if let Some(search) = self.stage.detour(&wish)
+                && !self.is_looking_up()
+            {
+                self.request(Request::Find { search, keeps_pause: wish.keeps_pause, is_detour: true });
+            }
         }
         self.ask_for_music();
     }

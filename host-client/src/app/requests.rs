@@ -20,8 +20,9 @@ pub(super) enum Request {
     Info(SongId),
     /// A song's title, for the song that was asked for with this ticket.
     Details(Ticket, SongId),
-    /// A song to play now; a pause goes on when it begins.
-    Find { search: Search, keeps_pause: bool },
+    /// A song to play now; a pause goes on when it begins. A detour passes over a song that was refused: where no other
+    /// comes, the music goes on.
+    Find { search: Search, keeps_pause: bool, is_detour: bool },
     /// The song that comes next, to play it after this one.
     Next(Search),
 }
@@ -89,7 +90,7 @@ impl App {
 
     /// Looks for a song to play now.
     pub(super) fn find(&mut self, search: Search) {
-        self.request(Request::Find { search, keeps_pause: false });
+        self.request(Request::Find { search, keeps_pause: false, is_detour: false });
     }
 
     /// Whether a song to play now is being looked for.
@@ -100,7 +101,7 @@ impl App {
     /// The look for a song to play now, and whether a pause goes on when that begins.
     pub(super) fn lookup_mut(&mut self) -> Option<(&mut Search, &mut bool)> {
         self.requests.values_mut().chain(&mut self.held).find_map(|request| match request {
-            Request::Find { search, keeps_pause } => Some((search, keeps_pause)),
+            Request::Find { search, keeps_pause, .. } => Some((search, keeps_pause)),
             _ => None,
         })
     }
@@ -155,17 +156,26 @@ impl App {
     pub(super) fn on_page(&mut self, request: Request, songs: Vec<Song>, total: u32, next: Option<SongId>) {
         match request {
             Request::List { pager, table } => self.show_page(pager, table, &songs, total, next),
-            Request::Find { search, keeps_pause } => self.on_searched(search, keeps_pause, songs, next),
+            Request::Find { search, keeps_pause, is_detour } => {
+                self.on_searched(search, keeps_pause, is_detour, songs, next);
+            }
             Request::Next(search) => self.on_upcoming(search, songs, next),
             // Answered by one song, not by a page: the connection does not mix them up.
             Request::Info(_) | Request::Details(..) => {}
         }
     }
 
-    fn on_searched(&mut self, mut search: Search, keeps_pause: bool, songs: Vec<Song>, next: Option<SongId>) {
+    fn on_searched(
+        &mut self,
+        mut search: Search,
+        keeps_pause: bool,
+        is_detour: bool,
+        songs: Vec<Song>,
+        next: Option<SongId>,
+    ) {
         let playlist = search.playlist();
         match progress(&mut search, &songs, next) {
-            Progress::Asks => self.request(Request::Find { search, keeps_pause }),
+            Progress::Asks => self.request(Request::Find { search, keeps_pause, is_detour }),
             Progress::Found(id) => {
                 let song = songs.into_iter().find(|song| song.id == id);
                 // After next and previous the listener is where they were.
@@ -174,6 +184,7 @@ impl App {
                     self.switch_to(id, song, playlist, keeps_pause);
                 }
             }
+            Progress::Edge(..) if is_detour => {}
             Progress::Edge(song, direction) => self.stay_at(song, direction, playlist, keeps_pause),
             Progress::Nothing if playlist == Playlist::ALL => self.fail("the server has no songs"),
             Progress::Nothing => {

@@ -198,14 +198,16 @@ impl Stage {
         if reason == EndReason::Finished { Ending::Fine } else { Ending::Early(song) }
     }
 
-    /// The server will not send this song, or no more of it. Returns it. A playlist goes on behind it, be it the first.
+    /// The server will not send this song, or no more of it. Returns it.
     pub(super) fn on_refused(&mut self, ticket: Ticket) -> Option<Wish> {
-        let Some(missing) = self.take_switch(ticket) else { return self.on_over(ticket) };
-        let is_silent = self.songs.is_empty() && !self.is_switching();
-        if is_silent && missing.at.is_zero() {
-            self.upcoming = missing.upcoming();
-        }
-        Some(missing)
+        self.take_switch(ticket).or_else(|| self.on_over(ticket))
+    }
+
+    /// The look for a song in place of one that was refused: the next of its playlist, unless something else was asked for.
+    pub(super) fn detour(&self, refused: &Wish) -> Option<Search> {
+        let is_switch = refused.asked.is_some() && refused.started.is_none();
+        let is_place_in_song = !refused.at.is_zero() || refused.content_tag != 0;
+        refused.upcoming().filter(|_| is_switch && !is_place_in_song && !self.is_switching())
     }
 
     /// What is here of this song is all there will be. Returns it.

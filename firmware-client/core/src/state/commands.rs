@@ -81,7 +81,7 @@ impl State<'_> {
         if !self.is_open() {
             self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
         }
-        let lookup = Lookup { search, join: Join::Switch, keeps_pause: false, asked: Some(now) };
+        let lookup = Lookup { search, join: Join::Switch, keeps_pause: false, is_detour: false, asked: Some(now) };
         self.lookup = Some(Wanted::new(lookup));
     }
 

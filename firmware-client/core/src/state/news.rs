@@ -185,6 +185,7 @@ impl State<'_> {
                 return;
             }
             Progress::Found(song) => (song, lookup.search.origin().is_some()),
+            Progress::Edge(..) if lookup.is_detour => return self.look_for_next(),
             Progress::Edge(..) if lookup.join == Join::Follow => return self.buffer.end_with_last(),
             Progress::Edge(song, direction) => {
                 self.tell_edge(song, direction);
@@ -201,7 +202,7 @@ impl State<'_> {
         // After next and previous the listener is where they were.
         let is_there = is_step && lookup.join == Join::Switch && self.meant().is_some_and(|wish| wish.song == song);
         if !is_there {
-            let Lookup { search, join, keeps_pause, asked } = lookup;
+            let Lookup { search, join, keeps_pause, asked, .. } = lookup;
             let ticket = self.next_ticket();
             self.want(Wish { join, keeps_pause, asked, ..Wish::new(ticket, song, search.playlist()) });
         }
@@ -276,17 +277,31 @@ impl State<'_> {
 
     /// Goes on without this song.
     fn on_not_started(&mut self, wish: &Wish) {
-        match wish.join {
-            Join::Switch => self.look_for_next(),
-            Join::Follow => self.look_after(wish),
+        let is_asked_for = self.plays.iter().any(|(other, _)| other.join == Join::Switch);
+        let is_looked_for = self.lookup.is_some_and(|lookup| lookup.what.join == Join::Switch);
+        let is_place_in_song = wish.at_ms > 0 || wish.content_tag != 0;
+        if wish.join == Join::Follow {
+            self.look_after(wish);
+        } else if !is_asked_for && !is_looked_for && !is_place_in_song {
+            self.look_around(wish);
         }
+        self.look_for_next();
     }
 
     /// Looks for the song after this one, if there is to be one.
-    fn look_after(&mut self, &Wish { song, playlist, .. }: &Wish) {
-        if let Some(search) = Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances) {
-            let lookup = Lookup { search, join: Join::Follow, keeps_pause: true, asked: None };
+    fn look_after(&mut self, wish: &Wish) {
+        if let Some(search) = following(wish) {
+            let lookup = Lookup { search, join: Join::Follow, keeps_pause: true, is_detour: false, asked: None };
             self.lookup = Some(Wanted::new(lookup));
+            self.calls.network = true;
+        }
+    }
+
+    /// Looks for the song after this one, which was refused, to be heard in its place.
+    fn look_around(&mut self, wish: &Wish) {
+        if let Some(search) = following(wish) {
+            let Wish { keeps_pause, asked, .. } = *wish;
+            self.lookup = Some(Wanted::new(Lookup { search, join: Join::Switch, keeps_pause, is_detour: true, asked }));
             self.calls.network = true;
         }
     }
@@ -350,6 +365,11 @@ impl State<'_> {
             self.screen.line(format_args!("song {} {why}", track.started.song));
         }
     }
+}
+
+/// The look for the song that follows this one by itself.
+fn following(&Wish { song, playlist, .. }: &Wish) -> Option<Search> {
+    Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances)
 }
 
 /// Why a server refused something.

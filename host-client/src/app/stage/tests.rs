@@ -118,21 +118,34 @@ fn a_song_that_cannot_follow_is_skipped() {
 
 #[test]
 fn a_song_that_cannot_begin_a_range_is_skipped() {
-    let mut stage = Stage::default();
-    let ask = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
-    assert_eq!(stage.on_refused(ask.ticket).map(|wish| wish.song), Some(SongId(1)));
-    assert_eq!(stage.upcoming(), Search::step(Playlist::ALL, SongId(1), Direction::Next));
-    stage.follow(2);
-    assert_eq!(stage.heard_number(), Some(2));
+    let next = Search::step(Playlist::ALL, SongId(1), Direction::Next);
+    for is_silent in [true, false] {
+        let mut stage = Stage::default();
+        if !is_silent {
+            stage.play(9, Playlist::SINGLE);
+        }
+        let ask = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
+        let refused = stage.on_refused(ask.ticket).expect("it was asked for");
+        assert_eq!((stage.detour(&refused), stage.upcoming()), (next, None));
+    }
 }
 
 #[test]
-fn a_range_whose_first_song_is_refused_leaves_the_music_alone() {
+fn nothing_is_played_in_place_of_a_song_or_a_place_in_it_or_what_was_overtaken() {
     let mut stage = Stage::default();
-    stage.play(9, Playlist::SINGLE);
-    let ask = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
-    stage.on_refused(ask.ticket);
-    assert_eq!((stage.heard_number(), stage.upcoming()), (Some(9), None));
+    let single = stage.switch_to(SongId(1), Duration::ZERO, Playlist::SINGLE, false);
+    let refused = stage.on_refused(single.ticket).expect("it was asked for");
+    assert_eq!(stage.detour(&refused), None, "a single song");
+
+    stage.play(3, range(3, 7));
+    let place = stage.seek(Duration::ZERO).expect("a song is meant");
+    let refused = stage.on_refused(place.ticket).expect("it was asked for");
+    assert_eq!(stage.detour(&refused), None, "the beginning of the song that is heard");
+
+    let first = stage.switch_to(SongId(1), Duration::ZERO, Playlist::ALL, false);
+    stage.switch_to(SongId(8), Duration::ZERO, Playlist::SINGLE, false);
+    let refused = stage.on_refused(first.ticket).expect("it was asked for");
+    assert_eq!(stage.detour(&refused), None, "overtaken");
 }
 
 #[test]
