@@ -8,6 +8,7 @@ mod lying_server;
 use std::net::{SocketAddr, TcpListener};
 
 use board::{Board, REFUSED_RATE};
+use trill_proto::message::Started;
 use trill_tests::client_scenarios;
 use trill_tests::fake_server::{FakeServer, Setup, Song};
 use trill_tests::proxy::{Conditions, Fault, Proxy};
@@ -70,6 +71,30 @@ fn the_output_follows_the_rate_of_the_song() {
     board.wait_for("song 3 has 32000 Hz, at which this board cannot play");
     board.wait_for_the_end();
     assert_eq!((board.rate(), board.heard().len()), (48_000, 2 * (22_050 + 48_000)));
+}
+
+/// Frames at 8 kHz and a minute of frames at 44.1 kHz, with a cut among the latter: fifty seconds of them are heard, though
+/// 1,152 of their samples are no whole number of the song's.
+#[test]
+fn frames_of_another_rate_are_counted_exactly() {
+    let silence = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat();
+    let (first, second) = (silence([0xff, 0xe3, 0x18, 0xc4], 72), silence([0xff, 0xfb, 0x10, 0xc4], 104));
+    let audio = [first.repeat(20), second.repeat(2_297)].concat();
+    // The last frame before the change is lost.
+    const FIRST_SAMPLES: u64 = 19 * 576;
+    let started = Started {
+        size_bytes: audio.len() as u64,
+        end_sample: FIRST_SAMPLES + 50 * 8_000,
+        bitrate: 32_000,
+        ..Song::mute().started
+    };
+    let song = Song { title: "two rates".to_owned(), audio, started, music: Vec::new() };
+    let server = FakeServer::start(Setup { songs: vec![(1, song)], cut_after: vec![150_000], ..Setup::default() });
+    let mut board = Board::start(server.address);
+    board.type_line("play 1");
+    board.wait_for("connected again");
+    board.wait_for_the_end();
+    assert_eq!((board.rate(), board.heard().len() as u64), (44_100, FIRST_SAMPLES + 50 * 44_100));
 }
 
 #[test]

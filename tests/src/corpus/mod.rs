@@ -86,6 +86,10 @@ pub const MONO_32_KBPS: Song = Song { kind: "mono-32-kbps", channels: 1, options
 pub const MONO_8_KBPS: Song =
     Song { kind: "mono-8-kbps", rate: 11_025, channels: 1, options: &["-b", "8", "-m", "m"], ..CBR_128 };
 
+/// MPEG-2.5 mono at the lowest rate, 12 s, without a LAME tag.
+pub const MONO_8_KHZ: Song =
+    Song { kind: "mono-8-khz", rate: 8_000, channels: 1, options: &["-b", "16", "-m", "m", "-t"], ..CBR_128 };
+
 /// [`CBR_128`] behind an ID3v2 tag with a picture of 2 MB.
 pub const WITH_PICTURE: Song = Song { kind: "with-picture", wrapping: Wrapping::Picture(2_000_000), ..CBR_128 };
 

@@ -8,7 +8,8 @@ use std::process::Command;
 use std::thread;
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
-use trill_tests::reference;
+use trill_tests::proxy::{Conditions, Direction, Fault, Proxy, Script};
+use trill_tests::reference::{self, likeness};
 use trill_tests::server::ServerProcess;
 
 /// CBR, VBR with and without an index, MPEG-2, and bit reservoirs that span many frames.
@@ -82,6 +83,52 @@ fn a_place_behind_a_change_of_rate_is_where_its_time_says() {
     }
     let beyond = Client::of(server.address()).args(["--output=null", "play", "1", "at", "0:07"]).run(DEADLINE);
     assert!(beyond.expect_code(1).stderr.contains("not that long"));
+}
+
+/// A second of silence at one rate, then two minutes of music at another. A frame of it counts no whole number of the song's
+/// samples, and still no error adds up.
+#[test]
+fn a_long_part_of_another_rate_is_heard_to_the_sample() {
+    let silence = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat().repeat(20);
+    check_long_second_part(silence([0xff, 0xe3, 0x18, 0xc4], 72), (19 * 576, 8_000), &corpus::MONO_32_KBPS);
+    check_long_second_part(silence([0xff, 0xfb, 0x10, 0xc4], 104), (19 * 1_152, 44_100), &corpus::MONO_8_KHZ);
+}
+
+/// `first` has so many samples of this rate. Its last frame does not count: it is lost at the change.
+fn check_long_second_part(first: Vec<u8>, (first_samples, rate): (u64, u64), music: &Song) {
+    let music = fs::read(music.make()).expect("a song").repeat(10);
+    let second = reference::decode_bytes(&music).music;
+    let other_rate = u64::from(second.rate);
+    let total = first_samples + second.frames() as u64 * rate / other_rate;
+    // The first sample of the second part that is heard from this absolute sample on.
+    let second_from = |sample: u64| ((sample - first_samples) * other_rate).div_ceil(rate);
+    // What the client makes of the rest, converted to the rate of the first part and rounded.
+    let frames_from = |sample: u64| {
+        let heard = second_from(total) - second_from(sample);
+        (2 * heard * rate + other_rate) / (2 * other_rate)
+    };
+
+    let (folder, file) = (MusicDir::new(), tempfile::tempdir().expect("a temporary directory"));
+    folder.add_bytes("1.mp3", &[first, music].concat());
+    let server = ServerProcess::start(folder.path());
+    let wav = file.path().join("out.wav");
+    let whole = play(server.address(), 1, 0, &wav);
+    assert_eq!(whole.frames() as u64, first_samples + frames_from(first_samples), "all of it at {rate} Hz");
+    for ms in [2_500, 60_001, 118_000] {
+        let target = ms * rate / 1_000;
+        let played = play(server.address(), 1, ms, &wav);
+        let frames = played.frames() as u64;
+        assert_eq!((u64::from(played.rate), frames), (rate, frames_from(target)), "from {ms} ms");
+        let begin = second_from(target) as usize;
+        let expected = likeness::resample(&second.slice(begin..begin + second.rate as usize), played.rate);
+        let found = likeness::find(&played, &expected).expect("a second of sound");
+        assert!(found.offset <= 1 && found.correlation > 0.99, "from {ms} ms at {rate} Hz: {found:?}");
+    }
+    let cut = Script::cut(Direction::ToClient, 100_000, Fault::Reset);
+    let proxy = Proxy::scripted_in_turn(server.address(), Conditions::PERFECT, vec![cut]);
+    let resumed = play(proxy.address(), 1, 2_500, &wav);
+    assert_eq!(resumed.frames() as u64, frames_from(2_500 * rate / 1_000), "with a cut at {rate} Hz");
+    assert_eq!(proxy.accepted(), 2, "connections");
 }
 
 fn check_song(server: SocketAddr, number: usize, song: &Song, wav: &Path) {

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use trill_proto::ticks::Ticks;
+
 use super::audio::{self, audio, check_counts_as_the_decoder_does};
 use super::corpus::{decode, file, lame, music};
 use super::frames;
@@ -112,32 +114,45 @@ fn parts_of_another_rate_count_by_their_time() {
     }
 }
 
-/// A frame at 44.1 kHz, then ten minutes at 8 kHz, against fractions with the denominator 8,000.
-#[test]
-fn a_long_part_of_another_rate_is_measured_and_sought_exactly() {
-    const FRAMES: u64 = 8_334;
-    let frame = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat();
-    // 32 and 8 kbit/s. The last frame before the change is lost.
-    let (first, second) = (frame([0xff, 0xfb, 0x10, 0xc4], 104), frame([0xff, 0xe3, 0x18, 0xc4], 72));
-    let file = [first.repeat(20), second.repeat(FRAMES as usize)].concat();
-    let begins = |frame: u64| 19 * 1_152 * 8_000 + frame * 576 * 44_100;
+/// A frame of silence in mono: its bytes, samples and rate.
+type Silence = (Vec<u8>, u64, u64);
+
+fn silence(header: [u8; 4], bytes: usize, samples: u64, rate: u64) -> Silence {
+    ([&header[..], &vec![0; bytes - 4]].concat(), samples, rate)
+}
+
+/// Counts and seeks in twenty frames of one rate and ten minutes of another, against plain fractions.
+#[track_caller]
+fn check_long_second_part((first, samples, rate): &Silence, (second, more_samples, other_rate): &Silence) {
+    let frames = 600 * other_rate / more_samples;
+    let file = [first.repeat(20), second.repeat(frames as usize)].concat();
+    // Absolute samples at which a frame of the second part begins, times its rate. The last frame of the first part is lost.
+    let begins = |frame: u64| 19 * samples * other_rate + frame * more_samples * rate;
 
     let song = counted(&file);
-    let total = begins(FRAMES) / 8_000;
-    assert_eq!((song.rate, song.total_samples, song.end_sample), (44_100, total, total));
-    assert_eq!(u64::from(song.duration_ms()), total * 1_000 / 44_100);
+    let total = begins(frames) / other_rate;
+    assert_eq!((u64::from(song.rate), song.total_samples, song.end_sample), (*rate, total, total));
+    assert_eq!(u64::from(song.duration_ms()), total * 1_000 / rate);
     let (_, index) = count(&&file[..]).expect("memory can be read");
-    for ms in [1_000, 300_000, 599_999] {
-        let target = u64::from(ms) * 441 / 10;
-        let expected = (0..FRAMES).rfind(|frame| begins(*frame) + 1_105 * 44_100 <= target * 8_000).expect("a frame");
+    for ms in [2_500, 300_001, 600_000] {
+        let target = u64::from(ms) * rate / 1_000;
+        let is_settled = |frame: &u64| begins(*frame) + 1_105 * rate <= target * other_rate;
+        let expected = (0..frames).rfind(is_settled).expect("a frame before the target");
         let found = locate(&&file[..], &song, &index, ms).expect("memory can be read").expect("a time in the song");
-        let first_sample = begins(expected) / 8_000;
-        // A sample of the song has 320 ticks.
-        let first_fraction = begins(expected) % 8_000 * 320 / 8_000;
-        assert_eq!(found.position, 20 * 104 + expected * 72, "{ms} ms");
+        let (first_sample, rest) = (begins(expected) / other_rate, begins(expected) % other_rate);
+        let first_fraction = rest * u64::from(Ticks::PER_SECOND) / rate / other_rate;
+        assert_eq!(found.position, (20 * first.len() + expected as usize * second.len()) as u64, "{ms} ms");
         assert_eq!((found.first_sample, u64::from(found.first_fraction)), (first_sample, first_fraction), "{ms} ms");
         assert_eq!(first_sample + u64::from(found.discard), target, "{ms} ms");
     }
+}
+
+#[test]
+fn a_long_part_of_another_rate_is_measured_and_sought_exactly() {
+    let at_44_100_hz = silence([0xff, 0xfb, 0x10, 0xc4], 104, 1_152, 44_100);
+    let at_8_000_hz = silence([0xff, 0xe3, 0x18, 0xc4], 72, 576, 8_000);
+    check_long_second_part(&at_44_100_hz, &at_8_000_hz);
+    check_long_second_part(&at_8_000_hz, &at_44_100_hz);
 }
 
 #[test]
