@@ -12,7 +12,7 @@
 //!                   └──────────┬──────────────────────────────▲─────────┘
 //!   message/             encode│                              │decode
 //!   frame                      ▼ poll_transmit   handle_input │
-//!   transport/      blocking.rs (embedded-io)   asynch.rs (embedded-io-async)   std_io.rs (feature `std`)
+//!   transport/      blocking.rs (embedded-io)   std_io.rs (feature `std`)
 //! ```
 //!
 //! What this crate deliberately is not: it opens no socket, reads no clock, allocates nothing, draws no random

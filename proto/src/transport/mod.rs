@@ -1,6 +1,5 @@
-//! The pumps: all that touches a transport. One file for each style of I/O.
+//! The pump over blocking transports, and the adapter that makes one of a `std` socket.
 
-pub mod asynch;
 pub mod blocking;
 #[cfg(feature = "std")]
 pub mod std_io;
