@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -22,8 +22,10 @@ pub struct Credit {
 }
 
 impl Decode<'_> for Credit {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { stream: StreamId(header.id), more: fields.u32()? })
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { stream: StreamId(header.id), more: fields.u32()? };
+        exact(fields, message)
     }
 }
 

@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -65,8 +65,10 @@ pub struct End {
 }
 
 impl Decode<'_> for End {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { stream: StreamId(header.id), reason: EndReason::from_byte(fields.u8()?) })
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { stream: StreamId(header.id), reason: EndReason::from_byte(fields.u8()?) };
+        exact(fields, message)
     }
 }
 

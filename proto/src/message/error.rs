@@ -26,7 +26,8 @@ pub struct Error<'a> {
 }
 
 impl<'a> Decode<'a> for Error<'a> {
-    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let code = ErrorCode(fields.u16()?);
         if !code.is_fatal() && header.id == 0 {
             return Err(Malformed); // it concerns nothing

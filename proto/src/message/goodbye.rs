@@ -7,7 +7,7 @@
 //! +--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -58,8 +58,10 @@ pub struct Goodbye {
 }
 
 impl Decode<'_> for Goodbye {
-    fn decode_payload(_: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { reason: GoodbyeReason::from_byte(fields.u8()?) })
+    fn decode(_: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { reason: GoodbyeReason::from_byte(fields.u8()?) };
+        exact(fields, message)
     }
 }
 

@@ -57,7 +57,8 @@ impl Default for Hello<'_> {
 }
 
 impl<'a> Decode<'a> for Hello<'a> {
-    fn decode_payload(_: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn decode(_: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let lowest_version = fields.u8()?;
         let highest_version = fields.u8()?;
         let max_control = fields.u16()?;

@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -24,11 +24,13 @@ pub struct List {
 }
 
 impl Decode<'_> for List {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
         if header.id == 0 {
             return Err(Malformed);
         }
-        Ok(Self { request: RequestId(header.id), first: SongId(fields.u32()?), at_most: fields.u32()? })
+        let mut fields = Reader::new(payload);
+        let message = Self { request: RequestId(header.id), first: SongId(fields.u32()?), at_most: fields.u32()? };
+        exact(fields, message)
     }
 }
 

@@ -9,7 +9,7 @@
 //! +--------+--------+--------+--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -28,12 +28,13 @@ pub struct ListEnd {
 }
 
 impl Decode<'_> for ListEnd {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let total = fields.u32()?;
         let next = fields.u32()?;
         let generation = fields.u32()?;
         let next = (next != 0).then_some(SongId(next));
-        Ok(Self { request: RequestId(header.id), total, next, generation })
+        exact(fields, Self { request: RequestId(header.id), total, next, generation })
     }
 }
 

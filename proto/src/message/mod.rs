@@ -122,21 +122,16 @@ pub trait Encode {
 
 /// A message that is received as one frame. Texts are borrowed from the payload.
 pub trait Decode<'a>: Sized {
-    /// Takes the payload's fields. The id and flags come from the header.
+    /// The message with this header and payload. The type and length in the header are taken for right.
     ///
     /// # Errors
-    /// [`Malformed`] if a field is missing or has a value that the message cannot have.
-    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed>;
+    /// [`Malformed`] if the payload does not have the message's form.
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed>;
+}
 
-    /// The message with this header and payload.
-    ///
-    /// # Errors
-    /// [`Malformed`] if the payload does not have the message's form; bytes after the last field are against it too.
-    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
-        let mut fields = Reader::new(payload);
-        let message = Self::decode_payload(header, &mut fields)?;
-        if fields.is_empty() { Ok(message) } else { Err(Malformed) }
-    }
+/// `message`, if its payload was read to the end: messages without extensions have an exact length.
+fn exact<M>(fields: Reader<'_>, message: M) -> Result<M, Malformed> {
+    if fields.is_empty() { Ok(message) } else { Err(Malformed) }
 }
 
 /// Builds [`MessageType`] and [`Message`] from one table. A `frame` is a message with a type of its own in this module;

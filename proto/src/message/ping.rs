@@ -7,7 +7,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! ```
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
@@ -19,8 +19,10 @@ pub struct Ping {
 }
 
 impl Decode<'_> for Ping {
-    fn decode_payload(_: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { token: fields.u64()? })
+    fn decode(_: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
+        let message = Self { token: fields.u64()? };
+        exact(fields, message)
     }
 }
 

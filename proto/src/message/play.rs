@@ -44,7 +44,8 @@ pub struct Play {
 }
 
 impl Decode<'_> for Play {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let song = SongId(fields.u32()?);
         let start_kind = fields.u8()?;
         let _reserved = fields.bytes(3)?;

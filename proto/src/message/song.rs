@@ -78,7 +78,8 @@ impl<'a> Song<'a> {
 }
 
 impl<'a> Decode<'a> for Song<'a> {
-    fn decode_payload(header: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let song = SongId(fields.u32()?);
         let duration = fields.u32()?;
         let size_bytes = fields.u64()?;

@@ -126,7 +126,8 @@ impl Started {
 }
 
 impl Decode<'_> for Started {
-    fn decode_payload(header: Header, fields: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let song = SongId(fields.u32()?);
         let rate = fields.u32()?;
         let content_tag = fields.u64()?;

@@ -1,6 +1,6 @@
 //! STOP: send no more of a stream. The frame's id is the stream id; there is no payload.
 
-use super::{Decode, Encode, Header, MessageType};
+use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::StreamId;
@@ -13,8 +13,8 @@ pub struct Stop {
 }
 
 impl Decode<'_> for Stop {
-    fn decode_payload(header: Header, _: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { stream: StreamId(header.id) })
+    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+        exact(Reader::new(payload), Self { stream: StreamId(header.id) })
     }
 }
 

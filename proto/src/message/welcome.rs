@@ -68,7 +68,8 @@ impl Default for Welcome<'_> {
 }
 
 impl<'a> Decode<'a> for Welcome<'a> {
-    fn decode_payload(_: Header, fields: &mut Reader<'a>) -> Result<Self, Malformed> {
+    fn decode(_: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(payload);
         let version = fields.u8()?;
         let max_streams = fields.u8()?;
         let max_control = fields.u16()?;
