@@ -165,41 +165,41 @@ impl Core {
         if !is_in_place {
             return Err(SessionError::Unexpected(frame.kind));
         }
-        Ok(match frame.kind {
-            MessageType::Welcome => Some(self.handle_welcome(now, frame.decode()?)?),
+        match frame.kind {
+            MessageType::Welcome => self.handle_welcome(now, frame.decode()?).map(Some),
             MessageType::Song => {
                 let song = frame.decode()?;
                 self.requests.on_song(&song, frame.payload.len())?;
                 if let Some((_, deadline)) = self.awaited.as_mut().filter(|(awaited, _)| *awaited == song.request.0) {
                     deadline.on_bytes(now, HEADER_BYTES + frame.payload.len(), ANSWER_TIMEOUT);
                 }
-                Some(Event::Song(song))
+                Ok(Some(Event::Song(song)))
             }
             MessageType::ListEnd => {
                 let end = frame.decode()?;
                 self.requests.on_list_end(&end)?;
-                Some(Event::ListEnd(end))
+                Ok(Some(Event::ListEnd(end)))
             }
-            MessageType::Started => self.handle_started(now, frame.decode()?)?,
-            MessageType::End => self.handle_end(frame.decode()?)?,
-            MessageType::Error => Some(self.handle_error(frame.decode()?)?),
+            MessageType::Started => self.handle_started(now, frame.decode()?),
+            MessageType::End => self.handle_end(frame.decode()?),
+            MessageType::Error => self.handle_error(frame.decode()?).map(Some),
             MessageType::Goodbye => {
                 let goodbye: Goodbye = frame.decode()?;
                 self.phase = Phase::Closed;
-                Some(Event::Goodbye(goodbye.reason))
+                Ok(Some(Event::Goodbye(goodbye.reason)))
             }
             MessageType::Ping => {
                 self.liveness.on_ping(now, frame.decode()?);
-                None
+                Ok(None)
             }
             MessageType::Pong => {
                 if let Some(measured) = self.liveness.on_pong(now, frame.decode()?) {
                     self.path.on_round_trip(measured);
                 }
-                None
+                Ok(None)
             }
-            _ => return Err(SessionError::Unexpected(frame.kind)),
-        })
+            _ => Err(SessionError::Unexpected(frame.kind)),
+        }
     }
 
     fn handle_welcome<'a>(&mut self, now: Instant, welcome: Welcome<'a>) -> Result<Event<'a>, SessionError> {

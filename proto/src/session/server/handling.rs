@@ -130,36 +130,30 @@ impl Core {
         if frame.kind != MessageType::Credit {
             self.rate_limiter.take(now);
         }
-        Ok(match frame.kind {
-            MessageType::Hello => Some(self.handle_hello(frame.decode()?)?),
-            MessageType::List => Some(Event::List(frame.decode()?)),
-            MessageType::Info => Some(Event::Info(frame.decode()?)),
-            MessageType::Play => Some(self.handle_play(frame.decode()?)?),
-            MessageType::Credit => {
-                self.handle_credit(now, frame.decode()?)?;
-                None
-            }
-            MessageType::Stop => self.handle_stop(frame.decode()?),
+        match frame.kind {
+            MessageType::Hello => self.handle_hello(frame.decode()?).map(Some),
+            MessageType::List => Ok(Some(Event::List(frame.decode()?))),
+            MessageType::Info => Ok(Some(Event::Info(frame.decode()?))),
+            MessageType::Play => self.handle_play(frame.decode()?).map(Some),
+            MessageType::Credit => self.handle_credit(now, frame.decode()?).map(|()| None),
+            MessageType::Stop => Ok(self.handle_stop(frame.decode()?)),
             MessageType::Ping => {
                 self.liveness.on_ping(now, frame.decode()?);
-                None
+                Ok(None)
             }
-            MessageType::Pong => {
-                frame.decode::<Pong>()?;
-                None
-            }
+            MessageType::Pong => frame.decode::<Pong>().map(|_| None),
             MessageType::Goodbye => {
                 let goodbye: Goodbye = frame.decode()?;
                 self.phase = Phase::Closed;
-                Some(Event::Goodbye(goodbye.reason))
+                Ok(Some(Event::Goodbye(goodbye.reason)))
             }
             MessageType::Error => {
                 let error = frame.decode()?;
                 self.phase = Phase::Closed;
-                Some(Event::Failed(error))
+                Ok(Some(Event::Failed(error)))
             }
-            _ => return Err(SessionError::Unexpected(frame.kind)),
-        })
+            _ => Err(SessionError::Unexpected(frame.kind)),
+        }
     }
 
     fn handle_hello<'a>(&mut self, hello: Hello<'a>) -> Result<Event<'a>, SessionError> {
