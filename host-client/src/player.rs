@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::message::Started;
-use trill_proto::playback::{Action, Playback, Supply};
+use trill_proto::playback::{Action, Opening, Playback, Supply};
 use trill_proto::ticks::Ticks;
 
 use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Join, Ticket, Turn, View};
@@ -156,10 +156,20 @@ struct Song {
     ticket: Ticket,
     started: Started,
     playback: Playback,
+    opening: Opening,
     /// When the user asked for it, until its first sample went out.
     asked: Option<Instant>,
     /// The decoder made sound of some of it.
     has_sound: bool,
+}
+
+impl Song {
+    /// Whether all of it has come, something of it should have been heard, and nothing was.
+    fn is_undecodable(&self, view: &View) -> bool {
+        let Started { position, size_bytes, end_sample, .. } = self.started;
+        let is_wanted = position < size_bytes && self.started.first_heard() < end_sample;
+        is_wanted && !self.has_sound && view.received >= size_bytes - position
+    }
 }
 
 /// How a song came to its end.
@@ -202,7 +212,8 @@ impl Worker {
         if ended.is_none_or(|ended| !ended.continues_into(&started)) {
             self.decoder.reset();
         }
-        let mut song = Song { ticket, started, playback: Playback::new(&started), asked, has_sound: false };
+        let (playback, opening) = (Playback::new(&started), Opening::default());
+        let mut song = Song { ticket, started, playback, opening, asked, has_sound: false };
         self.begin(&song)?;
         (self.notify)(Event::Began(ticket));
         loop {
@@ -213,7 +224,7 @@ impl Worker {
                 Action::Wait => self.wait(&mut song, &view),
                 Action::Decode => self.decode(&mut song, &view)?,
                 Action::Drain => {
-                    if !song.has_sound && started.size_bytes > started.position {
+                    if song.is_undecodable(&view) {
                         (self.notify)(Event::Undecodable(ticket));
                     }
                     let outcome = self.drain(ticket)?;
@@ -293,16 +304,18 @@ impl Worker {
         if heard.is_empty() {
             return Ok(());
         }
+        let position = begins.saturating_add(Ticks::of_samples(heard.start as u64, frame.rate));
+        let Some(silence) = song.opening.on_frame(position, frame.rate, frame.samples > 0) else { return Ok(()) };
         let format = PcmFormat { rate: frame.rate, channels: frame.channels.into() };
         if self.format != Some(format) {
             self.output.start(format)?;
             self.format = Some(format);
-            let skipped = Ticks::of_samples(heard.start as u64, frame.rate);
-            self.count_from(song, begins.saturating_add(skipped), frame.rate);
+            self.count_from(song, position.saturating_sub(Ticks::of_samples(silence, frame.rate)), frame.rate);
         }
-        let is_written = write(&mut self.output, &self.pcm[heard.start * channels..heard.end * channels], || {
-            self.buffer.is_first(song.ticket)
-        })?;
+        let is_wanted = || self.buffer.is_first(song.ticket);
+        let samples = &self.pcm[heard.start * channels..heard.end * channels];
+        let is_written = write_silence(&mut self.output, silence * channels as u64, is_wanted)?
+            && write(&mut self.output, samples, is_wanted)?;
         if is_written && let Some(asked) = song.asked.take() {
             (self.notify)(Event::Sounded { ticket: song.ticket, after: asked.elapsed() });
         }
@@ -347,6 +360,19 @@ fn write(output: &mut Output, mut samples: &[i16], is_wanted: impl Fn() -> bool)
             Written::Interrupted { taken } => samples = &samples[taken..],
         }
     }
+}
+
+/// As [`write`], so many samples of silence.
+fn write_silence(output: &mut Output, samples: u64, is_wanted: impl Fn() -> bool) -> Result<bool, OutputError> {
+    let mut left = samples;
+    while left > 0 {
+        let count = left.min(PCM_SAMPLES as u64);
+        if !write(output, &[0; PCM_SAMPLES][..count as usize], &is_wanted)? {
+            return Ok(false);
+        }
+        left -= count;
+    }
+    Ok(true)
 }
 
 fn lock(progress: &Mutex<Option<Progress>>) -> MutexGuard<'_, Option<Progress>> {

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use trill_decoder::Decoder;
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
-use trill_proto::playback::{Action, Playback, Supply};
+use trill_proto::message::Started;
+use trill_proto::playback::{Action, Opening, Playback, Supply};
 use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
@@ -39,6 +40,8 @@ pub(crate) struct Player<'m, A, const FRAMES: usize> {
     samples: &'m mut [i16; PCM_SAMPLES],
     /// Which of its frames are still to be put into the ring, and the channels of each.
     unheard: Range<usize>,
+    /// Frames of silence to be put into the ring before them.
+    silence: usize,
     channels: usize,
     pcm: &'m Pcm<FRAMES>,
     audio: A,
@@ -53,6 +56,7 @@ pub(crate) struct Player<'m, A, const FRAMES: usize> {
 struct Song {
     ticket: Ticket,
     playback: Playback,
+    opening: Opening,
     /// Its rate, as its frames say; 0 until the first.
     rate: u32,
     /// The decoder made no sound of it.
@@ -69,7 +73,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         pcm: &'m Pcm<FRAMES>,
         audio: A,
     ) -> Self {
-        Self { decoder, samples, unheard: 0..0, channels: 2, pcm, audio, rate: 0, song: None, ended: None }
+        Self { decoder, samples, unheard: 0..0, silence: 0, channels: 2, pcm, audio, rate: 0, song: None, ended: None }
     }
 
     /// Does the next thing there is to do.
@@ -98,10 +102,11 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if ended.is_none_or(|ended| !ended.continues_into(started)) {
             self.decoder.reset();
         }
-        self.unheard = 0..0;
+        (self.unheard, self.silence) = (0..0, 0);
         self.song = Some(Song {
             ticket: track.wish.ticket,
             playback: Playback::new(started),
+            opening: Opening::default(),
             rate: 0,
             is_silent: true,
             is_unplayable: false,
@@ -173,10 +178,15 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if self.unheard.is_empty() {
             return Next::Now;
         }
+        let position = begins.saturating_add(Ticks::of_samples(self.unheard.start as u64, frame.rate));
+        let Some(silence) = song.opening.on_frame(position, frame.rate, frame.samples > 0) else {
+            self.unheard = 0..0;
+            return Next::Now;
+        };
+        self.silence = usize::try_from(silence).unwrap_or(usize::MAX);
         if song.rate != frame.rate {
             song.rate = frame.rate;
-            let skipped = Ticks::of_samples(self.unheard.start as u64, frame.rate);
-            state.count_from(begins.saturating_add(skipped), frame.rate);
+            state.count_from(position.saturating_sub(Ticks::of_samples(silence, frame.rate)), frame.rate);
             self.begin_sound(frame.rate, state);
         }
         self.report_first_sample(now, state);
@@ -200,7 +210,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
     fn report_first_sample(&mut self, now: Instant, state: &mut State<'_>) {
         let Some(song) = &mut self.song else { return };
         if song.is_unplayable {
-            self.unheard = 0..0;
+            (self.unheard, self.silence) = (0..0, 0);
             return;
         }
         if let Some(asked) = song.asked.take() {
@@ -210,6 +220,10 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     /// Puts what was decoded into the ring, as far as there is room.
     fn push(&mut self) -> Next {
+        self.silence -= self.pcm.push(core::iter::repeat_n([0, 0], self.silence));
+        if self.silence > 0 {
+            return Next::After(POLL);
+        }
         let Range { start, end } = self.unheard;
         let channels = self.channels;
         let samples = self.samples.get(start * channels..end * channels).unwrap_or_default();
@@ -245,16 +259,17 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             return Next::After(POLL);
         }
         let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
-        if is_silent && state.buffer.first().is_some_and(|track| track.received > 0 && self.is_all_wanted(track)) {
+        if is_silent && state.buffer.first().is_some_and(is_complete) {
             state.on_unplayable(format_args!("contains no decodable MP3 audio"));
         }
         self.ended = self.song.as_ref().map(|song| song.playback);
         state.finish();
         Next::Now
     }
+}
 
-    /// Whether something of a song should have been heard.
-    fn is_all_wanted(&self, track: &Track) -> bool {
-        track.started.first_heard() < track.started.end_sample
-    }
+/// Whether all of a song has come, and something of it should have been heard.
+fn is_complete(track: &Track) -> bool {
+    let Started { position, size_bytes, end_sample, .. } = track.started;
+    position < size_bytes && track.received >= size_bytes - position && track.started.first_heard() < end_sample
 }

@@ -162,7 +162,9 @@ impl Prompt {
                 // The window changed its size in the middle of a key's bytes.
                 Err(ReadlineError::Signal(_)) => begun = typed,
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Input::Refused("that line was not UTF-8, so it is ignored".to_owned());
+                    return Input::Refused(
+                        "that was not UTF-8: it is ignored, with what was pasted behind it".to_owned(),
+                    );
                 }
                 Err(error) => return Input::Failed(format!("cannot read from the terminal: {error}")),
             }
