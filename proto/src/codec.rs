@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Puts fields one after the other into a buffer of the caller's.
+/// Puts fields one after the other into the caller's buffer.
 #[derive(Debug)]
 pub struct Writer<'a> {
     buffer: &'a mut [u8],

@@ -1,9 +1,9 @@
-//! What every player asks of an MP3 decoder.
+//! The interface of an MP3 decoder.
 //!
-//! A caller feeds bytes from the front of its buffer and drops what a [`Decoded`] says was consumed. Laptop and board have a
-//! decoder each, of the same family: both take a frame for one only when they see it whole and another header right behind
-//! it, and throw away their filter state and bit reservoir together with *all* the input if they do not. What follows from
-//! that is here.
+//! A caller feeds bytes from the front of its buffer and drops what a [`Decoded`] says was consumed. The decoders of
+//! the laptop and the board are of the same family. Both accept a frame only when they see all of it and another header
+//! right after it. Otherwise they drop *all* the input, with their filter state and bit reservoir. This module holds
+//! what follows from that.
 
 /// The most samples one frame decodes to: 1,152 per channel, two channels.
 pub const PCM_SAMPLES: usize = 2 * 1152;
@@ -59,13 +59,13 @@ pub struct Frame {
 }
 
 impl Decoded {
-    /// Whether a decoder can say anything of this input but [`Decoded::NeedMore`].
+    /// Whether a decoder can answer anything but [`Decoded::NeedMore`] to this input.
     pub const fn is_possible(input: &[u8], at_end: bool) -> bool {
         !input.is_empty() && (at_end || input.len() >= LOOKAHEAD_BYTES)
     }
 
-    /// No frame was seen in all of the input, of which it [is possible](Self::is_possible) to say so: it may still begin
-    /// with what is the end of the input for now.
+    /// No frame was seen in the input, which is long enough [to say so](Self::is_possible). A frame may still begin at
+    /// the end of the input.
     pub const fn no_frame(input: &[u8], at_end: bool) -> Self {
         let unsure = if at_end { 0 } else { LONGEST_FRAME_BYTES };
         Self::Junk { consumed: input.len() - unsure }
@@ -82,9 +82,9 @@ pub const fn nominal_samples(layer: u8, rate: u32) -> usize {
     }
 }
 
-/// Whether this Layer III frame has long and short blocks mixed at 8 kHz. minimp3's table of their bands adds up to more
-/// lines than a frame has: the C goes over the end of an array there, within its working memory, and its port panics.
-/// No encoder in use mixes blocks, so such a frame was made to do harm, and counts as damaged.
+/// Whether this Layer III frame mixes long and short blocks at 8 kHz. minimp3's table of their bands adds up to more
+/// lines than a frame has: the C code writes past the end of an array, within its working memory, and its Rust port
+/// panics. No encoder in use mixes blocks, so such a frame is hostile, and counts as damaged.
 ///
 /// ```text
 ///  header 32  [CRC 16]  main_data_begin 8  private 1 or 2       ISO/IEC 13818-3, 2.4.1.7; MPEG 2.5 likewise

@@ -1,4 +1,4 @@
-//! What can go wrong between two peers, who is to blame, and what goes on the wire about it.
+//! Errors between two peers: which side is at fault, and what goes on the wire.
 
 use crate::codec::Truncated;
 use crate::message::MessageType;
@@ -40,7 +40,7 @@ codes! {
     STREAM_ID = 7,
     /// HELLO did not come in time.
     HELLO_TIMEOUT = 8,
-    /// Nothing was received for too long, or nothing of what is due.
+    /// Nothing was received for too long, or what is due did not come.
     SILENT = 9,
     /// As many clients as the server takes from one address are connected from this one.
     TOO_MANY_CLIENTS = 10,
@@ -65,7 +65,8 @@ impl ErrorCode {
     }
 }
 
-/// Why a session ended before its time. Each names the guilty party; rebuild the connection or give up, as it says.
+/// Why a session ended early. Each variant names the side at fault and says whether to rebuild the connection or to
+/// give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SessionError {
@@ -73,7 +74,7 @@ pub enum SessionError {
     NotTrill,
     /// The server answered the preamble with a refusal. Try again later if it is [`Refusal::Busy`].
     Refused(Refusal),
-    /// The peer sent a message of this kind that does not have its form. Give up: the peer is broken.
+    /// The peer sent a message of this type with a wrong form. Give up: the peer is broken.
     Malformed(MessageType),
     /// The peer sent a message that this state or direction does not allow. Give up: the peer is broken.
     Unexpected(MessageType),
@@ -101,11 +102,11 @@ pub enum SessionError {
     HelloTimeout,
     /// Nothing came from the peer for too long: it is gone. Rebuild the connection.
     Silent,
-    /// The server is alive and does not answer a request. Give the request up, and rebuild the connection.
+    /// The server is alive and does not answer a request. Give up the request, and rebuild the connection.
     Unanswered,
     /// The server is alive and sends no music for which there is credit, or too slowly for any. Rebuild the connection.
     Stalled,
-    /// The peer ended the connection with this ERROR. Rebuild only if the code is one of time.
+    /// The peer ended the connection with this ERROR. Rebuild the connection only if waiting can help.
     Peer(ErrorCode),
 }
 
@@ -146,7 +147,7 @@ impl Refusal {
 }
 
 impl SessionError {
-    /// What to tell the peer in an ERROR before closing; `None` when there is nobody to tell.
+    /// The code of the ERROR to send before closing; `None` if the peer is not told.
     pub const fn code(self) -> Option<ErrorCode> {
         Some(match self {
             Self::Malformed(_) => ErrorCode::MALFORMED,

@@ -1,14 +1,14 @@
-//! Incremental framing: bytes in whatever pieces they arrive, parts of frames out.
+//! Incremental framing: bytes go in as they arrive, and parts of frames come out.
 //!
-//! A control frame is gathered whole in a fixed buffer. The payload of DATA is handed on piece by piece as it comes,
-//! and the payload of a frame that may be ignored is dropped as it comes: neither is ever held.
+//! A control frame is gathered whole in a fixed buffer. The payload of DATA is handed on piece by piece, and the
+//! payload of a frame that may be ignored is dropped. Neither is ever held.
 
 use crate::error::SessionError;
 use crate::limits::HEADER_BYTES;
 use crate::message::{Decode, Header, IGNORABLE, MessageType};
 use heapless::Vec;
 
-/// What the reader found.
+/// A part of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// A whole frame that is neither DATA nor ignorable.
@@ -43,7 +43,7 @@ pub struct ControlFrame<'a> {
 }
 
 impl<'a> ControlFrame<'a> {
-    /// The message in it. `M` is to be the message of its type.
+    /// The message in this frame. `M` must be the message of the frame's type.
     ///
     /// # Errors
     /// [`SessionError::Malformed`] if the payload does not have the message's form.

@@ -39,8 +39,8 @@ pub const MAX_EXPLANATION_BYTES: usize = 200;
 /// Smallest DATA payload that a server cuts a frame down to on a slow path.
 pub const MIN_DATA_BYTES: u32 = 1_024;
 
-/// Largest DATA payload that a server sends: one that is on its way when the path becomes slow delays an answer for no longer
-/// than a second at 256 kbit/s.
+/// Largest DATA payload that a server sends. A frame that is on its way when the path slows down to 256 kbit/s delays
+/// an answer by a second.
 pub const MAX_DATA_BYTES: u32 = 32 * 1_024;
 
 /// A DATA frame carries at most what the path delivers in this time, so that an answer never waits behind more.
@@ -64,21 +64,22 @@ pub const MAX_STREAMS: u8 = 1;
 /// Most bytes of SONG frames, headers included, in the answer to one LIST.
 pub const MAX_LIST_PAGE_BYTES: u32 = 65_536;
 
-/// Connections without HELLO that a server keeps. Of more, the oldest is closed: it is none that connects right now.
+/// Connections without HELLO that a server keeps. When exceeded, the oldest is closed.
 pub const MAX_WAITING: usize = 256;
 
-/// Commands that a server takes from a client at once. Frames that may be ignored count. CREDIT counts only if its stream has
-/// ended or it grants less than [`MIN_DATA_BYTES`].
+/// Commands that a server takes from a client at once. Frames that may be ignored count. CREDIT counts only if its
+/// stream has ended or it grants less than [`MIN_DATA_BYTES`].
 pub const COMMAND_BURST: u32 = 4_096;
 
-/// Average interval between commands after the burst: far more than anybody types, and no load.
+/// Average interval between commands after the burst. Nobody types that fast, and a server serves as many without
+/// effort.
 pub const COMMAND_TIME: Duration = Duration::from_millis(1);
 
-/// Bytes that may wait for a client in a server's socket, unsent, before more is written: as few as keep a fast path busy.
-/// Every answer waits behind them.
+/// Unsent bytes that may wait in a server's socket before the server writes more. Every answer waits behind them, so
+/// they are as few as keep a fast path busy.
 pub const MAX_UNSENT_BYTES: u32 = 16 * 1_024;
 
-/// Bytes that may wait for a server in its socket, unread.
+/// Unread bytes that may wait in a server's socket.
 pub const MAX_QUEUED_BYTES: u32 = 65_536;
 
 /// A connection must have said HELLO this long after it was opened.
@@ -90,26 +91,27 @@ pub const PING_AFTER: Duration = Duration::from_secs(15);
 /// Nothing received for this long: the peer is gone; close.
 pub const CLOSE_AFTER: Duration = Duration::from_secs(30);
 
-/// A client to which data or an answer is due and that has received nothing for this long, or four round-trips if that is
-/// longer, sends PING …
+/// A client that waits for data or an answer sends PING when it has received nothing for this long, or for four
+/// round-trips if that is longer.
 pub const STALL_PING_AFTER: Duration = Duration::from_secs(1);
 
-/// … and takes the connection for dead this long after that PING.
+/// A client that waits for data or an answer closes the connection when it has received nothing for this long after its
+/// PING.
 pub const STALL_CLOSE_AFTER: Duration = Duration::from_secs(2);
 
-/// An answer that is due must be complete this long after it was asked for, or after the answer before it. Each byte of it
-/// that comes earns the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
+/// An answer that is due must be complete this long after it was asked for, or after the answer before it. Each byte of
+/// it that comes earns the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Data for which there is credit must come within this time, or eight round-trips if that is longer. Each byte of it earns
-/// the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
+/// Data for which there is credit must come within this time, or eight round-trips if that is longer. Each byte of it
+/// earns the time that it takes at [`SLOWEST_RATE`]; other messages earn nothing.
 pub const DATA_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The rate below which a client gives up what is due, in bytes per second: that of the slowest MP3, 8 kbit/s.
+/// Lowest rate at which what is due may come, in bytes per second: that of the slowest MP3, 8 kbit/s.
 pub const SLOWEST_RATE: u64 = 1_000;
 
-/// Most bytes of audio in a song: 16 TiB, the longest file of most file systems. Then the samples that so many bytes can
-/// count, times 1,000 for milliseconds, fit into 64 bits.
+/// Most bytes of audio in a song: 16 TiB, the longest file of most file systems. Then the samples that so many bytes
+/// can count, times 1,000 for milliseconds, fit into 64 bits.
 pub const MAX_SONG_BYTES: u64 = 1 << 44;
 
 /// The highest bit rate that a message may give, in bit/s. An MP3 frame has at most 2,304 bytes, which is 768 kbit/s.

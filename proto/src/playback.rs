@@ -1,5 +1,5 @@
-//! What every player decides, on a laptop and on a board alike: when to begin, what to decode, what to trim, when it
-//! is over.
+//! The decisions of playback, the same on a laptop and on a board: when to begin, what to decode, what to trim, and
+//! when the song is over.
 //!
 //! The application owns the compressed bytes, the decoder and the output; [`Playback`] owns the decisions. The order
 //! of calls, in a loop:
@@ -23,10 +23,10 @@ use core::time::Duration;
 /// Music that must be in the buffer before it begins, on top of one round-trip of it.
 const CUSHION: Duration = Duration::from_millis(100);
 
-/// How much faster than it is played a song must arrive for its buffer to be sure to grow.
+/// How much faster than playback a song must arrive so that its buffer certainly grows.
 const SAFE_RATE_PERCENT: u64 = 125;
 
-/// What the player knows when it asks what to do next.
+/// What the caller knows when it asks what to do next.
 #[derive(Clone, Copy, Debug)]
 pub struct Supply {
     /// Bytes in the compressed buffer that the decoder has not taken.
@@ -51,7 +51,7 @@ pub enum Action {
     Wait,
     /// Decode one frame and hand it to [`Playback::on_frame`].
     Decode,
-    /// Everything was put out: let it be heard to its end.
+    /// Everything was put out: let the output play to its end.
     Drain,
 }
 
@@ -67,7 +67,7 @@ enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub struct Playback {
     phase: Phase,
-    /// Bytes that the stream brings in all.
+    /// Total bytes of the stream.
     expected: u64,
     bytes_per_second: u32,
     /// Absolute samples are of this rate.
@@ -95,7 +95,7 @@ impl Playback {
         }
     }
 
-    /// The stream ended early: nothing comes after the `received` bytes that have come. What they hold is played.
+    /// The stream ended early, after `received` bytes. What they hold is played.
     pub fn on_ended(&mut self, received: u64) {
         self.expected = self.expected.min(received);
     }
@@ -118,9 +118,9 @@ impl Playback {
         }
     }
 
-    /// Counts a frame that was taken from the buffer and says which of its samples to put out: `nominal` is how many per
-    /// channel its header promises, and `rate` their rate. What the decoder did not make of them, because the frame is
-    /// damaged or those before it are missing, is put out as silence, so that what follows is in time.
+    /// Counts a frame that was taken from the buffer and says which of its samples to put out: `nominal` is how many
+    /// per channel its header promises, and `rate` their rate. What the decoder did not make of them, because the frame
+    /// is damaged or those before it are missing, is put out as silence, so that what follows is in time.
     pub fn on_frame(&mut self, nominal: usize, rate: u32) -> Range<usize> {
         let begins = self.position;
         self.position = begins.saturating_add(Ticks::of_samples(nominal as u64, rate));
@@ -132,18 +132,18 @@ impl Playback {
         from..first_after(self.heard_until).max(from)
     }
 
-    /// The output ran dry: buffer as if at the beginning.
+    /// The output ran dry: buffer as at the beginning.
     pub fn on_dry(&mut self) {
         if self.phase == Phase::Playing {
             self.phase = Phase::Buffering;
         }
     }
 
-    /// Whether the song `next`, which follows this one without a gap, goes on where this one ended, so that the decoder has
-    /// to keep its state: a frame's sound overlaps that of the next, and its data may begin in frames before it.
+    /// Whether the song `next`, which follows this one without a gap, goes on where this one ended, so that the decoder
+    /// has to keep its state: a frame's sound overlaps that of the next, and its data may begin in frames before it.
     ///
-    /// An encoder that cuts one recording into songs (`lame --nogap`) says neither where the sound begins nor where it ends,
-    /// and everything is heard. Where an end is known, the sound before and after it belongs to nothing else.
+    /// An encoder that cuts one recording into songs (`lame --nogap`) says neither where the sound begins nor where it
+    /// ends, and everything is heard. Where an end is known, the sound before and after it belongs to nothing else.
     pub fn continues_into(&self, next: &Started) -> bool {
         let [played, end] = [self.position, self.heard_until].map(|position| position.samples(self.rate));
         let is_whole = self.phase == Phase::Complete && played == end;
@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_path_slower_than_the_music_waits_for_what_will_be_missing() {
-        // Half the rate that is needed with its margin: half of the song must be there, or three quarters of the buffer.
+        // Half the rate that is needed with its margin: half of the song must be there, or three quarters of the
+        // buffer.
         let slow = Supply { delivery_rate: 10_000, ..FAST };
         check(Supply { buffered: 499_000, received: 499_000, ..slow }, Action::Wait);
         check(Supply { buffered: 501_000, received: 501_000, ..slow }, Action::Decode);

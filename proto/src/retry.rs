@@ -1,33 +1,33 @@
-//! When to connect again after a connection broke, or none was to be had: what every client does alike.
+//! When to connect again after a connection broke or could not be made. Every client does the same.
 
 use core::time::Duration;
 
-/// Before the first new attempt when a useful connection breaks: a network that changed is often back at once, and the buffer
-/// is being played empty. Within 50 ms the next connection is to be there.
+/// Wait before the first new attempt when a useful connection breaks. A changed network is often back at once, and the buffer
+/// runs empty meanwhile: the next connection should be there within 50 ms.
 const FIRST: Duration = Duration::from_millis(40);
 
-/// Before the second; doubled with every further one.
+/// Wait before the second attempt. It doubles with every further one.
 const SECOND: Duration = Duration::from_millis(200);
 
-/// The longest wait while no server takes the connection: it may be back at any moment, and an attempt costs it nothing.
+/// Longest wait while no server accepts the connection. A server may be back at any moment, and an attempt costs it nothing.
 const LONGEST_UNREACHABLE: Duration = Duration::from_secs(3);
 
-/// The longest wait while a server takes connections and brings nothing.
+/// Longest wait while a server accepts connections but sends no music.
 const LONGEST_USELESS: Duration = Duration::from_secs(30);
 
 /// Music that makes a connection useful, in bytes. Connections that bring so much and follow each other within 40 ms bring
 /// more than is played at 128 kbit/s.
 pub const USEFUL_BYTES: u64 = 1_024;
 
-/// A connection that was open for this long was useful, whatever came over it.
+/// A connection that was open for this long was useful, even without music.
 pub const USEFUL_TIME: Duration = Duration::from_secs(30);
 
-/// What came of an attempt to connect.
+/// Result of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// No server took the connection.
+    /// No server accepted the connection.
     Unreachable,
-    /// A server took it, and brought nothing.
+    /// A server accepted it and sent no music.
     Useless,
     /// It was useful: see [`Client::was_useful`](crate::session::client::Client::was_useful).
     Useful,
@@ -46,10 +46,10 @@ impl Retry {
         Self { failures: 0 }
     }
 
-    /// How long to wait after an attempt that came to this: between half of what is due and all of it.
+    /// How long to wait after an attempt with this outcome: between half of the current interval and all of it.
     ///
-    /// `random` is any number, and another one each time and in each client, so that those that all lost the same server do
-    /// not come back together.
+    /// `random` must differ from call to call and from client to client, so that the clients of a server that restarts do not all
+    /// come back at once.
     #[must_use]
     pub fn next_delay(&mut self, outcome: Outcome, random: u32) -> Duration {
         let longest = match outcome {

@@ -1,10 +1,10 @@
-//! Rule of three.
+//! Multiplication and division without overflow.
 
 use core::time::Duration;
 
-/// `value` × `times` ÷ `by`, rounded down; less than that only where the product of `times` and `by` is beyond 64 bits.
+/// `value` × `times` ÷ `by`, rounded down. Exact if the product of `times` and `by` fits into 64 bits; otherwise it may be less.
 ///
-/// Without numbers of 128 bits: their division takes 700 bytes of a board's flash at every place where it stands.
+/// It avoids 128-bit numbers: each of their divisions takes 700 bytes of a board's flash.
 pub(crate) const fn mul_div(value: u64, times: u64, by: u64) -> u64 {
     let (whole, rest) = (value / by, value % by);
     whole.saturating_mul(times).saturating_add(rest.saturating_mul(times) / by)

@@ -1,4 +1,4 @@
-//! How much may be on its way: the credit that a client grants, and the round-trip and delivery rate it measures.
+//! The credit that a client grants, and the round-trip and delivery rate that it measures.
 //!
 //! Credit is the only way data moves. Outstanding credit is at most
 //!
@@ -6,9 +6,9 @@
 //! min(free buffer, max(floor, delivery rate × (1.5 × smallest round-trip + 200 ms)))
 //! ```
 //!
-//! so the buffer fills faster than it plays, and an answer or a new song never queues behind much of an old one. It is
-//! granted again by quarters: between three quarters and all of it are under way, so as long as the path could carry
-//! more, each measurement allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
+//! so the buffer fills faster than it plays, and an answer or a new song never queues behind much of an old one. A client
+//! grants it again by quarters, so three quarters of it or more are under way. While the path can carry more, each measurement
+//! therefore allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
 //!
 //! Until the path has shown a limit, the window doubles with each round-trip, as TCP's does in slow start. A path shows its
 //! limit when much of what was outstanding has not come a round-trip later. When it becomes slower, so does the rate, within
@@ -19,7 +19,7 @@ use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
 
-/// What a client knows of the path to its server. Lives as long as the connection.
+/// What a client knows about the path to its server. Lives as long as the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Path {
     smallest_round_trip: Option<Duration>,
@@ -67,7 +67,7 @@ const PEAK_TIME: Duration = Duration::from_millis(400);
 /// A round-trip to assume while none was measured.
 const ASSUMED_ROUND_TRIP: Duration = Duration::from_millis(50);
 
-/// The highest of the last measurements: one of them may be low for a moment's sake.
+/// The highest of the last measurements: a single one may be low by chance.
 #[derive(Clone, Copy, Debug, Default)]
 struct PeakRate {
     current: u64,
@@ -133,7 +133,7 @@ impl Path {
         self.sample = Some(begins);
     }
 
-    /// The server allows no more than this to be outstanding, in bytes.
+    /// Takes the most credit that the server allows to be outstanding, in bytes.
     pub fn on_max_credit(&mut self, bytes: u32) {
         self.max_credit = bytes.clamp(FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES);
     }
@@ -156,7 +156,7 @@ impl Path {
         self.rate.bytes_per_second().max(under_way)
     }
 
-    /// Most credit that may be outstanding, as far as the path is concerned.
+    /// Most credit that the path allows to be outstanding.
     fn ceiling(&self) -> u32 {
         let span = self.round_trip() * 3 / 2 + CREDIT_SLACK;
         let carried = mul_div(self.rate.bytes_per_second(), micros(span), 1_000_000);
@@ -183,8 +183,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a new stream into a buffer of `capacity` bytes, of which something else still holds `occupied`,
-    /// with the first credit granted.
+    /// The window of a new stream, with the first credit granted. Its buffer has `capacity` bytes, and something else still holds
+    /// `occupied` of them.
     pub fn new(capacity: u32, occupied: u32) -> Self {
         let first = capacity.saturating_sub(occupied).min(FIRST_CREDIT_BYTES);
         Self { capacity, held: occupied, outstanding: first, granted: u64::from(first) }
@@ -236,7 +236,7 @@ impl Window {
         let target = u64::from(free.min(ceiling)).min(remaining);
         let more = u32::try_from(target.saturating_sub(u64::from(self.outstanding))).unwrap_or(u32::MAX);
         let is_last = u64::from(self.outstanding) + u64::from(more) == remaining;
-        // A player frees its buffer a few hundred bytes at a time; a CREDIT for each would cost more than it brings.
+        // A player frees its buffer a few hundred bytes at a time. A CREDIT for each would cost more than it is worth.
         let quantum = ceiling.min(self.capacity) / 4;
         if more < quantum && !is_last { 0 } else { more }
     }

@@ -1,4 +1,4 @@
-//! The limits of MP3 audio that every description of it must keep.
+//! Limits of MP3 audio. SONG and STARTED must keep them.
 
 use crate::ticks::Ticks;
 

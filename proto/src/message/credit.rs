@@ -1,4 +1,4 @@
-//! CREDIT: so many more bytes of a stream may come. The frame's id is the stream id.
+//! CREDIT: grants more bytes of a stream. The frame's id is the stream id.
 //!
 //! ```text
 //!  0        1        2        3

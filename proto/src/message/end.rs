@@ -20,7 +20,7 @@ pub enum EndReason {
     Finished,
     /// The client said STOP.
     Stopped,
-    /// A newer PLAY took its place.
+    /// A newer PLAY replaced it.
     Replaced,
     /// The song could not be read to its end, or a reason that this version does not know.
     Failed,

@@ -10,7 +10,7 @@
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 
-/// The extensions at the end of a payload. Tags that a receiver does not know are skipped by not asking for them.
+/// The extensions at the end of a payload. A receiver skips the tags that it does not ask for.
 #[derive(Clone, Copy, Debug)]
 pub struct Extensions<'a> {
     reader: Reader<'a>,

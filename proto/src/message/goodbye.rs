@@ -15,7 +15,7 @@ use crate::error::Malformed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum GoodbyeReason {
-    /// The sender needs the connection no more.
+    /// The sender no longer needs the connection.
     Done,
     /// The server shuts down or restarts; a client that was playing may come back and resume.
     Restarting,

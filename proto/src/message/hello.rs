@@ -1,4 +1,4 @@
-//! HELLO: who the client is and what it can take. Its layout never changes.
+//! HELLO: the client's name and limits. Its layout never changes.
 //!
 //! ```text
 //!  0        1        2        3        4        5        6        7
@@ -34,9 +34,9 @@ pub struct Hello<'a> {
     pub features: u32,
     /// Role bits; none is defined in version 1.
     pub roles: u16,
-    /// Random bytes that name this client. A connection with the nonce of an older one supersedes it.
+    /// Random bytes that identify this client. A connection supersedes an older one with the same nonce.
     pub nonce: [u8; 16],
-    /// How the client calls itself, for the server's log; may be empty.
+    /// The client's name, for the server's log; may be empty.
     pub name: &'a str,
 }
 

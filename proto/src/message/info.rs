@@ -1,4 +1,4 @@
-//! INFO: the particulars of one song, measured exactly. The frame's id is the request id.
+//! INFO: asks for the particulars of one song, measured exactly. The frame's id is the request id.
 //!
 //! ```text
 //!  0        1        2        3

@@ -1,4 +1,4 @@
-//! LIST: a page of the song list. The frame's id is the request id.
+//! LIST: asks for a page of the song list. The frame's id is the request id.
 //!
 //! ```text
 //!  0        1        2        3        4        5        6        7

@@ -54,7 +54,7 @@ pub const IGNORABLE: u8 = 0x80;
 /// The first [`HEADER_BYTES`] of every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// The type byte as it came; [`MessageType::from_byte`] tells whether it is known.
+    /// The type byte as received; [`MessageType::from_byte`] tells whether it is known.
     pub kind: u8,
     /// Flag bits; their meaning depends on the type.
     pub flags: u8,
@@ -122,20 +122,20 @@ pub trait Encode {
 
 /// A message that is received as one frame. Texts are borrowed from the payload.
 pub trait Decode<'a>: Sized {
-    /// The message with this header and payload. The type and length in the header are taken for right.
+    /// The message with this header and payload. The caller has checked the header's type and length.
     ///
     /// # Errors
     /// [`Malformed`] if the payload does not have the message's form.
     fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed>;
 }
 
-/// `message`, if its payload was read to the end: messages without extensions have an exact length.
+/// Returns `message` if its payload was read to the end: messages without extensions have an exact length.
 fn exact<M>(fields: Reader<'_>, message: M) -> Result<M, Malformed> {
     if fields.is_empty() { Ok(message) } else { Err(Malformed) }
 }
 
-/// Builds [`MessageType`] and [`Message`] from one table. A `frame` is a message with a type of its own in this module;
-/// of a `raw` one only the id and the payload are told.
+/// Builds [`MessageType`] and [`Message`] from one table. A `frame` row names the message in this module. A `raw` row
+/// has no message: [`Message`] holds its id and payload.
 macro_rules! messages {
     (
         frame { $($(#[$doc:meta])* $name:ident $(<$lifetime:lifetime>)? = $value:literal, $text:literal;)* }

@@ -1,4 +1,4 @@
-//! PING: are you there? Legal both ways.
+//! PING: asks for a sign of life. Legal both ways.
 //!
 //! ```text
 //!  0        1        2        3        4        5        6        7

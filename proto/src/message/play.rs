@@ -1,4 +1,4 @@
-//! PLAY: send a song on a new stream, which takes the place of the one before. The frame's id is the stream id.
+//! PLAY: asks for a song on a new stream, which replaces the one before. The frame's id is the stream id.
 //!
 //! ```text
 //!  0        1        2        3        4        5        6        7

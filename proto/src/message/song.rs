@@ -49,7 +49,7 @@ pub struct Song<'a> {
     pub track: u16,
     /// A text is shorter here than in the file.
     pub is_cut: bool,
-    /// Title; never empty, since a song without one is called by its file's name.
+    /// Title; never empty, because the file's name stands in for a missing title.
     pub title: &'a str,
     /// Artist; may be empty.
     pub artist: &'a str,

@@ -1,4 +1,4 @@
-//! STOP: send no more of a stream. The frame's id is the stream id; there is no payload.
+//! STOP: ends a stream. The frame's id is the stream id. The payload is empty.
 
 use super::{Decode, Encode, Header, MessageType, exact};
 use crate::codec::{Full, Reader, Writer};

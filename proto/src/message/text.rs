@@ -2,7 +2,7 @@
 
 use crate::error::Malformed;
 
-/// The longest front part of `text` that has at most `limit` bytes and ends between two characters.
+/// The longest prefix of `text` that has at most `limit` bytes and ends between two characters.
 pub fn cut(text: &str, limit: usize) -> &str {
     text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }

@@ -22,7 +22,7 @@ use crate::limits::{
 
 const NAME: u8 = 1;
 
-/// What is in force on this connection.
+/// The version and limits of this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Welcome<'a> {
     /// The protocol version that both sides speak from now on.
@@ -39,12 +39,12 @@ pub struct Welcome<'a> {
     pub song_count: u32,
     /// Most credit that may be outstanding on a stream, in bytes; at least [`FIRST_CREDIT_BYTES`].
     pub max_credit: u32,
-    /// How the server calls itself; may be empty.
+    /// The server's name; may be empty.
     pub server_name: &'a str,
 }
 
 impl<'a> Welcome<'a> {
-    /// A WELCOME with the limits of this version, of a server without a name that does not know its songs yet.
+    /// A WELCOME with the limits of this version, without a name and without songs.
     pub const fn new() -> Self {
         #[allow(clippy::cast_possible_truncation)] // 512 fits
         let max_control = MAX_CLIENT_CONTROL_BYTES as u16;

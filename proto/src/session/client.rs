@@ -41,7 +41,7 @@ use stream::{MAX_PENDING, Stream};
 /// How a client introduces itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
-    /// How it calls itself, for the server's log; cut to 64 bytes.
+    /// The client's name, for the server's log; cut to 64 bytes.
     pub name: &'a str,
     /// Random bytes, the same for every connection of this run of the client.
     pub nonce: [u8; 16],
@@ -60,8 +60,8 @@ pub struct PlayRequest {
     pub content_tag: u64,
     /// Size of the buffer that the stream fills, in bytes.
     pub capacity: u32,
-    /// Bytes in the buffer that stay there when the stream starts: of a song that it follows, or goes on with.
-    /// [`release`](Client::release) them as if they were the stream's. 0 if the stream takes the place of what is there.
+    /// Bytes in the buffer that stay when the stream starts: the rest of the song before it, or the part of this song that came
+    /// before a cut. [`release`](Client::release) them as if they were the stream's. 0 if the stream replaces what is there.
     pub occupied: u32,
 }
 
@@ -74,7 +74,7 @@ pub enum Event<'a> {
     Song(Song<'a>),
     /// The page is complete.
     ListEnd(ListEnd),
-    /// A stream that was asked for begins: the one before is over, and whatever of it is buffered is to go.
+    /// A stream that was asked for begins. The one before it is over; drop what is buffered of it.
     Started(Started),
     /// Bytes of the current stream, in order. They count as buffered until [`release`](Client::release)d.
     Data {
@@ -83,7 +83,7 @@ pub enum Event<'a> {
         /// At least one byte.
         bytes: &'a [u8],
     },
-    /// The current or a pending stream is over. What is buffered of it may be played out.
+    /// The current or a pending stream is over. The application may play what is buffered of it.
     Ended {
         /// The stream.
         stream: StreamId,
@@ -107,7 +107,7 @@ pub const OUTBOX_BYTES: usize = PREAMBLE_BYTES
 /// A client's side of one connection. `CONTROL` is the largest control payload it takes, in bytes: at least 256.
 #[derive(Debug)]
 pub struct Client<const CONTROL: usize = MAX_CONTROL_BYTES> {
-    /// Apart from the rest, which handles what is borrowed from it.
+    /// Apart from the core, which handles the frames that are borrowed from it.
     reader: FrameReader<CONTROL>,
     core: Core,
 }
@@ -166,7 +166,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
         self.core.path.round_trip()
     }
 
-    /// The rate at which the server delivers, in bytes per second: as measured, or until then at least this much.
+    /// The rate at which the server delivers, in bytes per second. Before it has been measured, a lower bound.
     pub fn delivery_rate(&self, now: Instant) -> u64 {
         let since_asked =
             self.core.current.as_ref().map_or(0, |stream| {
@@ -175,8 +175,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         since_asked.max(self.core.path.bytes_per_second(now))
     }
 
-    /// Whether this connection brought music, or was open for a while and did not fail for what the server owed: then the next
-    /// may be tried at once.
+    /// Whether this connection brought music, or was open for a while and did not end through the server's fault. If so, try the
+    /// next connection at once.
     pub fn was_useful(&self, now: Instant) -> bool {
         let has_lasted = self.core.opened.is_some_and(|opened| now.saturating_since(opened) >= USEFUL_TIME);
         self.core.received >= USEFUL_BYTES || has_lasted
@@ -216,7 +216,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
         }
     }
 
-    /// Does what is due at `now`: PINGs a silent server, and gives up on a dead one, or on one that does not do what it owes.
+    /// Does what is due at `now`: PINGs a silent server, and gives up on a server that is dead or does not send what is due.
     ///
     /// # Errors
     /// [`SessionError::Silent`], [`SessionError::Unanswered`] and [`SessionError::Stalled`]: transmit once more, then build a
@@ -292,8 +292,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         Ok(id)
     }
 
-    /// Ends the current and every pending stream. No event of any of them follows. After the end of the session nothing is
-    /// said about it.
+    /// Ends the current and every pending stream. None of their events follows. After the end of the session the server is not
+    /// told.
     ///
     /// # Errors
     /// [`OutboxFull`] if the output must be transmitted first; nothing has ended then.
@@ -324,7 +324,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
         current.window.due(path, current.remaining()) > 0
     }
 
-    /// Asks the server for a sign of life now, which also measures the round-trip.
+    /// Sends a PING now, which also measures the round-trip.
     pub fn ping(&mut self, now: Instant) {
         self.core.liveness.ask(now);
     }
@@ -338,8 +338,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         }
     }
 
-    /// Ends the session because of something that only the application could see: the server broke the protocol. Transmit
-    /// once more, then close the connection.
+    /// Ends the session because the server broke the protocol in a way that only the application can see. Transmit once more,
+    /// then close the connection.
     pub fn reject(&mut self, error: SessionError) {
         if !self.is_closed() {
             self.core.close(error);
@@ -348,7 +348,7 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     // ── output ──
 
-    /// The next bytes to send, at most [`OUTBOX_BYTES`], all of them, before anything else is sent. `None` when there is nothing to say now.
+    /// The next bytes to send, at most [`OUTBOX_BYTES`]. Send all of them before anything else. `None` when there are none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
         self.core.poll_transmit(now)
     }

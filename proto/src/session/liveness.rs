@@ -9,17 +9,17 @@ use core::time::Duration;
 #[derive(Debug)]
 pub(super) struct Liveness {
     last_received: Instant,
-    /// When silence last made a PING due, if nothing has come since.
+    /// When a PING was sent because of silence, if nothing has come since.
     pinged: Option<Instant>,
     /// A PING that is due.
     ping: Option<Ping>,
-    /// The token of the PING that was sent last; 0 if none was.
+    /// The token of the last PING that was sent; 0 before the first.
     sent_token: u64,
     /// A PING that has not been answered: its token, and when it came.
     owed: Option<(u64, Instant)>,
 }
 
-/// How long to wait for a sign of life.
+/// How long the peer may be silent.
 #[derive(Clone, Copy)]
 pub(super) struct LivenessTimeouts {
     /// When the waiting began, if that is later than the last sign of life.
@@ -60,8 +60,8 @@ impl Liveness {
         self.pinged.is_some()
     }
 
-    /// The round-trip that the answer to the last PING shows, whose token is the time it was sent at. Other tokens show nothing:
-    /// a server may make them up.
+    /// The round-trip, if this answers the last PING: its token is the time at which it was sent. A peer may make up other tokens,
+    /// so they show nothing.
     pub(super) fn on_pong(&self, now: Instant, pong: Pong) -> Option<Duration> {
         let is_answer = pong.token != 0 && pong.token == self.sent_token;
         is_answer.then(|| now.saturating_since(Instant::from_micros(pong.token)))
@@ -86,7 +86,7 @@ impl Liveness {
         Ok(())
     }
 
-    /// Sends a PING now, whatever was received. It starts no deadline and moves none.
+    /// Sends a PING now. It neither starts nor moves a deadline.
     pub(super) const fn ask(&mut self, now: Instant) {
         self.ping = Some(Ping { token: now.as_micros() });
     }
@@ -97,7 +97,7 @@ impl Liveness {
         ping
     }
 
-    /// The answer that is owed. Of several PINGs that came at once only the last is answered.
+    /// The PONG that is due. If several PINGs came at once, it answers the last.
     pub(super) fn take_pong(&mut self, now: Instant) -> Option<Pong> {
         let (token, received) = self.owed.take()?;
         Some(Pong { token, received_us: received.as_micros(), sent_us: now.as_micros() })

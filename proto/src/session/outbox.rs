@@ -8,7 +8,7 @@ use heapless::Vec;
 #[derive(Debug)]
 pub(super) struct Outbox<const SIZE: usize> {
     bytes: Vec<u8, SIZE>,
-    /// `bytes` was handed out and counts as sent.
+    /// Whether `bytes` was handed out: then it counts as sent.
     is_sent: bool,
 }
 
@@ -17,7 +17,7 @@ impl<const SIZE: usize> Outbox<SIZE> {
         Self { bytes: Vec::new(), is_sent: false }
     }
 
-    /// Appends a frame, or nothing at all if it does not fit.
+    /// Appends a frame, or nothing if it does not fit.
     pub(super) fn push(&mut self, message: &impl Encode) -> Result<(), OutboxFull> {
         self.forget_sent();
         let used = self.bytes.len();

@@ -10,7 +10,7 @@
 //!                        → refuse_play() ─▶ ERROR; the stream before it goes on
 //! ```
 //!
-//! The machine says which bytes of a song to send, and never touches them: [`poll_data`](Server::poll_data) gives a
+//! The machine says which bytes of a song to send, but never touches them: [`poll_data`](Server::poll_data) gives a
 //! frame header and a range of the song.
 
 mod frame_sizer;
@@ -42,7 +42,7 @@ pub enum Event<'a> {
     Info(Info),
     /// Answer with [`start`](Server::start) or [`refuse_play`](Server::refuse_play).
     Play(Play),
-    /// The stream was stopped; its END waits to be transmitted.
+    /// The stream was stopped. Its END waits to be transmitted.
     Stopped(StreamId),
     /// The client gave up: the session is over.
     Failed(Error<'a>),
@@ -73,7 +73,7 @@ const REPLY_BYTES: usize = Error::MAX_FRAME_BYTES;
 /// A server's side of one connection.
 #[derive(Debug)]
 pub struct Server {
-    /// Apart from the rest, which handles what is borrowed from it.
+    /// Apart from the core, which handles the frames that are borrowed from it.
     reader: FrameReader<MAX_CLIENT_CONTROL_BYTES>,
     core: Core,
 }
@@ -293,7 +293,7 @@ impl Server {
 
     // ── output ──
 
-    /// The next control bytes to send, all of them, before anything else is sent. `None` when there are none.
+    /// The next control bytes. Send all of them before anything else. `None` when there are none.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
         self.core.poll_transmit(now)
     }

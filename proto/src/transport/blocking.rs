@@ -1,4 +1,4 @@
-//! Pumps over `embedded-io`: for threads, and for boards without an executor.
+//! The pump over `embedded-io`, for threads.
 //!
 //! # Contract with the transport
 //! `Read::read` blocks until there is something, returns 0 at the end of the stream, and fails with
@@ -29,15 +29,15 @@ pub trait Source {
     fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> ReadOutcome;
 }
 
-/// Whether a song's bytes could be read.
+/// Result of reading a song's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ReadOutcome {
     /// The payload is filled.
     Filled,
-    /// They cannot be read now: try again later.
+    /// The bytes cannot be read now: try again later.
     NotNow,
-    /// They cannot be read any more: the stream ends.
+    /// The bytes can no longer be read: the stream ends.
     Failed,
 }
 
@@ -66,7 +66,7 @@ pub fn receive<R: Read>(reader: &mut R, buffer: &mut [u8]) -> Result<Received, R
     }
 }
 
-/// Writes everything that a client has to say.
+/// Writes the client's whole output.
 ///
 /// # Errors
 /// The transport's.
@@ -81,7 +81,7 @@ pub fn transmit_client<W: Write, const N: usize>(
     writer.flush()
 }
 
-/// Writes everything that a server has to say besides DATA.
+/// Writes the server's whole output except DATA.
 ///
 /// # Errors
 /// The transport's.
@@ -92,8 +92,8 @@ pub fn transmit_server<W: Write>(server: &mut Server, now: Instant, writer: &mut
     writer.flush()
 }
 
-/// Writes one DATA frame, if there is credit for one and its bytes can be read now. Returns `false` if not. If they cannot
-/// be read any more, the stream ends instead.
+/// Writes one DATA frame, if there is credit for one and its bytes can be read now. Returns `false` if not. If the bytes can no
+/// longer be read, the stream ends instead.
 ///
 /// `scratch` holds the payload on its way from `source` to `writer`; frames are as long as it allows, so it should have
 /// [`MAX_PAYLOAD_BYTES`](crate::limits::MAX_PAYLOAD_BYTES).

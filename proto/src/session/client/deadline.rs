@@ -1,11 +1,11 @@
-//! What a server owes must come in time, however alive the server is otherwise.
+//! Deadlines for what is due, which hold even while the server shows that it is alive.
 
 use crate::limits::SLOWEST_RATE;
 use crate::time::Instant;
 use core::time::Duration;
 
-/// When the next part of what is owed must have come. Every byte of it earns the time that it takes at [`SLOWEST_RATE`],
-/// up to the whole patience: what comes more slowly runs out of time.
+/// When more of what is due must have come. Each byte extends the deadline by the time that it takes at [`SLOWEST_RATE`], up to
+/// the whole patience, so a slower transfer runs out of time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,
@@ -20,7 +20,7 @@ impl Deadline {
         self.at
     }
 
-    /// Takes the arrival of `bytes` of what is owed.
+    /// Takes the arrival of `bytes` of what is due.
     pub(super) fn on_bytes(&mut self, now: Instant, bytes: usize, patience: Duration) {
         let earned = Duration::from_micros(bytes as u64 * 1_000_000 / SLOWEST_RATE);
         self.at = (self.at + earned).min(now + patience);

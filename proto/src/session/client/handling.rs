@@ -31,7 +31,7 @@ pub(super) enum Phase {
 /// Room for what may be due at once: a CREDIT, a PING and a PONG.
 pub(super) const DUE_BYTES: usize = Credit::MAX_FRAME_BYTES + Ping::MAX_FRAME_BYTES + Pong::MAX_FRAME_BYTES;
 
-/// A wake-up that comes this much too late says that this side was asleep, not that the server let time pass.
+/// A wake-up that is this late shows that this machine was asleep, not that the server was slow.
 const ASLEEP: Duration = Duration::from_secs(1);
 
 /// The machine without its reader, from which parts of frames are borrowed while they are handled.
@@ -43,20 +43,20 @@ pub(super) struct Core {
     pub(super) liveness: Liveness,
     pub(super) path: Path,
     hello_sent: Option<Instant>,
-    /// When WELCOME came, if the server has not been found faulty since.
+    /// When WELCOME came; `None` again once the server is at fault.
     pub(super) opened: Option<Instant>,
     /// Something that is asked waits to be transmitted.
     pub(super) is_asking: bool,
-    /// When something was asked first, if the server has not shown since that it is there.
+    /// When the first request was sent after which nothing has come.
     asked: Option<Instant>,
     /// The last stream or request id given out: they share one sequence.
     pub(super) last_id: u32,
     /// The last id given to a stream.
     pub(super) last_stream: u32,
-    /// The last stream that the server has started: it starts them in their order, and each once.
+    /// The last stream that the server has started. It starts each once, in their order.
     last_started: u32,
     pub(super) requests: Requests,
-    /// What waits longest for its answer, and until when.
+    /// The request or stream that has waited longest for its answer, and its deadline.
     awaited: Option<(u32, Deadline)>,
     pub(super) current: Option<Stream>,
     pub(super) pending: Pending,
@@ -89,7 +89,7 @@ impl Core {
         }
     }
 
-    /// Ends the session and leaves an ERROR for the server, if that is to be told.
+    /// Ends the session and leaves an ERROR for the server, if it is to be told.
     pub(super) fn close(&mut self, error: SessionError) {
         self.phase = Phase::Closed;
         if error != SessionError::Silent {
@@ -312,7 +312,7 @@ impl Core {
         self.notice_sleep(now);
         self.liveness.handle_timeout(now, self.liveness_timeouts())?;
         match self.deadlines() {
-            // A server that is silent is given up for that, and sooner.
+            // Liveness gives up on a silent server, and does so sooner.
             _ if self.liveness.is_silent() => Ok(()),
             [Some(answer), _] if now >= answer => Err(SessionError::Unanswered),
             [_, Some(data)] if now >= data => Err(SessionError::Stalled),
@@ -331,8 +331,8 @@ impl Core {
         [self.awaited.map(|(_, deadline)| deadline.at()), waiting.map(|stream| stream.deadline.at())]
     }
 
-    /// A machine that slept gives what is due its time anew. It was awake when it last received something: a deadline may
-    /// have passed before that, while a PING was unanswered.
+    /// After a sleep, all deadlines begin anew. The machine was awake when it last received something, so a deadline that passed
+    /// before that stays passed.
     fn notice_sleep(&mut self, now: Instant) {
         if now >= self.liveness.last_received() + ASLEEP && now >= self.poll_timeout() + ASLEEP {
             self.renew_deadlines(now);
@@ -347,7 +347,7 @@ impl Core {
         }
     }
 
-    /// Answers come in the order of the questions, so the time for one begins when the one before it has come.
+    /// Answers come in the order of the requests, so the time for one begins when the one before it has come.
     fn await_oldest(&mut self, now: Instant) {
         let asked = [self.requests.oldest(), self.pending.first().map(|stream| stream.id.0)];
         let oldest = asked.into_iter().flatten().min().filter(|_| self.phase == Phase::Open);
@@ -356,7 +356,7 @@ impl Core {
         }
     }
 
-    /// With data or an answer on its way, silence shows a dead path much sooner than without.
+    /// While data or an answer is due, silence shows a dead path much sooner.
     fn liveness_timeouts(&self) -> LivenessTimeouts {
         let since = match (self.current.as_ref().filter(|stream| stream.is_waiting()), self.asked) {
             (Some(stream), _) => stream.waiting_since,
@@ -386,7 +386,7 @@ impl Core {
 
     fn queue_what_is_due(&mut self, now: Instant) {
         if self.phase != Phase::Open || self.outbox.room() < DUE_BYTES {
-            return; // after what is waiting
+            return; // after the next transmission
         }
         if let Some(current) = &mut self.current {
             let remaining = current.remaining();

@@ -23,7 +23,7 @@ enum Question {
     },
 }
 
-/// The requests without an answer, in the order in which they were asked.
+/// The requests without an answer, in the order in which they were sent.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     waiting: Vec<(RequestId, Question), MAX_REQUESTS>,

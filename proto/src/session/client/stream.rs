@@ -19,7 +19,7 @@ pub(super) struct Stream {
     start: Start,
     content_tag: u64,
     pub(super) asked: Instant,
-    /// When credit was last granted after all of it had been used up: from then on data is due.
+    /// When data became due: credit was granted after all of it had been used up.
     pub(super) waiting_since: Instant,
     pub(super) deadline: Deadline,
     pub(super) received: u64,
@@ -43,7 +43,7 @@ impl Stream {
         }
     }
 
-    /// Whether it goes on with a stream that was cut.
+    /// Whether it resumes a stream that was cut.
     pub(super) const fn is_resumed(&self) -> bool {
         matches!(self.start, Start::Resume(_))
     }
@@ -58,7 +58,7 @@ impl Stream {
         self.window.outstanding() > 0 && self.remaining() > 0
     }
 
-    /// Takes STARTED, which must be of what was asked for.
+    /// Takes STARTED, which must match the PLAY.
     pub(super) fn start(&mut self, now: Instant, started: &Started, path: &Path) -> Result<(), SessionError> {
         let is_wanted = match self.content_tag {
             0 => started.song == self.song,
@@ -66,7 +66,7 @@ impl Stream {
         };
         let is_in_place = match self.start {
             Start::Time(_) => started.first_heard() <= started.end_sample,
-            // Its first sample is an estimate.
+            // After a resume the first sample is an estimate.
             Start::Resume(position) => started.position == position,
         };
         if !is_wanted || !is_in_place {

@@ -1,28 +1,28 @@
-//! How large DATA frames are: what the path carries in a short time.
+//! The size of DATA frames: what the path carries in a short time.
 
 use crate::limits::{DATA_FRAME_TIME, MAX_DATA_BYTES, MIN_DATA_BYTES};
 use crate::scale::{micros, mul_div};
 use crate::time::Instant;
 use core::time::Duration;
 
-/// The path's rate, from the rate at which credit comes back, and from how long a frame waits for the one before it.
+/// Measures the path's rate, from the credit that comes back and from the time that a frame waits for the one before it.
 ///
-/// A client grants anew when a quarter of its credit has come. So with each CREDIT at least so much has come since data
-/// began to flow; what else it grants may be for a larger window. The wait for the first byte counts too, so a path rather
-/// looks slower than it is, a long one above all: its frames are shorter than they might be, which delays nothing.
+/// A client grants more credit when a quarter of its credit has been used. So each CREDIT shows that at least a quarter has
+/// arrived. The rest of the grant may be for a larger window. The wait for the first byte counts too, so a path, above all a long
+/// one, looks slower than it is. Its frames are then shorter than they could be, which delays nothing.
 #[derive(Debug)]
 pub(super) struct FrameSizer {
     now: Instant,
     /// When data of the stream began to flow; `None` before.
     flowing_since: Option<Instant>,
-    /// Bytes that were granted for it, and how many of them have come for certain.
+    /// Bytes that were granted for it, and how many of them have certainly arrived.
     granted: u64,
     come: u64,
-    /// The next CREDIT is for bytes that came before the path became slower.
+    /// The next CREDIT is for bytes that arrived before the path became slower.
     skips_credit: bool,
-    /// When the last frame was taken, and its length in bytes, if there was credit for another behind it.
+    /// When the last frame was taken, and its length in bytes, if there was credit for another frame after it.
     last_frame: Option<(Instant, u32)>,
-    /// The highest rate since the path last became slower. A lower one says that the client is full.
+    /// The highest rate since the path last became slower. A lower rate only shows that the client's buffer is full.
     bytes_per_second: u64,
 }
 
@@ -45,13 +45,13 @@ impl FrameSizer {
         }
     }
 
-    /// A stream starts for which `credit` was granted.
+    /// A stream with this credit starts.
     pub(super) const fn start(&mut self, credit: u32) {
         (self.flowing_since, self.granted, self.come) = (None, credit as u64, 0);
         (self.skips_credit, self.last_frame) = (false, None);
     }
 
-    /// All that was said before the stream's next DATA is being transmitted.
+    /// Everything before the stream's next DATA is being transmitted.
     pub(super) fn on_transmit(&mut self, now: Instant) {
         self.now = now;
         self.flowing_since.get_or_insert(now);
@@ -63,12 +63,12 @@ impl FrameSizer {
         }
     }
 
-    /// A frame of so many bytes is taken, behind which there is credit for another.
+    /// A frame of this length is taken. `has_credit` says whether there is credit for another.
     pub(super) fn on_frame(&mut self, bytes: u32, has_credit: bool) {
         self.last_frame = has_credit.then_some((self.now, bytes));
     }
 
-    /// The client has granted `more` for the stream that flows.
+    /// The client has granted `more` bytes for the stream that is being sent.
     pub(super) fn on_credit(&mut self, now: Instant, more: u32) {
         let Some(since) = self.flowing_since else { return };
         let under_way = self.granted - self.come;

@@ -1,13 +1,13 @@
-//! How fast a client may be.
+//! How many commands a client may send.
 
 use crate::limits::{COMMAND_BURST, COMMAND_TIME};
 use crate::time::Instant;
 use core::time::Duration;
 
-/// How many commands the client may still send: a leaky bucket.
+/// Limits the commands of a client: a leaky bucket.
 #[derive(Debug)]
 pub(super) struct RateLimiter {
-    /// When every command so far has had its time.
+    /// The time by which all commands so far have had their intervals.
     paid_until: Instant,
 }
 
@@ -20,7 +20,7 @@ impl RateLimiter {
         self.paid_until = self.paid_until.max(now) + COMMAND_TIME;
     }
 
-    /// How long the next command has to wait, if it has to.
+    /// How long the next command must wait; `None` if it need not.
     pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
         let ahead = self.paid_until.saturating_since(now) + COMMAND_TIME;
         ahead.checked_sub(COMMAND_TIME * COMMAND_BURST).filter(|pause| !pause.is_zero())
