@@ -105,7 +105,19 @@ impl Client {
     /// When it is still running after `deadline`.
     #[track_caller]
     pub fn run(self, deadline: Duration) -> Output {
+        self.run_script("", deadline)
+    }
+
+    /// Runs the client to its end, with `script` on stdin.
+    ///
+    /// # Panics
+    /// When it is still running after `deadline`, or ends without reading the script.
+    #[track_caller]
+    pub fn run_script(self, script: &str, deadline: Duration) -> Output {
         let mut process = self.spawn();
+        if !script.is_empty() {
+            process.write(script.as_bytes());
+        }
         process.close_stdin();
         process.wait(deadline)
     }

@@ -8,11 +8,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 use trill_proto::message::{EndReason, Message, MessageType};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir, Song};
+use trill_tests::fake_server::{self, FakeServer};
 use trill_tests::messages::{self, Frame};
 use trill_tests::pcm::Pcm;
 use trill_tests::process::Output;
@@ -139,18 +141,13 @@ fn a_song_of_another_rate_is_resampled() {
 fn piped_commands_are_obeyed_and_the_last_song_plays_out() {
     let song = corpus::CBR_128.milliseconds(2_500);
     let (_music, server) = serve(&[song]);
-    let mut client = Client::of(server.address()).arg("--output=null").spawn();
-    client.write(b"list\nplay 1\n");
-    client.close_stdin();
-    let output = client.wait(DEADLINE).expect_code(0);
+    let client = Client::of(server.address()).arg("--output=null");
+    let output = client.run_script("list\nplay 1\n", DEADLINE).expect_code(0);
     assert!(output.stdout.starts_with("1\t1\t"), "{output}");
     assert!(output.elapsed >= Duration::from_millis(2_500), "a clock that plays 2.5 s: {output}");
 
     let wav = WavPath::new();
-    let mut client = Client::of(server.address()).arg(wav.option()).spawn();
-    client.write(b"list\nplay 1");
-    client.close_stdin();
-    client.wait(DEADLINE).expect_code(0);
+    Client::of(server.address()).arg(wav.option()).run_script("list\nplay 1", DEADLINE).expect_code(0);
     assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
 }
 
@@ -159,10 +156,8 @@ fn what_is_wrong_in_a_script_is_said_and_the_rest_is_done() {
     let song = corpus::CBR_128.milliseconds(1_500);
     let (_music, server) = serve(&[song]);
     let wav = WavPath::new();
-    let mut client = Client::of(server.address()).arg(wav.option()).spawn();
-    client.write(b"play 9\nfly 1\n\nplay 0\ninfo x\nplay 1\n");
-    client.close_stdin();
-    let output = client.wait(DEADLINE).expect_code(1);
+    let client = Client::of(server.address()).arg(wav.option());
+    let output = client.run_script("play 9\nfly 1\n\nplay 0\ninfo x\nplay 1\n", DEADLINE).expect_code(1);
     let complaints: Vec<_> = output.stderr.lines().filter(|line| line.starts_with("trill: ")).collect();
     assert_eq!(complaints.len(), 4, "{output}");
     assert_same_from(&wav.read(), &reference::decode(&song.make()).music, 0);
@@ -257,7 +252,7 @@ fn what_is_done_exits_with_0() {
     check(&["list"], "1\t1\t");
     check(&["l"], "1\t1\t");
     check(&["info", "1"], "44100 Hz");
-    check(&["status"], "stopped");
+    check(&["status"], "state      stopped\nunderruns  0\nvolume     100 %\n");
     check(&["help"], "play");
     for (option, expected) in [("--help", "Usage"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let output = Client::new().arg(option).run(DEADLINE).expect_code(0);
@@ -304,10 +299,65 @@ fn a_missing_sound_device_is_explained_once() {
 #[test]
 fn a_server_that_does_not_run_is_one_line() {
     let nobody = RawListener::bind().address();
-    let check = |client: Client| expect_one_line(client.run(DEADLINE), 1, &nobody.to_string());
+    let refused = format!("trill: {nobody} refused the connection; is trill-server running there?\n");
+    let check = |client: Client| expect_one_line(client.run(DEADLINE), 1, &refused);
     check(Client::of(nobody).arg("list"));
     check(Client::of(nobody).args(["--output=null", "play", "1"]));
     check(Client::of(nobody));
+    let unknown = Client::new().args(["no-such-host.invalid", "list"]).run(DEADLINE);
+    expect_one_line(unknown, 1, "trill: cannot find the host no-such-host.invalid: ");
+}
+
+#[test]
+fn a_server_that_closes_without_a_word_is_called_so() {
+    let listener = RawListener::bind();
+    let server = listener.address();
+    let closer = thread::spawn(move || drop(listener.accept(DEADLINE)));
+    let said = format!("trill: {server} closed the connection without a word; is it a Trill server?\n");
+    expect_one_line(Client::of(server).arg("list").run(DEADLINE), 1, &said);
+    closer.join().expect("a client");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_before_the_server_is_asked() {
+    let server = FakeServer::with([fake_server::Song::short("one", 300.0)]);
+    let client = Client::of(server.address).args(["--output=wav:/nowhere/x.wav", "play", "1"]);
+    expect_one_line(client.run(DEADLINE), 1, "/nowhere/x.wav");
+    assert_eq!(server.count("PLAY"), 0, "{:?}", server.log());
+}
+
+#[test]
+fn an_empty_script_does_nothing() {
+    let server = FakeServer::with([]);
+    for script in ["", "\n\n  \nquit\nlist\n"] {
+        let output = Client::of(server.address).run_script(script, DEADLINE).expect_code(0);
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "{script:?}");
+    }
+}
+
+#[test]
+fn an_empty_library_is_said() {
+    let server = FakeServer::with([]);
+    let output = Client::of(server.address).arg("list").run(DEADLINE).expect_code(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", "the server has no songs\n"));
+    let play = Client::of(server.address).args(["--output=null", "play", "all"]).run(DEADLINE);
+    expect_one_line(play, 1, "trill: the server has no songs\n");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let song = fake_server::Song { title: "t".repeat(200), ..fake_server::Song::short("x", 300.0) };
+    let mute = fake_server::Song { audio: Vec::new(), music: Vec::new(), ..song };
+    let server = FakeServer::with((0..2_000).map(|_| mute.clone()));
+    let mut command = Client::of(server.address).arg("list").into_command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = command.spawn().expect("the client was just built");
+    let mut first = String::new();
+    BufReader::new(client.stdout.take().expect("it is piped")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("1\tttt"), "{first}");
+    let output = client.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    assert!(server.log().len() < 1_000, "it went on asking for what nobody reads");
 }
 
 #[test]

@@ -154,6 +154,11 @@ fn the_log_tells_who_joined_what_they_play_who_left_and_why() {
         session.list_measured();
         let stream = session.request_play(1, Start::Time(0));
         session.started(stream).expect("a song that is there");
+        let unknown = session.request_play(9, Start::Time(0));
+        session.started(unknown).expect_err("there is one song");
+        let mut browser = RawConnection::connect(server.address());
+        browser.send(b"GET / HTTP/1.1\r\n\r\n");
+        browser.receive_to_end(DEADLINE);
         let client = session.stream().local_addr().expect("a connected socket has an address");
         session.leave();
         let log = server.stop().expect_code(0).stderr;
@@ -167,7 +172,14 @@ fn the_log_tells_who_joined_what_they_play_who_left_and_why() {
         assert!(lines.lines().any(|said| said == line), "{line}: {lines}");
     }
     assert!(!lines.contains("lists songs"), "{lines}");
-    assert!(said(&["-v"]).1.contains("it lists songs from 1 on"));
+    let (_, details) = said(&["-v"]);
+    for part in [
+        "it lists songs from 1 on",
+        "it asked for song 9: there is no such song",
+        " was refused: the other side does not speak Trill",
+    ] {
+        assert!(details.contains(part), "{part}: {details}");
+    }
     let (is_silent, lines) = said(&["-q"]);
     assert!(is_silent, "{lines}");
 }

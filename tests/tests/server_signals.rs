@@ -2,9 +2,10 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,20 +72,47 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
 fn it_ends_though_nobody_empties_its_output() {
     let music = music();
     // Both outputs are pipes that are full.
-    let (_stdout, mut to_stdout) = std::io::pipe().expect("a pipe");
-    let (_stderr, mut to_stderr) = std::io::pipe().expect("a pipe");
+    let (_stdout, mut to_stdout) = io::pipe().expect("a pipe");
+    let (_stderr, mut to_stderr) = io::pipe().expect("a pipe");
     to_stdout.write_all(&[b'x'; PIPE_BYTES]).expect("as much as a pipe takes");
     to_stderr.write_all(&[b'x'; PIPE_BYTES]).expect("as much as a pipe takes");
     let mut command = started_by("env", &["--default-signal=TERM"], &music);
     command.stdin(Stdio::null()).stdout(to_stdout).stderr(to_stderr);
-    let mut server = command.spawn().expect("env");
+    let server = command.spawn().expect("env");
     wait::wait_for(DEADLINE, "the server to listen", || {
         usage::thread_names(server.id()).is_ok_and(|names| names.iter().any(|name| name == "listener"))
     });
+    check_end(server);
+}
+
+/// Tells the server to end, which it does.
+#[track_caller]
+fn check_end(mut server: Child) {
     kill_process(Pid::from_child(&server), Signal::TERM).expect("a running process");
     let status = wait::try_wait(DEADLINE, || server.try_wait().expect("a child has a status"));
     let _ = server.kill();
     assert_eq!(status.map(|status| (status.code(), status.signal())), Some((Some(0), None)));
+}
+
+#[test]
+fn it_serves_on_when_nobody_reads_its_log() {
+    let music = music();
+    let (_stderr, mut full) = io::pipe().expect("a pipe");
+    full.write_all(&[b'x'; PIPE_BYTES]).expect("as much as a pipe takes");
+    let (_, closed) = io::pipe().expect("a pipe");
+    for stderr in [full, closed] {
+        let mut command = started_by("env", &["--default-signal=TERM"], &music);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
+        let mut server = command.spawn().expect("env");
+        // Standard output is closed after its first line.
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().expect("it is piped")).read_line(&mut line).expect("a line");
+        let address: SocketAddr = line.trim().rsplit(' ').next().and_then(|it| it.parse().ok()).expect("an address");
+        for _ in 0..3 {
+            Client::of(address).arg("list").run(DEADLINE).expect_code(0);
+        }
+        check_end(server);
+    }
 }
 
 #[test]
