@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-/// Wait before the first new attempt when a useful connection breaks. A changed network is often back at once, and the buffer
-/// runs empty meanwhile: the next connection should be there within 50 ms.
+/// Wait before the first new attempt when a useful connection breaks. A changed network is often back at once, and the
+/// buffer runs empty meanwhile: the next connection should be there within 50 ms.
 const FIRST: Duration = Duration::from_millis(40);
 
 /// Wait before the second attempt. It doubles with every further one.
@@ -48,8 +48,8 @@ impl Retry {
 
     /// How long to wait after an attempt with this outcome: between half of the current interval and all of it.
     ///
-    /// `random` must differ from call to call and from client to client, so that the clients of a server that restarts do not all
-    /// come back at once.
+    /// `random` must differ from call to call and from client to client, so that the clients of a server that restarts
+    /// do not all come back at once.
     #[must_use]
     pub fn next_delay(&mut self, outcome: Outcome, random: u32) -> Duration {
         let longest = match outcome {

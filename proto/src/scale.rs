@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-/// `value` × `times` ÷ `by`, rounded down. Exact if the product of `times` and `by` fits into 64 bits; otherwise it may be less.
+/// `value` × `times` ÷ `by`, rounded down. Exact if the product of `times` and `by` fits into 64 bits; otherwise it may
+/// be less.
 ///
 /// It avoids 128-bit numbers: each of their divisions takes 700 bytes of a board's flash.
 pub(crate) const fn mul_div(value: u64, times: u64, by: u64) -> u64 {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! so the buffer fills faster than it plays, and an answer or a new song never queues behind much of an old one. A client
-//! grants it again by quarters, so three quarters of it or more are under way. While the path can carry more, each measurement
-//! therefore allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
+//! grants it again by quarters, so three quarters of it or more are under way. While the path can carry more, each
+//! measurement therefore allows at least 0.75 × 1.5 times the credit of the one before, however long the round-trip.
 //!
 //! Until the path has shown a limit, the window doubles with each round-trip, as TCP's does in slow start. A path shows its
 //! limit when much of what was outstanding has not come a round-trip later. When it becomes slower, so does the rate, within
@@ -183,8 +183,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of a new stream, with the first credit granted. Its buffer has `capacity` bytes, and something else still holds
-    /// `occupied` of them.
+    /// The window of a new stream, with the first credit granted. Its buffer has `capacity` bytes, and something else
+    /// still holds `occupied` of them.
     pub fn new(capacity: u32, occupied: u32) -> Self {
         let first = capacity.saturating_sub(occupied).min(FIRST_CREDIT_BYTES);
         Self { capacity, held: occupied, outstanding: first, granted: u64::from(first) }

@@ -60,8 +60,9 @@ pub struct PlayRequest {
     pub content_tag: u64,
     /// Size of the buffer that the stream fills, in bytes.
     pub capacity: u32,
-    /// Bytes in the buffer that stay when the stream starts: the rest of the song before it, or the part of this song that came
-    /// before a cut. [`release`](Client::release) them as if they were the stream's. 0 if the stream replaces what is there.
+    /// Bytes in the buffer that stay when the stream starts: the rest of the song before it, or the part of this song
+    /// that came before a cut. [`release`](Client::release) them as if they were the stream's. 0 if the stream replaces
+    /// what is there.
     pub occupied: u32,
 }
 
@@ -96,8 +97,8 @@ pub enum Event<'a> {
     Goodbye(GoodbyeReason),
 }
 
-/// The most that [`Client::poll_transmit`] gives at once, in bytes: room for the preamble, HELLO, and as many commands as may
-/// wait for their answers.
+/// The most that [`Client::poll_transmit`] gives at once, in bytes: room for the preamble, HELLO, and as many commands
+/// as may wait for their answers.
 pub const OUTBOX_BYTES: usize = PREAMBLE_BYTES
     + Hello::MAX_FRAME_BYTES
     + MAX_REQUESTS * List::MAX_FRAME_BYTES
@@ -175,8 +176,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         since_asked.max(self.core.path.bytes_per_second(now))
     }
 
-    /// Whether this connection brought music, or was open for a while and did not end through the server's fault. If so, try the
-    /// next connection at once.
+    /// Whether this connection brought music, or was open for a while and did not end through the server's fault. If
+    /// so, try the next connection at once.
     pub fn was_useful(&self, now: Instant) -> bool {
         let has_lasted = self.core.opened.is_some_and(|opened| now.saturating_since(opened) >= USEFUL_TIME);
         self.core.received >= USEFUL_BYTES || has_lasted
@@ -219,8 +220,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
     /// Does what is due at `now`: PINGs a silent server, and gives up on a server that is dead or does not send what is due.
     ///
     /// # Errors
-    /// [`SessionError::Silent`], [`SessionError::Unanswered`] and [`SessionError::Stalled`]: transmit once more, then build a
-    /// new connection.
+    /// [`SessionError::Silent`], [`SessionError::Unanswered`] and [`SessionError::Stalled`]: transmit once more, then
+    /// build a new connection.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
         self.core.handle_timeout(now).inspect_err(|error| self.core.close(*error))
     }
@@ -292,8 +293,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         Ok(id)
     }
 
-    /// Ends the current and every pending stream. None of their events follows. After the end of the session the server is not
-    /// told.
+    /// Ends the current and every pending stream. None of their events follows. After the end of the session the server
+    /// is not told.
     ///
     /// # Errors
     /// [`OutboxFull`] if the output must be transmitted first; nothing has ended then.
@@ -338,8 +339,8 @@ impl<const CONTROL: usize> Client<CONTROL> {
         }
     }
 
-    /// Ends the session because the server broke the protocol in a way that only the application can see. Transmit once more,
-    /// then close the connection.
+    /// Ends the session because the server broke the protocol in a way that only the application can see. Transmit once
+    /// more, then close the connection.
     pub fn reject(&mut self, error: SessionError) {
         if !self.is_closed() {
             self.core.close(error);

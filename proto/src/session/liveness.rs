@@ -60,8 +60,8 @@ impl Liveness {
         self.pinged.is_some()
     }
 
-    /// The round-trip, if this answers the last PING: its token is the time at which it was sent. A peer may make up other tokens,
-    /// so they show nothing.
+    /// The round-trip, if this answers the last PING: its token is the time at which it was sent. A peer may make up
+    /// other tokens, so they show nothing.
     pub(super) fn on_pong(&self, now: Instant, pong: Pong) -> Option<Duration> {
         let is_answer = pong.token != 0 && pong.token == self.sent_token;
         is_answer.then(|| now.saturating_since(Instant::from_micros(pong.token)))

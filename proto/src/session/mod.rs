@@ -1,8 +1,8 @@
 //! The session machines: what a client and a server do, without a clock and without a socket.
 //!
 //! Both have the same families of methods. `handle_input` and `handle_timeout` take what happened. Plain verbs take the
-//! application's commands. `poll_transmit` (and, on a server, `poll_data`) give the bytes to send, and `poll_timeout` the time
-//! to wake at. The order of calls, for either:
+//! application's commands. `poll_transmit` (and, on a server, `poll_data`) give the bytes to send, and `poll_timeout`
+//! the time to wake at. The order of calls, for either:
 //!
 //! ```text
 //! loop {

@@ -92,8 +92,8 @@ pub fn transmit_server<W: Write>(server: &mut Server, now: Instant, writer: &mut
     writer.flush()
 }
 
-/// Writes one DATA frame, if there is credit for one and its bytes can be read now. Returns `false` if not. If the bytes can no
-/// longer be read, the stream ends instead.
+/// Writes one DATA frame, if there is credit for one and its bytes can be read now. Returns `false` if not. If the
+/// bytes can no longer be read, the stream ends instead.
 ///
 /// `scratch` holds the payload on its way from `source` to `writer`; frames are as long as it allows, so it should have
 /// [`MAX_PAYLOAD_BYTES`](crate::limits::MAX_PAYLOAD_BYTES).

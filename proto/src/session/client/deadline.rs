@@ -4,8 +4,8 @@ use crate::limits::SLOWEST_RATE;
 use crate::time::Instant;
 use core::time::Duration;
 
-/// When more of what is due must have come. Each byte extends the deadline by the time that it takes at [`SLOWEST_RATE`], up to
-/// the whole patience, so a slower transfer runs out of time.
+/// When more of what is due must have come. Each byte extends the deadline by the time that it takes at
+/// [`SLOWEST_RATE`], up to the whole patience, so a slower transfer runs out of time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline {
     at: Instant,

@@ -331,8 +331,8 @@ impl Core {
         [self.awaited.map(|(_, deadline)| deadline.at()), waiting.map(|stream| stream.deadline.at())]
     }
 
-    /// After a sleep, all deadlines begin anew. The machine was awake when it last received something, so a deadline that passed
-    /// before that stays passed.
+    /// After a sleep, all deadlines begin anew. The machine was awake when it last received something, so a deadline
+    /// that passed before that stays passed.
     fn notice_sleep(&mut self, now: Instant) {
         if now >= self.liveness.last_received() + ASLEEP && now >= self.poll_timeout() + ASLEEP {
             self.renew_deadlines(now);

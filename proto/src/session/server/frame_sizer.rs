@@ -8,8 +8,8 @@ use core::time::Duration;
 /// Measures the path's rate, from the credit that comes back and from the time that a frame waits for the one before it.
 ///
 /// A client grants more credit when a quarter of its credit has been used. So each CREDIT shows that at least a quarter has
-/// arrived. The rest of the grant may be for a larger window. The wait for the first byte counts too, so a path, above all a long
-/// one, looks slower than it is. Its frames are then shorter than they could be, which delays nothing.
+/// arrived. The rest of the grant may be for a larger window. The wait for the first byte counts too, so a path, above
+/// all a long one, looks slower than it is. Its frames are then shorter than they could be, which delays nothing.
 #[derive(Debug)]
 pub(super) struct FrameSizer {
     now: Instant,

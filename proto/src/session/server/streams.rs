@@ -69,7 +69,8 @@ impl Streams {
 
     /// Takes CREDIT. Returns whether it is of use: for a stream that has not ended, and for a whole DATA frame.
     ///
-    /// The client may send credit while the END of the stream is under way, so credit for a stream that has ended is ignored.
+    /// The client may send credit while the END of the stream is under way, so credit for a stream that has ended is
+    /// ignored.
     pub(super) fn on_credit(&mut self, now: Instant, credit: Credit) -> Result<bool, SessionError> {
         if credit.stream.0 == 0 || credit.stream.0 > self.last_id {
             return Err(SessionError::StreamId);
