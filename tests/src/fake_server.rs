@@ -138,7 +138,7 @@ impl Connection {
                 Ok(Received::Bytes(count)) => {
                     let mut rest = &input[..count];
                     while !rest.is_empty() {
-                        let taken = self.take(&mut server, now(), rest);
+                        let taken = self.take(&mut server, now(), rest, socket);
                         rest = &rest[taken..];
                         // Only when the machine is full: a client that has said goodbye may be gone.
                         if taken == 0 && transmit_server(&mut server, now(), &mut io).is_err() {
@@ -153,7 +153,7 @@ impl Connection {
     }
 
     /// Answers the first message in `input`, and says how many bytes that took.
-    fn take(&mut self, server: &mut Server, now: time::Instant, input: &[u8]) -> usize {
+    fn take(&mut self, server: &mut Server, now: time::Instant, input: &[u8], socket: &TcpStream) -> usize {
         let (taken, event) = server.handle_input(now, input).expect("an honest client");
         let request = match event {
             None => return taken,
@@ -170,11 +170,11 @@ impl Connection {
             Some(Event::Goodbye(_)) => Request::Note("GOODBYE"),
             Some(Event::Failed(error)) => panic!("the client gave up: {error:?}"),
         };
-        self.answer(server, request);
+        self.answer(server, now, request, socket);
         taken
     }
 
-    fn answer(&mut self, server: &mut Server, request: Request) {
+    fn answer(&mut self, server: &mut Server, now: time::Instant, request: Request, socket: &TcpStream) {
         let line = match &request {
             Request::List(List { first, at_most, .. }) => format!("LIST {first} {at_most}"),
             Request::Info(Info { song, .. }) => format!("INFO {song}"),
@@ -185,7 +185,7 @@ impl Connection {
         self.log.lines.lock().expect("no thread panicked").push(line);
         self.log.grown.notify_all();
         match request {
-            Request::List(list) => self.list(server, list),
+            Request::List(list) => self.list(server, now, list, socket),
             Request::Info(Info { request, song }) => match self.song(song) {
                 Some(found) => drop(server.song(&describe(request, song.0, &found)).expect("room")),
                 None => server.refuse_info(request, ErrorCode::NO_SUCH_SONG, "").expect("room"),
@@ -195,11 +195,13 @@ impl Connection {
         }
     }
 
-    fn list(&self, server: &mut Server, List { request, first, at_most }: List) {
+    fn list(&self, server: &mut Server, now: time::Instant, list: List, socket: &TcpStream) {
+        let List { request, first, at_most } = list;
         let mut rest = self.setup.songs.iter().filter(|(number, _)| *number >= first.0);
-        // No more than fit into the machine's output at once.
         for (number, song) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
             server.song(&describe(request, *number, song)).expect("room");
+            // Fails where the client has gone; then the next read fails, too.
+            let _ = transmit_server(server, now, &mut StdIo(socket));
         }
         let next = rest.next().map(|(number, _)| SongId(*number));
         let total = self.setup.songs.len() as u32;
