@@ -60,15 +60,15 @@ pub enum Invocation {
 /// How to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The directory to serve; `None` for the songs that are built in.
+    /// The directory to serve. `None` for the built-in songs.
     pub directory: Option<PathBuf>,
-    /// The address to listen on; `None` for every address of the machine and the default port.
+    /// The address to listen on. `None` for every address of the machine and the default port.
     pub listen: Option<SocketAddr>,
-    /// Clients to take at once; `None` for as many as the system allows if each plays another song.
+    /// Clients at once. `None` for as many as the system allows if each plays another song.
     pub max_clients: Option<NonZeroUsize>,
-    /// Clients to take at once from one address; `None` for the server's default.
+    /// Clients at once from one address. `None` for the server's default.
     pub max_per_address: Option<NonZeroUsize>,
-    /// What clients call the server, at most [`MAX_NAME_BYTES`]; `None` for the host's name.
+    /// The name that clients show, at most [`MAX_NAME_BYTES`]. `None` for the host name.
     pub name: Option<String>,
     /// Whether symbolic links may lead out of the directory.
     pub follow_symlinks: bool,
@@ -100,7 +100,7 @@ impl Invocation {
     }
 }
 
-/// `ADDR:PORT`, or an address alone, with a zone or without, of one machine or all of this machine's.
+/// Parses `ADDR:PORT` or `ADDR`, with or without a zone.
 fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     let with_port = text.parse().ok();
     let in_brackets = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -110,7 +110,7 @@ fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     };
     let with_zone = || address::parse_with_zone(&text, DEFAULT_PORT);
     let address = with_port.or_else(alone).or_else(with_zone);
-    address.map(as_ipv4).filter(|address| !is_for_many(address.ip())).ok_or_else(|| {
+    address.map(as_ipv4).filter(|address| !is_multicast_or_broadcast(address.ip())).ok_or_else(|| {
         match address::unknown_zone(&text) {
             Some(zone) => UsageError::NoInterface(zone.to_owned()),
             None => UsageError::BadAddress(text),
@@ -118,7 +118,7 @@ fn listen_address(text: String) -> Result<SocketAddr, UsageError> {
     })
 }
 
-/// An IPv4 address that is written as an IPv6 one is listened on as what it is.
+/// Converts an IPv4-mapped IPv6 address to IPv4.
 fn as_ipv4(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
@@ -126,8 +126,8 @@ fn as_ipv4(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Whether TCP cannot connect to it, though the system lets a server listen on it.
-const fn is_for_many(ip: IpAddr) -> bool {
+/// Whether it is a multicast or broadcast address. The system may allow listening on it, but TCP cannot connect to it.
+const fn is_multicast_or_broadcast(ip: IpAddr) -> bool {
     ip.is_multicast() || matches!(ip, IpAddr::V4(v4) if v4.is_broadcast())
 }
 
@@ -171,7 +171,7 @@ pub enum UsageError {
     VerboseAndQuiet,
     /// A second DIR was given.
     UnexpectedWord(String),
-    /// DIR is the empty string, as from a shell variable that is not set.
+    /// DIR is empty, for example because a shell variable is not set.
     EmptyDirectory,
 }
 

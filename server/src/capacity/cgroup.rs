@@ -1,7 +1,7 @@
-//! What the control groups of Linux leave a process: those of a container, a service or a user.
+//! Limits by the control groups of Linux: those of a container, a service or a user.
 //!
-//! A process is in one group of each hierarchy: of the one hierarchy of version 2, and of one for each controller in version
-//! 1. A group's limit binds all groups below it, so the whole way up to the root counts.
+//! A process is in one group of each hierarchy. Version 2 has one hierarchy, version 1 one for each controller. A group's limit
+//! applies to all groups below it, so all groups up to the root count.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ impl Groups {
     fn find(controller: &'static str, groups: &str, mounts: &str) -> Self {
         let directories = mounts.lines().filter_map(Mount::parse).filter_map(|mount| {
             let group = groups.lines().find_map(|line| mount.group_of(line, controller))?;
-            // Where the process sees only a part of the hierarchy, its group may lie outside: then the top is all there is.
+            // A process that sees a part of the hierarchy only may have its group outside of it. Then only the top is known.
             let below = group.strip_prefix(mount.root).unwrap_or_else(|_| Path::new(""));
             let ways = below.ancestors().map(|way| Path::new(mount.point).join(way));
             Some(ways.collect::<Vec<_>>())
@@ -32,7 +32,7 @@ impl Groups {
         Self { controller, directories: directories.flatten().collect() }
     }
 
-    /// What is left of the tightest limit; `None` if there is none.
+    /// What is left of the tightest limit. `None` if there is none.
     pub(super) fn available(&self) -> Option<u64> {
         self.directories.iter().filter_map(|directory| self.available_in(directory)).min()
     }
@@ -40,7 +40,7 @@ impl Groups {
     fn available_in(&self, directory: &Path) -> Option<u64> {
         let number = |name: &str| fs::read_to_string(directory.join(name)).ok()?.trim().parse::<u64>().ok();
         let limits: &[&str] = match self.controller {
-            // What is above `high` is slowed down until it is unbearable.
+            // Above `high` the kernel slows the process down severely.
             "memory" => &["memory.max", "memory.high", "memory.limit_in_bytes"],
             _ => &["pids.max"],
         };
@@ -53,21 +53,21 @@ impl Groups {
     }
 }
 
-/// Copies of files, which the kernel gives up before it refuses memory.
+/// The file cache, which the kernel frees before it refuses memory.
 fn reclaimable(directory: &Path) -> u64 {
     let statistics = fs::read_to_string(directory.join("memory.stat")).unwrap_or_default();
-    // In version 1 the first counts this group alone, the second those below it, too.
+    // In version 1 the second counts this group alone, the first also those below it.
     let value = |name| statistics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value("total_inactive_file ").or_else(|| value("inactive_file ")).unwrap_or(0)
 }
 
-/// A line of `/proc/self/mountinfo` that is a hierarchy of control groups.
+/// A hierarchy of control groups, from a line of `/proc/self/mountinfo`.
 struct Mount<'a> {
-    /// The group that the mount shows at its top.
+    /// The group at the top of the mount.
     root: &'a str,
     point: &'a str,
     is_version_2: bool,
-    /// Of version 1: its controllers are among them.
+    /// These include the controllers in version 1.
     options: &'a str,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Mount<'a> {
         (is_version_2 || system == "cgroup").then_some(Self { root, point, is_version_2, options })
     }
 
-    /// The process's group in this hierarchy, from a line of `/proc/self/cgroup`, if it counts what is wanted.
+    /// The process's group in this hierarchy, from a line of `/proc/self/cgroup`, if the group counts the wanted resource.
     fn group_of(&self, line: &'a str, controller: &str) -> Option<&'a Path> {
         // 4:memory:/group, or 0::/group in version 2
         let (_, rest) = line.split_once(':')?;
@@ -98,7 +98,7 @@ impl<'a> Mount<'a> {
 mod tests {
     use super::*;
 
-    /// A hierarchy in a directory: files with their contents.
+    /// Makes a hierarchy of these files and contents.
     fn hierarchy(files: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for (path, content) in files {
@@ -159,7 +159,7 @@ mod tests {
             [("memory.max", "1000\n"), ("memory.current", "400\n"), ("pids.max", "9\n"), ("pids.current", "4\n")];
         check("memory", &files, "0::/\n", V2, Some(600));
         check("pids", &files, "0::/\n", V2, Some(5));
-        // The group by its name outside, with and without a namespace of its own.
+        // The group's name outside the container, with and without a namespace.
         let bound = V2.replacen(" / ", " /docker/1 ", 1);
         check("memory", &files, "0::/docker/1\n", &bound, Some(600));
         check("memory", &files, "0::/../../docker/1\n", V2, Some(600));

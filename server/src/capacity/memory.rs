@@ -1,13 +1,13 @@
-//! How much memory this process may still take.
+//! The memory that this process may still use.
 
 use std::fs;
 
 use super::cgroup;
 
-/// Memory that is free for this process, in bytes; `None` where the system names no limit.
+/// Memory that is free for this process, in bytes. `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Available {
-    /// Memory of the machine, or of the control groups that the process is in. The kernel's own share counts, too.
+    /// Memory of the machine or of the process's control groups, including kernel memory.
     pub(super) bytes: Option<u64>,
     /// Writable memory, by the process's resource limit.
     pub(super) data_bytes: Option<u64>,
@@ -16,7 +16,7 @@ pub(super) struct Available {
 }
 
 impl Available {
-    /// Asks the system. Systems other than Linux are not asked.
+    /// Asks the system. All `None` on systems other than Linux.
     pub(super) fn of_process() -> Self {
         let bytes = [of_machine(), cgroup::of_process("memory").available()].into_iter().flatten().min();
         Self { bytes, data_bytes: limits::data(), addresses: limits::addresses() }
@@ -38,7 +38,7 @@ mod limits {
     use rlimit::Resource;
     use std::fs;
 
-    /// Arenas of the C library's allocator for each processor, and the address space of each.
+    /// Arenas of the C library's allocator per processor, and the address space of each.
     const ARENAS_PER_PROCESSOR: u64 = 8;
     const ARENA_BYTES: u64 = 64 << 20;
 
@@ -51,7 +51,7 @@ mod limits {
         Some(free.saturating_sub(processors() * ARENAS_PER_PROCESSOR * ARENA_BYTES))
     }
 
-    /// Processors that are online. The C library counts those that a control group does not grant, too.
+    /// Processors that are online. The C library also counts those that a control group does not grant.
     fn processors() -> u64 {
         let table = fs::read_to_string("/proc/stat").unwrap_or_default();
         // cpu0 336361 515767 145209 …, after a line for all of them (proc(5))

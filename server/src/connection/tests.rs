@@ -1,4 +1,4 @@
-//! What cannot be brought about from outside: disks that sleep.
+//! Connections while a disk sleeps, which a test cannot cause from outside.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{Credit, Encode, Header, Hello, Info, List, MessageType, PREAMBLE, Play, Start, Stop};
 
-/// Longer than anything takes that a test waits for.
+/// Longer than any event takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A client that has said HELLO.
+/// A client that has sent HELLO.
 struct Client(TcpStream);
 
 impl Client {
@@ -56,7 +56,7 @@ fn silence() -> &'static [u8] {
     frame.repeat(100).leak()
 }
 
-/// A server whose disk sleeps while somebody has the lock.
+/// A server whose disk sleeps while the lock is held.
 fn serve() -> (Server, Arc<Mutex<()>>) {
     let lock = Arc::new(Mutex::new(()));
     let library = sleeping(Arc::clone(&lock), silence());
@@ -70,7 +70,7 @@ fn start(library: Arc<Library>) -> Server {
 }
 
 #[test]
-fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
+fn clients_are_welcomed_while_a_disk_wakes_up_for_the_first_scan() {
     let lock = Arc::new(Mutex::new(()));
     let asleep = lock.lock().unwrap();
     let server = start(sleeping(Arc::clone(&lock), silence()));
@@ -78,7 +78,7 @@ fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
     let mut clients = [Client::join(&server), Client::join(&server)];
     for client in &mut clients {
         client.say(&list);
-        assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
+        assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     }
     drop(asleep);
     for client in &mut clients {
@@ -87,13 +87,13 @@ fn while_a_disk_wakes_up_for_the_first_look_clients_are_welcome() {
 }
 
 #[test]
-fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() {
+fn a_client_gets_pings_while_a_disk_wakes_up_for_a_list() {
     let (server, lock) = serve();
     let (mut client, mut other) = (Client::join(&server), Client::join(&server));
     let asleep = lock.lock().unwrap();
     client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
-    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
-    // Who asks for another page than the first does not wait for the disk.
+    assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
+    // Only the first page waits for the disk.
     other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
     assert_eq!(other.next(), MessageType::ListEnd);
     drop(asleep);
@@ -102,7 +102,7 @@ fn while_a_disk_wakes_up_for_a_list_the_client_hears_that_the_server_is_there() 
 }
 
 #[test]
-fn all_who_list_when_a_disk_has_just_fallen_asleep_hear_that_the_server_is_there() {
+fn all_clients_that_list_get_pings_while_a_disk_sleeps_again() {
     let (server, lock) = serve();
     let mut clients = [Client::join(&server), Client::join(&server)];
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
@@ -113,7 +113,7 @@ fn all_who_list_when_a_disk_has_just_fallen_asleep_hear_that_the_server_is_there
         client.say(&list);
     }
     for client in &mut clients {
-        assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
+        assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     }
     drop(asleep);
     for client in &mut clients {
@@ -123,7 +123,7 @@ fn all_who_list_when_a_disk_has_just_fallen_asleep_hear_that_the_server_is_there
 
 #[test]
 #[cfg(unix)]
-fn the_files_are_scanned_after_a_list_for_which_a_check_was_enough() {
+fn a_scan_follows_a_list_for_which_a_check_sufficed() {
     let music = tempfile::tempdir().unwrap();
     std::fs::write(music.path().join("1.mp3"), silence()).unwrap();
     let library = trusting(music.path());
@@ -140,28 +140,28 @@ fn the_files_are_scanned_after_a_list_for_which_a_check_was_enough() {
     list();
     let end = Instant::now() + DEADLINE;
     while library.generation() == generation {
-        assert!(Instant::now() < end, "nobody scans the files");
+        assert!(Instant::now() < end, "the files are not scanned");
         std::thread::yield_now();
     }
 }
 
 #[test]
-fn while_a_disk_wakes_up_for_a_song_the_client_hears_that_the_server_is_there() {
+fn a_client_gets_pings_while_a_disk_wakes_up_for_a_song() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let info = |number| Info { request: RequestId(number), song: SongId(1) };
     client.say(&info(1));
     assert_eq!(client.next(), MessageType::Song);
-    // All about it is known by now, but it has to be opened.
+    // Everything about it is known, but it must be opened.
     let asleep = lock.lock().unwrap();
     client.say(&info(2));
-    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     drop(asleep);
     assert_eq!(client.next_but_ping(), MessageType::Song);
 }
 
 #[test]
-fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
+fn music_goes_on_and_stops_while_a_disk_wakes_up() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let (stream, song) = (StreamId(1), SongId(1));
@@ -169,7 +169,7 @@ fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
     assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Started, MessageType::Data]);
     let asleep = lock.lock().unwrap();
     client.say(&Info { request: RequestId(1), song });
-    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     client.say(&Credit { stream, more: 1_000 });
     assert_eq!(client.next_but_ping(), MessageType::Data);
     client.say(&Stop { stream });
@@ -179,7 +179,7 @@ fn while_a_disk_wakes_up_the_music_goes_on_and_stops() {
 }
 
 #[test]
-fn a_list_does_not_stop_the_music_though_the_disk_was_awake_a_moment_ago() {
+fn a_list_does_not_stop_the_music_while_a_disk_sleeps_again() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
@@ -197,7 +197,7 @@ fn a_list_does_not_stop_the_music_though_the_disk_was_awake_a_moment_ago() {
 }
 
 #[test]
-fn a_song_that_is_stopped_while_its_disk_wakes_up_keeps_no_answer_waiting() {
+fn a_song_that_is_stopped_while_its_disk_sleeps_delays_no_answer() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let _asleep = lock.lock().unwrap();
@@ -209,7 +209,7 @@ fn a_song_that_is_stopped_while_its_disk_wakes_up_keeps_no_answer_waiting() {
 }
 
 #[test]
-fn what_is_asked_while_a_disk_wakes_up_is_answered_in_its_turn_even_more_than_can_wait() {
+fn requests_during_a_disk_wake_up_are_answered_in_order_even_beyond_the_queue() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
     let asleep = lock.lock().unwrap();
@@ -217,7 +217,7 @@ fn what_is_asked_while_a_disk_wakes_up_is_answered_in_its_turn_even_more_than_ca
     for number in requests.clone() {
         client.say(&Info { request: RequestId(number), song: SongId(1) });
     }
-    assert_eq!(client.next(), MessageType::Ping, "instead of an answer that takes long");
+    assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     drop(asleep);
     for _ in requests {
         assert_eq!(client.next_but_ping(), MessageType::Song);

@@ -1,4 +1,4 @@
-//! A directory of songs, accessed through an open handle so that no path can lead out of it.
+//! A directory of songs. It is accessed through an open handle, so that no path leads out of it.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -11,12 +11,11 @@ use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
 
 use super::error::OpenError;
 use super::scan::scan;
-use super::stamp::Stamp;
+use super::stamp::{Stamp, Watched};
 use super::storage::{Report, Sink, SongFile, Storage};
-use super::watched::Watched;
 
-/// A directory whose files are songs. It is named by its path and opened anew for each use: a symbolic link in the path
-/// may be changed at any time, and an open handle would keep a disk from being unmounted.
+/// A directory of songs. It is opened for each use: a symbolic link in its path may change at any time, and an open handle
+/// would prevent unmounting the disk.
 pub(super) struct Folder {
     path: PathBuf,
     follow_symlinks: bool,
@@ -24,7 +23,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// # Errors
-    /// [`OpenError`] if there is no such directory, or it cannot be read.
+    /// [`OpenError`] if the directory does not exist or cannot be read.
     pub(super) fn new(path: &Path, follow_symlinks: bool) -> Result<Self, OpenError> {
         let unreadable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),
@@ -35,9 +34,9 @@ impl Folder {
         Ok(Self { path: path::absolute(path).map_err(unreadable)?, follow_symlinks })
     }
 
-    pub(super) fn open_root(&self) -> io::Result<Root<'_>> {
+    pub(super) fn open_dir(&self) -> io::Result<ConfinedDir<'_>> {
         let dir = Dir::open_ambient_dir(&self.path, ambient_authority())?;
-        Ok(Root { path: &self.path, dir, follow_symlinks: self.follow_symlinks })
+        Ok(ConfinedDir { path: &self.path, dir, follow_symlinks: self.follow_symlinks })
     }
 }
 
@@ -47,16 +46,16 @@ impl Storage for Folder {
     }
 
     fn scan(&self, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
-        scan(&self.open_root()?, now, sink)
+        scan(&self.open_dir()?, now, sink)
     }
 
     fn open(&self, path: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)> {
-        let (file, stamp) = self.open_root()?.open_song(path)?;
+        let (file, stamp) = self.open_dir()?.open_song(path)?;
         Ok((Box::new(file), stamp))
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
-        // Only compared with the stamp of an open file, so it does no harm if the path leads outside.
+        // Only compared with the stamp of an open file, so the path may lead outside.
         fs::metadata(self.path.join(path)).map(|metadata| Stamp::of(&Metadata::from_just_metadata(metadata)))
     }
 }
@@ -67,17 +66,16 @@ impl fmt::Display for Folder {
     }
 }
 
-/// A folder while it is open. All paths are relative to it. Unless symbolic links are followed everywhere, no path leads
-/// out of the folder, even if a directory is replaced by a link at that moment: the system, or `cap-std` in its place,
-/// resolves each path beneath the open handle.
-pub(super) struct Root<'a> {
+/// An open folder. All paths are relative to it. Unless symbolic links may lead outside, no path leads out of the folder, even
+/// if a directory is replaced by a link at that moment: the system or `cap-std` resolves each path beneath the open handle.
+pub(super) struct ConfinedDir<'a> {
     path: &'a Path,
     dir: Dir,
     follow_symlinks: bool,
 }
 
-impl<'a> Root<'a> {
-    /// The folder's path, in which links are not resolved.
+impl<'a> ConfinedDir<'a> {
+    /// The folder's path with unresolved links.
     pub(super) const fn path(&self) -> &'a Path {
         self.path
     }
@@ -90,7 +88,7 @@ impl<'a> Root<'a> {
         self.resolve(path, |dir, path| dir.read_dir(path))
     }
 
-    /// What the path leads to.
+    /// The metadata of the target of a path.
     ///
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] if the path leads outside; else the file system's error.
@@ -114,7 +112,7 @@ impl<'a> Root<'a> {
     pub(super) fn open_song(&self, path: &Path) -> io::Result<(File, Stamp)> {
         let mut options = OpenOptions::new();
         options.read(true);
-        // A FIFO would block until somebody writes to it.
+        // Opening a FIFO must not block until there is a writer.
         #[cfg(unix)]
         cap_std::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
         let file = self.resolve(path, |dir, path| dir.open_with(path, &options))?;
@@ -125,11 +123,11 @@ impl<'a> Root<'a> {
         Ok((file.into_std(), Stamp::of(&metadata)))
     }
 
-    /// Accesses a path through the handle of the folder, or if that is allowed and the path leads outside, through the
+    /// Accesses a path through the handle of the folder. If the path leads outside and that is allowed, accesses it through the
     /// handle of the directory that it leads to.
     fn resolve<T>(&self, path: &Path, access: impl Fn(&Dir, &Path) -> io::Result<T>) -> io::Result<T> {
         match access(&self.dir, or_dot(path)) {
-            // An absolute link is refused even if it leads inside.
+            // The system refuses an absolute link even if it leads inside.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let real = self.real_path(path)?;
                 match (real.strip_prefix(fs::canonicalize(self.path)?), real.parent(), real.file_name()) {
@@ -145,12 +143,12 @@ impl<'a> Root<'a> {
     }
 }
 
-/// The path, or what the system takes for the directory itself.
+/// The path, or `.` for the folder itself.
 fn or_dot(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
-/// A path leads out of the folder, and that is not allowed.
+/// A path leads out of the folder, which is not allowed.
 #[derive(Debug)]
 pub(super) struct LeadsOutside;
 

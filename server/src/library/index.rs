@@ -1,36 +1,33 @@
-//! The songs by id and by content tag.
+//! The list of songs, and its comparison with a scan.
 //!
-//! Ids are 1, 2, 3 … in path order when the server starts; songs that are added later take the next ones. An id is never
-//! given to another file. A file that vanishes has its id again if it comes back as it was, as all do after a disk was
-//! away for a moment. If another file has its path by then, that one takes a new id.
+//! Ids are 1, 2, 3 … in path order when the server starts. Songs that are added later take the next ids. An id is never
+//! reused for another file. A file that vanishes and comes back unchanged keeps its id, for example after its disk was
+//! unmounted for a moment.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
 use std::vec;
 
 use trill_proto::ids::SongId;
 
 use super::error::SongError;
-use super::path::FilePath;
-use super::song::{Details, Presence, Song};
+use super::song::{FilePath, Listing, Presence, Song};
 use super::stamp::Stamp;
 use super::storage::{Found, Sink};
 
-/// So many vanished songs are remembered in any case. In a larger library it is as many as were ever listed at once, so
-/// that a disk with all of them may be away for a moment.
+/// Vanished songs that are remembered at least. A larger library remembers as many as were ever listed at once, for a disk
+/// that is unmounted for a moment.
 const MIN_REMEMBERED: usize = 1_000;
 
-/// The songs as they are listed. A scan that finds other songs makes another list: nobody who reads this one waits.
+/// The songs that are listed. A scan that finds changes makes a new list, so readers of this one never wait.
 #[derive(Clone, Default)]
 pub(super) struct Listed {
     /// In the order of their ids.
     songs: Arc<Vec<Arc<Song>>>,
     last_id: u32,
-    /// 0 until the first scan is over; grows with each change.
+    /// 0 until the first scan is over. Grows with each change.
     pub(super) generation: u32,
 }
 
@@ -54,9 +51,53 @@ impl Listed {
             None => Err(SongError::NoSuchSong),
         }
     }
+
+    /// The song with this content tag, the lowest id if there are several. A search takes microseconds per hundred songs; an
+    /// index of tags would take a tenth of the library's memory.
+    pub(super) fn find_tag(&self, tag: u64) -> Option<SongId> {
+        self.songs.iter().find(|song| song.known().content_tag() == Some(tag)).map(|song| song.id)
+    }
+
+    /// Takes over what a scan found. Returns the list before, which may take long to drop.
+    #[must_use]
+    pub(super) fn update(&mut self, outcome: &mut Outcome) -> Self {
+        let before = self.clone();
+        if let Some(songs) = outcome.songs.take() {
+            self.songs = songs;
+        }
+        self.last_id = outcome.last_id;
+        self.generation += u32::from(outcome.changes != Changes::default());
+        before
+    }
 }
 
-/// What a scan found different from before.
+/// A page of the list of songs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In the order of their ids.
+    pub songs: Vec<Listing>,
+    /// The first song after these, if there is one.
+    pub next: Option<SongId>,
+    /// Songs in the library.
+    pub total: u32,
+    /// Generation of the library.
+    pub generation: u32,
+}
+
+impl Page {
+    pub(super) fn of(listed: &Listed, first: SongId, at_most: usize) -> Self {
+        let songs = listed.from(first);
+        let (songs, rest) = songs.split_at(songs.len().min(at_most));
+        Self {
+            songs: songs.iter().map(|song| song.listing()).collect(),
+            next: rest.first().map(|song| song.id),
+            total: listed.len() as u32,
+            generation: listed.generation,
+        }
+    }
+}
+
+/// Changes that a scan found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Changes {
     pub(super) added: u32,
@@ -64,101 +105,39 @@ pub(super) struct Changes {
     pub(super) changed: u32,
 }
 
-/// All songs. Everything here takes at most a time that grows with the logarithm of their number.
-#[derive(Default)]
-pub(super) struct Index {
-    listed: Listed,
-    tags: BTreeSet<(u64, SongId)>,
-}
-
-impl Index {
-    pub(super) const fn listed(&self) -> &Listed {
-        &self.listed
-    }
-
-    /// The song with this content tag, the lowest id if there are several.
-    pub(super) fn song_with_tag(&self, tag: u64) -> Option<SongId> {
-        let first = self.tags.range((tag, SongId(0))..).next();
-        first.filter(|(found, _)| *found == tag).map(|(_, id)| *id)
-    }
-
-    /// Records what was read from a song's file. See [`Known::learn`](super::song::Known::learn).
-    pub(super) fn learn(&mut self, song: &Song, details: Details, stamp: Stamp, now: SystemTime) {
-        let mut known = song.known();
-        let before = known.content_tag();
-        if known.learn(details, stamp, now) {
-            self.listed.generation += 1;
-        }
-        let tag = known.content_tag();
-        if before != tag {
-            before.map(|tag| self.tags.remove(&(tag, song.id)));
-            tag.map(|tag| self.tags.insert((tag, song.id)));
-        }
-    }
-
-    /// Songs that have vanished or changed no longer have these content tags, unless they were read again meanwhile.
-    pub(super) fn forget_tags(&mut self, tags: &[(u64, Arc<Song>)]) {
-        for (tag, song) in tags {
-            if song.known().content_tag() != Some(*tag) {
-                self.tags.remove(&(*tag, song.id));
-            }
-        }
-    }
-
-    /// Takes over what a scan found. Returns what has to be dropped without a lock.
-    #[must_use]
-    pub(super) fn update(&mut self, outcome: &mut Outcome) -> Listed {
-        let before = self.listed.clone();
-        if let Some(songs) = outcome.songs.take() {
-            self.listed.songs = songs;
-        }
-        self.listed.last_id = outcome.last_id;
-        if outcome.changes != Changes::default() {
-            self.listed.generation += 1;
-        }
-        before
-    }
-
-    /// Sees to it that the generation is no longer 0.
-    pub(super) fn first_scan_is_over(&mut self) {
-        self.listed.generation = self.listed.generation.max(1);
-    }
-}
-
-/// Compares what a scan finds with what is known. Nothing is changed before the scan is over, since it may fail.
+/// Compares the files that a scan finds with the songs that are known. Changes no song before the scan is over, since it
+/// may fail.
 pub(super) struct Comparison {
-    /// Songs that are listed, or have vanished and are remembered, in path order: those behind the last file.
+    /// Listed and remembered songs in path order, from the path of the last file on.
     known: Peekable<vec::IntoIter<Arc<Song>>>,
-    /// The song that has or had the path of the last file, if it is not unchanged.
+    /// The song with the path of the last file, unless it is unchanged.
     matched: Option<Arc<Song>>,
     found: Vec<Arc<Song>>,
     new: Vec<Arc<Song>>,
-    /// Songs whose files have changed, or are back, with the stamps that they have now.
+    /// Songs whose files have changed or are back, with their new stamps.
     changed: Vec<(Arc<Song>, Stamp)>,
-    /// Songs whose files are unchanged as far as that can be told.
+    /// Songs whose files seem unchanged but must be read again.
     uncertain: Vec<Arc<Song>>,
     missing: Vec<Arc<Song>>,
-    /// Songs that have vanished, with other files at their paths.
+    /// Vanished songs with other files at their paths.
     replaced: Vec<Arc<Song>>,
     last_id: u32,
 }
 
-/// What a scan has led to.
+/// The result of a scan.
 #[derive(Default)]
 pub(super) struct Outcome {
-    /// The songs in the order of their ids. `None` if they are the same as before.
-    pub(super) songs: Option<Arc<Vec<Arc<Song>>>>,
-    pub(super) last_id: u32,
+    /// The songs in the order of their ids. `None` if these are the same as before.
+    songs: Option<Arc<Vec<Arc<Song>>>>,
+    last_id: u32,
     pub(super) changes: Changes,
     /// Songs to read, in the order of their ids.
     pub(super) due: Vec<Arc<Song>>,
     pub(super) vanished: Vec<Arc<Song>>,
-    /// Content tags that songs no longer have.
-    pub(super) stale_tags: Vec<(u64, Arc<Song>)>,
 }
 
 impl Comparison {
-    /// Begins with the songs that are listed, and those that have vanished before.
+    /// Begins with the songs that are listed and those that have vanished.
     pub(super) fn new(listed: &Listed, vanished: &[Arc<Song>]) -> Self {
         let mut known: Vec<_> = listed.songs.iter().chain(vanished).cloned().collect();
         known.sort_by(|a, b| a.path.cmp(&b.path));
@@ -175,7 +154,7 @@ impl Comparison {
         }
     }
 
-    /// The song that has or had the path of this file. Files come in path order.
+    /// The song with the path of this file. Files come in path order.
     fn take_match(&mut self, file: &Found<'_>) -> Option<Arc<Song>> {
         loop {
             match self.known.peek()?.path.cmp_with(file.directory, file.name) {
@@ -187,7 +166,7 @@ impl Comparison {
     }
 
     fn add_new(&mut self, file: &Found<'_>) {
-        // Nothing is added after four thousand million songs.
+        // Nothing is added after 2³² songs.
         let Some(id) = self.last_id.checked_add(1) else { return };
         self.last_id = id;
         let song = Arc::new(Song::new(SongId(id), FilePath::new(file.directory, file.name), file.stamp));
@@ -195,7 +174,7 @@ impl Comparison {
         self.new.push(song);
     }
 
-    /// Applies what was found to the songs, when the scan is over.
+    /// Applies the findings to the songs when the scan is over.
     pub(super) fn finish(mut self) -> Outcome {
         self.missing.extend(self.known);
         let mut outcome = Outcome { last_id: self.last_id, ..Outcome::default() };
@@ -260,7 +239,7 @@ impl Outcome {
         let mut known = song.known();
         if known.presence == Presence::Listed {
             known.presence = Presence::Vanished;
-            self.stale_tags.extend(known.forget().map(|tag| (tag, song.clone())));
+            known.forget();
             drop(known);
             self.changes.removed += 1;
             self.vanished.push(song);
@@ -273,7 +252,7 @@ impl Outcome {
             known.presence = Presence::Listed;
             self.changes.added += 1;
         } else if !known.stamp.is_same_content(&stamp) {
-            self.stale_tags.extend(known.forget().map(|tag| (tag, song.clone())));
+            known.forget();
             self.changes.changed += 1;
         }
         known.stamp = stamp;
@@ -289,7 +268,7 @@ impl Outcome {
     }
 }
 
-/// Adds songs that have vanished to those that are remembered, and forgets the oldest.
+/// Adds vanished songs to the remembered ones, and forgets the oldest.
 pub(super) fn remember(remembered: &mut Vec<Arc<Song>>, vanished: Vec<Arc<Song>>, most_listed: usize) {
     remembered.retain(|song| song.presence() == Presence::Vanished);
     remembered.extend(vanished);

@@ -4,38 +4,34 @@
 //!   scanner ──► storage: folder ──► scan        which songs there are, and which have changed
 //!      │                              │
 //!      │                              ▼
-//!      │        index ◄──────── comparison      id → song, content tag → song
-//!      │          │  song, listing              what is known about a song
+//!      │        index ◄──────── comparison      id → song
+//!      │          │ song                        what is known about a song
 //!      ▼          ▼
-//!   readers ──► mp3                             tags and durations, read in the background
+//!   tag_reader ──► mp3                          tags and durations, read in the background
 //!
-//!   open_task ──► open_song                     one open file for all who play the song
+//!   open ──► worker ──► open_song               one open file for all clients that play the song
 //! ```
 //!
-//! The first scan begins at once. Every later one begins when a client asks for a list (module `scanner`). Everything that
-//! may wait for a disk runs on a worker thread, and its caller waits as long as it likes: [`Library::begin_check`],
-//! [`Library::begin_opening`]. Worker threads end when they have nothing to do. What is in memory is read without waiting
-//! for any of them: a scan makes a new list of the songs and puts it in the place of the old one.
+//! The first scan begins at once, each later one when a client asks for a list (module `scanner`). Everything that may wait
+//! for a disk runs on a background thread: [`Library::begin_check`], [`Library::begin_opening`], [`Library::begin_seek`]. The
+//! threads end when there is nothing to do. Reading what is in memory never waits for them: a scan makes a new list of the
+//! songs and replaces the old one.
 //!
-//! Anybody may have put the files there: every file is untrusted input, and a moment later another may be at its path. No
-//! path leads out of the directory (module `folder`).
+//! Every file is untrusted input, and a different one may be at its path a moment later. No path leads out of the directory
+//! (module `folder`).
 
 mod error;
 mod folder;
 mod index;
-mod listing;
+mod open;
 mod open_song;
-mod open_task;
-mod outcome;
-mod path;
-mod readers;
 mod scan;
 mod scanner;
-mod seek_task;
 mod song;
 mod stamp;
 mod storage;
-mod watched;
+mod tag_reader;
+mod worker;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -48,45 +44,46 @@ use std::time::{Duration, SystemTime};
 use trill_proto::ids::SongId;
 
 use folder::Folder;
-use index::{Index, Listed};
-use open_task::Openers;
-use readers::{Albums, Readers};
+use index::Listed;
+use open::OpenSongs;
 use scanner::{LastScan, Rounds};
+use stamp::Watched;
 use storage::{BuiltInSongs, Storage};
-use watched::Watched;
+use tag_reader::{Albums, Readers};
+use worker::Workers;
 
 pub use error::{OpenError, SongError};
-pub use listing::{Listing, Page};
+pub use index::Page;
 pub use open_song::OpenSong;
-pub use open_task::OpenTask;
 pub use scanner::Check;
-pub use seek_task::SeekTask;
+pub use song::Listing;
 pub use storage::{BuiltIn, DEMO};
+pub use worker::Task;
 
 pub use crate::mp3::duration::Measured;
 pub use crate::mp3::seek::Location;
 
-/// How long a list waits for tags and durations that are being read. Mostly that is all of them: those of a small library,
-/// or of the file that was just added. A large library is listed as far as it is known.
+/// How long a list waits for tags and durations that are being read. Usually this suffices for all of them: those of a small
+/// library or of a new file. A large library is listed without the missing ones.
 pub const LIST_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Where the songs are.
+/// The source of the songs.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// All files below this directory whose names end in `.mp3`.
     Directory(PathBuf),
-    /// These.
+    /// These songs.
     BuiltIn(&'static [BuiltIn]),
 }
 
-/// How to look for songs.
+/// How to scan a directory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Also where symbolic links lead out of the directory.
+    /// Whether to follow symbolic links that lead out of the directory.
     pub follow_symlinks: bool,
 }
 
-/// All songs that are served; used by all threads at once. What blocks says so.
+/// All songs that are served, for use by many threads at once. Methods that block say so.
 ///
 /// ```no_run
 /// use trill_server::library::{Library, Options, Source};
@@ -102,33 +99,34 @@ pub struct Options {
 pub struct Library {
     storage: Box<dyn Storage>,
     state: Mutex<State>,
-    /// A check or scan has begun or is over, or all songs have been read.
+    /// Signals that a check or scan has begun or ended, or that all songs have been read.
     progress: Condvar,
     last_scan: Mutex<LastScan>,
     albums: Albums,
-    openers: Arc<Openers>,
+    open_songs: Arc<OpenSongs>,
+    workers: Workers,
     now: fn() -> SystemTime,
     this: Weak<Self>,
 }
 
-/// Locked for moments only, however many songs there are.
+/// Locked for short times only, however many songs there are.
 #[derive(Default)]
 struct State {
-    index: Index,
+    listed: Listed,
     checks: Rounds,
     scans: Rounds,
-    /// What the last scan found to watch; `None` if it failed.
+    /// What a check compares. `None` if the last scan failed.
     watched: Option<Arc<Watched>>,
-    /// There may be a song that the next scan must have read again.
+    /// Whether there may be a song that must be read again after the next scan.
     has_uncertain: bool,
     readers: Readers,
 }
 
 impl Library {
-    /// Begins to serve what is in `source`. Returns at once; the first scan of a directory runs in the background.
+    /// Opens the songs in `source`. Returns at once; the first scan runs in the background.
     ///
     /// # Errors
-    /// [`OpenError`] if there is no such directory, or it cannot be read.
+    /// [`OpenError`] if the directory does not exist or cannot be read.
     pub fn open(source: Source, options: Options) -> Result<Arc<Self>, OpenError> {
         let storage: Box<dyn Storage> = match source {
             Source::Directory(path) => Box::new(Folder::new(&path, options.follow_symlinks)?),
@@ -144,7 +142,8 @@ impl Library {
             progress: Condvar::new(),
             last_scan: Mutex::default(),
             albums: Mutex::default(),
-            openers: Arc::default(),
+            open_songs: Arc::default(),
+            workers: Workers::default(),
             now,
             this: this.clone(),
         });
@@ -152,62 +151,63 @@ impl Library {
         Ok(library)
     }
 
-    /// Waits for the first scan, and returns how many songs it found. Blocks for about 10 µs per file.
+    /// Waits for the first scan and returns the number of songs. Blocks for about 10 µs per file.
     pub fn wait_until_scanned(&self) -> u32 {
-        self.wait_while(|state| state.index.listed().generation == 0);
+        self.wait_while(|state| state.listed.generation == 0);
         self.song_count()
     }
 
-    /// Waits for the first scan, but no longer than `patience`. Returns whether it is over.
-    pub fn wait_until_scanned_for(&self, patience: Duration) -> bool {
-        self.wait_for(patience, |state| state.index.listed().generation > 0)
+    /// Waits for the first scan, at most for `timeout`. Returns whether it is over.
+    pub fn wait_until_scanned_for(&self, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.listed.generation > 0)
     }
 
-    /// Sees what was added, changed or removed before this call. Blocks until all checks and scans are over that have
-    /// begun, for about 3 µs per file each, and for up to [`LIST_TIMEOUT`] while tags are read.
+    /// Finds all songs that were added, changed or removed before this call. Blocks until all checks and scans that have begun
+    /// are over, about 3 µs per file each, and up to [`LIST_TIMEOUT`] while tags are read.
     pub fn refresh(&self) {
         self.begin_check();
-        self.wait_until_rested();
+        self.wait_until_idle();
         self.wait_for_tags(LIST_TIMEOUT);
     }
 
-    /// Waits until no check and no scan is running or wanted.
-    fn wait_until_rested(&self) {
+    /// Waits until no check or scan is running or wanted.
+    fn wait_until_idle(&self) {
         self.wait_while(|state| state.checks.is_running() || state.scans.is_running());
     }
 
-    /// 0 until the first scan is over; grows with each change that was seen.
+    /// 0 until the first scan is over. Grows with each change that is found.
     pub fn generation(&self) -> u32 {
         self.listed().generation
     }
 
-    /// Songs in the library; 0 until the first scan is over.
+    /// The number of songs. 0 until the first scan is over.
     pub fn song_count(&self) -> u32 {
         self.listed().len() as u32
     }
 
-    /// Up to `at_most` songs from `first` on, as far as they are known; songs that are gone are left out.
+    /// Up to `at_most` songs from `first` on with what is known about them. Songs that are gone are left out.
     pub fn page(&self, first: SongId, at_most: usize) -> Page {
         Page::of(&self.listed(), first, at_most)
     }
 
-    /// All about an open song, with its exact duration.
+    /// An open song's listing with its exact duration.
     ///
     /// # Errors
-    /// [`SongError`], if it is not in the library any more.
+    /// [`SongError::Gone`] if it is no longer in the library.
     pub fn info(&self, song: &OpenSong) -> Result<Listing, SongError> {
         let listing = self.listed().song(song.id())?.listing();
         Ok(listing.with_audio(song.measured().into()))
     }
 
-    /// The song with this content tag, the lowest id if there are several, among those that have been read.
+    /// The song with this content tag among those that have been read; the lowest id if there are several. Takes
+    /// milliseconds for 100,000 songs.
     pub fn find_tag(&self, tag: u64) -> Option<SongId> {
-        self.state().index.song_with_tag(tag)
+        self.listed().find_tag(tag)
     }
 
-    /// The songs as they are listed now.
+    /// The current list.
     fn listed(&self) -> Listed {
-        self.state().index.listed().clone()
+        self.state().listed.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -219,9 +219,9 @@ impl Library {
         self.last_scan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until something is so, but no longer than `patience`. Returns whether it is.
-    fn wait_for(&self, patience: Duration, is_so: impl Fn(&State) -> bool) -> bool {
-        let waited = self.progress.wait_timeout_while(self.state(), patience, |state| !is_so(state));
+    /// Waits until a condition holds, at most for `timeout`. Returns whether it does.
+    fn wait_for(&self, timeout: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+        let waited = self.progress.wait_timeout_while(self.state(), timeout, |state| !is_so(state));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 

@@ -1,4 +1,4 @@
-//! A song that somebody plays.
+//! A song that is being played.
 
 use std::fmt;
 use std::io;
@@ -8,48 +8,47 @@ use std::time::{Duration, Instant};
 use trill_proto::ids::SongId;
 
 use super::error::SongError;
-use super::open_task::Openers;
+use super::open::OpenSongs;
 use super::stamp::Stamp;
 use super::storage::SongFile;
 use crate::mp3::cancellable::CancellableReader;
 use crate::mp3::duration::{self, Counted, Measured};
 use crate::mp3::seek::{Location, locate};
 
-/// One open file, shared by all who play the song. It stays readable when the file is removed, or another is put in its
-/// place.
+/// One open file, shared by all clients that play the song. It stays readable when the file is removed or replaced.
 pub struct OpenSong {
     id: SongId,
     file: Box<dyn SongFile>,
     counted: Arc<Counted>,
     place: Mutex<Place>,
-    openers: Weak<Openers>,
+    open_songs: Weak<OpenSongs>,
 }
 
-/// Where the audio is in the file.
+/// The position of the audio in the file.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// The file's stamp with which the audio was found there.
+    /// The file's stamp when the audio was found there.
     stamp: Stamp,
     audio_offset: u64,
-    /// `Some` while the file has another stamp and the audio has not been found again.
+    /// `Some` while the file has another stamp and the audio was not found again.
     change: Option<Change>,
 }
 
-/// A change of the file that is under way.
+/// A change of the file in progress.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     begun: Instant,
-    /// The file's stamp when it was looked at last.
+    /// The file's last known stamp.
     stamp: Stamp,
-    /// When it was first seen with this stamp.
+    /// When this stamp was first seen.
     seen: Instant,
 }
 
-/// A file that was not written to for this time is finished.
+/// A file that was not written to for this time is complete.
 const SETTLING_TIME: Duration = Duration::from_secs(1);
 
-/// A file must be rewritten within this time, or its listeners' music ends.
-const REWRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// A file must be rewritten within this time. Otherwise the music of its listeners ends.
+const REWRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl fmt::Debug for OpenSong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,8 +58,8 @@ impl fmt::Debug for OpenSong {
 
 impl Drop for OpenSong {
     fn drop(&mut self) {
-        if let Some(openers) = self.openers.upgrade() {
-            openers.forget_if_unused(self.id);
+        if let Some(open_songs) = self.open_songs.upgrade() {
+            open_songs.forget_if_unused(self.id);
         }
     }
 }
@@ -70,10 +69,10 @@ impl OpenSong {
         id: SongId,
         (file, stamp): (Box<dyn SongFile>, Stamp),
         counted: Arc<Counted>,
-        openers: Weak<Openers>,
+        open_songs: Weak<OpenSongs>,
     ) -> Self {
         let place = Place { stamp, audio_offset: counted.measured.audio_offset, change: None };
-        Self { id, file, counted, place: Mutex::new(place), openers }
+        Self { id, file, counted, place: Mutex::new(place), open_songs }
     }
 
     /// The song's id.
@@ -81,16 +80,16 @@ impl OpenSong {
         self.id
     }
 
-    /// What is known about its audio; every frame was counted. The offset in the file is that when it was opened.
+    /// Its audio; every frame was counted. The offset in the file is that of the time of opening.
     pub fn measured(&self) -> &Measured {
         &self.counted.measured
     }
 
-    /// Reads audio from `position` on, in bytes from the first audio frame. Blocks on the disk only. Gives as many bytes
-    /// as fit, fewer right before the end or when the system likes, and 0 only at the end or for an empty `buffer`.
+    /// Reads audio from `position` on, in bytes from the first audio frame. Blocks on the disk only. Returns the number of bytes
+    /// read, which may be fewer than fit. 0 means the end, or an empty `buffer`.
     ///
     /// # Errors
-    /// [`SongError`].
+    /// [`SongError::Changing`], [`SongError::Changed`] and [`SongError::Unreadable`].
     pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, SongError> {
         let rest = self.measured().size_bytes.saturating_sub(position);
         let length = buffer.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
@@ -103,7 +102,7 @@ impl OpenSong {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             };
-            // Checked after reading, so that what was read is right.
+            // Checked after reading, so that the bytes are valid.
             let stamp = self.file.stamp()?;
             if !place.stamp.is_same_content(&stamp) {
                 self.find_again(stamp)?;
@@ -115,7 +114,7 @@ impl OpenSong {
         }
     }
 
-    /// Finds the audio again in a file that was written to, and now has this stamp.
+    /// Finds the audio again in a file that was written to and now has this stamp.
     fn find_again(&self, stamp: Stamp) -> Result<(), SongError> {
         let found = duration::find_again(&*self.file, self.measured())?;
         let (after, now) = (self.file.stamp()?, Instant::now());
@@ -136,17 +135,16 @@ impl OpenSong {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where to start sending so that the music is heard from `ms` milliseconds after its beginning, exact to the sample.
-    /// Reads up to a thousand frames or so.
+    /// Where to start sending so that the music starts `ms` milliseconds after its beginning, exact to the sample. Reads up to
+    /// about a thousand frames.
     ///
     /// # Errors
-    /// [`SongError`].
+    /// [`SongError::BeyondEnd`], [`SongError::Changing`] and [`SongError::Unreadable`].
     pub fn locate(&self, ms: u32) -> Result<Location, SongError> {
         self.locate_while(ms, &|| true)
     }
 
-    /// The same, given up with an error once it is no longer wanted: in a file of gigabytes that hold no frames, this reads
-    /// all of it.
+    /// The same, cancelled with an error once it is no longer wanted: it may read gigabytes without frames.
     pub(super) fn locate_while(&self, ms: u32, is_wanted: &(dyn Fn() -> bool + Sync)) -> Result<Location, SongError> {
         let reader = CancellableReader::new(&*self.file, is_wanted);
         loop {
@@ -161,7 +159,7 @@ impl OpenSong {
         }
     }
 
-    /// Whether the open file has or had this stamp.
+    /// Whether the audio was found in the open file with this stamp.
     pub(super) fn is_of(&self, stamp: &Stamp) -> bool {
         self.place().stamp.is_same_content(stamp)
     }
@@ -181,12 +179,12 @@ impl OpenSong {
 }
 
 impl Change {
-    /// Whether the audio that was not found in a file with this stamp is not going to be found.
+    /// Whether the change is over, so that audio that was not found in a file with this stamp is gone.
     fn is_over(&mut self, stamp: Stamp, now: Instant) -> bool {
         if self.stamp != stamp {
             (self.stamp, self.seen) = (stamp, now);
         }
-        now - self.seen >= SETTLING_TIME || now - self.begun >= REWRITE_PATIENCE
+        now - self.seen >= SETTLING_TIME || now - self.begun >= REWRITE_TIMEOUT
     }
 }
 
@@ -195,13 +193,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_over_when_nobody_writes_any_more_or_when_it_takes_too_long() {
+    fn a_change_is_over_when_writing_stops_or_takes_too_long() {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
         let stamps = [b"".as_slice(), b"1"].map(Stamp::of_built_in);
         let mut change = Change { begun, stamp: stamps[0], seen: begun };
         assert!(!change.is_over(stamps[0], at(999)));
-        assert!(!change.is_over(stamps[1], at(1_000)), "somebody still writes");
+        assert!(!change.is_over(stamps[1], at(1_000)), "the file is still written to");
         assert!(!change.is_over(stamps[1], at(1_999)));
         assert!(change.is_over(stamps[1], at(2_000)));
         for (stamp, second) in stamps.iter().cycle().zip(0..20) {

@@ -1,4 +1,4 @@
-//! One pass through the directory: which songs are in it, and which files only look like songs.
+//! One scan of the directory: the songs in it, and the files that only look like songs.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -11,18 +11,17 @@ use std::time::SystemTime;
 
 use cap_std::fs::FileType;
 
-use super::folder::{LeadsOutside, Root};
-use super::path::is_song_name;
-use super::stamp::Stamp;
+use super::folder::{ConfinedDir, LeadsOutside};
+use super::song::is_song_name;
+use super::stamp::{Probe, Stamp};
 use super::storage::{Found, Report, Sink, is_exhaustion};
-use super::watched::Probe;
 
-/// Why a file or directory that might have been a song, or held some, is left out.
+/// Why a file or directory is skipped that looks like a song or may contain some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
     /// A directory, FIFO, socket or device whose name ends in `.mp3`.
     NotAFile,
-    /// A file that macOS writes beside each file on foreign disks. It holds no sound.
+    /// A metadata file that macOS writes beside each file on foreign disks.
     AppleDouble,
     /// A symbolic link out of the directory.
     LeadsOutside,
@@ -52,7 +51,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAFile => "not a regular file",
-            Self::AppleDouble => "holds no sound, only what macOS notes about another file",
+            Self::AppleDouble => "holds only macOS metadata of another file",
             Self::LeadsOutside => return LeadsOutside.fmt(f),
             Self::Circle => "leads back to a directory that it is in",
             Self::Twice => "another link leads to the same directory",
@@ -62,19 +61,19 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Goes through `root` and all directories in it, and gives the songs to `sink`, in path order: directory by directory,
-/// each by the bytes of its names. `now` is the clock with which the times of files are compared.
+/// Scans `root` and its subdirectories, and gives the songs to `sink` in path order: directory by directory, each by the
+/// bytes of its names. `now` is the clock to compare file times with.
 ///
 /// # Errors
-/// The file system's error about `root` itself, or about any directory or file if the system is short of a resource.
-/// What cannot be read for another reason is skipped.
-pub(super) fn scan(root: &Root<'_>, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
+/// The file system's error about `root` itself, or about any directory or file if the system is short of a resource. Skips
+/// what cannot be read for another reason.
+pub(super) fn scan(root: &ConfinedDir<'_>, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
     let (probe, report) = (Probe::new(root.path())?, Report::default());
     let mut scan = Scan { root, now, probe, sink, report, entered_by_link: HashSet::new() };
     let top = Path::new("");
     let top = Directory { path: top.into(), real: root.real_path(top)?, links: Rc::new([]) };
     let mut pending = scan.entries(&Rc::new(top))?;
-    // A stack instead of recursion: directories may be nested deeply, and the thread's stack is small.
+    // No recursion: directories may be nested deeply, and the thread's stack is small.
     while let Some(entry) = pending.pop() {
         let Some(directory) = scan.visit(entry)?.map(Rc::new) else { continue };
         match scan.entries(&directory) {
@@ -87,44 +86,44 @@ pub(super) fn scan(root: &Root<'_>, now: fn() -> SystemTime, sink: &mut dyn Sink
 }
 
 struct Scan<'a> {
-    root: &'a Root<'a>,
+    root: &'a ConfinedDir<'a>,
     now: fn() -> SystemTime,
     probe: Probe,
     sink: &'a mut dyn Sink,
     report: Report,
-    /// Real paths of the directories that were entered by a link. Each is entered by one link only: otherwise a few links
-    /// could make endless paths.
+    /// Real paths of the directories that were entered by a link. Each is entered by one link only, since a few links could
+    /// form endless paths.
     entered_by_link: HashSet<PathBuf>,
 }
 
-/// A directory to go through.
+/// A directory to scan.
 struct Directory {
-    /// From the root.
+    /// Relative to the root.
     path: Arc<Path>,
     /// The absolute path without symbolic links.
     real: PathBuf,
-    /// Real paths of the directories with the links that led here.
+    /// Real paths of the directories whose links led here.
     links: Rc<[PathBuf]>,
 }
 
 impl Directory {
-    /// Whether `real` is this directory or contains it, on the way that led here.
+    /// Whether `real` is this directory or one that contains it.
     fn is_within(&self, real: &Path) -> bool {
         self.real.starts_with(real) || self.links.iter().any(|link| link.starts_with(real))
     }
 }
 
-/// A directory entry that may matter.
+/// A relevant directory entry.
 struct Entry {
     directory: Rc<Directory>,
     name: OsString,
     kind: FileType,
-    /// `Some` for a regular file with a song's name.
+    /// `Some` for a regular file with the name of a song.
     stamp: Option<Stamp>,
 }
 
 impl Scan<'_> {
-    /// The entries of a directory that may matter, last name first.
+    /// The relevant entries of a directory, last name first.
     fn entries(&mut self, directory: &Rc<Directory>) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         // Recorded before the directory is read, so that the next check sees a change in between.
@@ -146,7 +145,7 @@ impl Scan<'_> {
         Ok(entries)
     }
 
-    /// Reports a song. Returns a directory to go through.
+    /// Reports a song. Returns a directory to scan.
     fn visit(&mut self, entry: Entry) -> io::Result<Option<Directory>> {
         let path = || entry.directory.path.join(&entry.name);
         let is_song = is_song_name(&entry.name);
@@ -174,9 +173,9 @@ impl Scan<'_> {
             Err(error) => {
                 let reason = Reason::of_link(&error);
                 if reason != Reason::LeadsOutside {
-                    self.watch(&path); // the target may appear, on a disk that is mounted later for example
+                    self.watch(&path); // the target may appear later, for example when a disk is mounted
                 }
-                // A link to nothing is only worth a word if it has a song's name.
+                // A broken link is reported only if it has the name of a song.
                 return Ok(if is_song || reason != Reason::LeadsNowhere { self.skip(path, reason) } else { None });
             }
         };
@@ -221,27 +220,27 @@ impl Scan<'_> {
         Ok(None)
     }
 
-    /// Always returns `None`: there is no directory to go through.
+    /// Returns `None`: there is no directory to scan.
     fn skip(&mut self, path: PathBuf, reason: Reason) -> Option<Directory> {
         self.report.skipped.push((path, reason));
         None
     }
 
     fn skip_unreadable(&mut self, path: PathBuf, error: &io::Error) {
-        // A file that was removed this very moment is simply gone.
+        // A file that was removed this moment needs no report.
         if error.kind() != io::ErrorKind::NotFound {
             self.watch(&path);
             self.skip(path, Reason::Unreadable(error.kind()));
         }
     }
 
-    /// Sees to it that a change of what is at this path leads to another scan, though no directory shows it.
+    /// Makes a change at this path cause another scan, although no directory shows it.
     fn watch(&mut self, path: &Path) {
         self.report.watched.note(&path.into(), self.probe.mark(path).ok(), (self.now)());
     }
 }
 
-/// Whether links lead to each other. ELOOP, or ERROR_CANT_RESOLVE_FILENAME on Windows; std has no stable name for it.
+/// Whether links lead to each other: ELOOP, or ERROR_CANT_RESOLVE_FILENAME on Windows. std has no stable name for it.
 fn is_link_loop(error: &io::Error) -> bool {
     #[cfg(unix)]
     const LINK_LOOP: i32 = libc::ELOOP;

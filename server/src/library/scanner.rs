@@ -1,13 +1,12 @@
 //! Decides when the storage is checked and scanned, on threads that end when there is nothing to do.
 //!
 //! ```text
-//!  a list ──► check ── unchanged ──► the list is answered, and a scan follows, which nobody waits for: it shows
-//!               │                    what was changed in its place
-//!               └───── changed ────► scan ──► the list is answered
+//!  a list ──► check ── unchanged ──► answer ──► scan in the background, which finds changes inside files
+//!               └───── changed ────► scan ────► answer
 //! ```
 //!
-//! All who ask during a check share the next one, and likewise a scan. Checks take at most a quarter of one core, scans a
-//! tenth.
+//! Lists that arrive during a check share the next one, and likewise a scan. Checks take at most a quarter of one core, scans
+//! a tenth.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,47 +18,44 @@ use std::time::{Duration, Instant};
 use super::index::{Changes, Comparison, Outcome, remember};
 use super::scan::Reason;
 use super::song::Song;
-use super::watched::Watched;
+use super::stamp::Watched;
 use super::{Library, State};
 use crate::threads;
 
-/// A check that took one second has paid for itself after so many seconds: it took a quarter of them. People wait for it.
+/// After a check of one second no other begins for this many seconds on average. People wait for checks.
 const CHECK_COST: u32 = 4;
 
 /// The same for a scan.
 const SCAN_COST: u32 = 10;
 
-/// Rounds of a small library may follow each other until they have cost this much.
+/// Rounds of a small library may follow each other at once until they have cost this much.
 const BURST: Duration = Duration::from_secs(1);
 
-/// So many rounds of any library may follow each other, whatever they cost.
+/// Rounds of any library that may follow each other at once.
 const BURST_ROUNDS: u32 = 3;
 
-/// A list does not wait for a scan that may only begin after this time. Then the songs have changed again and again, and
-/// a scan takes seconds: the list shows them as they were at the last scan, which was not long ago.
-const SCAN_PATIENCE: Duration = Duration::from_secs(3);
+/// A list does not wait for a scan that may begin only after this time. Then the songs have changed repeatedly and a scan
+/// takes seconds, so the list shows the last scan.
+const MAX_SCAN_DELAY: Duration = Duration::from_secs(3);
 
-/// Content tags that are removed from the index at a time, while everybody else waits.
-const TAGS_AT_ONCE: usize = 256;
-
-/// Rounds of the same work, shared by all who ask for it.
+/// Repeated work, each round shared by all callers that want it.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     wanted: u64,
     begun: u64,
     done: u64,
     is_running: bool,
-    /// When the rounds so far will have paid for themselves.
-    paid_off: Option<Instant>,
+    /// When the cost of the rounds so far is paid off.
+    paid_at: Option<Instant>,
 }
 
-/// A check of the storage that sees everything that was there when it was asked for.
+/// A check of the storage. It sees every change before the call that began it.
 #[derive(Clone, Copy, Debug)]
 pub struct Check(u64);
 
 impl Rounds {
-    /// The first round that begins from now on, and whether the caller must start a thread for it. A round that is
-    /// running is not enough, for it may have passed what has changed since.
+    /// The next round to begin, and whether the caller must start a thread for it. A running round does not suffice, since it
+    /// may have missed the latest changes.
     pub(super) const fn want(&mut self) -> (u64, bool) {
         self.wanted = self.begun + 1;
         let must_start = !self.is_running;
@@ -75,41 +71,40 @@ impl Rounds {
         self.done >= round
     }
 
-    /// Begins with the next round. Returns whether one is wanted; if not, the thread must end.
+    /// Begins the next round. Returns whether one is wanted. If not, the thread must end.
     pub(super) const fn begin(&mut self) -> bool {
         self.is_running = self.wanted > self.begun;
         self.begun = self.wanted;
         self.is_running
     }
 
-    /// How long the next round has to wait.
+    /// How long the next round must wait.
     pub(super) fn pause(&self, now: Instant) -> Duration {
-        self.paid_off.map_or(Duration::ZERO, |paid_off| paid_off.saturating_duration_since(now))
+        self.paid_at.map_or(Duration::ZERO, |paid_at| paid_at.saturating_duration_since(now))
     }
 
-    /// A round is over at `now`: everybody has it who asked before it began. The next may begin when this time has passed.
+    /// Ends a round at `now`.
     pub(super) fn finish(&mut self, cost: Duration, now: Instant) {
         self.done = self.begun;
         let earliest = now.checked_sub(BURST.max(cost * BURST_ROUNDS)).unwrap_or(now);
-        self.paid_off = Some(self.paid_off.unwrap_or(earliest).max(earliest) + cost);
+        self.paid_at = Some(self.paid_at.unwrap_or(earliest).max(earliest) + cost);
     }
 }
 
 /// What is remembered from one scan to the next.
 #[derive(Default)]
 pub(super) struct LastScan {
-    /// Songs whose files have vanished, those that vanished first in front.
+    /// Songs whose files have vanished, oldest first.
     vanished: Vec<Arc<Song>>,
     most_listed: usize,
-    /// The files that were left out. Each is reported once, not at every scan.
+    /// The files that were skipped. Each is logged once, not at every scan.
     skipped: HashMap<PathBuf, Reason>,
     has_failed: bool,
 }
 
 impl Library {
-    /// Begins to look for what was added, removed or renamed before this call: for the first page of a list. What was
-    /// changed in its place shows soon after, at the latest in the list after this one. Runs on a thread of its own;
-    /// blocks only if there is none to be had.
+    /// Begins to check for songs that were added, removed or renamed before this call, for the first page of a list. Edits
+    /// inside a file appear by the second list. Blocks only if no thread can be started.
     pub fn begin_check(&self) -> Check {
         let (round, must_start) = self.state().checks.want();
         if must_start && self.spawn("check", Self::run_checks).is_err() {
@@ -118,9 +113,9 @@ impl Library {
         Check(round)
     }
 
-    /// Waits until a check is over, but no longer than `patience`. Returns whether it is.
-    pub fn wait_until_checked_for(&self, check: Check, patience: Duration) -> bool {
-        self.wait_for(patience, |state| state.checks.is_done(check.0))
+    /// Waits until a check is over, at most for `timeout`. Returns whether it is.
+    pub fn wait_until_checked_for(&self, check: Check, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.checks.is_done(check.0))
     }
 
     pub(super) fn begin_scan(&self) -> io::Result<u64> {
@@ -153,16 +148,16 @@ impl Library {
         }
     }
 
-    /// What the storage can be checked against. `None` if it must be scanned.
+    /// What to check the storage against. `None` if it must be scanned.
     fn watched(&self) -> Option<Arc<Watched>> {
         let state = self.state();
         state.watched.clone().filter(|_| !state.has_uncertain)
     }
 
-    /// Has the storage scanned, and waits for that unless it may only begin much later.
+    /// Begins a scan, and waits for it unless it may begin only much later.
     fn scan_and_wait(&self) {
         match self.begin_scan() {
-            Ok(_) if self.state().scans.pause(Instant::now()) > SCAN_PATIENCE => {}
+            Ok(_) if self.state().scans.pause(Instant::now()) > MAX_SCAN_DELAY => {}
             Ok(round) => self.wait_while(|state| !state.scans.is_done(round)),
             Err(_) => self.run_scans(),
         }
@@ -171,20 +166,20 @@ impl Library {
     pub(super) fn run_scans(&self) {
         while self.begin_round(|state| &mut state.scans) {
             let begun = Instant::now();
-            // A file that causes a panic is a bug, but no reason to let others wait for ever.
+            // A file that causes a panic must not block the callers.
             match catch_unwind(AssertUnwindSafe(|| self.scan())) {
                 Ok(Ok(())) | Err(_) => {}
                 Ok(Err(error)) => self.note_failure(&error),
             }
             let mut state = self.state();
             state.scans.finish(begun.elapsed() * SCAN_COST, Instant::now());
-            state.index.first_scan_is_over();
+            state.listed.generation = state.listed.generation.max(1); // the first scan is over
             drop(state);
             self.progress.notify_all();
         }
     }
 
-    /// Waits until the next round may begin, if one is wanted. Returns whether one is; if not, the thread must end.
+    /// Waits until the next round may begin. Returns whether one is wanted. If not, the thread must end.
     fn begin_round(&self, rounds: fn(&mut State) -> &mut Rounds) -> bool {
         let mut state = self.state();
         loop {
@@ -200,13 +195,13 @@ impl Library {
         }
     }
 
-    /// Compares what is there with what is known, and takes it over.
+    /// Scans the storage and updates the songs.
     fn scan(&self) -> io::Result<()> {
         let mut last = self.last_scan();
         let mut state = self.state();
-        // Songs that become uncertain from now on may already have been passed by this scan.
+        // This scan may miss songs that become uncertain from now on.
         state.has_uncertain = false;
-        let listed = state.index.listed().clone();
+        let listed = state.listed.clone();
         drop(state);
         let mut comparison = Comparison::new(&listed, &last.vanished);
         let report = self.storage.scan(self.now, &mut comparison)?;
@@ -221,18 +216,14 @@ impl Library {
     }
 
     fn take_over(&self, last: &mut LastScan, mut outcome: Outcome, watched: Watched) {
-        for tags in outcome.stale_tags.chunks(TAGS_AT_ONCE) {
-            self.state().index.forget_tags(tags);
-        }
         let mut state = self.state();
-        let before = state.index.update(&mut outcome);
+        let before = state.listed.update(&mut outcome);
         state.readers.due.append(&mut outcome.due.into());
         let before_watched = state.watched.replace(Arc::new(watched));
-        let now_listed = state.index.listed().len();
+        last.most_listed = last.most_listed.max(state.listed.len());
         drop(state);
-        last.most_listed = last.most_listed.max(now_listed);
         remember(&mut last.vanished, outcome.vanished, last.most_listed);
-        drop((before, before_watched)); // without the lock: it may take long
+        drop((before, before_watched)); // without the lock, because it may take long
     }
 
     fn log_scan(&self, last: &mut LastScan, skipped: Vec<(PathBuf, Reason)>, changes: Option<Changes>) {
@@ -251,13 +242,13 @@ impl Library {
         self.state().watched = None;
         let had_failed = std::mem::replace(&mut self.last_scan().has_failed, true);
         if !had_failed {
-            log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.storage);
+            log::warn!("{}: cannot be read: {error}; its songs stay listed", self.storage);
         }
     }
 }
 
 impl LastScan {
-    /// What was not skipped at the last scan, or for another reason.
+    /// The files that the last scan did not skip, or skipped for another reason.
     pub(super) fn new_among(&mut self, skipped: Vec<(PathBuf, Reason)>) -> Vec<(PathBuf, Reason)> {
         let before = std::mem::take(&mut self.skipped);
         let is_new = |(path, reason): &&(PathBuf, Reason)| before.get(path) != Some(reason);
@@ -266,7 +257,7 @@ impl LastScan {
         new
     }
 
-    /// Why this was skipped at the last scan, if it was.
+    /// Why the last scan skipped a file, if it did.
     #[cfg(test)]
     pub(super) fn skipped(&self, path: &std::path::Path) -> Option<Reason> {
         self.skipped.get(path).copied()

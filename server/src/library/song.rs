@@ -1,19 +1,20 @@
-//! A song of the library, and what is known about it.
+//! A song: its path, what is known about it, and how it is listed.
 
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
 
-use super::listing::Listing;
-use super::path::{FilePath, title_of};
 use super::stamp::Stamp;
 use crate::mp3::duration::{Audio, Counted, Measure};
 
-/// A file that is a song, or was one. Shared by all who use it; nobody holds its lock while a disk is read.
+/// A file that is a song, or was one. Its lock is never held while a disk is read.
 ///
-/// A large library has 100,000 of them, so texts have no spare capacity, and those that songs have in common are shared.
+/// A large library has 100,000 of them, so texts have no spare capacity, and songs share the texts of their album.
 pub(super) struct Song {
     pub(super) id: SongId,
     pub(super) path: FilePath,
@@ -22,13 +23,13 @@ pub(super) struct Song {
 
 /// What changes while the library is served.
 pub(super) struct Known {
-    /// The file's when it was last scanned or read.
+    /// The file's stamp when it was last scanned or read.
     pub(super) stamp: Stamp,
     pub(super) presence: Presence,
     /// The file waits to be read.
     pub(super) is_due: bool,
-    /// The file was read so shortly after a change that a later one may not show, or could not be read for now. The next
-    /// scan has it read again.
+    /// The file was read so shortly after a change that a later change may not show, or it could not be read. It is read again
+    /// after the next scan.
     pub(super) is_uncertain: bool,
     title: Box<str>,
     album: Option<Arc<Album>>,
@@ -40,21 +41,20 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     Listed,
-    /// The file has vanished. If it comes back as it was, it is this song again.
+    /// The file has vanished. If it comes back unchanged, it is this song again.
     Vanished,
-    /// The file has vanished, and no other will be this song.
+    /// The file has vanished, and its id is not used again.
     Forgotten,
 }
 
-/// Texts that the songs of an album have in common.
+/// Texts that the songs of an album share.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Album {
     pub(super) artist: Box<str>,
     pub(super) album: Box<str>,
 }
 
-/// What was read of the audio. The fields of [`Audio`] stand here one by one, so that the variant's number fits between
-/// them.
+/// What is known about the audio. The fields of [`Audio`] are repeated here so that the discriminant fits between them.
 enum KnownAudio {
     Unread,
     Stated { content_tag: u64, size_bytes: u64, duration_ms: u32, bitrate: u32, rate: u32, channels: u8 },
@@ -67,12 +67,12 @@ pub(super) struct Details {
     pub(super) title: Box<str>,
     pub(super) album: Arc<Album>,
     pub(super) track: u16,
-    /// `None` if the file was too long to find that out.
+    /// `None` if the file was too long to measure.
     pub(super) measure: Option<Measure>,
 }
 
 impl Song {
-    /// A song that is listed and was never read.
+    /// A listed song that was not read yet.
     pub(super) fn new(id: SongId, path: FilePath, stamp: Stamp) -> Self {
         let known = Known {
             stamp,
@@ -118,7 +118,7 @@ impl Song {
 }
 
 impl Known {
-    /// What was read from the file. `None` if it was not read, or has changed since and is no longer like `stamp`.
+    /// What was read from the file. `None` if it was not read, or if `stamp` shows a change since.
     pub(super) fn details(&self, stamp: &Stamp) -> Option<Details> {
         let counted = self.counted().cloned().map(Measure::Counted);
         let measure = counted.or_else(|| self.audio().map(Measure::Believed))?;
@@ -151,11 +151,11 @@ impl Known {
         self.audio().map(|audio| audio.content_tag)
     }
 
-    /// Records what was read from the file, which had this stamp right before it was read, at `now`. Returns whether the
-    /// content is another than was known.
+    /// Records what was read from the file. `stamp` is the file's right before reading, and `now` the time of that. Returns
+    /// whether the content has changed.
     ///
-    /// Exact knowledge is not replaced by less exact knowledge of the same file: frames may have been counted while
-    /// somebody else just read the tags. Nothing is recorded for a song that has vanished, for the file may be another.
+    /// Keeps a counted duration of the same file: another thread may have counted the frames meanwhile. Records nothing for a
+    /// vanished song, since another file may be at its path.
     pub(super) fn learn(&mut self, details: Details, stamp: Stamp, now: SystemTime) -> bool {
         let is_counted = matches!(details.measure, Some(Measure::Counted(_)));
         if self.presence != Presence::Listed || !is_counted && self.counted().is_some() && self.is_certain(&stamp) {
@@ -176,17 +176,116 @@ impl Known {
         is_changed
     }
 
-    /// Forgets what was read from the file. Returns its content tag.
-    pub(super) fn forget(&mut self) -> Option<u64> {
-        let tag = self.content_tag();
+    /// Forgets what was read from the file.
+    pub(super) fn forget(&mut self) {
         (self.title, self.album, self.track, self.audio) = ("".into(), None, 0, KnownAudio::Unread);
-        tag
+    }
+}
+
+/// A path relative to the served directory. Songs in one directory share its path. Ordered like [`Path`]: directory by
+/// directory, each by the bytes of its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FilePath {
+    pub(super) directory: Arc<Path>,
+    pub(super) name: Box<OsStr>,
+}
+
+impl FilePath {
+    pub(super) fn new(directory: &Arc<Path>, name: &OsStr) -> Self {
+        Self { directory: directory.clone(), name: name.into() }
+    }
+
+    pub(super) fn to_path_buf(&self) -> PathBuf {
+        self.directory.join(&*self.name)
+    }
+
+    /// Compares with the path of a file in a directory.
+    pub(super) fn cmp_with(&self, directory: &Path, name: &OsStr) -> Ordering {
+        if *self.directory == *directory {
+            return (*self.name).cmp(name);
+        }
+        let ours = self.directory.components().chain([Component::Normal(&self.name)]);
+        ours.cmp(directory.components().chain([Component::Normal(name)]))
+    }
+}
+
+impl Ord for FilePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.cmp_with(&other.directory, &other.name)
+    }
+}
+
+impl PartialOrd for FilePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Whether a file with this name is a song: the name ends in `.mp3` in any case.
+pub(super) fn is_song_name(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.len().checked_sub(4).and_then(|stem| name.get(stem..)).is_some_and(|end| end.eq_ignore_ascii_case(b".mp3"))
+}
+
+/// The title of a song without a title tag: the file name without `.mp3`, with `�` for what is not Unicode.
+pub(super) fn title_of(name: &OsStr) -> String {
+    let name = Path::new(name).file_stem().filter(|stem| !stem.is_empty()).unwrap_or(name);
+    name.to_string_lossy().into_owned()
+}
+
+/// A song in a list. Texts are as in the file and may contain control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The song's id.
+    pub id: SongId,
+    /// Never empty: a song without a title has its file name.
+    pub title: String,
+    /// May be empty.
+    pub artist: String,
+    /// May be empty.
+    pub album: String,
+    /// Track number; 0 if unknown.
+    pub track: u16,
+    /// Duration of the music in milliseconds; `None` until the file has been read.
+    pub duration_ms: Option<u32>,
+    /// Bytes of audio; the file's size until it has been read.
+    pub size_bytes: u64,
+    /// Mean bit rate in bit/s; 0 if unknown, or if there is no audio.
+    pub bitrate: u32,
+    /// Sample rate in Hz; 0 if unknown, or if there is no audio.
+    pub rate: u32,
+    /// 1 or 2; 0 if unknown, or if there is no audio.
+    pub channels: u8,
+}
+
+impl Listing {
+    pub(super) fn with_audio(self, audio: Audio) -> Self {
+        Self {
+            duration_ms: Some(audio.duration_ms),
+            size_bytes: audio.size_bytes,
+            bitrate: audio.bitrate,
+            rate: audio.rate,
+            channels: audio.channels,
+            ..self
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_ordered_like_std_paths() {
+        let paths = ["", "a", "a/b", "a b", "b", "a/a", "a.mp3"].map(|path| Arc::from(Path::new(path)));
+        let names = ["a.mp3", "b.mp3", "b", "a"].map(OsStr::new);
+        let files: Vec<_> = paths.iter().flat_map(|path| names.map(|name| FilePath::new(path, name))).collect();
+        for a in &files {
+            for b in &files {
+                assert_eq!(a.cmp(b), a.to_path_buf().cmp(&b.to_path_buf()), "{a:?} {b:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_song_is_small() {

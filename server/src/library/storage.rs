@@ -1,4 +1,4 @@
-//! Where songs are stored: a directory, the program itself, or in tests a disk that sleeps.
+//! Where songs are stored: in a directory, in the program itself, or in tests on a sleeping disk.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,40 +11,39 @@ use std::time::SystemTime;
 use cap_std::fs::Metadata;
 
 use super::scan::Reason;
-use super::stamp::Stamp;
-use super::watched::Watched;
+use super::stamp::{Stamp, Watched};
 use crate::mp3::source::ReadAt;
 
-/// Keeps songs. Every method may block for as long as a disk needs to wake up.
+/// A store of songs. Every method may block until a disk has woken up.
 pub(super) trait Storage: fmt::Display + Send + Sync {
-    /// Whether no song was added, removed or renamed since the scan that recorded `watched`. `false` if that cannot be
-    /// told without another scan.
+    /// Whether no song was added, removed or renamed since the scan that recorded `watched`. `false` if only another scan can
+    /// show that.
     fn is_unchanged(&self, watched: &Watched) -> bool;
 
-    /// Gives every song to `sink`, in path order.
+    /// Gives every song to `sink` in path order.
     ///
     /// # Errors
-    /// The file system's error about the top directory, or about any other if the system is short of a resource. What
-    /// cannot be read for another reason is left out and reported.
+    /// The file system's error about the top directory, or about any other if the system is short of a resource. Skips and
+    /// reports what cannot be read for another reason.
     fn scan(&self, now: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report>;
 
-    /// Opens a song. Returns its stamp at that moment.
+    /// Opens a song. Also returns its current stamp.
     ///
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] if the path leads outside, [`io::ErrorKind::InvalidInput`] if it is not a
     /// regular file; else the file system's error.
     fn open(&self, path: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)>;
 
-    /// A song's stamp now, without opening it.
+    /// A song's current stamp, without opening it.
     ///
     /// # Errors
     /// The file system's.
     fn stamp(&self, path: &Path) -> io::Result<Stamp>;
 }
 
-/// The bytes of a song, open for reading by several threads at once.
+/// An open song that several threads can read at once.
 pub(super) trait SongFile: ReadAt {
-    /// The file's stamp now.
+    /// The file's current stamp.
     ///
     /// # Errors
     /// The file system's.
@@ -53,17 +52,17 @@ pub(super) trait SongFile: ReadAt {
 
 /// Receives the songs that a scan finds.
 pub(super) trait Sink {
-    /// Whether the file is known and unchanged. Such a file need not be opened to see whether it can be read.
+    /// Whether the file is known and unchanged. The scan does not open such a file to see whether it is readable.
     fn is_known(&mut self, file: &Found<'_>) -> bool;
 
-    /// Takes a file that is not known, or has changed. Called right after [`Self::is_known`].
+    /// Takes a file that is new or changed. Called right after [`Self::is_known`].
     fn add(&mut self, file: &Found<'_>);
 }
 
-/// A song's file, found by a scan.
+/// A file that a scan found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found<'a> {
-    /// From the directory that is served.
+    /// Relative to the served directory.
     pub(super) directory: &'a Arc<Path>,
     pub(super) name: &'a OsStr,
     pub(super) stamp: Stamp,
@@ -72,7 +71,7 @@ pub(super) struct Found<'a> {
 /// What a scan found besides songs.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// Files and directories that were left out, with paths from the directory that is served.
+    /// Files and directories that were skipped, with paths relative to the served directory.
     pub(super) skipped: Vec<(PathBuf, Reason)>,
     pub(super) watched: Watched,
 }
@@ -92,7 +91,7 @@ impl SongFile for &[u8] {
 /// A song that comes with the program.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltIn {
-    /// The name that its file would have.
+    /// The name of its file.
     pub name: &'static str,
     /// The content of the file.
     pub bytes: &'static [u8],
@@ -146,7 +145,7 @@ impl fmt::Display for BuiltInSongs {
     }
 }
 
-/// Whether the system is short of a resource. Such an error shows nothing about the file or the directory.
+/// Whether the system is short of a resource. Such an error says nothing about the file or directory.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     #[cfg(unix)]
     const CODES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];

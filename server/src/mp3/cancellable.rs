@@ -1,4 +1,4 @@
-//! Reading that can be given up: a file of terabytes that is a hole costs nothing to make, and takes days to read.
+//! Reading that can be cancelled: a sparse file of terabytes costs nothing to make and takes days to read.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::source::ReadAt;
 
-/// A source that fails once nobody wants its bytes any more, or once more was read than somebody is ready to spend.
+/// A source that fails once its bytes are not wanted any more, or once a budget is spent.
 pub(crate) struct CancellableReader<'a> {
     source: &'a dyn ReadAt,
     is_wanted: &'a (dyn Fn() -> bool + Sync),
@@ -15,22 +15,22 @@ pub(crate) struct CancellableReader<'a> {
     deadline: Option<Instant>,
 }
 
-/// Why reading was given up, in an [`io::Error`].
+/// Why reading was cancelled, in an [`io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GivenUp {
-    /// Nobody wants the bytes any more.
+    /// The bytes are not wanted any more.
     Unwanted,
     /// It would take more bytes or more time than allowed.
     OverBudget,
 }
 
 impl<'a> CancellableReader<'a> {
-    /// Reads for as long as `is_wanted`, which is asked before each read.
+    /// Reads as long as `is_wanted`, which is called before each read.
     pub(crate) fn new(source: &'a dyn ReadAt, is_wanted: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self { source, is_wanted, bytes_left: AtomicU64::new(u64::MAX), deadline: None }
     }
 
-    /// Reads at most this much, and for at most this time from now on.
+    /// Reads at most this many bytes, and at most for this time from now on.
     pub(crate) fn with_budget(self, bytes: u64, time: Duration) -> Self {
         Self { bytes_left: AtomicU64::new(bytes), deadline: Some(Instant::now() + time), ..self }
     }

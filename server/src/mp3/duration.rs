@@ -1,4 +1,4 @@
-//! What has to be known about a song's audio before it can be played: where it is, how long, and what to trim.
+//! A song's audio: where it is in the file, how long it is, and what to trim.
 
 use std::io;
 use std::ops::Range;
@@ -15,24 +15,24 @@ use super::info_tag::{DECODER_DELAY, EncoderGap, InfoTag};
 use super::seek::SeekIndex;
 use super::source::ReadAt;
 
-/// How much of the audio's end is searched for its last frame.
+/// Bytes at the end of the audio that are searched for its last frame.
 const EDGE_BYTES: u64 = 16 * 1024;
 
-/// A song's audio. Samples are per channel and absolute: 0 is the first that a decoder puts out for the first audio
-/// frame. All zero but for the tag if there is no audio in the file.
+/// A song's audio. Samples are per channel and absolute: 0 is the first that a decoder outputs for the first audio frame. If
+/// the file contains no audio, everything but the tag is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Measured {
-    /// Names the audio: the same bytes have the same tag on every server. Never 0.
+    /// Identifies the audio: equal bytes have equal tags on every server. Never 0.
     pub content_tag: u64,
-    /// Where the first audio frame starts in the file: after ID3v2 and the encoder's information frame.
+    /// Position of the first audio frame in the file: after ID3v2 and the encoder's information frame.
     pub audio_offset: u64,
     /// Bytes from there to the end of the last frame.
     pub size_bytes: u64,
     /// Samples that all frames decode to; those at another rate than `rate` count by their time.
     pub total_samples: u64,
-    /// The sample at which the music begins: after the encoder's and the decoder's delay, if the file tells the former.
+    /// The first sample of the music: after the encoder's and the decoder's delay, if the file states the former.
     pub begin_sample: u64,
-    /// The sample at which the music has ended: before the encoder's padding, if the file tells that.
+    /// The first sample after the music: before the encoder's padding, if the file states that.
     pub end_sample: u64,
     /// Sample rate in Hz.
     pub rate: u32,
@@ -40,14 +40,14 @@ pub struct Measured {
     pub channels: u8,
     /// Mean bit rate in bit/s.
     pub bitrate: u32,
-    /// What the encoder says that it added, in samples; 0 if it says nothing.
+    /// Samples that the encoder added before the music, as far as the file states it; else 0.
     pub encoder_delay: u16,
-    /// Likewise after the music.
+    /// Samples that the encoder added after the music, as far as the file states it; else 0.
     pub encoder_padding: u16,
 }
 
 impl Measured {
-    /// How long the music is, in milliseconds. What is longer than can be said on the wire is said to be that long.
+    /// Duration of the music in milliseconds, at most what the wire can carry.
     pub fn duration_ms(&self) -> u32 {
         const LONGEST: u32 = u32::MAX - 1; // one more would say that it is unknown
         let samples = u128::from(self.end_sample - self.begin_sample);
@@ -56,7 +56,7 @@ impl Measured {
     }
 }
 
-/// What is listed of a song's audio. All that is kept of a song before somebody wants to play it: there may be 100,000.
+/// The part of a song's audio data that lists show. Nothing else is kept until a song is played: there may be 100,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Audio {
     pub(crate) content_tag: u64,
@@ -74,16 +74,16 @@ impl From<&Measured> for Audio {
     }
 }
 
-/// How much is known of a song's audio.
+/// What is known about a song's audio.
 #[derive(Clone, Debug)]
 pub(crate) enum Measure {
-    /// What the information frame says.
+    /// What the information frame states.
     Believed(Audio),
     /// Everything: every frame was counted.
     Counted(Arc<Counted>),
 }
 
-/// Audio of which every frame was counted.
+/// Audio whose frames were all counted.
 #[derive(Debug)]
 pub(crate) struct Counted {
     pub(crate) measured: Measured,
@@ -94,21 +94,21 @@ impl Counted {
     /// Counts every frame. Reads the whole file.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(crate) fn of(source: &dyn ReadAt) -> io::Result<Arc<Self>> {
         let (measured, index) = count(source)?;
         Ok(Arc::new(Self { measured, index }))
     }
 }
 
-/// How often a file is counted anew because of what is behind its last frame. No honest file needs more than one; of one
-/// that does, a decoder may find fewer frames than are counted.
+/// How often a file is counted again because of data behind its last frame. A regular file needs one repetition at most. In a
+/// file that needs more, a decoder may find fewer frames than are counted.
 const RECOUNTS: usize = 8;
 
 /// Counts every frame. Reads the whole file.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
     let Range { start, mut end } = Extent::of(source)?.audio;
     let mut counted = count_within(source, start..end)?;
@@ -118,7 +118,7 @@ pub(crate) fn count(source: &dyn ReadAt) -> io::Result<(Measured, SeekIndex)> {
         if sent_until == end {
             break;
         }
-        // No client is sent what is behind the last frame, and without that its decoder may not take it for one.
+        // Clients do not get the data behind the last frame. Without it their decoders may reject that frame.
         end = sent_until;
         counted = count_within(source, start..end)?;
     }
@@ -145,11 +145,11 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
     Ok((measured(source, first, end, total.samples(first.header.sample_rate()), gap)?, index))
 }
 
-/// Believes the information frame where it fits the file: `None` if there is none, or if it does not. Reads the
-/// beginning and the end of the file only, so that a large library does not have to be read whole for its list.
+/// The audio as the information frame states it. `None` if there is none, or if it does not fit the file. Reads only the
+/// beginning and the end of the file, so that a large library can be listed soon.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
     let range = Extent::of(source)?.audio;
     let end = range.end;
@@ -172,7 +172,7 @@ pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>>
     measured(source, first, end, total_samples, gap).map(Some)
 }
 
-/// Whether so many frames can have so many bytes.
+/// Whether this number of frames can have this number of bytes.
 fn is_plausible(first: &FrameHeader, is_constant: bool, frames: u64, bytes: u64) -> bool {
     let mean = first.stream_bytes(is_constant);
     !first.is_free_format()
@@ -180,11 +180,11 @@ fn is_plausible(first: &FrameHeader, is_constant: bool, frames: u64, bytes: u64)
         && (frames * *mean.start() as u64..=frames * *mean.end() as u64).contains(&bytes)
 }
 
-/// Where audio that was measured before is in its file now: there may be more or less in front of it, such as a longer
-/// title. `None` if there is other audio. Reads the beginning and the end of the file only.
+/// The current position of audio that was measured before: tags in front of it may have grown or shrunk. `None` if the file
+/// has other audio now. Reads only the beginning and the end of the file.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn find_again(source: &dyn ReadAt, song: &Measured) -> io::Result<Option<u64>> {
     let is_at = |offset| Ok::<_, io::Error>(content_tag(source, offset, song.size_bytes)? == song.content_tag);
     if is_at(song.audio_offset)? {
@@ -200,11 +200,11 @@ pub(crate) fn find_again(source: &dyn ReadAt, song: &Measured) -> io::Result<Opt
 
 /// The beginning of the audio.
 struct AudioStart<'a> {
-    /// About to find the first audio frame.
+    /// Positioned before the first audio frame.
     frames: Frames<'a>,
     /// The first frame in the file.
     information: Frame,
-    /// What it says, if it is an information frame.
+    /// Its content, if it is an information frame.
     tag: Option<InfoTag>,
 }
 
@@ -218,8 +218,8 @@ impl<'a> AudioStart<'a> {
     }
 }
 
-/// What the encoder says that it added, and whether the file is as long as it was when it said so: what is missing
-/// from a file that was cut, or was joined to another, is not silence.
+/// The silence that the encoder added. None is trimmed from a file with another length than stated, since it was cut or
+/// joined.
 struct Gap {
     gap: EncoderGap,
     is_whole: bool,
@@ -242,7 +242,7 @@ fn measured(source: &dyn ReadAt, first: Frame, end: u64, total_samples: u64, gap
     let size_bytes = end - first.offset;
     let (gap, begin_sample, end_sample) = gap
         .map(|told| (told.gap, told.begin(), total_samples.saturating_sub(told.trimmed_at_end())))
-        // What would leave nothing of the song is not true.
+        // A value that would leave nothing of the song is wrong.
         .filter(|(_, begin, end)| begin <= end)
         .unwrap_or((EncoderGap::default(), 0, total_samples));
     Ok(Measured {
@@ -264,7 +264,7 @@ fn no_audio(source: &dyn ReadAt) -> io::Result<Measured> {
     Ok(Measured { content_tag: content_tag(source, 0, 0)?, ..Measured::default() })
 }
 
-/// Of a file with much between its frames, no more than a client takes.
+/// At most what a client takes, even of a file with much junk between its frames.
 fn mean_bitrate(size_bytes: u64, samples: u64, header: &FrameHeader) -> u32 {
     let samples = u128::from(samples.max(1));
     let bits = u128::from(size_bytes) * 8;

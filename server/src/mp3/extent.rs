@@ -1,4 +1,4 @@
-//! Where in a file the audio lies: between the tags at either end.
+//! The position of the audio in a file: between the tags at either end.
 
 use std::io;
 use std::ops::Range;
@@ -7,11 +7,11 @@ use trill_proto::limits::MAX_SONG_BYTES;
 
 use super::source::{ReadAt, read_full_at, read_vec_at};
 
-/// Tags that are passed over at either end. What more there are count as junk, through which music is found too, and
-/// faster than one tag of a few bytes after the other.
+/// Tags that are skipped at either end. Further ones count as junk: finding music behind junk is faster than skipping many
+/// small tags.
 const MAX_TAGS: usize = 64;
 
-/// What is where in a file.
+/// The parts of a file.
 #[derive(Debug)]
 pub(super) struct Extent {
     /// The ID3v2 tags at the beginning.
@@ -24,17 +24,17 @@ pub(super) struct Extent {
 
 impl Extent {
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(super) fn of(source: &dyn ReadAt) -> io::Result<Self> {
         let length = source.length()?;
         let (mut start, mut end) = (0, length);
         let (mut id3v2, mut id3v1) = (Vec::new(), None);
-        // More than one was seen in the wild.
+        // Some real files have more than one.
         for _ in 0..MAX_TAGS {
             let Some(bytes) = id3v2_bytes(source, start)? else { break };
             id3v2.push(start..start + bytes);
             if start + bytes > length {
-                // No reason to play nothing, and its texts may be whole.
+                // The tag is cut, but its texts may be complete.
                 break;
             }
             start += bytes;
@@ -82,7 +82,7 @@ struct Trailer {
 }
 
 impl Trailer {
-    /// The tag that ends at `end`. One that has a mark at its end is looked for first: "TAG" may be anywhere within it.
+    /// The tag that ends at `end`. Tags with a mark at their end are tried first, since they may contain "TAG" anywhere.
     fn before(source: &dyn ReadAt, end: u64) -> io::Result<Option<Self>> {
         let marked = match ape_bytes(source, end)? {
             Some(bytes) => Some(bytes),
@@ -102,7 +102,7 @@ fn ape_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
     else {
         return Ok(None);
     };
-    // The size counts items and footer, not the header. One that is said to be there and is not is music.
+    // The size counts items and footer, not the header. A header that is announced and missing is music.
     let size = u64::from(u32::from_le_bytes([*size_0, *size_1, *size_2, *size_3])).max(32);
     let has_header = flags & 0x80 != 0 && is_at(source, end.checked_sub(size + 32), b"APETAGEX")?;
     Ok(Some(size + if has_header { 32 } else { 0 }))
@@ -122,7 +122,7 @@ fn id3v1_bytes(source: &dyn ReadAt, end: u64) -> io::Result<Option<u64>> {
     Ok(Some(if is_enhanced { 128 + 227 } else { 128 }))
 }
 
-/// The last `length` bytes before `end`; none if there are not so many.
+/// The last `length` bytes before `end`. `None` if there are fewer.
 fn tail(source: &dyn ReadAt, end: u64, length: u64) -> io::Result<Vec<u8>> {
     match end.checked_sub(length) {
         Some(start) => read_vec_at(source, start, length as usize),
@@ -130,7 +130,7 @@ fn tail(source: &dyn ReadAt, end: u64, length: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether these bytes are at `offset`, if there is such a place.
+/// Whether these bytes are at `offset`. `false` without an offset.
 fn is_at(source: &dyn ReadAt, offset: Option<u64>, bytes: &[u8]) -> io::Result<bool> {
     offset.map_or(Ok(false), |offset| Ok(read_vec_at(source, offset, bytes.len())? == bytes))
 }

@@ -1,17 +1,16 @@
 //! Finds MP3 frames the way the decoder does, without decoding them.
 //!
-//! Positions, durations and seek points are only exact if this agrees with minimp3 (and its port nanomp3) on what is
-//! a frame, so the rules here are those of its `mp3dec_decode_frame` and `mp3d_find_frame`:
+//! Positions, durations and seek points are exact only if this module finds the same frames as minimp3 (and its port
+//! nanomp3). So it follows the rules of `mp3dec_decode_frame` and `mp3d_find_frame`:
 //!
-//! - In step: a frame counts if a matching header follows it at once, or if it ends exactly where the data ends.
-//! - Otherwise the decoder forgets everything and looks for the next position at which ten more headers follow, each
-//!   where the frame before it ends; fewer if the data end before that. What lies between is junk: tags, cut frames.
-//! - A damaged frame, whose side information makes no sense, counts, but the decoder forgets that it was in step.
-//! - In free format, the distance between the first two headers of three says how long each frame is.
+//! - In sync: a frame counts if a matching header follows directly, or if the frame ends exactly where the data end.
+//! - Otherwise the decoder resets itself and searches for the next position at which ten more headers follow, each at the end
+//!   of the frame before; fewer if the data end before that. Everything between is junk: tags, cut frames.
+//! - A damaged frame with invalid side information counts, but the decoder loses its sync.
+//! - In free format, the distance between the first two headers of three is the length of each frame.
 //!
-//! So the last frame before junk is lost to the decoder. The one exception is deliberate: junk after which no frame
-//! comes any more, such as a trailing tag, ends the audio right before it, and since no client is sent what follows,
-//! the decoder finds that the last frame ends where the data end.
+//! So the decoder loses the last frame before junk. There is one deliberate exception: the audio ends before junk that no
+//! frame follows, such as a trailing tag. Clients do not get that junk, so for them the last frame ends where the data end.
 
 use std::io;
 use std::ops::Range;
@@ -21,40 +20,40 @@ use trill_proto::decoder::{LOOKAHEAD_BYTES, mixes_blocks_at_8_khz};
 use super::header::{FrameHeader, HEADER_BYTES, MAX_FIXED_FRAME_BYTES};
 use super::source::{ReadAt, read_full_at};
 
-/// How many headers must follow before the decoder believes that it has found a frame: `MAX_FRAME_SYNC_MATCHES`.
+/// Headers that must follow before the decoder accepts a frame: `MAX_FRAME_SYNC_MATCHES`.
 const SYNC_MATCHES: usize = 10;
 
-/// Longest frame of free format: minimp3 finds it only where its input holds two of them, and a client need not give it more
-/// than [`LOOKAHEAD_BYTES`].
+/// Longest frame of free format: minimp3 finds it only if its input holds two of them, and a client need not provide more than
+/// [`LOOKAHEAD_BYTES`].
 const MAX_FREE_FRAME_BYTES: usize = (LOOKAHEAD_BYTES - HEADER_BYTES - 1) / 2;
 
 /// Length of the longest frame: padding can make one of free format 4 bytes longer than the first.
 const MAX_FRAME_BYTES: usize = MAX_FREE_FRAME_BYTES + 4;
 const _: () = assert!(MAX_FRAME_BYTES >= MAX_FIXED_FRAME_BYTES);
 
-/// What is read from the file at a time.
+/// Bytes read from the file at a time.
 const WINDOW_BYTES: usize = 128 * 1024;
 
-/// The same where only a few frames are wanted.
+/// The same if only a few frames are needed.
 const GLIMPSE_BYTES: usize = 16 * 1024;
 
-/// A frame that the decoder will take for one.
+/// A frame that the decoder accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// Where it starts in the file.
+    /// Its position in the file.
     pub(super) offset: u64,
     /// Its header.
     pub(super) header: FrameHeader,
     /// Its length in bytes.
     pub(super) length: usize,
-    /// How many bytes of the bit reservoir it needs.
+    /// Bytes of the bit reservoir that it needs.
     pub(super) main_data_begin: usize,
-    /// How many bytes it adds to the bit reservoir.
+    /// Bytes that it adds to the bit reservoir.
     pub(super) main_data_bytes: usize,
 }
 
 impl Frame {
-    /// Where the next one starts, if there is no junk between.
+    /// Position of the next frame, if there is no junk between.
     pub(super) fn end(&self) -> u64 {
         self.offset + self.length as u64
     }
@@ -64,21 +63,21 @@ impl Frame {
 pub(super) struct Frames<'a> {
     window: Window<'a>,
     at: u64,
-    /// The header at `at`, once that is known to be a frame's.
+    /// The header at `at`, if it is known to be a frame's.
     in_step: Option<FrameHeader>,
     /// Length of the frames in free format, without padding.
     free_bytes: usize,
-    /// Where the decoder begins and remembers nothing: at the start of the data, or behind a damaged frame.
+    /// Where the decoder starts without any state: at the start of the data, or behind a damaged frame.
     origin: Option<u64>,
 }
 
 impl<'a> Frames<'a> {
-    /// Looks for frames as a decoder does that is given the bytes in `range`, or those from its first frame on.
+    /// Finds the frames that a decoder finds that gets the bytes in `range`, or those from its first frame on.
     pub(super) fn new(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
         Self::through(Window::new(source, range.end.max(range.start), WINDOW_BYTES), range)
     }
 
-    /// The same, for a look at a few of them.
+    /// The same, with small reads for a few frames.
     pub(super) fn glimpse(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
         Self::through(Window::new(source, range.end.max(range.start), GLIMPSE_BYTES), range)
     }
@@ -87,15 +86,15 @@ impl<'a> Frames<'a> {
         Self { window, at: range.start, in_step: None, free_bytes: 0, origin: Some(range.start) }
     }
 
-    /// Starts again at `offset`, as if given the bytes from there on.
+    /// Restarts at `offset`, as a decoder that gets the bytes from there on.
     pub(super) fn restart_at(&mut self, offset: u64) {
         (self.at, self.in_step, self.origin) = (offset, None, Some(offset));
     }
 
-    /// Goes on at `offset`, where a frame starts, as a decoder does that came there from the frame before.
+    /// Continues at `offset`, where a frame starts, as a decoder that is in sync.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(super) fn continue_at(&mut self, offset: u64) -> io::Result<()> {
         self.restart_at(offset);
         self.origin = None;
@@ -112,7 +111,7 @@ impl<'a> Frames<'a> {
     /// The next frame; `None` after the last.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(super) fn next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if self.in_step.is_none() && !self.synchronise()? {
@@ -148,10 +147,10 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Whether a decoder that is given the bytes from `offset` on takes what is there for a frame.
+    /// Whether a decoder that gets the bytes from `offset` on accepts a frame there.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(super) fn can_start_at(&mut self, offset: u64) -> io::Result<bool> {
         Ok(self.synchronises(offset, Place::Origin)?.is_some())
     }
@@ -159,19 +158,19 @@ impl<'a> Frames<'a> {
     /// The bytes of a frame that was just found.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(super) fn bytes(&mut self, frame: &Frame) -> io::Result<&[u8]> {
         let ahead = self.window.ahead(frame.offset, frame.length)?;
         Ok(&ahead[..frame.length.min(ahead.len())])
     }
 
-    /// What is at `at` is no frame after all: the search goes on behind its first byte.
+    /// Rejects the frame at `at`: the search continues behind its first byte.
     fn lose_step(&mut self) {
         self.in_step = None;
         self.at += 1;
     }
 
-    /// Moves to the next position at which the decoder finds a frame; `false` if there is none.
+    /// Moves to the next position at which the decoder finds a frame. Returns `false` if there is none.
     fn synchronise(&mut self) -> io::Result<bool> {
         loop {
             let place = if self.origin == Some(self.at) { Place::Origin } else { Place::Later };
@@ -190,7 +189,7 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// What is at `offset` if the decoder starts there: `mp3d_match_frame`.
+    /// The frame at `offset` if the decoder starts there: `mp3d_match_frame`.
     fn synchronises(&mut self, offset: u64, place: Place) -> io::Result<Option<Found>> {
         let Some(header) = FrameHeader::parse(self.window.ahead(offset, HEADER_BYTES)?) else { return Ok(None) };
         let longest = if header.is_free_format() { MAX_FRAME_BYTES } else { *header.stream_bytes(false).end() };
@@ -200,10 +199,10 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// What is before a position at which the decoder could start.
+/// The data before a position at which the decoder could start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Nothing that the decoder remembers: these are the first bytes of the data, or of those behind a damaged frame.
+    /// None: the position is the start of the data, or behind a damaged frame.
     Origin,
     /// Junk.
     Later,
@@ -220,8 +219,8 @@ fn frame_bytes(header: &FrameHeader, free_bytes: usize) -> usize {
     header.fixed_bytes().unwrap_or(free_bytes + header.padding_bytes())
 }
 
-/// Length of the frames, without padding, in a stream of free format that starts with `header`: `mp3d_find_frame`. The next
-/// two headers must be equally far apart.
+/// Length of the frames without padding in a stream of free format that starts with `header`: `mp3d_find_frame`. The next two
+/// headers must have the same distance.
 fn free_format_bytes(ahead: &[u8], header: &FrameHeader) -> Option<usize> {
     let follows = |at: usize| FrameHeader::parse(ahead.get(at..)?).filter(|next| header.is_continued_by(next));
     (HEADER_BYTES..=MAX_FREE_FRAME_BYTES).find_map(|length| {
@@ -238,7 +237,7 @@ fn is_followed(ahead: &[u8], first: &Found, place: Place) -> bool {
     for matches in 0..SYNC_MATCHES {
         at += frame_bytes(&header, first.free_bytes);
         let Some(bytes) = ahead.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) else {
-            // A lone frame is enough only where nothing is before it, and nothing behind.
+            // A single frame suffices only if nothing is before and behind it.
             return matches > 0 || (place == Place::Origin && at == ahead.len());
         };
         match FrameHeader::parse(bytes).filter(|next| first.header.is_continued_by(next)) {
@@ -249,12 +248,12 @@ fn is_followed(ahead: &[u8], first: &Found, place: Place) -> bool {
     true
 }
 
-/// A stretch of the file in memory, moved along in large steps.
+/// A window of the file in memory, moved forward in large steps.
 struct Window<'a> {
     source: &'a dyn ReadAt,
-    /// Nothing from here on is looked at.
+    /// The end of the data.
     limit: u64,
-    /// What is read at a time.
+    /// Bytes read at a time.
     size: usize,
     start: u64,
     filled: usize,
@@ -266,7 +265,7 @@ impl<'a> Window<'a> {
         Self { source, limit, size, start: 0, filled: 0, buffer: Vec::new() }
     }
 
-    /// At least `wanted` bytes from `at` on, or all that there are.
+    /// At least `wanted` bytes from `at` on, or all up to the end.
     fn ahead(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
         let wanted = self.limit.saturating_sub(at).min(wanted as u64);
         if at < self.start || at + wanted > self.start + self.filled as u64 {
@@ -286,7 +285,7 @@ impl<'a> Window<'a> {
         self.buffer.resize(size.max(kept), 0);
         self.filled += read_full_at(self.source, at + kept as u64, &mut self.buffer[kept..])?;
         if self.filled < size {
-            // Cut while it was read.
+            // The file was cut while it was read.
             self.limit = at + self.filled as u64;
         }
         Ok(())

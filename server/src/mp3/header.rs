@@ -1,9 +1,9 @@
 //! Frame headers and side information.
 //!
-//! These rules agree with the decoder (minimp3 and its port nanomp3) on what a frame is:
+//! These rules accept the same frames as the decoder (minimp3 and its port nanomp3):
 //!
 //! - Layers I to III of MPEG 1 and 2, and Layer III of MPEG 2.5.
-//! - A frame of free format (bitrate index 0) does not say how long it is: [`super::frames`] finds that out.
+//! - A frame of free format (bitrate index 0) does not state its length: [`super::frames`] finds it.
 //! - A reserved emphasis is accepted, as decoders do.
 
 use std::ops::RangeInclusive;
@@ -13,7 +13,7 @@ use trill_proto::ticks::Ticks;
 /// Length of a frame header in bytes.
 pub(crate) const HEADER_BYTES: usize = 4;
 
-/// Length of the longest frame whose header says how long it is: 384 kbit/s at 32 kHz in Layer II, padded.
+/// Length of the longest frame whose header states its length: 384 kbit/s at 32 kHz in Layer II, padded.
 pub(crate) const MAX_FIXED_FRAME_BYTES: usize = 1_729;
 
 /// Which MPEG standard a frame follows.
@@ -27,7 +27,7 @@ pub(crate) enum Version {
     Mpeg25,
 }
 
-/// How the sound is coded, ISO/IEC 11172-3 and 13818-3.
+/// The coding layer, ISO/IEC 11172-3 and 13818-3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layer {
     One,
@@ -35,7 +35,7 @@ pub(crate) enum Layer {
     Three,
 }
 
-/// What the four bytes at the start of a frame say.
+/// The four bytes at the start of a frame.
 ///
 /// ```text
 ///  byte 0     byte 1     byte 2     byte 3
@@ -60,7 +60,7 @@ pub(crate) struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// The header that these bytes start with, if they do; what follows the first four is not looked at.
+    /// Parses the first four bytes. `None` if they are not a header.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[sync, versions, rates, mode] = bytes.first_chunk::<HEADER_BYTES>()?;
         let layer = match versions >> 1 & 0b11 {
@@ -100,7 +100,7 @@ impl FrameHeader {
         self.kilobits as u32 * 1_000
     }
 
-    /// How the sound is coded.
+    /// The coding layer.
     pub(crate) const fn layer(&self) -> Layer {
         self.layer
     }
@@ -129,13 +129,13 @@ impl FrameHeader {
         Ticks::of_samples(self.samples() as u64, self.sample_rate)
     }
 
-    /// Whether the header does not say how long the frame is. All frames of a stream in free format are equally long, but
-    /// for the padding.
+    /// Whether the header does not state the frame's length. All frames of a free-format stream have the same length without
+    /// padding.
     pub(crate) const fn is_free_format(&self) -> bool {
         self.kilobits == 0
     }
 
-    /// Length of the frame in bytes, header included; `None` in free format.
+    /// Length of the frame in bytes with its header. `None` in free format.
     pub(crate) const fn fixed_bytes(&self) -> Option<usize> {
         match self.kilobits {
             0 => None,

@@ -2,12 +2,12 @@
 
 use super::header::{FrameHeader, HEADER_BYTES, Layer};
 
-/// Samples that a decoder puts out before the first of its input: 528 of filterbank and overlap, and one more.
+/// Samples that a decoder outputs before the first sample of its input: 528 of filterbank and overlap, and one more.
 pub(crate) const DECODER_DELAY: u32 = 529;
 
-/// What the information frame says that most encoders put before the first frame of music.
+/// The content of the information frame that most encoders put before the first frame of music.
 ///
-/// It is a frame like any other, and decodes to silence, but its main data is one of
+/// It is a valid frame that decodes to silence. Its main data has one of these forms:
 ///
 /// ```text
 ///  Xing, Info, after the side information                VBRI, always 36 bytes after the start of the frame
@@ -26,13 +26,13 @@ pub(crate) const DECODER_DELAY: u32 = 529;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(crate) struct InfoTag {
-    /// Frames that follow this one, if it says so. Not to be believed without counting: files are cut and joined.
+    /// Stated number of frames after this one. May be wrong, since files are cut and joined.
     pub(crate) frames: Option<u32>,
-    /// Bytes from this frame on, itself mostly included, if it says so.
+    /// Stated number of bytes, usually with this frame.
     pub(crate) bytes: Option<u32>,
     /// Whether all frames have the same bitrate: "Info" instead of "Xing".
     pub(crate) is_constant: bool,
-    /// What the encoder added, if it says so.
+    /// The silence that the encoder added, if stated.
     pub(crate) gap: Option<EncoderGap>,
 }
 
@@ -47,13 +47,13 @@ pub(crate) struct EncoderGap {
 }
 
 impl InfoTag {
-    /// What `frame` says, a whole frame that starts with `header`; `None` if it is no information frame.
+    /// Parses a whole frame that starts with `header`. `None` if it is not an information frame.
     pub(crate) fn parse(header: &FrameHeader, frame: &[u8]) -> Option<Self> {
         if header.layer() != Layer::Three {
             return None;
         }
         let frame = frame.get(..header.fixed_bytes().unwrap_or(frame.len()))?;
-        // LAME puts the tag where it would be without a CRC, others after the CRC.
+        // LAME ignores the CRC in the tag's position, others do not.
         let side_info_end = HEADER_BYTES + header.side_info_bytes();
         let xing = |at| frame.get(at..).and_then(Self::parse_xing);
         xing(side_info_end)
@@ -88,7 +88,7 @@ impl InfoTag {
         let (count, _) = bytes.strip_prefix(b"VBRI")?.get(6..)?.split_first_chunk::<8>()?;
         let (bytes, rest) = take_u32(count)?;
         let (frames, _) = take_u32(rest)?;
-        // The delay here is no encoder delay in LAME's sense, and there is no padding: nothing can be trimmed.
+        // This delay is not an encoder delay in LAME's sense, and there is no padding, so nothing can be trimmed.
         Some(Self { frames: Some(frames), bytes: Some(bytes), ..Self::default() })
     }
 }

@@ -1,17 +1,17 @@
-//! What is in an MP3 file: its tags, its frames, how long it is, where a time lies in it. Nothing is decoded.
+//! MP3 files: tags, frames, duration, seeking. Nothing is decoded.
 //!
 //! ```text
 //!   source      positioned reads
 //!     │
 //!     ├─► tags                                title, artist, album, track
-//!     └─► extent      where the audio lies, between the tags at either end
+//!     └─► extent      the position of the audio between the tags
 //!           └─► frames ◄── header             the frames that a decoder finds there
-//!                 ├─► duration ◄── info_tag   how long the music is, and what to trim
-//!                 │     └─► content_tag       names the audio by its bytes
+//!                 ├─► duration ◄── info_tag   the duration of the music, and what to trim
+//!                 │     └─► content_tag       a hash that identifies the audio
 //!                 └─► seek                    from a time to the frame to start with
 //! ```
 //!
-//! Every file is untrusted input. All reading is bounded in memory, whatever a file says of itself.
+//! Every file is untrusted input. Memory is bounded, whatever a file states.
 
 pub(crate) mod cancellable;
 pub(crate) mod content_tag;

@@ -1,9 +1,8 @@
 //! From a time to the bytes to send, exact to the sample.
 //!
-//! A decoder that starts in the middle of a stream gives right samples only after three things have happened: the bit
-//! reservoir that a frame needs has been filled by the frames before it, and after the first frame that decodes, its
-//! overlap and its synthesis filter have forgotten that they began empty. So the bytes to send start so early that the
-//! reservoir of a frame is whole that starts at least [`SETTLING_SAMPLES`] before the sample that is wanted.
+//! A decoder that starts in the middle of a stream outputs correct samples only after its bit reservoir is filled, and its
+//! overlap and synthesis filter have settled. So the bytes to send start early enough that the reservoir is complete for a
+//! frame that starts at least [`SETTLING_SAMPLES`] before the wanted sample.
 
 use std::io;
 
@@ -13,15 +12,15 @@ use super::duration::Measured;
 use super::frames::{Frame, Frames};
 use super::source::ReadAt;
 
-/// From the start of a frame that decodes until every sample is right, however the decoder got there: 576 of overlap
-/// with the granule before, 480 of the synthesis filter's memory, and 49 to spare.
+/// Samples from the start of the first frame that decodes until all are correct: 576 of overlap with the granule before, 480
+/// of the synthesis filter's memory, and 49 to spare.
 const SETTLING_SAMPLES: u64 = 1_105;
 
-/// Frames between two checkpoints: half a megabyte to look through for a seek, at 128 kbit/s.
+/// Frames between two checkpoints: a seek reads up to half a megabyte at 128 kbit/s.
 const CHECKPOINT_FRAMES: u32 = 1_024;
 
-/// Most frames that one frame's bit reservoir can reach back, plus those that a decoder needs to find its feet. MPEG 2
-/// reaches back 255 bytes, and no frame adds less than one.
+/// Most frames that a bit reservoir reaches back, plus those that a decoder needs to sync. MPEG 2 reaches back 255 bytes, and
+/// each frame adds at least one.
 const MAX_LOOKBACK_FRAMES: u64 = 255 + 10;
 
 /// Where to start sending.
@@ -33,11 +32,11 @@ pub struct Location {
     pub first_sample: u64,
     /// What was rounded off, in [`Ticks`].
     pub first_fraction: u16,
-    /// Samples to throw away from there on.
+    /// Samples to discard from there on.
     pub discard: u32,
 }
 
-/// Every 1,024th frame of a song: 16 bytes per 27 s of music, so that it can be kept of every song.
+/// Every 1,024th frame of a song: 16 bytes per 27 s of music, small enough to keep for every song.
 #[derive(Debug, Default)]
 pub(crate) struct SeekIndex {
     checkpoints: Vec<Checkpoint>,
@@ -70,11 +69,10 @@ impl SeekIndex {
     }
 }
 
-/// Where to start sending so that the music can be heard from `ms` milliseconds after its beginning. `None` if the song
-/// is not that long.
+/// Where to start sending so that the music starts `ms` milliseconds after its beginning. `None` if the song is shorter.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms: u32) -> io::Result<Option<Location>> {
     let target = song.begin_sample + u64::from(ms) * u64::from(song.rate) / 1_000;
     if target > song.end_sample {
@@ -111,8 +109,7 @@ fn candidates(
     Ok(candidates)
 }
 
-/// The latest candidate from which the last one can be decoded, as far as that depends on what is sent: where junk is
-/// between them, the decoder forgets all before it, whether it began at the start of the song or here.
+/// The latest candidate from which the last one can be decoded. Junk between them resets the decoder, wherever it started.
 fn first_to_send<'a>(
     frames: &mut Frames<'_>,
     candidates: &'a [(Frame, Ticks)],
@@ -125,7 +122,7 @@ fn first_to_send<'a>(
         is_needed
     });
     let latest = candidates.len().saturating_sub(1 + reach.count());
-    // Shortly before junk a decoder in step goes on where one that starts there finds no frame.
+    // Shortly before junk a decoder in sync accepts a frame where one that starts there finds none.
     for candidate in candidates.iter().take(latest + 1).rev() {
         if frames.can_start_at(candidate.0.offset)? {
             return Ok(Some(candidate));

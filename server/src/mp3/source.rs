@@ -5,16 +5,16 @@ use std::io;
 
 /// Positioned reads: no cursor, so one open file serves every client that plays it.
 pub(crate) trait ReadAt: Send + Sync {
-    /// Reads some bytes at `offset` into `buffer`, blocking. Short reads happen; 0 is the end.
+    /// Reads bytes at `offset` into `buffer`. Blocks. May read fewer than fit; 0 means the end.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Length in bytes, now.
+    /// Current length in bytes.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     fn length(&self) -> io::Result<u64>;
 }
 
@@ -26,7 +26,7 @@ impl ReadAt for File {
 
     #[cfg(windows)]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        // Moves the file's cursor as well, which nobody uses.
+        // Also moves the file's cursor, which is not used.
         std::os::windows::fs::FileExt::seek_read(self, buffer, offset)
     }
 
@@ -48,10 +48,10 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// Fills `buffer` from `offset` on as far as there are bytes, and says how far that was.
+/// Fills `buffer` from `offset` on. Returns the number of bytes, which is smaller at the end.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn read_full_at(source: &dyn ReadAt, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -68,7 +68,7 @@ pub(crate) fn read_full_at(source: &dyn ReadAt, offset: u64, buffer: &mut [u8]) 
 /// Up to `length` bytes from `offset` on; fewer at the end.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(crate) fn read_vec_at(source: &dyn ReadAt, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let filled = read_full_at(source, offset, &mut bytes)?;
@@ -76,8 +76,7 @@ pub(crate) fn read_vec_at(source: &dyn ReadAt, offset: u64, length: usize) -> io
     Ok(bytes)
 }
 
-/// A source whose beginning and end are read at once, for those who look at many places in both: a system call for each of
-/// these would cost more than all that is done with what it brings.
+/// A source whose beginning and end are in memory, to save the many system calls of small reads there.
 pub(crate) struct Ends<'a> {
     source: &'a dyn ReadAt,
     length: u64,
@@ -86,17 +85,17 @@ pub(crate) struct Ends<'a> {
     tail: Vec<u8>,
 }
 
-/// A tag without a picture, the encoder's information frame, ten of the longest frames, and a little more.
+/// Room for a tag without a picture, the encoder's information frame, and ten of the longest frames.
 const HEAD_BYTES: u64 = 24 * 1024;
 
-/// The last 16 KiB of the audio, and a tag behind it.
+/// Room for the last 16 KiB of the audio and a tag behind it.
 const TAIL_BYTES: u64 = 17 * 1024;
 
 impl<'a> Ends<'a> {
     /// `length` is that of the source.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(crate) fn read(source: &'a dyn ReadAt, length: u64) -> io::Result<Self> {
         let head_bytes = length.min(HEAD_BYTES);
         let tail_start = length.saturating_sub(TAIL_BYTES).max(head_bytes);

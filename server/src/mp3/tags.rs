@@ -1,7 +1,7 @@
 //! Title, artist, album and track of a song, from its ID3 tags.
 //!
-//! Only text frames of a few kilobytes are read, each bounded: a tag may hold megabytes of pictures, and says of itself
-//! what it likes. Where real files break the standards, this reads them as ffprobe and mutagen do.
+//! Only text frames are read, each up to a limit: a tag may hold megabytes of pictures and state wrong sizes. Files that
+//! violate the standards are read as ffprobe and mutagen read them.
 
 mod id3v1;
 mod id3v2;
@@ -12,22 +12,22 @@ use std::io;
 use super::extent::Extent;
 use super::source::ReadAt;
 
-/// What a song's tags say; empty where they say nothing.
+/// A song's tags. A text that is missing is empty.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Tags {
     pub(crate) title: String,
     pub(crate) artist: String,
     pub(crate) album: String,
-    /// Number of the track on its album; 0 if unknown.
+    /// Track number; 0 if unknown.
     pub(crate) track: u16,
 }
 
 impl Tags {
-    /// Reads the ID3v2 tags at the beginning of a file, and the ID3v1 tag at its end for what they leave open. Broken tags
-    /// are read as far as possible.
+    /// Reads the ID3v2 tags at the beginning of a file, and the ID3v1 tag at its end for missing texts. Broken tags are read as
+    /// far as possible.
     ///
     /// # Errors
-    /// Whatever the file system reports.
+    /// The file system's.
     pub(crate) fn read(source: &dyn ReadAt) -> io::Result<Self> {
         let extent = Extent::of(source)?;
         let mut tags = Self::default();
@@ -47,7 +47,7 @@ impl Tags {
         !self.title.is_empty() && !self.artist.is_empty() && !self.album.is_empty() && self.track != 0
     }
 
-    /// Takes over what a text frame says, unless an earlier one said it.
+    /// Takes a text frame, unless there was an earlier one of its kind.
     fn learn(&mut self, name: id3v2::Text, text: String) {
         let field = match name {
             id3v2::Text::Title => &mut self.title,

@@ -1,12 +1,12 @@
-//! What a check shows without a scan, and what it does not; when checks and scans run.
+//! What a check finds without a scan, and when checks and scans run.
 
 use std::time::Instant;
 
 use super::*;
 use crate::library::scanner::Rounds;
-use crate::library::watched::Probe;
+use crate::library::stamp::Probe;
 
-/// When all that a test has done was done long ago, so that times can be trusted.
+/// A clock an hour ahead, so that all times of change can be trusted.
 fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(3_600)
 }
@@ -225,7 +225,7 @@ fn the_list_after_it_shows_at_the_latest_what_was_written_into_a_file() {
     for text in ["two", "three", "four"] {
         write(&directory, "a.mp3", &title(text));
         checked(&library);
-        library.wait_until_rested();
+        library.wait_until_idle();
         assert_eq!(checked(&library)[0].title, text);
     }
 }
@@ -234,7 +234,7 @@ fn the_list_after_it_shows_at_the_latest_what_was_written_into_a_file() {
 fn a_list_waits_for_no_scan_while_nothing_was_added_or_removed() {
     let directory = directory(&[("a.mp3", b"1")]);
     let library = settled(&directory);
-    library.wait_until_rested();
+    library.wait_until_idle();
     // Nobody can scan now.
     let scanning = library.last_scan();
     assert_eq!(checked(&library).len(), 1);

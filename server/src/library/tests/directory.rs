@@ -1,4 +1,4 @@
-//! What in a directory is a song, and what is not.
+//! Which files of a directory are songs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

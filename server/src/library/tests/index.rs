@@ -1,22 +1,22 @@
-//! What a scan changes, and when a file is read again.
+//! The changes that a scan makes, and when a file is read again.
 
 use super::*;
-use crate::library::index::{Changes, Comparison, Index, Outcome, remember};
+use crate::library::index::{Changes, Comparison, Listed, Outcome, remember};
 use crate::library::song::{Album, Details, Presence, Song};
 use crate::mp3::duration::{Audio, Counted, Measure, Measured};
 use crate::mp3::seek::SeekIndex;
 
-/// An index, and what is remembered from scan to scan.
+/// A list, and the vanished songs that are remembered from scan to scan.
 #[derive(Default)]
 struct Songs {
-    index: Index,
+    listed: Listed,
     vanished: Vec<Arc<Song>>,
 }
 
 impl Songs {
-    /// What a scan is compared with that finds these files.
+    /// The comparison with a scan that finds these files.
     fn compare(&self, files: &[(&str, Stamp)]) -> Comparison {
-        let mut comparison = Comparison::new(self.index.listed(), &self.vanished);
+        let mut comparison = Comparison::new(&self.listed, &self.vanished);
         for (path, stamp) in files {
             let path = Path::new(path);
             let file =
@@ -28,13 +28,12 @@ impl Songs {
         comparison
     }
 
-    /// Takes over what a scan found. Returns what has changed, and which songs are to be read.
+    /// Applies a comparison. Returns the changes and the songs to read.
     fn update(&mut self, comparison: Comparison) -> (Changes, Vec<u32>) {
         let mut outcome: Outcome = comparison.finish();
-        self.index.forget_tags(&outcome.stale_tags);
-        drop(self.index.update(&mut outcome));
+        drop(self.listed.update(&mut outcome));
         remember(&mut self.vanished, outcome.vanished, 0);
-        // They are read at once.
+        // The songs are read at once.
         outcome.due.iter().for_each(|song| song.known().is_due = false);
         (outcome.changes, outcome.due.iter().map(|song| song.id.0).collect())
     }
@@ -44,13 +43,13 @@ impl Songs {
         self.update(self.compare(files))
     }
 
-    /// Scans a directory with one file; whether it is to be read then.
+    /// Scans a directory with one file. Returns whether it must be read.
     fn scan_one(&mut self, stamp: Stamp) -> bool {
         !self.scan(&[("a.mp3", stamp)]).1.is_empty()
     }
 
     fn song(&self, id: u32) -> Arc<Song> {
-        self.index.listed().song(SongId(id)).unwrap().clone()
+        self.listed.song(SongId(id)).unwrap().clone()
     }
 
     fn learn(&mut self, stamp: Stamp, now: SystemTime) {
@@ -58,8 +57,7 @@ impl Songs {
     }
 
     fn learn_with(&mut self, measure: Measure, stamp: Stamp, now: SystemTime) {
-        let song = self.song(1);
-        self.index.learn(&song, details(measure), stamp, now);
+        self.song(1).known().learn(details(measure), stamp, now);
     }
 
     fn details(&self, stamp: &Stamp) -> Option<Details> {
@@ -67,7 +65,7 @@ impl Songs {
     }
 
     fn ids(&self) -> Vec<u32> {
-        self.index.listed().from(SongId(1)).iter().map(|song| song.id.0).collect()
+        self.listed.from(SongId(1)).iter().map(|song| song.id.0).collect()
     }
 }
 
@@ -80,7 +78,7 @@ fn details(measure: Measure) -> Details {
     Details { title: "".into(), album: Arc::new(album), track: 0, measure: Some(measure) }
 }
 
-/// What an information frame says of music with this content tag.
+/// What an information frame states about audio with this content tag.
 fn measure(content_tag: u64) -> Measure {
     Measure::Believed(Audio::from(&Measured { content_tag, ..Measured::default() }))
 }
@@ -109,7 +107,7 @@ fn a_file_that_was_read_right_after_a_change_is_read_again() {
 }
 
 #[test]
-fn a_file_that_could_not_be_read_for_now_is_read_after_the_next_scan() {
+fn a_file_that_could_not_be_read_is_read_after_the_next_scan() {
     let directory = directory(&[("a.mp3", b"")]);
     let (stamp, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
     let mut songs = Songs::default();
@@ -132,7 +130,7 @@ fn a_file_that_was_touched_is_read_again() {
 }
 
 #[test]
-fn what_was_counted_is_not_forgotten_for_what_is_just_stated() {
+fn a_stated_duration_does_not_replace_a_counted_one() {
     let directory = directory(&[("a.mp3", b"")]);
     let (before, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
     let mut songs = Songs::default();
@@ -141,7 +139,7 @@ fn what_was_counted_is_not_forgotten_for_what_is_just_stated() {
     songs.learn_with(counted(), before, later);
     songs.learn(before, later);
     assert!(is_counted(&songs, &before));
-    // Of a file that has changed it says nothing.
+    // It does not hold for a changed file.
     age(&directory.path().join("a.mp3"));
     let after = stamp(&directory);
     songs.scan_one(after);
@@ -150,7 +148,7 @@ fn what_was_counted_is_not_forgotten_for_what_is_just_stated() {
 }
 
 #[test]
-fn what_is_learnt_of_a_file_during_a_scan_is_newer_than_what_that_saw() {
+fn tags_read_during_a_scan_are_newer_than_the_scan() {
     let directory = directory(&[("a.mp3", b"")]);
     let (before, later) = (stamp(&directory), SystemTime::now() + Duration::from_secs(3));
     let mut songs = Songs::default();
@@ -165,20 +163,20 @@ fn what_is_learnt_of_a_file_during_a_scan_is_newer_than_what_that_saw() {
 }
 
 #[test]
-fn what_is_learnt_of_a_file_in_the_place_of_one_that_is_gone_does_not_give_it_that_ones_number() {
+fn a_file_in_the_place_of_a_vanished_one_gets_a_new_id() {
     let (gone, other) = (Stamp::of_built_in(b""), Stamp::of_built_in(b"other"));
     let mut songs = Songs::default();
     songs.scan_one(gone);
     let song = songs.song(1);
     songs.scan(&[]);
-    // A reader that was about to read the one reads the other.
-    songs.index.learn(&song, details(measure(9)), other, SystemTime::now());
+    // A thread that was about to read the old file reads the new one.
+    song.known().learn(details(measure(9)), other, SystemTime::now());
     assert_eq!(songs.scan(&[("a.mp3", other)]).0, changes(1, 0, 0));
     assert_eq!(songs.ids(), [2]);
 }
 
 #[test]
-fn only_what_is_new_or_changed_is_read() {
+fn only_new_or_changed_files_are_read() {
     let stamp = |bytes: &'static [u8]| Stamp::of_built_in(bytes);
     let mut songs = Songs::default();
     let files = ["a/1.mp3", "a/2.mp3", "a.mp3", "b.mp3"].map(|path| (path, stamp(b"")));
@@ -189,9 +187,9 @@ fn only_what_is_new_or_changed_is_read() {
     assert_eq!(songs.ids(), [1, 3, 5, 6]);
     let back = songs.scan(&[("a/2.mp3", stamp(b"")), ("b.mp3", stamp(b"another"))]);
     assert_eq!(back, (changes(2, 4, 0), vec![2, 7]));
-    assert_eq!(songs.ids(), [2, 7], "the one is back, and what is at the other's path is another file");
+    assert_eq!(songs.ids(), [2, 7], "the first is back, and another file is at the path of the second");
     let last = songs.scan(&[("0.mp3", stamp(b"")), ("b.mp3", stamp(b"another"))]);
-    assert_eq!(last, (changes(1, 1, 0), vec![5]), "files that came later are found by their paths, too");
+    assert_eq!(last, (changes(1, 1, 0), vec![5]), "files that were added later are found by their paths, too");
 }
 
 #[test]
@@ -206,39 +204,26 @@ fn a_scan_that_fails_changes_nothing() {
 }
 
 #[test]
-fn the_lowest_of_the_songs_with_a_content_tag_is_found_as_long_as_it_is_there() {
+fn the_lowest_listed_song_with_a_content_tag_is_found() {
     let (stamp, now) = (Stamp::of_built_in(b""), SystemTime::now());
     let mut songs = Songs::default();
     let files = ["a.mp3", "b.mp3", "c.mp3"].map(|path| (path, stamp));
     songs.scan(&files);
     for id in [3, 1, 2] {
-        let song = songs.song(id);
-        songs.index.learn(&song, details(measure(if id == 1 { 5 } else { 9 })), stamp, now);
+        songs.song(id).known().learn(details(measure(if id == 1 { 5 } else { 9 })), stamp, now);
     }
-    let found = |songs: &Songs, tag| songs.index.song_with_tag(tag).map(|id| id.0);
+    let found = |songs: &Songs, tag| songs.listed.find_tag(tag).map(|id| id.0);
     assert_eq!([5, 7, 9].map(|tag| found(&songs, tag)), [Some(1), None, Some(2)]);
     songs.scan(&[files[0], files[2]]);
     assert_eq!(found(&songs, 9), Some(3));
     songs.learn_with(measure(9), stamp, now);
     assert_eq!([5, 9].map(|tag| found(&songs, tag)), [None, Some(1)]);
     songs.scan(&[("a.mp3", Stamp::of_built_in(b"new")), files[2]]);
-    assert_eq!(found(&songs, 9), Some(3), "nobody knows what is in the other now");
+    assert_eq!(found(&songs, 9), Some(3), "the content of the other is unknown now");
 }
 
 #[test]
-fn a_song_that_is_read_again_before_a_scan_is_over_keeps_its_content_tag() {
-    let (before, after) = (Stamp::of_built_in(b""), Stamp::of_built_in(b"retitled"));
-    let mut songs = Songs::default();
-    songs.scan_one(before);
-    songs.learn(before, SystemTime::now());
-    let outcome = songs.compare(&[("a.mp3", after)]).finish();
-    songs.learn(after, SystemTime::now());
-    songs.index.forget_tags(&outcome.stale_tags);
-    assert_eq!(songs.index.song_with_tag(9), Some(SongId(1)));
-}
-
-#[test]
-fn of_songs_that_have_vanished_the_oldest_are_forgotten_and_their_numbers_stay_unused() {
+fn the_oldest_vanished_songs_are_forgotten_and_their_ids_stay_unused() {
     const EACH: usize = 600;
     let stamp = Stamp::of_built_in(b"");
     let names = |round: usize| (0..EACH).map(|index| format!("{round}-{index:03}.mp3")).collect::<Vec<_>>();

@@ -16,13 +16,12 @@ use tempfile::TempDir;
 use trill_proto::ids::SongId;
 
 use super::folder::Folder;
-use super::stamp::Stamp;
+use super::stamp::{Stamp, Watched};
 use super::storage::{Found, Report, Sink, SongFile, Storage};
-use super::watched::Watched;
 use super::{Library, Listing, Options, Source};
 use crate::mp3::tests::frames;
 
-/// Longer than anything takes that a test waits for.
+/// Longer than any event takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// An ID3v2.3 tag with this title.
@@ -61,14 +60,14 @@ fn open(directory: &Path) -> Arc<Library> {
     library
 }
 
-/// All that is listed now, once everything has been read.
+/// The list once everything has been read.
 fn list(library: &Library) -> Vec<Listing> {
     library.refresh();
     library.wait_until_read_for(DEADLINE);
     library.page(SongId(1), usize::MAX).songs
 }
 
-/// Numbers and titles of all that is listed now.
+/// Ids and titles of the list once everything has been read.
 fn titles(library: &Library) -> Vec<(u32, String)> {
     list(library).into_iter().map(|song| (song.id.0, song.title)).collect()
 }
@@ -80,16 +79,16 @@ fn check_titles(library: &Library, expected: &[(u32, &str)]) {
     assert_eq!(titles, expected);
 }
 
-/// A library of this directory that takes all times of change for long ago, so that it trusts them.
+/// A library of this directory with a clock an hour ahead, so that it trusts all times of change.
 pub(crate) fn trusting(directory: &Path) -> Arc<Library> {
     let later = || SystemTime::now() + Duration::from_secs(3_600);
     Library::serve(Box::new(Folder::new(directory, false).unwrap()), later).unwrap()
 }
 
-/// A disk with one song, that sleeps while somebody holds the lock. What is open can be read all the same.
+/// A disk with one song. It sleeps while the lock is held, but open files can be read.
 struct SleepingDisk(Arc<Mutex<()>>, &'static [u8]);
 
-/// A library of one song, whose disk sleeps while somebody holds the lock.
+/// A library of one song on a disk that sleeps while the lock is held.
 pub(crate) fn sleeping(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Library> {
     Library::serve(Box::new(SleepingDisk(lock, song)), SystemTime::now).unwrap()
 }

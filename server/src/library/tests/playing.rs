@@ -1,4 +1,4 @@
-//! Open songs: their bytes, and what becomes of them.
+//! Open songs.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ fn only_audio_is_read() {
 }
 
 #[test]
-fn one_file_is_shared_by_all_who_play_it() {
+fn all_clients_share_one_open_file() {
     let directory = directory(&[("a.mp3", &frames(50, 0)), ("b.mp3", &frames(50, 1))]);
     let library = open(directory.path());
     let songs: Vec<_> = std::thread::scope(|scope| {
@@ -44,14 +44,14 @@ fn one_file_is_shared_by_all_who_play_it() {
     assert!(songs.iter().all(|song| Arc::ptr_eq(song, &songs[0])));
     let weak = Arc::downgrade(&songs[0]);
     drop(songs);
-    // The thread that counted its frames may hold it for a moment yet.
+    // The thread that counted its frames may still hold it for a moment.
     let deadline = Instant::now() + DEADLINE;
     while weak.upgrade().is_some() {
         assert!(Instant::now() < deadline, "the file is closed when nobody plays it");
         std::thread::yield_now();
     }
     library.open_song(SongId(2)).unwrap();
-    while library.openers.len() > 1 {
+    while library.open_songs.len() > 1 {
         assert!(Instant::now() < deadline, "nothing is kept of songs that are closed");
         std::thread::yield_now();
     }
@@ -122,7 +122,7 @@ fn a_song_that_is_removed_plays_on() {
     assert!(matches!(library.open_song(SongId(1)), Err(SongError::Gone)));
 }
 
-/// A song of 50 frames behind a title, that somebody plays while its file is changed.
+/// A song of 50 frames behind a title. It is played while its file changes.
 struct Played {
     directory: TempDir,
     song: Arc<OpenSong>,
@@ -145,7 +145,7 @@ impl Played {
         fs::File::options().write(true).open(self.path()).unwrap()
     }
 
-    /// Reads until that succeeds, or cannot succeed any more.
+    /// Reads until that succeeds or fails for good.
     fn read_on(&self) -> Result<usize, SongError> {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -327,12 +327,12 @@ mod swapped {
     fn a_directory_that_becomes_a_link_while_a_file_in_it_is_opened_leads_nowhere() {
         let (parent, _) = library_and_secret();
         let folder = Folder::new(&parent.path().join("music"), false).unwrap();
-        let root = folder.open_root().unwrap();
-        root.open_song(Path::new("x/a.mp3")).unwrap();
+        let dir = folder.open_dir().unwrap();
+        dir.open_song(Path::new("x/a.mp3")).unwrap();
         // Right here: after it was looked at, before it is opened.
         fs::rename(parent.path().join("music/x"), parent.path().join("spare")).unwrap();
         symlink("../secret", parent.path().join("music/x")).unwrap();
-        root.open_song(Path::new("x/a.mp3")).unwrap_err();
+        dir.open_song(Path::new("x/a.mp3")).unwrap_err();
     }
 }
 
@@ -344,9 +344,9 @@ fn endless(directory: &TempDir, path: &str) {
 }
 
 #[track_caller]
-fn wait_until_nothing_is_opened(library: &Library) {
+fn wait_until_workers_end(library: &Library) {
     let deadline = Instant::now() + DEADLINE;
-    while library.openers.threads() > 0 {
+    while library.workers.threads() > 0 {
         assert!(Instant::now() < deadline, "it is counted on for nobody");
         std::thread::yield_now();
     }
@@ -365,18 +365,18 @@ fn a_file_in_the_place_of_an_endless_one_is_played_at_once() {
     assert_eq!(opened.expect("nobody waits for the other").unwrap().measured().total_samples, 50 * 1_152);
     let opened = endless.wait_for(DEADLINE).expect("the other is given up");
     assert_eq!(opened.unwrap().measured().total_samples, 50 * 1_152);
-    wait_until_nothing_is_opened(&library);
+    wait_until_workers_end(&library);
 }
 
 #[test]
-fn nothing_is_counted_that_nobody_waits_for() {
+fn counting_stops_when_nobody_waits() {
     let directory = directory(&[]);
     endless(&directory, "a.mp3");
     let library = open(directory.path());
     let opening = library.begin_opening(SongId(1)).unwrap();
-    assert!(library.openers.threads() > 0);
+    assert!(library.workers.threads() > 0);
     drop(opening);
-    wait_until_nothing_is_opened(&library);
+    wait_until_workers_end(&library);
     // It can be asked for again.
     let opening = library.begin_opening(SongId(1)).unwrap();
     fs::remove_file(directory.path().join("a.mp3")).unwrap();
@@ -416,7 +416,7 @@ fn song_with_hole(hole_bytes: usize) -> (TempDir, Arc<Library>, Arc<OpenSong>) {
 }
 
 #[test]
-fn a_seek_is_given_up_when_nobody_wants_it() {
+fn a_seek_is_cancelled_when_it_is_not_wanted() {
     let (_directory, _library, song) = song_with_hole(4 << 20);
     let asked = AtomicUsize::new(0);
     let is_wanted = || asked.fetch_add(1, Ordering::Relaxed) < 3;
@@ -426,13 +426,13 @@ fn a_seek_is_given_up_when_nobody_wants_it() {
 }
 
 #[test]
-fn a_seek_runs_on_a_thread_of_its_own_for_as_long_as_somebody_waits() {
+fn a_seek_runs_on_a_worker_as_long_as_somebody_waits() {
     let (_directory, library, song) = song_with_hole(1 << 20);
     let task = library.begin_seek(song.clone(), 8_000);
     let found = task.wait_for(DEADLINE).expect("a seek within the deadline").unwrap();
     assert_eq!(found, song.locate(8_000).unwrap());
     drop(library.begin_seek(song.clone(), 8_000));
     drop(task);
-    wait_until_nothing_is_opened(&library);
+    wait_until_workers_end(&library);
     assert_eq!(Arc::strong_count(&song), 1, "it is kept by nobody else");
 }

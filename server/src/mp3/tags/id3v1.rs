@@ -1,7 +1,7 @@
 //! The ID3v1 tag: 128 bytes at the end of a file.
 //!
 //! ```text
-//!  [ "TAG+"  title 60  artist 60  album 60  speed 1  genre 30  times 12 ]      enhanced: the texts go on
+//!  [ "TAG+"  title 60  artist 60  album 60  speed 1  genre 30  times 12 ]      enhanced: the texts continue
 //!    "TAG"   title 30  artist 30  album 30  year 4  comment 28  0  track 1  genre 1      ID3v1.1
 //! ```
 
@@ -14,10 +14,10 @@ use super::{Tags, text};
 /// Length of the tag.
 const TAG_BYTES: usize = 128;
 
-/// Reads the tag in this part of the file, with its extension if the part begins with that.
+/// Reads the tag in this part of the file, and its extension if the part begins with one.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(super) fn read(source: &dyn ReadAt, range: Range<u64>) -> io::Result<Tags> {
     let bytes = read_vec_at(source, range.start, (range.end - range.start) as usize)?;
     let Some((extension, tag)) = bytes.split_last_chunk::<TAG_BYTES>() else { return Ok(Tags::default()) };

@@ -5,8 +5,8 @@
 //!  [extended header]  frames  [padding]  [footer 10]
 //! ```
 //!
-//! Writers mix the versions up: plain sizes in 2.4 (old iTunes), names of 2.2 in 2.3, and so on. A frame is therefore read
-//! in the [form](FrameForm) after which another frame, padding or the end of the tag follows.
+//! Some writers mix the versions: plain sizes in 2.4 (old iTunes), names of 2.2 in 2.3, and so on. So a frame is read in the
+//! [form](FrameForm) after which another frame, padding or the end of the tag follows.
 
 use std::borrow::Cow;
 use std::io;
@@ -18,16 +18,16 @@ use super::text;
 /// Length of the tag's header, and of its footer.
 const HEADER_BYTES: u64 = 10;
 
-/// No more of a text is read; the wire takes 255 bytes.
+/// Longer texts are cut. The wire takes 255 bytes.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
 
 /// A tag with more frames than this is broken.
 const MAX_FRAMES: usize = 1_000;
 
-/// Where the tag as a whole must be decoded before its frames can be found, no more of it is looked at.
+/// Bytes that are read of a tag that must be decoded as a whole before its frames can be found.
 const MAX_UNSYNCHRONISED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// So many zeros are padding. Fewer are found within pictures, too.
+/// This many zeros are padding. Pictures contain shorter runs, too.
 const PADDING_BYTES: usize = 10;
 
 /// A text frame that is wanted.
@@ -40,7 +40,7 @@ pub(super) enum Text {
 }
 
 impl Text {
-    /// By its name in version 2.2, or in the later ones.
+    /// Finds a kind by its name in version 2.2 or a later one.
     fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"TT2" | b"TIT2" => Self::Title,
@@ -55,7 +55,7 @@ impl Text {
 /// Reads the tag in this part of the file, header included, and calls `found` with each wanted text in it.
 ///
 /// # Errors
-/// Whatever the file system reports.
+/// The file system's.
 pub(super) fn read(source: &dyn ReadAt, range: Range<u64>, mut found: impl FnMut(Text, String)) -> io::Result<()> {
     let header = read_vec_at(source, range.start, HEADER_BYTES as usize)?;
     let &[_, _, _, version @ 2..=4, _, flags, ..] = header.as_slice() else { return Ok(()) };
@@ -64,7 +64,7 @@ pub(super) fn read(source: &dyn ReadAt, range: Range<u64>, mut found: impl FnMut
     let frames = range.start + HEADER_BYTES..range.end - if has_footer { HEADER_BYTES } else { 0 };
 
     if is_unsynchronised && version < 4 {
-        // Stuffing was put into the tag as a whole; from 2.4 on, into each frame.
+        // Before 2.4 the whole tag is unsynchronised, since then each frame.
         let length = (frames.end - frames.start).min(MAX_UNSYNCHRONISED_BYTES);
         let whole = synchronised(&read_vec_at(source, frames.start, length as usize)?);
         let whole = whole.as_slice();
@@ -74,7 +74,7 @@ pub(super) fn read(source: &dyn ReadAt, range: Range<u64>, mut found: impl FnMut
     Walk { source, end: frames.end, version, is_unsynchronised }.run(frames.start, flags, &mut found)
 }
 
-/// How a frame begins.
+/// The form of a frame header.
 ///
 /// ```text
 ///  Short     name 3  size 3                          2.2      ID3v2.2.0, 3.2
@@ -89,7 +89,7 @@ enum FrameForm {
 }
 
 impl FrameForm {
-    /// The forms in the order in which they are likely.
+    /// The forms of a version, the likeliest first.
     const fn of_version(version: u8) -> [Self; 3] {
         match version {
             2 => [Self::Short, Self::Plain, Self::Syncsafe],
@@ -114,7 +114,7 @@ impl FrameForm {
     }
 }
 
-/// What is before a frame's content.
+/// The header of a frame.
 #[derive(Clone, Copy)]
 struct FrameHeader {
     form: FrameForm,
@@ -133,12 +133,12 @@ impl FrameHeader {
         }
     }
 
-    /// Where a frame that begins at `at` ends.
+    /// The end of a frame that begins at `at`.
     fn end(&self, at: u64) -> u64 {
         at + self.bytes() + u64::from(self.size)
     }
 
-    /// A name of 2.2 in a later form is filled up.
+    /// A name of version 2.2 in a later form, padded.
     const fn name(&self) -> &[u8] {
         match (self.form, &self.name) {
             (FrameForm::Short, [name @ .., _]) | (_, [name @ .., 0 | b' ']) => name,
@@ -152,13 +152,13 @@ impl FrameHeader {
     }
 }
 
-/// A walk over the frames of a tag.
+/// Iterates over the frames of a tag.
 struct Walk<'a> {
     source: &'a dyn ReadAt,
-    /// Where the frames end.
+    /// End of the frames.
     end: u64,
     version: u8,
-    /// Every frame has stuffing, whether it says so or not.
+    /// Whether every frame is unsynchronised, whatever its flags say.
     is_unsynchronised: bool,
 }
 
@@ -179,7 +179,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where the first frame begins: after the extended header, if there is one. Some writers announce one and write none.
+    /// Position of the first frame, after the extended header if there is one. Some writers announce one and write none.
     fn first_frame(&self, start: u64, tag_flags: u8) -> io::Result<u64> {
         let has_extended_header = self.version > 2 && tag_flags & 0x40 != 0;
         let size = self.peek(start, 4)?;
@@ -195,12 +195,12 @@ impl Walk<'_> {
         Ok(start + lengths[0])
     }
 
-    /// The header of the frame at `at`, in the form after which something sensible follows, or else in the version's own.
-    /// `None` where there are no more frames.
+    /// The header of the frame at `at`, in the form after which a valid part follows, or else in the version's own form. `None`
+    /// after the last frame.
     fn frame_header(&self, at: u64) -> io::Result<Option<FrameHeader>> {
         let fitting = self.fitting(at)?;
         let proper = fitting.iter().flatten().filter(|header| header.is_proper());
-        // Padding says less: a wrong size may end within it, too.
+        // Padding is weaker evidence: a frame with a wrong size may also end there.
         for is_followed in [Self::has_frame, Self::is_end] {
             for header in proper.clone() {
                 if is_followed(self, header.end(at))? {
@@ -239,7 +239,7 @@ impl Walk<'_> {
     ///
     /// ```text
     ///  flags  2.3   c e g . . . . .        c compressed  e encrypted  g [group 1] precedes the text
-    ///         2.4   . g . . c e u l        u has stuffing  l [length 4] precedes the text, after the group
+    ///         2.4   . g . . c e u l        u unsynchronised  l [length 4] precedes the text, after the group
     /// ```
     fn plain<'c>(&self, header: &FrameHeader, content: &'c [u8]) -> Option<Cow<'c, [u8]>> {
         let flags = header.flags;
@@ -259,7 +259,7 @@ fn syncsafe(bytes: [u8; 4]) -> u32 {
     bytes.iter().fold(0, |size, &byte| size << 7 | u32::from(byte & 0x7f))
 }
 
-/// Undoes unsynchronisation: a zero that was put after each 0xff, so that nothing looks like the start of an MP3 frame.
+/// Reverts unsynchronisation, which adds a zero after each 0xff so that nothing looks like the start of an MP3 frame.
 fn synchronised(tag: &[u8]) -> Vec<u8> {
     let mut before = 0;
     let keep = |&byte: &u8| {

@@ -1,7 +1,7 @@
-//! Text as tags hold it: four encodings, often not the one that is declared.
+//! Text in tags: four encodings, often not the declared one.
 
-/// What Windows shows for the bytes 0x80 to 0x9f. In Latin-1 these are control characters, which no title holds: a tag
-/// that is declared Latin-1 and has such bytes is CP1252. Windows leaves five of them undefined.
+/// CP1252 for the bytes 0x80 to 0x9f, five of which are undefined. In Latin-1 these are control characters, so text that is
+/// declared Latin-1 and has such bytes is CP1252.
 const CP1252: [char; 32] = [
     '€', '?', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '?', 'Ž', '?', //
     '?', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '?', 'ž', 'Ÿ',
@@ -16,7 +16,7 @@ const CP1252: [char; 32] = [
 pub(super) fn decode(content: &[u8]) -> Option<String> {
     let (&encoding, text) = content.split_first()?;
     let text = match (encoding, text) {
-        // Two bytes of a mark begin no honest text of one byte a character.
+        // Single-byte text does not begin with the bytes of a byte-order mark.
         (0..=3, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) => utf_16(text, Endian::Little),
         (0, _) => latin_1(text),
         (1, _) => utf_16(text, likely_endian(text, Endian::Little)),
@@ -27,7 +27,7 @@ pub(super) fn decode(content: &[u8]) -> Option<String> {
     Some(join_values(&text))
 }
 
-/// Decodes text of one byte a character.
+/// Decodes single-byte text.
 pub(super) fn latin_1(bytes: &[u8]) -> String {
     let character = |&byte: &u8| match byte {
         0x80..=0x9f => CP1252[usize::from(byte - 0x80)],
@@ -36,14 +36,14 @@ pub(super) fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().map(character).collect()
 }
 
-/// The values between NULs, which also fill up what is too short. A value of which nothing can be seen is none.
+/// The values between NULs, which also pad short texts. Skips values without a visible character.
 pub(super) fn join_values(text: &str) -> String {
     let is_blank = |character: char| character.is_whitespace() || character.is_control();
     let values = text.split('\0').map(|value| value.trim_matches(is_blank)).filter(|value| !value.is_empty());
     values.collect::<Vec<_>>().join(" / ")
 }
 
-/// The number that a text starts with, as in "3", " 03 " and "3/12"; 0 if it starts with none or the number is too large.
+/// The number at the start of a text such as "3", " 03 " or "3/12". 0 if there is none or it is too large.
 pub(super) fn leading_number(text: &str) -> u16 {
     let text = text.trim_start();
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -62,7 +62,7 @@ enum Endian {
 }
 
 /// The byte order of text without a mark: the `usual` one, unless most characters are letters of an alphabet in the other
-/// order and fewer are in the usual one. A zero alone says little: U+4E00 is a word in Chinese and Japanese.
+/// order and fewer are in the usual one. A zero byte alone proves little: U+4E00 is a Chinese and Japanese word.
 fn likely_endian(bytes: &[u8], usual: Endian) -> Endian {
     /// High byte of the last of Latin, Greek, Cyrillic, Hebrew and Arabic.
     const LAST_ALPHABET: u8 = 0x06;
@@ -74,13 +74,13 @@ fn likely_endian(bytes: &[u8], usual: Endian) -> Endian {
         Endian::Big => (letters(0), letters(1), Endian::Little),
     };
     let characters = pairs.iter().filter(is_filled).count();
-    // Big-endian is right without a mark, so one character alone does not show that it is wrong.
+    // Big-endian is the standard without a mark, so a single character does not disprove it.
     let is_enough = characters > 1 || usual == Endian::Little;
     if is_enough && other_way > as_usual && other_way > characters / 2 { other } else { usual }
 }
 
-/// Decodes UTF-16. A byte-order mark, which each value may have, outweighs `endian`. Half a character at the end and half a
-/// surrogate pair are left out.
+/// Decodes UTF-16. Each value may have a byte-order mark, which overrides `endian`. Leaves out half a character at the end and
+/// half a surrogate pair.
 fn utf_16(bytes: &[u8], mut endian: Endian) -> String {
     let (pairs, _) = bytes.as_chunks::<2>();
     let units = pairs.iter().filter_map(|&pair| {

@@ -18,18 +18,18 @@ use crate::mp3::source::{Ends, ReadAt};
 use crate::mp3::tags::Tags;
 use crate::threads;
 
-/// More threads do not make a disk faster. One thread alone may be busy with one file for long.
+/// More threads do not make a disk faster. A single one may be busy with one file for long.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=4;
 
-/// More of a text is not kept. The wire takes 255 bytes, and must be able to tell that there was more.
+/// Longer texts are cut. The wire takes 255 bytes and marks longer texts as cut.
 const MAX_TEXT_BYTES: usize = 512;
 
-/// The files that wait to be read.
+/// The files that wait to be read, and the threads that read them.
 #[derive(Default)]
 pub(super) struct Readers {
     /// In the order of their ids.
     pub(super) due: VecDeque<Arc<Song>>,
-    /// Files that were too long for the first attempt. One thread reads them when nothing else is due.
+    /// Files that exceeded the budget of the first attempt. One thread reads them when nothing else is due.
     long: VecDeque<Arc<Song>>,
     pub(super) threads: usize,
     /// Files that are being read for the first time.
@@ -37,12 +37,12 @@ pub(super) struct Readers {
     is_reading_long: bool,
 }
 
-/// How much may be spent on a file.
+/// An attempt to read a file, with a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attempt {
-    /// Enough for all but recordings of hours that do not state their length.
+    /// Suffices except for recordings of hours that do not state their length.
     First,
-    /// Then the duration stays unknown until somebody plays the song.
+    /// If it does not suffice, the duration stays unknown until the song is played.
     Last,
 }
 
@@ -55,7 +55,7 @@ impl Attempt {
     }
 }
 
-/// What was read from a file, the file's stamp right before, and the time right before that.
+/// What was read from a file, the file's stamp before that, and the time before that.
 struct Read {
     details: Details,
     stamp: Stamp,
@@ -63,7 +63,7 @@ struct Read {
 }
 
 impl Library {
-    /// Starts threads as far as there are files to read. They end when there are none.
+    /// Starts threads if there are files to read. The threads end when there are none.
     pub(super) fn start_reading(&self) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let most = cores.clamp(*THREADS.start(), *THREADS.end());
@@ -81,15 +81,15 @@ impl Library {
         }
     }
 
-    /// Waits until all files have been read, but no longer than `patience`. Returns whether they have.
-    pub fn wait_until_read_for(&self, patience: Duration) -> bool {
-        self.wait_for(patience, |state| state.readers.is_all_read())
+    /// Waits until all files have been read, at most for `timeout`. Returns whether they have.
+    pub fn wait_until_read_for(&self, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.readers.is_all_read())
     }
 
-    /// Waits until all files have been read once, but no longer than `patience`. Then everything about them is known,
-    /// except the duration of very long files. Returns whether they have.
-    pub fn wait_for_tags(&self, patience: Duration) -> bool {
-        self.wait_for(patience, |state| state.readers.is_all_read_once())
+    /// Waits until all files have been read once, at most for `timeout`. Returns whether they have. Then only the durations of
+    /// very long files are unknown.
+    pub fn wait_for_tags(&self, timeout: Duration) -> bool {
+        self.wait_for(timeout, |state| state.readers.is_all_read_once())
     }
 
     /// Reads one file. Returns `false` if there is none left.
@@ -112,7 +112,7 @@ impl Library {
         match read {
             Ok(Read { details, stamp, at }) => state.learn(&song, details, stamp, at),
             Err(error) if is_exhaustion(&error) => state.put_off(&song),
-            Err(_) => {} // removed or replaced since it was listed; the next scan will show it
+            Err(_) => {} // removed or replaced since it was listed; the next scan finds that
         }
         let is_idle = state.readers.is_all_read_once();
         drop(state);
@@ -123,7 +123,7 @@ impl Library {
     }
 
     fn try_to_read(&self, song: &Song, attempt: Attempt) -> io::Result<Read> {
-        // A file that causes a panic is a bug, but no reason to leave the others unread.
+        // A file that causes a panic must not leave the others unread.
         let read = catch_unwind(AssertUnwindSafe(|| self.read_song(song, attempt)));
         let read = read.unwrap_or_else(|_| Err(io::Error::other("a bug in reading it")));
         if let Err(error) = &read
@@ -143,7 +143,7 @@ impl Library {
         let reader = CancellableReader::new(&*file, &is_wanted).with_budget(bytes, time);
         let ends = Ends::read(&reader, stamp.size_bytes)?;
         let tags = Tags::read(&ends)?;
-        // What is known exactly does not become less exact.
+        // A counted duration is more exact than a stated one.
         let stated = if song.known().counted().is_some() { None } else { from_info_tag(&ends)? };
         let measure = match stated {
             Some(measured) => Some(Measure::Believed(Audio::from(&measured))),
@@ -157,7 +157,7 @@ impl Library {
         self.storage.stamp(path).is_ok_and(|now| now.is_same_content(stamp))
     }
 
-    /// Shares the texts that are read at the same time.
+    /// Shares equal album texts among the files that are being read.
     pub(super) fn details(&self, tags: Tags, measure: Option<Measure>) -> Details {
         let Tags { title, artist, album, track } = tags;
         let album = Album { artist: shortened(&artist), album: shortened(&album) };
@@ -175,10 +175,10 @@ impl Library {
     }
 }
 
-/// Albums of the files that are being read, so that their songs share them.
+/// Albums of the files that are being read.
 pub(super) type Albums = Mutex<HashSet<Arc<Album>>>;
 
-/// Counts the frames. `None` if that takes too long.
+/// Counts the frames. `None` if that exceeds the budget.
 fn count_within_budget(reader: &dyn ReadAt) -> io::Result<Option<Arc<Counted>>> {
     match Counted::of(reader) {
         Ok(counted) => Ok(Some(counted)),
@@ -222,7 +222,7 @@ impl Readers {
         }
     }
 
-    /// Whether every file has been read, or is only waiting as too long.
+    /// Whether every file has been read or has exceeded its first budget.
     fn is_all_read_once(&self) -> bool {
         self.due.is_empty() && self.reading == 0
     }
@@ -233,13 +233,15 @@ impl Readers {
 }
 
 impl State {
+    /// Records what was read from a song's file. See [`Known::learn`](super::song::Known::learn).
     pub(super) fn learn(&mut self, song: &Song, details: Details, stamp: Stamp, now: SystemTime) {
-        self.index.learn(song, details, stamp, now);
-        self.has_uncertain |= song.known().is_uncertain;
+        let mut known = song.known();
+        self.listed.generation += u32::from(known.learn(details, stamp, now));
+        self.has_uncertain |= known.is_uncertain;
     }
 
-    /// A song could not be read for no reason of its own: the next scan has it read again.
-    pub(super) fn put_off(&mut self, song: &Song) {
+    /// Has a song read again after the next scan, because the system was short of a resource.
+    fn put_off(&mut self, song: &Song) {
         song.known().is_uncertain = true;
         self.has_uncertain = true;
     }
