@@ -88,10 +88,8 @@ mod tests {
 
     #[test]
     fn one_client_is_singular() {
-        assert_eq!(
-            [capacity(0), capacity(1), capacity(2)].map(|line| line.replace("room for ", "")),
-            ["0 clients", "1 client", "2 clients"]
-        );
+        let lines = ["room for 0 clients", "room for 1 client", "room for 2 clients"];
+        assert_eq!([0, 1, 2].map(capacity), lines);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const LINGER_BYTES: usize = 64 * 1_024;
 pub(crate) enum CloseReason {
     /// The client said goodbye.
     Goodbye,
-    /// The client closed the connection without a word, as a killed one does.
+    /// The client closed the connection without GOODBYE, as a killed one does.
     ClosedByClient,
     /// The client ended the session with this ERROR.
     ClientError(ErrorCode),

@@ -161,7 +161,7 @@ impl ServerProcess {
 
     fn is_at_rest(&self) -> bool {
         let names = usage::thread_names(self.process.id()).expect("a running process has threads");
-        let is_busy = |name: &str| ["tags", "check", "scan", "open"].contains(&name) || name.starts_with("client");
+        let is_busy = |name: &str| ["tags", "check", "scan", "worker"].contains(&name) || name.starts_with("client");
         // A thread that has just begun is still called what its process is.
         let unnamed = names.iter().filter(|name| *name == "trill-server").count();
         unnamed <= 1 && !names.iter().any(|name| is_busy(name))

@@ -39,7 +39,7 @@ impl Connection {
     /// Opens the song and finds where to start.
     ///
     /// If the song with this id is gone or has other content, takes the song with the content that the client expects: a
-    /// restarted server may have numbered its songs anew, and a file may have been renamed since the last check.
+    /// restarted server may have given its songs other ids, and a file may have been renamed since the last check.
     pub(super) fn prepare_play(&mut self, play: &Play) -> Result<PreparedSong, PrepareError> {
         let song = match self.open_expected(play.song, play) {
             Err(PrepareError::Song(error)) if play.content_tag != 0 && is_elsewhere(&error) => {

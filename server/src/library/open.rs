@@ -71,7 +71,7 @@ impl Library {
     fn open_for(&self, task: Task<Arc<OpenSong>>, song: &Song) {
         let path = song.path.to_path_buf();
         let is_awaited = || self.open_songs.is_awaited(song.id, &task);
-        task.run(|| self.share(song.id, &path).map_or_else(|| self.open_anew(song, &path, &is_awaited), Ok));
+        task.run(|| self.share(song.id, &path).map_or_else(|| self.open_file(song, &path, &is_awaited), Ok));
         drop(task);
         self.open_songs.forget_if_unused(song.id);
     }
@@ -82,7 +82,7 @@ impl Library {
         self.storage.stamp(path).is_ok_and(|stamp| song.is_of(&stamp)).then_some(song)
     }
 
-    fn open_anew(
+    fn open_file(
         &self,
         song: &Song,
         path: &Path,

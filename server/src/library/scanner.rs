@@ -242,7 +242,7 @@ impl Library {
         self.state().watched = None;
         let had_failed = std::mem::replace(&mut self.last_scan().has_failed, true);
         if !had_failed {
-            log::warn!("{}: cannot be read: {error}; its songs stay listed", self.storage);
+            log::warn!("{}: cannot be read: {error}; its songs stay listed as they were", self.storage);
         }
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_when_nobody_wants_it() {
+    fn reading_ends_when_it_is_not_wanted() {
         let is_wanted = AtomicBool::new(true);
         let (source, wanted) = (&[0; 1_000][..], || is_wanted.load(Ordering::Relaxed));
         let reader = CancellableReader::new(&source, &wanted);

@@ -28,7 +28,7 @@ pub struct Measured {
     pub audio_offset: u64,
     /// Bytes from there to the end of the last frame.
     pub size_bytes: u64,
-    /// Samples that all frames decode to; those at another rate than `rate` count by their time.
+    /// Samples of all frames together. Samples at another rate than `rate` are converted to it.
     pub total_samples: u64,
     /// The first sample of the music: after the encoder's and the decoder's delay, if the file states the former.
     pub begin_sample: u64,

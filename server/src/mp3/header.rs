@@ -124,7 +124,7 @@ impl FrameHeader {
         }
     }
 
-    /// How long the frame lasts.
+    /// Duration of the frame.
     pub(crate) const fn duration(&self) -> Ticks {
         Ticks::of_samples(self.samples() as u64, self.sample_rate)
     }

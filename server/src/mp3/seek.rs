@@ -52,7 +52,7 @@ struct Checkpoint {
 }
 
 impl SeekIndex {
-    /// Takes note of a frame that begins at `begins` and lasts for `duration`; to be called with each, in order.
+    /// Records a frame. Call this for each frame in order.
     pub(super) fn note(&mut self, position: u64, begins: Ticks, duration: Ticks, frame_number: u32) {
         self.longest_frame = self.longest_frame.max(duration);
         if frame_number.is_multiple_of(CHECKPOINT_FRAMES) {
@@ -60,7 +60,7 @@ impl SeekIndex {
         }
     }
 
-    /// The last checkpoint from which everything is seen that a frame at `time` may depend on.
+    /// The last checkpoint before everything that a frame at `time` may depend on.
     fn before(&self, time: Ticks) -> Checkpoint {
         let time = time.saturating_sub(self.longest_frame.saturating_mul(MAX_LOOKBACK_FRAMES));
         let after = self.checkpoints.partition_point(|checkpoint| checkpoint.begins <= time);
@@ -89,8 +89,7 @@ pub(crate) fn locate(source: &dyn ReadAt, song: &Measured, index: &SeekIndex, ms
     Ok(Some(Location { position, first_sample, first_fraction, discard }))
 }
 
-/// The frames, with the times at which they begin, that lead up to the last one after which a decoder is right at
-/// `target`.
+/// The frames up to the last one from which a decoder outputs the correct sample at `target`, each with its begin.
 fn candidates(
     frames: &mut Frames<'_>,
     song: &Measured,

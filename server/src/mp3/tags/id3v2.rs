@@ -1,7 +1,7 @@
 //! The text frames of an ID3v2 tag.
 //!
 //! ```text
-//!  "ID3"  version 2  flags 1  size 4, of which 7 bits each count     ID3v2.2.0, 3.1; ID3v2.3.0, 3.1; ID3v2.4.0, 3.1
+//!  "ID3"  version 2  flags 1  size 4, 7 bits a byte                  ID3v2.2.0, 3.1; ID3v2.3.0, 3.1; ID3v2.4.0, 3.1
 //!  [extended header]  frames  [padding]  [footer 10]
 //! ```
 //!
