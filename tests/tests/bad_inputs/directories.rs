@@ -68,7 +68,7 @@ const NOT_REGULAR: &str = "not a regular file";
 const OUTSIDE: &str = "leads out of the directory; --follow-symlinks allows that";
 const CIRCLE: &str = "leads back to a directory that it is in";
 const NOWHERE: &str = "leads nowhere";
-const APPLE: &str = "holds no sound, only what macOS notes about another file";
+const APPLE: &str = "holds only macOS metadata of another file";
 
 fn rows() -> Vec<Row> {
     let row = |name, make, songs, skipped| Row { name, follows: false, make, songs, skipped };
