@@ -15,9 +15,6 @@ use crate::library::{Location, OpenSong, SongError};
 /// is read within this time after a restart.
 const FIND_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often the songs that were read meanwhile are searched for a content tag. A search of 100,000 songs takes milliseconds.
-const FIND_INTERVAL: Duration = Duration::from_secs(1);
-
 /// A song that is ready to be sent.
 pub(super) struct PreparedSong {
     pub(super) song: Arc<OpenSong>,
@@ -76,18 +73,11 @@ impl Connection {
     fn find(&mut self, play: &Play) -> Result<Option<SongId>, CloseReason> {
         self.check_library(|this| this.session.is_awaited(play.stream))?;
         let begun = Instant::now();
-        let mut searched = None;
         self.wait_while_serving(|this, timeout| {
-            let library = &this.shared.library;
-            let is_last = library.wait_until_read_for(if searched.is_some() { timeout } else { Duration::ZERO })
+            let is_last = this.shared.library.wait_until_read_for(timeout)
                 || begun.elapsed() >= FIND_TIMEOUT
                 || !this.session.is_awaited(play.stream);
-            let is_due = searched.is_none_or(|at: Instant| at.elapsed() >= FIND_INTERVAL);
-            if !is_due && !is_last {
-                return None;
-            }
-            searched = Some(Instant::now());
-            let found = library.find_tag(play.content_tag);
+            let found = this.shared.library.find_tag(play.content_tag);
             (found.is_some() || is_last).then_some(found)
         })
     }

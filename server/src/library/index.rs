@@ -52,12 +52,6 @@ impl Listed {
         }
     }
 
-    /// The song with this content tag, the lowest id if there are several. A search takes microseconds per hundred songs; an
-    /// index of tags would take a tenth of the library's memory.
-    pub(super) fn find_tag(&self, tag: u64) -> Option<SongId> {
-        self.songs.iter().find(|song| song.known().content_tag() == Some(tag)).map(|song| song.id)
-    }
-
     /// Takes over what a scan found. Returns the list before, which may take long to drop.
     #[must_use]
     pub(super) fn update(&mut self, outcome: &mut Outcome) -> Self {
@@ -68,6 +62,25 @@ impl Listed {
         self.last_id = outcome.last_id;
         self.generation += u32::from(outcome.changes != Changes::default());
         before
+    }
+}
+
+/// The content tags of the songs that have been read, sorted.
+#[derive(Debug, Default)]
+pub(super) struct TagIndex(Vec<(u64, SongId)>);
+
+impl TagIndex {
+    pub(super) fn of(listed: &Listed) -> Self {
+        let tag_of = |song: &Arc<Song>| Some((song.known().content_tag()?, song.id));
+        let mut tags: Vec<_> = listed.songs.iter().filter_map(tag_of).collect();
+        tags.sort_unstable();
+        Self(tags)
+    }
+
+    /// The song with this content tag, the lowest id if there are several.
+    pub(super) fn find(&self, tag: u64) -> Option<SongId> {
+        let first = self.0.partition_point(|(other, _)| *other < tag);
+        self.0.get(first).filter(|(other, _)| *other == tag).map(|(_, id)| *id)
     }
 }
 

@@ -39,12 +39,12 @@ pub(crate) mod tests;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use trill_proto::ids::SongId;
 
 use folder::Folder;
-use index::Listed;
+use index::{Listed, TagIndex};
 use open::OpenSongs;
 use scanner::{LastScan, Rounds};
 use stamp::Watched;
@@ -66,6 +66,9 @@ pub use crate::mp3::seek::Location;
 /// How long a list waits for tags and durations that are being read. Usually this suffices for all of them: those of a small
 /// library or of a new file. A large library is listed without the missing ones.
 pub const LIST_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How old an index of content tags may be while files are being read.
+const MAX_TAGS_AGE: Duration = Duration::from_secs(1);
 
 /// The source of the songs.
 #[derive(Clone, Debug)]
@@ -102,6 +105,7 @@ pub struct Library {
     /// Signals that a check or scan has begun or ended, or that all songs have been read.
     progress: Condvar,
     last_scan: Mutex<LastScan>,
+    tags: Mutex<Option<CachedTags>>,
     albums: Albums,
     open_songs: Arc<OpenSongs>,
     workers: Workers,
@@ -109,10 +113,19 @@ pub struct Library {
     this: Weak<Self>,
 }
 
+/// An index of content tags, valid for one version of them.
+struct CachedTags {
+    index: TagIndex,
+    version: u64,
+    made: Instant,
+}
+
 /// Locked for short times only, however many songs there are.
 #[derive(Default)]
 struct State {
     listed: Listed,
+    /// Grows with each change of a content tag or of the list.
+    tags_version: u64,
     checks: Rounds,
     scans: Rounds,
     /// What a check compares. `None` if the last scan failed.
@@ -141,6 +154,7 @@ impl Library {
             state: Mutex::default(),
             progress: Condvar::new(),
             last_scan: Mutex::default(),
+            tags: Mutex::default(),
             albums: Mutex::default(),
             open_songs: Arc::default(),
             workers: Workers::default(),
@@ -199,10 +213,22 @@ impl Library {
         Ok(listing.with_audio(song.measured().into()))
     }
 
-    /// The song with this content tag among those that have been read; the lowest id if there are several. Takes
-    /// milliseconds for 100,000 songs.
+    /// The song with this content tag among those that have been read; the lowest id if there are several. While files are
+    /// being read, the answer may be a second old.
+    ///
+    /// The index is made on demand, since only a client that resumes after a restart needs it.
     pub fn find_tag(&self, tag: u64) -> Option<SongId> {
-        self.listed().find_tag(tag)
+        let mut cached = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let (version, is_reading) = {
+            let state = self.state();
+            (state.tags_version, !state.readers.is_all_read())
+        };
+        let is_recent = |cached: &CachedTags| is_reading && cached.made.elapsed() < MAX_TAGS_AGE;
+        if !cached.as_ref().is_some_and(|cached| cached.version == version || is_recent(cached)) {
+            let index = TagIndex::of(&self.listed());
+            *cached = Some(CachedTags { index, version, made: Instant::now() });
+        }
+        cached.as_ref().and_then(|cached| cached.index.find(tag))
     }
 
     /// The current list.

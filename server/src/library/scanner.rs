@@ -218,6 +218,7 @@ impl Library {
     fn take_over(&self, last: &mut LastScan, mut outcome: Outcome, watched: Watched) {
         let mut state = self.state();
         let before = state.listed.update(&mut outcome);
+        state.tags_version += 1;
         state.readers.due.append(&mut outcome.due.into());
         let before_watched = state.watched.replace(Arc::new(watched));
         last.most_listed = last.most_listed.max(state.listed.len());

@@ -227,7 +227,7 @@ impl Readers {
         self.due.is_empty() && self.reading == 0
     }
 
-    fn is_all_read(&self) -> bool {
+    pub(super) fn is_all_read(&self) -> bool {
         self.is_all_read_once() && self.long.is_empty() && !self.is_reading_long
     }
 }
@@ -236,7 +236,9 @@ impl State {
     /// Records what was read from a song's file. See [`Known::learn`](super::song::Known::learn).
     pub(super) fn learn(&mut self, song: &Song, details: Details, stamp: Stamp, now: SystemTime) {
         let mut known = song.known();
+        let before = known.content_tag();
         self.listed.generation += u32::from(known.learn(details, stamp, now));
+        self.tags_version += u64::from(known.content_tag() != before);
         self.has_uncertain |= known.is_uncertain;
     }
 

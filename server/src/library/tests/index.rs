@@ -1,7 +1,7 @@
 //! The changes that a scan makes, and when a file is read again.
 
 use super::*;
-use crate::library::index::{Changes, Comparison, Listed, Outcome, remember};
+use crate::library::index::{Changes, Comparison, Listed, Outcome, TagIndex, remember};
 use crate::library::song::{Album, Details, Presence, Song};
 use crate::mp3::duration::{Audio, Counted, Measure, Measured};
 use crate::mp3::seek::SeekIndex;
@@ -212,7 +212,7 @@ fn the_lowest_listed_song_with_a_content_tag_is_found() {
     for id in [3, 1, 2] {
         songs.song(id).known().learn(details(measure(if id == 1 { 5 } else { 9 })), stamp, now);
     }
-    let found = |songs: &Songs, tag| songs.listed.find_tag(tag).map(|id| id.0);
+    let found = |songs: &Songs, tag| TagIndex::of(&songs.listed).find(tag).map(|id| id.0);
     assert_eq!([5, 7, 9].map(|tag| found(&songs, tag)), [Some(1), None, Some(2)]);
     songs.scan(&[files[0], files[2]]);
     assert_eq!(found(&songs, 9), Some(3));
