@@ -199,6 +199,11 @@ impl Library {
         self.listed().len() as u32
     }
 
+    /// Whether the song was there at the last scan.
+    pub fn is_listed(&self, id: SongId) -> bool {
+        self.listed().song(id).is_ok()
+    }
+
     /// Up to `at_most` songs from `first` on with what is known about them. Songs that are gone are left out.
     pub fn page(&self, first: SongId, at_most: usize) -> Page {
         Page::of(&self.listed(), first, at_most)
