@@ -24,7 +24,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use trill_cli::signals::{self, EndSignal};
-use trill_proto::command::{self, Command};
+use trill_player::command::{self, Command};
 use trill_proto::ids::RequestId;
 
 use crate::buffer::Buffer;

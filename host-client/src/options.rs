@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use trill_cli::{ArgumentError, Arguments};
-use trill_proto::command::{self, Command, MAX_VOLUME, ParseError};
+use trill_player::command::{self, Command, MAX_VOLUME, ParseError};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
 use crate::output::{OutputSpec, ParseSpecError};

@@ -54,16 +54,13 @@
 extern crate std;
 
 pub mod codec;
-pub mod command;
 pub mod decoder;
 pub mod error;
 pub mod frame;
 pub mod ids;
 pub mod limits;
-pub mod list;
 pub mod message;
 pub mod playback;
-pub mod playlist;
 pub mod retry;
 mod scale;
 pub mod session;

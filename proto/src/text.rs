@@ -46,7 +46,7 @@ impl Iterator for Visible<'_> {
 }
 
 /// Whether a terminal shows it, rather than obeying or hiding it.
-pub(crate) fn is_visible(char: char) -> bool {
+pub fn is_visible(char: char) -> bool {
     !char.is_control() && !is_invisible(char)
 }
 

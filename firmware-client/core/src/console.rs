@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use trill_proto::command::{self, Command};
+use trill_player::command::{self, Command};
 
 use crate::board::{Clock, Commands};
 use crate::line::{LINE_BYTES, Line, Typed};
@@ -125,8 +125,10 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
             let (count, is_answering) = self.shared.with(|state| {
                 let count = state.screen.take(&mut output).len();
                 // Now there is room for the next answer.
-                state.calls.network |= count == 0 && state.waits_for_room();
-                (count, state.is_answering())
+                if count == 0 && state.player.waits_for_room() {
+                    state.player.wake_network();
+                }
+                (count, state.player.is_answering())
             });
             if count == 0 {
                 return is_answering;

@@ -48,7 +48,6 @@ pub mod pcm;
 pub mod radio;
 pub mod server;
 
-mod buffer;
 mod console;
 mod line;
 mod log;
@@ -56,4 +55,3 @@ mod network;
 mod player;
 mod screen;
 mod state;
-mod wish;

@@ -4,17 +4,13 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embedded_io_async::{Read, Write};
-use trill_proto::limits::HELLO_DEADLINE;
-use trill_proto::retry::{Outcome, Retry};
+use trill_player::{CONNECT_PATIENCE, TimedOut};
 use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::board::{Clock, ConnectError, Network};
 use crate::radio::Shared;
 use crate::server::Server;
 use crate::state::Loss;
-
-/// How long an attempt to connect may take, and a server to say its first word.
-const PATIENCE: Duration = HELLO_DEADLINE;
 
 /// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,29 +29,32 @@ pub(crate) struct Link<'r, 'm, C, N> {
     pub(crate) identity: Identity<'static>,
     /// What was read from the socket.
     pub(crate) input: &'m mut [u8],
-    pub(crate) backoff: Backoff,
 }
 
 impl<C: Clock, N: Network> Link<'_, '_, C, N> {
     /// Connects, again and again, for ever.
     pub(crate) async fn run(&mut self) -> ! {
         loop {
+            self.wait_until_wanted().await;
             let server = self.shared.with(|state| {
-                if state.is_leaving() {
-                    self.backoff.reset();
-                }
-                state.begin_attempt()
+                state.player.begin_attempt();
+                state.server.clone()
             });
             let loss = self.attempt(&server).await;
-            let outcome = self.shared.with(|state| {
-                let outcome = state.on_loss(self.clock.now(), loss);
-                state.on_disconnected();
-                outcome
-            });
-            // Another server is tried at once.
-            let _ = select(self.clock.wait(self.backoff.next(outcome)), until_left(self.shared)).await;
-            while self.shared.with(|state| state.is_superseded()) {
-                self.shared.network.wait().await;
+            self.shared.with(|state| state.on_disconnected(self.clock.now(), loss));
+        }
+    }
+
+    /// Waits until a connection is to be made.
+    async fn wait_until_wanted(&self) {
+        let Self { shared, clock, .. } = self;
+        loop {
+            match shared.with(|state| state.player.poll_connect()) {
+                Some(at) if at <= clock.now() => return,
+                Some(at) => {
+                    let _ = select(clock.wait_until(at), shared.network.wait()).await;
+                }
+                None => shared.network.wait().await,
             }
         }
     }
@@ -65,13 +64,13 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
         let Self { shared, clock, network, identity, input, .. } = self;
         let left = until_left(shared);
         let connecting = network.connect(server.host(), server.port());
-        let mut socket = match select3(connecting, clock.wait(PATIENCE), left).await {
+        let mut socket = match select3(connecting, clock.wait(CONNECT_PATIENCE), left).await {
             Either3::First(Ok(socket)) => socket,
             Either3::First(Err(error)) => return Loss::Unreachable(error),
             Either3::Second(()) => return Loss::Unreachable(ConnectError::TimedOut),
             Either3::Third(()) => return Loss::Broken,
         };
-        shared.with(|state| state.on_connected(clock.now(), identity));
+        shared.with(|state| state.player.handle_connected(clock.now(), identity));
         let loss = converse(shared, *clock, &mut socket, input).await;
         // What the machine has to say at the end: why it goes, mostly.
         if loss != Loss::Broken {
@@ -88,36 +87,32 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
 
 /// Waits until another connection is wanted in place of the present one.
 async fn until_left(shared: &Shared<'_>) {
-    while !shared.with(|state| state.is_leaving()) {
+    while !shared.with(|state| state.player.is_leaving()) {
         shared.network.wait().await;
     }
 }
 
 /// Says and hears what there is, until the connection is over.
 async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, socket: &mut S, input: &mut [u8]) -> Loss {
-    let welcome_deadline = clock.now() + PATIENCE;
     loop {
         if let Err(loss) = say(shared, clock, socket).await {
             return loss;
         }
-        if shared.with(|state| state.is_closed()) {
+        if shared.with(|state| state.player.is_closed()) {
             return Loss::Told;
         }
-        let deadline = shared.with(|state| {
-            let timeout = state.poll_timeout();
-            if state.is_open() { timeout } else { timeout.map(|at| at.min(welcome_deadline)) }
-        });
-        let deadline = deadline.unwrap_or(welcome_deadline);
+        let deadline = shared.with(|state| state.player.poll_timeout()).unwrap_or(clock.now());
         let heard = match select3(socket.read(input), clock.wait_until(deadline), shared.network.wait()).await {
             Either3::First(Ok(0) | Err(_)) => return Loss::Broken,
             Either3::First(Ok(count)) => {
                 let bytes = input.get(..count).unwrap_or_default();
                 shared.with(|state| state.take(clock.now(), bytes))
             }
-            Either3::Second(()) if !shared.with(|state| state.is_open()) && clock.now() >= welcome_deadline => {
-                return Loss::Unreachable(ConnectError::TimedOut);
-            }
-            Either3::Second(()) => shared.with(|state| state.handle_timeout(clock.now())),
+            Either3::Second(()) => match shared.with(|state| state.player.handle_timeout(clock.now())) {
+                Err(TimedOut::NoWelcome) => return Loss::Unreachable(ConnectError::TimedOut),
+                Err(TimedOut::Session(error)) => Err(error),
+                Ok(()) => Ok(()),
+            },
             Either3::Third(()) => Ok(()),
         };
         if let Err(error) = heard {
@@ -144,45 +139,5 @@ async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S)
             Either::First(Ok(())) => {}
             Either::First(Err(_)) | Either::Second(()) => return Err(Loss::Broken),
         }
-    }
-}
-
-/// How long to wait before the next attempt; never exactly as long as others wait that lost the same server.
-pub(crate) struct Backoff {
-    retry: Retry,
-    random: u32,
-}
-
-impl Backoff {
-    /// `seed` differs from board to board.
-    pub(crate) fn new(seed: u32) -> Self {
-        Self { retry: Retry::new(), random: seed | 1 }
-    }
-
-    const fn reset(&mut self) {
-        self.retry = Retry::new();
-    }
-
-    fn next(&mut self, outcome: Outcome) -> Duration {
-        // xorshift32 (Marsaglia, "Xorshift RNGs", 2003).
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        self.retry.next_delay(outcome, self.random)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_boards_try_together() {
-        let mut one = Backoff::new(1);
-        let mut other = Backoff::new(2);
-        let spans = [(); 8].map(|()| one.next(Outcome::Useless));
-        assert!(spans.iter().any(|span| *span != other.next(Outcome::Useless)));
-        one.reset();
-        assert!(one.next(Outcome::Useless) <= Duration::from_millis(40));
     }
 }

@@ -188,11 +188,6 @@ impl Controls {
         self.paused.store(paused, Release);
     }
 
-    /// Whether it is paused.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.paused.load(Relaxed)
-    }
-
     /// Sets the volume in percent; 100 changes no sample. The curve is cubic, the usual approximation of how loudness
     /// is perceived: 50 is an eighth of the amplitude, −18 dB.
     pub(crate) fn set_volume(&self, percent: u8) {

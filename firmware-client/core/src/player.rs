@@ -4,17 +4,15 @@ use core::ops::Range;
 use core::time::Duration;
 
 use trill_decoder::Decoder;
+use trill_player::{Ticket, Track, Transition};
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
-use trill_proto::message::Started;
-use trill_proto::playback::{Action, Opening, Playback, Supply};
+use trill_proto::playback::{Action, Opening, Playback};
 use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 use crate::board::Audio;
-use crate::buffer::Track;
 use crate::pcm::{Frame, Pcm};
 use crate::state::State;
-use crate::wish::{Join, Ticket};
 
 /// How often to look whether the ring has run dry, or out, when nothing else is due.
 const POLL: Duration = Duration::from_millis(5);
@@ -78,11 +76,11 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     /// Does the next thing there is to do.
     pub(crate) fn advance(&mut self, now: Instant, state: &mut State<'_>) -> Next {
-        let Some(track) = state.buffer.first() else {
+        let Some(track) = state.player.first() else {
             self.song = None;
             return Next::Idle;
         };
-        if self.song.as_ref().is_none_or(|song| song.ticket != track.wish.ticket) {
+        if self.song.as_ref().is_none_or(|song| song.ticket != track.item.ticket) {
             self.begin(&track.clone(), state);
             return Next::Now;
         }
@@ -98,61 +96,53 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     fn begin(&mut self, track: &Track, state: &mut State<'_>) {
         let started = &track.started;
-        let ended = self.ended.take().filter(|_| track.wish.join == Join::Follow);
+        let ended = self.ended.take().filter(|_| track.item.transition == Transition::Follow);
         if ended.is_none_or(|ended| !ended.continues_into(started)) {
             self.decoder.reset();
         }
         (self.unheard, self.silence) = (0..0, 0);
         self.song = Some(Song {
-            ticket: track.wish.ticket,
+            ticket: track.item.ticket,
             playback: Playback::new(started),
             opening: Opening::default(),
             rate: 0,
             is_silent: true,
             is_unplayable: false,
-            asked: track.wish.asked,
+            asked: track.item.asked,
         });
         // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
-        state.count_from(started.position_of(started.first_heard()), started.rate);
         self.pcm.controls().count_song();
-        state.on_began(track.wish.ticket);
+        state.player.handle_began();
     }
 
     fn next_action(&mut self, now: Instant, state: &mut State<'_>) -> Action {
-        let (Some(song), Some(track)) = (&mut self.song, state.buffer.first()) else { return Action::Wait };
+        let (Some(song), Some(track)) = (&mut self.song, state.player.first()) else { return Action::Wait };
         if track.is_over {
             // Perhaps before its time: then what is here is all there is.
             song.playback.on_ended(track.received);
         }
-        let (delivery_rate, round_trip) = state.delivery(now);
-        let supply = Supply {
-            buffered: track.buffered,
-            received: track.received,
-            capacity: state.buffer.capacity(),
-            delivery_rate,
-            round_trip,
-        };
+        let supply = state.player.supply(now);
         let action = song.playback.next_action(&supply);
-        state.show_buffering(song.playback.is_buffering());
+        state.player.set_buffering(song.playback.is_buffering());
         action
     }
 
     fn wait(&mut self, state: &mut State<'_>) -> Next {
         let Some(song) = &mut self.song else { return Next::Idle };
-        if self.pcm.controls().is_dry() && !state.is_paused() {
+        if self.pcm.controls().is_dry() && !state.player.is_paused() {
             song.playback.on_dry();
-            state.show_buffering(song.playback.is_buffering());
+            state.player.set_buffering(song.playback.is_buffering());
         }
         if song.playback.is_buffering() { Next::Idle } else { Next::After(POLL) }
     }
 
     fn decode(&mut self, now: Instant, state: &mut State<'_>) -> Next {
         let Some(song) = &mut self.song else { return Next::Idle };
-        let at_end = state.buffer.first().is_some_and(|track| track.is_over);
-        let frame = match self.decoder.decode(state.buffer.front(), at_end, self.samples) {
+        let at_end = state.player.first().is_some_and(|track| track.is_over);
+        let frame = match self.decoder.decode(state.player.front(), at_end, self.samples) {
             Decoded::Frame(frame) => frame,
             Decoded::Junk { consumed } => {
-                state.consume(consumed);
+                state.player.consume(consumed);
                 return Next::Now;
             }
             // Not after `next_action` found enough.
@@ -164,7 +154,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
             self.pcm.controls().finish();
             return Next::After(POLL);
         }
-        state.consume(frame.consumed);
+        state.player.consume(frame.consumed);
         song.is_silent &= frame.samples == 0;
         self.channels = frame.channels.into();
         if let Some(missing) =
@@ -186,7 +176,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         self.silence = usize::try_from(silence).unwrap_or(usize::MAX);
         if song.rate != frame.rate {
             song.rate = frame.rate;
-            state.count_from(position.saturating_sub(Ticks::of_samples(silence, frame.rate)), frame.rate);
+            state.player.count_from(position.saturating_sub(Ticks::of_samples(silence, frame.rate)), frame.rate);
             self.begin_sound(frame.rate, state);
         }
         self.report_first_sample(now, state);
@@ -245,31 +235,25 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
 
     /// Lets the end be heard, unless another song joins it.
     fn drain(&mut self, state: &mut State<'_>) -> Next {
-        let Some(track) = state.buffer.first() else { return Next::Idle };
+        let Some(track) = state.player.first() else { return Next::Idle };
         let (is_over, rest) = (track.is_over, track.buffered);
-        if !state.buffer.is_followed() {
+        if !state.player.is_followed() {
             self.pcm.controls().finish();
         }
         if !is_over {
             // Bytes after the last sample. The song that follows can be asked for when they have come.
-            state.consume(rest);
+            state.player.consume(rest);
             return Next::Idle;
         }
-        if !state.buffer.is_followed() && self.pcm.controls().queued() > 0 {
+        if !state.player.is_followed() && self.pcm.controls().queued() > 0 {
             return Next::After(POLL);
         }
         let is_silent = self.song.as_ref().is_some_and(|song| song.is_silent && !song.is_unplayable);
-        if is_silent && state.buffer.first().is_some_and(is_complete) {
+        if is_silent && state.player.first().is_some_and(Track::is_complete) {
             state.on_unplayable(format_args!("contains no decodable MP3 audio"));
         }
         self.ended = self.song.as_ref().map(|song| song.playback);
-        state.finish();
+        state.player.handle_finished();
         Next::Now
     }
-}
-
-/// Whether all of a song has come, and something of it should have been heard.
-fn is_complete(track: &Track) -> bool {
-    let Started { position, size_bytes, end_sample, .. } = track.started;
-    position < size_bytes && track.received >= size_bytes - position && track.started.first_heard() < end_sample
 }

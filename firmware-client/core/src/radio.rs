@@ -16,7 +16,7 @@ use trill_proto::session::client::Identity;
 use crate::board::{Audio, Clock, Commands, Network};
 use crate::console::Console;
 use crate::line::Line;
-use crate::network::{Backoff, Link};
+use crate::network::Link;
 use crate::pcm::Pcm;
 use crate::player::{Next, Player};
 use crate::server::Server;
@@ -102,11 +102,11 @@ impl<'m> Shared<'m> {
         let mut state = self.state.borrow_mut();
         let room = state.screen.room();
         let result = work(&mut state);
-        let calls = core::mem::take(&mut state.calls);
-        if calls.network {
+        let wakeups = state.sync_sound();
+        if wakeups.network {
             self.network.signal(());
         }
-        if calls.player {
+        if wakeups.decoder {
             self.player.signal(());
         }
         if state.screen.room() < room {
@@ -136,8 +136,8 @@ where
     let Memory { decoder, samples, buffer, screen, input } = memory;
     let Parts { clock, network, audio, input: typed, output, commands, identity, server } = parts;
     let seed = identity.nonce.iter().fold(0_u32, |seed, byte| seed.rotate_left(5) ^ u32::from(*byte));
-    let shared = Shared::new(State::new(screen, buffer, pcm.controls(), server));
-    let mut link = Link { shared: &shared, clock: &clock, network, identity, input, backoff: Backoff::new(seed) };
+    let shared = Shared::new(State::new(screen, buffer, pcm.controls(), server, seed));
+    let mut link = Link { shared: &shared, clock: &clock, network, identity, input };
     let mut player = Player::new(decoder, samples, pcm, audio);
     let (line, is_prompting) = (Line::new(), false);
     let mut console = Console { shared: &shared, clock: &clock, input: typed, output, commands, line, is_prompting };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use trill_proto::command::{self, Clock, Command, CommandInfo, Play, Seek, Volume};
+use trill_player::Pager;
+use trill_player::command::{self, Clock, Command, CommandInfo, Play, Seek, Volume};
+use trill_player::playlist::{Direction, Playlist, Search};
 use trill_proto::ids::SongId;
-use trill_proto::list::Pager;
-use trill_proto::playlist::{Direction, Playlist, Search};
 
 use super::requests::Request;
 use super::stage::Wish;

@@ -1,8 +1,8 @@
 //! Questions to the server that are not about sending music: lists, particulars, and which song comes next.
 
+use trill_player::playlist::{Direction, Playlist, Progress, Search};
+use trill_player::{PageEnd, Pager};
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::list::{PageEnd, Pager};
-use trill_proto::playlist::{Direction, Playlist, Progress, Search};
 
 use super::{App, Event};
 use crate::buffer::Ticket;

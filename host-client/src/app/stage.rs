@@ -11,9 +11,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use trill_player::playlist::{Direction, Playlist, Search};
 use trill_proto::ids::SongId;
 use trill_proto::message::{EndReason, Start, Started};
-use trill_proto::playlist::{Direction, Playlist, Search};
 
 use crate::buffer::{Join, Ticket};
 use crate::network::{Ask, Song};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use trill_proto::command::{Play, Seek, Volume};
+use trill_player::command::{Play, Seek, Volume};
 use trill_proto::ids::SongId;
 
 use super::*;

@@ -28,7 +28,7 @@ use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
-use trill_proto::command;
+use trill_player::command;
 
 use screen::{Drawing, Slot};
 use terminal::Modes;

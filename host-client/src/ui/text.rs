@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::iter;
 use std::time::Duration;
 
-use trill_proto::command::Clock;
+use trill_player::command::Clock;
 use trill_proto::text::visible;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use trill_proto::command::{COMMANDS, parse};
+use trill_player::command::{COMMANDS, parse};
 use trill_proto::frame::FrameReader;
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES};
 use trill_proto::message::{Header, Message, MessageType};

@@ -1,6 +1,6 @@
 //! The text commands, and text from the network as a terminal is shown it. An input is a line.
 
-use trill_proto::command::{COMMANDS, completions, parse};
+use trill_player::command::{COMMANDS, completions, parse};
 use trill_proto::text::visible;
 
 /// No error is longer than this, whatever was typed: it has to fit on a board's screen.

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
-use trill_proto::command::Clock;
+use trill_player::command::Clock;
 use trill_tests::client::Client;
 use trill_tests::pcm::Pcm;
 use trill_tests::reference::{Reference, compare};

@@ -3,11 +3,10 @@
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use trill_proto::command::Clock;
+use trill_player::command::Clock;
 use trill_proto::ids::SongId;
 use trill_proto::message::Song;
 use trill_proto::text::visible;
-use trill_proto::ticks::Ticks;
 
 use super::State;
 
@@ -105,44 +104,37 @@ impl State<'_> {
     /// What is happening, a line for each.
     pub(super) fn write_status(&mut self) {
         let heard = self.heard();
-        let Self { screen, buffer, controls, server, volume, first_sample_after, .. } = self;
-        let is_open = self.client.as_ref().is_some_and(trill_proto::session::client::Client::is_open);
+        let Self { screen, player, controls, server, volume, first_sample_ms, .. } = self;
         let _ = screen.lines(|out| {
-            writeln!(out, "server  {server}{}", if is_open { "" } else { " (not connected)" })?;
+            writeln!(out, "server  {server}{}", if player.is_open() { "" } else { " (not connected)" })?;
             writeln!(out, "{heard}")?;
-            let percent = buffer.len() * 100 / buffer.capacity().max(1);
-            writeln!(out, "buffer  {} bytes, {percent} %", buffer.len())?;
+            let bytes = player.buffered_bytes();
+            writeln!(out, "buffer  {bytes} bytes, {} %", bytes * 100 / player.capacity_bytes().max(1))?;
             writeln!(out, "volume  {volume}")?;
-            let ms = first_sample_after.as_micros() as u64 / 1000;
-            writeln!(out, "sound   {} underruns, first sample {ms} ms after the last play", controls.underruns())
+            writeln!(
+                out,
+                "sound   {} underruns, first sample {first_sample_ms} ms after the last play",
+                controls.underruns()
+            )
         });
     }
 
     /// What is heard, or about to be.
     pub(super) fn heard(&self) -> Heard {
-        let asked_for = self.plays.last().map(|(wish, _)| wish.song);
-        let asked_for = asked_for.or(self.lookup.map(|lookup| lookup.what.search.ask().0));
-        match (self.buffer.first(), asked_for) {
+        let player = &self.player;
+        match (player.heard(), player.asked_for()) {
             (None, None) => Heard::Nothing,
             (None, Some(song)) => Heard::AskedFor(song),
             (Some(track), _) => Heard::Song {
                 song: track.started.song,
                 state: match () {
-                    () if self.controls.is_paused() => "paused",
-                    () if self.is_buffering => "buffering",
+                    () if player.is_paused() => "paused",
+                    () if player.is_buffering() => "buffering",
                     () => "playing",
                 },
-                at_ms: self.position_ms(),
+                at_ms: player.position_ms(self.controls.position().into()),
                 length_ms: track.started.duration_ms(),
             },
         }
-    }
-
-    /// How far the song heard is, in milliseconds of its music.
-    pub(super) fn position_ms(&self) -> u64 {
-        self.buffer.first().map_or(0, |track| {
-            let heard = Ticks::of_samples(self.controls.position().into(), self.counted_rate);
-            track.started.millis_at(self.counted_from.saturating_add(heard))
-        })
     }
 }

@@ -47,7 +47,7 @@ fn write(target: &str, corpus: Corpus) {
 
 /// Every example of the table, and lines that are wrong in one way each.
 fn commands() -> Corpus {
-    let examples = trill_proto::command::COMMANDS.iter().map(|command| command.example);
+    let examples = trill_player::command::COMMANDS.iter().map(|command| command.example);
     let others = [
         "play 3-7",
         "pl ALL",

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::table::{CommandInfo, find};
 use super::{Command, MAX_POSITION, MAX_VOLUME, ParseError, Play, Seek, Volume};
-use crate::ids::SongId;
+use trill_proto::ids::SongId;
 
 /// Reads one line; `None` when it is blank.
 ///

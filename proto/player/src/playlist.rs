@@ -10,7 +10,7 @@
 //!   on_page        at its end: ask again, or it is known
 //! ```
 
-use crate::ids::SongId;
+use trill_proto::ids::SongId;
 
 /// The songs that belong together: those of one `play`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! text and the parser of each command, so that help, completion and parser cannot disagree.
 //!
 //! ```
-//! use trill_proto::command::{Command, Play, parse};
+//! use trill_player::command::{Command, Play, parse};
 //! use trill_proto::ids::SongId;
 //!
 //! assert_eq!(parse("PL 3"), Ok(Some(Command::Play(Play::Song { song: SongId(3), at: core::time::Duration::ZERO }))));
@@ -22,7 +22,7 @@ mod tests;
 use core::fmt;
 use core::time::Duration;
 
-use crate::ids::SongId;
+use trill_proto::ids::SongId;
 
 pub use error::ParseError;
 pub use parse::parse;

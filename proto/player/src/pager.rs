@@ -1,7 +1,8 @@
 //! A whole list of songs, asked for page by page.
 
-use crate::ids::SongId;
 use core::fmt;
+
+use trill_proto::ids::SongId;
 
 /// How far a list has come, and where its next page begins.
 ///
@@ -51,6 +52,12 @@ impl Pager {
     pub const fn on_song(&mut self, song: SongId) {
         self.listed = self.listed.saturating_add(1);
         self.next = SongId(song.0.saturating_add(1));
+    }
+
+    /// The song that came last is to be listed again.
+    pub const fn take_back(&mut self, song: SongId) {
+        self.listed = self.listed.saturating_sub(1);
+        self.next = song;
     }
 
     /// The page is complete. `total` and `next` are what LIST-END says.

@@ -4,8 +4,8 @@ use core::fmt::{self, Write};
 
 use super::table::{CommandInfo, completions};
 use super::{Clock, MAX_POSITION, MAX_VOLUME};
-use crate::ids::SongId;
-use crate::text::is_visible;
+use trill_proto::ids::SongId;
+use trill_proto::text::is_visible;
 
 /// Why a line is no command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

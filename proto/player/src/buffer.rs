@@ -7,9 +7,9 @@
 //!            begin                                     end
 //! ```
 //!
-//! The bytes lie in one piece, so the decoder reads them where they are. When there is no room behind them they are
-//! moved to the front; as an eighth of the storage is never promised to the server, that is seven bytes moved for every
-//! byte received at the worst.
+//! The bytes lie in one piece, so a decoder can read them where they are. When there is no room behind them they are
+//! moved to the front. An eighth of the storage is never promised to the server, so at worst seven bytes are moved for every
+//! byte received.
 //!
 //! Bounded without a check of its own: the session machine ends a connection that sends more than was granted.
 
@@ -17,27 +17,38 @@ use heapless::Deque;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 
-use crate::wish::{Ticket, Wish};
+use crate::item::{QueueItem, Ticket};
 
 /// A song of which there are bytes in the buffer, or will be.
 #[derive(Clone, Debug)]
-pub(crate) struct Track {
-    pub(crate) wish: Wish,
-    pub(crate) started: Started,
+pub struct Track {
+    /// What was wanted.
+    pub item: QueueItem,
+    /// What the server said of it.
+    pub started: Started,
     /// Bytes that have come, over all connections.
-    pub(crate) received: u64,
+    pub received: u64,
     /// Bytes of it in the buffer.
-    pub(crate) buffered: usize,
+    pub buffered: usize,
     /// No more will come.
-    pub(crate) is_over: bool,
+    pub is_over: bool,
     /// No song was found that comes after it by itself.
     pub(crate) is_final: bool,
+}
+
+impl Track {
+    /// Whether all of the song has come, and something of it should be heard.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let Started { position, size_bytes, end_sample, .. } = self.started;
+        position < size_bytes && self.received >= size_bytes - position && self.started.first_heard() < end_sample
+    }
 }
 
 /// Songs in the buffer at once: the one heard, and one that joins it.
 const TRACKS: usize = 2;
 
-/// The songs that are here, the first being heard.
+/// The songs that are here; the first is heard.
 #[derive(Debug)]
 pub(crate) struct Buffer<'m> {
     storage: &'m mut [u8],
@@ -64,15 +75,15 @@ impl<'m> Buffer<'m> {
     // ── network side ──
 
     /// A song begins to arrive, in place of all that is here.
-    pub(crate) fn switch_to(&mut self, wish: Wish, started: Started) {
+    pub(crate) fn switch_to(&mut self, item: QueueItem, started: Started) {
         self.clear();
-        self.follow_with(wish, started);
+        self.follow_with(item, started);
     }
 
     /// A song begins to arrive, after the one that is here. One may be waiting at a time.
-    pub(crate) fn follow_with(&mut self, wish: Wish, started: Started) {
+    pub(crate) fn follow_with(&mut self, item: QueueItem, started: Started) {
         let is_over = started.position >= started.size_bytes;
-        let track = Track { wish, started, received: 0, buffered: 0, is_over, is_final: false };
+        let track = Track { item, started, received: 0, buffered: 0, is_over, is_final: false };
         // One that has no place is never asked for: see `is_followed`.
         let _ = self.tracks.push_back(track);
     }
@@ -119,7 +130,7 @@ impl<'m> Buffer<'m> {
     /// The last song goes on to arrive, perhaps under another number than before.
     pub(crate) fn go_on_with(&mut self, song: SongId) {
         if let Some(track) = self.tracks.back_mut() {
-            (track.wish.song, track.started.song) = (song, song);
+            (track.item.song, track.started.song) = (song, song);
         }
     }
 
@@ -128,17 +139,17 @@ impl<'m> Buffer<'m> {
         self.tracks.back()
     }
 
-    /// The songs that are here, in the order in which they are heard.
-    pub(crate) fn tracks(&self) -> impl Iterator<Item = &Track> {
-        self.tracks.iter()
-    }
-
     /// The song of this ticket.
-    pub(crate) fn find_mut(&mut self, ticket: Ticket) -> Option<&mut Track> {
-        self.tracks.iter_mut().find(|track| track.wish.ticket == ticket)
+    pub(crate) fn find(&self, ticket: Ticket) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.item.ticket == ticket)
     }
 
-    // ── player's side ──
+    // ── decoder's side ──
+
+    /// The listener knows the title of the first song, or will. Returns whether they did not.
+    pub(crate) fn announce(&mut self) -> bool {
+        self.tracks.front_mut().is_some_and(|track| !core::mem::replace(&mut track.item.is_announced, true))
+    }
 
     /// The song that is heard.
     pub(crate) fn first(&self) -> Option<&Track> {
@@ -176,10 +187,10 @@ impl<'m> Buffer<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trill_proto::playlist::Playlist;
+    use crate::playlist::Playlist;
 
-    fn wish(ticket: u32) -> Wish {
-        Wish::new(Ticket(ticket), SongId(1), Playlist::SINGLE)
+    fn item(ticket: u32) -> QueueItem {
+        QueueItem::new(Ticket(ticket), SongId(1), Playlist::SINGLE)
     }
 
     fn started(size_bytes: u64) -> Started {
@@ -190,7 +201,7 @@ mod tests {
     fn what_goes_in_comes_out_however_often_it_is_moved() {
         let mut storage = [0xa5; 64];
         let mut buffer = Buffer::new(&mut storage);
-        buffer.switch_to(wish(1), started(10_000));
+        buffer.switch_to(item(1), started(10_000));
         let mut next_in = 0_u8;
         let mut next_out = 0_u8;
         for step in 0..1_000 {
@@ -212,16 +223,16 @@ mod tests {
     fn songs_that_join_are_kept_apart() {
         let mut storage = [0; 64];
         let mut buffer = Buffer::new(&mut storage);
-        buffer.switch_to(wish(1), started(5));
+        buffer.switch_to(item(1), started(5));
         buffer.push(&[1; 5]);
         assert!(buffer.last().unwrap().is_over && !buffer.is_followed());
-        buffer.follow_with(wish(2), started(100));
+        buffer.follow_with(item(2), started(100));
         buffer.push(&[2; 10]);
         assert_eq!((buffer.front(), buffer.len(), buffer.is_followed()), (&[1; 5][..], 15, true));
         buffer.consume(3);
         assert_eq!(buffer.finish(), 2);
-        assert_eq!((buffer.front(), buffer.first().unwrap().wish.ticket), (&[2; 10][..], Ticket(2)));
-        buffer.switch_to(wish(3), started(0));
+        assert_eq!((buffer.front(), buffer.first().unwrap().item.ticket), (&[2; 10][..], Ticket(2)));
+        buffer.switch_to(item(3), started(0));
         assert_eq!((buffer.len(), buffer.front()), (0, &[][..]));
         assert!(buffer.first().unwrap().is_over, "a song without audio is over at once");
     }

@@ -1,0 +1,174 @@
+//! What happened, in words.
+
+use core::fmt::{self, Write};
+
+use trill_player::playlist::{Direction, Playlist};
+use trill_player::{Event, News, PageEnd, Refused};
+use trill_proto::error::{ErrorCode, SessionError};
+use trill_proto::ids::SongId;
+use trill_proto::message::{self, GoodbyeReason, Song, Welcome};
+use trill_proto::time::Instant;
+
+use super::report::{Names, SongLine, Text, write_info};
+use super::{SONG_LINE_BYTES, State};
+use crate::board::ConnectError;
+use crate::log;
+use crate::screen::Screen;
+use crate::server::Server;
+
+/// Why there is no connection, or none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(crate) enum Loss {
+    /// It could not be made, or brought no WELCOME.
+    Unreachable(ConnectError),
+    /// It broke.
+    Broken,
+    /// One of the sides did something wrong, or was silent for too long.
+    Session(SessionError),
+    /// The server ended it, and has been heard to say why.
+    Told,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(error) => error.fmt(f),
+            Self::Broken => f.write_str("the connection broke"),
+            Self::Session(error) => error.fmt(f),
+            Self::Told => f.write_str("the server ended the connection"),
+        }
+    }
+}
+
+impl State<'_> {
+    /// Takes what came from the server.
+    ///
+    /// # Errors
+    /// What the server did wrong. Transmit once more, then close the connection.
+    pub(crate) fn take(&mut self, now: Instant, mut input: &[u8]) -> Result<(), SessionError> {
+        let Self { player, screen, server, told, .. } = self;
+        while !input.is_empty() {
+            let is_new = player.loss_news() == News::Yes || *told != Some(Loss::Told);
+            let (taken, event) = player.handle_input(now, input)?;
+            if event.is_some_and(|event| show(screen, server, is_new, &event).is_err()) {
+                player.ask_again();
+            }
+            input = input.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// There is no connection, or none any more. Says why, unless that is known.
+    pub(crate) fn on_disconnected(&mut self, now: Instant, loss: Loss) {
+        log::warning!("no connection: {}", loss);
+        let error = if let Loss::Session(error) = loss { Some(error) } else { None };
+        let news = self.player.handle_disconnected(now, error);
+        if news == News::No {
+            return;
+        }
+        if news == News::Yes || self.told != Some(loss) {
+            self.screen.line(format_args!("{}: {loss}; trying again", self.server));
+        }
+        self.told = Some(loss);
+    }
+
+    /// The song heard cannot be played.
+    pub(crate) fn on_unplayable(&mut self, why: fmt::Arguments<'_>) {
+        if let Some(track) = self.player.heard() {
+            self.screen.line(format_args!("song {} {why}", track.started.song));
+        }
+    }
+}
+
+/// Says what happened. `is_new`: that the server gives up has not been told.
+///
+/// # Errors
+/// There was no room for the answer to a question.
+fn show(screen: &mut Screen<'_>, server: &Server, is_new: bool, event: &Event<'_>) -> fmt::Result {
+    match event {
+        Event::Connected(welcome) => show_welcome(screen, server, welcome),
+        Event::Reconnected => screen.line(format_args!("connected again")),
+        Event::Listed(song) => return show_listed(screen, song),
+        Event::PageEnd(PageEnd::Complete, 0) => screen.line(format_args!("the server has no songs")),
+        Event::PageEnd(PageEnd::Overlong(why), _) => screen.line(format_args!("list: {why}")),
+        Event::PageEnd(..) => {}
+        Event::Info(song) => return screen.lines(|out| write_info(out, song)),
+        Event::Title(song) => screen.line(format_args!("playing {} {}", song.song, Names(song))),
+        Event::Started(_started) => {
+            log::info!("song {=u32} from byte {=u64}", _started.song.0, _started.position);
+        }
+        Event::EndedEarly(song) => screen.line(format_args!("the server ended song {song} before its end")),
+        Event::Refused(refused, error) => show_refused(screen, *refused, &Refusal(error)),
+        Event::Edge(song, direction) => show_edge(screen, *song, *direction),
+        Event::NoSongs(Playlist::ALL) => screen.line(format_args!("the server has no songs")),
+        Event::NoSongs(Playlist { first, last, .. }) => {
+            screen.line(format_args!("no songs from {first} to {last}; list shows what there is"));
+        }
+        Event::Failed(error) if is_new => screen.line(format_args!("the server gave up: {}", Refusal(error))),
+        Event::Failed(_) => {}
+        Event::Goodbye(GoodbyeReason::Restarting) => screen.line(format_args!("the server is shutting down")),
+        Event::Goodbye(GoodbyeReason::Superseded) => {
+            screen.line(format_args!("another connection took this one's place; the next command connects again"));
+        }
+        Event::Goodbye(_) => screen.line(format_args!("the server said goodbye")),
+    }
+    Ok(())
+}
+
+fn show_welcome(screen: &mut Screen<'_>, server: &Server, welcome: &Welcome<'_>) {
+    log::info!("welcome, {=u32} songs", welcome.song_count);
+    let name = Text(if welcome.server_name.is_empty() { "a server" } else { welcome.server_name });
+    match (welcome.generation, welcome.song_count) {
+        // Its library is still being looked through.
+        (0, _) => screen.line(format_args!("connected to {name} at {server}; help lists the commands")),
+        (_, 1) => screen.line(format_args!("connected to {name} at {server}, 1 song; help lists the commands")),
+        (_, count) => {
+            screen.line(format_args!("connected to {name} at {server}, {count} songs; help lists the commands"));
+        }
+    }
+}
+
+fn show_listed(screen: &mut Screen<'_>, song: &Song<'_>) -> fmt::Result {
+    // The rest of the screen is for what else there is to tell.
+    if screen.room() < SONG_LINE_BYTES {
+        return Err(fmt::Error);
+    }
+    screen.lines(|out| writeln!(out, "{}", SongLine(song)))
+}
+
+fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &Refusal<'_>) {
+    match refused {
+        Refused::Play(song) => screen.line(format_args!("play {song}: {refusal}")),
+        Refused::Rest(song) => screen.line(format_args!("song {song} ends here: {refusal}")),
+        Refused::Info(song) => screen.line(format_args!("info {song}: {refusal}")),
+        Refused::List => screen.line(format_args!("list: {refusal}")),
+        Refused::Following | Refused::Step(_) | Refused::Playlist => {
+            screen.line(format_args!("no other song: {refusal}"));
+        }
+    }
+}
+
+/// Says that there is no song beyond this one.
+pub(super) fn show_edge(screen: &mut Screen<'_>, song: SongId, direction: Direction) {
+    let place = if direction == Direction::Next { "last" } else { "first" };
+    screen.line(format_args!("song {song} is the {place}"));
+}
+
+/// Why a server refused something.
+struct Refusal<'a>(&'a message::Error<'a>);
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0.code {
+            ErrorCode::NO_SUCH_SONG => "there is no such song; list shows what there is",
+            ErrorCode::SONG_GONE => "it is gone; list shows what there is",
+            ErrorCode::SONG_CHANGED => "it has changed on the server; play it anew",
+            ErrorCode::NO_AUDIO => "it contains no MP3 audio",
+            ErrorCode::BAD_POSITION => "it is not that long",
+            _ if self.0.text.is_empty() => return write!(f, "error {}", self.0.code.0),
+            _ => return Text(self.0.text).fmt(f),
+        };
+        f.write_str(text)
+    }
+}

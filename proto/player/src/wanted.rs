@@ -1,0 +1,20 @@
+//! What is wanted, and the request under which it was asked for.
+
+use trill_proto::ids::RequestId;
+
+/// Something wanted, and the request under which it was asked for on this connection, if it was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<T> {
+    pub(crate) what: T,
+    pub(crate) request: Option<RequestId>,
+}
+
+impl<T> Wanted<T> {
+    pub(crate) const fn new(what: T) -> Self {
+        Self { what, request: None }
+    }
+
+    pub(crate) fn is_answered_by(&self, request: RequestId) -> bool {
+        self.request == Some(request)
+    }
+}

@@ -1,0 +1,280 @@
+//! A player and a server's session machine on a virtual clock. The test is the server's application.
+
+use std::time::Duration;
+
+use trill_player::command::Play;
+use trill_player::{Event, News, Options, Player, Question, Refused};
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::message::{ListEnd, Song, Start, Started, Welcome};
+use trill_proto::session::client::Identity;
+use trill_proto::session::server::{Event as Asked, Server};
+use trill_proto::time::Instant;
+
+/// Bytes of each song.
+pub(crate) const SONG_BYTES: u64 = 8_000;
+
+/// The tag of a song's content. It is that of the song with this number when the server first started.
+pub(crate) const fn tag_of(song: u32) -> u64 {
+    1_000 + song as u64
+}
+
+pub(crate) struct World {
+    pub(crate) player: Player<'static, 512>,
+    pub(crate) now: Instant,
+    pub(crate) server: Server,
+    /// The server's questions that were not answered: streams and requests, by what was asked.
+    pub(crate) asked: Vec<(u32, String)>,
+    /// What the listener was told.
+    pub(crate) told: Vec<String>,
+}
+
+impl World {
+    /// A player without a connection.
+    pub(crate) fn new() -> Self {
+        let memory = Box::leak(Box::new([0; 32 * 1024]));
+        let options = Options { seed: 1, is_persistent: false, wants_titles: true };
+        let now = Instant::from_micros(1_000_000);
+        let mut player = Player::new(memory, options);
+        player.set_room(100);
+        Self { player, now, server: Server::new(now), asked: Vec::new(), told: Vec::new() }
+    }
+
+    /// A player on an open connection.
+    pub(crate) fn connected() -> Self {
+        let mut world = Self::new();
+        world.connect();
+        world
+    }
+
+    pub(crate) fn wait(&mut self, span: Duration) {
+        self.now = self.now + span;
+    }
+
+    /// Makes a connection, on which WELCOME is said.
+    pub(crate) fn connect(&mut self) {
+        self.server = Server::new(self.now);
+        self.asked.clear();
+        self.player.begin_attempt();
+        self.player.handle_connected(self.now, &Identity { name: "test", nonce: [7; 16], roles: 0 });
+        self.exchange();
+        let welcome = Welcome { server_name: "attic", generation: 1, song_count: 9, ..Welcome::new() };
+        self.server.welcome(&welcome).expect("HELLO came");
+        self.exchange();
+    }
+
+    /// Cuts the connection.
+    pub(crate) fn cut(&mut self) -> News {
+        self.player.handle_disconnected(self.now, None)
+    }
+
+    /// Carries what both sides have to say to the other, until neither says more.
+    pub(crate) fn exchange(&mut self) {
+        loop {
+            let Self { player, server, now, asked, told } = self;
+            let said = player.poll_transmit(*now).map(<[u8]>::to_vec);
+            let mut input = said.as_deref().unwrap_or_default();
+            while !input.is_empty() {
+                let (taken, event) = server.handle_input(*now, input).expect("a client that does right");
+                asked.extend(event.and_then(|event| describe_asked(&event)));
+                input = &input[taken..];
+            }
+            let mut answer = server.poll_transmit(*now).map(<[u8]>::to_vec).unwrap_or_default();
+            while let Some(frame) = server.poll_data(1_000) {
+                answer.extend(frame.header);
+                answer.extend((0..frame.length).map(|index| (frame.position + index as u64) as u8));
+            }
+            let mut input = answer.as_slice();
+            while !input.is_empty() {
+                let (taken, event) = player.handle_input(*now, input).expect("a server that does right");
+                told.extend(event.and_then(|event| describe(&event)));
+                input = &input[taken..];
+            }
+            if said.is_none() && answer.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The one question that was asked like this and not answered.
+    #[track_caller]
+    pub(crate) fn take_asked(&mut self, what: &str) -> u32 {
+        let find = |world: &Self| world.asked.iter().position(|(_, asked)| asked == what);
+        // What was asked before is answered before the server sees what is asked now.
+        let place = find(self).or_else(|| {
+            self.exchange();
+            find(self)
+        });
+        let place = place.unwrap_or_else(|| panic!("not asked: {what}, but {:?}", self.asked));
+        self.asked.remove(place).0
+    }
+
+    /// Nothing else was asked.
+    #[track_caller]
+    pub(crate) fn check_asked(&mut self, expected: &[&str]) {
+        self.exchange();
+        let asked: Vec<_> = self.asked.iter().map(|(_, asked)| asked.as_str()).collect();
+        assert_eq!(asked, expected);
+    }
+
+    /// What the listener was told since the last of these.
+    #[track_caller]
+    pub(crate) fn check_told(&mut self, expected: &[&str]) {
+        self.exchange();
+        assert_eq!(std::mem::take(&mut self.told), expected);
+    }
+
+    // ── answers ──
+
+    /// Starts what was asked for like this, as the song of this number.
+    #[track_caller]
+    pub(crate) fn start_as(&mut self, asked: &str, song: u32, tag: u64, position: u64) {
+        let stream = StreamId(self.take_asked(asked));
+        let started = Started {
+            stream,
+            song: SongId(song),
+            content_tag: tag,
+            position,
+            size_bytes: SONG_BYTES,
+            end_sample: 441_000,
+            bitrate: 128_000,
+            rate: 44_100,
+            channels: 2,
+            ..Started::default()
+        };
+        self.server.start(&started).expect("room");
+        self.exchange();
+    }
+
+    /// Starts the song that was asked for from its beginning.
+    #[track_caller]
+    pub(crate) fn start(&mut self, song: u32) {
+        self.start_as(&format!("PLAY {song} at 0 ms"), song, tag_of(song), 0);
+    }
+
+    /// Refuses to play what was asked for like this.
+    #[track_caller]
+    pub(crate) fn refuse(&mut self, asked: &str) {
+        let stream = StreamId(self.take_asked(asked));
+        self.server.refuse_play(stream, ErrorCode::NO_SUCH_SONG, "").expect("room");
+        self.exchange();
+    }
+
+    /// Answers a LIST with these songs.
+    #[track_caller]
+    pub(crate) fn answer(&mut self, asked: &str, songs: &[u32], next: Option<u32>) {
+        let request = RequestId(self.take_asked(asked));
+        for song in songs {
+            let song = Song { request, song: SongId(*song), title: "x", ..Song::default() };
+            self.server.song(&song).expect("room");
+            self.exchange();
+        }
+        let end = ListEnd { request, total: 9, next: next.map(SongId), generation: 1 };
+        self.server.list_end(&end).expect("room");
+        self.exchange();
+    }
+
+    /// Lists one song for this LIST, which is not complete then.
+    #[track_caller]
+    pub(crate) fn list_song(&mut self, asked: &str, song: u32) {
+        self.exchange();
+        let request = self.asked.iter().find(|(_, what)| what == asked).expect("it was asked").0;
+        let song = Song { request: RequestId(request), song: SongId(song), title: "x", ..Song::default() };
+        self.server.song(&song).expect("room");
+        self.exchange();
+    }
+
+    /// Answers an INFO.
+    #[track_caller]
+    pub(crate) fn inform(&mut self, song: u32) {
+        let request = RequestId(self.take_asked(&format!("INFO {song}")));
+        let song = Song { request, song: SongId(song), title: "x", ..Song::default() };
+        self.server.song(&song).expect("room");
+        self.exchange();
+    }
+
+    // ── the listener and the decoder ──
+
+    /// Plays a song. The server learns of it before anything else happens.
+    pub(crate) fn play(&mut self, song: u32) {
+        self.want(song);
+        self.exchange();
+    }
+
+    /// Plays a song. The server answers what it was asked before first.
+    pub(crate) fn want(&mut self, song: u32) {
+        self.player.play(self.now, Play::Song { song: SongId(song), at: Duration::ZERO });
+    }
+
+    /// Plays a song, which starts.
+    #[track_caller]
+    pub(crate) fn hear(&mut self, song: u32) {
+        self.play(song);
+        self.start(song);
+    }
+
+    /// Plays these songs; the first is found and starts.
+    #[track_caller]
+    pub(crate) fn hear_range(&mut self, first: u32, last: u32) {
+        self.player.play(self.now, Play::Range { first: SongId(first), last: SongId(last) });
+        self.answer(&format!("LIST {first} 1"), &[first], Some(first + 1));
+        self.start(first);
+    }
+
+    /// Takes so many bytes of the song heard out of the buffer.
+    pub(crate) fn decode(&mut self, bytes: usize) {
+        self.player.consume(bytes);
+        self.exchange();
+    }
+
+    /// The song heard, and all that is to come of it, is heard to its end.
+    pub(crate) fn finish(&mut self) {
+        self.player.handle_finished();
+        self.exchange();
+    }
+
+    pub(crate) fn heard(&self) -> Option<u32> {
+        self.player.heard().map(|track| track.started.song.0)
+    }
+}
+
+fn describe_asked(event: &Asked<'_>) -> Option<(u32, String)> {
+    match event {
+        Asked::List(list) => Some((list.request.0, format!("LIST {} {}", list.first, list.at_most))),
+        Asked::Info(info) => Some((info.request.0, format!("INFO {}", info.song))),
+        Asked::Play(play) => {
+            let place = match play.start {
+                Start::Time(ms) => format!("at {ms} ms"),
+                Start::Resume(byte) => format!("from {byte}"),
+            };
+            let tag = if play.content_tag == 0 { String::new() } else { format!(" tag {}", play.content_tag) };
+            Some((play.stream.0, format!("PLAY {} {place}{tag}", play.song)))
+        }
+        _ => None,
+    }
+}
+
+fn describe(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Connected(welcome) => format!("connected to {}", welcome.server_name),
+        Event::Reconnected => "connected again".to_owned(),
+        Event::Listed(song) => format!("listed {}", song.song),
+        Event::PageEnd(page_end, _) => format!("{page_end:?}"),
+        Event::Info(song) => format!("info {}", song.song),
+        Event::Title(song) => format!("title of {}", song.song),
+        Event::Started(_) => return None,
+        Event::EndedEarly(song) => format!("{song} ended early"),
+        Event::Refused(Refused::Play(song), _) => format!("no {song}"),
+        Event::Refused(refused, _) => format!("{refused:?}"),
+        Event::Edge(song, direction) => format!("{song} is the edge, {direction:?}"),
+        Event::NoSongs(_) => "no songs".to_owned(),
+        Event::Failed(error) => format!("failed {}", error.code.0),
+        Event::Goodbye(reason) => format!("goodbye {reason:?}"),
+    })
+}
+
+/// Asks for something to be shown.
+pub(crate) fn ask(world: &mut World, question: Question) {
+    world.player.ask(question).expect("room");
+    world.exchange();
+}
