@@ -121,7 +121,7 @@ impl Known {
     /// What was read from the file. `None` if it was not read, or if `stamp` shows a change since.
     pub(super) fn details(&self, stamp: &Stamp) -> Option<Details> {
         let counted = self.counted().cloned().map(Measure::Counted);
-        let measure = counted.or_else(|| self.audio().map(Measure::Believed))?;
+        let measure = counted.or_else(|| self.audio().map(Measure::Stated))?;
         let album = self.album.clone().filter(|_| self.is_certain(stamp))?;
         Some(Details { title: self.title.clone(), album, track: self.track, measure: Some(measure) })
     }
@@ -168,7 +168,7 @@ impl Known {
         (self.title, self.album, self.track) = (title, Some(album), track);
         self.audio = match measure {
             None => KnownAudio::Unread,
-            Some(Measure::Believed(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })) => {
+            Some(Measure::Stated(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })) => {
                 KnownAudio::Stated { content_tag, size_bytes, duration_ms, bitrate, rate, channels }
             }
             Some(Measure::Counted(counted)) => KnownAudio::Counted(counted),

@@ -146,7 +146,7 @@ impl Library {
         // A counted duration is more exact than a stated one.
         let stated = if song.known().counted().is_some() { None } else { from_info_tag(&ends)? };
         let measure = match stated {
-            Some(measured) => Some(Measure::Believed(Audio::from(&measured))),
+            Some(measured) => Some(Measure::Stated(Audio::from(&measured))),
             None => count_within_budget(&reader)?.map(Measure::Counted),
         };
         Ok(Read { details: self.details(tags, measure), stamp, at })

@@ -78,7 +78,7 @@ impl From<&Measured> for Audio {
 #[derive(Clone, Debug)]
 pub(crate) enum Measure {
     /// What the information frame states.
-    Believed(Audio),
+    Stated(Audio),
     /// Everything: every frame was counted.
     Counted(Arc<Counted>),
 }
@@ -153,7 +153,8 @@ fn count_within(source: &dyn ReadAt, range: Range<u64>) -> io::Result<(Measured,
 pub(crate) fn from_info_tag(source: &dyn ReadAt) -> io::Result<Option<Measured>> {
     let range = Extent::of(source)?.audio;
     let end = range.end;
-    let Some(AudioStart { mut frames, information, tag }) = AudioStart::find(Frames::glimpse(source, range))? else {
+    let Some(AudioStart { mut frames, information, tag }) = AudioStart::find(Frames::with_small_reads(source, range))?
+    else {
         return no_audio(source).map(Some);
     };
     let Some((tag, first)) = tag.zip(frames.next()?) else { return Ok(None) };
@@ -190,7 +191,7 @@ pub(crate) fn find_again(source: &dyn ReadAt, song: &Measured) -> io::Result<Opt
     if is_at(song.audio_offset)? {
         return Ok(Some(song.audio_offset));
     }
-    let start = AudioStart::find(Frames::glimpse(source, Extent::of(source)?.audio))?;
+    let start = AudioStart::find(Frames::with_small_reads(source, Extent::of(source)?.audio))?;
     let first = start.map(|mut start| start.frames.next()).transpose()?.flatten();
     match first.map(|frame| frame.offset) {
         Some(offset) if is_at(offset)? => Ok(Some(offset)),
@@ -274,7 +275,7 @@ fn mean_bitrate(size_bytes: u64, samples: u64, header: &FrameHeader) -> u32 {
 
 fn ends_with_a_frame(source: &dyn ReadAt, audio: Range<u64>) -> io::Result<bool> {
     let edge = audio.end.saturating_sub(EDGE_BYTES).max(audio.start);
-    let mut frames = Frames::glimpse(source, edge..audio.end);
+    let mut frames = Frames::with_small_reads(source, edge..audio.end);
     let mut end = None;
     while let Some(frame) = frames.next()? {
         end = Some(frame.end());

@@ -35,7 +35,7 @@ const _: () = assert!(MAX_FRAME_BYTES >= MAX_FIXED_FRAME_BYTES);
 const WINDOW_BYTES: usize = 128 * 1024;
 
 /// The same if only a few frames are needed.
-const GLIMPSE_BYTES: usize = 16 * 1024;
+const SMALL_READ_BYTES: usize = 16 * 1024;
 
 /// A frame that the decoder accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl<'a> Frames<'a> {
     }
 
     /// The same, with small reads for a few frames.
-    pub(super) fn glimpse(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
-        Self::through(Window::new(source, range.end.max(range.start), GLIMPSE_BYTES), range)
+    pub(super) fn with_small_reads(source: &'a dyn ReadAt, range: Range<u64>) -> Self {
+        Self::through(Window::new(source, range.end.max(range.start), SMALL_READ_BYTES), range)
     }
 
     fn through(window: Window<'a>, range: Range<u64>) -> Self {

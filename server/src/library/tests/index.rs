@@ -80,7 +80,7 @@ fn details(measure: Measure) -> Details {
 
 /// What an information frame states about audio with this content tag.
 fn measure(content_tag: u64) -> Measure {
-    Measure::Believed(Audio::from(&Measured { content_tag, ..Measured::default() }))
+    Measure::Stated(Audio::from(&Measured { content_tag, ..Measured::default() }))
 }
 
 fn counted() -> Measure {
