@@ -22,7 +22,7 @@ use super::OutboxFull;
 use crate::error::{ErrorCode, SessionError};
 use crate::frame::FrameReader;
 use crate::ids::{RequestId, StreamId};
-use crate::limits::{HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES};
+use crate::limits::{HEADER_BYTES, MAX_CLIENT_CONTROL_BYTES, MAX_CONTROL_BYTES};
 use crate::message::{
     Encode, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Song, Started, Welcome,
 };
@@ -64,8 +64,8 @@ pub struct DataFrame {
     pub length: usize,
 }
 
-/// Room for the longest message.
-const OUTBOX_BYTES: usize = Song::MAX_FRAME_BYTES;
+/// Room for the longest control frame. With less, the songs of a list would take more turns.
+const OUTBOX_BYTES: usize = HEADER_BYTES + MAX_CONTROL_BYTES;
 
 /// Room for the reply to one more frame: at most an ERROR.
 const REPLY_BYTES: usize = Error::MAX_FRAME_BYTES;
