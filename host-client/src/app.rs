@@ -1,22 +1,20 @@
 //! The program: what the user asks for, what the server answers, what the player reports, one after the other.
 //!
 //! ```text
-//!   prompt or stdin ─┐                            ┌─▶ Link ──▶ Connection (commands)
-//!   reader thread ───┼─▶ channel ─▶ App (a loop) ─┼─▶ Player's controls
-//!   player thread ───┘                            └─▶ Console
+//!   prompt or stdin ─┐                            ┌─▶ Shared: the player (commands)
+//!   reader thread ───┼─▶ channel ─▶ App (a loop) ─┼─▶ Network (when to connect)
+//!   decode loop ─────┘                            └─▶ Console
 //! ```
 //!
 //! One thread runs the loop and nothing in it blocks for long, so a command is obeyed whatever else is going on.
 //! Nothing the server said is kept to answer with later: every `list`, `info` and `play` is a new exchange.
 
 mod commands;
-mod link;
-mod news;
-mod requests;
-mod stage;
+mod events;
+mod lists;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,19 +23,15 @@ use std::time::{Duration, Instant};
 
 use trill_cli::signals::{self, EndSignal};
 use trill_player::command::{self, Command};
-use trill_proto::ids::RequestId;
 
-use crate::buffer::Buffer;
-use crate::network::{self, ConnectError, Connection, Identity};
+use crate::decode_loop::{self, DecodeLoop};
+use crate::network::{self, Identity, Network, Song};
 use crate::options::{Options, Verbosity};
 use crate::output::{Notice, Output, OutputError, OutputSpec};
-use crate::player::{self, Player};
+use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
-
-use link::Link;
-use requests::Request;
-use stage::Stage;
+use crate::ui::table::Table;
 
 /// How often the status line is drawn while something moves.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
@@ -48,6 +42,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the program may take to end when the system asks it to. A thread that is stuck, such as one that writes to
 /// a full pipe, cannot delay the end for longer.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long a command that only reports something waits for the commands before it to take effect: a few round-trips
 /// to a server far away.
@@ -123,17 +120,15 @@ enum Mode {
 }
 
 /// What the loop waits for.
-enum Event {
+#[derive(Debug)]
+pub enum Event {
+    /// A line, or the end of them.
     Input(Input),
-    Connected {
-        attempt: u64,
-        result: Result<Arc<Connection>, ConnectError>,
-    },
-    Network {
-        attempt: u64,
-        event: network::Event,
-    },
-    Player(player::Event),
+    /// From the server.
+    Network(network::Event),
+    /// From the decode loop.
+    DecodeLoop(decode_loop::Event),
+    /// From the sound output.
     Output(Notice),
     /// A page of a list is on the screen.
     Drawn,
@@ -155,22 +150,23 @@ struct App {
     report_at: Instant,
     events: Receiver<Event>,
     sender: Sender<Event>,
-    link: Link,
+    /// Came, and not handled.
+    pending: VecDeque<Event>,
+    shared: Arc<Shared>,
+    network: Network,
     /// How the server calls itself, once it has.
     server_name: Option<String>,
-    buffer: Arc<Buffer>,
+    /// Since when music is missing: when the last useful connection was lost.
+    lost_at: Option<Instant>,
     output: OutputSpec,
-    player: Option<Player>,
+    decode_loop: Option<DecodeLoop>,
     /// Why the output could not be opened, as it was said.
     output_failure: Option<String>,
     volume_percent: u8,
-    stage: Stage,
-    /// Asked, and not answered.
-    requests: BTreeMap<RequestId, Request>,
-    /// To be asked when the connection is there.
-    held: Vec<Request>,
-    /// To be asked when the answers before them are on the screen.
-    undrawn: Vec<Request>,
+    /// The song that is heard.
+    title: Option<Song>,
+    /// The list that is being shown, laid out when its first page came.
+    table: Option<Table>,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -203,8 +199,12 @@ impl App {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());
-        let buffer = Buffer::new();
         let identity = Identity { name, nonce };
+        let seed = u32::from_le_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]);
+        // One that plays a song and says nothing needs no title.
+        let shared = Shared::new(seed, mode != Mode::OneShot || !console.is_quiet());
+        let server = options.server.clone();
+        let network = Network { server, identity, shared: shared.clone(), events: sender.clone() };
         Ok(Self {
             mode,
             command: options.command,
@@ -214,31 +214,29 @@ impl App {
             inputs: VecDeque::new(),
             report_at: Instant::now(),
             events,
-            link: Link::new(options.server.clone(), identity, buffer.clone(), sender.clone()),
+            pending: VecDeque::new(),
             sender,
+            shared,
+            network,
             server_name: None,
-            buffer,
+            lost_at: None,
             output: options.output.clone(),
-            player: None,
+            decode_loop: None,
             output_failure: None,
             volume_percent: options.volume_percent,
-            stage: Stage::default(),
-            requests: BTreeMap::new(),
-            held: Vec::new(),
-            undrawn: Vec::new(),
+            title: None,
+            table: None,
             has_failed: false,
             exit: None,
         })
     }
 
     fn run(mut self) -> Exit {
-        self.link.connect();
+        self.network.connect();
         self.prepare();
         let exit = loop {
-            let now = Instant::now();
-            self.on_time(now);
-            self.obey(now);
-            self.find_what_follows();
+            self.on_time();
+            self.obey(Instant::now());
             // Before anything more is drawn.
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
@@ -249,7 +247,7 @@ impl App {
                 self.handle(event);
             }
         };
-        self.link.close();
+        self.network.close(GOODBYE);
         // A signal may come while the program is ending, as when a terminal hangs up.
         let signal = self.events.try_iter().find_map(|event| match event {
             Event::Signal(signal) => Some(Exit::Signalled(signal)),
@@ -265,7 +263,7 @@ impl App {
             return;
         }
         // At a prompt there is still the list to look at.
-        if !self.open_player() && self.mode == Mode::OneShot {
+        if !self.open_output() && self.mode == Mode::OneShot {
             self.exit = Some(Exit::Failed);
         }
     }
@@ -273,16 +271,10 @@ impl App {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Input(input) => self.on_input(input),
-            Event::Connected { attempt, result } => {
-                if let Err(error) = self.link.on_connected(attempt, result) {
-                    self.on_attempt_failed(&error.to_string());
-                }
-            }
-            Event::Network { attempt, event } if self.link.is_present(attempt) => self.on_network(event),
-            Event::Network { .. } => {}
-            Event::Player(event) => self.on_player(event),
+            Event::Network(event) => self.on_network(event),
+            Event::DecodeLoop(event) => self.on_decode_loop(event),
             Event::Output(notice) => self.on_output(&notice),
-            Event::Drawn => self.request_undrawn(),
+            Event::Drawn => self.make_room(),
             Event::Signal(signal) => self.exit = Some(Exit::Signalled(signal)),
         }
     }
@@ -295,16 +287,18 @@ impl App {
     /// Obeys what was typed, in order. What reports something waits until the commands before it have taken effect.
     fn obey(&mut self, now: Instant) {
         while self.exit.is_none()
-            && self.inputs.front().is_some_and(|input| now >= self.report_at || !self.must_wait(input))
             && let Some(input) = self.inputs.pop_front()
         {
+            if now < self.report_at && self.must_wait(&input) {
+                return self.inputs.push_front(input);
+            }
             self.report_at = now + REPORT_PATIENCE;
             self.obey_one(input);
         }
     }
 
     /// Whether the effect of earlier commands is missing that `input` depends on.
-    fn must_wait(&self, input: &Input) -> bool {
+    fn must_wait(&mut self, input: &Input) -> bool {
         let Input::Line(line) = input else { return false };
         match command::parse(line) {
             Ok(None) => false,
@@ -332,17 +326,21 @@ impl App {
             }
             (Input::End, Mode::Script { is_over }) => {
                 *is_over = true;
-                // Nobody is left to resume what was paused.
-                self.set_paused(false);
+                // Nobody is left to resume what was paused. That nothing is playing is fine.
+                let _ = self.shared.with(|player, _| player.set_paused(false));
             }
             (Input::End | Input::Quit, _) => self.exit = Some(Exit::Done),
         }
     }
 
     /// Waits for an event, at most until there is something else to do.
-    fn next_event(&self) -> Option<Event> {
+    fn next_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.pending.pop_front() {
+            return Some(event);
+        }
         let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
-        let deadline = [self.link.deadline(), self.status_deadline(), report_at].into_iter().flatten().min();
+        let connect_at = self.shared.with(|player, _| player.poll_connect()).map(|at| self.shared.on_clock(at));
+        let deadline = [connect_at, self.status_deadline(), report_at].into_iter().flatten().min();
         // The channel cannot be closed: `self.sender` is one end.
         match deadline {
             Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
@@ -351,7 +349,7 @@ impl App {
     }
 
     fn status_deadline(&self) -> Option<Instant> {
-        let moves = self.console.has_prompt() && !self.stage.is_empty();
+        let moves = self.console.has_prompt() && !self.shared.with(|player, _| player.is_silent());
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 
@@ -372,19 +370,25 @@ impl App {
         }
     }
 
-    /// Whether everything asked for was answered.
-    fn is_settled(&self) -> bool {
-        let is_answered = self.requests.is_empty() && self.held.is_empty() && self.undrawn.is_empty();
-        is_answered && !self.stage.is_switching() && !self.link.is_connecting()
+    /// Whether everything asked for was answered, and the answers were shown.
+    fn is_settled(&mut self) -> bool {
+        self.shared.with(|player, _| player.is_settled()) && !self.has_pending()
     }
 
-    fn is_done(&self) -> bool {
+    fn is_done(&mut self) -> bool {
         let is_last = match self.mode {
             Mode::OneShot => true,
             Mode::Script { is_over } => is_over,
             Mode::Interactive => false,
         };
-        is_last && self.command.is_none() && self.is_settled() && self.stage.is_empty()
+        let is_silent = self.shared.with(|player, _| player.is_silent());
+        is_last && self.command.is_none() && is_silent && self.is_settled()
+    }
+
+    /// Whether something happened that was not handled: the player knows of it before the loop does.
+    fn has_pending(&mut self) -> bool {
+        self.pending.extend(self.events.try_iter());
+        !self.pending.is_empty()
     }
 
     fn verdict(&self) -> Exit {
@@ -398,8 +402,8 @@ impl App {
     }
 
     /// Opens the output, if it is not open. Returns whether it is open now. Why it cannot be opened is said once.
-    fn open_player(&mut self) -> bool {
-        if self.player.is_some() {
+    fn open_output(&mut self) -> bool {
+        if self.decode_loop.is_some() {
             return true;
         }
         let (notices, events) = (self.sender.clone(), self.sender.clone());
@@ -407,41 +411,29 @@ impl App {
         if let Err(OutputError::NoDevice { reason }) = &opened {
             self.console.verbose(&format!("the system says: {reason}"));
         }
-        let player = opened.map_err(|error| error.to_string()).and_then(|output| {
+        let decode_loop = opened.map_err(|error| error.to_string()).and_then(|output| {
             output.1.set_volume(self.volume_percent);
-            let tell = move |event| drop(events.send(Event::Player(event)));
-            Player::spawn(self.buffer.clone(), output, tell).map_err(|error| format!("cannot play: {error}"))
+            let tell = move |event| drop(events.send(Event::DecodeLoop(event)));
+            DecodeLoop::spawn(self.shared.clone(), output, tell).map_err(|error| format!("cannot play: {error}"))
         });
-        match player {
-            Ok(player) => self.player = Some(player),
+        match decode_loop {
+            Ok(decode_loop) => self.decode_loop = Some(decode_loop),
             Err(reason) if self.output_failure.as_ref() == Some(&reason) => self.fail("there is still no sound output"),
             Err(reason) => {
                 self.fail(&reason);
                 self.output_failure = Some(reason);
             }
         }
-        self.player.is_some()
-    }
-
-    fn set_paused(&self, is_paused: bool) {
-        if let Some(player) = &self.player {
-            player.controls().set_paused(is_paused);
-        }
-    }
-
-    fn is_paused(&self) -> bool {
-        self.player.as_ref().is_some_and(|player| player.controls().is_paused())
+        self.decode_loop.is_some()
     }
 
     /// Ends all music, here and at the server.
     fn stop(&mut self) {
-        self.cancel_lookups();
-        self.stage.clear();
-        self.buffer.clear();
-        if let Some(connection) = self.link.connection() {
-            connection.stop();
-        }
-        self.link.give_up();
-        // A pause lasts until the next song begins: lifted now, it could let a moment of this one through.
+        self.shared.with(|player, _| {
+            // That nothing was playing is fine.
+            let _ = player.stop();
+            player.forget_failures();
+        });
+        self.lost_at = None;
     }
 }

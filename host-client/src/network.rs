@@ -1,43 +1,39 @@
-//! The connection to a server: one socket, two threads, one session machine between them.
+//! The connection to a server: one socket, two threads, and the [player](crate::shared) between them.
 //!
 //! ```text
-//!              commands: list, info, play, stop
-//!                         │            (any thread)
-//!                 ┌───────▼────────┐
-//!   socket ──────▶│ Mutex<Session> │──condvar──▶ writer thread ──▶ socket
-//!   reader thread └───────┬────────┘             (and the clock)
-//!                         ├─▶ DATA: straight into the compressed buffer
-//!                         └─▶ everything else: an Event
+//!   connect thread ─▶ socket ──▶ reader thread ──▶ ┌────────┐
+//!                                                  │ Shared │ ──▶ Event: what the app shows
+//!                     socket ◀── writer thread ◀── └────────┘
+//!                                (and the clock)
 //! ```
 //!
-//! Everything that changes the machine collects at once what it wants to say, so the writer copies bytes out of the
-//! lock and writes them without it. A [`Connection`] is used once: when it ends there is exactly one
-//! [`Event::Closed`], and whoever wants to go on opens another.
+//! What the player wants to say is collected under its lock and written without it. An attempt to connect ends with exactly
+//! one [`Event::Unreachable`] or [`Event::Closed`]; the next begins after that.
 
 mod connect;
 mod event;
-mod session;
 
-use std::fmt;
+use std::iter;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use embedded_io::Write;
-use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::message::Start;
+use trill_player::{self as player, Question, TimedOut};
+use trill_proto::error::SessionError;
+use trill_proto::session::client;
 use trill_proto::session::client::OUTBOX_BYTES;
-use trill_proto::time;
 use trill_proto::transport::blocking::{Received, receive};
 use trill_proto::transport::std_io::StdIo;
 
-use crate::buffer::{Buffer, Delivery, Join, Supplier, Ticket};
+use crate::app;
 use crate::options::ServerAddress;
+use crate::shared::{Player, Shared, State};
 
 pub use connect::ConnectError;
-pub use event::{CloseReason, Event, Refusal, Song};
-use session::Session;
+pub use event::{CloseReason, Closed, Event, Refusal, Song};
 
 /// How long to try one address of a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,144 +56,138 @@ pub struct Identity {
     pub nonce: [u8; 16],
 }
 
-/// A PLAY to send.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// Names the answer.
-    pub ticket: Ticket,
-    /// The song.
-    pub song: SongId,
-    /// Where to begin. [`Start::Resume`] goes on with a song that is in the buffer under the same ticket.
-    pub start: Start,
-    /// The content tag that the song must have, or 0 for any.
-    pub content_tag: u64,
-    /// How it comes into the buffer.
-    pub join: Join,
-    /// When the user asked for it; `None` if it follows by itself.
-    pub asked: Option<Instant>,
+/// Where to connect, as whom, and whom to tell.
+#[derive(Clone)]
+pub struct Network {
+    /// The server.
+    pub server: ServerAddress,
+    /// The client.
+    pub identity: Identity,
+    /// The player.
+    pub shared: Arc<Shared>,
+    /// Who is told what happens.
+    pub events: Sender<app::Event>,
 }
 
-/// Whom to tell an [`Event`]. Called under the connection's lock: it must only pass the event on.
-pub type Notify = Box<dyn Fn(Event) + Send + Sync>;
-
-/// One connection to a server.
-pub struct Connection {
-    socket: TcpStream,
-    epoch: Instant,
-    buffer: Arc<Buffer>,
-    notify: Notify,
-    session: Mutex<Session>,
-    wake_writer: Condvar,
+/// What is said and heard on one connection, beside what the player knows.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// Counts connections: the writer of an old one may outlive it.
+    number: u64,
+    /// Waits to be written.
+    pub(crate) output: Vec<u8>,
+    /// Why the connection is over; set once.
+    ending: Option<CloseReason>,
+    /// The writer has written its last.
+    is_written: bool,
+    /// The reader has read its last.
+    is_read: bool,
 }
 
-impl Connection {
-    /// Connects. Nothing is said or heard before [`start`](Self::start).
-    ///
-    /// Blocks while the name is looked up and its addresses are tried side by side, for some seconds.
-    ///
-    /// # Errors
-    ///
-    /// [`ConnectError`], if nothing answers at the address.
-    pub fn open(
-        address: &ServerAddress,
-        identity: &Identity,
-        buffer: Arc<Buffer>,
-        notify: Notify,
-    ) -> Result<Arc<Self>, ConnectError> {
-        let socket = connect::connect(address, CONNECT_TIMEOUT)?;
-        let prepared = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIMEOUT)));
-        prepared.map_err(|error| ConnectError::local(address, &error))?;
-        Ok(Arc::new(Self {
-            socket,
-            epoch: Instant::now(),
-            buffer,
-            notify,
-            session: Mutex::new(Session::new(time::Instant::from_micros(0), identity)),
-            wake_writer: Condvar::new(),
-        }))
+impl Session {
+    /// Whether the server is told by an ERROR that it did wrong. One that is silent will not read it.
+    fn ends_with_error(&self) -> bool {
+        let Some(CloseReason::Session(error)) = self.ending else { return false };
+        error.code().is_some() && error != SessionError::Silent
     }
 
-    /// Introduces itself and begins to listen. [`Event::Welcome`] follows, or [`Event::Closed`]: possibly before this
-    /// returns, so make the connection known to whoever is notified before. Call it once.
-    pub fn start(self: &Arc<Self>) {
-        let (reading, writing) = (self.clone(), self.clone());
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name.into()).spawn(run);
-        let started = spawn("network writer", Box::new(move || writing.write()))
-            .and_then(|_| spawn("network reader", Box::new(move || reading.read())));
-        if let Err(error) = started {
-            self.close();
-            (self.notify)(Event::Closed(CloseReason::Lost(error.kind())));
+    /// Whether the last words have reached the operating system and, if they are an ERROR, the server has had time to read it.
+    fn is_finished(&self) -> bool {
+        self.is_written && (self.is_read || !self.ends_with_error())
+    }
+}
+
+impl State {
+    /// The connection is over. What was said first is why.
+    fn end(&mut self, reason: CloseReason) {
+        // The machine ended itself if it was its error; what the threads noticed it has to be told.
+        self.player.goodbye();
+        self.session.ending.get_or_insert(reason);
+    }
+}
+
+impl Network {
+    /// Tries to connect, on a thread of its own.
+    pub fn connect(&self) {
+        self.shared.with(|player, _| player.begin_attempt());
+        let network = self.clone();
+        let connect = move || match network.open() {
+            Ok(connection) => connection.start(),
+            Err(error) => network.fail(error),
+        };
+        if let Err(error) = thread::Builder::new().name("connect".into()).spawn(connect) {
+            self.fail(ConnectError::local(&self.server, &error));
         }
     }
 
-    // ── commands ──
-
-    /// Asks for at most `at_most` songs from `first` on: [`Event::Page`] or [`Event::RequestRefused`]. `None` when the
-    /// connection is over, as [`Event::Closed`] tells, or when too many requests wait for their answers.
-    pub fn list(&self, first: SongId, at_most: u32) -> Option<RequestId> {
-        self.command(|session, _| session.list(first, at_most))
+    /// Says goodbye, if there is somebody to say it to, and waits until that is out, at most so long.
+    pub fn close(&self, at_most: Duration) {
+        let mut state = self.shared.lock();
+        if state.session.number == 0 || state.session.is_read {
+            return;
+        }
+        state.end(CloseReason::Done);
+        state.collect(self.shared.now());
+        self.shared.network.notify_all();
+        let is_open = |state: &mut State| !state.session.is_finished();
+        drop(self.shared.network.wait_timeout_while(state, at_most, is_open));
     }
 
-    /// Asks for one song's particulars: [`Event::Info`] or [`Event::RequestRefused`]. `None` as for
-    /// [`list`](Self::list).
-    pub fn info(&self, song: SongId) -> Option<RequestId> {
-        self.command(|session, _| session.info(song))
-    }
-
-    /// Asks for a song: [`Event::Started`] and [`Event::Ended`], or [`Event::PlayRefused`]. The one before plays on
-    /// until it starts, and so do others that were asked for.
-    pub fn play(self: &Arc<Self>, ask: &Ask) {
-        self.command(|session, now| {
-            session.play(now, ask, &self.buffer, &|stream| self.supplier(stream), &self.notify)
+    /// There is no connection after all.
+    fn fail(&self, error: ConnectError) {
+        self.shared.with(|player, now| {
+            let _ = player.handle_disconnected(now, None);
+            self.notify(Event::Unreachable(error));
         });
     }
 
-    /// Ends every song, and drops what is buffered. No event of any of them follows.
-    pub fn stop(&self) {
-        self.command(|session, _| {
-            session.stop();
-            // Under the lock, so that no STARTED comes in between.
-            self.buffer.clear();
-        });
+    /// Blocks while the name is looked up and its addresses are tried side by side, for some seconds.
+    fn open(&self) -> Result<Connection, ConnectError> {
+        let socket = connect::connect(&self.server, CONNECT_TIMEOUT)?;
+        let prepared = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIMEOUT)));
+        prepared.map_err(|error| ConnectError::local(&self.server, &error))?;
+        let Identity { name, nonce } = &self.identity;
+        let mut state = self.shared.lock();
+        let number = state.session.number + 1;
+        state.session = Session { number, output: Vec::with_capacity(OUTBOX_BYTES), ..Session::default() };
+        let identity = client::Identity { name, nonce: *nonce, roles: 0 };
+        state.player.handle_connected(self.shared.now(), &identity);
+        drop(state);
+        Ok(Connection { network: self.clone(), socket, number })
     }
 
-    /// Says goodbye and closes the connection. Returns at once; the threads do it.
-    pub fn close(&self) {
-        let mut session = self.lock();
-        session.close(self.now());
-        drop(session);
-        self.wake_writer.notify_all();
+    fn notify(&self, event: Event) {
+        // Nobody listens any more once the program ends.
+        let _ = self.events.send(app::Event::Network(event));
+    }
+}
+
+/// One connection to a server, as its two threads see it.
+struct Connection {
+    network: Network,
+    socket: TcpStream,
+    number: u64,
+}
+
+impl Connection {
+    /// Introduces itself and begins to listen.
+    fn start(self) {
+        let reading = Arc::new(self);
+        let writing = reading.clone();
+        let spawned = thread::Builder::new().name("network writer".into()).spawn(move || writing.write());
+        if let Err(error) = spawned {
+            reading.end(CloseReason::Lost(error.kind()));
+        }
+        reading.read();
     }
 
-    /// Waits until what was said last, by [`close`](Self::close) or because of an error, is out, at most so long.
-    pub fn wait_until_closed(&self, at_most: Duration) {
-        let is_open = |session: &mut Session| !session.is_finished();
-        drop(self.wake_writer.wait_timeout_while(self.lock(), at_most, is_open));
-    }
-
-    /// Whether it was of use, so that the next may be tried at once.
-    pub fn was_useful(&self) -> bool {
-        self.lock().was_useful(self.now())
-    }
-
-    fn command<T>(&self, run: impl FnOnce(&mut Session, time::Instant) -> T) -> T {
-        let mut session = self.lock();
-        let now = self.now();
-        let result = run(&mut session, now);
-        session.collect(now);
-        drop(session);
-        self.wake_writer.notify_all();
-        result
-    }
-
-    // ── threads ──
-
-    fn read(self: &Arc<Self>) {
+    fn read(&self) {
         let mut input = vec![0; READ_BYTES];
+        let mut page = Vec::new();
         let mut socket = StdIo(&self.socket);
         loop {
             let taken = match receive(&mut socket, &mut input) {
-                Ok(Received::Bytes(count)) => self.take(&input[..count]),
+                Ok(Received::Bytes(count)) => self.take(&input[..count], &mut page),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::Closed) => Err(CloseReason::Ended),
                 Err(error) => Err(CloseReason::Lost(error.0.kind())),
@@ -210,45 +200,108 @@ impl Connection {
                 break;
             }
         }
-        let mut session = self.lock();
-        session.set_read();
-        if let Some(reason) = session.ending() {
-            (self.notify)(Event::Closed(reason));
+        self.disconnect();
+    }
+
+    /// Hands what was read to the player, and what it makes of it to the app.
+    fn take(&self, mut input: &[u8], page: &mut Vec<Song>) -> Result<(), CloseReason> {
+        let shared = &self.network.shared;
+        let mut state = shared.lock();
+        if state.session.ending.is_some() {
+            return Ok(());
         }
-        drop(session);
-        self.wake_writer.notify_all();
-    }
-
-    /// The session is over, for this reason if for no other before it. Returns whether the server is told by an ERROR.
-    fn end(&self, reason: CloseReason) -> bool {
-        let mut session = self.lock();
-        session.end(reason);
-        session.collect(self.now());
-        self.wake_writer.notify_all();
-        session.ends_with_error()
-    }
-
-    /// Hands what was read to the machine, and what it makes of it to whom it concerns.
-    fn take(self: &Arc<Self>, input: &[u8]) -> Result<(), CloseReason> {
-        let mut session = self.lock();
-        let now = self.now();
-        let due = session.poll_timeout();
-        let taken = session.take(now, input, &self.buffer, &|stream| self.supplier(stream), &self.notify);
-        session.collect(now);
+        let now = shared.now();
+        let due = state.player.poll_timeout();
+        let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled());
+        let before = is_at_rest(&state.player);
+        let mut result = Ok(());
+        while !input.is_empty() && result.is_ok() {
+            match state.player.handle_input(now, input) {
+                Ok((taken, event)) => {
+                    let is_page = matches!(event, Some(player::Event::PageEnd(..)));
+                    result = event.map_or(Ok(()), |event| self.tell(event, page));
+                    if is_page {
+                        // The next is asked for when this one is on the screen, so that pages cannot pile up.
+                        state.player.set_room(0);
+                    }
+                    input = &input[taken..];
+                }
+                Err(error) => result = Err(error.into()),
+            }
+        }
+        if is_at_rest(&state.player) != before {
+            self.network.notify(Event::Settled);
+        }
+        state.collect(now);
         // The writer keeps the time. It waits for what was due before this.
-        let wakes = session.has_output() || session.poll_timeout() < due;
-        drop(session);
+        let wakes = !state.session.output.is_empty() || state.player.poll_timeout() < due;
+        shared.settle(state);
         if wakes {
-            self.wake_writer.notify_all();
+            shared.network.notify_all();
         }
-        taken
+        result
     }
 
-    fn supplier(self: &Arc<Self>, stream: StreamId) -> Arc<dyn Supplier> {
-        Arc::new(Stream { connection: self.clone(), stream })
+    /// Tells the app what happened.
+    ///
+    /// # Errors
+    /// The server closes the connection.
+    fn tell(&self, event: player::Event<'_>, page: &mut Vec<Song>) -> Result<(), CloseReason> {
+        self.network.notify(match event {
+            player::Event::Connected(welcome) => Event::Connected {
+                server_name: welcome.server_name.to_owned(),
+                song_count: (welcome.generation != 0).then_some(welcome.song_count),
+            },
+            player::Event::Reconnected => Event::Reconnected,
+            player::Event::Listed(song) => {
+                page.push(Song::from(&song));
+                return Ok(());
+            }
+            player::Event::PageEnd(end, total) => Event::Page { songs: std::mem::take(page), end, total },
+            player::Event::Info(song) => Event::Info(Song::from(&song)),
+            player::Event::Title(song) => Event::Title(Song::from(&song)),
+            player::Event::Started(started) => Event::Started(started),
+            player::Event::EndedEarly(song) => Event::EndedEarly(song),
+            player::Event::Refused(refused, error) => Event::Refused(refused, Refusal::from(&error)),
+            player::Event::Edge(song, direction) => Event::Edge(song, direction),
+            player::Event::NoSongs(playlist) => Event::NoSongs(playlist),
+            player::Event::Failed(error) => return Err(CloseReason::Peer(Refusal::from(&error))),
+            player::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
+        });
+        Ok(())
+    }
+
+    /// The connection is over, for this reason if for no other before it. Returns whether the server is told by an ERROR.
+    fn end(&self, reason: CloseReason) -> bool {
+        let Some(mut state) = self.lock() else { return false };
+        state.end(reason);
+        state.collect(self.network.shared.now());
+        self.network.shared.network.notify_all();
+        state.session.ends_with_error()
+    }
+
+    /// Tells player and app that the connection is over. A listener who waits for an answer is not left without one.
+    fn disconnect(&self) {
+        let shared = &self.network.shared;
+        let mut state = shared.lock();
+        state.session.is_read = true;
+        let State { player, session, .. } = &mut *state;
+        let reason = session.ending.clone().unwrap_or(CloseReason::Ended);
+        let now = shared.now();
+        let (was_open, was_useful) = (player.was_open(), player.was_useful(now));
+        let mut unanswered: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
+        if reason.is_unanswered() {
+            unanswered.extend(iter::from_fn(|| player.give_up_switch()));
+        }
+        let error = if let CloseReason::Session(error) = reason { Some(error) } else { None };
+        let news = player.handle_disconnected(now, error);
+        self.network.notify(Event::Closed(Closed { reason, news, was_open, was_useful, unanswered }));
+        shared.settle(state);
+        shared.network.notify_all();
     }
 
     fn write(&self) {
+        let shared = &self.network.shared;
         let mut socket = StdIo(&self.socket);
         let mut output = Vec::with_capacity(OUTBOX_BYTES);
         while self.next_output(&mut output) {
@@ -257,79 +310,50 @@ impl Connection {
                 break;
             }
         }
-        let mut session = self.lock();
-        session.set_written();
-        self.wake_writer.notify_all();
-        if session.ends_with_error() {
-            let _ = self.socket.shutdown(Shutdown::Write);
-            let is_heard = |session: &mut Session| !session.is_read();
-            drop(self.wake_writer.wait_timeout_while(session, LINGER, is_heard));
-        } else {
-            drop(session);
+        if let Some(mut state) = self.lock() {
+            state.session.is_written = true;
+            shared.network.notify_all();
+            if state.session.ends_with_error() {
+                let _ = self.socket.shutdown(Shutdown::Write);
+                let is_heard = |state: &mut State| state.session.number == self.number && !state.session.is_read;
+                drop(shared.network.wait_timeout_while(state, LINGER, is_heard));
+            }
         }
         // Wakes the reader, if it is not what ended this. A socket that is gone cannot be shut down: as well.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// Waits for bytes to write, which take the place of those in `output`, and keeps the machine's time meanwhile. Returns
-    /// `false` when the session is over.
+    /// Waits for bytes to write, which take the place of those in `output`, and keeps the player's time meanwhile. Returns
+    /// `false` when the connection is over.
     fn next_output(&self, output: &mut Vec<u8>) -> bool {
-        let mut session = self.lock();
+        let shared = &self.network.shared;
+        let Some(mut state) = self.lock() else { return false };
         loop {
-            let now = self.now();
-            session.handle_timeout(now);
-            session.collect(now);
-            if session.has_output() {
-                session.swap_output(output);
+            let now = shared.now();
+            if let Err(timed_out) = state.player.handle_timeout(now) {
+                state.end(match timed_out {
+                    TimedOut::NoWelcome => CloseReason::NoWelcome,
+                    TimedOut::Session(error) => CloseReason::Session(error),
+                });
+            }
+            state.collect(now);
+            if !state.session.output.is_empty() {
+                state.swap_output(output);
                 return true;
             }
-            let Some(due) = session.poll_timeout() else { return false };
-            let wait = due.saturating_since(now);
-            session = match self.wake_writer.wait_timeout(session, wait) {
-                Ok((session, _)) => session,
-                Err(poisoned) => poisoned.into_inner().0,
+            let Some(due) = state.player.poll_timeout().filter(|_| state.session.ending.is_none()) else {
+                return false;
             };
+            let waited = shared.network.wait_timeout(state, due.saturating_since(now));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.session.number != self.number {
+                return false;
+            }
         }
     }
 
-    /// The system's clock that never goes back. On Linux and macOS it stands still while a laptop sleeps, so that the
-    /// connection seems as fresh as before until something is due on it; elsewhere it jumps, which the machine takes for
-    /// silence, and asks for a sign of life before it gives up. Either way a dead connection shows within seconds of its use.
-    fn now(&self) -> time::Instant {
-        let micros = self.epoch.elapsed().as_micros();
-        time::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Session> {
-        // A machine that panicked would be a bug; the other thread goes on to close the connection.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("socket", &self.socket).finish_non_exhaustive()
-    }
-}
-
-/// One stream of a connection, as the buffer knows it.
-struct Stream {
-    connection: Arc<Connection>,
-    stream: StreamId,
-}
-
-impl Supplier for Stream {
-    fn release(&self, bytes: usize) {
-        let mut session = self.connection.lock();
-        if session.release(self.stream, bytes) {
-            session.collect(self.connection.now());
-            drop(session);
-            self.connection.wake_writer.notify_all();
-        }
-    }
-
-    fn delivery(&self) -> Delivery {
-        let session = self.connection.lock();
-        session.delivery(self.connection.now())
+    /// The state, as long as this is the present connection.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        Some(self.network.shared.lock()).filter(|state| state.session.number == self.number)
     }
 }

@@ -1,4 +1,4 @@
-//! Trill's protocol: the wire format, both session machines, and what every player decides.
+//! Trill's protocol: the wire format, both session machines, and the arithmetic of playback.
 //!
 //! A laptop, a microcontroller board and the server all speak through this crate, so they speak the same bytes and
 //! make the same choices. `wire-format.md` beside the workspace manifest is the normative description; the tests of

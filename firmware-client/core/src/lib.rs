@@ -1,14 +1,14 @@
 //! Trill's client for boards: music from a server in 64 KiB of RAM, with a console on a serial port.
 //!
-//! The same session machine, playback decisions and text commands as on a laptop, from `trill-proto`; around them
-//! what a board needs instead of threads and an operating system. It allocates nothing, names no chip, and is one future
+//! The same player and text commands as on a laptop, from `trill-player`; around them what a board needs instead of threads
+//! and an operating system. It allocates nothing, names no chip, and is one future
 //! that the board's executor runs as one task:
 //!
 //! ```text
 //!            ┌──────────────────────────── radio::run ─────────────────────────────┐
 //!  Network ──┤ network: connect, session ──▶ buffer ──▶ player: decode, trim ──────┼─▶ Pcm ─▶ Feed ─▶ interrupt, DMA
 //!            │        ▲                                                            │
-//!  console ──┤ console: line ─▶ command      state: what is wanted, what was asked │
+//!  console ──┤ console: line ─▶ command      state: the player, and its words      │
 //!            └─────────────────────────────────────────────────────────────────────┘
 //! ```
 //!

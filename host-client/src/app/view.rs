@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::App;
-use crate::buffer::CAPACITY_BYTES;
+use crate::shared::{CAPACITY_BYTES, Player};
 use crate::ui::status;
 
 impl App {
@@ -14,51 +14,54 @@ impl App {
     }
 
     pub(super) fn status(&self) -> status::Status<'_> {
-        let level = self.stage.heard().map_or(0, |song| self.buffer.level(song.ticket));
-        let started = self.stage.heard().and_then(|song| song.started);
-        let bytes_per_second = started.map_or(1, |started| started.bytes_per_second());
-        let (position, is_buffering) = self.position();
-        let song = self.stage.heard().or_else(|| self.stage.meant());
-        let details = song.and_then(|song| song.details.as_ref());
-        let length = started.map(|started| Duration::from_millis(started.duration_ms()));
-        status::Status {
-            state: self.state(is_buffering),
-            song: song.map(|song| status::Song {
-                number: song.song.0,
-                title: details.map_or("", |details| &details.title),
-                artist: details.map_or("", |details| &details.artist),
-                position,
-                duration: length.or_else(|| details.and_then(|details| details.duration)),
-            }),
-            buffered: Duration::from_secs_f64(level as f64 / f64::from(bytes_per_second)),
-            buffer_fill: level as f32 / CAPACITY_BYTES as f32,
-            underruns: self.player.as_ref().map_or(0, |player| player.controls().underruns()),
-            volume_percent: self.volume_percent,
-        }
+        let frames = self.heard_frames();
+        let controls = self.decode_loop.as_ref().map(|decode_loop| decode_loop.controls());
+        let underruns = controls.map_or(0, |controls| controls.underruns());
+        self.shared.with(|player, _| {
+            let heard = player.heard();
+            let buffered_bytes = heard.map_or(0, |track| track.buffered);
+            let bytes_per_second = heard.map_or(1, |track| track.started.bytes_per_second());
+            status::Status {
+                state: state(player),
+                song: self.song(player, frames),
+                buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
+                buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
+                underruns,
+                volume_percent: self.volume_percent,
+            }
+        })
     }
 
-    fn state(&self, is_buffering: bool) -> status::State {
-        if self.stage.is_empty() {
-            return if self.link.is_connecting() { status::State::Connecting } else { status::State::Stopped };
-        }
-        if self.is_paused() {
-            return status::State::Paused;
-        }
-        match (self.stage.needs_server() && self.link.connection().is_none(), is_buffering) {
-            (true, _) => status::State::Reconnecting,
-            (false, true) => status::State::Buffering,
-            (false, false) => status::State::Playing,
-        }
+    /// The song that is heard, or else the one that is meant.
+    fn song(&self, player: &Player, frames: u64) -> Option<status::Song<'_>> {
+        let Some(track) = player.heard() else {
+            let item = player.meant()?;
+            let position = Duration::from_millis(item.at_ms);
+            return Some(status::Song { number: item.song.0, title: "", artist: "", position, duration: None });
+        };
+        let title = self.title.as_ref();
+        Some(status::Song {
+            number: track.started.song.0,
+            title: title.map_or("", |song| &song.title),
+            artist: title.map_or("", |song| &song.artist),
+            position: Duration::from_millis(player.position_ms(frames)),
+            duration: Some(Duration::from_millis(track.started.duration_ms())),
+        })
     }
 
-    /// What is heard now, as a time in the song; and whether it waits for more to arrive.
-    pub(super) fn position(&self) -> (Duration, bool) {
-        let Some(song) = self.stage.heard() else { return (Duration::ZERO, true) };
-        if let Some(player) = &self.player
-            && let Some(progress) = player.progress().filter(|progress| progress.ticket == song.ticket)
-        {
-            return (player.position(&progress), progress.is_buffering);
-        }
-        (song.at, true)
+    /// Frames of the song heard that went out.
+    pub(super) fn heard_frames(&self) -> u64 {
+        self.decode_loop.as_ref().map_or(0, |decode_loop| decode_loop.controls().position_frames())
+    }
+}
+
+fn state(player: &Player) -> status::State {
+    match () {
+        () if player.is_silent() && player.is_connecting() => status::State::Connecting,
+        () if player.is_silent() => status::State::Stopped,
+        () if player.is_paused() => status::State::Paused,
+        () if player.needs_server() && !player.is_open() => status::State::Reconnecting,
+        () if player.is_buffering() => status::State::Buffering,
+        () => status::State::Playing,
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use trill_player::playlist::{Direction, Playlist};
+use trill_player::{News, PageEnd, Refused};
 use trill_proto::error::{self, ErrorCode, SessionError};
-use trill_proto::ids::{RequestId, SongId};
-use trill_proto::message::{EndReason, GoodbyeReason, Started};
+use trill_proto::ids::SongId;
+use trill_proto::message::{self, GoodbyeReason, Started};
 
-use crate::buffer::Ticket;
+use super::ConnectError;
 use crate::ui::text::clean;
 
 /// A song as the server describes it. Its texts are whatever the server sent.
@@ -37,63 +39,61 @@ pub struct Song {
 }
 
 /// What came from the server.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Event {
-    /// The connection is open.
-    Welcome {
+    /// The server welcomes the client for the first time.
+    Connected {
         /// How the server calls itself; may be empty.
         server_name: String,
         /// Songs it has; `None` while it is still looking.
         song_count: Option<u32>,
     },
-    /// The answer to [`Connection::list`](super::Connection::list).
+    /// The server welcomes the client again, after a loss that was told.
+    Reconnected,
+    /// A page of a list is complete.
     Page {
-        /// The request.
-        request: RequestId,
         /// In the order of their numbers.
         songs: Vec<Song>,
+        /// Whether more pages follow.
+        end: PageEnd,
         /// Songs in the library.
         total: u32,
-        /// Where the next page begins; `None` after the last.
-        next: Option<SongId>,
     },
-    /// The answer to [`Connection::info`](super::Connection::info).
-    Info {
-        /// The request.
-        request: RequestId,
-        /// The song.
-        song: Song,
-    },
-    /// A LIST or INFO was refused.
-    RequestRefused {
-        /// The request.
-        request: RequestId,
-        /// Why.
-        refusal: Refusal,
-    },
+    /// The song that was asked about.
+    Info(Song),
+    /// The song that is heard.
+    Title(Song),
     /// A song begins to arrive, or goes on.
-    Started {
-        /// The wish.
-        ticket: Ticket,
-        /// What the server says of it.
-        started: Started,
-    },
-    /// No more of the song comes over this connection, unless it is asked for again.
-    Ended {
-        /// The wish.
-        ticket: Ticket,
-        /// Why.
-        reason: EndReason,
-    },
-    /// A PLAY was refused.
-    PlayRefused {
-        /// The wish.
-        ticket: Ticket,
-        /// Why.
-        refusal: Refusal,
-    },
-    /// The last event of a connection.
-    Closed(CloseReason),
+    Started(Started),
+    /// The server ended this song before its end.
+    EndedEarly(SongId),
+    /// The server does not do what it was asked for.
+    Refused(Refused, Refusal),
+    /// There is no song in this direction beyond this one.
+    Edge(SongId, Direction),
+    /// The server has no songs of this playlist.
+    NoSongs(Playlist),
+    /// What was waited for has come, or will not come.
+    Settled,
+    /// There is no connection.
+    Unreachable(ConnectError),
+    /// The connection is over.
+    Closed(Closed),
+}
+
+/// The end of a connection.
+#[derive(Debug)]
+pub struct Closed {
+    /// Why.
+    pub reason: CloseReason,
+    /// Whether the listener should be told.
+    pub news: News,
+    /// The server had welcomed the client.
+    pub was_open: bool,
+    /// It brought music, or lasted.
+    pub was_useful: bool,
+    /// What the listener asked for and will not get.
+    pub unanswered: Vec<Refused>,
 }
 
 /// What a server says that does not do what it was asked for.
@@ -112,6 +112,8 @@ pub enum CloseReason {
     Lost(io::ErrorKind),
     /// The server closed it without a word. Build a new one, unless it never said a word at all.
     Ended,
+    /// The server took the connection and said no WELCOME. Build a new one later.
+    NoWelcome,
     /// The server said goodbye. Build a new one if it restarts, else give up.
     Goodbye(GoodbyeReason),
     /// The server broke the protocol, or is silent: see the error.
@@ -140,7 +142,7 @@ impl CloseReason {
     /// Whether another connection may fare better.
     pub fn is_worth_a_retry(&self) -> bool {
         match self {
-            Self::Lost(_) | Self::Ended => true,
+            Self::Lost(_) | Self::Ended | Self::NoWelcome => true,
             Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
             Self::Session(error) => matches!(
                 error,
@@ -163,6 +165,29 @@ impl From<SessionError> for CloseReason {
     }
 }
 
+impl From<&message::Error<'_>> for Refusal {
+    fn from(error: &message::Error<'_>) -> Self {
+        Self { code: error.code, text: error.text.to_owned() }
+    }
+}
+
+impl From<&message::Song<'_>> for Song {
+    fn from(song: &message::Song<'_>) -> Self {
+        Self {
+            id: song.song,
+            duration: song.duration_ms.map(|ms| Duration::from_millis(ms.into())),
+            size_bytes: song.size_bytes,
+            bitrate: song.bitrate,
+            rate: song.rate,
+            channels: song.channels,
+            track: song.track,
+            title: song.title.to_owned(),
+            artist: song.artist.to_owned(),
+            album: song.album.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = ErrorCode::ALL.iter().find(|(_, code)| *code == self.code);
@@ -179,6 +204,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Lost(kind) => write!(f, "the connection broke: {kind}"),
             Self::Ended => f.write_str("the server closed the connection"),
+            Self::NoWelcome => f.write_str("the server says nothing"),
             Self::Goodbye(GoodbyeReason::Restarting) => f.write_str("the server is shutting down"),
             Self::Goodbye(GoodbyeReason::Superseded) => f.write_str("another connection took this one's place"),
             Self::Goodbye(_) => f.write_str("the server said goodbye"),

@@ -50,7 +50,7 @@ const TRACKS: usize = 2;
 
 /// The songs that are here; the first is heard.
 #[derive(Debug)]
-pub(crate) struct Buffer<'m> {
+pub struct Buffer<'m> {
     storage: &'m mut [u8],
     begin: usize,
     end: usize,
@@ -58,30 +58,31 @@ pub(crate) struct Buffer<'m> {
 }
 
 impl<'m> Buffer<'m> {
-    pub(crate) const fn new(storage: &'m mut [u8]) -> Self {
+    /// An empty buffer in this memory.
+    pub const fn new(storage: &'m mut [u8]) -> Self {
         Self { storage, begin: 0, end: 0, tracks: Deque::new() }
     }
 
     /// Bytes it may be asked to hold.
-    pub(crate) const fn capacity(&self) -> usize {
+    pub const fn capacity_bytes(&self) -> usize {
         self.storage.len() - self.storage.len() / 8
     }
 
     /// Bytes it holds.
-    pub(crate) const fn len(&self) -> usize {
+    pub const fn buffered_bytes(&self) -> usize {
         self.end - self.begin
     }
 
     // ── network side ──
 
     /// A song begins to arrive, in place of all that is here.
-    pub(crate) fn switch_to(&mut self, item: QueueItem, started: Started) {
+    pub fn switch_to(&mut self, item: QueueItem, started: Started) {
         self.clear();
         self.follow_with(item, started);
     }
 
     /// A song begins to arrive, after the one that is here. One may be waiting at a time.
-    pub(crate) fn follow_with(&mut self, item: QueueItem, started: Started) {
+    pub fn follow_with(&mut self, item: QueueItem, started: Started) {
         let is_over = started.position >= started.size_bytes;
         let track = Track { item, started, received: 0, buffered: 0, is_over, is_final: false };
         // One that has no place is never asked for: see `is_followed`.
@@ -89,7 +90,7 @@ impl<'m> Buffer<'m> {
     }
 
     /// The next bytes of the last song.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         if self.end + bytes.len() > self.storage.len() {
             self.storage.copy_within(self.begin..self.end, 0);
             self.end -= self.begin;
@@ -108,67 +109,67 @@ impl<'m> Buffer<'m> {
     }
 
     /// No more will come of the last song.
-    pub(crate) fn end(&mut self) {
+    pub fn end(&mut self) {
         if let Some(track) = self.tracks.back_mut() {
             track.is_over = true;
         }
     }
 
     /// No song comes after the last by itself.
-    pub(crate) fn end_with_last(&mut self) {
+    pub fn end_with_last(&mut self) {
         if let Some(track) = self.tracks.back_mut() {
             track.is_final = true;
         }
     }
 
     /// Drops everything.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.tracks.clear();
         (self.begin, self.end) = (0, 0);
     }
 
     /// The last song goes on to arrive, perhaps under another number than before.
-    pub(crate) fn go_on_with(&mut self, song: SongId) {
+    pub fn go_on_with(&mut self, song: SongId) {
         if let Some(track) = self.tracks.back_mut() {
             (track.item.song, track.started.song) = (song, song);
         }
     }
 
     /// The song that arrives, or arrived last.
-    pub(crate) fn last(&self) -> Option<&Track> {
+    pub fn last(&self) -> Option<&Track> {
         self.tracks.back()
     }
 
     /// The song of this ticket.
-    pub(crate) fn find(&self, ticket: Ticket) -> Option<&Track> {
+    pub fn find(&self, ticket: Ticket) -> Option<&Track> {
         self.tracks.iter().find(|track| track.item.ticket == ticket)
     }
 
     // ── decoder's side ──
 
     /// The listener knows the title of the first song, or will. Returns whether they did not.
-    pub(crate) fn announce(&mut self) -> bool {
+    pub fn announce(&mut self) -> bool {
         self.tracks.front_mut().is_some_and(|track| !core::mem::replace(&mut track.item.is_announced, true))
     }
 
     /// The song that is heard.
-    pub(crate) fn first(&self) -> Option<&Track> {
+    pub fn first(&self) -> Option<&Track> {
         self.tracks.front()
     }
 
     /// Whether another song is here to be heard after the first.
-    pub(crate) fn is_followed(&self) -> bool {
+    pub fn is_followed(&self) -> bool {
         self.tracks.len() > 1
     }
 
     /// The bytes of the first song.
-    pub(crate) fn front(&self) -> &[u8] {
+    pub fn front(&self) -> &[u8] {
         let buffered = self.tracks.front().map_or(0, |track| track.buffered);
         self.storage.get(self.begin..self.begin + buffered).unwrap_or_default()
     }
 
     /// The first `count` bytes are not needed any more.
-    pub(crate) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         if let Some(track) = self.tracks.front_mut() {
             let count = count.min(track.buffered);
             track.buffered -= count;
@@ -177,7 +178,7 @@ impl<'m> Buffer<'m> {
     }
 
     /// The first song was heard: drops what is left of it. Returns how many bytes that were.
-    pub(crate) fn finish(&mut self) -> usize {
+    pub fn finish(&mut self) -> usize {
         let rest = self.tracks.pop_front().map_or(0, |track| track.buffered);
         self.begin += rest;
         rest
@@ -205,12 +206,13 @@ mod tests {
         let mut next_in = 0_u8;
         let mut next_out = 0_u8;
         for step in 0..1_000 {
-            let bytes: heapless::Vec<u8, 64> = (0..(buffer.capacity() - buffer.len()).min(step % 13 + 1))
+            let bytes: heapless::Vec<u8, 64> = (0..(buffer.capacity_bytes() - buffer.buffered_bytes())
+                .min(step % 13 + 1))
                 .map(|i| next_in.wrapping_add(i as u8))
                 .collect();
             next_in = next_in.wrapping_add(bytes.len() as u8);
             buffer.push(&bytes);
-            let count = buffer.len().min(step % 11);
+            let count = buffer.buffered_bytes().min(step % 11);
             for byte in &buffer.front()[..count] {
                 assert_eq!(*byte, next_out);
                 next_out = next_out.wrapping_add(1);
@@ -228,12 +230,12 @@ mod tests {
         assert!(buffer.last().unwrap().is_over && !buffer.is_followed());
         buffer.follow_with(item(2), started(100));
         buffer.push(&[2; 10]);
-        assert_eq!((buffer.front(), buffer.len(), buffer.is_followed()), (&[1; 5][..], 15, true));
+        assert_eq!((buffer.front(), buffer.buffered_bytes(), buffer.is_followed()), (&[1; 5][..], 15, true));
         buffer.consume(3);
         assert_eq!(buffer.finish(), 2);
         assert_eq!((buffer.front(), buffer.first().unwrap().item.ticket), (&[2; 10][..], Ticket(2)));
         buffer.switch_to(item(3), started(0));
-        assert_eq!((buffer.len(), buffer.front()), (0, &[][..]));
+        assert_eq!((buffer.buffered_bytes(), buffer.front()), (0, &[][..]));
         assert!(buffer.first().unwrap().is_over, "a song without audio is over at once");
     }
 
@@ -243,7 +245,7 @@ mod tests {
         let mut buffer = Buffer::new(&mut storage);
         buffer.push(&[1; 4]);
         buffer.push(&[1; 400]);
-        assert_eq!(buffer.len(), 0);
+        assert_eq!(buffer.buffered_bytes(), 0);
         buffer.consume(4);
         assert_eq!(buffer.finish(), 0);
     }

@@ -43,7 +43,7 @@ pub struct QueueItem {
 
 impl QueueItem {
     /// A song from its beginning, in place of everything else.
-    pub(crate) const fn new(ticket: Ticket, song: SongId, playlist: Playlist) -> Self {
+    pub const fn new(ticket: Ticket, song: SongId, playlist: Playlist) -> Self {
         Self {
             ticket,
             song,

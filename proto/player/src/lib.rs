@@ -68,7 +68,7 @@
 #[cfg(test)]
 extern crate std;
 
-mod buffer;
+pub mod buffer;
 pub mod command;
 mod event;
 mod item;

@@ -37,7 +37,7 @@ pub(crate) struct Link {
     was_open: bool,
     /// There was a connection to this server, so the next is another one.
     was_connected: bool,
-    /// Servers take connections and bring no music that is wanted.
+    /// Servers welcome us and bring no music that is wanted.
     is_flapping: bool,
     /// Another connection took the place of the last one: none is made before the listener asks for it.
     is_superseded: bool,
@@ -164,7 +164,7 @@ impl Link {
             () if was_open && !self.is_flapping => News::Yes,
             () => News::IfOther,
         };
-        self.is_flapping |= news != News::No && outcome == Outcome::Useless && needs_server;
+        self.is_flapping |= news != News::No && was_open && outcome == Outcome::Useless && needs_server;
         let delay = self.next_delay(outcome);
         let is_left = core::mem::take(&mut self.is_leaving);
         if is_left {

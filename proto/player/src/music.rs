@@ -232,8 +232,8 @@ impl<'m> Music<'m> {
             client.stop()?;
             self.is_stopping = false;
         }
-        let capacity = self.buffer.capacity() as u32;
-        let occupied = self.buffer.len() as u32;
+        let capacity = self.buffer.capacity_bytes() as u32;
+        let occupied = self.buffer.buffered_bytes() as u32;
 
         // Not behind others: it would take the place of one that starts.
         let is_first = self.queue.iter().all(|(_, stream)| stream.is_none());

@@ -113,11 +113,6 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.link.is_leaving()
     }
 
-    /// Whether servers take connections and bring no music that is wanted. The listener knows.
-    pub fn is_flapping(&self) -> bool {
-        self.core.link.is_flapping()
-    }
-
     /// Whether the present connection brought music, or has lasted: see [`Client::was_useful`].
     pub fn was_useful(&self, now: Instant) -> bool {
         self.client.as_ref().is_some_and(|client| client.was_useful(now))
@@ -203,12 +198,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     /// Bytes in the buffer.
     pub fn buffered_bytes(&self) -> usize {
-        self.core.music.buffer.len()
+        self.core.music.buffer.buffered_bytes()
     }
 
     /// Bytes that the buffer may be asked to hold.
     pub fn capacity_bytes(&self) -> usize {
-        self.core.music.buffer.capacity()
+        self.core.music.buffer.capacity_bytes()
     }
 
     // ── the network: what happened ──

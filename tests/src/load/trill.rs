@@ -218,6 +218,6 @@ mod tests {
 
     #[test]
     fn a_listener_has_the_buffer_of_the_laptops_client() {
-        assert_eq!(CAPACITY_BYTES, trill::buffer::CAPACITY_BYTES);
+        assert_eq!(CAPACITY_BYTES, trill::shared::CAPACITY_BYTES);
     }
 }

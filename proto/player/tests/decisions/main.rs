@@ -103,6 +103,55 @@ fn a_song_that_cannot_follow_is_skipped() {
 }
 
 #[test]
+fn a_song_that_cannot_begin_a_range_is_passed_whatever_plays() {
+    for plays in [false, true] {
+        let mut world = World::connected();
+        if plays {
+            world.hear(9);
+        }
+        world.player.play(world.now, Play::Range { first: SongId(3), last: SongId(5) });
+        world.answer("LIST 3 1", &[3], Some(4));
+        world.refuse("PLAY 3 at 0 ms");
+        assert_eq!(world.heard(), plays.then_some(9));
+        world.answer("LIST 4 1", &[4], Some(5));
+        world.start(4);
+        assert_eq!((world.heard(), world.player.is_followed()), (Some(4), false));
+    }
+}
+
+#[test]
+fn where_no_song_of_a_range_can_be_had_the_music_goes_on() {
+    let mut world = World::connected();
+    world.hear(9);
+    world.player.play(world.now, Play::Range { first: SongId(3), last: SongId(5) });
+    world.answer("LIST 3 1", &[3], Some(4));
+    world.refuse("PLAY 3 at 0 ms");
+    world.answer("LIST 4 1", &[], None);
+    world.check_told(&["connected to attic", "no 3"]);
+    world.check_asked(&[]);
+    assert_eq!((world.heard(), world.player.is_switching()), (Some(9), false));
+}
+
+#[test]
+fn nothing_is_played_in_place_of_a_song_or_a_place_in_it_or_what_was_overtaken() {
+    let mut world = World::connected();
+    world.play(99);
+    world.refuse("PLAY 99 at 0 ms");
+    world.check_asked(&[]);
+
+    world.hear_range(3, 7);
+    world.answer("LIST 4 1", &[], None);
+    world.player.seek(world.now, Seek::To(Duration::ZERO), 0).expect("a song is meant");
+    world.refuse(&format!("PLAY 3 at 0 ms tag {}", tag_of(3)));
+    world.check_asked(&[]);
+
+    world.player.play(world.now, Play::Range { first: SongId(5), last: SongId(7) });
+    world.answer("LIST 5 1", &[5], Some(6));
+    world.play(8);
+    world.check_asked(&["PLAY 5 at 0 ms", "PLAY 8 at 0 ms"]);
+}
+
+#[test]
 fn a_single_song_is_followed_by_none() {
     let mut world = World::connected();
     world.hear(1);
@@ -341,6 +390,20 @@ fn a_server_that_brings_nothing_is_told_of_once() {
 }
 
 #[test]
+fn a_return_is_told_after_connections_without_a_welcome() {
+    let (mut world, _) = half_heard();
+    assert_eq!(world.cut(), News::Yes);
+    for _ in 0..2 {
+        world.player.begin_attempt();
+        let identity = trill_proto::session::client::Identity { name: "test", nonce: [7; 16], roles: 0 };
+        world.player.handle_connected(world.now, &identity);
+        assert_eq!(world.cut(), News::IfOther);
+    }
+    world.connect();
+    world.check_told(&["connected to attic", "connected again"]);
+}
+
+#[test]
 fn a_command_does_not_wait_for_the_next_attempt() {
     let mut world = World::connected();
     world.cut();
@@ -398,6 +461,7 @@ fn a_list_is_asked_for_page_by_page_as_the_screen_has_room() {
     let mut world = World::connected();
     world.player.set_room(2);
     ask(&mut world, Question::List);
+    assert!(!world.player.is_settled());
     world.player.set_room(0);
     world.answer("LIST 1 2", &[1, 2], Some(3));
     world.check_asked(&[]);

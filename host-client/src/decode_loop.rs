@@ -1,27 +1,30 @@
-//! The player's thread: compressed bytes in, sound out.
+//! The decode loop's thread: compressed bytes in, sound out.
 //!
 //! ```text
-//!   Buffer ──▶ Decoder ──▶ Playback: begin? trim? over? ──▶ Output
+//!   Player's buffer ──▶ Decoder ──▶ Playback: begin? trim? over? ──▶ Output
 //! ```
 //!
-//! Only this thread writes to the [`Output`], and it takes its orders from the [`Buffer`] alone: a song is played as
-//! long as it is the first there. When it is not any more, because another took its place or everything was
-//! stopped, this thread discards what the output still holds *before* it looks at what comes next. So not one sample
-//! of an old song follows a switch, however the threads interleave. Pause and volume go past it, to [`Controls`].
+//! Only this thread writes to the [`Output`], and it takes its orders from the player alone: a song is played as long as it
+//! is the first there. When another takes its place or everything is stopped, what the output still holds is discarded under
+//! the player's lock, and this thread writes no more of it. So not one sample of an old song follows a switch, however the
+//! threads interleave. Pause and volume go past it, to [`Controls`].
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use trill_player::{Ticket, Track, Transition};
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
+use trill_proto::ids::SongId;
 use trill_proto::message::Started;
-use trill_proto::playback::{Action, Opening, Playback, Supply};
+use trill_proto::playback::{Action, Opening, Playback};
 use trill_proto::ticks::Ticks;
+use trill_proto::time;
 
-use crate::buffer::{Arrival, Buffer, CAPACITY_BYTES, Delivery, Join, Ticket, Turn, View};
 use crate::decoder::Decoder;
 use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
+use crate::shared::{Shared, Turn};
 
 /// A device with nothing to play is given back after this long.
 const IDLE: Duration = Duration::from_secs(10);
@@ -35,99 +38,69 @@ const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 /// What becomes of the songs.
 #[derive(Debug)]
 pub enum Event {
-    /// It is this song's turn; nothing of another is heard any more, but for the end of one it follows.
-    Began(Ticket),
-    /// Its first sample went to the output, so long after the user asked for it.
+    /// It is the next song's turn, or the same song goes on from another place.
+    Began {
+        /// It is another song than before.
+        is_new: bool,
+    },
+    /// The first sample of a song that the listener asked for went to the output, so long after the command.
     Sounded {
         /// The song.
-        ticket: Ticket,
+        song: SongId,
         /// Since the command.
         after: Duration,
     },
     /// There should have been music in it, and there was none. [`Event::Finished`] follows.
-    Undecodable(Ticket),
-    /// It was heard to its end, or to where the next song joins it.
-    Finished(Ticket),
-    /// It cannot be heard.
-    Failed {
-        /// The song.
-        ticket: Ticket,
-        /// Why.
-        error: OutputError,
-    },
+    Undecodable(SongId),
+    /// A song was heard to its end, or to where the next song joins it.
+    Finished,
+    /// The song cannot be heard. The music ends.
+    Failed(OutputError),
 }
 
-/// Where the player is in a song.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// The song.
-    pub ticket: Ticket,
-    /// Waiting until enough has arrived.
-    pub is_buffering: bool,
-    started: Started,
-    /// Where in the song the output's position is 0.
-    counted_from: Ticks,
-    /// Sample rate of what it counts.
-    rate: u32,
-}
-
-/// A handle on the player's thread. Dropping it ends the sound and waits for the thread.
-pub struct Player {
-    buffer: Arc<Buffer>,
+/// A handle on the decode loop's thread. Dropping it ends the sound and waits for the thread.
+pub struct DecodeLoop {
+    shared: Arc<Shared>,
     controls: Controls,
-    progress: Arc<Mutex<Option<Progress>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Player {
-    /// Plays what comes into `buffer` through `output`, and tells `notify` of it.
+impl DecodeLoop {
+    /// Plays what the player has through `output`, and tells `notify` of it.
     ///
     /// # Errors
     ///
     /// The system's, if it gives no thread.
     pub fn spawn(
-        buffer: Arc<Buffer>,
+        shared: Arc<Shared>,
         (output, controls): (Output, Controls),
         notify: impl Fn(Event) + Send + 'static,
     ) -> io::Result<Self> {
-        let progress = Arc::new(Mutex::new(None));
         let worker = Worker {
-            buffer: buffer.clone(),
+            shared: shared.clone(),
             output,
             controls: controls.clone(),
             notify: Box::new(notify),
-            progress: progress.clone(),
             format: None,
             decoder: Decoder::new(),
             ended: None,
             front: vec![0; LOOKAHEAD_BYTES],
             pcm: Box::new([0; PCM_SAMPLES]),
         };
-        let thread = thread::Builder::new().name("player".into()).spawn(move || worker.run())?;
-        buffer.connect_output(controls.clone());
-        Ok(Self { buffer, controls, progress, thread: Some(thread) })
+        let thread = thread::Builder::new().name("decoder".into()).spawn(move || worker.run())?;
+        shared.connect_output(controls.clone());
+        Ok(Self { shared, controls, thread: Some(thread) })
     }
 
     /// Pause, volume, counters.
     pub fn controls(&self) -> &Controls {
         &self.controls
     }
-
-    /// Where it is; `None` when nothing is played.
-    pub fn progress(&self) -> Option<Progress> {
-        *lock(&self.progress)
-    }
-
-    /// The time of the music that is heard now.
-    pub fn position(&self, progress: &Progress) -> Duration {
-        let heard = Ticks::of_samples(self.controls.position_frames(), progress.rate);
-        Duration::from_millis(progress.started.millis_at(progress.counted_from.saturating_add(heard)))
-    }
 }
 
-impl Drop for Player {
+impl Drop for DecodeLoop {
     fn drop(&mut self) {
-        self.buffer.close();
+        self.shared.close();
         if let Some(thread) = self.thread.take() {
             // If it panicked, that was reported when it happened.
             let _ = thread.join();
@@ -137,11 +110,10 @@ impl Drop for Player {
 
 /// What the thread owns.
 struct Worker {
-    buffer: Arc<Buffer>,
+    shared: Arc<Shared>,
     output: Output,
     controls: Controls,
     notify: Box<dyn Fn(Event) + Send>,
-    progress: Arc<Mutex<Option<Progress>>>,
     /// What the output was started with last.
     format: Option<PcmFormat>,
     decoder: Decoder,
@@ -158,18 +130,9 @@ struct Song {
     playback: Playback,
     opening: Opening,
     /// When the user asked for it, until its first sample went out.
-    asked: Option<Instant>,
+    asked: Option<time::Instant>,
     /// The decoder made sound of some of it.
     has_sound: bool,
-}
-
-impl Song {
-    /// Whether all of it has come, something of it should have been heard, and nothing was.
-    fn is_undecodable(&self, view: &View) -> bool {
-        let Started { position, size_bytes, end_sample, .. } = self.started;
-        let is_wanted = position < size_bytes && self.started.first_heard() < end_sample;
-        is_wanted && !self.has_sound && view.received >= size_bytes - position
-    }
 }
 
 /// How a song came to its end.
@@ -180,52 +143,71 @@ enum Outcome {
     Unwanted,
 }
 
+/// The front of a song, as it was found in the player's buffer.
+struct View {
+    /// Bytes copied out.
+    copied: usize,
+    /// Bytes received since the song began.
+    received: u64,
+    /// No more will come.
+    is_over: bool,
+    /// All of the song has come, and something of it should be heard.
+    is_complete: bool,
+    /// The copy holds all that is left.
+    is_end: bool,
+    action: Action,
+}
+
 impl Worker {
     fn run(mut self) {
         loop {
-            match self.buffer.wait_for_song(IDLE) {
+            match self.shared.wait_for_song(IDLE) {
                 Turn::Closed => return,
                 Turn::Idle => self.output.release(),
-                Turn::Play(arrival) => self.play(arrival),
+                Turn::Play(track) => self.play(&track),
             }
         }
     }
 
-    fn play(&mut self, arrival: Arrival) {
-        let ticket = arrival.ticket;
-        let outcome = self.play_to_end(arrival);
+    fn play(&mut self, track: &Track) {
+        let ticket = track.item.ticket;
+        let outcome = self.play_to_end(track);
         if !matches!(outcome, Ok(Outcome::Heard)) {
             self.output.discard();
         }
-        *lock(&self.progress) = None;
-        self.buffer.finish(ticket);
-        match outcome {
-            Ok(Outcome::Heard) => (self.notify)(Event::Finished(ticket)),
-            Ok(Outcome::Unwanted) => {}
-            Err(error) => (self.notify)(Event::Failed { ticket, error }),
-        }
+        let notify = &self.notify;
+        self.shared.with_song(ticket, |player, _| match outcome {
+            Ok(_) => {
+                player.handle_finished();
+                notify(Event::Finished);
+            }
+            Err(error) => {
+                // It was playing this song.
+                let _ = player.stop();
+                notify(Event::Failed(error));
+            }
+        });
     }
 
-    fn play_to_end(&mut self, arrival: Arrival) -> Result<Outcome, OutputError> {
-        let Arrival { ticket, started, asked, join, .. } = arrival;
-        let ended = self.ended.take().filter(|_| join == Join::Follow);
+    fn play_to_end(&mut self, track: &Track) -> Result<Outcome, OutputError> {
+        let &Track { item, started, .. } = track;
+        let ended = self.ended.take().filter(|_| item.transition == Transition::Follow);
         if ended.is_none_or(|ended| !ended.continues_into(&started)) {
             self.decoder.reset();
         }
+        let ticket = item.ticket;
         let (playback, opening) = (Playback::new(&started), Opening::default());
-        let mut song = Song { ticket, started, playback, opening, asked, has_sound: false };
+        let mut song = Song { ticket, started, playback, opening, asked: item.asked, has_sound: false };
         self.begin(&song)?;
-        (self.notify)(Event::Began(ticket));
         loop {
-            let Some(view) = self.buffer.peek(ticket, &mut self.front) else { return Ok(Outcome::Unwanted) };
-            let action = self.next_action(&mut song, &view);
-            self.show_buffering(song.playback.is_buffering());
-            match action {
+            let Some(view) = self.look(&mut song) else { return Ok(Outcome::Unwanted) };
+            match view.action {
                 Action::Wait => self.wait(&mut song, &view),
                 Action::Decode => self.decode(&mut song, &view)?,
+                Action::Drain if !view.is_over => self.skip_rest(&mut song, &view)?,
                 Action::Drain => {
-                    if song.is_undecodable(&view) {
-                        (self.notify)(Event::Undecodable(ticket));
+                    if !song.has_sound && view.is_complete {
+                        (self.notify)(Event::Undecodable(started.song));
                     }
                     let outcome = self.drain(ticket)?;
                     self.ended = Some(song.playback).filter(|_| matches!(outcome, Outcome::Heard));
@@ -244,46 +226,63 @@ impl Worker {
         if let Some(format) = self.format {
             self.output.start(format)?;
         }
-        self.count_from(song, song.started.position_of(song.started.first_heard()), rate);
+        let notify = &self.notify;
+        self.shared.with_song(song.ticket, |player, _| notify(Event::Began { is_new: player.handle_began() }));
         Ok(())
     }
 
-    fn next_action(&self, song: &mut Song, view: &View) -> Action {
-        // Of interest only to a decision that is still to be made.
-        let delivery = song.playback.is_buffering().then(|| self.buffer.delivery(song.ticket)).flatten();
-        let Delivery { bytes_per_second, round_trip } =
-            delivery.unwrap_or(Delivery { bytes_per_second: 0, round_trip: Duration::ZERO });
-        let supply = Supply {
-            buffered: view.buffered,
-            received: view.received,
-            capacity: CAPACITY_BYTES as usize,
-            delivery_rate: bytes_per_second,
-            round_trip,
-        };
-        if view.is_over {
-            // Perhaps before its time: then what is here is all there is.
-            song.playback.on_ended(view.received);
-        }
-        song.playback.next_action(&supply)
+    /// Copies the front of the song, and decides what to do with it. `None` if it is not wanted any more.
+    fn look(&mut self, song: &mut Song) -> Option<View> {
+        let front = &mut self.front;
+        self.shared.with_song(song.ticket, |player, now| {
+            let track = player.first()?;
+            let Track { received, is_over, .. } = *track;
+            let is_complete = track.is_complete();
+            if is_over {
+                // Perhaps before its time: then what is here is all there is.
+                song.playback.on_ended(received);
+            }
+            let bytes = player.front();
+            let copied = bytes.len().min(front.len());
+            front[..copied].copy_from_slice(&bytes[..copied]);
+            let is_end = is_over && copied == bytes.len();
+            let action = song.playback.next_action(&player.supply(now));
+            player.set_buffering(song.playback.is_buffering());
+            Some(View { copied, received, is_over, is_complete, is_end, action })
+        })?
     }
 
     fn wait(&self, song: &mut Song, view: &View) {
-        self.buffer.wait_for_more(song.ticket, view.received, DRY_POLL);
+        self.shared.wait_for_more(song.ticket, view.received, DRY_POLL);
         if self.controls.queued_frames() == 0 {
             song.playback.on_dry();
         }
     }
 
+    /// Drops the bytes after the last sample: the song that follows can be asked for when all of them have come.
+    fn skip_rest(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
+        self.shared.with_song(song.ticket, |player, _| player.consume(player.front().len()));
+        if self.format.is_some() && self.output.drain()? == Drained::Interrupted {
+            return Ok(());
+        }
+        self.wait(song, view);
+        Ok(())
+    }
+
+    /// Takes decoded bytes out of the buffer.
+    fn consume(&self, ticket: Ticket, bytes: usize) {
+        self.shared.with_song(ticket, |player, _| player.consume(bytes));
+    }
+
     fn decode(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
-        let at_end = view.is_over && view.copied == view.buffered;
-        match self.decoder.decode(&self.front[..view.copied], at_end, &mut self.pcm) {
+        match self.decoder.decode(&self.front[..view.copied], view.is_end, &mut self.pcm) {
             Decoded::Frame(frame) => {
-                self.buffer.consume(song.ticket, frame.consumed);
+                self.consume(song.ticket, frame.consumed);
                 song.has_sound |= frame.samples > 0;
                 self.put(song, &frame)
             }
             Decoded::Junk { consumed } => {
-                self.buffer.consume(song.ticket, consumed);
+                self.consume(song.ticket, consumed);
                 Ok(())
             }
             // Not after `next_action` found enough.
@@ -310,14 +309,16 @@ impl Worker {
         if self.format != Some(format) {
             self.output.start(format)?;
             self.format = Some(format);
-            self.count_from(song, position.saturating_sub(Ticks::of_samples(silence, frame.rate)), frame.rate);
+            let from = position.saturating_sub(Ticks::of_samples(silence, frame.rate));
+            self.shared.with_song(song.ticket, |player, _| player.count_from(from, frame.rate));
         }
-        let is_wanted = || self.buffer.is_first(song.ticket);
+        let is_wanted = || self.shared.with_song(song.ticket, |_, _| ()).is_some();
         let samples = &self.pcm[heard.start * channels..heard.end * channels];
         let is_written = write_silence(&mut self.output, silence * channels as u64, is_wanted)?
             && write(&mut self.output, samples, is_wanted)?;
         if is_written && let Some(asked) = song.asked.take() {
-            (self.notify)(Event::Sounded { ticket: song.ticket, after: asked.elapsed() });
+            let after = self.shared.now().saturating_since(asked);
+            (self.notify)(Event::Sounded { song: song.started.song, after });
         }
         Ok(())
     }
@@ -325,28 +326,14 @@ impl Worker {
     /// Lets the end be heard, unless another song joins it or takes its place.
     fn drain(&mut self, ticket: Ticket) -> Result<Outcome, OutputError> {
         loop {
-            if !self.buffer.is_first(ticket) {
-                return Ok(Outcome::Unwanted);
+            match self.shared.with_song(ticket, |player, _| player.is_followed()) {
+                None => return Ok(Outcome::Unwanted),
+                Some(true) => return Ok(Outcome::Heard),
+                Some(false) if self.format.is_none() || self.output.drain()? == Drained::Heard => {
+                    return Ok(Outcome::Heard);
+                }
+                Some(false) => {}
             }
-            if self.format.is_none() || self.buffer.is_followed(ticket) || self.output.drain()? == Drained::Heard {
-                return Ok(Outcome::Heard);
-            }
-        }
-    }
-
-    fn count_from(&self, song: &Song, position: Ticks, rate: u32) {
-        *lock(&self.progress) = Some(Progress {
-            ticket: song.ticket,
-            is_buffering: song.playback.is_buffering(),
-            started: song.started,
-            counted_from: position,
-            rate,
-        });
-    }
-
-    fn show_buffering(&self, is_buffering: bool) {
-        if let Some(progress) = lock(&self.progress).as_mut() {
-            progress.is_buffering = is_buffering;
         }
     }
 }
@@ -373,9 +360,4 @@ fn write_silence(output: &mut Output, samples: u64, is_wanted: impl Fn() -> bool
         left -= count;
     }
     Ok(true)
-}
-
-fn lock(progress: &Mutex<Option<Progress>>) -> MutexGuard<'_, Option<Progress>> {
-    // Plain values: nobody leaves them half changed.
-    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,245 @@
+//! What the server and the decode loop report, and what time brings.
+
+use std::iter;
+use std::time::{Duration, Instant};
+
+use trill_player::playlist::{Direction, Playlist};
+use trill_player::{News, Question, Refused};
+use trill_proto::error::ErrorCode;
+use trill_proto::ids::SongId;
+use trill_proto::message::Started;
+
+use super::{App, Exit, Mode, PATIENCE};
+use crate::decode_loop;
+use crate::network::{self, CloseReason, Closed, Refusal, Song};
+use crate::output::Notice;
+use crate::ui::details;
+use crate::ui::text::{self, clean};
+
+impl App {
+    pub(super) fn on_network(&mut self, event: network::Event) {
+        match event {
+            network::Event::Connected { server_name, song_count } => self.on_connected(server_name, song_count),
+            network::Event::Reconnected => self.console.notice("connected again"),
+            network::Event::Page { songs, end, total } => self.show_page(&songs, end, total),
+            network::Event::Info(song) => self.console.print(&details::report(&song)),
+            network::Event::Title(song) => self.on_title(song),
+            network::Event::Started(started) => self.console.debug(&describe(&started)),
+            network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
+            network::Event::Refused(refused, refusal) => self.on_refused(refused, &refusal),
+            network::Event::Edge(song, direction) => self.fail_at_edge(song, direction),
+            network::Event::NoSongs(Playlist::ALL) => self.fail("the server has no songs"),
+            network::Event::NoSongs(Playlist { first, last, .. }) => {
+                self.fail(&format!("no songs from {first} to {last}; list shows what there is"));
+            }
+            // The loop looks at everything anew after each event.
+            network::Event::Settled => {}
+            network::Event::Unreachable(error) => self.on_attempt_failed(&error.to_string()),
+            network::Event::Closed(closed) => self.on_closed(closed),
+        }
+    }
+
+    // ── the connection ──
+
+    fn on_connected(&mut self, server_name: String, song_count: Option<u32>) {
+        let name = if server_name.is_empty() { "the server".to_owned() } else { clean(&server_name) };
+        let server = &self.network.server;
+        if self.mode == Mode::Interactive {
+            let songs = match song_count {
+                None => String::new(),
+                Some(1) => ", 1 song".to_owned(),
+                Some(count) => format!(", {count} songs"),
+            };
+            self.console.print(&format!("connected to {name} ({server}){songs}; help lists the commands"));
+        } else {
+            self.console.verbose(&format!("connected to {name} ({server})"));
+        }
+        self.server_name = Some(server_name);
+        if let Some(command) = self.command.take() {
+            self.execute(command);
+        }
+    }
+
+    /// There is no connection after all.
+    fn on_attempt_failed(&mut self, reason: &str) {
+        if self.server_name.is_none() {
+            self.console.error(reason);
+            self.exit = Some(Exit::Failed);
+            return;
+        }
+        let unanswered: Vec<_> = self.shared.with(|player, _| {
+            let questions: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
+            questions.into_iter().chain(iter::from_fn(|| player.give_up_switch())).collect()
+        });
+        if unanswered.is_empty() {
+            self.console.verbose(reason);
+        }
+        self.fail_all(&unanswered, reason);
+        if self.needs_server() {
+            self.give_up_in_time(reason);
+        }
+    }
+
+    /// A program that nobody sits at gives up in the end.
+    fn give_up_in_time(&mut self, reason: &str) {
+        let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
+        if self.mode != Mode::Interactive && lost_at.elapsed() > PATIENCE {
+            self.fail(reason);
+            self.stop();
+        }
+    }
+
+    fn on_closed(&mut self, Closed { reason, news, was_open, was_useful, unanswered }: Closed) {
+        if was_useful {
+            self.lost_at = None;
+        }
+        if !was_open {
+            let server = &self.network.server;
+            let reason = match reason {
+                CloseReason::Ended | CloseReason::Lost(_) => {
+                    format!("{server} closed the connection without a word; is it a Trill server?")
+                }
+                CloseReason::NoWelcome => {
+                    format!("{server} takes connections and says nothing; is it a Trill server?")
+                }
+                reason => format!("{server}: {reason}"),
+            };
+            self.fail_all(&unanswered, &reason);
+            return self.on_attempt_failed(&reason);
+        }
+        let text = reason.to_string();
+        self.fail_all(&unanswered, &text);
+        if !self.needs_server() {
+            if self.mode == Mode::Interactive && unanswered.is_empty() {
+                self.console.notice(&format!("{text}; the next command connects again"));
+            }
+        } else if reason.is_worth_a_retry() {
+            if news == News::Yes {
+                self.console.notice(&format!("{text}; reconnecting"));
+            }
+            self.give_up_in_time(&text);
+        } else {
+            self.fail(&text);
+            self.stop();
+        }
+    }
+
+    /// Says of everything that the user waits for that it will not come.
+    fn fail_all(&mut self, unanswered: &[Refused], reason: &str) {
+        for refused in unanswered {
+            self.fail(&format!("{}: {reason}", name_of(*refused)));
+        }
+    }
+
+    fn needs_server(&self) -> bool {
+        self.shared.with(|player, _| player.needs_server())
+    }
+
+    pub(super) fn on_time(&mut self) {
+        if self.shared.with(|player, now| player.poll_connect().is_some_and(|at| at <= now)) {
+            self.network.connect();
+        }
+    }
+
+    // ── the music ──
+
+    fn on_refused(&mut self, refused: Refused, refusal: &Refusal) {
+        match refused {
+            Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, refusal)),
+            Refused::Following => self.fail(&format!("cannot go on: {refusal}")),
+            other => self.fail(&format!("{}: {refusal}", name_of(other))),
+        }
+    }
+
+    /// There is no song beyond this one.
+    pub(super) fn fail_at_edge(&mut self, song: SongId, direction: Direction) {
+        let place = match direction {
+            Direction::Next => "last",
+            Direction::Previous => "first",
+        };
+        self.fail(&format!("song {song} is the {place}"));
+    }
+
+    pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {
+        match event {
+            decode_loop::Event::Began { is_new: true } => self.title = None,
+            decode_loop::Event::Began { is_new: false } | decode_loop::Event::Finished => {}
+            decode_loop::Event::Sounded { song, after } => {
+                let ms = after.as_secs_f64() * 1000.0;
+                self.console.verbose(&format!("play {song}: first sample after {ms:.1} ms"));
+            }
+            decode_loop::Event::Undecodable(song) => {
+                self.fail(&format!("song {song} contains no decodable MP3 audio"));
+            }
+            decode_loop::Event::Failed(error) => {
+                self.fail(&error.to_string());
+                self.stop();
+            }
+        }
+    }
+
+    pub(super) fn on_output(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Opened(device) => {
+                let ms = |period: Duration| period.as_secs_f64() * 1000.0;
+                self.console.verbose(&format!(
+                    "output: device {}, {}, period {} frames ({:.1} ms), asked {:.1} ms",
+                    clean(&device.name),
+                    device.format,
+                    device.granted_frames,
+                    ms(device.granted_period()),
+                    ms(device.asked_period()),
+                ));
+            }
+            notice => self.console.notice(&clean(&notice.to_string())),
+        }
+    }
+
+    /// Says what is playing, where no status line does.
+    fn on_title(&mut self, song: Song) {
+        if !self.console.has_prompt() {
+            let heard = self.shared.with(|player, _| player.heard().map(|track| track.started));
+            let started = heard.filter(|started| started.song == song.id);
+            let length = started.map(|started| Duration::from_millis(started.duration_ms())).or(song.duration);
+            let names = [clean(&song.title), clean(&song.artist)];
+            let names: Vec<_> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+            let names = names.join(self.console.charset().dash());
+            self.console.notice(&format!("playing {} {names}  {}", song.id, text::time(length)));
+        }
+        self.title = Some(song);
+    }
+}
+
+/// What the user typed for it.
+fn name_of(refused: Refused) -> String {
+    match refused {
+        Refused::Play(song) | Refused::Rest(song) => format!("play {song}"),
+        Refused::Playlist => "play".to_owned(),
+        Refused::Following | Refused::Step(Direction::Next) => "next".to_owned(),
+        Refused::Step(Direction::Previous) => "previous".to_owned(),
+        Refused::List => "list".to_owned(),
+        Refused::Info(_) => "info".to_owned(),
+    }
+}
+
+/// Why the server does not show or send a song.
+fn explain(song: SongId, refusal: &Refusal) -> String {
+    match refusal.code {
+        ErrorCode::NO_SUCH_SONG => format!("there is no song {song}; list shows what there is"),
+        ErrorCode::SONG_GONE => format!("song {song} is gone; list shows what there is"),
+        ErrorCode::SONG_CHANGED => format!("song {song} has changed on the server; play it anew"),
+        ErrorCode::NO_AUDIO => format!("song {song} contains no MP3 audio"),
+        ErrorCode::BAD_POSITION => format!("song {song} is not that long"),
+        _ => format!("song {song}: {refusal}"),
+    }
+}
+
+/// What a STARTED says, for those who want all details.
+fn describe(started: &Started) -> String {
+    let Started { song: SongId(song), position, size_bytes, first_sample, discard, .. } = *started;
+    let Started { begin_sample, end_sample, bitrate, rate, channels, content_tag, .. } = *started;
+    format!(
+        "song {song} starts: bytes {position} to {size_bytes}, samples {first_sample}+{discard} to {end_sample} (music from \
+         {begin_sample}), {bitrate} bit/s, {rate} Hz, {channels} channels, tag {content_tag:016x}"
+    )
+}

@@ -1,0 +1,60 @@
+//! The list, page by page.
+
+use trill_player::PageEnd;
+
+use super::{App, Event};
+use crate::network::Song;
+use crate::shared::PAGE_SONGS;
+use crate::ui::table::{Row, Table};
+
+impl App {
+    /// Shows a page. The next is asked for when it is on the screen.
+    pub(super) fn show_page(&mut self, songs: &[Song], end: PageEnd, total: u32) {
+        let rows: Vec<_> = songs.iter().map(row).collect();
+        let (table, header) = match self.table.take() {
+            Some(table) => (table, None),
+            None if rows.is_empty() && end == PageEnd::Complete => {
+                self.make_room();
+                return self.console.notice("the server has no songs");
+            }
+            None => {
+                let table = match self.console.columns() {
+                    Some(columns) => Table::fitted(columns, &rows, total as usize, self.console.charset()),
+                    None => Table::Plain,
+                };
+                (table, table.header())
+            }
+        };
+        let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
+        let sender = self.sender.clone();
+        let on_drawn = move || drop(sender.send(Event::Drawn));
+        if lines.is_empty() {
+            on_drawn();
+        } else {
+            self.console.print_then(&lines.join("\n"), on_drawn);
+        }
+        match end {
+            PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
+            PageEnd::More => self.table = Some(table),
+            PageEnd::Complete => {}
+            PageEnd::Overlong(why) => self.fail(&format!("list: {why}")),
+        }
+    }
+
+    /// There is room on the screen for an answer.
+    pub(super) fn make_room(&self) {
+        self.shared.with(|player, _| {
+            player.set_room(PAGE_SONGS);
+            player.wake_network();
+        });
+    }
+
+    /// Nobody sees the rest.
+    fn give_up_list(&self) {
+        self.shared.with(|player, _| player.give_up_question());
+    }
+}
+
+fn row(song: &Song) -> Row<'_> {
+    Row { number: song.id.0, title: &song.title, artist: &song.artist, album: &song.album, duration: song.duration }
+}
