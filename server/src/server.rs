@@ -100,7 +100,8 @@ impl Server {
         self.shared.clients.limits().max_clients
     }
 
-    /// Says goodbye to every client and closes. Takes about a second at most, whatever the clients do.
+    /// Says goodbye to every client and closes. Waits about a second for the clients at most, whatever they do. With thousands of
+    /// clients the kernel's work to end their threads comes on top: about 0.1 s of CPU time for each 1,000.
     pub fn shut_down(mut self) {
         self.close();
     }
