@@ -40,6 +40,8 @@ const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 pub enum Event {
     /// It is the next song's turn, or the same song goes on from another place.
     Began {
+        /// The song.
+        song: SongId,
         /// It is another song than before.
         is_new: bool,
     },
@@ -227,7 +229,10 @@ impl Worker {
             self.output.start(format)?;
         }
         let notify = &self.notify;
-        self.shared.with_song(song.ticket, |player, _| notify(Event::Began { is_new: player.handle_began() }));
+        let number = song.started.song;
+        self.shared.with_song(song.ticket, |player, _| {
+            notify(Event::Began { song: number, is_new: player.handle_began() });
+        });
         Ok(())
     }
 

@@ -9,6 +9,11 @@ use crate::playlist::Playlist;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(crate) u32);
 
+impl Ticket {
+    /// Names no song.
+    pub(crate) const NONE: Self = Self(0);
+}
+
 /// How a song comes after the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {

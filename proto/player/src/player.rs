@@ -450,14 +450,10 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// The first song begins: nothing of another is heard any more, but the end of one that it follows. It is counted from its
     /// first sample to be heard, at the rate that STARTED says. Returns whether it is another song than before.
     pub fn handle_began(&mut self) -> bool {
-        let Some(&Track { item: QueueItem { ticket, .. }, started, .. }) = self.first() else { return false };
+        let Some(started) = self.first().map(|track| track.started) else { return false };
         self.count_from(started.position_of(started.first_heard()), started.rate);
-        let is_new = self.core.music.buffer.announce();
-        if is_new && self.core.wants_titles {
-            self.core.questions.want_title(ticket);
-            self.core.music.wakeups.network = true;
-        }
-        is_new
+        self.core.want_title();
+        self.core.music.buffer.announce()
     }
 
     /// The first song is counted from this position on, in frames of `rate`.
@@ -507,6 +503,16 @@ impl Core<'_> {
         Some(self.counting).filter(|counting| heard == Some(counting.ticket))
     }
 
+    /// The title of the song that is heard, or about to be, is wanted if the listener does not know it. For one that takes the
+    /// place of others that is as soon as it starts, so that nothing seems settled before.
+    fn want_title(&mut self) {
+        let heard = self.music.buffer.first().map(|track| track.item);
+        if let Some(item) = heard.filter(|item| self.wants_titles && !item.is_announced) {
+            self.questions.want_title(item.ticket);
+            self.music.wakeups.network = true;
+        }
+    }
+
     fn hasten(&mut self) {
         self.link.hasten();
         self.music.wakeups.network = true;
@@ -521,6 +527,7 @@ impl Core<'_> {
             }
             client::Event::Started(started) => {
                 self.music.on_started(started);
+                self.want_title();
                 Some(Event::Started(started))
             }
             client::Event::Data { stream, bytes } => {

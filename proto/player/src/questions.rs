@@ -48,11 +48,13 @@ pub(crate) struct Questions {
     /// Songs of an answer for which the screen has room.
     room: u32,
     title: Option<Wanted<Ticket>>,
+    /// The song whose title was wanted last.
+    titled: Ticket,
 }
 
 impl Questions {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Deque::new(), pager: BEGIN, last: SongId(0), room: 0, title: None }
+        Self { waiting: Deque::new(), pager: BEGIN, last: SongId(0), room: 0, title: None, titled: Ticket::NONE }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -97,8 +99,11 @@ impl Questions {
         }
     }
 
-    pub(crate) const fn want_title(&mut self, ticket: Ticket) {
-        self.title = Some(Wanted::new(ticket));
+    /// The title of this song is wanted, once.
+    pub(crate) fn want_title(&mut self, ticket: Ticket) {
+        if self.titled != ticket {
+            (self.titled, self.title) = (ticket, Some(Wanted::new(ticket)));
+        }
     }
 
     pub(crate) const fn forget_title(&mut self) {

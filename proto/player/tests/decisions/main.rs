@@ -513,7 +513,7 @@ fn questions_are_asked_one_after_the_other() {
 
 #[test]
 fn a_title_is_told_once_for_a_song() {
-    let mut world = World::connected();
+    let mut world = World::with_titles();
     world.hear(1);
     for _ in 0..2 {
         let _ = world.player.handle_began();
@@ -529,7 +529,7 @@ fn a_title_is_told_once_for_a_song() {
 
 #[test]
 fn the_title_of_a_song_that_is_over_is_asked_for_once() {
-    let mut world = World::connected();
+    let mut world = World::with_titles();
     world.hear(1);
     let _ = world.player.handle_began();
     world.check_asked(&["INFO 1"]);
@@ -541,13 +541,30 @@ fn the_title_of_a_song_that_is_over_is_asked_for_once() {
 
 #[test]
 fn the_title_of_a_song_that_is_over_is_not_asked_for() {
-    let mut world = World::connected();
-    world.hear(1);
+    let mut world = World::with_titles();
+    world.hear_range(3, 5);
+    world.inform(3);
+    world.answer("LIST 4 1", &[4], Some(5));
+    world.start(4);
     world.cut();
+    world.finish();
     let _ = world.player.handle_began();
     assert!(!world.player.is_settled());
     world.finish();
     assert!(world.player.is_settled());
+}
+
+#[test]
+fn nothing_is_settled_between_the_start_of_a_song_and_its_title() {
+    let mut world = World::with_titles();
+    world.play(1);
+    assert!(!world.player.is_settled());
+    world.start(1);
+    assert!(!world.player.is_settled());
+    world.inform(1);
+    assert!(world.player.is_settled());
+    assert!(world.player.handle_began(), "it is another song than before");
+    world.check_asked(&[]);
 }
 
 // ── the buffer ──

@@ -30,14 +30,25 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A player without a connection.
+    /// A player without a connection, which asks for no titles.
     pub(crate) fn new() -> Self {
+        Self::of_player(false)
+    }
+
+    fn of_player(wants_titles: bool) -> Self {
         let memory = Box::leak(Box::new([0; 32 * 1024]));
-        let options = Options { seed: 1, is_persistent: false, wants_titles: true };
+        let options = Options { seed: 1, is_persistent: false, wants_titles };
         let now = Instant::from_micros(1_000_000);
         let mut player = Player::new(memory, options);
         player.set_room(100);
         Self { player, now, server: Server::new(now), asked: Vec::new(), told: Vec::new() }
+    }
+
+    /// A player on an open connection, which asks for titles.
+    pub(crate) fn with_titles() -> Self {
+        let mut world = Self::of_player(true);
+        world.connect();
+        world
     }
 
     /// A player on an open connection.
