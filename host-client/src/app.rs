@@ -12,7 +12,7 @@
 mod commands;
 mod events;
 mod lists;
-mod view;
+mod status;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -27,7 +27,7 @@ use trill_player::command::{self, Command};
 use crate::decode_loop::{self, DecodeLoop};
 use crate::network::{self, Identity, Network, Song};
 use crate::options::{Options, Verbosity};
-use crate::output::{Notice, Output, OutputError, OutputSpec};
+use crate::output::{Notice, Output, OutputError, OutputTarget};
 use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
@@ -37,18 +37,18 @@ use crate::ui::table::Table;
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a program that nobody sits at tries to reach a server that it lost, before it gives the song up.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the program may take to end when the system asks it to. A thread that is stuck, such as one that writes to
 /// a full pipe, cannot delay the end for longer.
-const GRACE: Duration = Duration::from_secs(2);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_millis(500);
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How long a command that only reports something waits for the commands before it to take effect: a few round-trips
 /// to a server far away.
-const REPORT_PATIENCE: Duration = Duration::from_secs(2);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ struct App {
     server_name: Option<String>,
     /// Since when music is missing: when the last useful connection was lost.
     lost_at: Option<Instant>,
-    output: OutputSpec,
+    output: OutputTarget,
     decode_loop: Option<DecodeLoop>,
     /// Why the output could not be opened, as it was said.
     output_failure: Option<String>,
@@ -174,28 +174,28 @@ struct App {
 impl App {
     fn new(options: &Options, mode: Mode) -> Result<Self, String> {
         let (sender, events) = mpsc::channel();
-        let tell_input = {
+        let send_input = {
             let sender = sender.clone();
             move |input| drop(sender.send(Event::Input(input)))
         };
         let (lines, console) = match mode {
             Mode::OneShot => (None, Console::plain(options.verbosity)),
             Mode::Interactive if prompt::is_possible() => {
-                let opened = prompt::open(tell_input);
+                let opened = prompt::open(send_input);
                 let (lines, screen) = opened.map_err(|error| format!("cannot use this terminal: {error}"))?;
                 (Some(lines), Console::above_prompt(options.verbosity, screen))
             }
             Mode::Script { .. } | Mode::Interactive => {
-                let lines = Lines::of_stdin(tell_input).map_err(|error| error.to_string())?;
+                let lines = Lines::of_stdin(send_input).map_err(|error| error.to_string())?;
                 (Some(lines), Console::plain(options.verbosity))
             }
         };
-        let console = console.beside(&options.output);
-        let tell_signal = {
+        let console = console.with_output(&options.output);
+        let send_signal = {
             let sender = sender.clone();
             move |signal| drop(sender.send(Event::Signal(signal)))
         };
-        signals::watch(GRACE, tell_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
+        signals::watch(EXIT_TIMEOUT, send_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());
@@ -236,7 +236,7 @@ impl App {
         self.prepare();
         let exit = loop {
             self.on_time();
-            self.obey(Instant::now());
+            self.execute_inputs(Instant::now());
             // Before anything more is drawn.
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
@@ -247,7 +247,7 @@ impl App {
                 self.handle(event);
             }
         };
-        self.network.close(GOODBYE);
+        self.network.close(GOODBYE_TIMEOUT);
         // A signal may come while the program is ending, as when a terminal hangs up.
         let signal = self.events.try_iter().find_map(|event| match event {
             Event::Signal(signal) => Some(Exit::Signalled(signal)),
@@ -285,15 +285,15 @@ impl App {
     }
 
     /// Obeys what was typed, in order. What reports something waits until the commands before it have taken effect.
-    fn obey(&mut self, now: Instant) {
+    fn execute_inputs(&mut self, now: Instant) {
         while self.exit.is_none()
             && let Some(input) = self.inputs.pop_front()
         {
             if now < self.report_at && self.must_wait(&input) {
                 return self.inputs.push_front(input);
             }
-            self.report_at = now + REPORT_PATIENCE;
-            self.obey_one(input);
+            self.report_at = now + REPORT_TIMEOUT;
+            self.handle_input(input);
         }
     }
 
@@ -308,7 +308,7 @@ impl App {
         }
     }
 
-    fn obey_one(&mut self, input: Input) {
+    fn handle_input(&mut self, input: Input) {
         match (input, &mut self.mode) {
             (Input::Line(line), _) => match command::parse(&line) {
                 Ok(Some(command)) => self.execute(command),
@@ -318,7 +318,7 @@ impl App {
             (Input::Refused(reason), _) => self.fail(&reason),
             (Input::Failed(reason), Mode::Script { .. }) => {
                 self.fail(&reason);
-                self.obey_one(Input::End);
+                self.handle_input(Input::End);
             }
             (Input::Failed(reason), _) => {
                 self.fail(&reason);

@@ -24,7 +24,7 @@ use trill_proto::time;
 
 use crate::decoder::Decoder;
 use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
-use crate::shared::{Shared, Turn};
+use crate::shared::{NextSong, Shared};
 
 /// A device with nothing to play is given back after this long.
 const IDLE: Duration = Duration::from_secs(10);
@@ -126,7 +126,7 @@ struct Worker {
 }
 
 /// The song at hand.
-struct Song {
+struct CurrentSong {
     ticket: Ticket,
     started: Started,
     playback: Playback,
@@ -146,7 +146,7 @@ enum Outcome {
 }
 
 /// The front of a song, as it was found in the player's buffer.
-struct View {
+struct Front {
     /// Bytes copied out.
     copied: usize,
     /// Bytes received since the song began.
@@ -164,9 +164,9 @@ impl Worker {
     fn run(mut self) {
         loop {
             match self.shared.wait_for_song(IDLE) {
-                Turn::Closed => return,
-                Turn::Idle => self.output.release(),
-                Turn::Play(track) => self.play(&track),
+                NextSong::Closed => return,
+                NextSong::Idle => self.output.release(),
+                NextSong::Play(track) => self.play(&track),
             }
         }
     }
@@ -199,16 +199,16 @@ impl Worker {
         }
         let ticket = item.ticket;
         let (playback, opening) = (Playback::new(&started), Opening::default());
-        let mut song = Song { ticket, started, playback, opening, asked: item.asked, has_sound: false };
+        let mut song = CurrentSong { ticket, started, playback, opening, asked: item.asked, has_sound: false };
         self.begin(&song)?;
         loop {
-            let Some(view) = self.look(&mut song) else { return Ok(Outcome::Unwanted) };
-            match view.action {
-                Action::Wait => self.wait(&mut song, &view),
-                Action::Decode => self.decode(&mut song, &view)?,
-                Action::Drain if !view.is_over => self.skip_rest(&mut song, &view)?,
+            let Some(front) = self.inspect(&mut song) else { return Ok(Outcome::Unwanted) };
+            match front.action {
+                Action::Wait => self.wait(&mut song, &front),
+                Action::Decode => self.decode(&mut song, &front)?,
+                Action::Drain if !front.is_over => self.skip_rest(&mut song, &front)?,
                 Action::Drain => {
-                    if !song.has_sound && view.is_complete {
+                    if !song.has_sound && front.is_complete {
                         (self.notify)(Event::Undecodable(started.song));
                     }
                     let outcome = self.drain(ticket)?;
@@ -220,7 +220,7 @@ impl Worker {
     }
 
     /// Opens the device, if need be, while the first bytes are on their way.
-    fn begin(&mut self, song: &Song) -> Result<(), OutputError> {
+    fn begin(&mut self, song: &CurrentSong) -> Result<(), OutputError> {
         let Started { rate, channels, .. } = song.started;
         // What a server says may be wrong, and of a song without audio it says nothing: the frames will tell.
         let is_plausible = SAMPLE_RATES.contains(&rate) && (1..=2).contains(&channels);
@@ -237,7 +237,7 @@ impl Worker {
     }
 
     /// Copies the front of the song, and decides what to do with it. `None` if it is not wanted any more.
-    fn look(&mut self, song: &mut Song) -> Option<View> {
+    fn inspect(&mut self, song: &mut CurrentSong) -> Option<Front> {
         let front = &mut self.front;
         self.shared.with_song(song.ticket, |player, now| {
             let track = player.first()?;
@@ -253,24 +253,24 @@ impl Worker {
             let is_end = is_over && copied == bytes.len();
             let action = song.playback.next_action(&player.supply(now));
             player.set_buffering(song.playback.is_buffering());
-            Some(View { copied, received, is_over, is_complete, is_end, action })
+            Some(Front { copied, received, is_over, is_complete, is_end, action })
         })?
     }
 
-    fn wait(&self, song: &mut Song, view: &View) {
-        self.shared.wait_for_more(song.ticket, view.received, DRY_POLL);
+    fn wait(&self, song: &mut CurrentSong, front: &Front) {
+        self.shared.wait_for_more(song.ticket, front.received, DRY_POLL);
         if self.controls.queued_frames() == 0 {
             song.playback.on_dry();
         }
     }
 
     /// Drops the bytes after the last sample: the song that follows can be asked for when all of them have come.
-    fn skip_rest(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
+    fn skip_rest(&mut self, song: &mut CurrentSong, front: &Front) -> Result<(), OutputError> {
         self.shared.with_song(song.ticket, |player, _| player.consume(player.front().len()));
         if self.format.is_some() && self.output.drain()? == Drained::Interrupted {
             return Ok(());
         }
-        self.wait(song, view);
+        self.wait(song, front);
         Ok(())
     }
 
@@ -279,12 +279,12 @@ impl Worker {
         self.shared.with_song(ticket, |player, _| player.consume(bytes));
     }
 
-    fn decode(&mut self, song: &mut Song, view: &View) -> Result<(), OutputError> {
-        match self.decoder.decode(&self.front[..view.copied], view.is_end, &mut self.pcm) {
+    fn decode(&mut self, song: &mut CurrentSong, front: &Front) -> Result<(), OutputError> {
+        match self.decoder.decode(&self.front[..front.copied], front.is_end, &mut self.pcm) {
             Decoded::Frame(frame) => {
                 self.consume(song.ticket, frame.consumed);
                 song.has_sound |= frame.samples > 0;
-                self.put(song, &frame)
+                self.output_frame(song, &frame)
             }
             Decoded::Junk { consumed } => {
                 self.consume(song.ticket, consumed);
@@ -296,7 +296,7 @@ impl Worker {
     }
 
     /// Puts out what is to be heard of a decoded frame.
-    fn put(&mut self, song: &mut Song, frame: &Frame) -> Result<(), OutputError> {
+    fn output_frame(&mut self, song: &mut CurrentSong, frame: &Frame) -> Result<(), OutputError> {
         let channels = usize::from(frame.channels);
         let nominal = frame.nominal_samples;
         if frame.samples < nominal {

@@ -33,7 +33,7 @@ use crate::options::ServerAddress;
 use crate::shared::{Player, Shared, State};
 
 pub use connect::ConnectError;
-pub use event::{CloseReason, Closed, Event, Refusal, Song};
+pub use event::{CloseReason, Closed, Event, ServerError, Song};
 
 /// How long to try one address of a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,7 +71,7 @@ pub struct Network {
 
 /// What is said and heard on one connection, beside what the player knows.
 #[derive(Default)]
-pub(crate) struct Session {
+pub(crate) struct ConnectionState {
     /// Counts connections: the writer of an old one may outlive it.
     number: u64,
     /// Waits to be written.
@@ -84,7 +84,7 @@ pub(crate) struct Session {
     is_read: bool,
 }
 
-impl Session {
+impl ConnectionState {
     /// Whether the server is told by an ERROR that it did wrong. One that is silent will not read it.
     fn ends_with_error(&self) -> bool {
         let Some(CloseReason::Session(error)) = self.ending else { return false };
@@ -102,7 +102,7 @@ impl State {
     fn end(&mut self, reason: CloseReason) {
         // The machine ended itself if it was its error; what the threads noticed it has to be told.
         self.player.goodbye();
-        self.session.ending.get_or_insert(reason);
+        self.connection.ending.get_or_insert(reason);
     }
 }
 
@@ -123,13 +123,13 @@ impl Network {
     /// Says goodbye, if there is somebody to say it to, and waits until that is out, at most so long.
     pub fn close(&self, at_most: Duration) {
         let mut state = self.shared.lock();
-        if state.session.number == 0 || state.session.is_read {
+        if state.connection.number == 0 || state.connection.is_read {
             return;
         }
         state.end(CloseReason::Done);
         state.collect(self.shared.now());
         self.shared.network.notify_all();
-        let is_open = |state: &mut State| !state.session.is_finished();
+        let is_open = |state: &mut State| !state.connection.is_finished();
         drop(self.shared.network.wait_timeout_while(state, at_most, is_open));
     }
 
@@ -148,8 +148,9 @@ impl Network {
         prepared.map_err(|error| ConnectError::local(&self.server, &error))?;
         let Identity { name, nonce } = &self.identity;
         let mut state = self.shared.lock();
-        let number = state.session.number + 1;
-        state.session = Session { number, output: Vec::with_capacity(OUTBOX_BYTES), ..Session::default() };
+        let number = state.connection.number + 1;
+        state.connection =
+            ConnectionState { number, output: Vec::with_capacity(OUTBOX_BYTES), ..ConnectionState::default() };
         let identity = client::Identity { name, nonce: *nonce, roles: 0 };
         state.player.handle_connected(self.shared.now(), &identity);
         drop(state);
@@ -187,7 +188,7 @@ impl Connection {
         let mut socket = StdIo(&self.socket);
         loop {
             let taken = match receive(&mut socket, &mut input) {
-                Ok(Received::Bytes(count)) => self.take(&input[..count], &mut page),
+                Ok(Received::Bytes(count)) => self.handle_bytes(&input[..count], &mut page),
                 Ok(Received::Nothing) => Ok(()),
                 Ok(Received::Closed) => Err(CloseReason::Ended),
                 Err(error) => Err(CloseReason::Lost(error.0.kind())),
@@ -204,10 +205,10 @@ impl Connection {
     }
 
     /// Hands what was read to the player, and what it makes of it to the app.
-    fn take(&self, mut input: &[u8], page: &mut Vec<Song>) -> Result<(), CloseReason> {
+    fn handle_bytes(&self, mut input: &[u8], page: &mut Vec<Song>) -> Result<(), CloseReason> {
         let shared = &self.network.shared;
         let mut state = shared.lock();
-        if state.session.ending.is_some() {
+        if state.connection.ending.is_some() {
             return Ok(());
         }
         let now = shared.now();
@@ -219,7 +220,7 @@ impl Connection {
             match state.player.handle_input(now, input) {
                 Ok((taken, event)) => {
                     let is_page = matches!(event, Some(player::Event::PageEnd(..)));
-                    result = event.map_or(Ok(()), |event| self.tell(event, page));
+                    result = event.map_or(Ok(()), |event| self.report(event, page));
                     if is_page {
                         // The next is asked for when this one is on the screen, so that pages cannot pile up.
                         state.player.set_room(0);
@@ -234,7 +235,7 @@ impl Connection {
         }
         state.collect(now);
         // The writer keeps the time. It waits for what was due before this.
-        let wakes = !state.session.output.is_empty() || state.player.poll_timeout() < due;
+        let wakes = !state.connection.output.is_empty() || state.player.poll_timeout() < due;
         shared.settle(state);
         if wakes {
             shared.network.notify_all();
@@ -246,7 +247,7 @@ impl Connection {
     ///
     /// # Errors
     /// The server closes the connection.
-    fn tell(&self, event: player::Event<'_>, page: &mut Vec<Song>) -> Result<(), CloseReason> {
+    fn report(&self, event: player::Event<'_>, page: &mut Vec<Song>) -> Result<(), CloseReason> {
         self.network.notify(match event {
             player::Event::Connected(welcome) => Event::Connected {
                 server_name: welcome.server_name.to_owned(),
@@ -262,10 +263,10 @@ impl Connection {
             player::Event::Title(song) => Event::Title(Song::from(&song)),
             player::Event::Started(started) => Event::Started(started),
             player::Event::EndedEarly(song) => Event::EndedEarly(song),
-            player::Event::Refused(refused, error) => Event::Refused(refused, Refusal::from(&error)),
+            player::Event::Refused(refused, error) => Event::Refused(refused, ServerError::from(&error)),
             player::Event::Edge(song, direction) => Event::Edge(song, direction),
             player::Event::NoSongs(playlist) => Event::NoSongs(playlist),
-            player::Event::Failed(error) => return Err(CloseReason::Peer(Refusal::from(&error))),
+            player::Event::Failed(error) => return Err(CloseReason::Peer(ServerError::from(&error))),
             player::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
         });
         Ok(())
@@ -277,16 +278,16 @@ impl Connection {
         state.end(reason);
         state.collect(self.network.shared.now());
         self.network.shared.network.notify_all();
-        state.session.ends_with_error()
+        state.connection.ends_with_error()
     }
 
     /// Tells player and app that the connection is over. A listener who waits for an answer is not left without one.
     fn disconnect(&self) {
         let shared = &self.network.shared;
         let mut state = shared.lock();
-        state.session.is_read = true;
-        let State { player, session, .. } = &mut *state;
-        let reason = session.ending.clone().unwrap_or(CloseReason::Ended);
+        state.connection.is_read = true;
+        let State { player, connection, .. } = &mut *state;
+        let reason = connection.ending.clone().unwrap_or(CloseReason::Ended);
         let now = shared.now();
         let (was_open, was_useful) = (player.was_open(), player.was_useful(now));
         let mut unanswered: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
@@ -311,11 +312,11 @@ impl Connection {
             }
         }
         if let Some(mut state) = self.lock() {
-            state.session.is_written = true;
+            state.connection.is_written = true;
             shared.network.notify_all();
-            if state.session.ends_with_error() {
+            if state.connection.ends_with_error() {
                 let _ = self.socket.shutdown(Shutdown::Write);
-                let is_heard = |state: &mut State| state.session.number == self.number && !state.session.is_read;
+                let is_heard = |state: &mut State| state.connection.number == self.number && !state.connection.is_read;
                 drop(shared.network.wait_timeout_while(state, LINGER, is_heard));
             }
         }
@@ -337,16 +338,16 @@ impl Connection {
                 });
             }
             state.collect(now);
-            if !state.session.output.is_empty() {
+            if !state.connection.output.is_empty() {
                 state.swap_output(output);
                 return true;
             }
-            let Some(due) = state.player.poll_timeout().filter(|_| state.session.ending.is_none()) else {
+            let Some(due) = state.player.poll_timeout().filter(|_| state.connection.ending.is_none()) else {
                 return false;
             };
             let waited = shared.network.wait_timeout(state, due.saturating_since(now));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.session.number != self.number {
+            if state.connection.number != self.number {
                 return false;
             }
         }
@@ -354,6 +355,6 @@ impl Connection {
 
     /// The state, as long as this is the present connection.
     fn lock(&self) -> Option<MutexGuard<'_, State>> {
-        Some(self.network.shared.lock()).filter(|state| state.session.number == self.number)
+        Some(self.network.shared.lock()).filter(|state| state.connection.number == self.number)
     }
 }

@@ -13,7 +13,7 @@ use trill_cli::{ArgumentError, Arguments};
 use trill_player::command::{self, Command, MAX_VOLUME, ParseError};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
-use crate::output::{OutputSpec, ParseSpecError};
+use crate::output::{OutputTarget, ParseTargetError};
 
 pub use address::{AddressError, ServerAddress};
 
@@ -83,7 +83,7 @@ pub struct Options {
     /// The one thing to do; `None` for the prompt.
     pub command: Option<Command>,
     /// Where the sound goes.
-    pub output: OutputSpec,
+    pub output: OutputTarget,
     /// Volume to start with, 0 to [`MAX_VOLUME`].
     pub volume_percent: u8,
     /// What the server's log calls this client, at most [`MAX_NAME_BYTES`]; `None` to let the program choose.
@@ -120,7 +120,7 @@ impl Invocation {
             return Ok(Self::Version);
         }
         let list_devices = arguments.flag(["--list-devices"]);
-        let output = arguments.value("--output")?.map_or(Ok(OutputSpec::DefaultDevice), output)?;
+        let output = arguments.value("--output")?.map_or(Ok(OutputTarget::DefaultDevice), output)?;
         let volume_percent = arguments.value("--volume")?.map_or(Ok(MAX_VOLUME), volume)?;
         let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
         let verbosity = verbosity(&mut arguments)?;
@@ -137,7 +137,7 @@ impl Invocation {
     }
 }
 
-fn output(text: String) -> Result<OutputSpec, UsageError> {
+fn output(text: String) -> Result<OutputTarget, UsageError> {
     text.parse().map_err(UsageError::BadOutput)
 }
 
@@ -193,7 +193,7 @@ pub enum UsageError {
     /// An option is unknown, incomplete or given twice, or an argument is not valid Unicode.
     BadArgument(ArgumentError),
     /// The value of `--output` is no output.
-    BadOutput(ParseSpecError),
+    BadOutput(ParseTargetError),
     /// Not a number from 0 to [`MAX_VOLUME`].
     BadVolume(String),
     /// `-v` and `-q` together.

@@ -18,7 +18,7 @@ use trill_player::{Options, Ticket, Track};
 use trill_proto::limits::MAX_CONTROL_BYTES;
 use trill_proto::time;
 
-use crate::network::Session;
+use crate::network::ConnectionState;
 use crate::output::Controls;
 
 /// Most compressed bytes that are buffered: a minute at 128 kbit/s, 26 seconds at 320. Enough to sit out a change of
@@ -50,12 +50,12 @@ pub struct Shared {
 pub(crate) struct State {
     pub(crate) player: Player,
     /// The present connection.
-    pub(crate) session: Session,
+    pub(crate) connection: ConnectionState,
     is_closed: bool,
 }
 
 /// What [`Shared::wait_for_song`] came back with.
-pub enum Turn {
+pub enum NextSong {
     /// A song to play: the same as last time if it was not finished.
     Play(Box<Track>),
     /// Nothing for the time given.
@@ -72,7 +72,7 @@ impl Shared {
         let mut player = Player::new(memory, Options { seed, is_persistent: false, wants_titles });
         player.set_room(PAGE_SONGS);
         Arc::new(Self {
-            state: Mutex::new(State { player, session: Session::default(), is_closed: false }),
+            state: Mutex::new(State { player, connection: ConnectionState::default(), is_closed: false }),
             changed: Condvar::new(),
             network: Condvar::new(),
             controls: OnceLock::new(),
@@ -102,14 +102,14 @@ impl Shared {
     }
 
     /// Waits for a song to play, at most so long.
-    pub fn wait_for_song(&self, at_most: Duration) -> Turn {
+    pub fn wait_for_song(&self, at_most: Duration) -> NextSong {
         let is_idle = |state: &mut State| state.player.first().is_none() && !state.is_closed;
         let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_idle);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         match state.player.first() {
-            _ if state.is_closed => Turn::Closed,
-            Some(track) => Turn::Play(Box::new(track.clone())),
-            None => Turn::Idle,
+            _ if state.is_closed => NextSong::Closed,
+            Some(track) => NextSong::Play(Box::new(track.clone())),
+            None => NextSong::Idle,
         }
     }
 
@@ -180,15 +180,15 @@ impl Shared {
 impl State {
     /// Takes from the player what it wants to say.
     pub(crate) fn collect(&mut self, now: time::Instant) {
-        let Self { player, session, .. } = self;
+        let Self { player, connection, .. } = self;
         while let Some(bytes) = player.poll_transmit(now) {
-            session.output.extend_from_slice(bytes);
+            connection.output.extend_from_slice(bytes);
         }
     }
 
     /// Gives what is to be written for a buffer whose bytes have been: two buffers last for the whole connection.
     pub(crate) fn swap_output(&mut self, written: &mut Vec<u8>) {
         written.clear();
-        mem::swap(&mut self.session.output, written);
+        mem::swap(&mut self.connection.output, written);
     }
 }

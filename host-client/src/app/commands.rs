@@ -7,7 +7,7 @@ use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
 
 use super::{App, Exit, Mode};
-use crate::output::OutputSpec;
+use crate::output::OutputTarget;
 use crate::ui::status;
 use crate::ui::text::clean;
 
@@ -126,7 +126,7 @@ impl App {
             return self.console.print(&format!("volume {}", self.volume_percent));
         };
         self.volume_percent = volume.from(self.volume_percent);
-        if let OutputSpec::Wav(_) = self.output {
+        if let OutputTarget::Wav(_) = self.output {
             self.console.notice("the WAV file is written as if the volume were 100");
         }
         if let Some(decode_loop) = &self.decode_loop {

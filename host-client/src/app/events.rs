@@ -9,9 +9,9 @@ use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 
-use super::{App, Exit, Mode, PATIENCE};
+use super::{App, Exit, Mode, RECONNECT_TIMEOUT};
 use crate::decode_loop;
-use crate::network::{self, CloseReason, Closed, Refusal, Song};
+use crate::network::{self, CloseReason, Closed, ServerError, Song};
 use crate::output::Notice;
 use crate::ui::details;
 use crate::ui::text::{self, clean};
@@ -26,7 +26,7 @@ impl App {
             network::Event::Title(song) => self.on_title(song),
             network::Event::Started(started) => self.console.debug(&describe(&started)),
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
-            network::Event::Refused(refused, refusal) => self.on_refused(refused, &refusal),
+            network::Event::Refused(refused, error) => self.on_refused(refused, &error),
             network::Event::Edge(song, direction) => self.fail_at_edge(song, direction),
             network::Event::NoSongs(Playlist::ALL) => self.fail("the server has no songs"),
             network::Event::NoSongs(Playlist { first, last, .. }) => {
@@ -76,14 +76,14 @@ impl App {
         }
         self.fail_all(&unanswered, reason);
         if self.needs_server() {
-            self.give_up_in_time(reason);
+            self.give_up_when_timed_out(reason);
         }
     }
 
     /// A program that nobody sits at gives up in the end.
-    fn give_up_in_time(&mut self, reason: &str) {
+    fn give_up_when_timed_out(&mut self, reason: &str) {
         let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
-        if self.mode != Mode::Interactive && lost_at.elapsed() > PATIENCE {
+        if self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT {
             self.fail(reason);
             self.stop();
         }
@@ -117,7 +117,7 @@ impl App {
             if news == News::Yes {
                 self.console.notice(&format!("{text}; reconnecting"));
             }
-            self.give_up_in_time(&text);
+            self.give_up_when_timed_out(&text);
         } else {
             self.fail(&text);
             self.stop();
@@ -143,11 +143,11 @@ impl App {
 
     // ── the music ──
 
-    fn on_refused(&mut self, refused: Refused, refusal: &Refusal) {
+    fn on_refused(&mut self, refused: Refused, error: &ServerError) {
         match refused {
-            Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, refusal)),
-            Refused::Following => self.fail(&format!("cannot go on: {refusal}")),
-            other => self.fail(&format!("{}: {refusal}", name_of(other))),
+            Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, error)),
+            Refused::Following => self.fail(&format!("cannot go on: {error}")),
+            other => self.fail(&format!("{}: {error}", name_of(other))),
         }
     }
 
@@ -224,14 +224,14 @@ fn name_of(refused: Refused) -> String {
 }
 
 /// Why the server does not show or send a song.
-fn explain(song: SongId, refusal: &Refusal) -> String {
-    match refusal.code {
+fn explain(song: SongId, error: &ServerError) -> String {
+    match error.code {
         ErrorCode::NO_SUCH_SONG => format!("there is no song {song}; list shows what there is"),
         ErrorCode::SONG_GONE => format!("song {song} is gone; list shows what there is"),
         ErrorCode::SONG_CHANGED => format!("song {song} has changed on the server; play it anew"),
         ErrorCode::NO_AUDIO => format!("song {song} contains no MP3 audio"),
         ErrorCode::BAD_POSITION => format!("song {song} is not that long"),
-        _ => format!("song {song}: {refusal}"),
+        _ => format!("song {song}: {error}"),
     }
 }
 

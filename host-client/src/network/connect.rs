@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::options::ServerAddress;
 
 /// How long an address has to itself before the next is tried beside it: the Connection Attempt Delay of RFC 8305.
-const HEAD_START: Duration = Duration::from_millis(250);
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Looks the server up, anew each time, and connects to the first of its addresses that answers. One that is silent delays
 /// the others little, and is given up after `timeout`.
@@ -59,7 +59,7 @@ fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStr
         }
         let result = match addresses.is_empty() {
             true => results.recv().map_err(RecvTimeoutError::from),
-            false => results.recv_timeout(HEAD_START),
+            false => results.recv_timeout(ATTEMPT_DELAY),
         };
         match result {
             Ok(Ok(socket)) => return Ok(socket),
@@ -171,7 +171,7 @@ mod tests {
             let begun = Instant::now();
             let socket = race([silent.address(), server.address()].into(), LONG).expect("one that answers");
             assert_eq!(socket.peer_addr().expect("a connected socket"), server.address());
-            assert!((HEAD_START..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+            assert!((ATTEMPT_DELAY..SOON).contains(&begun.elapsed()), "{:?}", begun.elapsed());
         }
 
         #[test]

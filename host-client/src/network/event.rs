@@ -68,7 +68,7 @@ pub enum Event {
     /// The server ended this song before its end.
     EndedEarly(SongId),
     /// The server does not do what it was asked for.
-    Refused(Refused, Refusal),
+    Refused(Refused, ServerError),
     /// There is no song in this direction beyond this one.
     Edge(SongId, Direction),
     /// The server has no songs of this playlist.
@@ -98,7 +98,7 @@ pub struct Closed {
 
 /// What a server says that does not do what it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ServerError {
     /// For programs.
     pub code: ErrorCode,
     /// For people; whatever the server sent.
@@ -119,7 +119,7 @@ pub enum CloseReason {
     /// The server broke the protocol, or is silent: see the error.
     Session(SessionError),
     /// The server gave the client up, and said why.
-    Peer(Refusal),
+    Peer(ServerError),
     /// This side closed it.
     Done,
 }
@@ -151,8 +151,8 @@ impl CloseReason {
                     | SessionError::Stalled
                     | SessionError::Refused(error::Refusal::Busy)
             ),
-            Self::Peer(refusal) => {
-                matches!(refusal.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
+            Self::Peer(error) => {
+                matches!(error.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
             }
             Self::Done => false,
         }
@@ -165,7 +165,7 @@ impl From<SessionError> for CloseReason {
     }
 }
 
-impl From<&message::Error<'_>> for Refusal {
+impl From<&message::Error<'_>> for ServerError {
     fn from(error: &message::Error<'_>) -> Self {
         Self { code: error.code, text: error.text.to_owned() }
     }
@@ -188,7 +188,7 @@ impl From<&message::Song<'_>> for Song {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ServerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = ErrorCode::ALL.iter().find(|(_, code)| *code == self.code);
         match (known, self.text.is_empty()) {
@@ -209,7 +209,7 @@ impl fmt::Display for CloseReason {
             Self::Goodbye(GoodbyeReason::Superseded) => f.write_str("another connection took this one's place"),
             Self::Goodbye(_) => f.write_str("the server said goodbye"),
             Self::Session(error) => error.fmt(f),
-            Self::Peer(refusal) => write!(f, "the server gave up: {refusal}"),
+            Self::Peer(error) => write!(f, "the server gave up: {error}"),
             Self::Done => f.write_str("the connection is closed"),
         }
     }

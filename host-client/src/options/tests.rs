@@ -44,7 +44,7 @@ fn nothing_at_all_is_a_prompt_on_this_machine() {
     let expected = Options {
         server: ServerAddress { host: "localhost".to_owned(), port: 7455 },
         command: None,
-        output: OutputSpec::DefaultDevice,
+        output: OutputTarget::DefaultDevice,
         volume_percent: 100,
         name: None,
         verbosity: Verbosity::Normal,
@@ -131,7 +131,7 @@ fn options_may_stand_anywhere() {
         let expected = Options {
             server: ServerAddress { host: "attic".to_owned(), port: 7455 },
             command: play(3),
-            output: OutputSpec::Null,
+            output: OutputTarget::Null,
             volume_percent: 30,
             name: Some("couch".to_owned()),
             verbosity: Verbosity::Normal,
@@ -139,7 +139,7 @@ fn options_may_stand_anywhere() {
         assert_eq!(run(&line), expected);
     }
     let options = run(&["--output=wav:a=b.wav", "--volume=0", "--name=my couch"]);
-    assert_eq!((options.output, options.volume_percent), (OutputSpec::Wav("a=b.wav".into()), 0));
+    assert_eq!((options.output, options.volume_percent), (OutputTarget::Wav("a=b.wav".into()), 0));
     assert_eq!(options.name.as_deref(), Some("my couch"));
 }
 

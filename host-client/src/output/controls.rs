@@ -1,7 +1,7 @@
-//! What the producer, the feed and everybody else share: atomics, and a condition variable the feed never touches.
+//! What the producer, the callback and everybody else share: atomics, and a condition variable the callback never touches.
 //!
 //! Samples are counted by running totals, from when the output was opened: `written` by the producer, `read` by the
-//! feed. To discard is to raise `discard_up_to`; nothing is ever cleared under somebody's feet.
+//! callback. To discard is to raise `discard_up_to`; nothing is ever cleared under somebody's feet.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,11 +13,11 @@ use super::{Device, PcmFormat};
 /// harmlessly.
 #[derive(Clone, Debug)]
 pub struct Controls {
-    shared: Arc<Shared>,
+    shared: Arc<OutputState>,
 }
 
 impl Controls {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<OutputState>) -> Self {
         Self { shared }
     }
 
@@ -98,7 +98,7 @@ fn gain(volume: u8) -> f32 {
 
 /// The state behind [`Controls`]. Totals count interleaved samples in the format of the ring.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct OutputState {
     // Set by anyone.
     pub(super) paused: AtomicBool,
     volume: AtomicU8,
@@ -121,7 +121,7 @@ pub(super) struct Shared {
     ring_samples_per_second: AtomicU32,
     device: Mutex<Option<Device>>,
 
-    // Set by the feed, and by the callbacks around it.
+    // Set by the callback, and by the callbacks around it.
     /// Samples taken out of the ring, heard or discarded.
     pub(super) read: AtomicU64,
     /// Frames of silence handed out since the last sample.
@@ -130,13 +130,13 @@ pub(super) struct Shared {
     pub(super) sounding: AtomicBool,
     pub(super) underruns: AtomicU64,
     pub(super) latency_us: AtomicU64,
-    /// Calls of the feed: as long as this grows, the device lives.
+    /// Calls of the callback: as long as this grows, the device lives.
     pub(super) callbacks: AtomicU64,
     /// The device said that it ran out of samples since the last callback.
     pub(super) broke_off: AtomicBool,
     /// The device said that its stream is over.
     pub(super) lost: AtomicBool,
-    /// The device reported some other error. If no call of the feed follows, the device is lost, too.
+    /// The device reported some other error. If no call of the callback follows, the device is lost, too.
     pub(super) has_failed: AtomicBool,
 
     /// For the producer to wait on. No audio callback ever takes the lock.
@@ -144,7 +144,7 @@ pub(super) struct Shared {
     wake: Condvar,
 }
 
-impl Shared {
+impl OutputState {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             paused: AtomicBool::new(false),
@@ -223,7 +223,7 @@ impl Shared {
     }
 
     /// Waits until `done`, or `at_most` that long. Only for what [`wake_producer`](Self::wake_producer) announces:
-    /// the feed wakes nobody, its progress shows when the time is over.
+    /// the callback wakes nobody, its progress shows when the time is over.
     pub(super) fn wait(&self, at_most: Duration, mut done: impl FnMut() -> bool) {
         let guard = self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.wake.wait_timeout_while(guard, at_most, |()| !done()));
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(gain(0), 0.0);
         assert_eq!(gain(50), 0.125);
         assert_eq!(gain(100), 1.0);
-        let controls = Controls::new(Shared::new());
+        let controls = Controls::new(OutputState::new());
         assert_eq!((controls.volume(), controls.shared.gain()), (100, 1.0));
         controls.set_volume(200);
         assert_eq!(controls.volume(), 100);
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn positions_are_in_frames_of_the_song() {
-        let shared = Shared::new();
+        let shared = OutputState::new();
         let controls = Controls::new(shared.clone());
         shared.written.store(1000, SeqCst);
         shared.read.store(600, SeqCst);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_a_wait() {
-        let shared = Shared::new();
+        let shared = OutputState::new();
         let controls = Controls::new(shared.clone());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| shared.wait(Duration::from_secs(60), || shared.interrupts.load(SeqCst) > 0));

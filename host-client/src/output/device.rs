@@ -9,9 +9,9 @@ use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{BufferSize, ErrorKind, FromSample, Host, SampleFormat, SizedSample, StreamConfig};
 use cpal::{SupportedBufferSize, SupportedStreamConfigRange};
 
-use super::controls::Shared;
-use super::feed::Feed;
-use super::paced::{Driver, Stream};
+use super::callback::Callback;
+use super::controls::OutputState;
+use super::stream_output::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
 /// A device asks for samples this often at least, if it can: 20 ms is soon enough to hear a command at once, and
@@ -117,7 +117,7 @@ impl Driver for DeviceDriver {
     fn open(
         &mut self,
         format: PcmFormat,
-        feed: &mut dyn FnMut() -> Feed,
+        callback: &mut dyn FnMut() -> Callback,
     ) -> Result<(Box<dyn Stream>, Device), OutputError> {
         keep_libasound_quiet();
         let Found { device, configs, .. } = &self.found;
@@ -125,7 +125,7 @@ impl Driver for DeviceDriver {
         let asked_frames = period(format.rate, range.buffer_size());
         let stream = with_fallback(asked_frames, |buffer_size| {
             let config = StreamConfig { channels: format.channels, sample_rate: format.rate, buffer_size };
-            build(device, config, range.sample_format(), feed())
+            build(device, config, range.sample_format(), callback())
         });
         let stream = stream.map_err(|error| refused(device, error))?;
         stream.play().map_err(|error| refused(device, error))?;
@@ -323,25 +323,25 @@ fn build(
     device: &cpal::Device,
     config: StreamConfig,
     format: SampleFormat,
-    feed: Feed,
+    callback: Callback,
 ) -> Result<cpal::Stream, cpal::Error> {
     match format {
-        SampleFormat::I16 => build_of::<i16>(device, config, feed),
-        SampleFormat::I32 => build_of::<i32>(device, config, feed),
-        _ => build_of::<f32>(device, config, feed),
+        SampleFormat::I16 => build_of::<i16>(device, config, callback),
+        SampleFormat::I32 => build_of::<i32>(device, config, callback),
+        _ => build_of::<f32>(device, config, callback),
     }
 }
 
 fn build_of<T: SizedSample + FromSample<i16>>(
     device: &cpal::Device,
     config: StreamConfig,
-    mut feed: Feed,
+    mut callback: Callback,
 ) -> Result<cpal::Stream, cpal::Error> {
     let on_error = {
-        let shared = feed.shared().clone();
+        let shared = callback.shared().clone();
         move |error: cpal::Error| note_error(&shared, error.kind())
     };
-    let mut gaps = Gaps::new(config.sample_rate, config.channels);
+    let mut detector = UnderrunDetector::new(config.sample_rate, config.channels);
     let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
     let mut is_quiet = false;
     let on_data = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
@@ -350,11 +350,11 @@ fn build_of<T: SizedSample + FromSample<i16>>(
             keep_libasound_quiet();
         }
         let latency = latency(info);
-        feed.shared().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
-        gaps.note(feed.shared(), Instant::now(), latency, out.len());
+        callback.shared().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
+        detector.note(callback.shared(), Instant::now(), latency, out.len());
         for piece in out.chunks_mut(scratch.len()) {
             let samples = &mut scratch[..piece.len()];
-            feed.fill(samples);
+            callback.fill(samples);
             for (sample, out) in samples.iter().zip(piece) {
                 *out = T::from_sample(*sample);
             }
@@ -364,7 +364,7 @@ fn build_of<T: SizedSample + FromSample<i16>>(
 }
 
 /// All that an error callback may do: it is called on the audio thread, of a lost device without end.
-fn note_error(shared: &Shared, kind: ErrorKind) {
+fn note_error(shared: &OutputState, kind: ErrorKind) {
     match kind {
         ErrorKind::Xrun => shared.broke_off.store(true, SeqCst),
         ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => shared.lost.store(true, SeqCst),
@@ -385,19 +385,19 @@ fn latency(info: &cpal::OutputCallbackInfo) -> Duration {
 /// Mostly it says so (`Xrun`), but ALSA's way to a sound server does not always. Then it shows: no callback came for
 /// longer than the two or three it had been given last, and hardly anything is left. (One of them alone is no proof:
 /// the server holds some too.)
-struct Gaps {
+struct UnderrunDetector {
     samples_per_second: u32,
     /// When the last callback came, and how long what it was given lasts.
     last: Option<(Instant, Duration)>,
 }
 
-impl Gaps {
+impl UnderrunDetector {
     fn new(rate: u32, channels: u16) -> Self {
         Self { samples_per_second: rate * u32::from(channels), last: None }
     }
 
     /// A callback for `samples` came at `now`, when the device still held `latency`.
-    fn note(&mut self, shared: &Shared, now: Instant, latency: Duration, samples: usize) {
+    fn note(&mut self, shared: &OutputState, now: Instant, latency: Duration, samples: usize) {
         let ran_out = self
             .last
             .is_some_and(|(before, period)| now.saturating_duration_since(before) > 3 * period && latency < period);

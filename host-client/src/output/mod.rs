@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!             decoder thread                       │        audio callback, or a clock's thread
-//!  Output::write → convert → ring (400 ms or four ─┼─→ Feed::fill: discard, pause, volume, count → device
+//!  Output::write → convert → ring (400 ms or four ─┼─→ Callback::fill: discard, pause, volume, count → device
 //!                            of the device's periods)
 //!                 Controls (any thread): atomics for both sides, a condition variable for the producer
 //! ```
 //!
 //! [`Output`] belongs to the one thread that produces samples. [`Controls`] is for everybody. The ring is short, and
-//! pause, volume, stop and a switch act in the feed, so they are heard at once; what is buffered against the network is
+//! pause, volume, stop and a switch act in the callback, so they are heard at once; what is buffered against the network is
 //! compressed and lies before the decoder.
 //!
 //! # Playing songs
@@ -24,14 +24,14 @@
 //!
 //! Only `device` knows cpal.
 
+mod callback;
 mod controls;
 mod convert;
 mod device;
-mod feed;
 mod null;
-mod paced;
-mod running;
-mod spec;
+mod open_stream;
+mod stream_output;
+mod target;
 mod unheard;
 mod wav;
 
@@ -41,11 +41,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use controls::Controls;
-use controls::Shared;
+use controls::OutputState;
 pub use device::{DeviceEntry, list_devices};
-use paced::Paced;
-pub use spec::{OutputSpec, ParseSpecError};
-use wav::{Target, Wav};
+use stream_output::StreamOutput;
+pub use target::{OutputTarget, ParseTargetError};
+use wav::{Destination, Wav};
 
 /// Rate and channels of interleaved 16-bit samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,12 +173,12 @@ pub struct Output {
 }
 
 enum Sink {
-    Paced(Paced),
+    Stream(StreamOutput),
     Wav(Wav),
 }
 
 impl Output {
-    /// Opens what `spec` asks for. `notify` is told of devices opened, lost and restored, on the thread that owns
+    /// Opens what `target` asks for. `notify` is told of devices opened, lost and restored, on the thread that owns
     /// the output.
     ///
     /// A device is looked up now, and opened by the first [`start`](Self::start), which knows the rate. A WAV file is
@@ -188,16 +188,19 @@ impl Output {
     ///
     /// [`NoDevice`](OutputError::NoDevice), [`UnknownDevice`](OutputError::UnknownDevice) or
     /// [`File`](OutputError::File).
-    pub fn open(spec: &OutputSpec, notify: impl Fn(Notice) + Send + 'static) -> Result<(Self, Controls), OutputError> {
-        let shared = Shared::new();
+    pub fn open(
+        target: &OutputTarget,
+        notify: impl Fn(Notice) + Send + 'static,
+    ) -> Result<(Self, Controls), OutputError> {
+        let shared = OutputState::new();
         let controls = Controls::new(shared.clone());
-        let paced = |driver| Sink::Paced(Paced::new(driver, Box::new(notify), shared.clone()));
-        let sink = match spec {
-            OutputSpec::DefaultDevice => paced(Box::new(device::DeviceDriver::find(None)?)),
-            OutputSpec::Device(name) => paced(Box::new(device::DeviceDriver::find(Some(name))?)),
-            OutputSpec::Null => paced(Box::new(null::NullDriver)),
-            OutputSpec::Wav(path) => Sink::Wav(Wav::new(Target::Path(path.clone()), shared)?),
-            OutputSpec::WavToStdout => Sink::Wav(Wav::new(Target::Stdout, shared)?),
+        let stream = |driver| Sink::Stream(StreamOutput::new(driver, Box::new(notify), shared.clone()));
+        let sink = match target {
+            OutputTarget::DefaultDevice => stream(Box::new(device::DeviceDriver::find(None)?)),
+            OutputTarget::Device(name) => stream(Box::new(device::DeviceDriver::find(Some(name))?)),
+            OutputTarget::Null => stream(Box::new(null::NullDriver)),
+            OutputTarget::Wav(path) => Sink::Wav(Wav::new(Destination::Path(path.clone()), shared)?),
+            OutputTarget::WavToStdout => Sink::Wav(Wav::new(Destination::Stdout, shared)?),
         };
         Ok((Self { sink, controls: controls.clone() }, controls))
     }
@@ -215,7 +218,7 @@ impl Output {
             return Err(OutputError::UnsupportedFormat(format));
         }
         match &mut self.sink {
-            Sink::Paced(paced) => paced.start(format),
+            Sink::Stream(stream) => stream.start(format),
             Sink::Wav(wav) => wav.start(format),
         }
     }
@@ -229,7 +232,7 @@ impl Output {
     /// [`File`](OutputError::File) or [`FileFull`](OutputError::FileFull), [`NotStarted`](OutputError::NotStarted).
     pub fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
         match &mut self.sink {
-            Sink::Paced(paced) => paced.write(samples),
+            Sink::Stream(stream) => stream.write(samples),
             Sink::Wav(wav) => wav.write(samples),
         }
     }
@@ -242,7 +245,7 @@ impl Output {
     /// As [`write`](Self::write).
     pub fn drain(&mut self) -> Result<Drained, OutputError> {
         match &mut self.sink {
-            Sink::Paced(paced) => paced.drain(),
+            Sink::Stream(stream) => stream.drain(),
             Sink::Wav(wav) => wav.drain(),
         }
     }
@@ -252,7 +255,7 @@ impl Output {
     pub fn discard(&mut self) {
         self.controls.discard();
         match &mut self.sink {
-            Sink::Paced(paced) => paced.acknowledge(),
+            Sink::Stream(stream) => stream.acknowledge(),
             Sink::Wav(wav) => wav.acknowledge(),
         }
     }
@@ -260,8 +263,8 @@ impl Output {
     /// Gives the device back, after its last sound was heard; the next `start` opens it again. For a player with
     /// nothing to play: an open device is fed silence all the time.
     pub fn release(&mut self) {
-        if let Sink::Paced(paced) = &mut self.sink {
-            paced.close();
+        if let Sink::Stream(stream) = &mut self.sink {
+            stream.close();
         }
     }
 }

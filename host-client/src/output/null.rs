@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::feed::Feed;
-use super::paced::{Driver, Stream};
+use super::callback::Callback;
+use super::stream_output::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
 /// Nobody hears when a command takes effect, so the periods are longer than those that a sound device is asked for: to
@@ -26,15 +26,15 @@ impl Driver for NullDriver {
     fn open(
         &mut self,
         format: PcmFormat,
-        feed: &mut dyn FnMut() -> Feed,
+        callback: &mut dyn FnMut() -> Callback,
     ) -> Result<(Box<dyn Stream>, Device), OutputError> {
         let name = "null".to_owned();
-        let feed = feed();
+        let callback = callback();
         let period_frames = (format.rate / PERIODS_PER_SECOND).max(1);
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new()
             .name("null output".into())
-            .spawn(move || run(feed, format, period_frames, &stopped))
+            .spawn(move || run(callback, format, period_frames, &stopped))
             .map_err(|error| OutputError::DeviceRefused { name: name.clone(), reason: error.to_string() })?;
         let device = Device { name, format, asked_frames: period_frames, granted_frames: period_frames };
         Ok((Box::new(Clock { stop: Some(stop), thread: Some(thread) }), device))
@@ -63,12 +63,12 @@ impl Drop for Clock {
     }
 }
 
-fn run(mut feed: Feed, format: PcmFormat, period_frames: u32, stopped: &Receiver<()>) {
+fn run(mut callback: Callback, format: PcmFormat, period_frames: u32, stopped: &Receiver<()>) {
     let mut period = vec![0; period_frames as usize * usize::from(format.channels)];
     let mut start = Instant::now();
     let mut frames = 0;
     loop {
-        feed.fill(&mut period);
+        callback.fill(&mut period);
         frames += u64::from(period_frames);
         let due = start + Duration::from_micros(frames * 1_000_000 / u64::from(format.rate));
         let now = Instant::now();

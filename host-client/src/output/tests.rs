@@ -1,12 +1,12 @@
 use std::time::Instant;
 
-use super::paced::RING_MS;
+use super::stream_output::RING_MS;
 use super::*;
 
 const SONG: PcmFormat = PcmFormat { rate: 44_100, channels: 2 };
 
 fn open_null() -> (Output, Controls) {
-    Output::open(&OutputSpec::Null, |_| {}).unwrap()
+    Output::open(&OutputTarget::Null, |_| {}).unwrap()
 }
 
 #[test]

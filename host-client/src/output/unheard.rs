@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// The samples handed to the ring that nobody has heard yet, as far as the device tells.
 ///
-/// Samples are counted as in [`Shared`](super::controls::Shared): by their place among all that were written.
+/// Samples are counted as in [`OutputState`](super::controls::OutputState): by their place among all that were written.
 pub(super) struct Unheard {
     samples: VecDeque<i16>,
     /// The place of the first one.

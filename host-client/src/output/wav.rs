@@ -1,48 +1,48 @@
 //! A WAV, written as fast as songs arrive, to a file, a pipe or standard output. The volume does not apply: a recording
 //! is not played.
 
-mod target;
+mod destination;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::controls::Shared;
+use super::controls::OutputState;
 use super::convert::Converter;
 use super::{Drained, OutputError, PcmFormat, Written};
 
-pub(super) use target::Target;
-use target::{Open, Sent};
+pub(super) use destination::Destination;
+use destination::{OpenDestination, Sent};
 
 /// Samples converted at a time.
 const BLOCK_SAMPLES: usize = 2304;
 
 /// All songs in the format of the first.
 pub(super) struct Wav {
-    shared: Arc<Shared>,
-    stage: Stage,
+    shared: Arc<OutputState>,
+    state: State,
     converter: Option<Converter>,
     pending: Vec<i16>,
     seen_discards: u64,
     seen_interrupts: u64,
 }
 
-enum Stage {
+enum State {
     /// Nothing is touched before the first sample: by then everything else works.
-    Waiting(Target),
-    Writing(Open),
+    Waiting(Destination),
+    Writing(OpenDestination),
 }
 
 impl Wav {
-    /// A WAV that will be written to `target`.
+    /// A WAV that will be written to `destination`.
     ///
     /// # Errors
     ///
-    /// [`OutputError::File`] if the target certainly cannot be written to.
-    pub(super) fn new(target: Target, shared: Arc<Shared>) -> Result<Self, OutputError> {
-        target.check()?;
+    /// [`OutputError::File`] if the destination certainly cannot be written to.
+    pub(super) fn new(destination: Destination, shared: Arc<OutputState>) -> Result<Self, OutputError> {
+        destination.check()?;
         Ok(Self {
             shared,
-            stage: Stage::Waiting(target),
+            state: State::Waiting(destination),
             converter: None,
             pending: Vec::new(),
             seen_discards: 0,
@@ -76,7 +76,7 @@ impl Wav {
         let samples = self.converter.as_ref().ok_or(OutputError::NotStarted)?.whole_frames(samples);
         let mut taken = 0;
         loop {
-            if self.wait_while_paused() || self.put_pending()? == Sent::Interrupted {
+            if self.wait_while_paused() || self.write_pending()? == Sent::Interrupted {
                 self.acknowledge();
                 return Ok(Written::Interrupted { taken });
             }
@@ -97,7 +97,7 @@ impl Wav {
             return Ok(Drained::Interrupted);
         }
         let is_interrupted = watch_for_interrupts(&self.shared, self.seen_interrupts);
-        if let Stage::Writing(open) = &mut self.stage
+        if let State::Writing(open) = &mut self.state
             && open.complete(is_interrupted)? == Sent::Interrupted
         {
             self.acknowledge();
@@ -136,14 +136,14 @@ impl Wav {
     fn flush_converter(&mut self) -> Result<Sent, OutputError> {
         let converter = self.converter.as_mut().ok_or(OutputError::NotStarted)?;
         converter.flush(&mut self.pending);
-        self.put_pending()
+        self.write_pending()
     }
 
-    /// Writes what is pending, and opens the target for the first of it.
-    fn put_pending(&mut self) -> Result<Sent, OutputError> {
+    /// Writes what is pending, and opens the destination for the first of it.
+    fn write_pending(&mut self) -> Result<Sent, OutputError> {
         let shared = self.shared.clone();
         let is_interrupted = watch_for_interrupts(&shared, self.seen_interrupts);
-        if let Stage::Waiting(target) = &self.stage {
+        if let State::Waiting(destination) = &self.state {
             let format = self.converter.as_ref().ok_or(OutputError::NotStarted)?.to();
             if self.pending.is_empty() {
                 return Ok(Sent::All);
@@ -152,12 +152,12 @@ impl Wav {
                 shared.wait(pause, &is_interrupted);
                 is_interrupted()
             };
-            match target.open(format, wait)? {
-                Some(open) => self.stage = Stage::Writing(open),
+            match destination.open(format, wait)? {
+                Some(open) => self.state = State::Writing(open),
                 None => return Ok(Sent::Interrupted),
             }
         }
-        let Stage::Writing(open) = &mut self.stage else { return Err(OutputError::NotStarted) };
+        let State::Writing(open) = &mut self.state else { return Err(OutputError::NotStarted) };
         let count = self.pending.len() as u64;
         open.put(&self.pending)?;
         self.pending.clear();
@@ -169,7 +169,7 @@ impl Wav {
 }
 
 /// Tells whether somebody interrupted since `seen`.
-fn watch_for_interrupts(shared: &Shared, seen: u64) -> impl Fn() -> bool {
+fn watch_for_interrupts(shared: &OutputState, seen: u64) -> impl Fn() -> bool {
     move || shared.interrupts.load(SeqCst) != seen
 }
 

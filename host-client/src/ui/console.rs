@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use super::prompt::{self, Screen};
 use super::text::{self, Charset, clean};
 use crate::options::Verbosity;
-use crate::output::OutputSpec;
+use crate::output::OutputTarget;
 
 /// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ impl Console {
 
     /// Writes nothing to standard output if that carries sound.
     #[must_use]
-    pub fn beside(self, output: &OutputSpec) -> Self {
-        Self { is_stdout_taken: *output == OutputSpec::WavToStdout, ..self }
+    pub fn with_output(self, output: &OutputTarget) -> Self {
+        Self { is_stdout_taken: *output == OutputTarget::WavToStdout, ..self }
     }
 
     /// Which characters may be drawn with.

@@ -30,7 +30,7 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use trill_player::command;
 
-use screen::{Drawing, Slot};
+use screen::{Drawing, PendingStatus};
 use terminal::Modes;
 
 pub use screen::Screen;
@@ -106,9 +106,9 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
     editor.set_helper(Some(Commands::new(modes.clone())));
     let printer = editor.create_external_printer()?;
     let (draw, drawings) = mpsc::channel();
-    let status = Arc::new(Slot::default());
-    let next_status = status.clone();
-    let draw_all = move || screen::draw_all(&drawings, &next_status, printer, columns);
+    let status = Arc::new(PendingStatus::default());
+    let pending_status = status.clone();
+    let draw_all = move || screen::draw_all(&drawings, &pending_status, printer, columns);
     thread::Builder::new().name("screen".into()).spawn(draw_all)?;
     let redraw = draw.clone();
     terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;

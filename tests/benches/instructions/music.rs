@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use trill::decoder::Decoder;
-use trill::output::{Output, OutputSpec, PcmFormat, Written};
+use trill::output::{Output, OutputTarget, PcmFormat, Written};
 use trill_player::buffer::Buffer;
 use trill_player::playlist::Playlist;
 use trill_player::{QueueItem, Ticket};
@@ -83,7 +83,7 @@ pub(crate) fn decode() {
 pub(crate) fn output() {
     const FRAME_SAMPLES: usize = 1_152;
     const RATE: u32 = 44_100;
-    let (mut output, _controls) = Output::open(&OutputSpec::Wav(PathBuf::from("/dev/null")), drop).expect("a file");
+    let (mut output, _controls) = Output::open(&OutputTarget::Wav(PathBuf::from("/dev/null")), drop).expect("a file");
     for channels in [2, 1] {
         output.start(PcmFormat { rate: RATE, channels }).expect("an ordinary format");
     }

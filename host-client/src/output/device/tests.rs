@@ -44,15 +44,15 @@ fn at_most_20_ms_are_asked_for_if_the_device_can() {
 /// Callbacks of 10 ms at these times, to a device that then held so much, all in ms: how many underruns do they count?
 #[track_caller]
 fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_and_latencies: &[(u64, u64)], underruns: u64) {
-    let shared = Shared::new();
+    let shared = OutputState::new();
     shared.sounding.store(sounding, SeqCst);
-    let mut gaps = Gaps::new(44_100, 2);
+    let mut detector = UnderrunDetector::new(44_100, 2);
     let start = Instant::now();
     for &(time, latency) in times_and_latencies {
         if broke_off_before == Some(time) {
             note_error(&shared, ErrorKind::Xrun);
         }
-        gaps.note(&shared, start + Duration::from_millis(time), Duration::from_millis(latency), 882);
+        detector.note(&shared, start + Duration::from_millis(time), Duration::from_millis(latency), 882);
     }
     assert_eq!(shared.underruns.load(SeqCst), underruns);
 }
@@ -76,7 +76,7 @@ fn a_device_that_says_it_ran_out_counts_once() {
 
 #[test]
 fn a_lost_device_says_so_or_says_anything() {
-    let shared = Shared::new();
+    let shared = OutputState::new();
     let lost_and_failed = || (shared.lost.load(SeqCst), shared.has_failed.load(SeqCst));
     note_error(&shared, ErrorKind::DeviceChanged);
     note_error(&shared, ErrorKind::RealtimeDenied);

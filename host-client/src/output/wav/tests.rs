@@ -5,7 +5,7 @@ use std::thread;
 
 use hound::{WavReader, WavSpec};
 
-use super::super::{Controls, Output, OutputSpec};
+use super::super::{Controls, Output, OutputTarget};
 use super::*;
 
 const STEREO: PcmFormat = PcmFormat { rate: 44_100, channels: 2 };
@@ -35,7 +35,7 @@ impl Bench {
 }
 
 fn open(path: &Path) -> Result<(Output, Controls), OutputError> {
-    Output::open(&OutputSpec::Wav(path.into()), |notice| panic!("{notice}"))
+    Output::open(&OutputTarget::Wav(path.into()), |notice| panic!("{notice}"))
 }
 
 fn read(path: &Path) -> (WavSpec, Vec<i16>) {
@@ -290,10 +290,10 @@ fn a_full_disk_is_an_error() {
 fn a_file_ends_at_its_limit_and_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.wav");
-    let mut wav = Wav::new(Target::Path(path.clone()), Shared::new()).unwrap();
+    let mut wav = Wav::new(Destination::Path(path.clone()), OutputState::new()).unwrap();
     wav.start(STEREO).unwrap();
     assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
-    let Stage::Writing(open) = &mut wav.stage else { panic!("it was written to") };
+    let State::Writing(open) = &mut wav.state else { panic!("it was written to") };
     open.max_samples = 5_000;
     assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
     assert!(matches!(wav.write(&ramp(2_000)), Err(OutputError::FileFull { .. })));

@@ -20,7 +20,7 @@ pub(super) const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
 /// Draws above the prompt. Dropping it ends the prompt: the terminal is as it was before.
 pub struct Screen {
     draw: Sender<Drawing>,
-    status: Arc<Slot>,
+    status: Arc<PendingStatus>,
     modes: Arc<Modes>,
 }
 
@@ -30,7 +30,7 @@ type OnDrawn = Box<dyn FnOnce() + Send>;
 pub(super) enum Drawing {
     /// Lines, without an end of the last.
     Text(String, OnDrawn),
-    /// There is a new status line in the slot.
+    /// There is a new status line waiting.
     Status,
     /// The user pressed Enter: the status line scrolled away with the prompt.
     Entered,
@@ -43,9 +43,9 @@ pub(super) enum Drawing {
 /// A status line that is to be drawn. A later one takes its place, so a terminal that shows nothing for a long time
 /// is not sent all that it missed.
 #[derive(Debug, Default)]
-pub(super) struct Slot(Mutex<Option<String>>);
+pub(super) struct PendingStatus(Mutex<Option<String>>);
 
-impl Slot {
+impl PendingStatus {
     /// Returns whether it was empty.
     pub(super) fn put(&self, line: String) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(line).is_none()
@@ -57,7 +57,7 @@ impl Slot {
 }
 
 impl Screen {
-    pub(super) fn new(draw: Sender<Drawing>, status: Arc<Slot>, modes: Arc<Modes>) -> Self {
+    pub(super) fn new(draw: Sender<Drawing>, status: Arc<PendingStatus>, modes: Arc<Modes>) -> Self {
         Self { draw, status, modes }
     }
 
@@ -106,7 +106,7 @@ pub(super) fn clear_status(status: &str, columns: usize) -> String {
 /// Draws until nobody can send a drawing any more.
 pub(super) fn draw_all(
     drawings: &Receiver<Drawing>,
-    next_status: &Slot,
+    pending_status: &PendingStatus,
     mut printer: impl ExternalPrinter,
     columns: impl Fn() -> usize,
 ) {
@@ -124,7 +124,7 @@ pub(super) fn draw_all(
                 output.push('\n');
                 on_drawn = then;
             }
-            Drawing::Status => match next_status.take() {
+            Drawing::Status => match pending_status.take() {
                 Some(line) if !is_shown || line != status => status = line,
                 _ => continue,
             },

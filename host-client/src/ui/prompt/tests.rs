@@ -40,16 +40,16 @@ impl ExternalPrinter for Paper {
 /// A screen of 80 columns, and what has been drawn on it.
 struct Bench {
     draw: Sender<Drawing>,
-    status: Arc<Slot>,
+    status: Arc<PendingStatus>,
     paper: Paper,
 }
 
 impl Bench {
     fn new() -> Self {
         let (draw, drawings) = mpsc::channel();
-        let (status, paper) = (Arc::new(Slot::default()), Paper::default());
-        let (slot, printer) = (status.clone(), paper.clone());
-        thread::spawn(move || draw_all(&drawings, &slot, printer, || 80));
+        let (status, paper) = (Arc::new(PendingStatus::default()), Paper::default());
+        let (pending_status, printer) = (status.clone(), paper.clone());
+        thread::spawn(move || draw_all(&drawings, &pending_status, printer, || 80));
         Self { draw, status, paper }
     }
 

@@ -59,14 +59,14 @@ impl FakeDevice {
 }
 
 impl State {
-    /// Calls the feed for one period. Returns whether the stream lives on.
-    fn tick(&self, feed: &mut Feed) -> bool {
+    /// Calls the callback for one period. Returns whether the stream lives on.
+    fn tick(&self, callback: &mut Callback) -> bool {
         if self.suspended.load(SeqCst) {
             return true;
         }
         let mut period = [0; PERIOD_SAMPLES];
         let floor = self.floor.load(SeqCst);
-        feed.fill(&mut period);
+        callback.fill(&mut period);
         let mut heard = self.heard.lock().unwrap();
         for sample in period.into_iter().filter(|&sample| sample != 0) {
             self.below_floor.fetch_add(u32::from(sample < floor), SeqCst);
@@ -76,7 +76,7 @@ impl State {
         if !lives {
             // The next stream lives on.
             self.lifetime.store(u64::MAX, SeqCst);
-            feed.shared().lost.store(true, SeqCst);
+            callback.shared().lost.store(true, SeqCst);
         }
         lives
     }
@@ -90,18 +90,18 @@ impl Driver for FakeDevice {
     fn open(
         &mut self,
         format: PcmFormat,
-        feed: &mut dyn FnMut() -> Feed,
+        callback: &mut dyn FnMut() -> Callback,
     ) -> Result<(Box<dyn Stream>, Device), OutputError> {
         let name = "fake".to_owned();
         if !self.state.present.load(SeqCst) {
             return Err(OutputError::DeviceRefused { name, reason: "absent".into() });
         }
         self.state.opened.fetch_add(1, SeqCst);
-        let mut feed = feed();
+        let mut callback = callback();
         let (state, stop) = (self.state.clone(), Arc::new(AtomicBool::new(false)));
         let stopped = stop.clone();
         let clock = thread::spawn(move || {
-            while !stopped.load(SeqCst) && state.tick(&mut feed) {
+            while !stopped.load(SeqCst) && state.tick(&mut callback) {
                 thread::yield_now();
             }
         });
@@ -130,30 +130,30 @@ impl Drop for FakeStream {
 
 struct Bench {
     device: FakeDevice,
-    paced: Paced,
+    output: StreamOutput,
     controls: Controls,
     notices: Arc<Mutex<Vec<Notice>>>,
 }
 
 impl Bench {
     fn new() -> Self {
-        let (device, shared) = (FakeDevice::new(), Shared::new());
+        let (device, shared) = (FakeDevice::new(), OutputState::new());
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = notices.clone();
         let notify = Box::new(move |notice| told.lock().unwrap().push(notice));
         let controls = Controls::new(shared.clone());
-        let paced = Paced::new(Box::new(device.clone()), notify, shared);
-        Self { device, paced, controls, notices }
+        let output = StreamOutput::new(Box::new(device.clone()), notify, shared);
+        Self { device, output, controls, notices }
     }
 
     #[track_caller]
     fn write(&mut self, samples: &[i16]) {
-        assert_eq!(self.paced.write(samples).unwrap(), Written::All);
+        assert_eq!(self.output.write(samples).unwrap(), Written::All);
     }
 
     #[track_caller]
     fn drain(&mut self) {
-        assert_eq!(self.paced.drain().unwrap(), Drained::Heard);
+        assert_eq!(self.output.drain().unwrap(), Drained::Heard);
     }
 
     fn notices(&self) -> Vec<&'static str> {
@@ -184,7 +184,7 @@ fn ramp(from: i16, to: i16) -> Vec<i16> {
 #[test]
 fn everything_written_is_heard_by_the_time_it_is_drained() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 20_001)[..20_000]);
     bench.drain();
     assert_eq!(bench.device.heard(), ramp(1, 20_000));
@@ -196,7 +196,7 @@ fn everything_written_is_heard_by_the_time_it_is_drained() {
 fn a_song_of_the_same_format_follows_without_a_gap() {
     let mut bench = Bench::new();
     for from in [1, 1001, 2001] {
-        bench.paced.start(STEREO).unwrap();
+        bench.output.start(STEREO).unwrap();
         bench.write(&ramp(from, from + 999));
     }
     bench.drain();
@@ -207,9 +207,9 @@ fn a_song_of_the_same_format_follows_without_a_gap() {
 #[test]
 fn a_song_of_another_format_follows_after_the_last_was_heard() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 1000));
-    bench.paced.start(MONO).unwrap();
+    bench.output.start(MONO).unwrap();
     assert_eq!(bench.device.heard(), ramp(1, 1000), "heard before the device is opened anew");
     bench.write(&ramp(2001, 3000));
     bench.drain();
@@ -221,9 +221,9 @@ fn a_song_of_another_format_follows_after_the_last_was_heard() {
 fn songs_are_converted_for_a_device_with_one_format() {
     let mut bench = Bench::new();
     *bench.device.state.only.lock().unwrap() = Some(PcmFormat { rate: 16_000, channels: 2 });
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&[5_000; 8_000]);
-    bench.paced.start(MONO).unwrap();
+    bench.output.start(MONO).unwrap();
     bench.write(&[5_000; 4_000]);
     bench.drain();
     let heard = bench.device.heard();
@@ -236,13 +236,13 @@ fn songs_are_converted_for_a_device_with_one_format() {
 #[test]
 fn a_writer_that_waits_for_room_is_interrupted_and_goes_on() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.controls.set_paused(true);
     let samples = ramp(1, 20_000);
     let controls = bench.controls.clone();
     let mut taken = 0;
     thread::scope(|scope| {
-        let writer = scope.spawn(|| bench.paced.write(&samples));
+        let writer = scope.spawn(|| bench.output.write(&samples));
         while controls.queued_frames() < 640 {
             thread::yield_now();
         }
@@ -262,13 +262,13 @@ fn a_writer_that_waits_for_room_is_interrupted_and_goes_on() {
 #[test]
 fn an_interrupt_is_reported_once_by_the_next_write_or_drain() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.controls.interrupt();
     bench.controls.interrupt();
-    assert_eq!(bench.paced.write(&[1, 2]).unwrap(), Written::Interrupted { taken: 0 });
+    assert_eq!(bench.output.write(&[1, 2]).unwrap(), Written::Interrupted { taken: 0 });
     bench.write(&[1, 2]);
     bench.controls.interrupt();
-    assert_eq!(bench.paced.drain().unwrap(), Drained::Interrupted);
+    assert_eq!(bench.output.drain().unwrap(), Drained::Interrupted);
     bench.drain();
     assert_eq!(bench.device.heard(), [1, 2]);
 }
@@ -276,13 +276,13 @@ fn an_interrupt_is_reported_once_by_the_next_write_or_drain() {
 #[test]
 fn after_a_discard_the_first_write_is_refused_and_the_next_is_heard() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.controls.set_paused(true);
     bench.write(&ramp(1, 600));
     bench.controls.discard();
     bench.controls.set_paused(false);
-    assert_eq!(bench.paced.write(&ramp(601, 700)).unwrap(), Written::Interrupted { taken: 0 });
-    bench.paced.start(STEREO).unwrap();
+    assert_eq!(bench.output.write(&ramp(601, 700)).unwrap(), Written::Interrupted { taken: 0 });
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1001, 2000));
     bench.drain();
     assert_eq!(bench.device.heard(), ramp(1001, 2000));
@@ -292,13 +292,13 @@ fn after_a_discard_the_first_write_is_refused_and_the_next_is_heard() {
 fn after_a_discard_by_the_producer_the_next_write_is_heard() {
     let mut bench = Bench::new();
     *bench.device.state.only.lock().unwrap() = Some(PcmFormat { rate: 16_000, channels: 2 });
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.controls.set_paused(true);
     bench.write(&[9_000; 100]);
     bench.controls.discard();
-    bench.paced.acknowledge();
+    bench.output.acknowledge();
     bench.controls.set_paused(false);
-    bench.paced.start(MONO).unwrap();
+    bench.output.start(MONO).unwrap();
     bench.write(&[1; 4_000]);
     bench.drain();
     let heard = bench.device.heard();
@@ -307,14 +307,14 @@ fn after_a_discard_by_the_producer_the_next_write_is_heard() {
 }
 
 #[test]
-fn after_a_discard_there_is_room_though_the_feed_has_not_skipped_yet() {
+fn after_a_discard_there_is_room_though_the_callback_has_not_skipped_yet() {
     let mut bench = Bench::new();
     bench.device.state.lifetime.store(0, SeqCst);
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     for _ in 0..3 {
         bench.write(&[1; 4 * PERIOD_SAMPLES]);
         bench.controls.discard();
-        bench.paced.acknowledge();
+        bench.output.acknowledge();
     }
     assert_eq!(bench.notices(), ["opened"], "no write waited until the device was taken for lost");
 }
@@ -322,12 +322,12 @@ fn after_a_discard_there_is_room_though_the_feed_has_not_skipped_yet() {
 #[test]
 fn a_discard_just_before_samples_reach_the_ring_reaches_them_there() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
-    bench.paced.pending.extend([7; PERIOD_SAMPLES]);
+    bench.output.start(STEREO).unwrap();
+    bench.output.pending.extend([7; PERIOD_SAMPLES]);
     // The producer has looked for discards, here comes one, and it goes on.
     bench.controls.discard();
-    bench.paced.push(PERIOD_SAMPLES);
-    assert_eq!(bench.paced.write(&[7; 2]).unwrap(), Written::Interrupted { taken: 0 });
+    bench.output.push(PERIOD_SAMPLES);
+    assert_eq!(bench.output.write(&[7; 2]).unwrap(), Written::Interrupted { taken: 0 });
     bench.write(&[8; PERIOD_SAMPLES]);
     bench.drain();
     assert_eq!(bench.device.heard(), [8; PERIOD_SAMPLES]);
@@ -336,7 +336,7 @@ fn a_discard_just_before_samples_reach_the_ring_reaches_them_there() {
 #[test]
 fn running_dry_counts_again_after_a_drain() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&[1; PERIOD_SAMPLES]);
     bench.drain();
     let before = bench.controls.underruns();
@@ -352,14 +352,14 @@ fn running_dry_counts_again_after_a_drain() {
 #[test]
 fn under_constant_switching_no_old_sample_is_heard() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     let (order, done) = (AtomicI16::new(1), AtomicBool::new(false));
     let (state, controls) = (bench.device.state.clone(), bench.controls.clone());
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(SeqCst) {
                 let sample = order.load(SeqCst);
-                let _ = bench.paced.write(&[sample; 2 * PERIOD_SAMPLES]).unwrap();
+                let _ = bench.output.write(&[sample; 2 * PERIOD_SAMPLES]).unwrap();
             }
         });
         for next in 2..300 {
@@ -383,7 +383,7 @@ fn under_constant_switching_no_old_sample_is_heard() {
 fn a_device_that_is_lost_is_opened_again_and_nothing_of_the_music_is_lost() {
     let mut bench = Bench::new();
     bench.device.state.lifetime.store(3_000, SeqCst);
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     // More than fits, so that the end is in the ring when the device is lost.
     bench.write(&ramp(1, 9_000));
     bench.drain();
@@ -395,15 +395,15 @@ fn a_device_that_is_lost_is_opened_again_and_nothing_of_the_music_is_lost() {
 #[test]
 fn what_a_lost_device_held_is_heard_again() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 4_000));
     wait_until(|| bench.device.heard().len() == 4_000);
-    bench.paced.shared.latency_us.store(50_000, SeqCst);
+    bench.output.shared.latency_us.store(50_000, SeqCst);
     // The silence that followed is in the device, too.
     bench.device.state.suspended.store(true, SeqCst);
-    bench.paced.shared.silent_frames.store(100, SeqCst);
-    bench.paced.shared.lost.store(true, SeqCst);
-    bench.paced.wait(Duration::ZERO);
+    bench.output.shared.silent_frames.store(100, SeqCst);
+    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.wait(Duration::ZERO);
     bench.device.state.suspended.store(false, SeqCst);
     bench.drain();
     let again = bench.device.heard().split_off(4_000);
@@ -414,12 +414,12 @@ fn what_a_lost_device_held_is_heard_again() {
 fn what_was_discarded_is_not_heard_from_the_next_device() {
     let mut bench = Bench::new();
     bench.controls.set_paused(true);
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 4_000));
     bench.controls.discard();
-    bench.paced.acknowledge();
-    bench.paced.shared.lost.store(true, SeqCst);
-    bench.paced.wait(Duration::ZERO);
+    bench.output.acknowledge();
+    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.wait(Duration::ZERO);
     bench.controls.set_paused(false);
     bench.write(&ramp(5_001, 6_000));
     bench.drain();
@@ -429,10 +429,10 @@ fn what_was_discarded_is_not_heard_from_the_next_device() {
 #[test]
 fn a_device_that_stands_still_is_waited_for() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.device.state.suspended.store(true, SeqCst);
     let (device, told) = (bench.device.clone(), bench.notices.clone());
-    bench.paced.notify = Box::new(move |notice| {
+    bench.output.notify = Box::new(move |notice| {
         device.state.suspended.store(false, SeqCst);
         told.lock().unwrap().push(notice);
     });
@@ -446,13 +446,13 @@ fn a_device_that_stands_still_is_waited_for() {
 #[test]
 fn a_device_that_reports_errors_and_takes_nothing_is_lost() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.device.state.suspended.store(true, SeqCst);
     // One that recovers is not.
-    bench.paced.shared.has_failed.store(true, SeqCst);
+    bench.output.shared.has_failed.store(true, SeqCst);
     let device = bench.device.clone();
     thread::scope(|scope| {
-        let writer = scope.spawn(|| bench.paced.write(&ramp(1, 20_000)));
+        let writer = scope.spawn(|| bench.output.write(&ramp(1, 20_000)));
         wait_until(|| device.opened() == 2);
         device.state.suspended.store(false, SeqCst);
         assert_eq!(writer.join().unwrap().unwrap(), Written::All);
@@ -464,17 +464,17 @@ fn a_device_that_reports_errors_and_takes_nothing_is_lost() {
 #[test]
 fn a_lost_device_is_replaced_by_one_of_another_format() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.device.state.suspended.store(true, SeqCst);
     bench.write(&[1_000; 2_000]);
     let other = PcmFormat { rate: 16_000, channels: 2 };
     let (device, told) = (bench.device.clone(), bench.notices.clone());
-    bench.paced.notify = Box::new(move |notice| {
+    bench.output.notify = Box::new(move |notice| {
         device.state.suspended.store(false, SeqCst);
         told.lock().unwrap().push(notice);
     });
     *bench.device.state.only.lock().unwrap() = Some(other);
-    bench.paced.shared.lost.store(true, SeqCst);
+    bench.output.shared.lost.store(true, SeqCst);
     bench.write(&[1_000; 20_000]);
     bench.drain();
     assert_eq!(bench.notices(), ["opened", "opened"]);
@@ -488,46 +488,46 @@ fn a_lost_device_is_replaced_by_one_of_another_format() {
 #[test]
 fn an_absent_device_is_waited_for_but_not_for_ever() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.device.state.present.store(false, SeqCst);
-    bench.paced.shared.lost.store(true, SeqCst);
+    bench.output.shared.lost.store(true, SeqCst);
     let (controls, notices) = (bench.controls.clone(), bench.notices.clone());
     thread::scope(|scope| {
-        let writer = scope.spawn(|| bench.paced.write(&[1; 20_000]));
+        let writer = scope.spawn(|| bench.output.write(&[1; 20_000]));
         wait_until(|| notices.lock().unwrap().len() == 2);
         controls.interrupt();
         assert!(matches!(writer.join().unwrap().unwrap(), Written::Interrupted { .. }));
     });
     let long_ago = Instant::now().checked_sub(GIVE_UP + Duration::from_secs(1)).unwrap();
-    bench.paced.lost.as_mut().unwrap().since = long_ago;
-    assert!(matches!(bench.paced.write(&[1; 2]), Err(OutputError::DeviceLost { name }) if name == "fake"));
-    assert!(matches!(bench.paced.start(STEREO), Err(OutputError::DeviceRefused { .. })));
+    bench.output.lost.as_mut().unwrap().since = long_ago;
+    assert!(matches!(bench.output.write(&[1; 2]), Err(OutputError::DeviceLost { name }) if name == "fake"));
+    assert!(matches!(bench.output.start(STEREO), Err(OutputError::DeviceRefused { .. })));
     bench.device.state.present.store(true, SeqCst);
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     assert_eq!(bench.notices(), ["opened", "lost", "opened"]);
 }
 
 #[test]
 fn drain_waits_for_the_latency_of_the_device() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
-    bench.paced.shared.latency_us.store(500_000, SeqCst);
+    bench.output.start(STEREO).unwrap();
+    bench.output.shared.latency_us.store(500_000, SeqCst);
     bench.write(&ramp(1, 1_000));
     bench.drain();
-    let silent = bench.paced.shared.silent_frames.load(SeqCst);
+    let silent = bench.output.shared.silent_frames.load(SeqCst);
     assert!(silent >= 4_000 + 320, "{silent} frames of silence are not half a second and two periods");
 }
 
 #[test]
 fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 1_000));
     bench.drain();
-    bench.paced.close();
-    assert!(bench.paced.shared.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
+    bench.output.close();
+    assert!(bench.output.shared.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
     assert_eq!(bench.controls.device(), None);
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 1_000));
     bench.drain();
     assert_eq!(bench.device.heard(), ramp(1, 1_000).repeat(2));
@@ -536,7 +536,7 @@ fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
 #[test]
 fn half_a_frame_at_the_end_is_dropped() {
     let mut bench = Bench::new();
-    bench.paced.start(STEREO).unwrap();
+    bench.output.start(STEREO).unwrap();
     bench.write(&[1, 2, 3]);
     bench.write(&[5, 6]);
     bench.drain();
@@ -546,6 +546,6 @@ fn half_a_frame_at_the_end_is_dropped() {
 #[test]
 fn samples_before_a_song_are_an_error() {
     let mut bench = Bench::new();
-    assert!(matches!(bench.paced.write(&[1, 2]), Err(OutputError::NotStarted)));
-    assert!(matches!(bench.paced.drain(), Err(OutputError::NotStarted)));
+    assert!(matches!(bench.output.write(&[1, 2]), Err(OutputError::NotStarted)));
+    assert!(matches!(bench.output.drain(), Err(OutputError::NotStarted)));
 }

@@ -1,6 +1,6 @@
 //! The consumer's half of every output that plays at the pace of a clock: what an audio callback does.
 //!
-//! Nothing in [`Feed::fill`] locks, allocates, logs or waits. It makes up for whatever is not there with silence.
+//! Nothing in [`Callback::fill`] locks, allocates, logs or waits. It makes up for whatever is not there with silence.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -9,7 +9,7 @@ use ringbuf::HeapCons;
 use ringbuf::traits::{Consumer, Observer};
 
 use super::PcmFormat;
-use super::controls::Shared;
+use super::controls::OutputState;
 
 /// How long a change of volume, a pause or its end takes from nothing to full scale: long enough not to click,
 /// too short to hear as a fade.
@@ -23,9 +23,9 @@ const ENOUGH_TO_BEGIN_MS: usize = 40;
 const ROUNDING: f32 = 0.01;
 
 /// Takes samples out of the ring and hands them to a device.
-pub(super) struct Feed {
+pub(super) struct Callback {
     ring: HeapCons<i16>,
-    shared: Arc<Shared>,
+    shared: Arc<OutputState>,
     channels: usize,
     enough_to_begin: usize,
     /// Total of samples taken out of the ring.
@@ -41,9 +41,9 @@ pub(super) struct Feed {
     sounding: bool,
 }
 
-impl Feed {
-    /// A feed from `ring`, whose samples are in `format` and are counted on from what was written so far.
-    pub(super) fn new(ring: HeapCons<i16>, format: PcmFormat, shared: Arc<Shared>) -> Self {
+impl Callback {
+    /// A callback from `ring`, whose samples are in `format` and are counted on from what was written so far.
+    pub(super) fn new(ring: HeapCons<i16>, format: PcmFormat, shared: Arc<OutputState>) -> Self {
         let read = shared.written.load(SeqCst);
         shared.read.store(read, SeqCst);
         // Nothing is on its way to the ear: whoever waits for the end of the last sound need not.
@@ -63,7 +63,7 @@ impl Feed {
     }
 
     /// What it shares with the producer and the controls.
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<OutputState> {
         &self.shared
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// Where the sound is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OutputSpec {
+pub enum OutputTarget {
     /// The system's default sound device.
     DefaultDevice,
     /// The sound device of this id or name, as [`list_devices`](super::list_devices) gives them.
@@ -19,34 +19,34 @@ pub enum OutputSpec {
     Null,
 }
 
-/// Why a text is no [`OutputSpec`].
+/// Why a text is no [`OutputTarget`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParseSpecError {
+pub enum ParseTargetError {
     /// The word before the colon is none of the four: name one of them.
     Unknown(String),
     /// `device:` without a name, `wav` or `wav:` without a path: add it.
     Incomplete(&'static str),
 }
 
-impl FromStr for OutputSpec {
-    type Err = ParseSpecError;
+impl FromStr for OutputTarget {
+    type Err = ParseTargetError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "device" => Ok(Self::DefaultDevice),
             None if text == "null" => Ok(Self::Null),
-            Some(("device", "")) => Err(ParseSpecError::Incomplete("device:NAME")),
+            Some(("device", "")) => Err(ParseTargetError::Incomplete("device:NAME")),
             Some(("device", name)) => Ok(Self::Device(name.into())),
             Some(("wav", "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1")) => Ok(Self::WavToStdout),
-            Some(("wav", "")) => Err(ParseSpecError::Incomplete("wav:PATH")),
+            Some(("wav", "")) => Err(ParseTargetError::Incomplete("wav:PATH")),
             Some(("wav", path)) => Ok(Self::Wav(path.into())),
-            None if text == "wav" => Err(ParseSpecError::Incomplete("wav:PATH")),
-            _ => Err(ParseSpecError::Unknown(text.into())),
+            None if text == "wav" => Err(ParseTargetError::Incomplete("wav:PATH")),
+            _ => Err(ParseTargetError::Unknown(text.into())),
         }
     }
 }
 
-impl fmt::Display for OutputSpec {
+impl fmt::Display for OutputTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DefaultDevice => f.write_str("device"),
@@ -58,7 +58,7 @@ impl fmt::Display for OutputSpec {
     }
 }
 
-impl fmt::Display for ParseSpecError {
+impl fmt::Display for ParseTargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(text) => {
@@ -69,47 +69,47 @@ impl fmt::Display for ParseSpecError {
     }
 }
 
-impl std::error::Error for ParseSpecError {}
+impl std::error::Error for ParseTargetError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn specs_parse_and_print() {
-        for (text, spec) in [
-            ("device", OutputSpec::DefaultDevice),
-            ("device:pulse", OutputSpec::Device("pulse".into())),
-            ("device:hw:CARD=0,DEV=3", OutputSpec::Device("hw:CARD=0,DEV=3".into())),
-            ("wav:/tmp/a b.wav", OutputSpec::Wav("/tmp/a b.wav".into())),
-            (r"wav:C:\music\out.wav", OutputSpec::Wav(r"C:\music\out.wav".into())),
-            ("wav:-", OutputSpec::WavToStdout),
-            ("wav:./-", OutputSpec::Wav("./-".into())),
-            ("null", OutputSpec::Null),
+    fn targets_parse_and_print() {
+        for (text, target) in [
+            ("device", OutputTarget::DefaultDevice),
+            ("device:pulse", OutputTarget::Device("pulse".into())),
+            ("device:hw:CARD=0,DEV=3", OutputTarget::Device("hw:CARD=0,DEV=3".into())),
+            ("wav:/tmp/a b.wav", OutputTarget::Wav("/tmp/a b.wav".into())),
+            (r"wav:C:\music\out.wav", OutputTarget::Wav(r"C:\music\out.wav".into())),
+            ("wav:-", OutputTarget::WavToStdout),
+            ("wav:./-", OutputTarget::Wav("./-".into())),
+            ("null", OutputTarget::Null),
         ] {
-            assert_eq!(text.parse(), Ok(spec.clone()), "{text}");
-            assert_eq!(spec.to_string(), text);
+            assert_eq!(text.parse(), Ok(target.clone()), "{text}");
+            assert_eq!(target.to_string(), text);
         }
     }
 
     #[test]
     fn standard_output_has_several_names() {
         for text in ["wav:-", "wav:/dev/stdout", "wav:/dev/fd/1", "wav:/proc/self/fd/1"] {
-            assert_eq!(text.parse(), Ok(OutputSpec::WavToStdout), "{text}");
+            assert_eq!(text.parse(), Ok(OutputTarget::WavToStdout), "{text}");
         }
     }
 
     #[test]
-    fn wrong_specs_say_what_is_expected() {
+    fn wrong_targets_say_what_is_expected() {
         for text in ["", "Device", "null:", "null:x", "alsa:default", " device"] {
-            let error = text.parse::<OutputSpec>().unwrap_err();
-            assert_eq!(error, ParseSpecError::Unknown(text.into()));
+            let error = text.parse::<OutputTarget>().unwrap_err();
+            assert_eq!(error, ParseTargetError::Unknown(text.into()));
             assert!(error.to_string().contains("device, device:NAME, wav:PATH or null"));
         }
-        let error = "\u{1b}[2J\u{202e}".parse::<OutputSpec>().unwrap_err().to_string();
+        let error = "\u{1b}[2J\u{202e}".parse::<OutputTarget>().unwrap_err().to_string();
         assert!(error.starts_with(r#"unknown output "\u{1b}[2J\u{202e}":"#), "{error}");
         for (text, form) in [("device:", "device:NAME"), ("wav", "wav:PATH"), ("wav:", "wav:PATH")] {
-            assert_eq!(text.parse::<OutputSpec>(), Err(ParseSpecError::Incomplete(form)));
+            assert_eq!(text.parse::<OutputTarget>(), Err(ParseTargetError::Incomplete(form)));
         }
     }
 }

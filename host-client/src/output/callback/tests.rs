@@ -4,11 +4,11 @@ use ringbuf::{HeapProd, HeapRb};
 use super::super::controls::Controls;
 use super::*;
 
-/// A mono feed at 1 kHz, so that a sample is a millisecond and a ramp five samples; `enough to begin` is 40 samples.
+/// A mono callback at 1 kHz, so that a sample is a millisecond and a ramp five samples; `enough to begin` is 40 samples.
 struct Bench {
-    feed: Feed,
+    callback: Callback,
     ring: HeapProd<i16>,
-    shared: Arc<Shared>,
+    shared: Arc<OutputState>,
     controls: Controls,
     next: i16,
 }
@@ -19,10 +19,10 @@ impl Bench {
     }
 
     fn with_channels(channels: u16) -> Self {
-        let shared = Shared::new();
-        let (ring, taker) = HeapRb::new(30_000).split();
-        let feed = Feed::new(taker, PcmFormat { rate: 1000, channels }, shared.clone());
-        Self { feed, ring, controls: Controls::new(shared.clone()), shared, next: 1 }
+        let shared = OutputState::new();
+        let (ring, consumer) = HeapRb::new(30_000).split();
+        let callback = Callback::new(consumer, PcmFormat { rate: 1000, channels }, shared.clone());
+        Self { callback, ring, controls: Controls::new(shared.clone()), shared, next: 1 }
     }
 
     /// Writes the next `count` of the samples 1, 2, 3, …
@@ -36,7 +36,7 @@ impl Bench {
     /// What the device is given for a period of `length` samples.
     fn fill(&mut self, length: usize) -> Vec<i16> {
         let mut out = vec![-1; length];
-        self.feed.fill(&mut out);
+        self.callback.fill(&mut out);
         out
     }
 
@@ -251,11 +251,11 @@ fn a_discard_reaches_samples_already_copied() {
     let mut bench = Bench::new();
     bench.write(100);
     let mut out = [-1; 20];
-    let first = bench.feed.read;
-    let taken = bench.feed.take(&mut out);
+    let first = bench.callback.read;
+    let taken = bench.callback.take(&mut out);
     assert_eq!(taken, 20);
     bench.controls.discard();
-    bench.feed.silence_discarded(first, &mut out);
+    bench.callback.silence_discarded(first, &mut out);
     assert_eq!(out, [0; 20]);
 }
 
@@ -264,8 +264,8 @@ fn a_new_ring_counts_on_from_the_old_one() {
     let mut bench = Bench::new();
     bench.write(100);
     bench.expect(1..=20);
-    let (mut ring, taker) = HeapRb::new(100).split();
-    bench.feed = Feed::new(taker, PcmFormat { rate: 1000, channels: 1 }, bench.shared.clone());
+    let (mut ring, consumer) = HeapRb::new(100).split();
+    bench.callback = Callback::new(consumer, PcmFormat { rate: 1000, channels: 1 }, bench.shared.clone());
     assert_eq!(bench.controls.queued_frames(), 0);
     bench.shared.written.fetch_add(20, SeqCst);
     ring.push_slice(&[7; 20]);

@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use ringbuf::HeapRb;
 use ringbuf::traits::Split;
 
-use super::controls::Shared;
+use super::callback::Callback;
+use super::controls::OutputState;
 use super::convert::{Converter, convert_all};
-use super::feed::Feed;
-use super::running::{Condition, Running};
+use super::open_stream::{Condition, OpenStream};
 use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 
 /// The least the ring holds: [`REFILL`], and 200 ms for which the decoder's thread may be late on a machine that does
-/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the feed, behind the ring.
+/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the callback, behind the ring.
 pub(super) const RING_MS: u32 = 400;
 
 /// ... and at least this many periods, should the device's be long.
 const RING_PERIODS: u32 = 4;
 
-/// The longest ring: what is reserved for it, as the period is known only after the feed is handed over.
+/// The longest ring: what is reserved for it, as the period is known only after the callback is handed over.
 const RING_MAX_MS: u32 = 1000;
 
-/// How often a producer that found the ring full looks again. The feed does not wake it: that would be a system call
+/// How often a producer that found the ring full looks again. The callback does not wake it: that would be a system call
 /// in an audio callback. Half of the ring is late enough to find room for several MP3 frames, for it costs more to
 /// wake up than to decode one, and early enough not to run dry.
 const REFILL: Duration = Duration::from_millis(200);
@@ -41,32 +41,32 @@ const GIVE_UP: Duration = Duration::from_secs(30);
 /// Samples converted at a time: an MP3 frame.
 const BLOCK_SAMPLES: usize = 2304;
 
-/// Opens streams that call a [`Feed`] at the pace of a clock.
+/// Opens streams that call a [`Callback`] at the pace of a clock.
 pub(super) trait Driver: Send {
     /// The format in which a song of format `song` would be played.
     fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError>;
 
-    /// Opens a stream of `format`, as negotiated, and starts it. Each call of `feed` makes a feed in place of the last.
+    /// Opens a stream of `format`, as negotiated, and starts it. Each call of `callback` makes a callback in place of the last.
     fn open(
         &mut self,
         format: PcmFormat,
-        feed: &mut dyn FnMut() -> Feed,
+        callback: &mut dyn FnMut() -> Callback,
     ) -> Result<(Box<dyn Stream>, Device), OutputError>;
 
     /// Looks for the device again, or for one to take its place.
     fn refresh(&mut self) -> Result<(), OutputError>;
 }
 
-/// A running stream: dropping it ends it, and no call of the feed follows (unless a sound server hangs).
+/// A running stream: dropping it ends it, and no call of the callback follows (unless a sound server hangs).
 pub(super) trait Stream: Send {}
 
 /// Plays what is written to it through the streams of a [`Driver`].
-pub(super) struct Paced {
+pub(super) struct StreamOutput {
     driver: Box<dyn Driver>,
     notify: Notify,
-    shared: Arc<Shared>,
+    shared: Arc<OutputState>,
     /// `None` before the first song, after `close`, and while the device is lost.
-    running: Option<Running>,
+    stream: Option<OpenStream>,
     /// `None` before the first song.
     converter: Option<Converter>,
     /// Converted samples that are not in the ring yet.
@@ -85,13 +85,13 @@ struct Lost {
     is_told: bool,
 }
 
-impl Paced {
-    pub(super) fn new(driver: Box<dyn Driver>, notify: Notify, shared: Arc<Shared>) -> Self {
+impl StreamOutput {
+    pub(super) fn new(driver: Box<dyn Driver>, notify: Notify, shared: Arc<OutputState>) -> Self {
         Self {
             driver,
             notify,
             shared,
-            running: None,
+            stream: None,
             converter: None,
             pending: Vec::new(),
             lost: None,
@@ -105,7 +105,7 @@ impl Paced {
     pub(super) fn start(&mut self, song: PcmFormat) -> Result<(), OutputError> {
         let format = self.driver.negotiate(song)?;
         self.change_format(song, format)?;
-        if self.running.is_none() && self.lost.is_none() {
+        if self.stream.is_none() && self.lost.is_none() {
             match self.open(format) {
                 Ok(device) => (self.notify)(Notice::Opened(device)),
                 Err(_) => self.reopen()?,
@@ -153,9 +153,9 @@ impl Paced {
 
     /// Ends the stream, if there is one, after its last sound; at once after a discard.
     pub(super) fn close(&mut self) {
-        while let Some(running) = &mut self.running {
-            let silent = self.shared.silent_frames.load(SeqCst) >= running.frames(LAST_SILENCE);
-            let is_running = running.condition(&self.shared) == Condition::Running;
+        while let Some(stream) = &mut self.stream {
+            let silent = self.shared.silent_frames.load(SeqCst) >= stream.frames(LAST_SILENCE);
+            let is_running = stream.condition(&self.shared) == Condition::Running;
             if (self.all_read() && silent) || self.all_discarded() || !is_running {
                 break;
             }
@@ -163,7 +163,7 @@ impl Paced {
             let discards = self.shared.discards.load(SeqCst);
             self.shared.wait(POLL, || self.shared.discards.load(SeqCst) != discards);
         }
-        self.running = None;
+        self.stream = None;
         *self.shared.device() = None;
     }
 
@@ -201,7 +201,7 @@ impl Paced {
             }
             None => true,
         };
-        if self.running.is_some() || self.lost.is_some() {
+        if self.stream.is_some() || self.lost.is_some() {
             // Interrupted, the rest follows with the new song's first samples, unless it is discarded.
             let _ = self.push_pending()?;
         }
@@ -223,9 +223,9 @@ impl Paced {
             if self.pending.is_empty() {
                 return Ok(Push::Done);
             }
-            match &self.running {
+            match &self.stream {
                 None => self.reopen()?,
-                Some(running) => match running.room(&self.shared).min(self.pending.len()) {
+                Some(stream) => match stream.room(&self.shared).min(self.pending.len()) {
                     0 => self.wait(REFILL),
                     count => self.push(count),
                 },
@@ -235,39 +235,39 @@ impl Paced {
 
     /// Puts `count` pending samples into the ring, which has room for them.
     fn push(&mut self, count: usize) {
-        let Some(running) = &mut self.running else { return };
+        let Some(stream) = &mut self.stream else { return };
         let written = self.shared.written.load(SeqCst) + count as u64;
-        // Announced before they are there: see `Shared::discard`, which may come in between.
+        // Announced before they are there: see `OutputState::discard`, which may come in between.
         self.shared.written.store(written, SeqCst);
         if self.shared.discards.load(SeqCst) != self.seen_discards {
             self.shared.discard_up_to.fetch_max(written, SeqCst);
         }
         self.shared.finishing.store(false, SeqCst);
-        running.push(&self.pending[..count], &self.shared);
+        stream.push(&self.pending[..count], &self.shared);
         self.pending.drain(..count);
     }
 
-    /// Waits so long for the feed to take some more, and looks after the device.
+    /// Waits so long for the callback to take some more, and looks after the device.
     fn wait(&mut self, at_most: Duration) {
         self.shared.wait(at_most, || self.is_interrupted());
-        let Some(running) = &mut self.running else { return };
-        let condition = running.condition(&self.shared);
+        let Some(stream) = &mut self.stream else { return };
+        let condition = stream.condition(&self.shared);
         if condition == Condition::Lost {
             return self.lose();
         }
         // A paused device is not missed.
         let is_stalled = condition == Condition::Stalled && !self.shared.paused.load(SeqCst);
         if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
-            let name = running.device.name.clone();
+            let name = stream.device.name.clone();
             (self.notify)(if is_stalled { Notice::Stalled { name } } else { Notice::Resumed { name } });
         }
     }
 
     /// Gives up the device, but not what it did not play.
     fn lose(&mut self) {
-        let Some(running) = self.running.take() else { return };
-        let name = running.device.name.clone();
-        self.pending.splice(..0, running.abandon(&self.shared));
+        let Some(stream) = self.stream.take() else { return };
+        let name = stream.device.name.clone();
+        self.pending.splice(..0, stream.abandon(&self.shared));
         self.lost = Some(Lost { name, since: Instant::now(), is_told: false });
         self.is_stalled = false;
         *self.shared.device() = None;
@@ -327,27 +327,27 @@ impl Paced {
         self.shared.has_failed.store(false, SeqCst);
         self.shared.latency_us.store(0, SeqCst);
         let mut producer = None;
-        let mut feed = || {
-            let (ring, taker) = HeapRb::new(samples_in(RING_MAX_MS).max(1)).split();
+        let mut callback = || {
+            let (ring, consumer) = HeapRb::new(samples_in(RING_MAX_MS).max(1)).split();
             producer = Some(ring);
-            Feed::new(taker, format, self.shared.clone())
+            Callback::new(consumer, format, self.shared.clone())
         };
-        let (stream, device) = self.driver.open(format, &mut feed)?;
+        let (stream, device) = self.driver.open(format, &mut callback)?;
         let refused = || OutputError::DeviceRefused { name: device.name.clone(), reason: "it takes no samples".into() };
         let ring = producer.ok_or_else(refused)?;
         let periods = device.granted_frames as usize * RING_PERIODS as usize * usize::from(format.channels);
         let depth = periods.clamp(samples_in(RING_MS), samples_in(RING_MAX_MS));
         *self.shared.device() = Some(device.clone());
-        self.running = Some(Running::new(stream, ring, device.clone(), depth, &self.shared));
+        self.stream = Some(OpenStream::new(stream, ring, device.clone(), depth, &self.shared));
         Ok(device)
     }
 
-    /// Whether the feed has taken all there was, and it has left the device.
+    /// Whether the callback has taken all there was, and it has left the device.
     fn all_heard(&self) -> bool {
-        let Some(running) = &self.running else { return true };
+        let Some(stream) = &self.stream else { return true };
         let latency = Duration::from_micros(self.shared.latency_us.load(SeqCst));
         // The latency was reported before the last period was handed over.
-        let tail = running.frames(latency) + 2 * u64::from(running.device.granted_frames);
+        let tail = stream.frames(latency) + 2 * u64::from(stream.device.granted_frames);
         self.all_read() && self.shared.silent_frames.load(SeqCst) >= tail
     }
 
@@ -360,7 +360,7 @@ impl Paced {
     }
 }
 
-impl Drop for Paced {
+impl Drop for StreamOutput {
     fn drop(&mut self) {
         // What was drained is to be heard to its end; anything else was given up.
         if self.shared.finishing.load(SeqCst) && self.all_read() {

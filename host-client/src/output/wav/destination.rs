@@ -27,12 +27,12 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Where a WAV is to go.
 #[derive(Clone, Debug)]
-pub(in super::super) enum Target {
+pub(in super::super) enum Destination {
     Path(PathBuf),
     Stdout,
 }
 
-/// Whether everything that was put reached the target.
+/// Whether everything that was put reached the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Sent {
@@ -41,7 +41,7 @@ pub(super) enum Sent {
     Interrupted,
 }
 
-impl Target {
+impl Destination {
     /// Whether it can be written to, as far as can be known without changing anything.
     pub(super) fn check(&self) -> Result<(), OutputError> {
         let result = match self {
@@ -60,7 +60,7 @@ impl Target {
         &self,
         format: PcmFormat,
         wait: impl FnMut(Duration) -> bool,
-    ) -> Result<Option<Open>, OutputError> {
+    ) -> Result<Option<OpenDestination>, OutputError> {
         let spec = WavSpec {
             channels: format.channels,
             sample_rate: format.rate,
@@ -70,17 +70,19 @@ impl Target {
         let opened = match self {
             Self::Path(path) => match fs::metadata(path) {
                 Ok(metadata) if !metadata.is_file() => {
-                    open_pipe(path, wait).map(|file| file.map(|file| Kind::Pipe(Pipe::new(file, spec))))
+                    open_pipe(path, wait).map(|file| file.map(|file| DestinationKind::Pipe(Pipe::new(file, spec))))
                 }
-                Ok(metadata) => FileOnDisk::replace(path, &metadata, spec).map(|file| Some(Kind::File(file))),
+                Ok(metadata) => {
+                    FileOnDisk::replace(path, &metadata, spec).map(|file| Some(DestinationKind::File(file)))
+                }
                 Err(_) => File::create(path)
                     .and_then(|file| FileOnDisk::new(file, None, spec))
-                    .map(|file| Some(Kind::File(file))),
+                    .map(|file| Some(DestinationKind::File(file))),
             },
-            Self::Stdout => stdout().map(|file| Some(Kind::Pipe(Pipe::new(file, spec)))),
+            Self::Stdout => stdout().map(|file| Some(DestinationKind::Pipe(Pipe::new(file, spec)))),
         };
         let opened = opened.map_err(|source| self.failed(source))?;
-        Ok(opened.map(|kind| Open { target: self.clone(), kind, max_samples: MAX_SAMPLES }))
+        Ok(opened.map(|kind| OpenDestination { destination: self.clone(), kind, max_samples: MAX_SAMPLES }))
     }
 
     fn name(&self) -> PathBuf {
@@ -95,27 +97,27 @@ impl Target {
     }
 }
 
-/// A target that takes samples.
-pub(super) struct Open {
-    target: Target,
-    kind: Kind,
+/// A destination that takes samples.
+pub(super) struct OpenDestination {
+    destination: Destination,
+    kind: DestinationKind,
     pub(super) max_samples: u64,
 }
 
-enum Kind {
+enum DestinationKind {
     File(FileOnDisk),
     Pipe(Pipe),
 }
 
-impl Open {
+impl OpenDestination {
     /// Takes whole frames.
     pub(super) fn put(&mut self, samples: &[i16]) -> Result<(), OutputError> {
         match &mut self.kind {
-            Kind::File(file) if file.samples() + samples.len() as u64 > self.max_samples => {
-                Err(OutputError::FileFull { path: self.target.name() })
+            DestinationKind::File(file) if file.samples() + samples.len() as u64 > self.max_samples => {
+                Err(OutputError::FileFull { path: self.destination.name() })
             }
-            Kind::File(file) => file.put(samples).map_err(|source| self.target.failed(source)),
-            Kind::Pipe(pipe) => {
+            DestinationKind::File(file) => file.put(samples).map_err(|source| self.destination.failed(source)),
+            DestinationKind::Pipe(pipe) => {
                 pipe.unsent.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
                 Ok(())
             }
@@ -125,18 +127,20 @@ impl Open {
     /// Lets a pipe have what was put, but for the rest of a batch. It waits for one that is full.
     pub(super) fn send(&mut self, is_interrupted: impl Fn() -> bool) -> Result<Sent, OutputError> {
         match &mut self.kind {
-            Kind::File(_) => Ok(Sent::All),
-            Kind::Pipe(pipe) => pipe.send(pipe.batch, is_interrupted).map_err(|source| self.target.failed(source)),
+            DestinationKind::File(_) => Ok(Sent::All),
+            DestinationKind::Pipe(pipe) => {
+                pipe.send(pipe.batch, is_interrupted).map_err(|source| self.destination.failed(source))
+            }
         }
     }
 
-    /// Lets the target have all that was put.
+    /// Lets the destination have all that was put.
     pub(super) fn complete(&mut self, is_interrupted: impl Fn() -> bool) -> Result<Sent, OutputError> {
         let result = match &mut self.kind {
-            Kind::File(file) => file.update_header().map(|()| Sent::All),
-            Kind::Pipe(pipe) => pipe.send(1, is_interrupted),
+            DestinationKind::File(file) => file.update_header().map(|()| Sent::All),
+            DestinationKind::Pipe(pipe) => pipe.send(1, is_interrupted),
         };
-        result.map_err(|source| self.target.failed(source))
+        result.map_err(|source| self.destination.failed(source))
     }
 }
 
