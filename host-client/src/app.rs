@@ -1,4 +1,4 @@
-//! The program: what the user asks for, what the server answers, what the player reports, one after the other.
+//! The program's main loop: handles user input, network events and playback events one by one.
 //!
 //! ```text
 //!   prompt or stdin ─┐                            ┌─▶ Shared: the player (commands)
@@ -6,8 +6,8 @@
 //!   decode loop ─────┘                            └─▶ Console
 //! ```
 //!
-//! One thread runs the loop and nothing in it blocks for long, so a command is obeyed whatever else is going on.
-//! Nothing the server said is kept to answer with later: every `list`, `info` and `play` is a new exchange.
+//! One thread runs the loop and nothing in it blocks for long, so a command always takes effect at once. The program caches
+//! no answers: every `list`, `info` and `play` is a new request to the server.
 
 mod commands;
 mod events;
@@ -33,33 +33,31 @@ use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
 use crate::ui::table::Table;
 
-/// How often the status line is drawn while something moves.
+/// How often to draw the status line while music plays.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long a program that nobody sits at tries to reach a server that it lost, before it gives the song up.
+/// How long a non-interactive program tries to reach a lost server before it gives up the song.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the program may take to end when the system asks it to. A thread that is stuck, such as one that writes to
-/// a full pipe, cannot delay the end for longer.
+/// How long the program may take to end after a signal, even if a thread blocks, for example on a full pipe.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a goodbye may take.
+/// How long sending GOODBYE may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a command that only reports something waits for the commands before it to take effect: a few round-trips
-/// to a server far away.
+/// How long a command that only reports waits for earlier commands to take effect: a few round-trips to a distant server.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a run ends.
+/// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All was done: status 0.
+    /// Success: status 0.
     Done,
-    /// Something failed, and a line on standard error said what: status 1.
+    /// Something failed, and a line on standard error said so: status 1.
     Failed,
-    /// What was asked for makes no sense: status 2.
+    /// The command line is wrong: status 2.
     Usage,
-    /// A signal asked the program to end, such as Ctrl-C: the process dies of that signal.
+    /// A signal such as Ctrl-C ended the program: the process dies of that signal.
     Signalled(EndSignal),
 }
 
@@ -75,7 +73,7 @@ impl Exit {
     }
 }
 
-/// Runs the program that the command line asks for, to its end.
+/// Runs the program until it ends.
 pub fn run(options: &Options) -> Exit {
     match &options.command {
         Some(Command::Help(command)) => show(&commands::help(*command)),
@@ -91,7 +89,7 @@ pub fn run(options: &Options) -> Exit {
     }
 }
 
-/// Prints what was asked for, which is all there is to do.
+/// Prints `text` on standard output.
 pub fn show(text: &str) -> Exit {
     let mut console = Console::plain(Verbosity::Normal);
     console.print(text);
@@ -108,21 +106,21 @@ fn start(options: &Options, mode: Mode) -> Exit {
     }
 }
 
-/// Where commands come from, and so when the program ends.
+/// The source of commands, which determines when the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
-    /// The command line: ends when the command is done.
+    /// The command line. The program ends when the command is done.
     OneShot,
-    /// Standard input, no terminal: each line is obeyed when the one before is done; ends when the last is.
+    /// Standard input that is not a terminal. Each line waits for the one before; the program ends after the last.
     Script { is_over: bool },
-    /// Somebody types, with a prompt if the terminal is up to it: ends when they say so.
+    /// A terminal, with a prompt if it supports one. The program ends when the user quits.
     Interactive,
 }
 
-/// What the loop waits for.
+/// An event for the main loop.
 #[derive(Debug)]
 pub enum Event {
-    /// A line, or the end of them.
+    /// A line of input, or its end.
     Input(Input),
     /// From the server.
     Network(network::Event),
@@ -132,40 +130,40 @@ pub enum Event {
     Output(Notice),
     /// A page of a list is on the screen.
     Drawn,
-    /// The system asks the program to end.
+    /// A signal to end the program.
     Signal(EndSignal),
 }
 
 struct App {
     mode: Mode,
-    /// The one command to obey, until it is.
+    /// The command of the command line, until it is executed.
     command: Option<Command>,
     console: Console,
     lines: Option<Lines>,
-    /// A line was asked for and has not come.
+    /// A line was requested and has not arrived.
     is_reading: bool,
-    /// Typed, and not obeyed.
+    /// Input that has not been handled.
     inputs: VecDeque<Input>,
-    /// When a command that only reports is obeyed, whatever those before it have come to.
+    /// When a command that only reports is executed even if earlier ones have not taken effect.
     report_at: Instant,
     events: Receiver<Event>,
     sender: Sender<Event>,
-    /// Came, and not handled.
+    /// Events that have arrived and have not been handled.
     pending: VecDeque<Event>,
     shared: Arc<Shared>,
     network: Network,
-    /// How the server calls itself, once it has.
+    /// The server's name; `None` before the first WELCOME.
     server_name: Option<String>,
-    /// Since when music is missing: when the last useful connection was lost.
+    /// When the last useful connection was lost.
     lost_at: Option<Instant>,
     output: OutputTarget,
     decode_loop: Option<DecodeLoop>,
-    /// Why the output could not be opened, as it was said.
+    /// The error message of the last attempt to open the output.
     output_failure: Option<String>,
     volume_percent: u8,
     /// The song that is heard.
     title: Option<Song>,
-    /// The list that is being shown, laid out when its first page came.
+    /// The layout of the list that is being shown, measured on its first page.
     table: Option<Table>,
     has_failed: bool,
     exit: Option<Exit>,
@@ -197,11 +195,11 @@ impl App {
         };
         signals::watch(EXIT_TIMEOUT, send_signal).map_err(|error| format!("cannot watch for signals: {error}"))?;
         let mut nonce = [0; 16];
-        getrandom::fill(&mut nonce).map_err(|error| format!("the system gives no random numbers: {error}"))?;
+        getrandom::fill(&mut nonce).map_err(|error| format!("cannot get random numbers: {error}"))?;
         let name = options.name.clone().unwrap_or_else(|| concat!("trill ", env!("CARGO_PKG_VERSION")).to_owned());
         let identity = Identity { name, nonce };
         let seed = u32::from_le_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]);
-        // One that plays a song and says nothing needs no title.
+        // A quiet program that plays one song shows no titles.
         let shared = Shared::new(seed, mode != Mode::OneShot || !console.is_quiet());
         let server = options.server.clone();
         let network = Network { server, identity, shared: shared.clone(), events: sender.clone() };
@@ -237,7 +235,7 @@ impl App {
         let exit = loop {
             self.on_time();
             self.execute_inputs(Instant::now());
-            // Before anything more is drawn.
+            // Exit before anything more is drawn.
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
             }
@@ -248,7 +246,7 @@ impl App {
             }
         };
         self.network.close(GOODBYE_TIMEOUT);
-        // A signal may come while the program is ending, as when a terminal hangs up.
+        // A signal may arrive while the program ends, for example when the terminal hangs up.
         let signal = self.events.try_iter().find_map(|event| match event {
             Event::Signal(signal) => Some(Exit::Signalled(signal)),
             _ => None,
@@ -256,13 +254,13 @@ impl App {
         signal.unwrap_or(exit)
     }
 
-    /// Opens the output while the connection is made, if it will be needed.
+    /// Opens the output while the connection is made, if it is needed.
     fn prepare(&mut self) {
         let is_needed = matches!(self.command, Some(Command::Play(_))) || self.mode == Mode::Interactive;
         if !is_needed {
             return;
         }
-        // At a prompt there is still the list to look at.
+        // A prompt is useful without sound, for example to list songs.
         if !self.open_output() && self.mode == Mode::OneShot {
             self.exit = Some(Exit::Failed);
         }
@@ -284,7 +282,7 @@ impl App {
         self.inputs.push_back(input);
     }
 
-    /// Obeys what was typed, in order. What reports something waits until the commands before it have taken effect.
+    /// Handles input in order. A command that reports waits until earlier commands have taken effect.
     fn execute_inputs(&mut self, now: Instant) {
         while self.exit.is_none()
             && let Some(input) = self.inputs.pop_front()
@@ -297,13 +295,13 @@ impl App {
         }
     }
 
-    /// Whether the effect of earlier commands is missing that `input` depends on.
+    /// Whether `input` depends on an earlier command that has not taken effect.
     fn must_wait(&mut self, input: &Input) -> bool {
         let Input::Line(line) = input else { return false };
         match command::parse(line) {
             Ok(None) => false,
             Ok(Some(command)) => self.depends_on_earlier(&command),
-            // Complaints come in order, too.
+            // Errors are reported in order, too.
             Err(_) => !self.is_settled(),
         }
     }
@@ -326,14 +324,14 @@ impl App {
             }
             (Input::End, Mode::Script { is_over }) => {
                 *is_over = true;
-                // Nobody is left to resume what was paused. That nothing is playing is fine.
+                // No later command can resume paused music. It does not matter if nothing is playing.
                 let _ = self.shared.with(|player, _| player.set_paused(false));
             }
             (Input::End | Input::Quit, _) => self.exit = Some(Exit::Done),
         }
     }
 
-    /// Waits for an event, at most until there is something else to do.
+    /// Waits for an event, at most until the next deadline.
     fn next_event(&mut self) -> Option<Event> {
         if let Some(event) = self.pending.pop_front() {
             return Some(event);
@@ -341,7 +339,7 @@ impl App {
         let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
         let connect_at = self.shared.with(|player, _| player.poll_connect()).map(|at| self.shared.on_clock(at));
         let deadline = [connect_at, self.status_deadline(), report_at].into_iter().flatten().min();
-        // The channel cannot be closed: `self.sender` is one end.
+        // `self.sender` keeps the channel open.
         match deadline {
             Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
             None => self.events.recv().ok(),
@@ -353,7 +351,7 @@ impl App {
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 
-    /// Reads the next line when it may be obeyed: at a prompt always, of a script when all before it is done.
+    /// Requests the next line when it can be handled: at a prompt at once, in a script when all before it is done.
     fn ask_for_input(&mut self) {
         let is_due = match self.mode {
             Mode::OneShot => false,
@@ -370,7 +368,7 @@ impl App {
         }
     }
 
-    /// Whether everything asked for was answered, and the answers were shown.
+    /// Whether all requests were answered and the answers were shown.
     fn is_settled(&mut self) -> bool {
         self.shared.with(|player, _| player.is_settled()) && !self.has_pending()
     }
@@ -385,7 +383,7 @@ impl App {
         is_last && self.command.is_none() && is_silent && self.is_settled()
     }
 
-    /// Whether something happened that was not handled: the player knows of it before the loop does.
+    /// Whether events wait to be handled. The player knows of them before the loop does.
     fn has_pending(&mut self) -> bool {
         self.pending.extend(self.events.try_iter());
         !self.pending.is_empty()
@@ -395,13 +393,13 @@ impl App {
         if self.has_failed || self.console.has_failed() { Exit::Failed } else { Exit::Done }
     }
 
-    /// Says what failed; the program's status will say that something did.
+    /// Prints an error and makes the program's status a failure.
     fn fail(&mut self, reason: &str) {
         self.has_failed = true;
         self.console.error(reason);
     }
 
-    /// Opens the output, if it is not open. Returns whether it is open now. Why it cannot be opened is said once.
+    /// Opens the output if it is not open. Returns whether it is open now. Prints each reason for a failure once.
     fn open_output(&mut self) -> bool {
         if self.decode_loop.is_some() {
             return true;
@@ -413,8 +411,8 @@ impl App {
         }
         let decode_loop = opened.map_err(|error| error.to_string()).and_then(|output| {
             output.1.set_volume(self.volume_percent);
-            let tell = move |event| drop(events.send(Event::DecodeLoop(event)));
-            DecodeLoop::spawn(self.shared.clone(), output, tell).map_err(|error| format!("cannot play: {error}"))
+            let on_event = move |event| drop(events.send(Event::DecodeLoop(event)));
+            DecodeLoop::spawn(self.shared.clone(), output, on_event).map_err(|error| format!("cannot play: {error}"))
         });
         match decode_loop {
             Ok(decode_loop) => self.decode_loop = Some(decode_loop),
@@ -427,10 +425,10 @@ impl App {
         self.decode_loop.is_some()
     }
 
-    /// Ends all music, here and at the server.
+    /// Stops the music and its transmission.
     fn stop(&mut self) {
         self.shared.with(|player, _| {
-            // That nothing was playing is fine.
+            // It does not matter if nothing was playing.
             let _ = player.stop();
             player.forget_failures();
         });

@@ -1,13 +1,12 @@
-//! The decode loop's thread: compressed bytes in, sound out.
+//! The decode loop: a thread that decodes compressed bytes and writes the samples to the output.
 //!
 //! ```text
 //!   Player's buffer ──▶ Decoder ──▶ Playback: begin? trim? over? ──▶ Output
 //! ```
 //!
-//! Only this thread writes to the [`Output`], and it takes its orders from the player alone: a song is played as long as it
-//! is the first there. When another takes its place or everything is stopped, what the output still holds is discarded under
-//! the player's lock, and this thread writes no more of it. So not one sample of an old song follows a switch, however the
-//! threads interleave. Pause and volume go past it, to [`Controls`].
+//! Only this thread writes to the [`Output`]. It plays a song as long as that song is the first in the player. A switch or a
+//! stop discards the output's samples under the player's lock, and this thread writes no more of the old song. So no sample
+//! of the old song follows a switch, in any order of the threads. Pause and volume go directly to [`Controls`].
 
 use std::io;
 use std::sync::Arc;
@@ -26,37 +25,37 @@ use crate::decoder::Decoder;
 use crate::output::{Controls, Drained, Output, OutputError, PcmFormat, Written};
 use crate::shared::{NextSong, Shared};
 
-/// A device with nothing to play is given back after this long.
+/// How long a device stays open without a song.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How often a player that waits for bytes looks whether the output has run dry.
+/// How often to check, while waiting for bytes, whether the output is empty.
 const DRY_POLL: Duration = Duration::from_millis(20);
 
-/// The sample rates that MP3 knows (ISO/IEC 11172-3, 13818-3 and the 2.5 extension).
+/// The range of MP3's sample rates (ISO/IEC 11172-3, 13818-3 and the 2.5 extension).
 const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 
-/// What becomes of the songs.
+/// Progress of the songs.
 #[derive(Debug)]
 pub enum Event {
-    /// It is the next song's turn, or the same song goes on from another place.
+    /// A song begins, or goes on from another position.
     Began {
         /// The song.
         song: SongId,
-        /// It is another song than before.
+        /// The song differs from the one before.
         is_new: bool,
     },
-    /// The first sample of a song that the listener asked for went to the output, so long after the command.
+    /// The first sample of a song that the user started was written to the output.
     Sounded {
         /// The song.
         song: SongId,
-        /// Since the command.
+        /// The time since the command.
         after: Duration,
     },
-    /// There should have been music in it, and there was none. [`Event::Finished`] follows.
+    /// The song was received whole and contains no music. [`Event::Finished`] follows.
     Undecodable(SongId),
-    /// A song was heard to its end, or to where the next song joins it.
+    /// A song ended: it was heard to the end, the next song follows it, or it was replaced.
     Finished,
-    /// The song cannot be heard. The music ends.
+    /// The output failed. The music stops.
     Failed(OutputError),
 }
 
@@ -68,11 +67,11 @@ pub struct DecodeLoop {
 }
 
 impl DecodeLoop {
-    /// Plays what the player has through `output`, and tells `notify` of it.
+    /// Starts the thread, which plays the player's songs through `output` and calls `notify` for each [`Event`].
     ///
     /// # Errors
     ///
-    /// The system's, if it gives no thread.
+    /// The system cannot start a thread.
     pub fn spawn(
         shared: Arc<Shared>,
         (output, controls): (Output, Controls),
@@ -94,7 +93,7 @@ impl DecodeLoop {
         Ok(Self { shared, controls, thread: Some(thread) })
     }
 
-    /// Pause, volume, counters.
+    /// The output's pause, volume and counters.
     pub fn controls(&self) -> &Controls {
         &self.controls
     }
@@ -104,58 +103,58 @@ impl Drop for DecodeLoop {
     fn drop(&mut self) {
         self.shared.close();
         if let Some(thread) = self.thread.take() {
-            // If it panicked, that was reported when it happened.
+            // A panic was reported when it happened.
             let _ = thread.join();
         }
     }
 }
 
-/// What the thread owns.
+/// The state of the thread.
 struct Worker {
     shared: Arc<Shared>,
     output: Output,
     controls: Controls,
     notify: Box<dyn Fn(Event) + Send>,
-    /// What the output was started with last.
+    /// The format that the output was last started with.
     format: Option<PcmFormat>,
     decoder: Decoder,
-    /// The song that was played last, to its end.
+    /// The last song, if it was played to its end.
     ended: Option<Playback>,
     front: Vec<u8>,
     pcm: Box<[i16; PCM_SAMPLES]>,
 }
 
-/// The song at hand.
+/// The song that is played.
 struct CurrentSong {
     ticket: Ticket,
     started: Started,
     playback: Playback,
     opening: Opening,
-    /// When the user asked for it, until its first sample went out.
+    /// When the user asked for it; `None` after its first sample was written.
     asked: Option<time::Instant>,
-    /// The decoder made sound of some of it.
+    /// The decoder has produced samples.
     has_sound: bool,
 }
 
-/// How a song came to its end.
+/// How a song ended.
 enum Outcome {
-    /// As it should.
+    /// It was heard to its end, or the next song follows it.
     Heard,
-    /// It is not wanted any more.
+    /// It was replaced or stopped.
     Unwanted,
 }
 
-/// The front of a song, as it was found in the player's buffer.
+/// The front of a song in the player's buffer, and what to do with it.
 struct Front {
-    /// Bytes copied out.
+    /// Bytes copied from the buffer.
     copied: usize,
     /// Bytes received since the song began.
     received: u64,
-    /// No more will come.
+    /// No more bytes will arrive.
     is_over: bool,
-    /// All of the song has come, and something of it should be heard.
+    /// The whole song has arrived, and some of it should be heard.
     is_complete: bool,
-    /// The copy holds all that is left.
+    /// The copy holds all remaining bytes of the song.
     is_end: bool,
     action: Action,
 }
@@ -184,7 +183,7 @@ impl Worker {
                 notify(Event::Finished);
             }
             Err(error) => {
-                // It was playing this song.
+                // A song was playing, so this cannot fail.
                 let _ = player.stop();
                 notify(Event::Failed(error));
             }
@@ -219,10 +218,10 @@ impl Worker {
         }
     }
 
-    /// Opens the device, if need be, while the first bytes are on their way.
+    /// Opens the device, if necessary, while the first bytes arrive.
     fn begin(&mut self, song: &CurrentSong) -> Result<(), OutputError> {
         let Started { rate, channels, .. } = song.started;
-        // What a server says may be wrong, and of a song without audio it says nothing: the frames will tell.
+        // The server's figures may be wrong, or missing for a song without audio. Then the first frame gives the format.
         let is_plausible = SAMPLE_RATES.contains(&rate) && (1..=2).contains(&channels);
         self.format = is_plausible.then_some(PcmFormat { rate, channels: channels.into() });
         if let Some(format) = self.format {
@@ -236,7 +235,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Copies the front of the song, and decides what to do with it. `None` if it is not wanted any more.
+    /// Copies the front of the song and decides what to do with it. `None` if the song was replaced or stopped.
     fn inspect(&mut self, song: &mut CurrentSong) -> Option<Front> {
         let front = &mut self.front;
         self.shared.with_song(song.ticket, |player, now| {
@@ -244,7 +243,7 @@ impl Worker {
             let Track { received, is_over, .. } = *track;
             let is_complete = track.is_complete();
             if is_over {
-                // Perhaps before its time: then what is here is all there is.
+                // A song that ended early has no more bytes than these.
                 song.playback.on_ended(received);
             }
             let bytes = player.front();
@@ -264,7 +263,7 @@ impl Worker {
         }
     }
 
-    /// Drops the bytes after the last sample: the song that follows can be asked for when all of them have come.
+    /// Drops the bytes after the last sample. The next song can be requested when all of them have arrived.
     fn skip_rest(&mut self, song: &mut CurrentSong, front: &Front) -> Result<(), OutputError> {
         self.shared.with_song(song.ticket, |player, _| player.consume(player.front().len()));
         if self.format.is_some() && self.output.drain()? == Drained::Interrupted {
@@ -274,7 +273,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes decoded bytes out of the buffer.
+    /// Removes decoded bytes from the buffer.
     fn consume(&self, ticket: Ticket, bytes: usize) {
         self.shared.with_song(ticket, |player, _| player.consume(bytes));
     }
@@ -290,17 +289,17 @@ impl Worker {
                 self.consume(song.ticket, consumed);
                 Ok(())
             }
-            // Not after `next_action` found enough.
+            // Cannot happen: `next_action` found enough bytes.
             Decoded::NeedMore => Ok(()),
         }
     }
 
-    /// Puts out what is to be heard of a decoded frame.
+    /// Writes the part of a decoded frame that is to be heard.
     fn output_frame(&mut self, song: &mut CurrentSong, frame: &Frame) -> Result<(), OutputError> {
         let channels = usize::from(frame.channels);
         let nominal = frame.nominal_samples;
         if frame.samples < nominal {
-            // Damaged, or without the frames before it: as long as it stands for, so that what follows is in time.
+            // The frame is damaged or lacks the frames before it. Silence keeps the following frames in time.
             self.pcm[frame.samples * channels..nominal * channels].fill(0);
         }
         let begins = song.playback.position();
@@ -328,7 +327,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets the end be heard, unless another song joins it or takes its place.
+    /// Waits until the song was heard, unless another song follows or replaces it.
     fn drain(&mut self, ticket: Ticket) -> Result<Outcome, OutputError> {
         loop {
             match self.shared.with_song(ticket, |player, _| player.is_followed()) {
@@ -343,7 +342,7 @@ impl Worker {
     }
 }
 
-/// Writes all of `samples`, as long as they are wanted. Returns whether they still were.
+/// Writes all of `samples` unless the song is replaced or stopped meanwhile. Returns whether it wrote all.
 fn write(output: &mut Output, mut samples: &[i16], is_wanted: impl Fn() -> bool) -> Result<bool, OutputError> {
     loop {
         match output.write(samples)? {
@@ -354,7 +353,7 @@ fn write(output: &mut Output, mut samples: &[i16], is_wanted: impl Fn() -> bool)
     }
 }
 
-/// As [`write`], so many samples of silence.
+/// Writes `samples` samples of silence, like [`write`].
 fn write_silence(output: &mut Output, samples: u64, is_wanted: impl Fn() -> bool) -> Result<bool, OutputError> {
     let mut left = samples;
     while left > 0 {

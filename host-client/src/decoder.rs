@@ -1,10 +1,9 @@
 //! MP3 frames to PCM, by minimp3.
 //!
-//! The only module of the crate that knows minimp3, and the only one with `unsafe`: the binding is raw C. Of its
-//! two dozen functions two are used, `mp3dec_init` and `mp3dec_decode_frame`; neither allocates, reads a file or
-//! keeps a pointer after it returns.
+//! The only module that uses minimp3, and the only one with `unsafe`, because the binding is raw C. It calls two functions,
+//! `mp3dec_init` and `mp3dec_decode_frame`. Neither allocates, reads a file or keeps a pointer after it returns.
 //!
-//! A caller feeds bytes from the front of its buffer and drops what a [`Decoded`] says was consumed:
+//! A caller passes bytes from the front of its buffer and drops the bytes that [`Decoded`] reports as consumed:
 //!
 //! ```
 //! use trill::decoder::Decoder;
@@ -34,10 +33,10 @@ use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES, mixes_bloc
 
 const _: () = assert!(PCM_SAMPLES == minimp3::MINIMP3_MAX_SAMPLES_PER_FRAME as usize);
 
-/// What `mp3dec_decode_frame` has on the stack, and some room: its `mp3dec_scratch_t` takes 16.3 KiB.
+/// The stack use of `mp3dec_decode_frame`, rounded up: its `mp3dec_scratch_t` takes 16.3 KiB.
 const SCRATCH_BYTES: usize = 20 * 1024;
 
-/// An MP3 decoder: the filter state and bit reservoir carried from frame to frame. One per stream.
+/// An MP3 decoder for one stream: the filter state and bit reservoir that frames share.
 pub struct Decoder {
     state: Box<mp3dec_t>,
 }
@@ -55,33 +54,34 @@ impl Decoder {
         Self { state }
     }
 
-    /// Forgets all that it knows of earlier frames.
+    /// Clears the filter state and the bit reservoir.
     pub fn reset(&mut self) {
         *self = Self::new();
     }
 
-    /// Finds the first frame and leaves it as it is.
+    /// Finds the first frame without decoding it.
     fn find_frame(&mut self, input: &[u8]) -> mp3dec_frame_info_t {
         self.call(input, ptr::null_mut()).1
     }
 
-    /// Decodes the first frame. Returns samples per channel, and what minimp3 said of the frame.
+    /// Decodes the first frame. Returns the samples per channel and minimp3's description of the frame.
     fn decode_frame(&mut self, input: &[u8], pcm: &mut [i16; PCM_SAMPLES]) -> (usize, mp3dec_frame_info_t) {
         clear_stack();
         self.call(input, pcm.as_mut_ptr())
     }
 
-    /// The one call into C, part of its callers so that it begins where [`clear_stack`] did. `pcm` is null or holds [`PCM_SAMPLES`]. What minimp3 says of the frame is all zero but
-    /// `frame_bytes` if it found none.
+    /// Calls `mp3dec_decode_frame`. Inlined, so that its stack begins where [`clear_stack`]'s did. `pcm` is null or holds
+    /// [`PCM_SAMPLES`]. If minimp3 finds no frame, all fields of the description but `frame_bytes` are zero.
     #[inline(always)]
     fn call(&mut self, input: &[u8], pcm: *mut i16) -> (usize, mp3dec_frame_info_t) {
-        // minimp3 leaves the struct alone when it finds no frame; zeroed, a rate says that it found one.
+        // minimp3 does not write the struct if it finds no frame. Start with zeros, so that a rate means a frame.
         let mut info =
             mp3dec_frame_info_t { frame_bytes: 0, frame_offset: 0, channels: 0, hz: 0, layer: 0, bitrate_kbps: 0 };
         let length = i32::try_from(input.len()).unwrap_or(i32::MAX);
-        // SAFETY: `state` was initialised in `new` and is borrowed mutably. `input` points to at least `length`
-        // readable bytes and is only read. `pcm` holds MINIMP3_MAX_SAMPLES_PER_FRAME samples, the most the function
-        // writes, or is null, to which it writes none. `info` is a valid struct. All of them outlive the call and the function keeps none.
+        // SAFETY: `state` was initialised in `new` and is borrowed mutably. `input` points to at least `length` readable
+        // bytes and is only read. `pcm` is null, so that the function writes no samples, or it holds
+        // MINIMP3_MAX_SAMPLES_PER_FRAME samples, the most that it writes. `info` is a valid struct. All of them outlive the
+        // call, and the function keeps none.
         let samples = unsafe { mp3dec_decode_frame(&mut *self.state, input.as_ptr(), length, pcm, &mut info) };
         (usize::try_from(samples).unwrap_or(0), info)
     }
@@ -94,7 +94,7 @@ impl FrameDecoder for Decoder {
         }
         let found = self.find_frame(input);
         let junk = usize::try_from(found.frame_offset).unwrap_or(0);
-        // From the frame on: having found it, minimp3 takes for one what it has just passed over.
+        // The probe changed minimp3's sync state. Start at the frame, or skipped bytes could be taken for a frame.
         let input_from_frame = input.get(junk..).unwrap_or_default();
         if mixes_blocks_at_8_khz(input_from_frame) {
             self.reset();
@@ -105,11 +105,11 @@ impl FrameDecoder for Decoder {
     }
 }
 
-/// Fills the stack below the caller with zeros. Of a damaged frame minimp3 reads working memory there that it has not
-/// written; so what is heard of it depends on the frame alone, and not on what ran before.
+/// Fills the stack below the caller with zeros. For a damaged frame minimp3 reads uninitialised working memory there; with
+/// zeros the sound depends on the frame alone.
 ///
-/// To be called right before, and from where, minimp3 is called: the compiler's own way to do it
-/// (`-ftrivial-auto-var-init=zero`) cannot be asked for from here, as another crate compiles minimp3.
+/// The function that calls minimp3 must call this immediately before. (The compiler option `-ftrivial-auto-var-init=zero`
+/// would do the same, but another crate compiles minimp3.)
 #[inline(never)]
 fn clear_stack() {
     let mut area = [0_u8; SCRATCH_BYTES];
@@ -128,8 +128,8 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// What minimp3 said behind so many bytes of junk, if it said there was a frame. (A frame that decodes to nothing has a
-/// rate, junk has none.)
+/// The frame that minimp3 described, after `junk` bytes, or `None` if it found none. (A frame without samples has a rate;
+/// junk has none.)
 fn frame(junk: usize, samples: usize, info: &mp3dec_frame_info_t) -> Option<Frame> {
     let rate = u32::try_from(info.hz).ok().filter(|&hz| hz != 0)?;
     Some(Frame {

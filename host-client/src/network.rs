@@ -1,14 +1,14 @@
-//! The connection to a server: one socket, two threads, and the [player](crate::shared) between them.
+//! The connection to a server: a socket and two threads that share the [player](crate::shared).
 //!
 //! ```text
 //!   connect thread ─▶ socket ──▶ reader thread ──▶ ┌────────┐
-//!                                                  │ Shared │ ──▶ Event: what the app shows
+//!                                                  │ Shared │ ──▶ Event, for the app
 //!                     socket ◀── writer thread ◀── └────────┘
 //!                                (and the clock)
 //! ```
 //!
-//! What the player wants to say is collected under its lock and written without it. An attempt to connect ends with exactly
-//! one [`Event::Unreachable`] or [`Event::Closed`]; the next begins after that.
+//! The player's output is collected under its lock and written without it. Every attempt to connect ends with exactly one
+//! [`Event::Unreachable`] or [`Event::Closed`]. The next attempt begins after that.
 
 mod connect;
 mod event;
@@ -35,79 +35,79 @@ use crate::shared::{Player, Shared, State};
 pub use connect::ConnectError;
 pub use event::{CloseReason, Closed, Event, ServerError, Song};
 
-/// How long to try one address of a server.
+/// Time limit for one address of a server.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
+/// A server that reads nothing for this long is gone, because the client's output fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server that was told what it did wrong has to read that, before the connection is closed under it.
+/// How long the connection stays open after an ERROR, so that the server can read it.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Bytes read from the socket at once.
+/// Bytes per read from the socket.
 const READ_BYTES: usize = 64 * 1024;
 
-/// How this run of the program introduces itself, on every connection alike.
+/// The client's identity, the same on every connection of a run.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// For the server's log.
+    /// The name for the server's log.
     pub name: String,
-    /// Random.
+    /// A random number.
     pub nonce: [u8; 16],
 }
 
-/// Where to connect, as whom, and whom to tell.
+/// Makes connections to one server.
 #[derive(Clone)]
 pub struct Network {
     /// The server.
     pub server: ServerAddress,
-    /// The client.
+    /// This client.
     pub identity: Identity,
     /// The player.
     pub shared: Arc<Shared>,
-    /// Who is told what happens.
+    /// Receives all events.
     pub events: Sender<app::Event>,
 }
 
-/// What is said and heard on one connection, beside what the player knows.
+/// The state of one connection that its two threads share, beside the player's.
 #[derive(Default)]
 pub(crate) struct ConnectionState {
-    /// Counts connections: the writer of an old one may outlive it.
+    /// The number of the connection. The writer of an old connection may still run beside a new one.
     number: u64,
-    /// Waits to be written.
+    /// Bytes to write.
     pub(crate) output: Vec<u8>,
-    /// Why the connection is over; set once.
+    /// Why the connection ended; set once.
     ending: Option<CloseReason>,
-    /// The writer has written its last.
+    /// The writer has finished.
     is_written: bool,
-    /// The reader has read its last.
+    /// The reader has finished.
     is_read: bool,
 }
 
 impl ConnectionState {
-    /// Whether the server is told by an ERROR that it did wrong. One that is silent will not read it.
+    /// Whether the connection ends with an ERROR to the server. A silent server gets none, because it would not read it.
     fn ends_with_error(&self) -> bool {
         let Some(CloseReason::Session(error)) = self.ending else { return false };
         error.code().is_some() && error != SessionError::Silent
     }
 
-    /// Whether the last words have reached the operating system and, if they are an ERROR, the server has had time to read it.
+    /// Whether all bytes were given to the operating system and, after an ERROR, the server had time to read it.
     fn is_finished(&self) -> bool {
         self.is_written && (self.is_read || !self.ends_with_error())
     }
 }
 
 impl State {
-    /// The connection is over. What was said first is why.
+    /// Ends the connection. The first reason counts.
     fn end(&mut self, reason: CloseReason) {
-        // The machine ended itself if it was its error; what the threads noticed it has to be told.
+        // After its own error the machine has ended already. It does not know what the threads found.
         self.player.goodbye();
         self.connection.ending.get_or_insert(reason);
     }
 }
 
 impl Network {
-    /// Tries to connect, on a thread of its own.
+    /// Starts a thread that tries to connect.
     pub fn connect(&self) {
         self.shared.with(|player, _| player.begin_attempt());
         let network = self.clone();
@@ -120,7 +120,7 @@ impl Network {
         }
     }
 
-    /// Says goodbye, if there is somebody to say it to, and waits until that is out, at most so long.
+    /// Ends an open connection with GOODBYE, and waits at most `at_most` until it is written.
     pub fn close(&self, at_most: Duration) {
         let mut state = self.shared.lock();
         if state.connection.number == 0 || state.connection.is_read {
@@ -133,7 +133,7 @@ impl Network {
         drop(self.shared.network.wait_timeout_while(state, at_most, is_open));
     }
 
-    /// There is no connection after all.
+    /// Reports that the attempt to connect failed.
     fn fail(&self, error: ConnectError) {
         self.shared.with(|player, now| {
             let _ = player.handle_disconnected(now, None);
@@ -141,7 +141,7 @@ impl Network {
         });
     }
 
-    /// Blocks while the name is looked up and its addresses are tried side by side, for some seconds.
+    /// Looks up the name and tries its addresses. Blocks for up to some seconds.
     fn open(&self) -> Result<Connection, ConnectError> {
         let socket = connect::connect(&self.server, CONNECT_TIMEOUT)?;
         let prepared = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(WRITE_TIMEOUT)));
@@ -158,12 +158,12 @@ impl Network {
     }
 
     fn notify(&self, event: Event) {
-        // Nobody listens any more once the program ends.
+        // The receiver is gone when the program ends.
         let _ = self.events.send(app::Event::Network(event));
     }
 }
 
-/// One connection to a server, as its two threads see it.
+/// One connection to a server, shared by its two threads.
 struct Connection {
     network: Network,
     socket: TcpStream,
@@ -171,7 +171,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Introduces itself and begins to listen.
+    /// Starts the writer thread and reads on this thread until the connection ends.
     fn start(self) {
         let reading = Arc::new(self);
         let writing = reading.clone();
@@ -196,7 +196,8 @@ impl Connection {
             let Err(reason) = taken else { continue };
             let is_wrong = matches!(reason, CloseReason::Session(_));
             let is_told = self.end(reason);
-            // After an ERROR the rest is read and dropped: to close while bytes wait would destroy it on its way.
+            // After an ERROR, read and drop the rest: closing with unread bytes would reset the connection before the server
+            // reads the ERROR.
             if !(is_wrong && is_told) {
                 break;
             }
@@ -204,7 +205,7 @@ impl Connection {
         self.disconnect();
     }
 
-    /// Hands what was read to the player, and what it makes of it to the app.
+    /// Passes received bytes to the player and the resulting events to the app.
     fn handle_bytes(&self, mut input: &[u8], page: &mut Vec<Song>) -> Result<(), CloseReason> {
         let shared = &self.network.shared;
         let mut state = shared.lock();
@@ -222,7 +223,7 @@ impl Connection {
                     let is_page = matches!(event, Some(player::Event::PageEnd(..)));
                     result = event.map_or(Ok(()), |event| self.report(event, page));
                     if is_page {
-                        // The next is asked for when this one is on the screen, so that pages cannot pile up.
+                        // Request the next page when this one is on the screen, so that pages do not pile up.
                         state.player.set_room(0);
                     }
                     input = &input[taken..];
@@ -234,7 +235,7 @@ impl Connection {
             self.network.notify(Event::Settled);
         }
         state.collect(now);
-        // The writer keeps the time. It waits for what was due before this.
+        // The writer handles timeouts and waits for the old deadline, so wake it for an earlier one.
         let wakes = !state.connection.output.is_empty() || state.player.poll_timeout() < due;
         shared.settle(state);
         if wakes {
@@ -243,10 +244,11 @@ impl Connection {
         result
     }
 
-    /// Tells the app what happened.
+    /// Reports an event to the app.
     ///
     /// # Errors
-    /// The server closes the connection.
+    ///
+    /// The reason why the server ends the connection, if it does.
     fn report(&self, event: player::Event<'_>, page: &mut Vec<Song>) -> Result<(), CloseReason> {
         self.network.notify(match event {
             player::Event::Connected(welcome) => Event::Connected {
@@ -272,7 +274,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The connection is over, for this reason if for no other before it. Returns whether the server is told by an ERROR.
+    /// Ends the connection; the first reason counts. Returns whether it ends with an ERROR to the server.
     fn end(&self, reason: CloseReason) -> bool {
         let Some(mut state) = self.lock() else { return false };
         state.end(reason);
@@ -281,7 +283,7 @@ impl Connection {
         state.connection.ends_with_error()
     }
 
-    /// Tells player and app that the connection is over. A listener who waits for an answer is not left without one.
+    /// Reports the end of the connection to the player and the app, together with the questions that get no answer.
     fn disconnect(&self) {
         let shared = &self.network.shared;
         let mut state = shared.lock();
@@ -320,12 +322,12 @@ impl Connection {
                 drop(shared.network.wait_timeout_while(state, LINGER, is_heard));
             }
         }
-        // Wakes the reader, if it is not what ended this. A socket that is gone cannot be shut down: as well.
+        // Wakes the reader if it still reads. On a broken socket this fails, which does no harm.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// Waits for bytes to write, which take the place of those in `output`, and keeps the player's time meanwhile. Returns
-    /// `false` when the connection is over.
+    /// Waits for bytes to write and puts them into `output`. Handles the player's timeouts meanwhile. Returns `false` when
+    /// the connection has ended.
     fn next_output(&self, output: &mut Vec<u8>) -> bool {
         let shared = &self.network.shared;
         let Some(mut state) = self.lock() else { return false };
@@ -353,7 +355,7 @@ impl Connection {
         }
     }
 
-    /// The state, as long as this is the present connection.
+    /// Locks the state. `None` if there is a newer connection.
     fn lock(&self) -> Option<MutexGuard<'_, State>> {
         Some(self.network.shared.lock()).filter(|state| state.connection.number == self.number)
     }

@@ -1,8 +1,8 @@
 //! The command line: `trill [OPTIONS] [HOST[:PORT]] [COMMAND …]`.
 //!
-//! The first word is taken for a command if the prompt would take it for one (a name or the beginning of one), and
-//! for the host otherwise; so `trill list` and `trill l` both ask this machine. A host whose name reads like a
-//! command is meant when a port follows it: `play:7455`.
+//! The first word is a command if the prompt would accept it as one (a command name or its beginning). Otherwise it is the
+//! host. So `trill list` and `trill l` both list the songs of this machine. A host that is named like a command needs a
+//! port: `play:7455`.
 
 mod address;
 
@@ -17,52 +17,52 @@ use crate::output::{OutputTarget, ParseTargetError};
 
 pub use address::{AddressError, ServerAddress};
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub const HELP: &str = "\
-Plays the music of a Trill server on this machine.
+Plays music from a Trill server on this machine.
 
 Usage: trill [OPTIONS] [HOST[:PORT]] [COMMAND ...]
 
-Without a COMMAND it asks for commands; with one it does just that.
-Without a HOST it asks the server on this machine. The port is 7455.
+With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
+The default HOST is this machine. The default PORT is 7455.
 
 Options:
-      --output SPEC   where the sound goes (default: device)
+      --output SPEC   where to send the sound (default: device)
                         device        the default sound device
                         device:NAME   another one; see --list-devices
-                        wav:PATH      a file, as fast as it can be written,
-                                      whatever the volume
+                        wav:PATH      a file, written as fast as possible;
+                                      the volume does not apply
                         wav:-         standard output, for another program
-                        null          nowhere, as slowly as it would sound
-      --list-devices  show the sound devices and exit
-      --volume N      volume to start with, 0 to 100 (default: 100)
-      --name NAME     what the server's log calls this client
-  -v, --verbose       say more; -vv says all
-  -q, --quiet         say nothing but errors
-  -h, --help          show this help and exit
-  -V, --version       show the version and exit
+                        null          nowhere, in real time
+      --list-devices  list the sound devices and exit
+      --volume N      initial volume, 0 to 100 (default: 100)
+      --name NAME     name of this client in the server's log
+  -v, --verbose       print more; -vv prints everything
+  -q, --quiet         print only errors
+  -h, --help          print this help and exit
+  -V, --version       print the version and exit
 
 Examples:
-  trill 192.168.1.5                 a prompt; type help there
-  trill attic list                  the songs of the server called attic
-  trill attic play 3 at 1:30        one song, then exit
-  trill --output wav:3.wav play 3   a song of this machine's server, as a file
+  trill 192.168.1.5                 show a prompt; type help there
+  trill attic list                  list the songs of the server attic
+  trill attic play 3 at 1:30        play one song, then exit
+  trill --output wav:3.wav play 3   save a song of this machine's server
   trill [fe80::1%eth0]:7456         an IPv6 address and another port
 
-With PulseAudio or PipeWire each sink is a device. The variable PULSE_SINK
-names the one that is used by default.
+With PulseAudio or PipeWire each sink is a device. The environment variable
+PULSE_SINK sets the default sink.
 
-A HOST that reads like a command needs its port: trill play:7455
+A HOST that is named like a command needs a port: trill play:7455
 Use -- to end options.
 
-Exit status: 0 done, 1 failed, 2 wrong command line. Ctrl-C and other signals
-end the program as usual; in a shell Ctrl-C gives status 130.
+Exit status: 0 success, 1 failure, 2 wrong command line. Ctrl-C gives
+status 130 in a shell.
 ";
 
-/// What `--version` prints.
+/// The text of `--version`.
 pub const VERSION: &str = concat!("trill ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
     /// Print [`HELP`] and exit.
@@ -71,35 +71,35 @@ pub enum Invocation {
     Version,
     /// Print the sound devices and exit.
     ListDevices,
-    /// Talk to a server.
+    /// Connect to a server.
     Run(Options),
 }
 
-/// How to run.
+/// The options for a connection to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The server to ask.
+    /// The server.
     pub server: ServerAddress,
-    /// The one thing to do; `None` for the prompt.
+    /// The command to run; `None` for the prompt.
     pub command: Option<Command>,
-    /// Where the sound goes.
+    /// The sound output.
     pub output: OutputTarget,
-    /// Volume to start with, 0 to [`MAX_VOLUME`].
+    /// The initial volume, 0 to [`MAX_VOLUME`].
     pub volume_percent: u8,
-    /// What the server's log calls this client, at most [`MAX_NAME_BYTES`]; `None` to let the program choose.
+    /// The client's name in the server's log, at most [`MAX_NAME_BYTES`]; `None` for the default.
     pub name: Option<String>,
-    /// How much to say.
+    /// How much to print.
     pub verbosity: Verbosity,
 }
 
-/// How much the program says beside what it was asked for.
+/// How much the program prints in addition to results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Errors alone.
+    /// Only errors.
     Quiet,
-    /// What a listener wants to know.
+    /// Notices for a listener, too.
     Normal,
-    /// What happens on the connection, too.
+    /// Events of the connection, too.
     Verbose,
     /// All details.
     Debug,
@@ -167,12 +167,12 @@ fn unicode(argument: OsString) -> Result<String, UsageError> {
     Ok(argument.into_string().map_err(not_unicode)?)
 }
 
-/// The server, and the words of the command that follow it.
+/// Splits the words into the server and the command.
 fn split_server(words: &[String]) -> Result<(ServerAddress, &[String]), UsageError> {
     let Some((first, rest)) = words.split_first() else {
         return Ok((ServerAddress::localhost(), words));
     };
-    // A whole command may come as one argument: trill "play 3".
+    // One argument may hold a whole command: trill "play 3".
     let name = first.split_whitespace().next().unwrap_or(first);
     match command::find(name) {
         Ok(_) => Ok((ServerAddress::localhost(), words)),
@@ -187,29 +187,29 @@ fn parse_command(words: &[String]) -> Result<Option<Command>, UsageError> {
     command::parse(&words.join(" ")).map_err(|error| UsageError::BadCommand(error.to_string()))
 }
 
-/// Why the command line cannot be understood. `Display` gives one line.
+/// Why the command line is wrong. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsageError {
     /// An option is unknown, incomplete or given twice, or an argument is not valid Unicode.
     BadArgument(ArgumentError),
-    /// The value of `--output` is no output.
+    /// The value of `--output` is not an output.
     BadOutput(ParseTargetError),
-    /// Not a number from 0 to [`MAX_VOLUME`].
+    /// The value of `--volume` is not a number from 0 to [`MAX_VOLUME`].
     BadVolume(String),
-    /// `-v` and `-q` together.
+    /// `-v` and `-q` are given together.
     VerboseAndQuiet,
-    /// `--list-devices` stands alone.
+    /// `--list-devices` takes no arguments.
     UnexpectedWord(String),
-    /// The first word could be several commands.
+    /// The first word is the beginning of several commands.
     AmbiguousWord {
         /// The word.
         word: String,
-        /// Which commands it could be.
+        /// The command parser's message, which names them.
         reason: String,
     },
-    /// The first word is no host.
+    /// The first word is not a host.
     BadAddress(AddressError),
-    /// The words after the host are no command; what the command parser says.
+    /// The words after the host are not a command; the command parser's message.
     BadCommand(String),
 }
 
@@ -227,11 +227,11 @@ impl fmt::Display for UsageError {
             Self::BadArgument(error) => error.fmt(f),
             Self::BadOutput(error) => write!(f, "--output: {error}"),
             Self::BadVolume(value) => {
-                write!(f, "--volume goes from 0 to {MAX_VOLUME}, not {value:?}")
+                write!(f, "--volume must be 0 to {MAX_VOLUME}, not {value:?}")
             }
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::UnexpectedWord(word) => {
-                write!(f, "--list-devices stands alone, without {word:?}")
+                write!(f, "unexpected argument {word:?}: --list-devices takes none")
             }
             Self::AmbiguousWord { word, reason } => {
                 write!(f, "{reason}; for a host of that name, type {word}:{DEFAULT_PORT}")

@@ -1,14 +1,14 @@
-//! The player, which every thread of the program uses under one lock.
+//! The player, which all threads of the program share under one lock.
 //!
 //! ```text
 //!   app: commands, when to connect ──┐
-//!   network reader: what came ───────┤                        ┌──▶ Controls: pause, discard
-//!   network writer: what to say ─────┼─▶ Mutex<State: Player> ┼──▶ wakes the network writer
-//!   decode loop: what was heard ─────┘                        └──▶ wakes the decode loop
+//!   network reader: bytes received ──┤                        ┌──▶ Controls: pause, discard
+//!   network writer: bytes to send ───┼─▶ Mutex<State: Player> ┼──▶ wakes the network writer
+//!   decode loop: bytes decoded ──────┘                        └──▶ wakes the decode loop
 //! ```
 //!
-//! Every change ends with [`State::settle`] under the same lock: what the player has to say to the server is collected, and
-//! the sound output is brought in step, before another thread can look.
+//! Every change ends with [`Shared::settle`] under the same lock: it collects the player's output for the server and updates
+//! the sound output before another thread takes the lock.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -21,44 +21,44 @@ use trill_proto::time;
 use crate::network::ConnectionState;
 use crate::output::Controls;
 
-/// Most compressed bytes that are buffered: a minute at 128 kbit/s, 26 seconds at 320. Enough to sit out a change of
-/// networks, and no more than a server is asked to send in vain when the listener changes their mind.
+/// Maximum compressed bytes in the buffer: a minute at 128 kbit/s, 26 seconds at 320 kbit/s. This bridges a change of
+/// networks and limits the bytes that are wasted when the user switches songs.
 pub const CAPACITY_BYTES: u32 = 1 << 20;
 
-/// An eighth of the player's memory is never promised to the server.
+/// The player keeps an eighth of its memory free and grants the rest to the server.
 const MEMORY_BYTES: usize = (CAPACITY_BYTES as usize * 8).div_ceil(7);
 
-/// Songs to ask for at once: a screen of them is there after the first round-trip, whatever the library's size.
+/// Songs per request: enough to fill a screen after the first round-trip.
 pub const PAGE_SONGS: u32 = 500;
 
-/// What the program decides with.
+/// The player of this program.
 pub type Player = trill_player::Player<'static, MAX_CONTROL_BYTES>;
 
-/// The player and what its threads wait for.
+/// The player, and the conditions that threads wait for.
 pub struct Shared {
     state: Mutex<State>,
-    /// The buffer has changed, or the program ends.
+    /// The decode loop waits on this: the buffer has changed, or the program ends.
     changed: Condvar,
-    /// There is something to say to the server, or the time of the next timeout has changed; a connection has ended.
+    /// The network writer waits on this: there are bytes to send, the next timeout has changed, or a connection has ended.
     pub(crate) network: Condvar,
-    /// Where the decode loop may be waiting instead.
+    /// The output, in which the decode loop may wait instead.
     controls: OnceLock<Controls>,
     epoch: Instant,
 }
 
-/// What the lock protects.
+/// The data under the lock.
 pub(crate) struct State {
     pub(crate) player: Player,
-    /// The present connection.
+    /// The current connection.
     pub(crate) connection: ConnectionState,
     is_closed: bool,
 }
 
-/// What [`Shared::wait_for_song`] came back with.
+/// The result of [`Shared::wait_for_song`].
 pub enum NextSong {
-    /// A song to play: the same as last time if it was not finished.
+    /// A song to play; the same one as last time if it was not reported finished.
     Play(Box<Track>),
-    /// Nothing for the time given.
+    /// No song within the time limit.
     Idle,
     /// The program ends.
     Closed,
@@ -67,7 +67,7 @@ pub enum NextSong {
 impl Shared {
     /// A player without a connection. `seed` differs in each run of the program.
     pub fn new(seed: u32, wants_titles: bool) -> Arc<Self> {
-        // For as long as the program runs.
+        // Never freed: the player lives as long as the program.
         let memory = Box::leak(vec![0; MEMORY_BYTES].into_boxed_slice());
         let mut player = Player::new(memory, Options { seed, is_persistent: false, wants_titles });
         player.set_room(PAGE_SONGS);
@@ -80,14 +80,14 @@ impl Shared {
         })
     }
 
-    /// Names the output that the decode loop writes to. Once.
+    /// Sets the output that the decode loop writes to. Call it once.
     pub fn connect_output(&self, controls: Controls) {
         controls.set_paused(self.with(|player, _| player.is_paused()));
-        // A second output would be a second decode loop: there is none.
+        // There is only one decode loop, so only one output.
         let _ = self.controls.set(controls);
     }
 
-    /// Does something with the player.
+    /// Runs `work` with the player under the lock.
     pub fn with<T>(&self, work: impl FnOnce(&mut Player, time::Instant) -> T) -> T {
         let mut state = self.lock();
         let result = work(&mut state.player, self.now());
@@ -95,13 +95,13 @@ impl Shared {
         result
     }
 
-    /// Does something with the player if its first song is this one. `None` if it is not any more.
+    /// Runs `work` with the player under the lock if its first song is `ticket`'s. Returns `None` otherwise.
     pub fn with_song<T>(&self, ticket: Ticket, work: impl FnOnce(&mut Player, time::Instant) -> T) -> Option<T> {
         let is_first = |track: &Track| track.item.ticket == ticket;
         self.with(|player, now| player.first().is_some_and(is_first).then(|| work(player, now)))
     }
 
-    /// Waits for a song to play, at most so long.
+    /// Waits at most `at_most` for a song to play.
     pub fn wait_for_song(&self, at_most: Duration) -> NextSong {
         let is_idle = |state: &mut State| state.player.first().is_none() && !state.is_closed;
         let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_idle);
@@ -113,7 +113,8 @@ impl Shared {
         }
     }
 
-    /// Waits until there is more of the first song than `received`, or it is over or gone; at most so long.
+    /// Waits at most `at_most` until more than `received` bytes of the first song have arrived, or the song ends or is no
+    /// longer the first.
     pub fn wait_for_more(&self, ticket: Ticket, received: u64, at_most: Duration) {
         let is_same = |state: &mut State| {
             let track = state.player.first().filter(|track| track.item.ticket == ticket);
@@ -122,34 +123,34 @@ impl Shared {
         drop(self.changed.wait_timeout_while(self.lock(), at_most, is_same));
     }
 
-    /// Ends the music, for good: the decode loop ends.
+    /// Stops the music and ends the decode loop.
     pub fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
-        // That nothing was playing is fine.
+        // It does not matter if nothing was playing.
         let _ = state.player.stop();
         self.settle(state);
     }
 
-    /// The system's clock that never goes back. On Linux and macOS it stands still while a laptop sleeps, so that the
-    /// connection seems as fresh as before until something is due on it; elsewhere it jumps, which the machine takes for
-    /// silence, and asks for a sign of life before it gives up. Either way a dead connection shows within seconds of its use.
+    /// The current time on the system's monotonic clock. On Linux and macOS this clock stops while a laptop sleeps, so a
+    /// timeout fires only some time after it wakes. On other systems it jumps; the session machine sees silence and sends a
+    /// PING before it gives up. In both cases a dead connection is found within seconds of its use.
     pub fn now(&self) -> time::Instant {
         let micros = self.epoch.elapsed().as_micros();
         time::Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
-    /// The same instant on the system's clock.
+    /// Converts an instant of the player to the system's clock.
     pub fn on_clock(&self, instant: time::Instant) -> Instant {
         self.epoch + Duration::from_micros(instant.as_micros())
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // A player that panicked would be a bug; the other threads go on to end the program in order.
+        // A panic under the lock is a bug. The other threads go on, so that the program ends in order.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what a change of the player makes due, and gives the lock back.
+    /// Carries out the effects of a change of the player, releases the lock and wakes the threads concerned.
     pub(crate) fn settle(&self, mut state: MutexGuard<'_, State>) {
         let wakeups = state.player.take_wakeups();
         if wakeups.network {
@@ -163,7 +164,7 @@ impl Shared {
                 controls.set_paused(state.player.is_paused());
             }
             if wakeups.decoder && state.player.is_followed() {
-                // The decode loop may be waiting for the end of what is joined now.
+                // The decode loop may be waiting for the end of the song that another one now follows.
                 controls.interrupt();
             }
         }
@@ -178,7 +179,7 @@ impl Shared {
 }
 
 impl State {
-    /// Takes from the player what it wants to say.
+    /// Moves the player's output into the connection's.
     pub(crate) fn collect(&mut self, now: time::Instant) {
         let Self { player, connection, .. } = self;
         while let Some(bytes) = player.poll_transmit(now) {
@@ -186,7 +187,7 @@ impl State {
         }
     }
 
-    /// Gives what is to be written for a buffer whose bytes have been: two buffers last for the whole connection.
+    /// Swaps the output with a buffer whose bytes were written. So two buffers suffice for the whole connection.
     pub(crate) fn swap_output(&mut self, written: &mut Vec<u8>) {
         written.clear();
         mem::swap(&mut self.connection.output, written);

@@ -313,7 +313,7 @@ fn a_server_that_closes_without_a_word_is_called_so() {
     let listener = RawListener::bind();
     let server = listener.address();
     let closer = thread::spawn(move || drop(listener.accept(DEADLINE)));
-    let said = format!("trill: {server} closed the connection without a word; is it a Trill server?\n");
+    let said = format!("trill: {server} closed the connection without a reply; is it a Trill server?\n");
     expect_one_line(Client::of(server).arg("list").run(DEADLINE), 1, &said);
     closer.join().expect("a client");
 }

@@ -1,4 +1,4 @@
-//! What the user asks for.
+//! The user's commands.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::output::OutputTarget;
 use crate::ui::status;
 use crate::ui::text::clean;
 
-/// Whether a command makes sense on the command line, where nothing else happens; if not, why.
+/// Checks that a command works on the command line, without earlier commands. The error says why not.
 pub(super) fn alone(command: &Command) -> Result<(), String> {
     match command {
         Command::List | Command::Info(_) | Command::Play(_) | Command::Status | Command::Help(_) => Ok(()),
@@ -25,9 +25,7 @@ pub(super) fn alone(command: &Command) -> Result<(), String> {
         | Command::Quit => {
             let line = command.to_string();
             let name = line.split(' ').next().unwrap_or(&line);
-            Err(format!(
-                "{name} acts on music that this program is playing: start it without a command, and type {name} there"
-            ))
+            Err(format!("{name} needs music that is playing: start trill without a command, then type {name}"))
         }
     }
 }
@@ -50,7 +48,7 @@ impl App {
             Command::List | Command::Info(_) | Command::Status | Command::Help(_) | Command::Volume(None) => {
                 !self.is_settled()
             }
-            // There is no position yet in a song that is being looked for.
+            // A song that is still being looked up has no position.
             Command::Seek(_) => self.shared.with(|player, _| player.is_looking_up()),
             Command::Play(_)
             | Command::Stop
@@ -82,11 +80,11 @@ impl App {
     }
 
     fn quit(&self) -> Exit {
-        // At a prompt the user has seen what failed; a script's caller has not.
+        // At a prompt the user has seen the errors. A script's caller needs the status.
         if self.mode == Mode::Interactive { Exit::Done } else { self.verdict() }
     }
 
-    /// Obeys a command, or says why it does nothing.
+    /// Executes a command, or prints why it is not possible.
     fn command(&mut self, obey: impl FnOnce(&Self) -> Result<(), NotPossible>) {
         let Err(reason) = obey(self) else { return };
         match reason {
@@ -107,7 +105,7 @@ impl App {
         if self.open_output() {
             self.shared.with(|player, now| player.play(now, play));
         } else {
-            // The user wants something else than the song that is looked for.
+            // The user no longer wants the song that is being looked up.
             self.shared.with(|player, _| while player.is_looking_up() && player.give_up_switch().is_some() {});
         }
     }
@@ -127,7 +125,7 @@ impl App {
         };
         self.volume_percent = volume.from(self.volume_percent);
         if let OutputTarget::Wav(_) = self.output {
-            self.console.notice("the WAV file is written as if the volume were 100");
+            self.console.notice("the volume does not apply to a WAV file");
         }
         if let Some(decode_loop) = &self.decode_loop {
             decode_loop.controls().set_volume(self.volume_percent);

@@ -1,4 +1,4 @@
-//! What the server and the decode loop report, and what time brings.
+//! Events of the network, the decode loop and the output, and timers.
 
 use std::iter;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ impl App {
             network::Event::NoSongs(Playlist { first, last, .. }) => {
                 self.fail(&format!("no songs from {first} to {last}; list shows what there is"));
             }
-            // The loop looks at everything anew after each event.
+            // The loop checks everything after each event.
             network::Event::Settled => {}
             network::Event::Unreachable(error) => self.on_attempt_failed(&error.to_string()),
             network::Event::Closed(closed) => self.on_closed(closed),
@@ -60,7 +60,7 @@ impl App {
         }
     }
 
-    /// There is no connection after all.
+    /// An attempt to connect failed.
     fn on_attempt_failed(&mut self, reason: &str) {
         if self.server_name.is_none() {
             self.console.error(reason);
@@ -80,7 +80,7 @@ impl App {
         }
     }
 
-    /// A program that nobody sits at gives up in the end.
+    /// Gives up after [`RECONNECT_TIMEOUT`], unless the program is interactive.
     fn give_up_when_timed_out(&mut self, reason: &str) {
         let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
         if self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT {
@@ -97,10 +97,10 @@ impl App {
             let server = &self.network.server;
             let reason = match reason {
                 CloseReason::Ended | CloseReason::Lost(_) => {
-                    format!("{server} closed the connection without a word; is it a Trill server?")
+                    format!("{server} closed the connection without a reply; is it a Trill server?")
                 }
                 CloseReason::NoWelcome => {
-                    format!("{server} takes connections and says nothing; is it a Trill server?")
+                    format!("{server} accepts connections but does not reply; is it a Trill server?")
                 }
                 reason => format!("{server}: {reason}"),
             };
@@ -124,7 +124,7 @@ impl App {
         }
     }
 
-    /// Says of everything that the user waits for that it will not come.
+    /// Prints an error for each request that will get no answer.
     fn fail_all(&mut self, unanswered: &[Refused], reason: &str) {
         for refused in unanswered {
             self.fail(&format!("{}: {reason}", name_of(*refused)));
@@ -151,7 +151,7 @@ impl App {
         }
     }
 
-    /// There is no song beyond this one.
+    /// Prints that there is no song before or after this one.
     pub(super) fn fail_at_edge(&mut self, song: SongId, direction: Direction) {
         let place = match direction {
             Direction::Next => "last",
@@ -196,7 +196,7 @@ impl App {
         }
     }
 
-    /// Says what is playing, where no status line does.
+    /// Prints the title of the song that is playing, if there is no status line.
     fn on_title(&mut self, song: Song) {
         if !self.console.has_prompt() {
             let heard = self.shared.with(|player, _| player.heard().map(|track| track.started));
@@ -211,7 +211,7 @@ impl App {
     }
 }
 
-/// What the user typed for it.
+/// The command that was refused.
 fn name_of(refused: Refused) -> String {
     match refused {
         Refused::Play(song) | Refused::Rest(song) => format!("play {song}"),
@@ -223,7 +223,7 @@ fn name_of(refused: Refused) -> String {
     }
 }
 
-/// Why the server does not show or send a song.
+/// Explains why the server refused a song.
 fn explain(song: SongId, error: &ServerError) -> String {
     match error.code {
         ErrorCode::NO_SUCH_SONG => format!("there is no song {song}; list shows what there is"),
@@ -235,7 +235,7 @@ fn explain(song: SongId, error: &ServerError) -> String {
     }
 }
 
-/// What a STARTED says, for those who want all details.
+/// The contents of a STARTED message, for debug output.
 fn describe(started: &Started) -> String {
     let Started { song: SongId(song), position, size_bytes, first_sample, discard, .. } = *started;
     let Started { begin_sample, end_sample, bitrate, rate, channels, content_tag, .. } = *started;

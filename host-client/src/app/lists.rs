@@ -8,7 +8,7 @@ use crate::shared::PAGE_SONGS;
 use crate::ui::table::{Row, Table};
 
 impl App {
-    /// Shows a page. The next is asked for when it is on the screen.
+    /// Shows a page. The next page is requested when this one is on the screen.
     pub(super) fn show_page(&mut self, songs: &[Song], end: PageEnd, total: u32) {
         let rows: Vec<_> = songs.iter().map(row).collect();
         let (table, header) = match self.table.take() {
@@ -41,7 +41,7 @@ impl App {
         }
     }
 
-    /// There is room on the screen for an answer.
+    /// Lets the player request another page.
     pub(super) fn make_room(&self) {
         self.shared.with(|player, _| {
             player.set_room(PAGE_SONGS);
@@ -49,7 +49,7 @@ impl App {
         });
     }
 
-    /// Nobody sees the rest.
+    /// Gives up the rest of the list, because standard output is closed.
     fn give_up_list(&self) {
         self.shared.with(|player, _| player.give_up_question());
     }

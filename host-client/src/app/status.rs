@@ -1,4 +1,4 @@
-//! What the user sees of it all.
+//! The player's state, for the status line and the `status` command.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl App {
         })
     }
 
-    /// The song that is heard, or else the one that is meant.
+    /// The song that is heard, or else the one that is requested.
     fn song(&self, player: &Player, frames: u64) -> Option<status::Song<'_>> {
         let Some(track) = player.heard() else {
             let item = player.meant()?;
@@ -49,7 +49,7 @@ impl App {
         })
     }
 
-    /// Frames of the song heard that went out.
+    /// Frames of the current song that the device has taken.
     pub(super) fn heard_frames(&self) -> u64 {
         self.decode_loop.as_ref().map_or(0, |decode_loop| decode_loop.controls().position_frames())
     }

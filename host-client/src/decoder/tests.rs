@@ -211,7 +211,7 @@ fn soil_stack(with: u8) {
     std::hint::black_box(&mut area);
 }
 
-/// Decodes what is damaged, with such bytes on the stack before each frame.
+/// Decodes a damaged stream with these bytes on the stack before each frame.
 fn decode_damaged(mut mp3: &[u8], soil: u8) -> Vec<i16> {
     let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
     let mut samples = Vec::new();
@@ -251,7 +251,7 @@ fn a_damaged_song_sounds_the_same_whatever_ran_before() {
     }
 }
 
-/// Of a frame of 72 bytes at 8 kHz, mono, without data, these four bits are where the kind of its blocks is.
+/// The four bits that hold the block types in a 72-byte frame at 8 kHz, mono, without data.
 #[test]
 fn mixed_blocks_at_8_khz_are_kept_from_minimp3() {
     for (blocks, samples) in [(0b1101, 0), (0b0000, 576), (0b1100, 576), (0b1111, 576)] {

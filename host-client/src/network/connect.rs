@@ -1,4 +1,4 @@
-//! From a host and a port to a connected socket.
+//! Looks up a server and connects to it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use crate::options::ServerAddress;
 
-/// How long an address has to itself before the next is tried beside it: the Connection Attempt Delay of RFC 8305.
+/// Delay before the next address is tried too: the Connection Attempt Delay of RFC 8305.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Looks the server up, anew each time, and connects to the first of its addresses that answers. One that is silent delays
-/// the others little, and is given up after `timeout`.
+/// Looks the server up and connects to the first of its addresses that answers. A silent address delays the others little
+/// and is given up after `timeout`.
 pub(super) fn connect(server: &ServerAddress, timeout: Duration) -> Result<TcpStream, ConnectError> {
     let looked_up = (server.host.as_str(), server.port).to_socket_addrs();
     let connected = match looked_up {
@@ -24,8 +24,8 @@ pub(super) fn connect(server: &ServerAddress, timeout: Duration) -> Result<TcpSt
     connected.map_err(|cause| ConnectError { server: server.clone(), cause })
 }
 
-/// The addresses in their order, but after each one of the other family, if there is any: when IPv6 leads nowhere, all of
-/// its addresses do (RFC 8305, section 4).
+/// Orders the addresses so that the two families alternate: if one IPv6 address does not work, the others often do not
+/// either (RFC 8305, section 4).
 fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let is_like_first = |address: &SocketAddr| address.is_ipv6() == addresses[0].is_ipv6();
     let (first, second): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(is_like_first);
@@ -36,7 +36,7 @@ fn alternating(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     alternating
 }
 
-/// Connects to whichever answers first, each with a head start before the next.
+/// Connects to the address that answers first. Starts the attempts one by one, [`ATTEMPT_DELAY`] apart.
 fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStream, Cause> {
     let (sender, results) = mpsc::channel();
     let mut cause = Cause::UnknownHost("it has no address".to_owned());
@@ -45,12 +45,12 @@ fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStr
         if let Some(address) = addresses.pop_front() {
             let sender = sender.clone();
             let attempt = move || {
-                // When another was faster nobody listens any more, and this connection is closed.
+                // If another attempt was faster, the receiver is gone and this connection is closed.
                 let _ = sender.send(TcpStream::connect_timeout(&address, timeout));
             };
             match thread::Builder::new().name("connect".into()).spawn(attempt) {
                 Ok(_) => under_way += 1,
-                // Those that are under way may still do.
+                // The attempts under way may still succeed.
                 Err(error) => cause = Cause::Other(error.to_string()),
             }
         }
@@ -65,18 +65,18 @@ fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStr
             Ok(Ok(socket)) => return Ok(socket),
             Ok(Err(error)) => {
                 under_way -= 1;
-                // A refusal says the most: the machine is there.
+                // A refusal is the most useful answer: the machine exists.
                 if cause != Cause::Refused {
                     cause = Cause::attempt(&error);
                 }
             }
-            // The next address, beside those that have not answered.
+            // Try the next address too.
             Err(_) => {}
         }
     }
 }
 
-/// Why there is no connection. `Display` says it in one line, with what to do about it.
+/// Why there is no connection. `Display` gives one line with the reason and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError {
     server: ServerAddress,
@@ -85,18 +85,18 @@ pub struct ConnectError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
-    /// The name cannot be looked up, as the system says it: correct it.
+    /// The name cannot be looked up; the system's message. Correct the name.
     UnknownHost(String),
-    /// The machine is there, but nothing listens: start a server, or correct the port.
+    /// The machine exists, but no program listens. Start a server or correct the port.
     Refused,
-    /// No answer from the machine: it is off, or a firewall drops what is sent.
+    /// The machine does not answer: it is off, or a firewall drops the packets.
     TimedOut,
-    /// Anything else, as the system says it.
+    /// Another error; the system's message.
     Other(String),
 }
 
 impl ConnectError {
-    /// Something on this machine failed, not the network.
+    /// An error of this machine, not of the network.
     pub(super) fn local(server: &ServerAddress, error: &io::Error) -> Self {
         Self { server: server.clone(), cause: Cause::Other(error.to_string()) }
     }
@@ -157,7 +157,7 @@ mod tests {
 
         use super::*;
 
-        /// Ten times a head start.
+        /// Ten times the delay.
         const SOON: Duration = Duration::from_millis(2_500);
         const LONG: Duration = Duration::from_secs(60);
 

@@ -1,4 +1,4 @@
-//! What comes from the server, in values of this program's own.
+//! Events of the connection, as values that own their text.
 
 use std::fmt;
 use std::io;
@@ -13,10 +13,10 @@ use trill_proto::message::{self, GoodbyeReason, Started};
 use super::ConnectError;
 use crate::ui::text::clean;
 
-/// A song as the server describes it. Its texts are whatever the server sent.
+/// A song as the server describes it. The texts are not cleaned for a terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Song {
-    /// The song.
+    /// The number of the song.
     pub id: SongId,
     /// `None` until the server has measured it.
     pub duration: Option<Duration>,
@@ -28,9 +28,9 @@ pub struct Song {
     pub rate: u32,
     /// 1 or 2; 0 if unknown.
     pub channels: u8,
-    /// 0 if unknown.
+    /// Track number; 0 if unknown.
     pub track: u16,
-    /// Never empty in practice.
+    /// Trill's server sends the file's name if there is no title.
     pub title: String,
     /// Empty if unknown.
     pub artist: String,
@@ -38,108 +38,108 @@ pub struct Song {
     pub album: String,
 }
 
-/// What came from the server.
+/// An event of the connection.
 #[derive(Debug)]
 pub enum Event {
     /// The server welcomes the client for the first time.
     Connected {
-        /// How the server calls itself; may be empty.
+        /// The server's name; may be empty.
         server_name: String,
-        /// Songs it has; `None` while it is still looking.
+        /// Number of songs; `None` while the server is scanning.
         song_count: Option<u32>,
     },
-    /// The server welcomes the client again, after a loss that was told.
+    /// The server welcomes the client again after a loss that was reported.
     Reconnected,
     /// A page of a list is complete.
     Page {
-        /// In the order of their numbers.
+        /// The songs, in the order of their numbers.
         songs: Vec<Song>,
         /// Whether more pages follow.
         end: PageEnd,
-        /// Songs in the library.
+        /// Number of songs in the library.
         total: u32,
     },
-    /// The song that was asked about.
+    /// The answer to `info`.
     Info(Song),
-    /// The song that is heard.
+    /// The title of the song that is heard.
     Title(Song),
-    /// A song begins to arrive, or goes on.
+    /// A song begins to arrive, or goes on after a cut.
     Started(Started),
     /// The server ended this song before its end.
     EndedEarly(SongId),
-    /// The server does not do what it was asked for.
+    /// The server refused a request.
     Refused(Refused, ServerError),
-    /// There is no song in this direction beyond this one.
+    /// There is no song before or after this one.
     Edge(SongId, Direction),
-    /// The server has no songs of this playlist.
+    /// The server has no songs in this playlist.
     NoSongs(Playlist),
-    /// What was waited for has come, or will not come.
+    /// The player has become silent or settled, or is no longer so.
     Settled,
-    /// There is no connection.
+    /// An attempt to connect failed.
     Unreachable(ConnectError),
-    /// The connection is over.
+    /// The connection has ended.
     Closed(Closed),
 }
 
 /// The end of a connection.
 #[derive(Debug)]
 pub struct Closed {
-    /// Why.
+    /// The reason.
     pub reason: CloseReason,
-    /// Whether the listener should be told.
+    /// Whether to tell the user.
     pub news: News,
-    /// The server had welcomed the client.
+    /// Whether the server had welcomed the client.
     pub was_open: bool,
-    /// It brought music, or lasted.
+    /// Whether it brought music, or lasted.
     pub was_useful: bool,
-    /// What the listener asked for and will not get.
+    /// The requests that will get no answer.
     pub unanswered: Vec<Refused>,
 }
 
-/// What a server says that does not do what it was asked for.
+/// An ERROR from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerError {
-    /// For programs.
+    /// The code, for programs.
     pub code: ErrorCode,
-    /// For people; whatever the server sent.
+    /// The text, for people; not cleaned for a terminal.
     pub text: String,
 }
 
-/// Why a connection is over. `Display` says it in one line.
+/// Why a connection ended. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The network failed. Build a new one.
+    /// The network failed. Connect again.
     Lost(io::ErrorKind),
-    /// The server closed it without a word. Build a new one, unless it never said a word at all.
+    /// The server closed the connection without a reason. Connect again, unless the server never sent WELCOME.
     Ended,
-    /// The server took the connection and said no WELCOME. Build a new one later.
+    /// The server accepted the connection and sent no WELCOME. Connect again later.
     NoWelcome,
-    /// The server said goodbye. Build a new one if it restarts, else give up.
+    /// The server sent GOODBYE. Connect again if it restarts, else give up.
     Goodbye(GoodbyeReason),
-    /// The server broke the protocol, or is silent: see the error.
+    /// The server violated the protocol or is silent; see the error.
     Session(SessionError),
-    /// The server gave the client up, and said why.
+    /// The server ended the connection with an ERROR.
     Peer(ServerError),
-    /// This side closed it.
+    /// The client closed the connection.
     Done,
 }
 
 impl CloseReason {
-    /// What was to be written could not be.
+    /// A write failed with `error`.
     pub(super) fn lost_writing(error: &io::Error) -> Self {
         Self::Lost(match error.kind() {
-            // What std says when a socket's own time-out has passed.
+            // std's error for the socket's write time-out.
             io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut,
             kind => kind,
         })
     }
 
-    /// Whether the server was there and did not answer what it was asked.
+    /// Whether the server was alive but did not answer a request.
     pub fn is_unanswered(&self) -> bool {
         *self == Self::Session(SessionError::Unanswered)
     }
 
-    /// Whether another connection may fare better.
+    /// Whether another connection may succeed.
     pub fn is_worth_a_retry(&self) -> bool {
         match self {
             Self::Lost(_) | Self::Ended | Self::NoWelcome => true,
@@ -204,7 +204,7 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Lost(kind) => write!(f, "the connection broke: {kind}"),
             Self::Ended => f.write_str("the server closed the connection"),
-            Self::NoWelcome => f.write_str("the server says nothing"),
+            Self::NoWelcome => f.write_str("the server does not reply"),
             Self::Goodbye(GoodbyeReason::Restarting) => f.write_str("the server is shutting down"),
             Self::Goodbye(GoodbyeReason::Superseded) => f.write_str("another connection took this one's place"),
             Self::Goodbye(_) => f.write_str("the server said goodbye"),

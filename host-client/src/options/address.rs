@@ -1,4 +1,4 @@
-//! Where a server is, as people write it.
+//! A server's address on the command line.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use trill_proto::limits::DEFAULT_PORT;
 /// A host and a port. Parses from `host`, `host:port`, `192.168.1.5:port`, `::1`, `[::1]` and `[fe80::1%eth0]:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerAddress {
-    /// A name to look up, or an address; IPv6 without brackets.
+    /// A host name or an IP address; IPv6 without brackets.
     pub host: String,
     /// Never 0.
     pub port: u16,
@@ -63,19 +63,19 @@ fn split_bracketed<'a>(text: &str, bracketed: &'a str) -> Result<(&'a str, Optio
     }
 }
 
-/// An IPv6 address, possibly with a zone (`%eth0`).
+/// Whether `text` is an IPv6 address, possibly with a zone (`%eth0`).
 fn is_ipv6(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, "none"));
     address.parse::<Ipv6Addr>().is_ok() && is_zone(zone)
 }
 
-/// The name or number of an interface. Systems allow nearly anything in a name.
+/// Whether `text` can be the name or number of an interface. Systems allow nearly anything in a name.
 fn is_zone(text: &str) -> bool {
     let is_bad = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '/' | '%' | '[' | ']' | ':');
     !text.is_empty() && !text.contains(is_bad)
 }
 
-/// What can be a host name or an IPv4 address. Digits alone cannot: they are more likely a song number astray.
+/// Whether `text` can be a host name or an IPv4 address. Digits alone cannot: they are more likely a misplaced song number.
 fn is_name(text: &str) -> bool {
     is_word(text) && !text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -91,10 +91,10 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
     }
 }
 
-/// Why a text is no [`ServerAddress`]; each with the text.
+/// Why a text is not a [`ServerAddress`]. Each variant holds the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressError {
-    /// What stands before the port is neither a name nor an address.
+    /// The part before the port is neither a name nor an address.
     BadHost(String),
     /// The port is not a number from 1 to 65535.
     BadPort(String),
@@ -106,7 +106,7 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadHost(text) => write!(f, "{text:?} is neither a host nor a command"),
-            Self::BadPort(port) => write!(f, "{port:?} is not a port: those go from 1 to 65535"),
+            Self::BadPort(port) => write!(f, "{port:?} is not a port number (1 to 65535)"),
         }
     }
 }

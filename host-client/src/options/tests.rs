@@ -89,7 +89,7 @@ fn hosts_and_ports() {
 }
 
 #[test]
-fn what_is_no_host() {
+fn invalid_hosts() {
     for host in ["", " ", ":7455", "a/b", "user@attic", "a b", "[", "[]", "[::1", "[::1]x", "[attic]:80", "::1%", "3"] {
         let expected = UsageError::BadAddress(AddressError::BadHost(host.to_owned()));
         assert_eq!(parse(&[host]), Err(expected));
@@ -98,13 +98,13 @@ fn what_is_no_host() {
 }
 
 #[test]
-fn what_is_no_port() {
+fn invalid_ports() {
     for port in ["", "0", "65536", "+80", "-1", "http", "80:80", " 80"] {
         let expected = UsageError::BadAddress(AddressError::BadPort(port.to_owned()));
         assert_eq!(parse(&[&format!("attic:{port}")]), Err(expected));
         assert!(matches!(parse(&[&format!("[::1]:{port}")]), Err(UsageError::BadAddress(_))), "{port:?}");
     }
-    check_error(&["attic:0"], "\"0\" is not a port: those go from 1 to 65535");
+    check_error(&["attic:0"], "\"0\" is not a port number (1 to 65535)");
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn help_version_and_devices() {
     assert_eq!(parse(&["-V"]), Ok(Invocation::Version));
     assert_eq!(parse(&["--version"]), Ok(Invocation::Version));
     assert_eq!(parse(&["--list-devices"]), Ok(Invocation::ListDevices));
-    check_error(&["--list-devices", "attic"], "--list-devices stands alone, without \"attic\"");
+    check_error(&["--list-devices", "attic"], "unexpected argument \"attic\": --list-devices takes none");
     check_command(&["help"], "localhost:7455", Some(Command::Help(None)));
 }
 
@@ -185,15 +185,15 @@ fn wrong_options() {
     check_error(&["--name", ""], "--name takes 1 to 64 bytes");
     check_error(&["--name", &"x".repeat(65)], "--name takes 1 to 64 bytes");
     assert_eq!(run(&["--name", &"x".repeat(64)]).name, Some("x".repeat(64)));
-    check_error(&["--volume", "101"], "--volume goes from 0 to 100, not \"101\"");
-    check_error(&["--volume", "loud"], "--volume goes from 0 to 100, not \"loud\"");
+    check_error(&["--volume", "101"], "--volume must be 0 to 100, not \"101\"");
+    check_error(&["--volume", "loud"], "--volume must be 0 to 100, not \"loud\"");
     check_error(&["--volume", "1", "--volume=2"], "--volume is given twice");
     check_error(&["-q", "-q"], "-q is given twice");
     check_error(&["--\u{1b}[2J"], "no option \"--\\u{1b}[2J\"; --help lists them");
 }
 
 #[test]
-fn nothing_is_an_option_after_two_dashes() {
+fn two_dashes_end_options() {
     check_command(&["--", "attic", "seek", "-10"], "attic:7455", back(10));
     check_command(&["attic", "--", "list"], "attic:7455", Some(Command::List));
     check_error(&["attic", "--", "--help"], "no command \"--help\"; help lists them");
@@ -202,7 +202,7 @@ fn nothing_is_an_option_after_two_dashes() {
 
 #[cfg(unix)]
 #[test]
-fn arguments_that_are_no_text() {
+fn arguments_that_are_not_unicode() {
     use std::os::unix::ffi::OsStringExt;
 
     let not_unicode = |shown: &str| UsageError::from(ArgumentError::NotUnicode(shown.to_owned()));

@@ -1,6 +1,6 @@
-//! The consumer's half of every output that plays at the pace of a clock: what an audio callback does.
+//! The consumer's half of an output that plays in real time: the audio callback.
 //!
-//! Nothing in [`Callback::fill`] locks, allocates, logs or waits. It makes up for whatever is not there with silence.
+//! [`Callback::fill`] does not lock, allocate, log or wait. It fills in silence for missing samples.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,15 +11,14 @@ use ringbuf::traits::{Consumer, Observer};
 use super::PcmFormat;
 use super::controls::OutputState;
 
-/// How long a change of volume, a pause or its end takes from nothing to full scale: long enough not to click,
-/// too short to hear as a fade.
+/// Duration of a volume ramp from zero to full scale: long enough to avoid a click, too short to hear as a fade.
 const RAMP_MS: u32 = 5;
 
-/// Sound begins, and begins again after running short, with this much in the ring even if the device asks for more
-/// at once. Below the least depth of a ring, so that it is always reached.
+/// Sound starts, and restarts after an underrun, when the ring holds this much or a whole period, whichever is less. It is
+/// less than the minimum depth of a ring, so that it is always reached.
 const ENOUGH_TO_BEGIN_MS: usize = 40;
 
-/// How far off a whole number of steps a ramp may be: what adding up fractions loses.
+/// Tolerance for a ramp's number of steps: rounding errors of added fractions.
 const ROUNDING: f32 = 0.01;
 
 /// Takes samples out of the ring and hands them to a device.
@@ -30,23 +29,22 @@ pub(super) struct Callback {
     enough_to_begin: usize,
     /// Total of samples taken out of the ring.
     read: u64,
-    /// What samples are multiplied by just now; on its way to the volume, or to 0 for a pause.
+    /// The current gain, which moves towards the volume, or towards 0 for a pause.
     level: f32,
-    /// How far the level moves with a frame.
+    /// Change of the level per frame.
     ramp_step: f32,
-    /// Nothing was heard yet since the start or the last discard: there is nothing to click against, so the first
-    /// sample is heard at its full level.
+    /// No sample was heard since the start or the last discard. Nothing can click, so the first sample needs no ramp.
     fresh: bool,
-    /// The last period was music from end to end: to run short now would be heard.
+    /// The last period was all music, so missing samples would be audible now.
     sounding: bool,
 }
 
 impl Callback {
-    /// A callback from `ring`, whose samples are in `format` and are counted on from what was written so far.
+    /// A callback that reads `ring`, whose samples are in `format` and are counted from the total written so far.
     pub(super) fn new(ring: HeapCons<i16>, format: PcmFormat, shared: Arc<OutputState>) -> Self {
         let read = shared.written.load(SeqCst);
         shared.read.store(read, SeqCst);
-        // Nothing is on its way to the ear: whoever waits for the end of the last sound need not.
+        // The device holds no sound, so a wait for its end is over.
         shared.silent_frames.store(u64::from(u32::MAX), SeqCst);
         let channels = usize::from(format.channels);
         Self {
@@ -62,12 +60,12 @@ impl Callback {
         }
     }
 
-    /// What it shares with the producer and the controls.
+    /// The state shared with the producer and the controls.
     pub(super) fn shared(&self) -> &Arc<OutputState> {
         &self.shared
     }
 
-    /// Fills `out`, whole frames, with the next samples; with silence where there are none or none are wanted.
+    /// Fills `out`, whole frames, with the next samples, and with silence where samples are missing or discarded.
     pub(super) fn fill(&mut self, out: &mut [i16]) {
         self.skip_discarded();
         let first = self.read;
@@ -77,7 +75,7 @@ impl Callback {
         self.account(filled, out.len());
     }
 
-    /// Steps over what was discarded since the last call.
+    /// Skips the samples that were discarded since the last call.
     fn skip_discarded(&mut self) {
         let discard_up_to = self.shared.discard_up_to.load(SeqCst);
         if discard_up_to <= self.read {
@@ -89,7 +87,7 @@ impl Callback {
         self.sounding = false;
     }
 
-    /// Moves samples from the ring to the front of `out`, at the level they are to be heard. Returns how many.
+    /// Moves samples from the ring to the front of `out` and applies the level. Returns how many.
     fn take(&mut self, out: &mut [i16]) -> usize {
         let wanted_level = if self.shared.paused.load(SeqCst) { None } else { Some(self.shared.gain()) };
         if !self.sounding && !self.enough_for(out.len()) {
@@ -114,14 +112,14 @@ impl Callback {
         filled
     }
 
-    /// Whether sound can begin: a whole period is there, or all there will be.
+    /// Whether the ring holds enough to start sound, or all the samples that will come.
     fn enough_for(&self, wanted: usize) -> bool {
-        // The flag first: what was written before it was set is then seen too.
+        // Read the flag first, so that samples written before it was set are seen too.
         let finishing = self.shared.finishing.load(SeqCst);
         finishing || self.ring.occupied_len() >= wanted.min(self.enough_to_begin)
     }
 
-    /// Frames until the level is where it is wanted.
+    /// Frames until the level reaches `wanted`.
     fn frames_to_ramp(&mut self, wanted: f32) -> usize {
         if self.fresh {
             self.level = wanted;
@@ -147,7 +145,7 @@ impl Callback {
         }
     }
 
-    /// Takes back what was discarded while it was being copied.
+    /// Silences samples that were discarded while they were copied.
     fn silence_discarded(&mut self, first: u64, taken: &mut [i16]) {
         let discard_up_to = self.shared.discard_up_to.load(SeqCst);
         if discard_up_to > first {
@@ -157,7 +155,7 @@ impl Callback {
         }
     }
 
-    /// Tells the others what became of a period in which `filled` of `wanted` samples were there.
+    /// Updates the shared counters after a period in which `filled` of `wanted` samples were available.
     fn account(&mut self, filled: usize, wanted: usize) {
         let shared = &self.shared;
         let silent = ((wanted - filled) / self.channels) as u64;

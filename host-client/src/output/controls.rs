@@ -1,7 +1,8 @@
-//! What the producer, the callback and everybody else share: atomics, and a condition variable the callback never touches.
+//! The state shared by the producer, the callback and other threads: atomics, and a condition variable that the callback
+//! never uses.
 //!
-//! Samples are counted by running totals, from when the output was opened: `written` by the producer, `read` by the
-//! callback. To discard is to raise `discard_up_to`; nothing is ever cleared under somebody's feet.
+//! Samples are counted in totals since the output was opened: `written` by the producer, `read` by the callback. A discard
+//! raises `discard_up_to`. No total is ever reset.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use super::{Device, PcmFormat};
 
-/// A handle on an [`Output`](super::Output) for any thread: cheap to clone, never blocks for long, outlives it
-/// harmlessly.
+/// A handle on an [`Output`](super::Output) for any thread: cheap to clone, never blocks for long, and may outlive the
+/// output.
 #[derive(Clone, Debug)]
 pub struct Controls {
     shared: Arc<OutputState>,
@@ -21,7 +22,7 @@ impl Controls {
         Self { shared }
     }
 
-    /// Stops the sound where it is, or lets it go on. A paused output takes samples until its ring is full.
+    /// Pauses or resumes the sound. A paused output takes samples until its ring is full.
     pub fn set_paused(&self, paused: bool) {
         self.shared.paused.store(paused, SeqCst);
         self.shared.wake_producer();
@@ -47,40 +48,40 @@ impl Controls {
         self.shared.volume.load(SeqCst)
     }
 
-    /// Silence now: from when this returns, no sample written before it is handed to the device. Samples written
-    /// after it are kept. [Interrupts](Self::interrupt) the producer too, so that what it was about to write is not.
+    /// Drops all queued samples. After this returns, the device gets no sample that was written before the call. Samples
+    /// written later are kept. This also [interrupts](Self::interrupt) the producer, so that it writes no more of the old
+    /// song.
     ///
-    /// (What the device already holds, a period or two, is still heard.)
+    /// The device still plays what it already holds, a period or two.
     pub fn discard(&self) {
         self.shared.discard();
     }
 
-    /// Makes the producer's current `write` or `drain`, or its next one, return at once, so that it looks at its
-    /// orders.
+    /// Makes the producer's current or next `write` or `drain` return at once, so that the producer checks what to play.
     pub fn interrupt(&self) {
         self.shared.interrupts.fetch_add(1, SeqCst);
         self.shared.wake_producer();
     }
 
-    /// Frames of the song handed to the device since the last `start` or discard, at the song's rate.
+    /// Frames given to the device since the last `start` or discard, at the song's rate.
     pub fn position_frames(&self) -> u64 {
         let from = self.shared.song_start.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
         self.shared.to_song_frames(self.shared.read.load(SeqCst).saturating_sub(from))
     }
 
-    /// Frames written but not yet handed to the device, at the song's rate.
+    /// Frames written but not yet given to the device, at the song's rate.
     pub fn queued_frames(&self) -> u64 {
         let read = self.shared.read.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
         self.shared.to_song_frames(self.shared.written.load(SeqCst).saturating_sub(read))
     }
 
-    /// How often the sound broke off because samples came too late, counted once however long it lasted: the ring
-    /// ran dry in the middle of a song, or the device's own buffer did.
+    /// The number of interruptions because samples came too late, of any length: the ring or the device's own buffer was
+    /// empty in the middle of a song.
     pub fn underruns(&self) -> u64 {
         self.shared.underruns.load(SeqCst)
     }
 
-    /// From a sample being handed to the device to its being heard, as the device last reported it.
+    /// The time from giving a sample to the device until it is heard, as the device last reported it.
     pub fn latency(&self) -> Duration {
         Duration::from_micros(self.shared.latency_us.load(SeqCst))
     }
@@ -91,7 +92,7 @@ impl Controls {
     }
 }
 
-/// What `volume` multiplies a sample by.
+/// The factor for samples at this volume.
 fn gain(volume: u8) -> f32 {
     (f32::from(volume) / 100.0).powi(3)
 }
@@ -103,43 +104,43 @@ pub(super) struct OutputState {
     pub(super) paused: AtomicBool,
     volume: AtomicU8,
     gain_bits: AtomicU32,
-    /// Samples before this total are not to be heard.
+    /// Samples before this total are discarded.
     pub(super) discard_up_to: AtomicU64,
-    /// How often anybody discarded, and interrupted: the producer compares them with what it has seen.
+    /// The numbers of discards and of interrupts. The producer compares them with those it has seen.
     pub(super) discards: AtomicU64,
     pub(super) interrupts: AtomicU64,
 
     // Set by the producer.
-    /// Samples put into the ring, and those it is just about to put there.
+    /// Samples put into the ring, or about to be.
     pub(super) written: AtomicU64,
     /// `written` when the current song began.
     pub(super) song_start: AtomicU64,
-    /// Nothing follows what is in the ring: running dry is no underrun.
+    /// No samples follow those in the ring, so an empty ring is not an underrun.
     pub(super) finishing: AtomicBool,
     song_rate: AtomicU32,
     /// Samples per second of the ring: its rate times its channels.
     ring_samples_per_second: AtomicU32,
     device: Mutex<Option<Device>>,
 
-    // Set by the callback, and by the callbacks around it.
+    // Set by the callback and by cpal's callbacks around it.
     /// Samples taken out of the ring, heard or discarded.
     pub(super) read: AtomicU64,
-    /// Frames of silence handed out since the last sample.
+    /// Frames of silence given to the device since the last sample.
     pub(super) silent_frames: AtomicU64,
-    /// Whether the last period was music from end to end.
+    /// Whether the last period was all music.
     pub(super) sounding: AtomicBool,
     pub(super) underruns: AtomicU64,
     pub(super) latency_us: AtomicU64,
-    /// Calls of the callback: as long as this grows, the device lives.
+    /// The number of callbacks. The device runs as long as this grows.
     pub(super) callbacks: AtomicU64,
-    /// The device said that it ran out of samples since the last callback.
+    /// The device reported an underrun since the last callback.
     pub(super) broke_off: AtomicBool,
-    /// The device said that its stream is over.
+    /// The device reported that its stream is over.
     pub(super) lost: AtomicBool,
-    /// The device reported some other error. If no call of the callback follows, the device is lost, too.
+    /// The device reported another error. If no callback follows, the device is lost, too.
     pub(super) has_failed: AtomicBool,
 
-    /// For the producer to wait on. No audio callback ever takes the lock.
+    /// The producer waits on this. The audio callback never takes the lock.
     wake_lock: Mutex<()>,
     wake: Condvar,
 }
@@ -179,9 +180,9 @@ impl OutputState {
 
     /// See [`Controls::discard`].
     ///
-    /// The producer raises `written` and then looks at `discards`; this raises `discards` and then looks at
-    /// `written`. So of a write at the same moment one of the two takes notice (all of it is sequentially
-    /// consistent), and its samples are discarded.
+    /// The producer raises `written` and then reads `discards`; this raises `discards` and then reads `written`. All
+    /// accesses are sequentially consistent. So if both happen at once, at least one side sees the other's change and
+    /// discards the samples.
     pub(super) fn discard(&self) {
         self.discards.fetch_add(1, SeqCst);
         self.discard_up_to.fetch_max(self.written.load(SeqCst), SeqCst);
@@ -189,21 +190,21 @@ impl OutputState {
         self.wake_producer();
     }
 
-    /// The next sample written is the first of a song of rate `song_rate`, in a ring of format `ring`.
+    /// Starts a song of rate `song_rate` in a ring of format `ring`, with the next sample written.
     pub(super) fn begin_song(&self, song_rate: u32, ring: PcmFormat) {
         self.song_rate.store(song_rate, SeqCst);
         self.ring_samples_per_second.store(ring.rate * u32::from(ring.channels), SeqCst);
         self.song_start.store(self.written.load(SeqCst), SeqCst);
     }
 
-    /// The next sample written has place `total`, and nothing is on its way to the ear.
+    /// Sets both totals to `total`: the ring is empty, and the next sample written has this place.
     pub(super) fn go_on_at(&self, total: u64) {
         self.written.store(total, SeqCst);
         self.read.store(total, SeqCst);
     }
 
-    /// The ring has another format from now on, in the middle of a song: totals count on in that, and the position in
-    /// the song stays.
+    /// Changes the format of the ring in the middle of a song: totals go on in the new format, and the position in the song
+    /// stays the same.
     pub(super) fn change_ring(&self, old: PcmFormat, new: PcmFormat) {
         let base = self.song_start.load(SeqCst).max(self.discard_up_to.load(SeqCst));
         let old_frames = self.written.load(SeqCst).saturating_sub(base) / u64::from(old.channels);
@@ -222,21 +223,21 @@ impl OutputState {
         self.device.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `done`, or `at_most` that long. Only for what [`wake_producer`](Self::wake_producer) announces:
-    /// the callback wakes nobody, its progress shows when the time is over.
+    /// Waits until `done`, at most `at_most`. Only [`wake_producer`](Self::wake_producer) ends the wait early: the callback
+    /// wakes no thread, so its progress shows only after the time-out.
     pub(super) fn wait(&self, at_most: Duration, mut done: impl FnMut() -> bool) {
         let guard = self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.wake.wait_timeout_while(guard, at_most, |()| !done()));
     }
 
-    /// Waits until `done`, however long that takes.
+    /// Waits until `done`, without a time-out.
     pub(super) fn wait_until(&self, mut done: impl FnMut() -> bool) {
         let guard = self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.wake.wait_while(guard, |()| !done()));
     }
 
     fn wake_producer(&self) {
-        // Taking the lock means that the producer either has not looked yet or is already waiting.
+        // With the lock taken and released, the producer either has not checked yet or is already waiting.
         drop(self.wake_lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_all();
     }

@@ -1,20 +1,20 @@
-//! From the song's rate and channels to the device's.
+//! Converts from the song's rate and channels to the device's.
 //!
 //! ```text
 //! stereo → mono ─→ rate ─→ mono → stereo (→ silence in any further channel)
 //! ```
 //!
-//! Rates are converted by rubato's FFT resampler: about 136 dB of signal to noise at a thousandth of a core. (Its
-//! polynomial one costs less but leaves 16 dB at 15 kHz.) It works in blocks and delays its output by half a block;
-//! the delay is cut from the front and made up for at the end, so that a song keeps its length.
+//! rubato's FFT resampler converts rates with a signal-to-noise ratio of about 136 dB at a thousandth of a core. (Its
+//! polynomial resampler costs less but has 16 dB at 15 kHz.) It works in blocks and delays its output by half a block. The
+//! delay is cut from the front and compensated at the end, so that a song keeps its length.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Indexing, Resampler};
 
 use super::{OutputError, PcmFormat};
 
-/// Frames per resampled block, rounded up to what the two rates divide into. 1,024 frames hold back 23 ms of a
-/// 44.1 kHz song and keep the filter's edge within half a kilohertz of the top.
+/// Frames per resampled block, rounded up to a size that the ratio of the two rates allows. 1,024 frames delay a 44.1 kHz
+/// song by 23 ms and put the filter's edge within half a kilohertz of the top.
 const BLOCK_FRAMES: usize = 1024;
 
 /// Converts interleaved samples of one format into another.
@@ -40,22 +40,22 @@ impl Converter {
         Ok(Self { from, to, resampling })
     }
 
-    /// The format of what goes in.
+    /// The input format.
     pub(super) fn from(&self) -> PcmFormat {
         self.from
     }
 
-    /// The format of what comes out.
+    /// The output format.
     pub(super) fn to(&self) -> PcmFormat {
         self.to
     }
 
-    /// `samples` without half a frame at the end, which would put left into right from there on.
+    /// Returns `samples` without an incomplete frame at the end, which would swap left and right in what follows.
     pub(super) fn whole_frames<'a>(&self, samples: &'a [i16]) -> &'a [i16] {
         &samples[..samples.len() - samples.len() % usize::from(self.from.channels)]
     }
 
-    /// Converts `samples` (whole frames) and appends what is ready to `out`.
+    /// Converts `samples` (whole frames) and appends the available output to `out`.
     pub(super) fn process(&mut self, samples: &[i16], out: &mut Vec<i16>) {
         if self.from == self.to {
             out.extend_from_slice(samples);
@@ -71,7 +71,7 @@ impl Converter {
         }
     }
 
-    /// Appends what is still held back, and is at the start of a song again.
+    /// Appends the delayed rest of the song and gets ready for another song.
     pub(super) fn flush(&mut self, out: &mut Vec<i16>) {
         if let Some(resampling) = &mut self.resampling {
             let tail = resampling.flush();
@@ -79,7 +79,7 @@ impl Converter {
         }
     }
 
-    /// Forgets what is held back, and is at the start of a song again.
+    /// Drops the delayed rest of the song and gets ready for another song.
     pub(super) fn reset(&mut self) {
         if let Some(resampling) = &mut self.resampling {
             resampling.reset();
@@ -87,7 +87,7 @@ impl Converter {
     }
 }
 
-/// Converts interleaved samples of a device for another device.
+/// Converts interleaved samples from one device's format to another's.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub(super) fn convert_all(samples: &[i16], from: PcmFormat, to: PcmFormat) -> Re
     Ok(converted)
 }
 
-/// Stereo to mono if that is what is wanted: the mean of both.
+/// Converts stereo to mono, as the mean of both channels, if `to` has fewer channels.
 fn narrow(samples: &[i16], from: u16, to: u16) -> Vec<i16> {
     if from <= to {
         return samples.to_vec();
@@ -114,7 +114,7 @@ fn narrow(samples: &[i16], from: u16, to: u16) -> Vec<i16> {
     samples.as_chunks().0.iter().map(mean).collect()
 }
 
-/// Mono or stereo to `to` channels: mono plays left and right, channels past the second are silent.
+/// Converts mono or stereo to `to` channels: mono goes to left and right, channels past the second are silent.
 fn widen(samples: &[i16], from: u16, to: u16, out: &mut Vec<i16>) {
     let (channels, to) = (usize::from(from.min(to)), usize::from(to));
     for frame in samples.chunks_exact(channels) {
@@ -128,15 +128,15 @@ fn widen(samples: &[i16], from: u16, to: u16, out: &mut Vec<i16>) {
     }
 }
 
-/// A rate conversion under way.
+/// A rate conversion in progress.
 struct Resampling {
     resampler: Fft<f32>,
     channels: usize,
-    /// Samples waiting for a whole block.
+    /// Samples of an incomplete block.
     input: Vec<f32>,
     /// One block of output.
     output: Vec<f32>,
-    /// Frames of the resampler's delay still to be cut from the front.
+    /// Frames of the resampler's delay that are still to be cut from the front.
     delay_left: usize,
     frames_in: u64,
     frames_out: u64,
@@ -170,7 +170,7 @@ impl Resampling {
         resampled
     }
 
-    /// The rest, to the exact length: as many frames as went in, times the ratio.
+    /// Returns the rest of the output, so that its length is the input's times the ratio.
     fn flush(&mut self) -> Vec<i16> {
         let due = (self.frames_in as f64 * self.resampler.resample_ratio()).round() as u64;
         let mut tail = Vec::new();
@@ -209,7 +209,7 @@ impl Resampling {
         self.delay_left -= delay;
         self.frames_out += (frames_out - delay) as u64;
         let heard = &self.output[delay * self.channels..frames_out * self.channels];
-        // `as` saturates: a peak between two samples may lie above full scale.
+        // `as` saturates. A peak between two samples may exceed full scale.
         resampled.extend(heard.iter().map(|sample| sample.round() as i16));
     }
 }

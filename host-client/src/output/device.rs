@@ -1,4 +1,4 @@
-//! Sound devices, by cpal. The only module that knows it.
+//! Sound devices through cpal. No other module uses cpal.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
@@ -14,35 +14,34 @@ use super::controls::OutputState;
 use super::stream_output::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
-/// A device asks for samples this often at least, if it can: 20 ms is soon enough to hear a command at once, and
-/// late enough for a busy machine.
+/// Requested callbacks per second. 20 ms is short enough that a command is heard at once, and long enough for a busy machine.
 const PERIODS_PER_SECOND: u32 = 50;
 
-/// How long cpal waits for a device before it looks whether it is still there.
+/// How long cpal waits for a device before it checks whether the device still exists.
 const POLL: Duration = Duration::from_millis(500);
 
-/// How long the end of a stream is waited for. Usually it takes a few milliseconds.
+/// How long to wait for a stream to close. Usually it takes a few milliseconds.
 const HANG: Duration = Duration::from_secs(1);
 
 /// Frames converted at a time for a device that does not take 16-bit samples.
 const SCRATCH_FRAMES: usize = 1024;
 
-/// A device that a user can name.
+/// A device that the user can choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceEntry {
-    /// What `device:NAME` takes: unique, the same tomorrow.
+    /// The name for `device:NAME`: unique and stable.
     pub id: String,
-    /// What the system calls it.
+    /// The system's name for it.
     pub name: String,
-    /// Whether `device` without a name means this one.
+    /// Whether this is the default device.
     pub is_default: bool,
 }
 
-/// The sound devices of this machine that can be used: the sinks of a sound server, or else what ALSA has.
+/// Lists the usable sound devices of this machine: the sinks of a sound server, or else ALSA's devices.
 ///
 /// # Errors
 ///
-/// [`OutputError::NoDevice`] if the system does not say.
+/// [`OutputError::NoDevice`] if the system cannot list them.
 pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
     keep_libasound_quiet();
     let host = cpal::default_host();
@@ -58,25 +57,25 @@ pub fn list_devices() -> Result<Vec<DeviceEntry>, OutputError> {
     Ok(entries.collect())
 }
 
-/// Opens streams on one device, or on what takes its place.
+/// Opens streams on one device or on its replacement.
 pub(super) struct DeviceDriver {
     /// `None` for the default device.
     wanted: Option<String>,
-    /// Kept, because each host may be a connection to a sound server with a thread of its own.
+    /// Kept open, because each host may be a connection to a sound server with its own thread.
     host: Host,
     found: Found,
 }
 
-/// A device and what it can do.
+/// A device and its capabilities.
 struct Found {
     device: cpal::Device,
     configs: Vec<SupportedStreamConfigRange>,
-    /// The rate for songs whose own it refuses.
+    /// The rate for songs whose own rate it does not support.
     default_rate: u32,
 }
 
 impl DeviceDriver {
-    /// Finds the device of id or name `wanted`, or the default one, and asks what it can do.
+    /// Finds the device with the id or name `wanted`, or the default device, and reads its capabilities.
     ///
     /// # Errors
     ///
@@ -89,7 +88,7 @@ impl DeviceDriver {
             Some(name) => named_device(&host, name)?,
         };
         let found = Found::probe(device).map_err(|error| match (error, wanted) {
-            // Nobody asked for the default device by name.
+            // The user did not name the default device.
             (OutputError::DeviceRefused { reason, .. }, None) => OutputError::NoDevice { reason },
             (error, _) => error,
         })?;
@@ -110,7 +109,7 @@ impl Driver for DeviceDriver {
     fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError> {
         let Found { device, configs, default_rate } = &self.found;
         let choice = choose(configs, song.rate).or_else(|| choose(configs, *default_rate));
-        let choice = choice.ok_or_else(|| refused(device, "it takes no sample format known here"))?;
+        let choice = choice.ok_or_else(|| refused(device, "it supports no known sample format"))?;
         Ok(PcmFormat { rate: choice.rate, channels: choice.range.channels() })
     }
 
@@ -140,7 +139,7 @@ impl Driver for DeviceDriver {
         }
         let found = match &self.wanted {
             None => default_device(&self.host)?,
-            // A device that was named and is gone: its music goes on elsewhere, and comes back with it.
+            // If a named device is gone, the music goes on at the default device.
             Some(name) => named_device(&self.host, name).or_else(|_| default_device(&self.host))?,
         };
         self.found = Found::probe(found)?;
@@ -148,15 +147,15 @@ impl Driver for DeviceDriver {
     }
 }
 
-/// libasound prints what it thinks of its configuration to standard error, in the middle of a prompt. On this thread
-/// (the handler is per thread, and it speaks on the opening thread and on cpal's own) it goes to a buffer that nobody
-/// reads; each call begins a new one.
+/// Sends libasound's messages on this thread to a buffer that is never read. Otherwise libasound prints them to standard
+/// error, in the middle of a prompt. The handler is per thread; libasound prints on the opening thread and on cpal's own.
+/// Each call starts a new buffer.
 fn keep_libasound_quiet() {
     #[cfg(target_os = "linux")]
     drop(alsa::Output::local_error_handler());
 }
 
-/// A stream of cpal's; ends when dropped, without playing what it holds.
+/// A cpal stream. Dropping it stops it and drops the samples that it holds.
 struct CpalStream(Option<cpal::Stream>);
 
 impl Stream for CpalStream {}
@@ -165,10 +164,10 @@ impl Drop for CpalStream {
     fn drop(&mut self) {
         let stream = self.0.take();
         let (sender, ended) = mpsc::channel();
-        // On a thread of its own, because a sound server that hangs would hold up the program for ever.
+        // On a thread of its own: a sound server that hangs must not block the program.
         let ending = move || {
             drop(stream);
-            // Nobody waits any more after `HANG`.
+            // After `HANG` the receiver is gone.
             let _ = sender.send(());
         };
         if thread::Builder::new().name("end of a stream".into()).spawn(ending).is_ok() {
@@ -177,8 +176,7 @@ impl Drop for CpalStream {
     }
 }
 
-/// The variable that names the sink for a program that asks for none. libpulse obeys it, and so does ALSA's way to
-/// PulseAudio.
+/// The environment variable that names the default sink. libpulse and ALSA's PulseAudio plugin use it too.
 const SINK_VARIABLE: &str = "PULSE_SINK";
 
 fn default_device(host: &Host) -> Result<cpal::Device, OutputError> {
@@ -188,11 +186,12 @@ fn default_device(host: &Host) -> Result<cpal::Device, OutputError> {
     {
         return Ok(sink);
     }
-    host.default_output_device().ok_or_else(|| OutputError::NoDevice { reason: "the system names none".into() })
+    host.default_output_device()
+        .ok_or_else(|| OutputError::NoDevice { reason: "the system has no default device".into() })
 }
 
-/// The device of this id, or else of this name: of `host`, or else of another, so that ALSA's devices can be named where
-/// a sound server answers.
+/// Finds a device by id, or else by name, on `host` or else on another host. So a user with a sound server can name ALSA's
+/// devices too.
 fn named_device(host: &Host, wanted: &str) -> Result<cpal::Device, OutputError> {
     device_of_host(host, wanted).or_else(|error| {
         let others = cpal::available_hosts().into_iter().filter(|&id| id != host.id());
@@ -212,14 +211,12 @@ fn device_of_host(host: &Host, wanted: &str) -> Result<cpal::Device, OutputError
     })
 }
 
-/// Names that ALSA lists for output although no person wants them: converters, which are parts of other devices; a
-/// device that is silent, in place of the output `null`; and JACK, whose library writes to the terminal when it is
-/// asked and does not run.
+/// ALSA outputs that are not listed: converters, which are parts of other devices; a silent device, since Trill has the
+/// output `null`; and JACK, whose library prints to the terminal if JACK does not run.
 const NOT_OFFERED: [&str; 9] =
     ["a52", "jack", "lavrate", "null", "samplerate", "speex", "speexrate", "upmix", "vdownmix"];
 
-/// Whether a person may want to use `device`. ALSA lists what is configured, not what is there: a device that belongs to
-/// no card has to be asked.
+/// Whether to list `device`. ALSA lists configured devices, which need not exist, so a device without a card is probed.
 fn is_offered(device: &cpal::Device) -> bool {
     let Ok(id) = device.id() else { return false };
     if !is_alsa(id.host()) {
@@ -239,8 +236,8 @@ fn is_alsa(_: cpal::HostId) -> bool {
     false
 }
 
-/// Whether `host` is still worth asking: it is a sound server that answers. A host without a connection is made anew,
-/// for a sound server may be there by now.
+/// Whether `host` is a sound server that still answers. Any other host is created again, because a sound server may have
+/// started.
 fn is_alive(host: &Host) -> bool {
     is_pulse_audio(host) && host.devices().is_ok()
 }
@@ -263,14 +260,14 @@ fn no_device(error: cpal::Error) -> OutputError {
     OutputError::NoDevice { reason: error.to_string() }
 }
 
-/// A configuration of a device, at a rate it has.
+/// A configuration of a device at a supported rate.
 struct Choice {
     range: SupportedStreamConfigRange,
     rate: u32,
 }
 
-/// The best of `configs` at `rate`. ALSA would take a rate it does not have and silently use the nearest, so only
-/// what it says it has is asked for.
+/// Chooses the best of `configs` at `rate`. Only a listed rate is used, because ALSA accepts any rate and silently uses the
+/// nearest supported one.
 fn choose(configs: &[SupportedStreamConfigRange], rate: u32) -> Option<Choice> {
     let usable =
         configs.iter().filter(|range| range.contains_rate(rate) && format_rank(range.sample_format()).is_some());
@@ -278,7 +275,7 @@ fn choose(configs: &[SupportedStreamConfigRange], rate: u32) -> Option<Choice> {
     Some(Choice { range: *best, rate })
 }
 
-/// 16-bit samples need no conversion; the others lose nothing.
+/// Order of preference: 16-bit samples need no conversion, the others lose nothing.
 fn format_rank(format: SampleFormat) -> Option<u8> {
     match format {
         SampleFormat::I16 => Some(0),
@@ -288,7 +285,7 @@ fn format_rank(format: SampleFormat) -> Option<u8> {
     }
 }
 
-/// Stereo, for mono songs too; then mono; then as few channels as there are.
+/// Order of preference: stereo (for mono songs too), then mono, then the fewest channels.
 fn channel_rank(channels: u16) -> u16 {
     match channels {
         2 => 0,
@@ -297,7 +294,7 @@ fn channel_rank(channels: u16) -> u16 {
     }
 }
 
-/// Frames to ask for per callback.
+/// The number of frames to request per callback.
 fn period(rate: u32, supported: &SupportedBufferSize) -> u32 {
     let wanted = rate / PERIODS_PER_SECOND;
     match *supported {
@@ -306,7 +303,7 @@ fn period(rate: u32, supported: &SupportedBufferSize) -> u32 {
     }
 }
 
-/// Builds with a buffer of so many frames per callback, or, should the device refuse that, with what it likes.
+/// Builds with a buffer of `frames` per callback, or with the device's default if it refuses that size.
 fn with_fallback<T>(
     frames: u32,
     mut build: impl FnMut(BufferSize) -> Result<T, cpal::Error>,
@@ -345,7 +342,7 @@ fn build_of<T: SizedSample + FromSample<i16>>(
     let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
     let mut is_quiet = false;
     let on_data = move |out: &mut [T], info: &cpal::OutputCallbackInfo| {
-        // Here too, where a lost device is spoken of. Once, before any sound: it allocates.
+        // On this thread libasound reports a lost device. Once, before any sound, because it allocates.
         if !std::mem::replace(&mut is_quiet, true) {
             keep_libasound_quiet();
         }
@@ -363,7 +360,7 @@ fn build_of<T: SizedSample + FromSample<i16>>(
     device.build_output_stream(config, on_data, on_error, Some(POLL))
 }
 
-/// All that an error callback may do: it is called on the audio thread, of a lost device without end.
+/// Records an error. It does no more, because cpal calls it on the audio thread, endlessly for a lost device.
 fn note_error(shared: &OutputState, kind: ErrorKind) {
     match kind {
         ErrorKind::Xrun => shared.broke_off.store(true, SeqCst),
@@ -374,20 +371,20 @@ fn note_error(shared: &OutputState, kind: ErrorKind) {
     }
 }
 
-/// How long after it is handed over the next sample will be heard: what the device still holds.
+/// The time until the next sample is heard, that is, the duration of the samples that the device holds.
 fn latency(info: &cpal::OutputCallbackInfo) -> Duration {
     let timestamp = info.timestamp();
     timestamp.playback.saturating_duration_since(timestamp.callback)
 }
 
-/// Counts how often the device ran out because it was not called in time.
+/// Counts underruns of the device's own buffer, which happen when a callback comes too late.
 ///
-/// Mostly it says so (`Xrun`), but ALSA's way to a sound server does not always. Then it shows: no callback came for
-/// longer than the two or three it had been given last, and hardly anything is left. (One of them alone is no proof:
-/// the server holds some too.)
+/// Most devices report them (`Xrun`); ALSA's plugin for sound servers does not always. Without a report, an underrun is
+/// assumed if no callback came for more than three periods and the device holds less than one. Either sign alone proves
+/// nothing, because the sound server holds samples too.
 struct UnderrunDetector {
     samples_per_second: u32,
-    /// When the last callback came, and how long what it was given lasts.
+    /// The time of the last callback, and the duration of the samples that it delivered.
     last: Option<(Instant, Duration)>,
 }
 
@@ -396,7 +393,7 @@ impl UnderrunDetector {
         Self { samples_per_second: rate * u32::from(channels), last: None }
     }
 
-    /// A callback for `samples` came at `now`, when the device still held `latency`.
+    /// Records a callback for `samples` at `now`, when the device still held `latency`.
     fn note(&mut self, shared: &OutputState, now: Instant, latency: Duration, samples: usize) {
         let ran_out = self
             .last

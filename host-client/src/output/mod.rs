@@ -1,4 +1,4 @@
-//! Where decoded sound goes: a sound device, a WAV file, or nowhere at the pace of a clock.
+//! Sound outputs: a sound device, a WAV file, or a null output in real time.
 //!
 //! ```text
 //!             decoder thread                       │        audio callback, or a clock's thread
@@ -7,22 +7,21 @@
 //!                 Controls (any thread): atomics for both sides, a condition variable for the producer
 //! ```
 //!
-//! [`Output`] belongs to the one thread that produces samples. [`Controls`] is for everybody. The ring is short, and
-//! pause, volume, stop and a switch act in the callback, so they are heard at once; what is buffered against the network is
-//! compressed and lies before the decoder.
+//! [`Output`] belongs to the one thread that produces samples. Any thread may use [`Controls`]. Pause, volume, stop and a
+//! switch act in the callback, behind the ring, so they are heard at once. The ring is short: the buffer against network
+//! delays holds compressed bytes and comes before the decoder.
 //!
 //! # Playing songs
 //!
-//! `start` announces a song's format, `write` takes its samples, `drain` waits until the last was heard. A song
-//! started without draining or discarding the one before follows it without a gap.
+//! `start` sets a song's format, `write` takes its samples, `drain` waits until the last sample was heard. A song that
+//! starts without a drain or discard follows the previous song without a gap.
 //!
-//! To **switch**, the producer itself calls [`Output::discard`] and starts the next song: as the same thread writes,
-//! not one sample of the old song can follow. If another thread decides on the switch, it first changes whatever
-//! the producer looks at for its orders and then calls [`Controls::interrupt`], so that a producer waiting for room
-//! looks there now; or [`Controls::discard`], which also silences what is queued. Either way the next `write` or
-//! `drain` returns `Interrupted` once, and the producer looks at its orders before it goes on.
+//! To **switch**, the producer calls [`Output::discard`] and starts the next song. No sample of the old song can follow,
+//! because the same thread writes. Another thread that switches first changes the state that tells the producer what to
+//! play. Then it calls [`Controls::interrupt`], or [`Controls::discard`] to drop the queued samples too. The next `write`
+//! or `drain` returns `Interrupted` once, and the producer reads that state again before it goes on.
 //!
-//! Only `device` knows cpal.
+//! Only `device` uses cpal.
 
 mod callback;
 mod controls;
@@ -56,117 +55,117 @@ pub struct PcmFormat {
     pub channels: u16,
 }
 
-/// How far [`Output::write`] came.
+/// The result of [`Output::write`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "samples not taken have to be written again, or given up"]
+#[must_use = "samples that were not taken must be written again or dropped"]
 pub enum Written {
     /// All samples were taken.
     All,
-    /// Somebody interrupted or discarded: look at your orders. To go on with the same song, write the rest.
+    /// Another thread interrupted or discarded. Check what to play; to go on with the same song, write the rest.
     Interrupted {
         /// Samples (not frames) taken from the front. After a discard they will not be heard.
         taken: usize,
     },
 }
 
-/// How [`Output::drain`] ended.
+/// The result of [`Output::drain`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an interrupted drain has not waited for the end"]
 pub enum Drained {
     /// Everything written was heard.
     Heard,
-    /// Somebody interrupted or discarded: look at your orders, drain again if nothing changed.
+    /// Another thread interrupted or discarded. Check what to play; drain again if nothing changed.
     Interrupted,
 }
 
-/// A device in use.
+/// An open device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// What the system calls it.
+    /// The system's name for it.
     pub name: String,
     /// The format it was opened with.
     pub format: PcmFormat,
-    /// Frames per callback that were asked for: 20 ms, or the device's least if that is more.
+    /// Frames per callback that were requested: 20 ms, or the device's minimum if that is longer.
     pub asked_frames: u32,
     /// Frames per callback that the system granted.
     pub granted_frames: u32,
 }
 
-/// Something a user may want to be told. `Display` says it in one line.
+/// A change of the output for the user. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// A device was opened.
     Opened(Device),
-    /// The device takes no samples, but the system does not say that it is gone. Perhaps it is suspended.
+    /// The device takes no samples, but the system does not report it lost. It may be suspended.
     Stalled {
-        /// What the system calls it.
+        /// The system's name for it.
         name: String,
     },
     /// The device takes samples again.
     Resumed {
-        /// What the system calls it.
+        /// The system's name for it.
         name: String,
     },
-    /// The device is gone, and opening it again failed: that is tried for up to half a minute.
+    /// The device is gone, and the first attempt to open it again failed. Attempts go on for half a minute.
     Lost {
-        /// What the system called it.
+        /// The system's name for it.
         name: String,
     },
-    /// A device is back, or another took its place: the music goes on where it broke off.
+    /// The device is back, or another replaced it. The music goes on where it stopped.
     Restored(Device),
 }
 
-/// Whom to tell a [`Notice`]. Called on the producer's thread, never in an audio callback.
+/// Receives each [`Notice`]. Called on the producer's thread, never in an audio callback.
 type Notify = Box<dyn Fn(Notice) + Send>;
 
-/// Why there is no sound. `Display` says it in one line.
+/// Why there is no sound. `Display` gives one line.
 #[derive(Debug)]
 pub enum OutputError {
-    /// The machine has no sound device, or none that can be opened: say so, and what else there is (`wav:`, `null`).
+    /// The machine has no sound device that can be opened. Tell the user about the other outputs (`wav:`, `null`).
     NoDevice {
-        /// What the system said. It explains little, so `Display` leaves it out.
+        /// The system's message. `Display` leaves it out because it explains little.
         reason: String,
     },
-    /// No device has the name asked for: show the known ones.
+    /// No device has the requested name. Show the known ones.
     UnknownDevice {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// Ids of the devices there are.
+        /// Ids of the known devices.
         known: Vec<String>,
     },
-    /// The device is there but cannot be opened now (busy, no permission, no usable format). Retrying may help.
+    /// The device exists but cannot be opened now (busy, no permission, no usable format). Retrying may help.
     DeviceRefused {
-        /// What the system calls it.
+        /// The system's name for it.
         name: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
-    /// The device went away and nothing took its place. The song is lost; the next may find a device again.
+    /// The device went away and nothing replaced it. Drop the song; the next one may find a device.
     DeviceLost {
-        /// What the system called it.
+        /// The system's name for it.
         name: String,
     },
-    /// The WAV cannot be created or written. Give it up.
+    /// The WAV file cannot be created or written. Give up.
     File {
         /// The file, or `standard output`.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The WAV file is at the format's limit of 4 GiB. What was written is whole; give it up.
+    /// The WAV file has reached the format's limit of 4 GiB. It is valid up to here. Give up.
     FileFull {
         /// The file.
         path: PathBuf,
     },
-    /// A song of this format cannot be played. The next one may.
+    /// Songs of this format cannot be played. Go on with the next song.
     UnsupportedFormat(PcmFormat),
-    /// `write` or `drain` before the first `start`: a mistake of the caller.
+    /// The caller used `write` or `drain` before the first `start`.
     NotStarted,
 }
 
-/// The way to the ear, or to a file. Owned by the thread that produces samples.
+/// A sound output, owned by the thread that produces samples.
 ///
-/// Dropping it stops the sound at once; [`drain`](Self::drain) first to hear the end.
+/// Dropping it stops the sound at once. Call [`drain`](Self::drain) first to hear the end.
 pub struct Output {
     sink: Sink,
     controls: Controls,
@@ -178,11 +177,10 @@ enum Sink {
 }
 
 impl Output {
-    /// Opens what `target` asks for. `notify` is told of devices opened, lost and restored, on the thread that owns
-    /// the output.
+    /// Opens the output `target`. `notify` is called for each [`Notice`], on the thread that owns the output.
     ///
-    /// A device is looked up now, and opened by the first [`start`](Self::start), which knows the rate. A WAV file is
-    /// created with the first sample, and replaces an existing one then.
+    /// This looks a device up; the first [`start`](Self::start), which knows the rate, opens it. The first sample creates
+    /// a WAV file and replaces an existing one.
     ///
     /// # Errors
     ///
@@ -205,14 +203,14 @@ impl Output {
         Ok((Self { sink, controls: controls.clone() }, controls))
     }
 
-    /// What follows is a song of `format`.
+    /// Starts a song of `format`.
     ///
-    /// If the device plays it as it is opened, nothing is flushed or waited for: the song follows the last one
-    /// without a gap. A device that has to be opened anew first plays what it was given.
+    /// If the open device can play this format, the song follows the last one without a gap. Otherwise the device plays
+    /// what it was given and is opened again.
     ///
     /// # Errors
     ///
-    /// [`UnsupportedFormat`](OutputError::UnsupportedFormat), or why the device could not be opened.
+    /// [`UnsupportedFormat`](OutputError::UnsupportedFormat), or the reason why the device could not be opened.
     pub fn start(&mut self, format: PcmFormat) -> Result<(), OutputError> {
         if !(1_000..=384_000).contains(&format.rate) || !(1..=2).contains(&format.channels) {
             return Err(OutputError::UnsupportedFormat(format));
@@ -223,12 +221,12 @@ impl Output {
         }
     }
 
-    /// Takes interleaved samples of the song, whole frames (half a frame at the end is dropped). Blocks while the
-    /// ring is full or, for a WAV file, while paused.
+    /// Takes interleaved samples of the song in whole frames; drops an incomplete frame at the end. Blocks while the ring
+    /// is full or, for a WAV file, while paused.
     ///
     /// # Errors
     ///
-    /// [`DeviceLost`](OutputError::DeviceLost) when no device took a lost one's place,
+    /// [`DeviceLost`](OutputError::DeviceLost) when no device replaced a lost one,
     /// [`File`](OutputError::File) or [`FileFull`](OutputError::FileFull), [`NotStarted`](OutputError::NotStarted).
     pub fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
         match &mut self.sink {
@@ -237,8 +235,8 @@ impl Output {
         }
     }
 
-    /// Blocks until everything written was heard, the device's latency included; for a WAV file, until it is on
-    /// disk. Say so at the end of the last song, else the ring running dry counts as an underrun.
+    /// Blocks until everything written was heard, the device's latency included; for a WAV file, until it is on disk.
+    /// Call this after the last song: without it, the empty ring counts as an underrun.
     ///
     /// # Errors
     ///
@@ -250,8 +248,8 @@ impl Output {
         }
     }
 
-    /// [`Controls::discard`] by the producer itself, which therefore need not be interrupted: the samples written
-    /// next are the first to be heard.
+    /// Drops all queued samples. Unlike [`Controls::discard`], it does not interrupt the next `write`, whose samples are
+    /// the first to be heard.
     pub fn discard(&mut self) {
         self.controls.discard();
         match &mut self.sink {
@@ -260,8 +258,8 @@ impl Output {
         }
     }
 
-    /// Gives the device back, after its last sound was heard; the next `start` opens it again. For a player with
-    /// nothing to play: an open device is fed silence all the time.
+    /// Closes the device after its last sound was heard; the next `start` opens it again. Use it when there is nothing to
+    /// play, because an open device plays silence and keeps waking the callback.
     pub fn release(&mut self) {
         if let Sink::Stream(stream) = &mut self.sink {
             stream.close();
@@ -286,17 +284,17 @@ impl fmt::Display for PcmFormat {
 }
 
 impl Device {
-    /// How long a callback of `frames` lasts.
+    /// The duration of a callback of `frames`.
     fn period(&self, frames: u32) -> Duration {
         Duration::from_secs_f64(f64::from(frames) / f64::from(self.format.rate.max(1)))
     }
 
-    /// The period asked for: the buffer's length in time.
+    /// The requested period, as a duration.
     pub fn asked_period(&self) -> Duration {
         self.period(self.asked_frames)
     }
 
-    /// The period granted.
+    /// The granted period, as a duration.
     pub fn granted_period(&self) -> Duration {
         self.period(self.granted_frames)
     }
@@ -320,8 +318,8 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opened(device) => write!(f, "sound device: {device}"),
-            Self::Stalled { name } => write!(f, "sound device {name} takes no sound for now; is it suspended?"),
-            Self::Resumed { name } => write!(f, "sound device {name} takes sound again"),
+            Self::Stalled { name } => write!(f, "sound device {name} is stalled; is it suspended?"),
+            Self::Resumed { name } => write!(f, "sound device {name} is running again"),
             Self::Lost { name } => write!(f, "sound device lost: {name}; trying to open it again"),
             Self::Restored(device) => write!(f, "sound device back: {device}"),
         }
@@ -335,13 +333,13 @@ impl fmt::Display for OutputError {
                 f.write_str("no sound device: connect one or start a sound server, or use --output=wav:PATH")
             }
             Self::UnknownDevice { name, known } if known.is_empty() => {
-                write!(f, "no sound device `{name}`, nor any other")
+                write!(f, "no sound device `{name}`, and no other device")
             }
             Self::UnknownDevice { name, known } => {
-                write!(f, "no sound device `{name}`; there are: {}", known.join(", "))
+                write!(f, "no sound device `{name}`; known devices: {}", known.join(", "))
             }
             Self::DeviceRefused { name, reason } => write!(f, "cannot open sound device {name}: {reason}"),
-            Self::DeviceLost { name } => write!(f, "sound device lost and not back: {name}"),
+            Self::DeviceLost { name } => write!(f, "sound device {name} was lost and did not come back"),
             Self::File { path, source } => write!(f, "cannot write {}: {source}", path.display()),
             Self::FileFull { path } => write!(f, "{} is full: a WAV file ends at 4 GiB", path.display()),
             Self::UnsupportedFormat(format) => write!(f, "cannot play {format}"),

@@ -1,4 +1,4 @@
-//! A device that is not there: takes samples at the pace of a clock, and drops them.
+//! The null output: takes samples in real time and drops them.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -8,14 +8,14 @@ use super::callback::Callback;
 use super::stream_output::{Driver, Stream};
 use super::{Device, OutputError, PcmFormat};
 
-/// Nobody hears when a command takes effect, so the periods are longer than those that a sound device is asked for: to
-/// wake up for one costs more than the music in it.
+/// Periods are longer than those of a sound device, because nobody hears a delay here and a wake-up costs more than the
+/// music in a period.
 const PERIODS_PER_SECOND: u32 = 20;
 
-/// Later than this, the clock starts anew instead of catching up: the machine slept.
+/// If the clock is later than this, the machine slept: the clock starts again and does not catch up.
 const LATEST: Duration = Duration::from_millis(200);
 
-/// Opens clocks.
+/// Opens clocks that make callbacks.
 pub(super) struct NullDriver;
 
 impl Driver for NullDriver {
@@ -45,7 +45,7 @@ impl Driver for NullDriver {
     }
 }
 
-/// A running clock; stops when dropped.
+/// A running clock. Dropping it stops it.
 struct Clock {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -57,7 +57,7 @@ impl Drop for Clock {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It cannot have panicked: `fill` does not.
+            // The thread cannot panic, because `fill` does not.
             drop(thread.join());
         }
     }

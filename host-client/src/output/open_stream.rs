@@ -1,4 +1,4 @@
-//! An open stream, the ring to it, and what is known of its health.
+//! An open stream, its ring, and whether the device still runs.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -11,23 +11,23 @@ use super::controls::OutputState;
 use super::stream_output::Stream;
 use super::unheard::Unheard;
 
-/// Without a call of the callback for this long, a device that reported errors meanwhile is lost: on ALSA a lost device
-/// reports errors of all kinds by the million, but not always that it is lost.
+/// A device that reported errors and made no callback for this long is lost. ALSA reports millions of errors of all kinds
+/// for a lost device, but does not always report it lost.
 const FAILURE: Duration = Duration::from_millis(1500);
 
-/// Without a call of the callback for this long, and without an error, the device stands still. It may be suspended, or a
-/// sound server plays what it has first (up to 2 s); it goes on by itself, and opened anew, it would stand still, too.
+/// A device that made no callback for this long, without an error, is stalled. It may be suspended, or a sound server plays
+/// what it holds (up to 2 s). It recovers by itself; opening it again would not help.
 const STALL: Duration = Duration::from_millis(3000);
 
-/// The most that a device is believed to hold.
+/// Upper limit for the latency that a device reports.
 const MAX_LATENCY: Duration = Duration::from_secs(1);
 
-/// How a device does.
+/// Whether a device runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Condition {
-    /// It calls the callback.
+    /// It makes callbacks.
     Running,
-    /// It does not, and does not say why.
+    /// It makes no callbacks and reports no error.
     Stalled,
     /// It is gone.
     Lost,
@@ -35,11 +35,11 @@ pub(super) enum Condition {
 
 /// An open stream and the ring to it.
 pub(super) struct OpenStream {
-    /// Ends when dropped: `None` when it was.
+    /// `None` once it was dropped, which stops it.
     stream: Option<Box<dyn Stream>>,
     ring: HeapProd<i16>,
     pub(super) device: Device,
-    /// Samples to keep in the ring at most.
+    /// Maximum number of samples to keep in the ring.
     depth: usize,
     /// Samples in the ring or in the device.
     unheard: Unheard,
@@ -48,7 +48,7 @@ pub(super) struct OpenStream {
 }
 
 impl OpenStream {
-    /// A stream that was just opened, before anything is written to its ring.
+    /// A newly opened stream with an empty ring.
     pub(super) fn new(
         stream: Box<dyn Stream>,
         ring: HeapProd<i16>,
@@ -61,8 +61,8 @@ impl OpenStream {
         Self { stream: Some(stream), ring, device, depth, unheard, callbacks, last_callback: Instant::now() }
     }
 
-    /// Samples the ring takes now. What was discarded and is still there delays nothing: the callback steps over it. So
-    /// after a switch the next song need not wait for the callback.
+    /// The number of samples that the ring takes now. Discarded samples that are still in it do not count, because the
+    /// callback skips them; so after a switch the next song does not wait for the callback.
     pub(super) fn room(&self, shared: &OutputState) -> usize {
         let discarded = shared.discard_up_to.load(SeqCst).saturating_sub(shared.read.load(SeqCst));
         let discarded = usize::try_from(discarded).unwrap_or(usize::MAX);
@@ -70,16 +70,16 @@ impl OpenStream {
         self.depth.saturating_sub(to_be_heard).min(self.ring.vacant_len())
     }
 
-    /// Puts samples into the ring, which has [room](Self::room) for them.
+    /// Puts samples into the ring. The caller has checked the [room](Self::room).
     pub(super) fn push(&mut self, samples: &[i16], shared: &OutputState) {
         self.unheard.forget(self.heard(shared));
         self.unheard.push(samples);
         self.ring.push_slice(samples);
     }
 
-    /// Ends the stream at once. Returns the samples that it did not play; they are not counted as written any more.
+    /// Stops the stream at once. Returns the samples that it did not play and takes them off the total written.
     pub(super) fn abandon(mut self, shared: &OutputState) -> Vec<i16> {
-        // No call of the callback follows, so what it has read is known.
+        // No callback follows, so the total read is final.
         self.stream = None;
         let heard = self.heard(shared).max(shared.discard_up_to.load(SeqCst));
         self.unheard.forget(heard);
@@ -87,7 +87,7 @@ impl OpenStream {
         self.unheard.take()
     }
 
-    /// Whether the callback is still called.
+    /// Whether the device still makes callbacks.
     pub(super) fn condition(&mut self, shared: &OutputState) -> Condition {
         let callbacks = shared.callbacks.load(SeqCst);
         if callbacks != self.callbacks {
@@ -104,16 +104,15 @@ impl OpenStream {
         }
     }
 
-    /// Frames that last so long.
+    /// The number of frames in `time`.
     pub(super) fn frames(&self, time: Duration) -> u64 {
         (time.as_secs_f64() * f64::from(self.device.format.rate)) as u64
     }
 
-    /// Samples that were heard, as far as the device tells: those that the callback has taken, but for what the device still
-    /// held then.
+    /// Samples that were heard, as far as is known: those that the callback has taken, minus the device's latency.
     fn heard(&self, shared: &OutputState) -> u64 {
         let latency = Duration::from_micros(shared.latency_us.load(SeqCst)).min(MAX_LATENCY);
-        // The last of what it holds may be silence.
+        // The device may hold silence after the last sample.
         let frames = self.frames(latency).saturating_sub(shared.silent_frames.load(SeqCst));
         shared.read.load(SeqCst).saturating_sub(frames * u64::from(self.device.format.channels))
     }

@@ -1,4 +1,4 @@
-//! The producer's half of every output that plays at the pace of a clock.
+//! The producer's half of an output that plays in real time: converts, fills the ring, replaces a lost device.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,51 +13,54 @@ use super::convert::{Converter, convert_all};
 use super::open_stream::{Condition, OpenStream};
 use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
 
-/// The least the ring holds: [`REFILL`], and 200 ms for which the decoder's thread may be late on a machine that does
-/// other work too. It delays nothing that is typed: pause, volume, stop and a switch act in the callback, behind the ring.
+/// Minimum depth of the ring: [`REFILL`] plus 200 ms, because a busy machine may run the decoder's thread late. The depth
+/// delays no command: pause, volume, stop and a switch act in the callback, behind the ring.
 pub(super) const RING_MS: u32 = 400;
 
-/// ... and at least this many periods, should the device's be long.
+/// Minimum depth of the ring in periods of the device, for devices with long periods.
 const RING_PERIODS: u32 = 4;
 
-/// The longest ring: what is reserved for it, as the period is known only after the callback is handed over.
+/// Maximum depth of the ring. This much is allocated, because the period is known only after the device has its callback.
 const RING_MAX_MS: u32 = 1000;
 
-/// How often a producer that found the ring full looks again. The callback does not wake it: that would be a system call
-/// in an audio callback. Half of the ring is late enough to find room for several MP3 frames, for it costs more to
-/// wake up than to decode one, and early enough not to run dry.
+/// How often the producer checks a full ring for room. The callback does not wake it, because that would be a system call
+/// in an audio callback. Half of the ring leaves room for several MP3 frames per wake-up, since a wake-up costs more than
+/// a frame, and the ring does not run empty.
 const REFILL: Duration = Duration::from_millis(200);
 
-/// How often a producer that waits for the end of the music looks again.
+/// How often a draining producer checks whether everything was heard.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Silence to play before a stream is dropped, for dropping cuts off what it has not played yet.
+/// Silence to play before a stream is dropped: dropping it cuts off what it has not played yet.
 const LAST_SILENCE: Duration = Duration::from_millis(250);
 
-/// Between two attempts to open a lost device, and until the last.
+/// Time between two attempts to open a lost device.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// How long to try to open a lost device.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// Samples converted at a time: an MP3 frame.
 const BLOCK_SAMPLES: usize = 2304;
 
-/// Opens streams that call a [`Callback`] at the pace of a clock.
+/// Opens streams that call a [`Callback`] in real time.
 pub(super) trait Driver: Send {
-    /// The format in which a song of format `song` would be played.
+    /// Returns the format in which the device would play a song of format `song`.
     fn negotiate(&mut self, song: PcmFormat) -> Result<PcmFormat, OutputError>;
 
-    /// Opens a stream of `format`, as negotiated, and starts it. Each call of `callback` makes a callback in place of the last.
+    /// Opens and starts a stream of the negotiated `format`. Each call of `callback` makes a new callback that replaces the
+    /// last one.
     fn open(
         &mut self,
         format: PcmFormat,
         callback: &mut dyn FnMut() -> Callback,
     ) -> Result<(Box<dyn Stream>, Device), OutputError>;
 
-    /// Looks for the device again, or for one to take its place.
+    /// Looks for the device again, or for a replacement.
     fn refresh(&mut self) -> Result<(), OutputError>;
 }
 
-/// A running stream: dropping it ends it, and no call of the callback follows (unless a sound server hangs).
+/// A running stream. Dropping it stops it; no callback follows, unless a sound server hangs.
 pub(super) trait Stream: Send {}
 
 /// Plays what is written to it through the streams of a [`Driver`].
@@ -72,7 +75,7 @@ pub(super) struct StreamOutput {
     /// Converted samples that are not in the ring yet.
     pending: Vec<i16>,
     lost: Option<Lost>,
-    /// The device stands still, and that was told.
+    /// The device is stalled, and a notice said so.
     is_stalled: bool,
     seen_discards: u64,
     seen_interrupts: u64,
@@ -139,7 +142,7 @@ impl StreamOutput {
         self.forget_discarded();
         let converter = self.converter.as_mut().ok_or(OutputError::NotStarted)?;
         converter.flush(&mut self.pending);
-        // Once more after each wait: what a lost device did not play is pending again.
+        // Push after each wait: samples that a lost device did not play are pending again.
         while self.push_pending()? == Push::Done {
             self.shared.finishing.store(true, SeqCst);
             if self.all_heard() {
@@ -151,7 +154,7 @@ impl StreamOutput {
         Ok(Drained::Interrupted)
     }
 
-    /// Ends the stream, if there is one, after its last sound; at once after a discard.
+    /// Closes the stream, if any, after its last sound, or at once after a discard.
     pub(super) fn close(&mut self) {
         while let Some(stream) = &mut self.stream {
             let silent = self.shared.silent_frames.load(SeqCst) >= stream.frames(LAST_SILENCE);
@@ -167,18 +170,18 @@ impl StreamOutput {
         *self.shared.device() = None;
     }
 
-    /// Takes notice of every interrupt and discard so far.
+    /// Marks all interrupts and discards so far as seen.
     pub(super) fn acknowledge(&mut self) {
         self.seen_interrupts = self.shared.interrupts.load(SeqCst);
         self.forget_discarded();
     }
 
-    /// Whether somebody interrupted, or discarded, and nobody has been told.
+    /// Whether there is an interrupt or discard that no `write` or `drain` has reported.
     fn is_interrupted(&self) -> bool {
         self.shared.interrupts.load(SeqCst) != self.seen_interrupts
     }
 
-    /// After a discard: forgets samples that are still on this side of the ring.
+    /// After a discard, drops the samples that are not in the ring yet.
     fn forget_discarded(&mut self) {
         let discards = self.shared.discards.load(SeqCst);
         if discards != self.seen_discards {
@@ -190,7 +193,7 @@ impl StreamOutput {
         }
     }
 
-    /// Gets ready for songs of format `song` in a ring of `format`; what is held back of the last song goes first.
+    /// Prepares for songs of format `song` in a ring of `format`, after the rest of the last song.
     fn change_format(&mut self, song: PcmFormat, format: PcmFormat) -> Result<(), OutputError> {
         self.forget_discarded();
         let new = match &mut self.converter {
@@ -202,7 +205,7 @@ impl StreamOutput {
             None => true,
         };
         if self.stream.is_some() || self.lost.is_some() {
-            // Interrupted, the rest follows with the new song's first samples, unless it is discarded.
+            // If interrupted, the rest goes out with the new song's first samples, unless it is discarded.
             let _ = self.push_pending()?;
         }
         if new {
@@ -213,7 +216,7 @@ impl StreamOutput {
         Ok(())
     }
 
-    /// Puts pending samples into the ring, waiting for room and, if need be, for a device.
+    /// Puts pending samples into the ring. Waits for room and, if necessary, for a device.
     fn push_pending(&mut self) -> Result<Push, OutputError> {
         loop {
             self.forget_discarded();
@@ -237,7 +240,7 @@ impl StreamOutput {
     fn push(&mut self, count: usize) {
         let Some(stream) = &mut self.stream else { return };
         let written = self.shared.written.load(SeqCst) + count as u64;
-        // Announced before they are there: see `OutputState::discard`, which may come in between.
+        // Count before the samples are in the ring: `OutputState::discard` may run in between.
         self.shared.written.store(written, SeqCst);
         if self.shared.discards.load(SeqCst) != self.seen_discards {
             self.shared.discard_up_to.fetch_max(written, SeqCst);
@@ -247,7 +250,7 @@ impl StreamOutput {
         self.pending.drain(..count);
     }
 
-    /// Waits so long for the callback to take some more, and looks after the device.
+    /// Waits at most `at_most` for the callback to take samples, then checks the device.
     fn wait(&mut self, at_most: Duration) {
         self.shared.wait(at_most, || self.is_interrupted());
         let Some(stream) = &mut self.stream else { return };
@@ -255,7 +258,7 @@ impl StreamOutput {
         if condition == Condition::Lost {
             return self.lose();
         }
-        // A paused device is not missed.
+        // While paused, nobody expects sound from the device.
         let is_stalled = condition == Condition::Stalled && !self.shared.paused.load(SeqCst);
         if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
             let name = stream.device.name.clone();
@@ -263,7 +266,7 @@ impl StreamOutput {
         }
     }
 
-    /// Gives up the device, but not what it did not play.
+    /// Gives up the device and keeps the samples that it did not play.
     fn lose(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let name = stream.device.name.clone();
@@ -273,8 +276,11 @@ impl StreamOutput {
         *self.shared.device() = None;
     }
 
-    /// One attempt to find a device and go on with it. Without one it waits a little; an error is the end of the
-    /// attempts.
+    /// Tries once to open a device and go on with it. If that fails, waits before the next attempt.
+    ///
+    /// # Errors
+    ///
+    /// No further attempt is to be made.
     fn reopen(&mut self) -> Result<(), OutputError> {
         match (self.open_another(), self.lost.take()) {
             (Ok(device), Some(lost)) if lost.is_told || lost.name != device.name => {
@@ -296,7 +302,7 @@ impl StreamOutput {
         Ok(())
     }
 
-    /// Opens the device anew, or another, whose format may be another, too.
+    /// Opens the device again, or another one, possibly in another format.
     fn open_another(&mut self) -> Result<Device, OutputError> {
         let (song, old) = self.formats().ok_or(OutputError::NotStarted)?;
         self.driver.refresh()?;
@@ -342,7 +348,7 @@ impl StreamOutput {
         Ok(device)
     }
 
-    /// Whether the callback has taken all there was, and it has left the device.
+    /// Whether the callback has taken all samples and the device has played them.
     fn all_heard(&self) -> bool {
         let Some(stream) = &self.stream else { return true };
         let latency = Duration::from_micros(self.shared.latency_us.load(SeqCst));
@@ -362,14 +368,14 @@ impl StreamOutput {
 
 impl Drop for StreamOutput {
     fn drop(&mut self) {
-        // What was drained is to be heard to its end; anything else was given up.
+        // Drained samples are heard to the end; all others are dropped.
         if self.shared.finishing.load(SeqCst) && self.all_read() {
             self.close();
         }
     }
 }
 
-/// How an attempt to fill the ring ended.
+/// The result of pushing into the ring.
 #[derive(PartialEq, Eq)]
 enum Push {
     Done,

@@ -1,30 +1,30 @@
-//! What a user asks for: `device`, `device:NAME`, `wav:PATH`, `wav:-` or `null`.
+//! The value of `--output`: `device`, `device:NAME`, `wav:PATH`, `wav:-` or `null`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where the sound is to go.
+/// The output that the user chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputTarget {
     /// The system's default sound device.
     DefaultDevice,
-    /// The sound device of this id or name, as [`list_devices`](super::list_devices) gives them.
+    /// The sound device with this id or name; [`list_devices`](super::list_devices) lists both.
     Device(String),
-    /// A WAV file, written as fast as songs arrive. It may be a pipe, which need not have a reader yet.
+    /// A WAV file, written as fast as songs arrive. A pipe may still be without a reader.
     Wav(PathBuf),
-    /// A WAV on standard output, where nothing else may be written then.
+    /// A WAV on standard output. All text goes to standard error then.
     WavToStdout,
-    /// Nowhere, at the pace of a clock.
+    /// No output: samples are dropped in real time.
     Null,
 }
 
-/// Why a text is no [`OutputTarget`].
+/// Why a text is not an [`OutputTarget`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParseTargetError {
-    /// The word before the colon is none of the four: name one of them.
+    /// The kind of output is unknown. Use one of the four.
     Unknown(String),
-    /// `device:` without a name, `wav` or `wav:` without a path: add it.
+    /// `device:` lacks a name, or `wav` lacks a path. Add it.
     Incomplete(&'static str),
 }
 

@@ -1,18 +1,18 @@
-//! Samples that a lost device takes with it, kept so that the next device can play them.
+//! A copy of the samples that a device has not played, so that the next device can play them if this one is lost.
 
 use std::collections::VecDeque;
 
-/// The samples handed to the ring that nobody has heard yet, as far as the device tells.
+/// The samples that were put into the ring and were not heard yet, as far as the device reports.
 ///
-/// Samples are counted as in [`OutputState`](super::controls::OutputState): by their place among all that were written.
+/// A sample's place is its index among all samples written, as in [`OutputState`](super::controls::OutputState).
 pub(super) struct Unheard {
     samples: VecDeque<i16>,
-    /// The place of the first one.
+    /// The place of the first sample.
     begin: u64,
 }
 
 impl Unheard {
-    /// Nothing; the next sample written has place `begin`.
+    /// An empty copy; the next sample written has place `begin`.
     pub(super) fn new(begin: u64) -> Self {
         Self { samples: VecDeque::new(), begin }
     }
@@ -22,19 +22,19 @@ impl Unheard {
         self.samples.extend(samples);
     }
 
-    /// Forgets the samples before place `heard`.
+    /// Drops the samples before place `heard`.
     pub(super) fn forget(&mut self, heard: u64) {
         let count = usize::try_from(heard.saturating_sub(self.begin)).unwrap_or(usize::MAX).min(self.samples.len());
         self.samples.drain(..count);
         self.begin += count as u64;
     }
 
-    /// The place of the first sample, or of the next one if there is none.
+    /// The place of the first sample, or of the next one to be written if this is empty.
     pub(super) fn begin(&self) -> u64 {
         self.begin
     }
 
-    /// Empties it: what is returned is written again.
+    /// Removes and returns all samples. The caller writes them again.
     pub(super) fn take(&mut self) -> Vec<i16> {
         std::mem::take(&mut self.samples).into()
     }

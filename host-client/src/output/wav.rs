@@ -1,5 +1,4 @@
-//! A WAV, written as fast as songs arrive, to a file, a pipe or standard output. The volume does not apply: a recording
-//! is not played.
+//! Writes a WAV to a file, a pipe or standard output as fast as songs arrive. The volume does not apply.
 
 mod destination;
 
@@ -16,7 +15,7 @@ use destination::{OpenDestination, Sent};
 /// Samples converted at a time.
 const BLOCK_SAMPLES: usize = 2304;
 
-/// All songs in the format of the first.
+/// Writes all songs in the format of the first one.
 pub(super) struct Wav {
     shared: Arc<OutputState>,
     state: State,
@@ -27,7 +26,7 @@ pub(super) struct Wav {
 }
 
 enum State {
-    /// Nothing is touched before the first sample: by then everything else works.
+    /// The first sample opens the destination, so that a failed connection does not destroy an existing file.
     Waiting(Destination),
     Writing(OpenDestination),
 }
@@ -37,7 +36,7 @@ impl Wav {
     ///
     /// # Errors
     ///
-    /// [`OutputError::File`] if the destination certainly cannot be written to.
+    /// [`OutputError::File`] if it is certain that the destination cannot be written.
     pub(super) fn new(destination: Destination, shared: Arc<OutputState>) -> Result<Self, OutputError> {
         destination.check()?;
         Ok(Self {
@@ -57,7 +56,7 @@ impl Wav {
             Some(converter) if converter.from() == song => converter.to(),
             Some(converter) => {
                 let format = converter.to();
-                // Interrupted, the rest goes first with the new song's samples.
+                // If interrupted, the rest goes out before the new song's samples.
                 let _ = self.flush_converter()?;
                 self.converter = Some(Converter::new(song, format)?);
                 format
@@ -106,13 +105,13 @@ impl Wav {
         Ok(Drained::Heard)
     }
 
-    /// Takes notice of every interrupt and discard so far.
+    /// Marks all interrupts and discards so far as seen.
     pub(super) fn acknowledge(&mut self) {
         self.seen_interrupts = self.shared.interrupts.load(SeqCst);
         self.forget_discarded();
     }
 
-    /// Returns whether somebody interrupted or discarded.
+    /// Returns whether there was an interrupt or a discard.
     fn wait_while_paused(&self) -> bool {
         self.shared.wait_until(|| self.is_interrupted() || !self.shared.paused.load(SeqCst));
         self.is_interrupted()
@@ -122,7 +121,7 @@ impl Wav {
         watch_for_interrupts(&self.shared, self.seen_interrupts)()
     }
 
-    /// What is written stays written; only the converter and `pending` hold samples back.
+    /// Drops the samples in the converter and in `pending`. Those already written stay.
     fn forget_discarded(&mut self) {
         let discards = self.shared.discards.load(SeqCst);
         if std::mem::replace(&mut self.seen_discards, discards) != discards {
@@ -139,7 +138,7 @@ impl Wav {
         self.write_pending()
     }
 
-    /// Writes what is pending, and opens the destination for the first of it.
+    /// Writes the pending samples. The first ones open the destination.
     fn write_pending(&mut self) -> Result<Sent, OutputError> {
         let shared = self.shared.clone();
         let is_interrupted = watch_for_interrupts(&shared, self.seen_interrupts);
@@ -168,7 +167,7 @@ impl Wav {
     }
 }
 
-/// Tells whether somebody interrupted since `seen`.
+/// Returns a check for interrupts since `seen`.
 fn watch_for_interrupts(shared: &OutputState, seen: u64) -> impl Fn() -> bool {
     move || shared.interrupts.load(SeqCst) != seen
 }

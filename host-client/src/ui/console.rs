@@ -1,4 +1,4 @@
-//! Where text goes: standard output and error, or the screen above the prompt.
+//! Prints text on standard output and error, or on the screen above the prompt.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -8,37 +8,37 @@ use super::text::{self, Charset, clean};
 use crate::options::Verbosity;
 use crate::output::OutputTarget;
 
-/// Shows results, errors and notices. Never fails: what nobody reads is not worth a crash.
+/// Prints results, errors and notices. A failed write never ends the program.
 #[derive(Debug)]
 pub struct Console {
     verbosity: Verbosity,
     charset: Charset,
-    /// Text for standard output appears above the prompt.
+    /// If present, text for standard output appears above the prompt.
     screen: Option<Screen>,
-    /// Standard output carries sound: all text goes to standard error.
+    /// Standard output carries sound, so all text goes to standard error.
     is_stdout_taken: bool,
-    /// Why standard output takes nothing any more.
+    /// The error that ended writing to standard output.
     lost_output: Option<io::ErrorKind>,
 }
 
 impl Console {
-    /// Plain lines, on standard output and error.
+    /// A console that prints plain lines on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
         Self { verbosity, charset: Charset::detect(), screen: None, is_stdout_taken: false, lost_output: None }
     }
 
-    /// Lines above the prompt.
+    /// A console that prints above the prompt.
     pub fn above_prompt(verbosity: Verbosity, screen: Screen) -> Self {
         Self { screen: Some(screen), ..Self::plain(verbosity) }
     }
 
-    /// Writes nothing to standard output if that carries sound.
+    /// Keeps text off standard output if `output` writes sound there.
     #[must_use]
     pub fn with_output(self, output: &OutputTarget) -> Self {
         Self { is_stdout_taken: *output == OutputTarget::WavToStdout, ..self }
     }
 
-    /// Which characters may be drawn with.
+    /// The characters to draw with.
     pub fn charset(&self) -> Charset {
         self.charset
     }
@@ -53,28 +53,28 @@ impl Console {
         self.verbosity < Verbosity::Normal
     }
 
-    /// Columns of the terminal that results are shown on; `None` if they go elsewhere.
+    /// The width of the terminal in columns; `None` if standard output is not a terminal.
     pub fn columns(&self) -> Option<usize> {
         io::stdout().is_terminal().then(prompt::columns)
     }
 
-    /// Nobody gets the results: there is no need to make more of them.
+    /// Whether standard output is closed or broken, so that further results are useless.
     pub fn is_output_gone(&self) -> bool {
         self.lost_output.is_some()
     }
 
-    /// Results could not be written, although nobody has said that they are not wanted by going away.
+    /// Whether writing results failed for another reason than a reader that went away.
     pub fn has_failed(&self) -> bool {
         self.lost_output.is_some_and(|why| why != io::ErrorKind::BrokenPipe)
     }
 
-    /// What was asked for: one line or several.
+    /// Prints a result of one or more lines.
     pub fn print(&mut self, text: &str) {
         self.print_then(text, || {});
     }
 
-    /// [`print`](Self::print), and calls `on_printed` afterwards: with a prompt, when the terminal has taken the text.
-    /// Who prints much waits for that before the next part. A user may halt a terminal for hours.
+    /// Like [`print`](Self::print), and calls `on_printed` afterwards: with a prompt, when the terminal has taken the text.
+    /// A caller with much text waits for that before the next part, because a user may halt a terminal for hours.
     pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
         match &self.screen {
@@ -95,7 +95,7 @@ impl Console {
         on_printed();
     }
 
-    /// Something failed: one line, freed of what a terminal might obey: it may name a file, a device or a host.
+    /// Prints an error on one line. Removes control characters, which the name of a file, a device or a host may contain.
     pub fn error(&self, text: &str) {
         let text = clean(text);
         match &self.screen {
@@ -104,25 +104,25 @@ impl Console {
         }
     }
 
-    /// Something that a listener may want to know: one line.
+    /// Prints one line of general interest.
     pub fn notice(&self, text: &str) {
         self.say(Verbosity::Normal, text);
     }
 
-    /// Something that explains what happens: one line.
+    /// Prints one line that explains what happens.
     pub fn verbose(&self, text: &str) {
         self.say(Verbosity::Verbose, text);
     }
 
-    /// A detail: one line.
+    /// Prints one line of detail.
     pub fn debug(&self, text: &str) {
         self.say(Verbosity::Debug, text);
     }
 
-    /// Shows the line above the prompt, if there is one.
+    /// Shows the status line, if there is a prompt.
     pub fn show_status(&self, line: impl FnOnce(usize, Charset) -> String) {
         if let Some(screen) = &self.screen {
-            // A line that fills the last column leaves some terminals undecided about where they are.
+            // After a line that fills the last column, terminals disagree about the position of the cursor.
             let columns = prompt::columns().saturating_sub(1);
             screen.show_status(line(columns, self.charset));
         }
@@ -134,7 +134,7 @@ impl Console {
         }
         let text = clean(text);
         match &self.screen {
-            // Sent to a file, it shall get there.
+            // Notices that are redirected to a file must get there.
             Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(&text), || {}),
             _ => to_stderr(&text),
         }
@@ -148,7 +148,7 @@ fn to_stderr(line: &str) {
     let _ = writeln!(stderr, "{line}");
 }
 
-/// `text` for the terminal, which would break its lines within words.
+/// Breaks lines at spaces. The terminal would break them within words.
 fn wrapped(text: &str) -> Cow<'_, str> {
     text::wrapped(text, prompt::columns())
 }

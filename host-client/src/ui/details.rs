@@ -1,9 +1,9 @@
-//! All that is known about one song: the answer to `info`.
+//! The answer to `info`: all that is known about a song.
 
 use super::text::{self, clean};
 use crate::network::Song;
 
-/// Everything, a line for each; what is unknown is left out.
+/// One line per known property.
 pub fn report(song: &Song) -> String {
     let mut report = String::new();
     let mut add = |label: &str, value: String| {
@@ -22,7 +22,7 @@ pub fn report(song: &Song) -> String {
     report
 }
 
-/// `128 kbit/s, 44100 Hz, stereo`, as far as it is known.
+/// The known part of `128 kbit/s, 44100 Hz, stereo`.
 fn sound(song: &Song) -> String {
     let bitrate = (song.bitrate > 0).then(|| format!("{} kbit/s", song.bitrate.div_ceil(1000)));
     let rate = (song.rate > 0).then(|| format!("{} Hz", song.rate));

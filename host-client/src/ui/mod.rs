@@ -1,4 +1,4 @@
-//! What the user sees: pure functions from state to text, and the terminal it is shown on.
+//! The user interface: pure functions from state to text, and the terminal.
 
 pub mod console;
 pub mod details;

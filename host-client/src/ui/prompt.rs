@@ -6,8 +6,8 @@
 //!   trill> pl_                                                      ← rustyline
 //! ```
 //!
-//! Two threads: one reads lines, the other draws. Drawing has one of its own because rustyline's printer blocks
-//! while the user searches the history or has halted the terminal, and nothing else must.
+//! One thread reads lines, another draws. Drawing has its own thread because rustyline's printer blocks while the user
+//! searches the history or has halted the terminal, and no other thread may block then.
 
 mod screen;
 mod stdin;
@@ -37,63 +37,64 @@ pub use screen::Screen;
 
 const PROMPT: &str = "trill> ";
 
-/// Columns to assume of a terminal that does not say.
+/// The width to assume if the terminal does not report one.
 const USUAL_COLUMNS: usize = 80;
 
-/// What the user typed.
+/// Input from the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// A line.
     Line(String),
-    /// A line that cannot be a command, and why. More lines can follow.
+    /// A line that cannot be a command, with the reason. More lines may follow.
     Refused(String),
     /// There are no more lines.
     End,
-    /// No more lines can be read, and why.
+    /// No more lines can be read, with the reason.
     Failed(String),
-    /// The user wants to leave, whatever is playing.
+    /// The user quits.
     Quit,
 }
 
-/// A source of lines. Each is read only when it was [asked for](Self::next).
+/// A source of lines. It reads each line only when it was [requested](Self::next).
 #[derive(Debug)]
 pub struct Lines {
     next: Sender<()>,
 }
 
 impl Lines {
-    /// Asks for one more line.
+    /// Requests one more line.
     pub fn next(&self) {
-        // A source that is at its end needs no asking.
+        // At the end of input the receiver is gone.
         let _ = self.next.send(());
     }
 
-    /// Lines of standard input, without a prompt.
+    /// Reads standard input without a prompt, and passes each line to `on_input`.
     ///
     /// # Errors
     ///
-    /// The system's, if it gives no thread.
-    pub fn of_stdin(tell: impl Fn(Input) + Send + 'static) -> io::Result<Self> {
+    /// The system cannot start a thread.
+    pub fn of_stdin(on_input: impl Fn(Input) + Send + 'static) -> io::Result<Self> {
         let (next, wanted) = mpsc::channel();
         thread::Builder::new()
             .name("input".into())
-            .spawn(move || stdin::read_lines(io::stdin().lock(), &wanted, &tell))?;
+            .spawn(move || stdin::read_lines(io::stdin().lock(), &wanted, &on_input))?;
         Ok(Self { next })
     }
 }
 
-/// Whether standard input and output are a terminal that can do more than print.
+/// Whether standard input and output are a terminal that supports a prompt.
 pub fn is_possible() -> bool {
     let is_dumb = std::env::var("TERM").is_ok_and(|term| matches!(term.as_str(), "dumb" | "cons25" | "emacs" | ""));
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-/// Starts a prompt. Call this before the program has other threads: they must not be stopped in its place.
+/// Starts a prompt, which passes all input to `on_input`. Call this before the program starts other threads, because those
+/// inherit the blocked SIGTSTP.
 ///
 /// # Errors
 ///
-/// What rustyline says of the terminal, or the system's if it gives no thread.
-pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), ReadlineError> {
+/// rustyline cannot use the terminal, or the system cannot start a thread.
+pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), ReadlineError> {
     terminal::block_stops()?;
     let config = Config::builder()
         .auto_add_history(true)
@@ -115,26 +116,26 @@ pub fn open(tell: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), Re
     let screen = Screen::new(draw.clone(), status, modes.clone());
     let (next, wanted) = mpsc::channel();
     let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new() };
-    thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &tell))?;
+    thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &on_input))?;
     Ok((Lines { next }, screen))
 }
 
-/// What the thread that reads lines owns.
+/// The state of the thread that reads lines.
 struct Prompt {
     editor: Editor<Commands, MemHistory>,
     modes: Arc<Modes>,
     draw: Sender<Drawing>,
-    /// Lines that were pasted together with one before them.
+    /// The remaining lines of a paste.
     pasted: VecDeque<String>,
 }
 
 impl Prompt {
-    fn read_all(mut self, wanted: &Receiver<()>, tell: &impl Fn(Input)) {
-        // If this fails, Ctrl-Z does nothing.
+    fn read_all(mut self, wanted: &Receiver<()>, on_input: &impl Fn(Input)) {
+        // If this fails, Ctrl-Z has no effect.
         let _ = terminal::accept_stops();
         while wanted.recv().is_ok() {
             let pasted = self.pasted.pop_front().map(Input::Line);
-            tell(pasted.unwrap_or_else(|| self.read()));
+            on_input(pasted.unwrap_or_else(|| self.read()));
         }
     }
 
@@ -146,7 +147,7 @@ impl Prompt {
             self.modes.on_edited();
             begun.clear();
             let typed = self.editor.helper().map(|commands| commands.typed.take()).unwrap_or_default();
-            // The screen outlives this thread, or nobody looks at it any more.
+            // If the screen is gone, the program ends.
             let _ = self.draw.send(Drawing::Entered);
             match line {
                 Ok(text) => {
@@ -155,15 +156,15 @@ impl Prompt {
                 }
                 Err(ReadlineError::Interrupted) if !typed.is_empty() || !has_interrupted => {
                     has_interrupted = true;
-                    let hint = "Ctrl-C once more, or Ctrl-D, leaves".to_owned();
+                    let hint = "press Ctrl-C again, or Ctrl-D, to quit".to_owned();
                     let _ = self.draw.send(Drawing::Text(hint, Box::new(|| {})));
                 }
                 Err(ReadlineError::Interrupted | ReadlineError::Eof) => return Input::Quit,
-                // The window changed its size in the middle of a key's bytes.
+                // The window changed its size between the bytes of a key.
                 Err(ReadlineError::Signal(_)) => begun = typed,
                 Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                     return Input::Refused(
-                        "that was not UTF-8: it is ignored, with what was pasted behind it".to_owned(),
+                        "ignored a line that is not UTF-8, and any lines pasted after it".to_owned(),
                     );
                 }
                 Err(error) => return Input::Failed(format!("cannot read from the terminal: {error}")),
@@ -172,15 +173,15 @@ impl Prompt {
     }
 }
 
-/// Columns of the terminal.
+/// The width of the terminal in columns.
 pub(super) fn columns() -> usize {
     terminal_size::terminal_size().map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0))
 }
 
-/// Completes the names of commands, and watches the line editor.
+/// Completes command names, and observes the line editor.
 struct Commands {
     modes: Arc<Modes>,
-    /// The line so far: rustyline does not say what an interrupt cleared.
+    /// The line so far, because rustyline does not return the text that an interrupt cleared.
     typed: RefCell<String>,
 }
 
@@ -215,7 +216,7 @@ impl Completer for Commands {
 impl Hinter for Commands {
     type Hint = String;
 
-    /// Called with the line when editing begins and whenever the line changes. It has no hints.
+    /// Gives no hints. rustyline calls it when editing begins and whenever the line changes.
     fn hint(&self, line: &str, _: usize, _: &Context<'_>) -> Option<String> {
         self.modes.on_editing();
         line.clone_into(&mut self.typed.borrow_mut());

@@ -1,53 +1,53 @@
-//! What is happening, as the line above the prompt and as the answer to `status`.
+//! The status line above the prompt, and the answer to `status`.
 
 use std::time::Duration;
 
 use super::text::{self, Charset, clean, width};
 
-/// What is shown of the player; texts need not be clean.
+/// The player's status. Texts need not be clean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Status<'a> {
-    /// What the player is at.
+    /// The state of playback.
     pub state: State,
-    /// The song it is at; `None` when there is none.
+    /// The current song, if any.
     pub song: Option<Song<'a>>,
-    /// How long the buffered part of the song plays.
+    /// The duration of the buffered part of the song.
     pub buffered: Duration,
     /// How full the buffer is, 0.0 to 1.0.
     pub buffer_fill: f32,
-    /// How often the sound device found nothing to play.
+    /// The number of underruns.
     pub underruns: u64,
-    /// 0 to 100.
+    /// The volume, 0 to 100.
     pub volume_percent: u8,
 }
 
-/// What the player is at.
+/// The state of playback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is asked for.
+    /// No song is requested.
     Stopped,
-    /// On the way to the server for the first time.
+    /// Connecting to the server for the first time.
     Connecting,
-    /// Waiting until enough of the song is here.
+    /// Waiting until the buffer holds enough of the song.
     Buffering,
-    /// Sound comes out.
+    /// Sound is heard.
     Playing,
-    /// Silent at the user's wish.
+    /// The user has paused the music.
     Paused,
-    /// The connection was lost; on the way to the server again.
+    /// Connecting again after a lost connection.
     Reconnecting,
 }
 
-/// The song that is playing, or about to.
+/// The song that is playing or about to play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Song<'a> {
-    /// What was typed after `play`.
+    /// The song's number, as typed after `play`.
     pub number: u32,
     /// Empty when unknown.
     pub title: &'a str,
     /// Empty when unknown.
     pub artist: &'a str,
-    /// What is heard now.
+    /// The position of the sound that is heard.
     pub position: Duration,
     /// `None` when unknown.
     pub duration: Option<Duration>,
@@ -65,7 +65,7 @@ impl State {
         }
     }
 
-    /// A sign where everybody knows one, else the word.
+    /// A common symbol if there is one, else the word.
     fn mark(self, charset: Charset) -> &'static str {
         match (self, charset) {
             (Self::Playing, Charset::Unicode) => "▶",
@@ -75,7 +75,7 @@ impl State {
     }
 }
 
-/// What a line still shows; each level gives up one thing more.
+/// The parts that a line shows. Each level leaves out one more.
 #[derive(Clone, Copy)]
 struct Detail {
     bar: bool,
@@ -92,18 +92,18 @@ const WITHOUT_BUFFER: Detail = Detail { buffer: false, ..WITHOUT_VOLUME };
 const WITHOUT_ARTIST: Detail = Detail { artist: false, ..WITHOUT_BUFFER };
 const WITHOUT_TIME: Detail = Detail { time: false, ..WITHOUT_ARTIST };
 
-/// Title and artist get at least this much, or what they need, before something else is shown beside them.
+/// Title and artist get at least this width, or what they need, before other parts are shown.
 const MIN_NAME: usize = 16;
 
 /// Width of the position bar with its brackets.
 const MIN_BAR: usize = 12;
 const MAX_BAR: usize = 42;
 
-/// Between the parts of a line.
+/// Separates the parts of a line.
 const GAP: &str = "  ";
 
-/// One line, at most `columns` wide, such as `▶ 3 Aria — Bach  1:02 [=====>------] 3:07  buf 12s  vol 80`.
-/// The narrower it has to be, the less it shows.
+/// The status line, at most `columns` wide, such as `▶ 3 Aria — Bach  1:02 [=====>------] 3:07  buf 12s  vol 80`.
+/// A narrower line shows fewer parts.
 pub fn line(status: &Status<'_>, columns: usize, charset: Charset) -> String {
     let Some(song) = &status.song else {
         let line = joined(GAP, &[status.state.mark(charset), &volume(status)]);
@@ -115,13 +115,13 @@ pub fn line(status: &Status<'_>, columns: usize, charset: Charset) -> String {
         .unwrap_or_else(|| Line::new(status, song, WITHOUT_TIME, charset).cut(columns))
 }
 
-/// The parts of a line about a song; an empty one is not shown.
+/// The parts of a line about a song. Empty parts are not shown.
 struct Line {
     head: String,
-    /// Takes the room that the fixed parts leave.
+    /// Title and artist, which get the room that the fixed parts leave.
     name: String,
     position: String,
-    /// How much of the song is over, 0.0 to 1.0: a bar that takes the room that the name leaves.
+    /// The elapsed fraction of the song, 0.0 to 1.0. It is shown as a bar in the room that the name leaves.
     progress: Option<f64>,
     duration: String,
     tail: String,
@@ -146,7 +146,7 @@ impl Line {
         }
     }
 
-    /// The whole line with a name and bar that fill `columns`; `None` when there is too little room for them.
+    /// The whole line, with name and bar filling `columns`; `None` if there is too little room.
     fn fitted(&self, columns: usize) -> Option<String> {
         let needed = width(&self.name);
         let fixed = width(&self.render(1, MIN_BAR)) - needed.min(1);
@@ -158,7 +158,7 @@ impl Line {
         Some(self.render(name_columns, (MIN_BAR + room - name_columns).min(MAX_BAR)))
     }
 
-    /// What fits of the line.
+    /// The part of the line that fits.
     fn cut(&self, columns: usize) -> String {
         text::cut(&self.render(width(&self.name), MIN_BAR), columns, self.charset)
     }
@@ -173,12 +173,12 @@ impl Line {
     }
 }
 
-/// How much of `duration` is over at `position`, 0.0 to 1.0.
+/// The elapsed fraction of `duration` at `position`, 0.0 to 1.0.
 fn progress(position: Duration, duration: Duration) -> f64 {
     if duration.is_zero() { 1.0 } else { (position.as_secs_f64() / duration.as_secs_f64()).min(1.0) }
 }
 
-/// `[=====>------]`, `columns` wide, three at least.
+/// A bar such as `[=====>------]`, `columns` wide, at least three.
 fn bar(progress: f64, columns: usize) -> String {
     let rest = columns.saturating_sub("[>]".len());
     let over = (progress * rest as f64) as usize;
@@ -200,7 +200,7 @@ fn joined(separator: &str, parts: &[&str]) -> String {
     shown.join(separator)
 }
 
-/// Everything, a line for each: the answer to `status`.
+/// The answer to `status`: one line per value.
 pub fn report(status: &Status<'_>) -> String {
     let mut report = String::new();
     let mut add = |label: &str, value: &str| {

@@ -1,20 +1,18 @@
 //! The songs as a table.
 //!
-//! A list comes page by page, and printing begins with the first: the columns are measured on that page and stay
-//! where they are for the rest.
+//! A list arrives page by page. The columns are measured on the first page and stay the same for the rest.
 //!
-//! At a terminal a row takes one line of it and its texts are cut to fit. Anywhere else a row is what `cut`, `awk -F'\t'`
-//! and `sort` work on: number, title, artist, album and time, whole, separated by tabs, without a header; a field is
-//! empty when its value is unknown.
+//! At a terminal a row takes one line and its texts are cut to fit. Elsewhere a row suits `cut`, `awk -F'\t'` and `sort`:
+//! number, title, artist, album and time, uncut, separated by tabs, without a header. Unknown fields are empty.
 
 use std::time::Duration;
 
 use super::text::{self, Charset, clean, width};
 
-/// A song as it came from the server; texts need not be clean.
+/// A song from the server. Texts need not be clean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// What to type after `play`.
+    /// The song's number, to type after `play`.
     pub number: u32,
     /// Never empty in practice: the server falls back to the file's name.
     pub title: &'a str,
@@ -22,7 +20,7 @@ pub struct Row<'a> {
     pub artist: &'a str,
     /// Empty when unknown.
     pub album: &'a str,
-    /// `None` when the server has not measured it yet, zero when it found nothing that can be played.
+    /// `None` if the server has not measured it yet, zero if the song contains no audio.
     pub duration: Option<Duration>,
 }
 
@@ -32,7 +30,7 @@ impl Row<'_> {
     }
 }
 
-/// How rows are laid out.
+/// The layout of the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
     /// Tab-separated, for files and pipes.
@@ -41,19 +39,19 @@ pub enum Table {
     Fitted(Layout),
 }
 
-/// Columns between two cells.
+/// Spaces between two cells.
 const GAP: usize = 2;
 
-/// A text column that would get less than this is left out, unless all it has to show fits.
+/// A text column that would get less than this is left out, unless its texts fit.
 const MIN_TEXT: usize = 12;
 
-/// Room for what most songs need, where more songs follow the page that was measured.
+/// Widths that suffice for most songs, if more songs follow the measured page.
 const TYPICAL_TITLE: usize = 40;
 const TYPICAL_ARTIST: usize = 25;
 const TYPICAL_ALBUM: usize = 30;
 const TYPICAL_TIME: usize = "1:02:03".len();
 
-/// Widths of the columns of a fitted table; a column of width 0 is left out.
+/// The widths of the columns of a fitted table. A column of width 0 is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     terminal: usize,
@@ -72,7 +70,7 @@ impl Table {
         Self::Fitted(needed.shrunk())
     }
 
-    /// The line above the first row, if there is one; without a line end.
+    /// The header line, if any, without a line end.
     pub fn header(&self) -> Option<String> {
         match self {
             Self::Plain => None,
@@ -80,7 +78,7 @@ impl Table {
         }
     }
 
-    /// One song; without a line end.
+    /// The line of a song, without a line end.
     pub fn row(&self, row: &Row<'_>) -> String {
         let number = row.number.to_string();
         let [title, artist, album] = [row.title, row.artist, row.album].map(clean);
@@ -95,7 +93,7 @@ impl Table {
 }
 
 impl Layout {
-    /// Columns wide enough for all of the first page, whatever the terminal's width.
+    /// Columns wide enough for the first page, regardless of the terminal's width.
     fn needed(terminal: usize, first_page: &[Row<'_>], song_count: usize, charset: Charset) -> Self {
         let widest = |cells: &dyn Fn(&Row<'_>) -> String, header: &str, typical: usize| {
             let widest = first_page.iter().map(|row| width(&cells(row))).max().unwrap_or(0);
@@ -116,8 +114,8 @@ impl Layout {
         }
     }
 
-    /// Columns that fit the terminal: texts share what there is, and where that is too little the album goes first,
-    /// then the artist, then the time.
+    /// Columns that fit the terminal. The texts share its width. If it is too small, the album is left out first, then the
+    /// artist, then the time.
     fn shrunk(self) -> Self {
         let without_album = Self { album: 0, ..self };
         let without_artist = Self { artist: 0, ..without_album };
@@ -128,11 +126,11 @@ impl Layout {
             .unwrap_or_else(|| without_time.with_title_alone())
     }
 
-    /// The text columns with the terminal's room shared among them; `None` when one would get too little.
+    /// The text columns with the terminal's width shared among them; `None` if one would get too little.
     fn shared(self) -> Option<Self> {
         let mut room = self.terminal.checked_sub(self.fixed())?;
         let mut texts = [self.title, self.artist, self.album];
-        // Each takes what it needs up to an equal share of what is left, the ones that need least first.
+        // In order of need, smallest first: each column takes what it needs, up to an equal share of the rest.
         let mut order = [0, 1, 2];
         order.sort_by_key(|&index| texts[index]);
         for (taken, index) in order.into_iter().enumerate() {
@@ -152,7 +150,7 @@ impl Layout {
         Self { title: self.terminal.saturating_sub(self.fixed()).min(self.title), ..self }
     }
 
-    /// Columns taken by all but the texts.
+    /// The width of everything but the texts.
     fn fixed(&self) -> usize {
         let cells = [self.number, self.title, self.artist, self.album, self.time];
         let shown = cells.into_iter().filter(|width| *width > 0).count();
@@ -160,7 +158,7 @@ impl Layout {
     }
 
     fn line(&self, number: &str, title: &str, artist: &str, album: &str, time: &str) -> String {
-        // A number or time wider than any on the measured page takes its room from the title.
+        // A number or time wider than on the measured page takes room from the title.
         let time = if self.time > 0 { time } else { "" };
         let excess = number.len().saturating_sub(self.number) + time.len().saturating_sub(self.time);
         let title_width = self.title.saturating_sub(excess);

@@ -1,4 +1,4 @@
-//! Text for a terminal: made harmless, measured, cut, and the ways to write times and sizes.
+//! Text for a terminal: cleaning, measuring, cutting and wrapping; times and sizes as text.
 
 use std::borrow::Cow;
 use std::iter;
@@ -9,24 +9,24 @@ use trill_proto::text::visible;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-/// Which characters the interface itself draws with. Songs are shown in their own script in either case: most
-/// terminals show UTF-8 even where no locale is set.
+/// The characters that the interface draws with. Song texts are always Unicode, because most terminals show UTF-8 even
+/// without a locale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// Anything.
+    /// All of Unicode.
     Unicode,
-    /// ASCII alone.
+    /// ASCII only.
     Ascii,
 }
 
 impl Charset {
-    /// What the user's locale calls for.
+    /// The character set of the user's locale.
     pub fn detect() -> Self {
-        // A Windows console takes Unicode and knows no such variables.
+        // A Windows console shows Unicode and has no such variables.
         if cfg!(windows) { Self::Unicode } else { Self::of_locale(|name| std::env::var(name).ok()) }
     }
 
-    /// What a POSIX locale calls for: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set and not empty decides.
+    /// The character set of a POSIX locale: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty decides.
     fn of_locale(variable: impl Fn(&str) -> Option<String>) -> Self {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -37,7 +37,7 @@ impl Charset {
         if locale.contains("utf-8") || locale.contains("utf8") { Self::Unicode } else { Self::Ascii }
     }
 
-    /// What stands for text that was cut off.
+    /// The mark for text that was cut off.
     pub fn ellipsis(self) -> &'static str {
         match self {
             Self::Unicode => "…",
@@ -45,7 +45,7 @@ impl Charset {
         }
     }
 
-    /// What stands between a title and its artist.
+    /// The separator between a title and its artist.
     pub fn dash(self) -> &'static str {
         match self {
             Self::Unicode => " — ",
@@ -54,12 +54,12 @@ impl Charset {
     }
 }
 
-/// Marks that stay on one character. Real text needs up to four; more only smears over the lines around it.
+/// Maximum combining marks per character. Real text needs up to four; more overlap the neighbouring lines.
 const MAX_MARKS: usize = 4;
 
-/// `text` as it can be shown: what is [`visible`] of it, and not more than a few marks on one character.
+/// Returns `text` without characters that are not [`visible`] and with few combining marks per character.
 ///
-/// Everything that came over the network goes through here before it is shown.
+/// All text from the network passes through this before it is shown.
 pub fn clean(text: &str) -> String {
     let mut marks = 0;
     let is_kept = |char: &char| {
@@ -69,7 +69,7 @@ pub fn clean(text: &str) -> String {
     visible(text).filter(is_kept).collect()
 }
 
-/// Columns that [`clean`] text takes: the sum over its characters, which is the most that any terminal uses.
+/// The width of [`clean`] text in columns: the sum over its characters, which is the most that any terminal uses.
 pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
@@ -78,7 +78,7 @@ fn char_width(char: char) -> usize {
     char.width().unwrap_or(0)
 }
 
-/// [`clean`] text in at most `columns`: when it is wider, what fits of it before an ellipsis.
+/// Cuts [`clean`] text to at most `columns`, with an ellipsis if it is wider.
 pub fn cut(text: &str, columns: usize, charset: Charset) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -90,7 +90,7 @@ pub fn cut(text: &str, columns: usize, charset: Charset) -> String {
     }
 }
 
-/// As much of `text` as fits `columns`, without splitting what is drawn as one.
+/// The beginning of `text` that fits `columns`, in whole grapheme clusters.
 fn beginning(text: &str, columns: usize) -> &str {
     let mut used = 0;
     let end = text.grapheme_indices(true).find_map(|(start, grapheme)| {
@@ -100,7 +100,7 @@ fn beginning(text: &str, columns: usize) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-/// [`clean`] lines broken at spaces where they are wider than `columns`; within a word only if it alone is wider.
+/// Breaks [`clean`] lines that are wider than `columns` at spaces, or within a word that is wider.
 pub fn wrapped(text: &str, columns: usize) -> Cow<'_, str> {
     if text.lines().all(|line| width(line) <= columns) {
         return text.into();
@@ -116,21 +116,21 @@ pub fn wrapped(text: &str, columns: usize) -> Cow<'_, str> {
     rows.collect::<Vec<_>>().join("\n").into()
 }
 
-/// What of a line goes on a row of its own, and what is left for the next.
+/// Splits a line into its first row and the rest.
 fn first_row(line: &str, columns: usize) -> (&str, &str) {
     let fitting = beginning(line, columns);
     let is_between_words = line[fitting.len()..].chars().next().is_none_or(|next| next == ' ');
     let last_space = fitting.rfind(' ').filter(|space| !fitting[..*space].trim().is_empty());
     let end = match last_space {
         Some(space) if !is_between_words => space,
-        // One character at least, however narrow the terminal.
+        // At least one character, however narrow the terminal.
         _ => fitting.len().max(line.graphemes(true).next().map_or(0, str::len)),
     };
     let (row, after) = line.split_at(end);
     (row.trim_end(), after.trim_start())
 }
 
-/// [`cut`], then filled up with spaces to exactly `columns`, the text to the left.
+/// [`cut`], then padded with spaces on the right to exactly `columns`.
 pub fn left(text: &str, columns: usize, charset: Charset) -> String {
     let cut = cut(text, columns, charset);
     let padding = columns - width(&cut);
@@ -145,7 +145,7 @@ pub fn time(time: Option<Duration>) -> String {
     }
 }
 
-/// The length of a song as in [`time`], or that it contains no audio, for which the server's answer is zero.
+/// The length of a song as in [`time`], or `no audio` if it is zero, the server's answer for a song without audio.
 pub fn length(length: Duration) -> String {
     if length.is_zero() { "no audio".to_owned() } else { time(Some(length)) }
 }
@@ -157,7 +157,7 @@ pub fn size(bytes: u64) -> String {
     }
     let (mut value, mut unit) = (bytes as f64, "B");
     for larger in ["kB", "MB", "GB", "TB"] {
-        // What one decimal would round up to 1000.0 belongs to the larger unit.
+        // A value that would round to 1000.0 is shown in the larger unit.
         if value < 999.95 {
             break;
         }

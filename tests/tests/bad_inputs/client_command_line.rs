@@ -34,9 +34,7 @@ fn rows() -> Vec<Row> {
     let fails = |name, arguments: &[&str], line: &str| (name, words(arguments), &[][..], Fails(line.to_owned()));
     let alone = |name, command: &str| {
         let word = command.split(' ').next().unwrap_or(command);
-        let line = format!(
-            "{word} acts on music that this program is playing: start it without a command, and type {word} there"
-        );
+        let line = format!("{word} needs music that is playing: start trill without a command, then type {word}");
         (name, words(&["HOST", command]), &[][..], Nonsense(line))
     };
     let lists = |name, arguments: &[&str], variables: Variables| {
@@ -45,7 +43,7 @@ fn rows() -> Vec<Row> {
     let no_text = |before: &[&str]| [words(before), vec![OsString::from_vec(b"a\xff".to_vec())]].concat();
     let not_text = |shown: &str| Nonsense(format!("{shown:?}: not valid Unicode (trill --help explains)"));
     let no_host = |shown: &str| format!("{shown} is neither a host nor a command");
-    let no_port = |shown: &str| format!("{shown:?} is not a port: those go from 1 to 65535");
+    let no_port = |shown: &str| format!("{shown:?} is not a port number (1 to 65535)");
     vec![
         // ── options ──
         wrong("an unknown option", &["--loud", "HOST", "list"], "no option \"--loud\"; --help lists them"),
@@ -72,14 +70,18 @@ fn rows() -> Vec<Row> {
             "--output: unknown output \"null:x\": expected device, device:NAME, wav:PATH or null",
         ),
         wrong("an output twice", &["--output=null", "--output", "null", "HOST"], "--output is given twice"),
-        wrong("a volume over 100", &["--volume=101", "HOST", "list"], "--volume goes from 0 to 100, not \"101\""),
+        wrong("a volume over 100", &["--volume=101", "HOST", "list"], "--volume must be 0 to 100, not \"101\""),
         wrong("a volume below 0", &["--volume=-1", "HOST", "list"], "--volume needs a value"),
-        wrong("a volume in words", &["--volume", "loud", "HOST", "list"], "--volume goes from 0 to 100, not \"loud\""),
-        wrong("a volume of other digits", &["--volume", "٣", "HOST"], "--volume goes from 0 to 100, not \"٣\""),
+        wrong("a volume in words", &["--volume", "loud", "HOST", "list"], "--volume must be 0 to 100, not \"loud\""),
+        wrong("a volume of other digits", &["--volume", "٣", "HOST"], "--volume must be 0 to 100, not \"٣\""),
         wrong("an empty name", &["--name", "", "HOST"], "--name takes 1 to 64 bytes"),
         wrong("a name of 65 bytes", &["--name", &"x".repeat(65), "HOST"], "--name takes 1 to 64 bytes"),
         wrong("quiet and verbose", &["-v", "-q", "HOST", "list"], "--verbose and --quiet contradict each other"),
-        wrong("devices and a host", &["--list-devices", "HOST"], "--list-devices stands alone, without \"HOST\""),
+        wrong(
+            "devices and a host",
+            &["--list-devices", "HOST"],
+            "unexpected argument \"HOST\": --list-devices takes none",
+        ),
         ("a host that is no text", no_text(&[]), &[], not_text("a\u{fffd}")),
         ("a command that is no text", no_text(&["HOST"]), &[], not_text("a\u{fffd}")),
         ("a value that is no text", no_text(&["--name"]), &[], not_text("--name")),

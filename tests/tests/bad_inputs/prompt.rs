@@ -13,7 +13,7 @@ type Line = (&'static str, Vec<u8>, &'static str);
 type Keys = (&'static str, String, &'static str);
 
 const NOTHING_PLAYS: &str = "nothing is playing; play N plays song N";
-const TOO_LONG: &str = "a line has at most 4096 bytes";
+const TOO_LONG: &str = "line too long: at most 4096 bytes";
 const PLAY_NEEDS: &str = "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30";
 
 fn piped() -> Vec<Line> {

@@ -123,9 +123,9 @@ fn a_suspended_device_goes_on_with_the_music() {
     // Longer than a device may take nothing before that is told.
     check_disturbed(MS(100), |pulse, client| {
         pulse.control(&["suspend-sink", "ordinary", "1"]);
-        client.wait_for_line(DEADLINE, "takes no sound");
+        client.wait_for_line(DEADLINE, "is stalled");
         pulse.control(&["suspend-sink", "ordinary", "0"]);
-        client.wait_for_line(DEADLINE, "takes sound again");
+        client.wait_for_line(DEADLINE, "is running again");
     });
 }
 
@@ -156,7 +156,7 @@ fn without_a_device_there_is_one_line_that_says_so() {
     let without_server = room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone);
     expect_line(without_server.env("ALSA_CONFIG_PATH", &empty), "sound device");
     expect_line(room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone), "sound device");
-    expect_line(room.client(DEFAULT_SINK).arg("--output=device:tuba"), "no sound device `tuba`; there are: ");
+    expect_line(room.client(DEFAULT_SINK).arg("--output=device:tuba"), "no sound device `tuba`; known devices: ");
 
     // Whoever only wants to look can.
     let terminal = room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone).in_terminal(WIDE);

@@ -33,7 +33,7 @@ impl Bench {
         assert_eq!(self.ring.push_slice(&samples), samples.len());
     }
 
-    /// What the device is given for a period of `length` samples.
+    /// Fills a period of `length` samples.
     fn fill(&mut self, length: usize) -> Vec<i16> {
         let mut out = vec![-1; length];
         self.callback.fill(&mut out);
@@ -93,7 +93,7 @@ fn sound_begins_with_forty_milliseconds_if_the_period_is_longer() {
 }
 
 #[test]
-fn the_end_is_heard_though_it_is_no_whole_period() {
+fn an_incomplete_last_period_is_heard() {
     let mut bench = Bench::new();
     bench.write(25);
     bench.expect(1..=20);
@@ -273,8 +273,8 @@ fn a_new_ring_counts_on_from_the_old_one() {
     assert_eq!(bench.shared.read.load(SeqCst), 120);
 }
 
-/// Any order of writing, discarding and filling: what is heard is what was written since the last discard, in order,
-/// each sample once, with no silence but where samples were missing.
+/// For any order of writes, discards and fills, the output is the samples written since the last discard, in order and once
+/// each, with silence only where samples were missing.
 #[test]
 fn random_operations_hear_what_was_written() {
     for seed in 1..=100 {

@@ -25,7 +25,7 @@ fn stereo_of_16_bits_is_preferred() {
 }
 
 #[test]
-fn a_rate_the_device_does_not_have_is_not_asked_for() {
+fn an_unsupported_rate_is_not_requested() {
     let configs = [range(2, (48_000, 48_000), SampleFormat::I16), range(1, (44_100, 48_000), SampleFormat::F32)];
     check_choice(&configs, 48_000, Some((2, SampleFormat::I16)));
     check_choice(&configs, 44_100, Some((1, SampleFormat::F32)));
@@ -41,7 +41,7 @@ fn at_most_20_ms_are_asked_for_if_the_device_can() {
     assert_eq!(period(44_100, &between(64, 512)), 512);
 }
 
-/// Callbacks of 10 ms at these times, to a device that then held so much, all in ms: how many underruns do they count?
+/// Checks the number of underruns for callbacks of 10 ms at these times, each with the device's latency, in ms.
 #[track_caller]
 fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_and_latencies: &[(u64, u64)], underruns: u64) {
     let shared = OutputState::new();
@@ -68,14 +68,14 @@ fn a_device_called_too_late_counts_as_an_underrun() {
 }
 
 #[test]
-fn a_device_that_says_it_ran_out_counts_once() {
+fn a_reported_underrun_counts_once() {
     check_gaps(true, Some(20), &[(0, 20), (10, 20), (20, 20), (30, 20)], 1);
     check_gaps(true, Some(500), &[(0, 20), (10, 20), (500, 0), (510, 10)], 1);
     check_gaps(false, Some(20), &[(0, 20), (10, 20), (20, 0), (30, 20)], 0);
 }
 
 #[test]
-fn a_lost_device_says_so_or_says_anything() {
+fn any_error_can_mean_a_lost_device() {
     let shared = OutputState::new();
     let lost_and_failed = || (shared.lost.load(SeqCst), shared.has_failed.load(SeqCst));
     note_error(&shared, ErrorKind::DeviceChanged);
@@ -88,7 +88,7 @@ fn a_lost_device_says_so_or_says_anything() {
     assert_eq!(lost_and_failed(), (true, true));
 }
 
-/// The buffers that a device is asked for if it answers like this.
+/// The buffer sizes that are requested from a device with this answer.
 #[track_caller]
 fn check_fallback(refusals: &[ErrorKind], expected: &[BufferSize]) {
     let mut asked = Vec::new();

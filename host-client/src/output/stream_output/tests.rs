@@ -11,25 +11,25 @@ const MONO: PcmFormat = PcmFormat { rate: 8_000, channels: 1 };
 /// 20 ms of `STEREO`.
 const PERIOD_SAMPLES: usize = 320;
 
-/// A device whose clock runs as fast as it can, that keeps what it is given.
+/// A device that calls back as fast as possible and keeps the samples.
 #[derive(Clone)]
 struct FakeDevice {
     state: Arc<State>,
 }
 
 struct State {
-    /// The one format it takes, `None` for any.
+    /// The only format that it supports; `None` for any.
     only: Mutex<Option<PcmFormat>>,
-    /// Samples it was given, without silence.
+    /// The samples it received, without silence.
     heard: Mutex<Vec<i16>>,
     opened: AtomicU32,
-    /// How many samples until its stream dies.
+    /// The number of samples until its stream fails.
     lifetime: AtomicU64,
-    /// It takes nothing, and says nothing.
+    /// It makes no callbacks and reports no error.
     suspended: AtomicBool,
     /// Whether it can be opened.
     present: AtomicBool,
-    /// Samples lower than this must not come.
+    /// Samples below this must not arrive.
     floor: AtomicI16,
     below_floor: AtomicU32,
 }
@@ -348,7 +348,7 @@ fn running_dry_counts_again_after_a_drain() {
     }
 }
 
-/// Old orders are never carried out after a discard has returned, whenever it came.
+/// After a discard returns, no older sample is heard, at any time of the discard.
 #[test]
 fn under_constant_switching_no_old_sample_is_heard() {
     let mut bench = Bench::new();
@@ -427,7 +427,7 @@ fn what_was_discarded_is_not_heard_from_the_next_device() {
 }
 
 #[test]
-fn a_device_that_stands_still_is_waited_for() {
+fn a_stalled_device_is_waited_for() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
     bench.device.state.suspended.store(true, SeqCst);
@@ -486,7 +486,7 @@ fn a_lost_device_is_replaced_by_one_of_another_format() {
 }
 
 #[test]
-fn an_absent_device_is_waited_for_but_not_for_ever() {
+fn an_absent_device_is_given_up_after_a_time_limit() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
     bench.device.state.present.store(false, SeqCst);

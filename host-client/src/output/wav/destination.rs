@@ -1,7 +1,7 @@
-//! Where a WAV goes, and how its bytes get there.
+//! The destination of a WAV: a file on disk, or a stream without rewind (a pipe, a device, standard output).
 //!
-//! A file on disk has a header that says how many samples follow. Whatever cannot be rewound (a pipe, a device, standard
-//! output) has a header that says 0xFFFF_FFFF bytes, as sox and ffmpeg write it: the samples go on to the end.
+//! The header of a file on disk states the number of samples. The header of a stream states 0xFFFF_FFFF bytes, as sox and
+//! ffmpeg write it: the samples go on to the end.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,40 +13,40 @@ use tempfile::NamedTempFile;
 
 use super::super::{OutputError, PcmFormat};
 
-/// The header counts the bytes in 32 bits; this leaves it room for itself.
+/// The header counts bytes in 32 bits, and the count includes part of the header.
 const MAX_SAMPLES: u64 = (u32::MAX as u64 - 1024) / 2;
 
-/// Bytes handed to the system at a time, but for pipes: a third of a second at 44.1 kHz.
+/// Bytes per write to anything but a pipe: a third of a second at 44.1 kHz.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// What a pipe that can be written to takes without waiting (POSIX: `PIPE_BUF`, at least 512; Linux: 4,096).
+/// The bytes that a writable pipe takes without blocking (POSIX: `PIPE_BUF`, at least 512; Linux: 4,096).
 const PIPE_BYTES: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
-/// How often to look whether a pipe has a reader, or room, or nobody wants the sound any more.
+/// How often to check whether a pipe has a reader or room, and whether the writer was interrupted.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Where a WAV is to go.
+/// Where to write a WAV.
 #[derive(Clone, Debug)]
 pub(in super::super) enum Destination {
     Path(PathBuf),
     Stdout,
 }
 
-/// Whether everything that was put reached the destination.
+/// Whether the destination took everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Sent {
     All,
-    /// Somebody interrupted. The rest goes first next time.
+    /// The writer was interrupted. The next call sends the rest first.
     Interrupted,
 }
 
 impl Destination {
-    /// Whether it can be written to, as far as can be known without changing anything.
+    /// Checks that it can be written, as far as possible without changing anything.
     pub(super) fn check(&self) -> Result<(), OutputError> {
         let result = match self {
             Self::Stdout if io::stdout().is_terminal() => {
-                Err(io::Error::other("it is a terminal; send it to a file or to a program"))
+                Err(io::Error::other("it is a terminal; redirect it to a file or a program"))
             }
             Self::Stdout => Ok(()),
             Self::Path(path) => check_path(path),
@@ -54,8 +54,8 @@ impl Destination {
         result.map_err(|source| self.failed(source))
     }
 
-    /// Opens it for samples of `format`. A pipe has no reader at first: `wait` pauses so long, and says whether to give
-    /// up. Returns `None` then.
+    /// Opens it for samples of `format`. While a pipe has no reader, this calls `wait`, which waits for the given time and
+    /// returns whether to give up. Returns `None` if it gave up.
     pub(super) fn open(
         &self,
         format: PcmFormat,
@@ -97,7 +97,7 @@ impl Destination {
     }
 }
 
-/// A destination that takes samples.
+/// An open destination, which takes samples.
 pub(super) struct OpenDestination {
     destination: Destination,
     kind: DestinationKind,
@@ -124,7 +124,7 @@ impl OpenDestination {
         }
     }
 
-    /// Lets a pipe have what was put, but for the rest of a batch. It waits for one that is full.
+    /// Sends whole batches to a pipe, and waits while it is full. Does nothing for a file.
     pub(super) fn send(&mut self, is_interrupted: impl Fn() -> bool) -> Result<Sent, OutputError> {
         match &mut self.kind {
             DestinationKind::File(_) => Ok(Sent::All),
@@ -134,7 +134,7 @@ impl OpenDestination {
         }
     }
 
-    /// Lets the destination have all that was put.
+    /// Sends everything: makes a file complete, or empties the buffer of a pipe.
     pub(super) fn complete(&mut self, is_interrupted: impl Fn() -> bool) -> Result<Sent, OutputError> {
         let result = match &mut self.kind {
             DestinationKind::File(file) => file.update_header().map(|()| Sent::All),
@@ -144,12 +144,12 @@ impl OpenDestination {
     }
 }
 
-/// A file on disk. When dropped, its header is right.
+/// A file on disk. Dropping it updates the header.
 struct FileOnDisk {
     writer: WavWriter<BufWriter<File>>,
-    /// Until the first samples are on disk: the new file, and the one that it will replace.
+    /// The new file and the path of the one that it replaces, until the first samples are on disk.
     replaces: Option<(NamedTempFile, PathBuf)>,
-    /// Samples since the header last said how many there are.
+    /// Samples since the last update of the header.
     since_header: u64,
 }
 
@@ -159,16 +159,16 @@ impl FileOnDisk {
         Ok(Self { writer, replaces, since_header: 0 })
     }
 
-    /// A new file in place of an old one: beside it until its first samples are on disk, so that the old one is not lost
-    /// if they cannot be written.
+    /// Creates a file that replaces another one. It is a temporary file in the same directory until its first samples are
+    /// on disk, so that the old file is not lost if they cannot be written.
     fn replace(path: &Path, metadata: &fs::Metadata, spec: WavSpec) -> io::Result<Self> {
-        // Where a symbolic link leads, not the link.
+        // Replace the target of a symbolic link, not the link.
         let path = fs::canonicalize(path)?;
         let beside = path.parent().unwrap_or(Path::new("/"));
         let permissions = metadata.permissions();
         match tempfile::Builder::new().prefix(".trill-").suffix(".wav").permissions(permissions).tempfile_in(beside) {
             Ok(new) => Self::new(new.as_file().try_clone()?, Some((new, path)), spec),
-            // Where no file can be made, the old one is written over.
+            // If the directory takes no new file, overwrite the old one.
             Err(_) => Self::new(OpenOptions::new().write(true).truncate(true).open(path)?, None, spec),
         }
     }
@@ -178,7 +178,7 @@ impl FileOnDisk {
     }
 
     fn put(&mut self, samples: &[i16]) -> io::Result<()> {
-        // All at once: a sample at a time takes an eighth of the time that it takes to decode them.
+        // One call for the whole block: a call per sample costs an eighth of the decoding time.
         let count = u32::try_from(samples.len()).map_err(io::Error::other)?;
         let mut block = self.writer.get_i16_writer(count);
         samples.iter().for_each(|&sample| block.write_sample(sample));
@@ -195,18 +195,18 @@ impl FileOnDisk {
         Ok(())
     }
 
-    /// Makes the file on disk whole up to here, so that a program that is killed leaves all but the last second.
+    /// Makes the file on disk valid up to here. If the program is killed, the file lacks at most the last second.
     fn update_header(&mut self) -> io::Result<()> {
         self.since_header = 0;
         self.writer.flush().map_err(plain)
     }
 }
 
-/// What cannot be rewound.
+/// A stream that cannot be rewound.
 struct Pipe {
     file: File,
     unsent: Vec<u8>,
-    /// Bytes handed over at a time.
+    /// Bytes per write.
     batch: usize,
 }
 
@@ -240,12 +240,12 @@ impl Pipe {
 
 impl Drop for Pipe {
     fn drop(&mut self) {
-        // Less than a batch. Nobody can be told if that fails, and a reader that takes nothing is not waited for.
+        // Less than a batch is left. An error cannot be reported here, and a reader that takes nothing is not waited for.
         let _ = send_some(&self.file, &self.unsent);
     }
 }
 
-/// Writes as much as there is room for within a moment.
+/// Writes as many bytes as fit. Waits at most [`POLL`] for room.
 fn send_some(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     if wait_for_room(file)? { file.write(bytes) } else { Ok(0) }
 }
@@ -261,7 +261,7 @@ fn check_path(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Standard output, past the buffer of the standard library.
+/// Standard output without the buffer of the standard library.
 fn stdout() -> io::Result<File> {
     let stdout = io::stdout();
     #[cfg(unix)]
@@ -271,7 +271,7 @@ fn stdout() -> io::Result<File> {
     Ok(copy.into())
 }
 
-/// Opens a pipe or a device. Without a reader a pipe would wait, and nothing could end that.
+/// Opens a pipe or a device. A blocking open would wait for a pipe's reader and could not be interrupted.
 #[cfg(unix)]
 fn open_pipe(path: &Path, mut wait: impl FnMut(Duration) -> bool) -> io::Result<Option<File>> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -293,7 +293,7 @@ fn open_pipe(path: &Path, _: impl FnMut(Duration) -> bool) -> io::Result<Option<
     OpenOptions::new().write(true).open(path).map(Some)
 }
 
-/// Whether it may have room for no more than [`PIPE_BYTES`] when it has room.
+/// Whether a writable file may have room for only [`PIPE_BYTES`].
 #[cfg(unix)]
 fn takes_little(file: &File) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -305,12 +305,12 @@ fn takes_little(_: &File) -> bool {
     true
 }
 
-/// Waits a moment for a pipe to have room. Returns whether it has.
+/// Waits at most [`POLL`] until a pipe has room. Returns whether it has.
 #[cfg(unix)]
 fn wait_for_room(file: &File) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(POLL.subsec_nanos()) };
-    // A reader that went away counts as room: the write says so.
+    // If the reader is gone, poll reports room too, and the write fails.
     Ok(poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&timeout))? > 0)
 }
 

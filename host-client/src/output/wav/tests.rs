@@ -27,7 +27,7 @@ impl Bench {
         assert_eq!(self.output.write(samples).unwrap(), Written::All);
     }
 
-    /// Ends the output and reads what it wrote.
+    /// Ends the output and reads its file.
     fn finish(self) -> (WavSpec, Vec<i16>) {
         drop(self.output);
         read(&self.folder.path().join("out.wav"))
@@ -105,7 +105,7 @@ fn the_tail_of_a_converted_song_comes_before_the_next() {
 }
 
 #[test]
-fn of_a_discarded_song_the_converter_keeps_nothing() {
+fn the_converter_drops_a_discarded_song() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
     bench.output.start(PcmFormat { rate: 22_050, channels: 2 }).unwrap();
@@ -143,7 +143,8 @@ fn without_a_sample_nothing_is_touched() {
     assert_eq!(fs::read(&path).unwrap(), b"as it was");
 }
 
-/// Writes a WAV to `path`, and expects that it is there from the first sample on, beside nothing but `others`.
+/// Writes a WAV to `path`. Checks that the file is valid from the first sample on, and that its directory holds `others`
+/// more files.
 #[track_caller]
 fn check_replaced(path: &Path, others: usize) {
     let (mut output, _) = open(path).unwrap();

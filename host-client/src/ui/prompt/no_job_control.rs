@@ -1,4 +1,4 @@
-//! The modes of a console that restores them by itself, in a system that stops no programs.
+//! For systems without job control, whose console restores its modes by itself.
 
 use std::io;
 use std::sync::Arc;

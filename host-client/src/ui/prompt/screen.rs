@@ -1,4 +1,4 @@
-//! What is drawn above the prompt.
+//! Draws text and the status line above the prompt.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use rustyline::ExternalPrinter;
 use super::terminal::Modes;
 use crate::ui::text::width;
 
-/// How long the last words may take to appear.
+/// How long to wait for the last text to appear.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// Up one row, to its beginning, and clear it.
+/// Moves to the row above and clears it.
 pub(super) const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
 
-/// Draws above the prompt. Dropping it ends the prompt: the terminal is as it was before.
+/// Draws above the prompt. Dropping it ends the prompt and restores the terminal.
 pub struct Screen {
     draw: Sender<Drawing>,
     status: Arc<PendingStatus>,
@@ -28,25 +28,25 @@ pub struct Screen {
 type OnDrawn = Box<dyn FnOnce() + Send>;
 
 pub(super) enum Drawing {
-    /// Lines, without an end of the last.
+    /// Lines, without a line end after the last.
     Text(String, OnDrawn),
     /// There is a new status line waiting.
     Status,
-    /// The user pressed Enter: the status line scrolled away with the prompt.
+    /// The user pressed Enter, so the status line scrolled away with the prompt.
     Entered,
-    /// The process was stopped, and others have drawn meanwhile.
+    /// The process was stopped and continued. Other programs may have drawn meanwhile.
     Continued,
-    /// Say when everything before this is drawn.
+    /// Sends a message when everything before this is drawn.
     Flush(Sender<()>),
 }
 
-/// A status line that is to be drawn. A later one takes its place, so a terminal that shows nothing for a long time
-/// is not sent all that it missed.
+/// The status line to draw next. A later one replaces it, so that a halted terminal does not receive all the lines that it
+/// missed.
 #[derive(Debug, Default)]
 pub(super) struct PendingStatus(Mutex<Option<String>>);
 
 impl PendingStatus {
-    /// Returns whether it was empty.
+    /// Replaces the line. Returns whether there was none.
     pub(super) fn put(&self, line: String) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(line).is_none()
     }
@@ -61,12 +61,12 @@ impl Screen {
         Self { draw, status, modes }
     }
 
-    /// Shows lines, then calls `on_drawn`. This may take as long as the user likes: a terminal can be halted.
+    /// Shows lines, then calls `on_drawn`. The call may come much later, because a user can halt the terminal.
     pub fn print(&self, text: &str, on_drawn: impl FnOnce() + Send + 'static) {
         let _ = self.draw.send(Drawing::Text(text.to_owned(), Box::new(on_drawn)));
     }
 
-    /// Shows a status line, if it is another than before.
+    /// Shows a status line if it differs from the last one.
     pub fn show_status(&self, line: String) {
         if self.status.put(line) {
             let _ = self.draw.send(Drawing::Status);
@@ -84,26 +84,26 @@ impl Drop for Screen {
     fn drop(&mut self) {
         let (done, drawn) = mpsc::channel();
         let _ = self.draw.send(Drawing::Flush(done));
-        // Not for ever: the user may be searching the history.
+        // With a time-out, because drawing blocks while the user searches the history.
         let _ = drawn.recv_timeout(FLUSH);
-        // rustyline's thread cannot be told to stop reading.
+        // rustyline's thread cannot be stopped while it reads.
         let is_editing = self.modes.is_editing();
         self.modes.restore();
         if is_editing {
-            // Bracketed paste off, and the shell's prompt on a line of its own.
+            // Turn bracketed paste off and put the shell's prompt on a new line.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
             let _ = io::stdout().flush();
         }
     }
 }
 
-/// From the prompt to where the status line begins, clearing it. A terminal that has become narrower wraps it; one that
-/// cuts it off instead loses a row of what is above.
+/// The sequence that moves from the prompt to the start of the status line and clears it. A terminal that became narrower
+/// wraps the status line. If it cuts the line instead, a row above is lost.
 pub(super) fn clear_status(status: &str, columns: usize) -> String {
     CLEAR_ROW_ABOVE.repeat(width(status).div_ceil(columns.max(1)).max(1))
 }
 
-/// Draws until nobody can send a drawing any more.
+/// Draws until all senders are gone.
 pub(super) fn draw_all(
     drawings: &Receiver<Drawing>,
     pending_status: &PendingStatus,
@@ -141,7 +141,7 @@ pub(super) fn draw_all(
         output.push_str(&status);
         output.push('\n');
         is_shown = true;
-        // A terminal that is gone shows nothing; the prompt's thread notices that it is.
+        // If the terminal is gone, the prompt's thread finds out.
         let _ = printer.print(output);
         on_drawn();
     }

@@ -1,11 +1,11 @@
-//! Lines of standard input that is no terminal, or one that can do no more than print.
+//! Reads lines from standard input without a prompt.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::Receiver;
 
 use super::Input;
 
-/// Longest line taken from standard input; what is longer is no command but, say, a file sent here by mistake.
+/// Maximum length of a line. A longer line is not a command but, for example, a file that was sent by mistake.
 const MAX_LINE_BYTES: u64 = 4_096;
 
 /// A line of input.
@@ -16,20 +16,22 @@ enum Line {
     TooLong,
 }
 
-pub(super) fn read_lines(mut input: impl BufRead, wanted: &Receiver<()>, tell: &impl Fn(Input)) {
+pub(super) fn read_lines(mut input: impl BufRead, wanted: &Receiver<()>, on_input: &impl Fn(Input)) {
     while wanted.recv().is_ok() {
         match read_line(&mut input) {
-            Ok(None) => return tell(Input::End),
-            Err(error) => return tell(Input::Failed(format!("cannot read standard input: {error}"))),
-            // Its beginning may be another command than the whole.
-            Ok(Some(Line::TooLong)) => tell(Input::Refused(format!("a line has at most {MAX_LINE_BYTES} bytes"))),
-            // What is no text is no command either, and is quoted in the error.
-            Ok(Some(Line::Whole(line))) => tell(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
+            Ok(None) => return on_input(Input::End),
+            Err(error) => return on_input(Input::Failed(format!("cannot read standard input: {error}"))),
+            // The beginning of a long line must not be executed as a command.
+            Ok(Some(Line::TooLong)) => {
+                on_input(Input::Refused(format!("line too long: at most {MAX_LINE_BYTES} bytes")))
+            }
+            // Invalid UTF-8 is never a command. The error quotes it.
+            Ok(Some(Line::Whole(line))) => on_input(Input::Line(String::from_utf8_lossy(&line).trim().to_owned())),
         }
     }
 }
 
-/// The next line with its end, or `None` at the end of input.
+/// Reads the next line with its line end, or `None` at the end of input.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut line = Vec::new();
     let most = MAX_LINE_BYTES + b"\r\n".len() as u64;
@@ -47,7 +49,7 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     Ok(Some(Line::TooLong))
 }
 
-/// Reads again once there is something to read, where another program has made standard input non-blocking.
+/// Repeats `read` until it does not return `WouldBlock`: another program may have made standard input non-blocking.
 fn waiting(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match read() {

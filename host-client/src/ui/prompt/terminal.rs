@@ -1,10 +1,10 @@
-//! The modes of the terminal while a line is edited. They have to be restored when the program ends, and to be set
-//! again when it was stopped and goes on.
+//! The modes of the terminal while a line is edited. The program restores the shell's modes when it ends and sets its own
+//! modes again when it continues after a stop.
 //!
-//! For Ctrl-Z rustyline leaves raw mode, raises SIGTSTP, and enters raw mode again. This works only if the signal
-//! stops the thread that raised it before that thread goes on; so all other threads [block it](block_stops). Another
-//! process can stop this one, too, even with a signal that cannot be caught. A shell changes the modes then. So they
-//! are set again [whenever the process is continued](watch_continuations).
+//! For Ctrl-Z rustyline leaves raw mode, raises SIGTSTP, and enters raw mode again. This works only if the signal stops the
+//! thread that raised it before that thread goes on, so all other threads [block it](block_stops). Other processes can stop
+//! this one too, even with a signal that cannot be caught. The shell changes the modes then. So the modes are set again
+//! [whenever the process continues](watch_continuations).
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGCONT;
 use signal_hook::iterator::Signals;
 
-/// The terminal's modes. A terminal that has hung up is beyond help, so nothing here fails.
+/// The terminal's modes. Errors are ignored: they mean that the terminal has hung up.
 #[derive(Debug)]
 pub(super) struct Modes {
     original: Option<Termios>,
@@ -30,7 +30,7 @@ impl Modes {
         Self { original: tcgetattr(io::stdin()).ok(), editing: Mutex::default() }
     }
 
-    /// The line editor is at work and has set its modes.
+    /// Stores the modes that the line editor has set.
     pub(super) fn on_editing(&self) {
         let mut editing = self.editing();
         if editing.is_none() {
@@ -38,17 +38,17 @@ impl Modes {
         }
     }
 
-    /// The line editor has returned.
+    /// Forgets those modes, because the line editor has returned.
     pub(super) fn on_edited(&self) {
         *self.editing() = None;
     }
 
-    /// Whether the line editor is at work.
+    /// Whether the line editor is active.
     pub(super) fn is_editing(&self) -> bool {
         self.editing().is_some()
     }
 
-    /// Sets the line editor's modes again, if it is at work. A process in the background is stopped by this.
+    /// Sets the line editor's modes again if it is active. This stops a process in the background.
     fn resume(&self) {
         if let Some(modes) = &*self.editing() {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, modes);
@@ -63,12 +63,12 @@ impl Modes {
     }
 
     fn editing(&self) -> MutexGuard<'_, Option<Termios>> {
-        // Plain values: nobody leaves them half changed.
+        // Plain values cannot be left half changed by a panic.
         self.editing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Blocks SIGTSTP in this thread and in those that it starts from now on.
+/// Blocks SIGTSTP in this thread and in threads that it starts later.
 pub(super) fn block_stops() -> io::Result<()> {
     Ok(SigSet::from(Signal::SIGTSTP).thread_block()?)
 }
@@ -84,7 +84,7 @@ pub(super) fn watch_continuations(modes: Arc<Modes>, on_continued: impl Fn() + S
     let watch = move || {
         for _ in &mut continuations {
             modes.resume();
-            // The size may have changed meanwhile: only the foreground is told.
+            // The size may have changed meanwhile. Only the foreground process gets SIGWINCH.
             let _ = kill(Pid::this(), Signal::SIGWINCH);
             on_continued();
         }

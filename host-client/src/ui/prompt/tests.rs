@@ -26,7 +26,7 @@ fn names_of_commands_are_completed_and_nothing_else() {
     check_completion("xyz", &[]);
 }
 
-/// What is drawn, in the order in which it is.
+/// The drawn text, in order.
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<String>>);
 
@@ -99,7 +99,7 @@ fn after_a_stop_the_status_line_is_drawn_below_what_the_shell_has_drawn() {
 }
 
 #[test]
-fn of_status_lines_that_wait_only_the_last_is_drawn() {
+fn only_the_last_waiting_status_line_is_drawn() {
     let bench = Bench::new();
     let is_first = ["one", "two", "three"].map(|line| bench.status.put(line.to_owned()));
     assert_eq!(is_first, [true, false, false], "one drawing is queued for all");
@@ -108,7 +108,7 @@ fn of_status_lines_that_wait_only_the_last_is_drawn() {
 }
 
 #[test]
-fn it_is_told_when_a_text_is_drawn() {
+fn the_sender_of_a_text_learns_when_it_is_drawn() {
     let bench = Bench::new();
     let (told, drawn) = mpsc::channel();
     let paper = bench.paper.clone();
