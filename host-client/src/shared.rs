@@ -7,7 +7,7 @@
 //!   decode loop: bytes decoded ──────┘                        └──▶ wakes the decode loop
 //! ```
 //!
-//! Every change ends with [`Shared::settle`] under the same lock: it collects the player's output for the server and updates
+//! Every change ends with `Shared::settle` under the same lock: it collects the player's output for the server and updates
 //! the sound output before another thread takes the lock.
 
 use std::mem;
