@@ -37,7 +37,6 @@ impl App {
             PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
             PageEnd::More => self.table = Some(table),
             PageEnd::Complete => {}
-            PageEnd::Overlong(why) => self.fail(&format!("list: {why}")),
         }
     }
 

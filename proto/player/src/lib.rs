@@ -84,6 +84,6 @@ pub use buffer::Track;
 pub use event::{Event, NotPossible, Refused, Wakeups};
 pub use item::{QueueItem, Ticket, Transition};
 pub use link::{CONNECT_PATIENCE, News};
-pub use pager::{Overlong, PageEnd, Pager};
+pub use pager::{PageEnd, Pager};
 pub use player::{Options, Player, TimedOut};
 pub use questions::{MAX_QUESTIONS, Question};

@@ -1,12 +1,11 @@
 //! A whole list of songs, asked for page by page.
 
-use core::fmt;
-
 use trill_proto::ids::SongId;
 
 /// How far a list has come, and where its next page begins.
 ///
-/// A server cannot list more songs than it had when the list began, so no list goes on for ever.
+/// A list ends with as many songs as the server had at its beginning, so none goes on for ever. Songs that are added meanwhile have
+/// higher numbers than all of these: the next list shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pager {
     next: SongId,
@@ -23,18 +22,6 @@ pub enum PageEnd {
     More,
     /// The list is complete.
     Complete,
-    /// The server goes on though it has listed as many songs as it had. Give the list up.
-    Overlong(Overlong),
-}
-
-/// Why a list was given up, with the number of songs that the server had. `Display` says it in one line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overlong(pub u32);
-
-impl fmt::Display for Overlong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server had {} songs and lists more; list again if it has more now", self.0)
-    }
 }
 
 impl Pager {
@@ -64,12 +51,11 @@ impl Pager {
     pub fn on_page(&mut self, total: u32, next: Option<SongId>) -> PageEnd {
         let total = *self.total.get_or_insert(total);
         match next {
-            None => PageEnd::Complete,
-            Some(_) if self.listed >= total => PageEnd::Overlong(Overlong(total)),
-            Some(next) => {
+            Some(next) if self.listed < total => {
                 self.next = next;
                 PageEnd::More
             }
+            _ => PageEnd::Complete,
         }
     }
 }
@@ -103,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_end_is_given_up_after_as_many_songs_as_the_server_has() {
-        assert_eq!(pages([9].into_iter().cycle(), 1, u32::MAX), (9, PageEnd::Overlong(Overlong(9))));
-        assert_eq!(pages([0].into_iter().cycle(), 1, u32::MAX), (1, PageEnd::Overlong(Overlong(0))));
-        assert_eq!(pages(9.., 1, u32::MAX), (9, PageEnd::Overlong(Overlong(9))));
+    fn a_list_without_end_ends_after_as_many_songs_as_the_server_has() {
+        assert_eq!(pages([9].into_iter().cycle(), 1, u32::MAX), (9, PageEnd::Complete));
+        assert_eq!(pages([0].into_iter().cycle(), 1, u32::MAX), (1, PageEnd::Complete));
+        assert_eq!(pages(9.., 1, u32::MAX), (9, PageEnd::Complete));
     }
 }

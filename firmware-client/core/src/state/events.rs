@@ -91,7 +91,6 @@ fn show(screen: &mut Screen<'_>, server: &Server, is_new: bool, event: &Event<'_
         Event::Reconnected => screen.line(format_args!("connected again")),
         Event::Listed(song) => return show_listed(screen, song),
         Event::PageEnd(PageEnd::Complete, 0) => screen.line(format_args!("the server has no songs")),
-        Event::PageEnd(PageEnd::Overlong(why), _) => screen.line(format_args!("list: {why}")),
         Event::PageEnd(..) => {}
         Event::Info(song) => return screen.lines(|out| write_info(out, song)),
         Event::Title(song) => screen.line(format_args!("playing {} {}", song.song, Names(song))),
