@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use embedded_io::Write;
-use trill_player::{self as player, Question, TimedOut};
+use trill_player::{self as player, Question, Refused, TimedOut};
 use trill_proto::error::SessionError;
 use trill_proto::session::client;
 use trill_proto::session::client::OUTBOX_BYTES;
@@ -214,7 +214,8 @@ impl Connection {
         }
         let now = shared.now();
         let due = state.player.poll_timeout();
-        let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled());
+        // What commands in the app's queue may wait for.
+        let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled(), player.is_looking_up());
         let before = is_at_rest(&state.player);
         let mut result = Ok(());
         while !input.is_empty() && result.is_ok() {
@@ -233,6 +234,10 @@ impl Connection {
         }
         if is_at_rest(&state.player) != before {
             self.network.notify(Event::Settled);
+        }
+        if let Err(reason) = &result {
+            // Under the same lock, so that the writer knows why it closes the connection.
+            state.end(reason.clone());
         }
         state.collect(now);
         // The writer handles timeouts and waits for the old deadline, so wake it for an earlier one.
@@ -265,7 +270,13 @@ impl Connection {
             player::Event::Title(song) => Event::Title(Song::from(&song)),
             player::Event::Started(started) => Event::Started(started),
             player::Event::EndedEarly(song) => Event::EndedEarly(song),
-            player::Event::Refused(refused, error) => Event::Refused(refused, ServerError::from(&error)),
+            player::Event::Refused(refused, error) => {
+                if refused == Refused::List {
+                    // Songs of a page that has no end.
+                    page.clear();
+                }
+                Event::Refused(refused, ServerError::from(&error))
+            }
             player::Event::Edge(song, direction) => Event::Edge(song, direction),
             player::Event::NoSongs(playlist) => Event::NoSongs(playlist),
             player::Event::Failed(error) => return Err(CloseReason::Peer(ServerError::from(&error))),

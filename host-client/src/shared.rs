@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use trill_player::{Options, Ticket, Track};
 use trill_proto::limits::MAX_CONTROL_BYTES;
+use trill_proto::session::client::OUTBOX_BYTES;
 use trill_proto::time;
 
 use crate::network::ConnectionState;
@@ -179,10 +180,13 @@ impl Shared {
 }
 
 impl State {
-    /// Moves the player's output into the connection's.
+    /// Moves the player's output into the connection's, unless much waits there already. The player merges its answers to a server
+    /// that does not read them.
     pub(crate) fn collect(&mut self, now: time::Instant) {
         let Self { player, connection, .. } = self;
-        while let Some(bytes) = player.poll_transmit(now) {
+        while connection.output.len() < OUTBOX_BYTES
+            && let Some(bytes) = player.poll_transmit(now)
+        {
             connection.output.extend_from_slice(bytes);
         }
     }

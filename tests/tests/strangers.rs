@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT};
-use trill_proto::message::{self, ListEnd, Message, MessageType, Ping, Play, Song, Start, Started, Welcome};
+use trill_proto::message::{self, List, ListEnd, Message, MessageType, Ping, Play, Song, Start, Started, Welcome};
 use trill_tests::client::Client;
 use trill_tests::messages::{encode, frame};
 use trill_tests::raw::{Ending, RawConnection, RawListener};
@@ -266,6 +266,31 @@ fn a_list_without_end_ends_after_as_many_songs_as_the_server_has() {
     client.type_line("quit");
     assert!(client.wait(DEADLINE).success());
     assert_eq!(pages.recv_timeout(DEADLINE), Ok(9));
+}
+
+#[test]
+fn a_list_that_breaks_off_leaves_nothing_to_the_next() {
+    fn page_end(list: List, next: Option<SongId>) -> Message<'static> {
+        Message::ListEnd(ListEnd { request: list.request, total: 9, next, generation: 1 })
+    }
+    let stranger = Stranger::start(|mut connection| {
+        let mut answer = |song: u32, end: fn(List) -> Message<'static>| {
+            let Message::List(list) = connection.receive_until(MessageType::List, DEADLINE).message() else {
+                unreachable!("a LIST was waited for")
+            };
+            let song = Song { request: list.request, song: SongId(song), title: "again", ..Song::default() };
+            connection.send_message(&Message::Song(song));
+            connection.send_message(&end(list));
+        };
+        answer(1, |list| page_end(list, Some(SongId(2))));
+        answer(2, |list| Message::Error(message::Error { id: list.request.0, code: ErrorCode::READ_FAILED, text: "" }));
+        answer(3, |list| page_end(list, None));
+        connection.receive_to_end(DEADLINE);
+    });
+    let output = Client::of(stranger.address).arg("--output=null").run_script("list\nlist\n", DEADLINE);
+    let numbers: Vec<_> = output.stdout.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(numbers, ["1", "3"], "{}", output.stdout);
+    output.expect_code(1);
 }
 
 // ── no server is stormed ──

@@ -115,8 +115,7 @@ impl App {
     }
 
     fn seek(&self, seek: Seek) -> Result<(), NotPossible> {
-        let frames = self.heard_frames();
-        self.shared.with(|player, now| player.seek(now, seek, frames)).map(drop)
+        self.shared.with(|player, now| player.seek(now, seek, self.heard_frames())).map(drop)
     }
 
     fn volume(&mut self, volume: Option<Volume>) {

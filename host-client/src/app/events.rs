@@ -127,6 +127,7 @@ impl App {
     /// Prints an error for each request that will get no answer.
     fn fail_all(&mut self, unanswered: &[Refused], reason: &str) {
         for refused in unanswered {
+            self.end_list(*refused);
             self.fail(&format!("{}: {reason}", name_of(*refused)));
         }
     }
@@ -144,6 +145,7 @@ impl App {
     // ── the music ──
 
     fn on_refused(&mut self, refused: Refused, error: &ServerError) {
+        self.end_list(refused);
         match refused {
             Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, error)),
             Refused::Following => self.fail(&format!("cannot go on: {error}")),
@@ -172,10 +174,8 @@ impl App {
             decode_loop::Event::Undecodable(song) => {
                 self.fail(&format!("song {song} contains no decodable MP3 audio"));
             }
-            decode_loop::Event::Failed(error) => {
-                self.fail(&error.to_string());
-                self.stop();
-            }
+            // The decode loop has ended the music. What was asked for since is wanted.
+            decode_loop::Event::Failed(error) => self.fail(&error.to_string()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The list, page by page.
 
-use trill_player::PageEnd;
+use trill_player::{PageEnd, Refused};
 
 use super::{App, Event};
 use crate::network::Song;
@@ -37,6 +37,13 @@ impl App {
             PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
             PageEnd::More => self.table = Some(table),
             PageEnd::Complete => {}
+        }
+    }
+
+    /// If a list breaks off, the next one gets a header and columns of its own.
+    pub(super) fn end_list(&mut self, refused: Refused) {
+        if refused == Refused::List {
+            self.table = None;
         }
     }
 

@@ -14,7 +14,6 @@ impl App {
     }
 
     pub(super) fn status(&self) -> status::Status<'_> {
-        let frames = self.heard_frames();
         let controls = self.decode_loop.as_ref().map(|decode_loop| decode_loop.controls());
         let underruns = controls.map_or(0, |controls| controls.underruns());
         self.shared.with(|player, _| {
@@ -23,7 +22,7 @@ impl App {
             let bytes_per_second = heard.map_or(1, |track| track.started.bytes_per_second());
             status::Status {
                 state: state(player),
-                song: self.song(player, frames),
+                song: self.song(player),
                 buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
                 buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
                 underruns,
@@ -33,23 +32,23 @@ impl App {
     }
 
     /// The song that is heard, or else the one that is requested.
-    fn song(&self, player: &Player, frames: u64) -> Option<status::Song<'_>> {
+    fn song(&self, player: &Player) -> Option<status::Song<'_>> {
         let Some(track) = player.heard() else {
             let item = player.meant()?;
             let position = Duration::from_millis(item.at_ms);
             return Some(status::Song { number: item.song.0, title: "", artist: "", position, duration: None });
         };
-        let title = self.title.as_ref();
+        let title = self.title.as_ref().filter(|song| song.id == track.started.song);
         Some(status::Song {
             number: track.started.song.0,
             title: title.map_or("", |song| &song.title),
             artist: title.map_or("", |song| &song.artist),
-            position: Duration::from_millis(player.position_ms(frames)),
+            position: Duration::from_millis(player.position_ms(self.heard_frames())),
             duration: Some(Duration::from_millis(track.started.duration_ms())),
         })
     }
 
-    /// Frames of the current song that the device has taken.
+    /// Frames of the current song that the device has taken. The player's lock keeps the song from changing meanwhile.
     pub(super) fn heard_frames(&self) -> u64 {
         self.decode_loop.as_ref().map_or(0, |decode_loop| decode_loop.controls().position_frames())
     }
