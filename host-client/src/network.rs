@@ -136,7 +136,7 @@ impl Network {
     /// Reports that the attempt to connect failed.
     fn fail(&self, error: ConnectError) {
         self.shared.with(|player, now| {
-            let _ = player.handle_disconnected(now, None);
+            let _ = player.handle_disconnected(now, None, |_| {});
             self.notify(Event::Unreachable(error));
         });
     }
@@ -304,11 +304,8 @@ impl Connection {
         let now = shared.now();
         let (was_open, was_useful) = (player.was_open(), player.was_useful(now));
         let mut unanswered: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
-        if reason.is_unanswered() {
-            unanswered.extend(iter::from_fn(|| player.give_up_switch()));
-        }
         let error = if let CloseReason::Session(error) = reason { Some(error) } else { None };
-        let news = player.handle_disconnected(now, error);
+        let news = player.handle_disconnected(now, error, |refused| unanswered.push(refused));
         self.network.notify(Event::Closed(Closed { reason, news, was_open, was_useful, unanswered }));
         shared.settle(state);
         shared.network.notify_all();

@@ -127,9 +127,12 @@ mod tests {
         state.on_disconnected(NOW, Loss::Told);
         assert_eq!(state.player.poll_connect(), None);
         state.execute(NOW, Command::Volume(None));
+        assert_eq!(state.player.poll_connect(), None, "the volume needs no server");
+        state.execute(NOW, Command::List);
         assert!(state.player.poll_connect().is_some());
         let told = b"connected to a server at attic:7455, 4 songs; help lists the commands\n\
-            another connection took this one's place; the next command connects again\nvolume 100\n";
+            another connection took this one's place; the next command connects again\nvolume 100\n\
+            not connected to attic:7455; connecting\n";
         assert_eq!(state.screen.take(&mut [0; 999]), told.as_slice());
     }
 

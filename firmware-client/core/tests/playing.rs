@@ -235,9 +235,10 @@ fn nobody_there_is_said_once_and_tried_for_ever() {
     let complaint = format!("{address}: it refused the connection; trying again");
     board.wait_for(&complaint);
     board.type_line("list");
-    board.wait_for(&format!("not connected to {address}"));
+    let warning = format!("not connected to {address}; connecting");
+    board.wait_for(&warning);
     board.type_line("play 1");
-    board.wait_for("song 1 plays when it is");
+    board.wait_until("warns of the song, too", |board| board.said().matches(&warning).count() == 2);
     // The song that was wanted all along plays as soon as there is a server.
     let song = Song::short("one", 300.0);
     let server = FakeServer::with([song.clone()]);

@@ -113,7 +113,7 @@ impl App {
             if self.mode == Mode::Interactive && unanswered.is_empty() {
                 self.console.notice(&format!("{text}; the next command connects again"));
             }
-        } else if reason.is_worth_a_retry() {
+        } else if self.shared.with(|player, _| player.retries()) {
             if news == News::Yes {
                 self.console.notice(&format!("{text}; reconnecting"));
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use trill_player::playlist::{Direction, Playlist};
 use trill_player::{News, PageEnd, Refused};
-use trill_proto::error::{self, ErrorCode, SessionError};
+use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, GoodbyeReason, Started};
 
@@ -132,30 +132,6 @@ impl CloseReason {
             io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut,
             kind => kind,
         })
-    }
-
-    /// Whether the server was alive but did not answer a request.
-    pub fn is_unanswered(&self) -> bool {
-        *self == Self::Session(SessionError::Unanswered)
-    }
-
-    /// Whether another connection may succeed.
-    pub fn is_worth_a_retry(&self) -> bool {
-        match self {
-            Self::Lost(_) | Self::Ended | Self::NoWelcome => true,
-            Self::Goodbye(reason) => matches!(reason, GoodbyeReason::Restarting | GoodbyeReason::Other(_)),
-            Self::Session(error) => matches!(
-                error,
-                SessionError::Silent
-                    | SessionError::Unanswered
-                    | SessionError::Stalled
-                    | SessionError::Refused(error::Refusal::Busy)
-            ),
-            Self::Peer(error) => {
-                matches!(error.code, ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
-            }
-            Self::Done => false,
-        }
     }
 }
 

@@ -9,7 +9,9 @@
 
 use core::time::Duration;
 
+use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::limits::HELLO_DEADLINE;
+use trill_proto::message::GoodbyeReason;
 use trill_proto::retry::{Outcome, Retry};
 use trill_proto::time::Instant;
 
@@ -39,12 +41,21 @@ pub(crate) struct Link {
     was_connected: bool,
     /// Servers welcome us and bring no music that is wanted.
     is_flapping: bool,
-    /// Another connection took the place of the last one: none is made before the listener asks for it.
-    is_superseded: bool,
+    /// Why no connection is made before a command asks for one.
+    bar: Option<Bar>,
     /// The connection is to be closed, to make another.
     is_leaving: bool,
     retry: Retry,
     random: u32,
+}
+
+/// Why a client does not come back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bar {
+    /// Another attempt would end in the same way.
+    Lasting,
+    /// A newer connection took the place of the last one. The listener was told.
+    Superseded,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +74,7 @@ impl Link {
             was_open: false,
             was_connected: false,
             is_flapping: false,
-            is_superseded: false,
+            bar: None,
             is_leaving: false,
             retry: Retry::new(),
             // xorshift cannot leave zero.
@@ -77,7 +88,12 @@ impl Link {
 
     /// Whether the listener wanted the present connection to end, or knows why it does.
     pub(crate) const fn is_expected(&self) -> bool {
-        self.is_leaving || self.is_superseded
+        self.is_leaving || matches!(self.bar, Some(Bar::Superseded))
+    }
+
+    /// Whether the next connection is made without a command.
+    pub(crate) const fn retries(&self) -> bool {
+        self.bar.is_none()
     }
 
     pub(crate) const fn was_open(&self) -> bool {
@@ -94,7 +110,7 @@ impl Link {
 
     /// When to connect, if that is wanted.
     pub(crate) fn poll_connect(&self, needs_server: bool) -> Option<Instant> {
-        let is_wanted = !self.is_superseded && (self.is_persistent || needs_server);
+        let is_wanted = self.retries() && (self.is_persistent || needs_server);
         match self.state {
             State::Idle { not_before } if is_wanted => Some(not_before),
             _ => None,
@@ -109,26 +125,33 @@ impl Link {
         }
     }
 
-    /// The listener wants something: the next attempt is not put off any longer.
+    /// The listener wants something: the next attempt is made, and not put off any longer.
     pub(crate) fn hasten(&mut self) {
+        self.bar = None;
         if self.is_idle() {
             self.state = State::Idle { not_before: Instant::default() };
         }
     }
 
-    pub(crate) const fn allow(&mut self) {
-        self.is_superseded = false;
+    /// One of the sides ends the session because of this error.
+    pub(crate) fn on_error(&mut self, error: SessionError) {
+        if is_lasting(error) {
+            self.bar = Some(Bar::Lasting);
+        }
     }
 
-    pub(crate) const fn supersede(&mut self) {
-        self.is_superseded = true;
+    pub(crate) const fn on_goodbye(&mut self, reason: GoodbyeReason) {
+        self.bar = match reason {
+            GoodbyeReason::Done => Some(Bar::Lasting),
+            GoodbyeReason::Superseded => Some(Bar::Superseded),
+            GoodbyeReason::Restarting | GoodbyeReason::Other(_) => None,
+        };
     }
 
     /// The present connection, if any, is to end; the next is to another server.
     pub(crate) fn leave(&mut self) {
         self.forget();
         self.was_connected = false;
-        self.is_superseded = false;
         self.is_leaving = !self.is_idle();
         self.hasten();
     }
@@ -186,6 +209,18 @@ impl Link {
         self.random ^= self.random << 5;
         self.retry.next_delay(outcome, self.random)
     }
+}
+
+/// Whether another connection would end in the same way.
+const fn is_lasting(error: SessionError) -> bool {
+    !matches!(
+        error,
+        SessionError::Silent
+            | SessionError::Unanswered
+            | SessionError::Stalled
+            | SessionError::Refused(Refusal::Busy)
+            | SessionError::Peer(ErrorCode::SILENT | ErrorCode::HELLO_TIMEOUT | ErrorCode::TOO_MANY_CLIENTS)
+    )
 }
 
 #[cfg(test)]

@@ -271,12 +271,6 @@ impl<'m> Music<'m> {
         self.lookup.iter_mut().for_each(|lookup| lookup.request = None);
     }
 
-    /// The server did not answer: what it was asked is not asked again. The rest of a song is.
-    pub(crate) fn give_up_asked(&mut self) {
-        self.queue.retain(|(_, stream)| stream.is_none());
-        self.lookup.take_if(|lookup| lookup.request.is_some());
-    }
-
     /// Gives up a song that was to take the place of what is heard, or the search for one.
     pub(crate) fn give_up_switch(&mut self) -> Option<Refused> {
         if let Some(place) = self.queue.iter().position(|(item, _)| item.transition == Transition::Switch) {
@@ -429,7 +423,12 @@ impl<'m> Music<'m> {
 
     /// Takes an ERROR about a search, if it is about one.
     pub(crate) fn on_search_failed(&mut self, request: RequestId) -> Option<Refused> {
-        self.lookup.take_if(|lookup| lookup.is_answered_by(request)).map(|lookup| lookup.what.refused())
+        let refused = self.lookup.take_if(|lookup| lookup.is_answered_by(request))?.what.refused();
+        if refused == Refused::Following {
+            // It would be refused again.
+            self.buffer.end_with_last();
+        }
+        Some(refused)
     }
 
     /// No more of the last song comes. Returns its number.

@@ -1,5 +1,6 @@
 //! The player: one per client, whatever connections come and go.
 
+use core::iter;
 use core::time::Duration;
 
 use trill_proto::error::SessionError;
@@ -113,6 +114,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.link.is_leaving()
     }
 
+    /// Whether the next connection is made without a command. It is not after a lasting refusal, nor after a GOODBYE *done* or
+    /// *superseded*: [`play`](Self::play), [`step`](Self::step), [`seek`](Self::seek) or [`ask`](Self::ask) connects again.
+    pub fn retries(&self) -> bool {
+        self.core.link.retries()
+    }
+
     /// Whether the present connection brought music, or has lasted: see [`Client::was_useful`].
     pub fn was_useful(&self, now: Instant) -> bool {
         self.client.as_ref().is_some_and(|client| client.was_useful(now))
@@ -222,22 +229,30 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// There is no connection, or none any more: because of `error`, if the session machine found one. What was wanted still
     /// is, and is asked for on the next.
     ///
-    /// Of a server that does not answer nothing is asked again but the rest of a song; after an answer that broke the protocol,
-    /// the first question is not. Returns what the listener should be told.
-    pub fn handle_disconnected(&mut self, now: Instant, error: Option<SessionError>) -> News {
+    /// After a server that does not answer, and where no connection follows by itself, the listener's questions and the songs that
+    /// were to take the place of others are given up: `given_up` gets each. Music goes on with the next connection in any case.
+    /// Returns what the listener should be told.
+    pub fn handle_disconnected(
+        &mut self,
+        now: Instant,
+        error: Option<SessionError>,
+        given_up: impl FnMut(Refused),
+    ) -> News {
         let outcome = match self.client.take() {
             None => Outcome::Unreachable,
             Some(client) if client.was_useful(now) => Outcome::Useful,
             Some(_) => Outcome::Useless,
         };
         let Core { link, music, questions, .. } = &mut self.core;
-        match error.filter(|_| !link.is_expected()) {
-            Some(SessionError::Unanswered) => {
-                music.give_up_asked();
-                questions.give_up_asked();
-            }
-            Some(SessionError::Silent | SessionError::Stalled) | None => {}
-            Some(_) => questions.give_up_question(),
+        let error = error.filter(|_| !link.is_expected());
+        error.into_iter().for_each(|error| link.on_error(error));
+        let is_unanswered = error == Some(SessionError::Unanswered);
+        if is_unanswered {
+            questions.give_up_title();
+        }
+        if is_unanswered || !link.retries() {
+            let next = || music.give_up_switch().or_else(|| questions.pop().map(Question::refused));
+            iter::from_fn(next).for_each(given_up);
         }
         let news = link.on_disconnected(now, outcome, music.needs_server());
         music.on_disconnected();
@@ -405,12 +420,6 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.link.leave();
     }
 
-    /// Connects again although another connection took this one's place: the listener is here, not there.
-    pub fn reclaim(&mut self) {
-        self.core.link.allow();
-        self.core.music.wakeups.network = true;
-    }
-
     /// Failed attempts until now do not put off the next.
     pub fn forget_failures(&mut self) {
         self.core.link.forget();
@@ -537,11 +546,11 @@ impl Core<'_> {
             client::Event::Ended { stream, reason } => self.music.on_ended(stream, reason),
             client::Event::Failed(error) => self.on_failed(error),
             client::Event::Goodbye(reason) => {
+                self.link.on_goodbye(reason);
                 if reason == GoodbyeReason::Superseded {
                     // That nothing was playing is fine.
                     let _ = self.music.stop();
                     self.questions.forget_title();
-                    self.link.supersede();
                 }
                 Some(Event::Goodbye(reason))
             }
@@ -564,6 +573,7 @@ impl Core<'_> {
 
     fn on_failed<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {
         if error.code.is_fatal() {
+            self.link.on_error(SessionError::Peer(error.code));
             return Some(Event::Failed(error));
         }
         let (stream, request) = (StreamId(error.id), RequestId(error.id));

@@ -142,17 +142,9 @@ impl Questions {
         self.title = self.title.take().map(|title| Wanted::new(title.what)).filter(|title| is_here(title.what));
     }
 
-    /// What was asked is not asked again: the server did not answer.
-    pub(crate) fn give_up_asked(&mut self) {
+    /// The title is not asked for again, if it was: the server did not answer.
+    pub(crate) fn give_up_title(&mut self) {
         self.title.take_if(|title| title.request.is_some());
-        self.give_up_question();
-    }
-
-    /// The first question is not asked again, if it was asked.
-    pub(crate) fn give_up_question(&mut self) {
-        if !self.is_unasked() {
-            self.pop();
-        }
     }
 
     pub(crate) fn on_song<'a>(&mut self, song: Song<'a>) -> Option<Event<'a>> {

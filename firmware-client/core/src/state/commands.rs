@@ -14,7 +14,6 @@ use crate::server::Server;
 
 impl State<'_> {
     pub(crate) fn execute(&mut self, now: Instant, command: Command) {
-        self.player.reclaim();
         match command {
             Command::List => self.ask(Question::List),
             Command::Info(song) => self.ask(Question::Info(song)),
@@ -63,27 +62,20 @@ impl State<'_> {
     }
 
     fn ask(&mut self, question: Question) {
-        if !self.player.is_open() {
-            return self.screen.line(format_args!("not connected to {}", self.server));
-        }
+        self.warn_of_no_connection();
         if let Err(reason) = self.player.ask(question) {
             self.refuse(reason);
         }
     }
 
     fn play(&mut self, now: Instant, play: Play) {
-        match play {
-            Play::Song { song, .. } if !self.player.is_open() => {
-                self.screen.line(format_args!("not connected to {}; song {song} plays when it is", self.server));
-            }
-            _ => self.warn_of_no_connection(),
-        }
+        self.warn_of_no_connection();
         self.player.play(now, play);
     }
 
     fn warn_of_no_connection(&mut self) {
         if !self.player.is_open() {
-            self.screen.line(format_args!("not connected to {}; the music plays when it is", self.server));
+            self.screen.line(format_args!("not connected to {}; connecting", self.server));
         }
     }
 

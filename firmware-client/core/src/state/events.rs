@@ -63,14 +63,16 @@ impl State<'_> {
     pub(crate) fn on_disconnected(&mut self, now: Instant, loss: Loss) {
         log::warning!("no connection: {}", loss);
         let error = if let Loss::Session(error) = loss { Some(error) } else { None };
-        let news = self.player.handle_disconnected(now, error);
+        let Self { player, screen, server, told, .. } = self;
+        let news = player.handle_disconnected(now, error, |refused| show_refused(screen, refused, &loss));
         if news == News::No {
             return;
         }
-        if news == News::Yes || self.told != Some(loss) {
-            self.screen.line(format_args!("{}: {loss}; trying again", self.server));
+        if news == News::Yes || *told != Some(loss) {
+            let next = if player.retries() { "trying again" } else { "the next command connects again" };
+            screen.line(format_args!("{server}: {loss}; {next}"));
         }
-        self.told = Some(loss);
+        *told = Some(loss);
     }
 
     /// The song heard cannot be played.
@@ -136,7 +138,8 @@ fn show_listed(screen: &mut Screen<'_>, song: &Song<'_>) -> fmt::Result {
     screen.lines(|out| writeln!(out, "{}", SongLine(song)))
 }
 
-fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &Refusal<'_>) {
+/// Says what will not come, and why.
+fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Display) {
     match refused {
         Refused::Play(song) => screen.line(format_args!("play {song}: {refusal}")),
         Refused::Rest(song) => screen.line(format_args!("song {song} ends here: {refusal}")),

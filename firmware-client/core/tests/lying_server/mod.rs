@@ -137,10 +137,10 @@ fn a_server_that_gives_up_every_time_is_told_of_once() {
     let board = Board::start(listener.address());
     for _ in 0..4 {
         let mut connection = greeted(&listener);
-        let error = Error { id: 0, code: ErrorCode::VERSION, text: "too old" };
+        let error = Error { id: 0, code: ErrorCode::TOO_MANY_CLIENTS, text: "too many" };
         connection.send_message(&Message::Error(error));
     }
-    board.wait_for("the server gave up: too old");
+    board.wait_for("the server gave up: too many");
     assert_eq!(board.said().matches("gave up").count(), 1, "{}", board.said());
 }
 
@@ -426,9 +426,10 @@ fn a_list_that_does_not_get_on_is_ended() {
     let request = listed(&mut connection);
     let next = Some(SongId(1));
     connection.send_message(&Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 }));
-    board.wait_for("malformed LIST-END message; trying again");
-    let mut connection = welcome(&listener);
+    board.wait_for("list: malformed LIST-END message");
+    board.wait_for("malformed LIST-END message; the next command connects again");
     board.type_line("info 7");
+    let mut connection = welcome(&listener);
     let kind = connection.receive_frame(DEADLINE).kind();
     assert_eq!(kind, Some(MessageType::Info), "the same page is not asked for again");
 }
@@ -456,7 +457,7 @@ fn there_is_a_prompt_while_a_server_is_away_that_owes_an_answer() {
 }
 
 #[test]
-fn whatever_a_server_does_wrong_is_said_and_the_song_is_asked_for_again() {
+fn whatever_a_server_does_wrong_is_said_and_the_next_command_resumes_the_song() {
     let song = Song::short("one", 300.0);
     let (mut board, listener, mut connection) = start();
     board.type_line("play 1");
@@ -484,7 +485,8 @@ fn whatever_a_server_does_wrong_is_said_and_the_song_is_asked_for_again() {
         let (told, ending) = connection.receive_to_end(DEADLINE);
         let error = encode(&Message::Error(Error { id: 0, code, text: "" }));
         assert!(told.ends_with(&error) && ending == Ending::EndOfStream, "{said}: {told:02x?}, {ending:?}");
-        board.wait_for(&format!("{said}; trying again"));
+        board.wait_for(&format!("{said}; the next command connects again"));
+        board.type_line("info 1");
         connection = welcome(&listener);
     }
     assert_eq!(asked(&mut connection).1, SongId(1));

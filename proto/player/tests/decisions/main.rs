@@ -7,7 +7,7 @@ use std::time::Duration;
 use trill_player::command::{Play, Seek};
 use trill_player::playlist::Direction;
 use trill_player::{MAX_QUESTIONS, News, NotPossible, Question};
-use trill_proto::error::SessionError;
+use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::message::GoodbyeReason;
 use world::{SONG_BYTES, World, ask, tag_of};
@@ -370,7 +370,8 @@ fn an_unanswered_request_is_not_repeated_and_the_rest_of_a_song_is() {
     let (mut world, received) = half_heard();
     world.play(2);
     ask(&mut world, Question::List);
-    let _ = world.player.handle_disconnected(world.now, Some(SessionError::Unanswered));
+    let _ = world.lose(Some(SessionError::Unanswered));
+    world.check_told(&["connected to attic", "given up: Play(SongId(2))", "given up: List"]);
     world.connect();
     world.check_asked(&[&format!("PLAY 1 from {received} tag {}", tag_of(1))]);
 }
@@ -436,10 +437,94 @@ fn a_connection_whose_place_was_taken_is_not_made_again_by_itself() {
     world.exchange();
     assert_eq!(world.cut(), News::No);
     assert!(world.player.is_silent());
+    world.player.set_room(9);
+    assert_eq!((world.player.set_paused(true), world.player.poll_connect()), (Err(NotPossible::NothingPlays), None));
     world.play(2);
-    assert_eq!(world.player.poll_connect(), None);
-    world.player.reclaim();
     assert!(world.player.poll_connect().is_some());
+}
+
+#[test]
+fn after_a_lasting_refusal_only_a_command_connects_again() {
+    let refused = |refusal| SessionError::Refused(refusal);
+    let lasting = [
+        SessionError::NotTrill,
+        refused(Refusal::Mode),
+        refused(Refusal::Other(9)),
+        SessionError::Version { lowest: 2, highest: 3 },
+        SessionError::Credit,
+    ];
+    for (is_lasting, error) in lasting
+        .map(|error| (true, error))
+        .into_iter()
+        .chain([refused(Refusal::Busy), SessionError::Silent, SessionError::Unanswered].map(|error| (false, error)))
+    {
+        let (mut world, _) = half_heard();
+        let _ = world.lose(Some(error));
+        check_bar(world, is_lasting);
+    }
+    for (is_lasting, code) in [(true, ErrorCode::VERSION), (true, ErrorCode(99)), (false, ErrorCode::TOO_MANY_CLIENTS)]
+    {
+        let (mut world, _) = half_heard();
+        world.server.reject(code, "");
+        world.exchange();
+        world.cut();
+        check_bar(world, is_lasting);
+    }
+    for (is_lasting, reason) in
+        [(true, GoodbyeReason::Done), (false, GoodbyeReason::Restarting), (false, GoodbyeReason::Other(9))]
+    {
+        let (mut world, _) = half_heard();
+        world.server.goodbye(reason);
+        world.exchange();
+        world.cut();
+        check_bar(world, is_lasting);
+    }
+}
+
+/// Whether the rest of a song is asked for again without a command, and with one.
+#[track_caller]
+fn check_bar(mut world: World, is_lasting: bool) {
+    assert_eq!((world.player.retries(), world.player.poll_connect().is_none()), (!is_lasting, is_lasting));
+    world.player.ask(Question::List).expect("room");
+    assert!(world.player.retries() && world.player.poll_connect().is_some());
+}
+
+#[test]
+fn what_a_listener_waits_for_is_given_up_where_no_connection_follows() {
+    let mut world = World::connected();
+    world.hear(1);
+    world.play(2);
+    ask(&mut world, Question::Info(SongId(7)));
+    let _ = world.lose(Some(SessionError::Credit));
+    world.check_told(&["connected to attic", "given up: Play(SongId(2))", "given up: Info(SongId(7))"]);
+}
+
+#[test]
+fn a_playlist_goes_on_after_a_server_that_did_not_answer() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.check_asked(&["LIST 2 1"]);
+    world.finish();
+    let _ = world.lose(Some(SessionError::Unanswered));
+    assert!(world.player.poll_connect().is_some());
+    world.connect();
+    world.answer("LIST 2 1", &[2], Some(3));
+    world.check_asked(&["PLAY 2 at 0 ms"]);
+    let _ = world.lose(Some(SessionError::Unanswered));
+    world.connect();
+    world.start(2);
+    assert_eq!(world.heard(), Some(2));
+}
+
+#[test]
+fn a_refusal_of_what_follows_is_told_once() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.refuse_list("LIST 2 1");
+    world.check_told(&["connected to attic", "Following"]);
+    world.finish();
+    world.check_asked(&[]);
+    assert!(world.player.is_silent());
 }
 
 #[test]

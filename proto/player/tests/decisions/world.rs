@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trill_player::command::Play;
 use trill_player::{Event, News, Options, Player, Question, Refused};
-use trill_proto::error::ErrorCode;
+use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{ListEnd, Song, Start, Started, Welcome};
 use trill_proto::session::client::Identity;
@@ -76,7 +76,13 @@ impl World {
 
     /// Cuts the connection.
     pub(crate) fn cut(&mut self) -> News {
-        self.player.handle_disconnected(self.now, None)
+        self.lose(None)
+    }
+
+    /// The connection ends because of this error.
+    pub(crate) fn lose(&mut self, error: Option<SessionError>) -> News {
+        let Self { player, told, .. } = self;
+        player.handle_disconnected(self.now, error, |refused| told.push(format!("given up: {refused:?}")))
     }
 
     /// Carries what both sides have to say to the other, until neither says more.
@@ -168,6 +174,14 @@ impl World {
     pub(crate) fn refuse(&mut self, asked: &str) {
         let stream = StreamId(self.take_asked(asked));
         self.server.refuse_play(stream, ErrorCode::NO_SUCH_SONG, "").expect("room");
+        self.exchange();
+    }
+
+    /// Refuses this LIST.
+    #[track_caller]
+    pub(crate) fn refuse_list(&mut self, asked: &str) {
+        let request = RequestId(self.take_asked(asked));
+        self.server.refuse_info(request, ErrorCode::READ_FAILED, "").expect("room");
         self.exchange();
     }
 
