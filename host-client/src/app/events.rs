@@ -76,14 +76,15 @@ impl App {
         }
         self.fail_all(&unanswered, reason);
         if self.needs_server() {
-            self.give_up_when_timed_out(reason);
+            self.give_up_music(reason);
         }
     }
 
-    /// Gives up after [`RECONNECT_TIMEOUT`], unless the program is interactive.
-    fn give_up_when_timed_out(&mut self, reason: &str) {
+    /// Gives up the music when no connection follows by itself; and after [`RECONNECT_TIMEOUT`], unless the program is interactive.
+    fn give_up_music(&mut self, reason: &str) {
         let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
-        if self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT {
+        let is_timed_out = self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT;
+        if is_timed_out || !self.shared.with(|player, _| player.retries()) {
             self.fail(reason);
             self.stop();
         }
@@ -113,14 +114,11 @@ impl App {
             if self.mode == Mode::Interactive && unanswered.is_empty() {
                 self.console.notice(&format!("{text}; the next command connects again"));
             }
-        } else if self.shared.with(|player, _| player.retries()) {
-            if news == News::Yes {
+        } else {
+            if news == News::Yes && self.shared.with(|player, _| player.retries()) {
                 self.console.notice(&format!("{text}; reconnecting"));
             }
-            self.give_up_when_timed_out(&text);
-        } else {
-            self.fail(&text);
-            self.stop();
+            self.give_up_music(&text);
         }
     }
 
