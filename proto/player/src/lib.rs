@@ -35,7 +35,8 @@
 //!               }
 //!               on an error: transmit once more, close, handle_disconnected()
 //! the decoder:  first() → handle_began(); supply() → Playback decides; front(), consume() …; handle_finished()
-//! both:         take_wakeups() after any call
+//! the screen:   set_room() before the first question, and when its room changes
+//! all of them:  take_wakeups() after any call
 //! ```
 //!
 //! A client that is several threads keeps the player under one lock, with its memory: so no byte of an old song can follow a
