@@ -34,6 +34,8 @@ pub struct Track {
     pub is_over: bool,
     /// No song was found that comes after it by itself.
     pub(crate) is_final: bool,
+    /// The server has said the number on the present connection. That of an earlier connection may be another song's by now.
+    pub(crate) is_number_current: bool,
 }
 
 impl Track {
@@ -84,7 +86,8 @@ impl<'m> Buffer<'m> {
     /// A song begins to arrive, after the one that is here. One may be waiting at a time.
     pub fn follow_with(&mut self, item: QueueItem, started: Started) {
         let is_over = started.position >= started.size_bytes;
-        let track = Track { item, started, received: 0, buffered: 0, is_over, is_final: false };
+        let track =
+            Track { item, started, received: 0, buffered: 0, is_over, is_final: false, is_number_current: true };
         // One that has no place is never asked for: see `is_followed`.
         let _ = self.tracks.push_back(track);
     }
@@ -132,7 +135,13 @@ impl<'m> Buffer<'m> {
     pub fn go_on_with(&mut self, song: SongId) {
         if let Some(track) = self.tracks.back_mut() {
             (track.item.song, track.started.song) = (song, song);
+            track.is_number_current = true;
         }
+    }
+
+    /// The connection is over. The next may be to a server that numbers its songs in another way.
+    pub fn on_disconnected(&mut self) {
+        self.tracks.iter_mut().for_each(|track| track.is_number_current = false);
     }
 
     /// The song that arrives, or arrived last.

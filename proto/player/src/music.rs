@@ -17,7 +17,7 @@ use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, PlayRequest};
 use trill_proto::time::Instant;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Track};
 use crate::command::Seek;
 use crate::item::{QueueItem, Ticket, Transition};
 use crate::playlist::{Direction, Playlist, Progress, Search};
@@ -60,6 +60,9 @@ pub(crate) struct Music<'m> {
     /// The stream that brings the last song of the buffer, or is to go on with it.
     bringing: Option<StreamId>,
     lookup: Option<Wanted<Lookup>>,
+    /// The song that was heard last, with its playlist, while nothing is in the buffer: if no switch starts, the song after it is
+    /// wanted.
+    finished: Option<(SongId, Playlist)>,
     /// The server is to be told that nothing is wanted any more, before it is told of what is wanted after that.
     is_stopping: bool,
     is_paused: bool,
@@ -74,6 +77,7 @@ impl<'m> Music<'m> {
             queue: Vec::new(),
             bringing: None,
             lookup: None,
+            finished: None,
             is_stopping: false,
             is_paused: false,
             tickets: 0,
@@ -124,6 +128,11 @@ impl<'m> Music<'m> {
         self.meant().is_some() || self.lookup.is_some()
     }
 
+    /// The number of this song on the present server, if the song is here and the number is known.
+    pub(crate) fn number_of(&self, ticket: Ticket) -> Option<SongId> {
+        self.buffer.find(ticket).filter(|track| track.is_number_current).map(|track| track.item.song)
+    }
+
     // ── commands ──
 
     /// Wants this song in place of all others.
@@ -147,6 +156,7 @@ impl<'m> Music<'m> {
         self.queue.clear();
         self.bringing = None;
         self.lookup = None;
+        self.finished = None;
         self.is_stopping = true;
         self.is_paused = false;
         self.wakeups = Wakeups::ALL;
@@ -261,6 +271,7 @@ impl<'m> Music<'m> {
 
     /// The connection is over. What was wanted still is; it has to be asked for again.
     pub(crate) fn on_disconnected(&mut self) {
+        self.buffer.on_disconnected();
         self.bringing = None;
         self.is_stopping = false;
         // Of several songs in a row only the last can be meant now.
@@ -274,9 +285,12 @@ impl<'m> Music<'m> {
     /// Gives up a song that was to take the place of what is heard, or the search for one.
     pub(crate) fn give_up_switch(&mut self) -> Option<Refused> {
         if let Some(place) = self.queue.iter().position(|(item, _)| item.transition == Transition::Switch) {
-            return Some(Refused::Play(self.queue.remove(place).0.song));
+            let (item, _) = self.queue.remove(place);
+            self.look_for_next();
+            return Some(Refused::Play(item.song));
         }
         let lookup = self.lookup.take_if(|lookup| lookup.what.transition == Transition::Switch)?;
+        self.look_for_next();
         Some(lookup.what.refused())
     }
 
@@ -312,43 +326,59 @@ impl<'m> Music<'m> {
                 return None;
             }
             Progress::Edge(..) if lookup.transition == Transition::Follow => {
-                self.buffer.end_with_last();
+                self.end_playlist();
                 return None;
             }
             Progress::Edge(song, direction) => (song, true, Some(Event::Edge(song, direction))),
             Progress::Nothing => return Some(Event::NoSongs(lookup.search.playlist())),
         };
-        // After next and previous the listener is where they were.
+        // After next and previous the listener is where they were, unless the step led to another playlist.
         let is_switch = lookup.transition == Transition::Switch;
-        let is_there = is_step && is_switch && self.meant().is_some_and(|item| item.song == song);
+        let playlist = lookup.search.playlist();
+        let is_there =
+            is_step && is_switch && self.meant().is_some_and(|item| item.song == song && item.playlist == playlist);
         if !is_there {
-            let Lookup { search, transition, keeps_pause, asked, .. } = lookup;
+            let Lookup { transition, keeps_pause, asked, .. } = lookup;
             let ticket = self.next_ticket();
-            self.want(QueueItem { transition, keeps_pause, asked, ..QueueItem::new(ticket, song, search.playlist()) });
+            self.want(QueueItem { transition, keeps_pause, asked, ..QueueItem::new(ticket, song, playlist) });
         }
         event
     }
 
     /// Searches for the song after the last one, once all of that is here and there is a place for another.
     pub(crate) fn look_for_next(&mut self) {
-        let is_free = self.queue.is_empty() && self.lookup.is_none() && !self.buffer.is_followed();
-        let last = self.buffer.last().filter(|track| is_free && track.is_over && !track.is_final);
-        if let Some(item) = last.map(|track| track.item) {
-            self.look_after(&item);
+        if !self.queue.is_empty() || self.lookup.is_some() || self.buffer.is_followed() {
+            return;
+        }
+        let last = match self.buffer.last() {
+            Some(track) => Some(track).filter(|track| track.is_over && !track.is_final).map(in_playlist),
+            None => self.finished,
+        };
+        if let Some((song, playlist)) = last {
+            self.look_after(song, playlist);
         }
     }
 
-    /// Searches for the song after this one, if there is to be one.
-    fn look_after(&mut self, item: &QueueItem) {
-        if let Some(search) = following(item) {
-            let transition = Transition::Follow;
-            self.look(Lookup { search, transition, keeps_pause: true, is_detour: false, asked: None });
+    /// Searches for the song after this one. If there is to be none, the playlist ends.
+    fn look_after(&mut self, song: SongId, playlist: Playlist) {
+        match following(song, playlist) {
+            Some(search) => {
+                let transition = Transition::Follow;
+                self.look(Lookup { search, transition, keeps_pause: true, is_detour: false, asked: None });
+            }
+            None => self.end_playlist(),
         }
+    }
+
+    /// No song comes by itself after those that are here.
+    fn end_playlist(&mut self) {
+        self.buffer.end_with_last();
+        self.finished = None;
     }
 
     /// Searches for the song after this one, which was refused, to be heard in its place.
     fn look_around(&mut self, item: &QueueItem) {
-        if let Some(search) = following(item) {
+        if let Some(search) = following(item.song, item.playlist) {
             let QueueItem { transition, keeps_pause, asked, .. } = *item;
             self.look(Lookup { search, transition, keeps_pause, is_detour: true, asked });
         }
@@ -363,7 +393,8 @@ impl<'m> Music<'m> {
 
     pub(crate) fn on_started(&mut self, started: Started) {
         if self.bringing == Some(started.stream) {
-            // The machine has made sure that it does so at the right byte of the same song.
+            // The machine has made sure that it does so at the right byte of the same song. Its title may be asked for now.
+            self.wakeups.network = true;
             return self.buffer.go_on_with(started.song);
         }
         self.bringing = None;
@@ -376,6 +407,7 @@ impl<'m> Music<'m> {
             self.queue.remove(0);
         }
         self.bringing = Some(started.stream);
+        self.finished = None;
         self.wakeups.decoder = true;
         if item.transition == Transition::Follow && !self.buffer.is_followed() {
             return self.buffer.follow_with(item, started);
@@ -426,7 +458,7 @@ impl<'m> Music<'m> {
         let refused = self.lookup.take_if(|lookup| lookup.is_answered_by(request))?.what.refused();
         if refused == Refused::Following {
             // It would be refused again.
-            self.buffer.end_with_last();
+            self.end_playlist();
         }
         Some(refused)
     }
@@ -445,7 +477,7 @@ impl<'m> Music<'m> {
     fn on_not_started(&mut self, item: &QueueItem) {
         let is_place_in_song = item.at_ms > 0 || item.content_tag != 0;
         if item.transition == Transition::Follow {
-            self.look_after(item);
+            self.look_after(item.song, item.playlist);
         } else if !self.is_switching() && !is_place_in_song {
             self.look_around(item);
         }
@@ -466,14 +498,21 @@ impl<'m> Music<'m> {
     pub(crate) fn on_finished(&mut self) -> usize {
         // Its END, at which that is done mostly, may be still to come, or lost.
         self.look_for_next();
+        let finished = self.buffer.first().filter(|track| !track.is_final).map(in_playlist);
         let rest = self.buffer.finish();
+        self.finished = finished.filter(|_| self.buffer.first().is_none());
         self.look_for_next();
         rest
     }
 }
 
+/// The number of a song, and the songs among which it is heard.
+fn in_playlist(track: &Track) -> (SongId, Playlist) {
+    (track.item.song, track.item.playlist)
+}
+
 /// The search for the song that follows this one by itself.
-fn following(&QueueItem { song, playlist, .. }: &QueueItem) -> Option<Search> {
+fn following(song: SongId, playlist: Playlist) -> Option<Search> {
     Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances)
 }
 

@@ -164,7 +164,9 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     /// Whether nothing is under way: a connection, an answer, a title, or a song in place of what is heard.
     pub fn is_settled(&self) -> bool {
-        self.core.questions.is_settled() && !self.is_switching() && !self.is_connecting()
+        self.core.questions.is_settled(|ticket| self.core.music.number_of(ticket))
+            && !self.is_switching()
+            && !self.is_connecting()
     }
 
     /// Whether questions wait whose answer is on its way.
@@ -505,7 +507,7 @@ impl Core<'_> {
             return Ok(());
         }
         self.music.ask(now, client)?;
-        self.questions.ask(client, |ticket| self.music.buffer.find(ticket).map(|track| track.item.song))
+        self.questions.ask(client, |ticket| self.music.number_of(ticket))
     }
 
     /// How the song heard is counted. None if it has not begun.

@@ -61,9 +61,11 @@ impl Questions {
         self.waiting.is_empty()
     }
 
-    /// Whether no answer is missing, titles included.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.waiting.is_empty() && self.title.is_none()
+    /// Whether no answer is missing, titles included. `number_of` is as for [`ask`](Self::ask): a title that cannot be asked for
+    /// may never be.
+    pub(crate) fn is_settled(&self, number_of: impl Fn(Ticket) -> Option<SongId>) -> bool {
+        let is_due = |title: &Wanted<Ticket>| title.request.is_some() || number_of(title.what).is_some();
+        self.waiting.is_empty() && !self.title.as_ref().is_some_and(is_due)
     }
 
     /// Whether the first question has not been asked on this connection.
@@ -115,14 +117,15 @@ impl Questions {
         self.title.take_if(|title| title.what == ticket && title.request.is_none());
     }
 
-    /// Asks for what has not been asked for on this connection. `song_of` says which number the song of a title has now.
+    /// Asks for what has not been asked for on this connection. `number_of` says which number the song of a title has on
+    /// this connection's server, if that is known.
     pub(crate) fn ask<const CONTROL: usize>(
         &mut self,
         client: &mut Client<CONTROL>,
-        song_of: impl Fn(Ticket) -> Option<SongId>,
+        number_of: impl Fn(Ticket) -> Option<SongId>,
     ) -> Result<(), OutboxFull> {
         if let Some(title) = self.title.as_mut().filter(|title| title.request.is_none())
-            && let Some(song) = song_of(title.what)
+            && let Some(song) = number_of(title.what)
         {
             title.request = Some(client.info(song)?);
         }

@@ -277,7 +277,77 @@ fn a_seek_while_reconnecting_finds_the_same_music_under_another_number() {
     assert_eq!(world.heard(), Some(7));
 }
 
+// ── what follows, whatever else was tried ──
+
+#[test]
+fn a_refused_switch_leaves_the_playlist_even_if_the_song_ended_meanwhile() {
+    let mut world = World::connected();
+    world.hear_range(3, 9);
+    let _ = world.take_asked("LIST 4 1");
+    world.play(99);
+    world.finish();
+    assert_eq!(world.heard(), None);
+    world.refuse("PLAY 99 at 0 ms");
+    world.answer("LIST 4 1", &[4], Some(5));
+    world.start(4);
+    assert_eq!(world.heard(), Some(4));
+}
+
+#[test]
+fn a_switch_that_is_given_up_leaves_the_playlist_too() {
+    let mut world = World::connected();
+    world.hear_range(3, 9);
+    world.play(99);
+    world.finish();
+    world.cut();
+    assert!(world.player.give_up_switch().is_some());
+    assert!(!world.player.is_silent());
+    world.connect();
+    world.answer("LIST 4 1", &[4], Some(5));
+}
+
+#[test]
+fn the_last_song_of_a_range_is_refused_once() {
+    let mut world = World::connected();
+    world.hear_range(3, 4);
+    world.answer("LIST 4 1", &[4], None);
+    world.refuse("PLAY 4 at 0 ms");
+    world.check_asked(&[]);
+    world.finish();
+    world.check_asked(&[]);
+    assert!(world.player.is_silent());
+}
+
+#[test]
+fn a_range_whose_first_songs_are_refused_begins_with_the_song_that_is_heard() {
+    let mut world = World::connected();
+    world.hear(7);
+    world.player.play(world.now, Play::Range { first: SongId(6), last: SongId(8) });
+    world.answer("LIST 6 1", &[6], Some(7));
+    world.refuse("PLAY 6 at 0 ms");
+    world.answer("LIST 7 1", &[7], Some(8));
+    world.start(7);
+    world.answer("LIST 8 1", &[8], None);
+}
+
 // ── cuts ──
+
+#[test]
+fn a_title_is_asked_for_only_by_a_number_of_the_present_server() {
+    let mut world = World::with_titles();
+    world.connect();
+    world.hear_range(1, 2);
+    let _ = world.player.handle_began();
+    world.inform(1);
+    world.answer("LIST 2 1", &[2], None);
+    world.start(2);
+    world.cut();
+    world.finish();
+    let _ = world.player.handle_began();
+    assert!(world.player.is_settled(), "nobody waits for what cannot be asked for");
+    world.connect();
+    world.check_asked(&[]);
+}
 
 /// A song of which so many bytes fit into the buffer and have come.
 fn half_heard() -> (World, u64) {
@@ -634,9 +704,9 @@ fn the_title_of_a_song_that_is_over_is_not_asked_for() {
     world.cut();
     world.finish();
     let _ = world.player.handle_began();
-    assert!(!world.player.is_settled());
     world.finish();
-    assert!(world.player.is_settled());
+    world.connect();
+    world.check_asked(&["LIST 5 1"]);
 }
 
 #[test]
