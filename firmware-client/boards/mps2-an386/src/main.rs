@@ -36,7 +36,7 @@ type RadioParts = Parts<Clock, Network, SampleClock<PCM_FRAMES>, Input<Cmsdk>, O
 const CLOCK_HZ: u32 = 25_000_000;
 
 /// Of the 64 KiB of RAM, what can be chosen. The rest is the decoder's, the stack's and the network's.
-const MUSIC_BYTES: usize = 10 * 1024;
+const MUSIC_BYTES: usize = 10 * 1024 - 64;
 const SCREEN_BYTES: usize = 1280;
 const PCM_FRAMES: usize = 1024;
 const TCP_RECEIVE_BYTES: usize = 4096;
