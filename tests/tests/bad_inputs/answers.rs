@@ -234,7 +234,7 @@ fn streams() -> Vec<Row> {
         ..started()
     };
     let empty = of_size(0);
-    let malformed = "malformed STARTED message";
+    let malformed = "play 3: malformed STARTED message";
     let credit = "more data or credit than allowed";
     let twice = frames(&[Message::Started(started()), Message::Started(started())]);
     let finished = Message::End(End { stream: STREAM, reason: EndReason::Finished });
@@ -254,17 +254,21 @@ fn streams() -> Vec<Row> {
             frames(&[Message::Started(of_size(10)), Message::Data(1, &data[..11])]),
             credit,
         ),
-        play("DATA before STARTED", frames(&[Message::Data(1, &data[..9])]), "DATA message out of place"),
-        play("DATA of no stream", frames(&[Message::Data(9, &data[..9])]), "stream id out of order"),
+        play("DATA before STARTED", frames(&[Message::Data(1, &data[..9])]), "play 3: DATA message out of place"),
+        play("DATA of no stream", frames(&[Message::Data(9, &data[..9])]), "play 3: stream id out of order"),
         play(
             "END of no stream",
             frames(&[Message::End(End { stream: StreamId(9), reason: EndReason::Failed })]),
-            "stream id out of order",
+            "play 3: stream id out of order",
         ),
-        play("END without a reason", frame(0x16, 1, &[]), "malformed END message"),
+        play("END without a reason", frame(0x16, 1, &[]), "play 3: malformed END message"),
         play("STARTED twice", twice, "STARTED message out of place"),
-        says("another song", Started { song: SongId(4), ..started() }, "STARTED message out of place"),
-        says("a start behind the end", Started { discard: 1_000_001, ..started() }, "STARTED message out of place"),
+        says("another song", Started { song: SongId(4), ..started() }, "play 3: STARTED message out of place"),
+        says(
+            "a start behind the end",
+            Started { discard: 1_000_001, ..started() },
+            "play 3: STARTED message out of place",
+        ),
         says("a rate beyond reason", Started { rate: 4_000_000_000, ..started() }, malformed),
         says("a rate that no MP3 has", Started { rate: 96_000, ..started() }, malformed),
         says("a bit rate beyond reason", Started { bitrate: u32::MAX, ..started() }, malformed),
@@ -284,9 +288,9 @@ fn streams() -> Vec<Row> {
         says(
             "a stream that was never asked for",
             Started { stream: StreamId(9), ..started() },
-            "stream id out of order",
+            "play 3: stream id out of order",
         ),
-        says("stream 0", Started { stream: StreamId(0), ..started() }, "stream id out of order"),
+        says("stream 0", Started { stream: StreamId(0), ..started() }, "play 3: stream id out of order"),
         play("a STARTED that is too short", frame(0x14, 1, &[0; 71]), malformed),
         play("finished before the last byte", ends(EndReason::Finished), "END message out of place"),
         play("failed before the last byte", ends(EndReason::Failed), EARLY),
@@ -312,7 +316,7 @@ fn streams() -> Vec<Row> {
         play(
             "GOODBYE instead of STARTED",
             frames(&[Message::Goodbye(Goodbye { reason: GoodbyeReason::Done })]),
-            "the server said goodbye",
+            "play 3: the server said goodbye",
         ),
     ]
 }
