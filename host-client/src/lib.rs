@@ -67,7 +67,7 @@
 //!
 //! The remaining threads are not on these paths. `connect` looks up the server, tries each address on a thread of its own,
 //! and becomes the network reader. `signals` waits for signals, and at a prompt `job control` waits for SIGCONT. cpal has
-//! its own threads, one of which calls the audio callback; the null output has one.
+//! its own threads and calls the audio callback on one of them. The null output has one thread.
 
 pub mod app;
 pub mod decode_loop;

@@ -3,8 +3,8 @@
 //! Each connection has a thread, file descriptors, and memory in the process and in the kernel. If one of these runs out, all
 //! clients suffer:
 //!
-//! - Linux limits a process to `max_map_count` memory mappings, of which a thread takes up to four. When they run out, the C
-//!   library *aborts the process* instead of reporting an error.
+//! - Linux limits a process to `max_map_count` memory mappings. A thread takes up to four. When they run out, the C library
+//!   *aborts the process* instead of reporting an error.
 //! - When memory runs out, the kernel kills the process, or a failed allocation aborts it.
 //! - When descriptors run out, no song can be opened.
 //!

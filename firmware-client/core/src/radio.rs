@@ -27,7 +27,7 @@ const INPUT_BYTES: usize = 1024;
 
 /// The radio's memory but for the PCM ring: a static of the board's. All zero, so that it takes no flash.
 ///
-/// `BUFFER` bytes hold compressed music, of which seven eighths are used: 16,384 of them are 0.9 seconds at 128 kbit/s.
+/// `BUFFER` bytes hold compressed music. The player uses seven eighths: 16,384 bytes are 0.9 seconds at 128 kbit/s.
 /// At least 9,362. `SCREEN` bytes hold text on its way to the console: at least 1,280, of which `help` takes 900 and the
 /// board's own commands what they say of themselves.
 #[derive(Debug)]

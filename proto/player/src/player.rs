@@ -73,9 +73,11 @@ pub enum TimedOut {
 }
 
 impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
-    /// A player with this memory for compressed music, of which seven eighths are used. With less than 9,362 bytes the session
-    /// machine panics when a song is asked for: music would stop and never go on. Call [`set_room`](Self::set_room) before the first
-    /// question is to be asked.
+    /// A player with this memory for compressed music. It uses seven eighths. Call [`set_room`](Self::set_room) before the first
+    /// question.
+    ///
+    /// The memory must have at least 9,362 bytes. With less, the session machine panics when the player requests a song, because
+    /// the music would stop and never go on.
     pub fn new(storage: &'m mut [u8], options: Options) -> Self {
         let Options { seed, is_persistent, wants_titles } = options;
         let core = Core {

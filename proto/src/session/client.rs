@@ -339,14 +339,6 @@ impl<const CONTROL: usize> Client<CONTROL> {
         }
     }
 
-    /// Ends the session because the server broke the protocol in a way that only the application can see. Transmit once
-    /// more, then close the connection.
-    pub fn reject(&mut self, error: SessionError) {
-        if !self.is_closed() {
-            self.core.close(error);
-        }
-    }
-
     // ── output ──
 
     /// The next bytes to send, at most [`OUTBOX_BYTES`]. Send all of them before anything else. `None` when there are none.

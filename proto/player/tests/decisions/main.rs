@@ -349,7 +349,7 @@ fn a_title_is_asked_for_only_by_a_number_of_the_present_server() {
     world.check_asked(&[]);
 }
 
-/// A song of which so many bytes fit into the buffer and have come.
+/// A song that is larger than the buffer, and the number of its bytes that have come.
 fn half_heard() -> (World, u64) {
     let mut world = World::connected();
     world.play(1);

@@ -65,7 +65,7 @@ fn a_client_that_sends_too_many_commands_is_not_read_for_a_while() {
     assert_eq!(taken_at(&mut server, millis(1)), Ok(HEADER_BYTES));
     assert_eq!(taken_at(&mut server, millis(1)), Ok(0));
     assert_eq!(taken_at(&mut server, millis(2)), Ok(HEADER_BYTES));
-    // Whoever waits has the whole burst again.
+    // After a pause the client may send a whole burst again.
     for _ in 0..COMMAND_BURST {
         assert_eq!(taken_at(&mut server, millis(60_000)), Ok(HEADER_BYTES));
     }

@@ -1,6 +1,6 @@
 //! Text in tags: four encodings, often not the declared one.
 
-/// CP1252 for the bytes 0x80 to 0x9f, five of which are undefined. In Latin-1 these are control characters, so text that is
+/// CP1252 for the bytes 0x80 to 0x9f. Five are undefined. In Latin-1 these are control characters, so text that is
 /// declared Latin-1 and has such bytes is CP1252.
 const CP1252: [char; 32] = [
     '€', '?', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '?', 'Ž', '?', //
