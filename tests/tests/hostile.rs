@@ -1,17 +1,18 @@
-//! What a server does with those that say nothing, too slowly or not enough, and that nobody else notices.
+//! What a server does with those that say nothing, too slowly, not enough or too much, and that nobody else notices.
 #![cfg(target_os = "linux")]
 
+use rustix::process::Signal;
 use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 use trill_proto::error::{ErrorCode, Refusal};
-use trill_proto::limits::{CLOSE_AFTER, HELLO_DEADLINE, MAX_CREDIT_BYTES, MAX_WAITING, PING_AFTER};
-use trill_proto::message::{Hello, Message, MessageType, PREAMBLE, refusal};
+use trill_proto::limits::{CLOSE_AFTER, COMMAND_TIME, HELLO_DEADLINE, MAX_CREDIT_BYTES, MAX_WAITING, PING_AFTER};
+use trill_proto::message::{Hello, Message, MessageType, PREAMBLE, Ping, refusal};
 use trill_tests::corpus::tags::Tags;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::listener::Listener;
-use trill_tests::messages::{encode, frame, play_payload};
+use trill_tests::messages::{encode, frame, frames, play_payload};
 use trill_tests::proxy::{Conditions, Direction, Proxy, Shape};
 use trill_tests::raw::{Ending, RawConnection};
 use trill_tests::reference::layout;
@@ -71,6 +72,75 @@ fn those_that_fall_silent_or_never_read_are_let_go() {
         listener.check("hostile");
     });
     close(server, &first);
+}
+
+#[test]
+fn those_that_vanish_at_any_byte_leave_nothing() {
+    let (server, host) = Host::start();
+    let first = server.usage_at_rest();
+    let list = frame(MessageType::List.to_byte(), 1, &[0, 0, 0, 1, 0, 0, 0, 10]);
+    let play = frame(MessageType::Play.to_byte(), 2, &play_payload(2, 0, MAX_CREDIT_BYTES));
+    let everything = [PREAMBLE.as_slice(), &hello(), &list, &play].concat();
+    thread::scope(|scope| {
+        let listener = Listener::start(scope, host.address, &host.audio);
+        for length in 0..=everything.len() {
+            RawConnection::connect(host.address).send(&everything[..length]);
+        }
+        listener.check("hostile");
+    });
+    close(server, &first);
+}
+
+#[test]
+fn a_flooder_has_its_music_its_answers_and_a_goodbye() {
+    // Each is held back most of the time, and only then its end could be taken for its own doing.
+    const FLOODERS: usize = 8;
+    let (server, host) = Host::start();
+    let stops = |count| frame(MessageType::Stop.to_byte(), 0, &[]).repeat(count);
+    let play = frame(MessageType::Play.to_byte(), 1, &play_payload(1, 0, MAX_CREDIT_BYTES));
+    // PING is beyond what is taken at once.
+    let flood = [play, stops(4_200), encode(&Message::Ping(Ping { token: 7 })), stops(3_000)].concat();
+    let flooders = (0..FLOODERS).map(|_| {
+        let mut flooder = RawConnection::connect(host.address);
+        flooder.greet(Hello::default(), DEADLINE);
+        flooder.send(&flood);
+        flooder
+    });
+    let mut flooders: Vec<_> = flooders.collect();
+    for flooder in &mut flooders {
+        let mut awaited = vec![MessageType::End, MessageType::Pong];
+        while !awaited.is_empty() {
+            let kind = flooder.receive_frame(DEADLINE).kind();
+            awaited.retain(|awaited| Some(*awaited) != kind);
+        }
+    }
+    server.signal(Signal::TERM);
+    for flooder in &mut flooders {
+        let last = flooder.receive_frame(DEADLINE);
+        assert_eq!((last.kind(), &last.payload[..]), (Some(MessageType::Goodbye), &[2][..]));
+    }
+    server.wait(DEADLINE).expect_code(0);
+}
+
+#[test]
+fn what_a_flooder_leaves_behind_is_not_read() {
+    // Together less than the server's kernel takes at once.
+    const TAKEN_AT_ONCE: usize = 4_000;
+    const HELD_BACK: usize = 2_500;
+    let (server, host) = Host::start();
+    let mut flooder = RawConnection::connect(host.address);
+    flooder.greet(Hello::default(), DEADLINE);
+    let stops = frame(MessageType::Stop.to_byte(), 0, &[]).repeat(TAKEN_AT_ONCE);
+    let info = frame(MessageType::Info.to_byte(), 1, &[0xff; 4]);
+    let begun = Instant::now();
+    flooder.send(&[stops, info.repeat(HELD_BACK)].concat());
+    flooder.finish();
+    let (answers, _) = flooder.receive_to_end(DEADLINE);
+    let answered = frames(&[&PREAMBLE, &answers[..]].concat()).len();
+    // On a machine that needs as long for an answer as one may take, nobody was held back.
+    let is_held_back = begun.elapsed() < COMMAND_TIME * HELD_BACK as u32;
+    assert!(answered < HELD_BACK || !is_held_back, "all {answered} were answered within {:?}", begun.elapsed());
+    server.stop().expect_code(0);
 }
 
 /// Nothing is left of anybody, and nothing got into the log that a terminal obeys.

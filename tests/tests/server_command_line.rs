@@ -394,6 +394,9 @@ fn a_stream_that_a_restart_has_cut_is_resumed_to_the_byte() {
         assert_eq!(rest.end, Some(EndReason::Finished));
         heard.extend(rest.audio);
         assert!(heard == audio, "{kill:?}: the two parts are not the song");
+        // One to whom only the end was not told.
+        let stream = session.request_play_of(2, Start::Resume(audio.len() as u64), before.content_tag, 0);
+        assert_eq!(session.ended(stream).end, Some(EndReason::Finished));
         restarted.stop().expect_code(0);
     }
 }

@@ -27,11 +27,11 @@ enum Expected {
     Answers(Vec<Answer>),
 }
 
-/// An answer to a request, with its id.
+/// An answer to a request, with its id; the end of a page with the song that the next one begins with.
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     Song(u32),
-    ListEnd(u32),
+    ListEnd(u32, Option<u32>),
     Started(u32),
     End(u32, EndReason),
     Refused(u32, ErrorCode),
@@ -207,6 +207,21 @@ fn oddities() -> Vec<Row> {
             after_hello(&[&play(1, 3, 0), &stop(1)]),
             Answers(vec![Started(1), stopped(1)]),
         ),
+        (
+            "PLAY, STOP and PLAY at once",
+            after_hello(&[&play(1, 3, 0), &stop(1), &play(2, 2, 0)]),
+            Answers(vec![Started(1), stopped(1), Started(2)]),
+        ),
+        (
+            "a PLAY in the place of another",
+            after_hello(&[&play(1, 3, 0), &play(2, 2, 0)]),
+            Answers(vec![Started(1), End(1, EndReason::Replaced), Started(2)]),
+        ),
+        (
+            "a PLAY that is refused while another plays",
+            after_hello(&[&play(1, 3, 0), &play(2, 9, 0), &stop(1)]),
+            Answers(vec![Started(1), Refused(2, ErrorCode::NO_SUCH_SONG), stopped(1)]),
+        ),
         ("STOP twice", after_hello(&[&play(1, 3, 0), &stop(1), &stop(1)]), Answers(vec![Started(1), stopped(1)])),
         ("a flood of STOPs", after_hello(&[&stop(9).repeat(6_000)]), NOTHING),
         (
@@ -232,13 +247,13 @@ fn requests() -> Vec<Row> {
         ask(MessageType::Play, &payload)
     };
     let refused = |code| Answers(vec![Refused(1, code)]);
-    let page = |songs: usize| Answers([vec![Song(1); songs], vec![ListEnd(1)]].concat());
+    let page = |songs: usize, next| Answers([vec![Song(1); songs], vec![ListEnd(1, next)]].concat());
     vec![
-        ("a list of nothing", list(1, 0), page(0)),
-        ("a list from song 0", list(0, 2), page(2)),
-        ("a list of more than there is", list(1, u32::MAX), page(3)),
-        ("a list from behind the end", list(4, 9), page(0)),
-        ("a list from the last number that there can be", list(u32::MAX, u32::MAX), page(0)),
+        ("a list of nothing", list(2, 0), page(0, Some(2))),
+        ("a list from song 0", list(0, 2), page(2, Some(3))),
+        ("a list of more than there is", list(1, u32::MAX), page(3, None)),
+        ("a list from behind the end", list(4, 9), page(0, None)),
+        ("a list from the last number that there can be", list(u32::MAX, u32::MAX), page(0, None)),
         ("particulars of song 0", info(0), refused(ErrorCode::NO_SUCH_SONG)),
         ("particulars of a song that is not there", info(4), refused(ErrorCode::NO_SUCH_SONG)),
         ("particulars of the last song that there can be", info(u32::MAX), refused(ErrorCode::NO_SUCH_SONG)),
@@ -337,7 +352,7 @@ fn say_and_ping(mut connection: RawConnection, bytes: &[u8]) -> Result<Vec<Answe
             Message::Pong(pong) if pong.token == TOKEN => return Ok(answers),
             Message::Pong(_) | Message::Welcome(_) => continue,
             Message::Song(_) => Song(id),
-            Message::ListEnd(_) => ListEnd(id),
+            Message::ListEnd(end) => ListEnd(id, end.next.map(|next| next.0)),
             Message::Started(_) => Started(id),
             Message::End(end) => End(id, end.reason),
             Message::Error(error) if id != 0 => Refused(id, error.code),
