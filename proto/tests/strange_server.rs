@@ -3,7 +3,7 @@
 use std::time::Duration;
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, MAX_BITRATE, MAX_SONG_BYTES, PING_AFTER};
+use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, FIRST_CREDIT_BYTES, MAX_BITRATE, MAX_SONG_BYTES, PING_AFTER};
 use trill_proto::message::{
     End, EndReason, Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome,
 };
@@ -168,19 +168,17 @@ fn an_answer_that_never_comes_is_given_up_however_alive_the_server_is() {
 fn nothing_is_due_without_a_question_or_credit() {
     let mut idle = Listener::new();
     assert_eq!(idle.give_up(HALF_A_SECOND, ping), None);
-    // A player that is paused has room for what was granted, and grants no more.
+    // A player that is paused takes nothing out of its buffer, and grants no more once that is full.
     let mut paused = Listener::new();
-    paused.play(Start::Time(0), 0);
+    let (song, start, capacity) = (SongId(3), Start::Time(0), FIRST_CREDIT_BYTES);
+    let wanted = PlayRequest { song, start, content_tag: 0, capacity, occupied: 0 };
+    paused.client.play(paused.now, &wanted).expect("room");
     paused.hear(&Message::Started(STARTED)).expect("STARTED");
-    while paused.client.outstanding_credit() > 0 {
-        let bytes = vec![0; paused.client.outstanding_credit().min(60_000) as usize];
-        let data = frame(&Message::Data(1, &bytes));
-        let mut rest = &data[..];
-        while !rest.is_empty() {
-            let (taken, _) = paused.client.handle_input(paused.now, rest).expect("DATA");
-            rest = &rest[taken..];
-        }
-        paused.transmit();
+    let data = frame(&Message::Data(1, &[0; FIRST_CREDIT_BYTES as usize]));
+    let mut rest = &data[..];
+    while !rest.is_empty() {
+        let (taken, _) = paused.client.handle_input(paused.now, rest).expect("DATA");
+        rest = &rest[taken..];
     }
     assert_eq!(paused.give_up(HALF_A_SECOND, ping), None);
 }

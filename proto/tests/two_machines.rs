@@ -17,7 +17,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => Just(Operation::Stop),
         1 => (1_u32..=4).prop_map(|first| Operation::List { first }),
         1 => (1_u32..=6).prop_map(|song| Operation::Info { song }),
-        1 => Just(Operation::Ping),
         6 => (1_u64..60_000).prop_map(|micros| Operation::Wait(Duration::from_micros(micros))),
         2 => (1_u64..400).prop_map(|millis| Operation::Wait(Duration::from_millis(millis))),
         1 => Just(Operation::Pause),
@@ -113,17 +112,15 @@ fn an_answer_does_not_wait_behind_a_song() {
 }
 
 #[test]
-fn a_stop_ends_transmission_within_the_credit_outstanding() {
+fn a_stop_ends_transmission_within_the_window() {
     let mut world = World::new(1 << 20, Duration::from_millis(50), 125_000, 1_460);
     world.perform(Operation::Play { song: 3, at_ms: 0 });
     world.perform(Operation::Wait(Duration::from_secs(3)));
-    let outstanding = u64::from(world.client.outstanding_credit());
     let received = world.received_from_server();
     world.perform(Operation::Stop);
     world.settle();
     let after = world.received_from_server() - received;
-    assert!(after <= outstanding + 1_000, "{after} bytes after STOP, {outstanding} of credit were outstanding");
-    assert!(outstanding < 60_000, "{outstanding} bytes of credit outstanding at 1 Mbit/s and 100 ms");
+    assert!(after < 61_000, "{after} bytes after STOP at 1 Mbit/s and 100 ms");
 }
 
 #[test]
@@ -149,13 +146,13 @@ fn a_play_overtaken_by_a_wrong_one_still_starts() {
 }
 
 #[test]
-fn asking_for_signs_of_life_does_not_put_off_the_end_of_a_dead_connection() {
+fn asking_again_and_again_does_not_put_off_the_end_of_a_dead_connection() {
     let mut world = World::new(65_536, Duration::from_millis(10), 100_000, 1_460);
     world.perform(Operation::Wait(Duration::from_millis(300)));
     world.cut_the_wire_quietly();
     let cut = world.now;
     while world.client_error().is_none() {
-        world.perform(Operation::Ping);
+        world.perform(Operation::List { first: 1 });
         world.perform(Operation::Wait(Duration::from_secs(1)));
         assert!(world.now < cut + Duration::from_secs(40), "the client never noticed");
     }

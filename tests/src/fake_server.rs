@@ -1,5 +1,6 @@
 //! A server in the test's own process: small, honest, and cut off on demand.
 
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -11,7 +12,7 @@ use trill_proto::limits::MAX_PAYLOAD_BYTES;
 use trill_proto::message::{self, Info, List, ListEnd, Play, Start, Welcome};
 use trill_proto::session::server::{Event, Server};
 use trill_proto::time;
-use trill_proto::transport::blocking::{ReadOutcome, Received, Source, receive, transmit_data, transmit_server};
+use trill_proto::transport::blocking::{Received, receive, transmit_server};
 use trill_proto::transport::std_io::StdIo;
 
 pub use song::Song;
@@ -120,15 +121,12 @@ impl Connection {
         let epoch = Instant::now();
         let now = || time::Instant::from_micros(epoch.elapsed().as_micros() as u64);
         let mut server = Server::new(now());
-        let (mut io, mut input, mut payload) = (StdIo(socket), vec![0; 4096], vec![0; MAX_PAYLOAD_BYTES]);
+        let (mut io, mut input) = (StdIo(socket), vec![0; 4096]);
         while !server.is_closed() {
             if transmit_server(&mut server, now(), &mut io).is_err() {
                 return;
             }
-            // What was cut off is cut off in the middle of a frame's worth of bytes.
-            let at_most = self.cut_after.unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD_BYTES);
-            let sent = transmit_data(&mut server, &mut io, &mut self, &mut payload[..at_most]);
-            let Ok(has_sent) = sent else { return };
+            let Ok(has_sent) = self.send_data(&mut server, socket) else { return };
             if self.cut_after == Some(0) {
                 return;
             }
@@ -150,6 +148,21 @@ impl Connection {
                 Ok(Received::Closed) | Err(_) => return,
             }
         }
+    }
+
+    /// Sends one DATA frame if there is credit for one. Says whether there was.
+    fn send_data(&mut self, server: &mut Server, mut socket: &TcpStream) -> io::Result<bool> {
+        // What was cut off is cut off in the middle of a frame's worth of bytes.
+        let at_most = self.cut_after.unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD_BYTES);
+        let Some(frame) = server.poll_data(at_most) else { return Ok(false) };
+        let (playing, song) = self.playing.as_ref().expect("a song");
+        assert_eq!(*playing, frame.stream);
+        let position = usize::try_from(frame.position).expect("a short song");
+        if let Some(left) = &mut self.cut_after {
+            *left = left.saturating_sub(frame.length);
+        }
+        socket.write_all(&[&frame.header, &song.audio[position..][..frame.length]].concat())?;
+        Ok(true)
     }
 
     /// Answers the first message in `input`, and says how many bytes that took.
@@ -239,19 +252,6 @@ enum Request {
     Info(Info),
     Play(Play),
     Note(&'static str),
-}
-
-impl Source for Connection {
-    fn read_song(&mut self, stream: StreamId, position: u64, payload: &mut [u8]) -> ReadOutcome {
-        let (playing, song) = self.playing.as_ref().expect("a song");
-        assert_eq!(*playing, stream);
-        let position = usize::try_from(position).expect("a short song");
-        payload.copy_from_slice(&song.audio[position..position + payload.len()]);
-        if let Some(left) = &mut self.cut_after {
-            *left = left.saturating_sub(payload.len());
-        }
-        ReadOutcome::Filled
-    }
 }
 
 fn describe(request: trill_proto::ids::RequestId, number: u32, song: &Song) -> message::Song<'_> {

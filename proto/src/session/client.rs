@@ -147,21 +147,6 @@ impl<const CONTROL: usize> Client<CONTROL> {
         self.core.current.as_ref().map(|stream| stream.id)
     }
 
-    /// The stream that was asked for last, if it has not started.
-    pub fn pending_stream(&self) -> Option<StreamId> {
-        self.core.pending.last().map(|stream| stream.id)
-    }
-
-    /// Whether this stream was asked for and has neither started nor been given up.
-    pub fn is_pending(&self, stream: StreamId) -> bool {
-        self.core.pending.iter().any(|pending| pending.id == stream)
-    }
-
-    /// Credit outstanding on the current stream, in bytes.
-    pub fn outstanding_credit(&self) -> u32 {
-        self.core.current.as_ref().map_or(0, |stream| stream.window.outstanding())
-    }
-
     /// The smallest round-trip measured on this connection, or an assumption.
     pub fn round_trip(&self) -> Duration {
         self.core.path.round_trip()
@@ -323,11 +308,6 @@ impl<const CONTROL: usize> Client<CONTROL> {
         let Some(current) = current.as_mut().filter(|current| current.id == stream) else { return false };
         current.window.release(bytes);
         current.window.due(path, current.remaining()) > 0
-    }
-
-    /// Sends a PING now, which also measures the round-trip.
-    pub fn ping(&mut self, now: Instant) {
-        self.core.liveness.ask(now);
     }
 
     /// Says goodbye. Transmit once more, then close the connection.

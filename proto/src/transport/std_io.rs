@@ -1,11 +1,9 @@
 //! `std` sockets as `embedded-io` transports.
 //!
-//! `std` says `WouldBlock` when a socket's read time-out has passed; the pumps expect `TimedOut`. This adapter
-//! translates, and writes a frame's header and payload with one system call.
+//! `std` says `WouldBlock` when a socket's read time-out has passed; the pump expects `TimedOut`.
 
-use super::blocking::GatherWrite;
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
-use std::io::{self, IoSlice};
+use std::io;
 
 /// A `std` reader or writer, or a reference to one.
 #[derive(Debug)]
@@ -62,22 +60,5 @@ impl<T: io::Write> Write for StdIo<T> {
 
     fn flush(&mut self) -> Result<(), StdError> {
         self.0.flush().map_err(StdError)
-    }
-}
-
-impl<T: io::Write> GatherWrite for StdIo<T> {
-    fn write_gather(&mut self, mut head: &[u8], mut body: &[u8]) -> Result<(), StdError> {
-        while !head.is_empty() {
-            let written = match self.0.write_vectored(&[IoSlice::new(head), IoSlice::new(body)]) {
-                Ok(0) => return Err(StdError(io::ErrorKind::WriteZero.into())),
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(StdError(error)),
-            };
-            let of_head = written.min(head.len());
-            head = head.get(of_head..).unwrap_or_default();
-            body = body.get(written - of_head..).unwrap_or_default();
-        }
-        self.0.write_all(body).map_err(StdError)
     }
 }

@@ -20,7 +20,6 @@ pub(crate) enum Operation {
     Stop,
     List { first: u32 },
     Info { song: u32 },
-    Ping,
     Wait(Duration),
     Pause,
     Unpause,
@@ -184,7 +183,6 @@ impl World {
                 let asked = self.client.info(SongId(song));
                 self.note_asked(asked, false);
             }
-            Operation::Ping => self.client.ping(self.now),
             Operation::Wait(span) => return self.run_until(self.now + span),
             Operation::Pause => self.is_paused = true,
             Operation::Unpause => self.is_paused = false,
@@ -215,8 +213,8 @@ impl World {
     fn is_quiet(&self) -> bool {
         let is_wire_empty = self.up.arriving.is_empty() && self.down.arriving.is_empty();
         let is_played = self.playing.is_none_or(|playing| playing.has_ended);
-        let nothing_is_asked = self.client.current_stream().is_none() && self.client.pending_stream().is_none();
-        is_wire_empty && is_played && nothing_is_asked && self.server.current_stream().is_none()
+        let is_stream_open = self.client.current_stream().is_some() || self.server.current_stream().is_some();
+        is_wire_empty && is_played && !is_stream_open
     }
 
     pub(crate) fn wait_for_answer(&mut self) -> Instant {

@@ -2,6 +2,7 @@
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
+use trill_proto::limits::PING_AFTER;
 use trill_proto::message::{GoodbyeReason, ListEnd, Song, Start, Started, Welcome};
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event, Server};
@@ -25,7 +26,8 @@ pub(crate) fn play() -> Vec<(Side, Vec<u8>)> {
     talk.exchange();
     talk.client.play(talk.now, &wanted(7)).expect("room");
     talk.exchange();
-    talk.client.ping(talk.now);
+    talk.now = talk.now + PING_AFTER;
+    talk.client.handle_timeout(talk.now).expect("a server that was there a moment ago");
     talk.exchange();
     talk.client.goodbye(GoodbyeReason::Done);
     talk.exchange();

@@ -1,12 +1,10 @@
 //! A connected client that lists all songs, as the laptop's does, and notes when they came.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use trill_proto::ids::SongId;
 use trill_proto::session::client::{Client, Event, Identity};
-use trill_proto::transport::blocking::transmit_client;
-use trill_proto::transport::std_io::StdIo;
 
 /// What the laptop's client asks for at once.
 const PAGE_SONGS: u32 = 500;
@@ -94,7 +92,9 @@ impl Lister {
     #[track_caller]
     fn exchange(&mut self, mut on_event: impl FnMut(Event<'_>)) {
         let now = trill_proto::time::Instant::from_micros(self.epoch.elapsed().as_micros() as u64);
-        transmit_client(&mut self.machine, now, &mut StdIo(&self.stream)).expect("a server that is there");
+        while let Some(bytes) = self.machine.poll_transmit(now) {
+            self.stream.write_all(bytes).expect("a server that is there");
+        }
         let count = self.stream.read(&mut self.buffer).expect("an answer in time");
         assert!(count > 0, "the server has closed the connection");
         let mut input = &self.buffer[..count];

@@ -16,7 +16,6 @@ pub(crate) enum Operation {
     Plays { capacity: u32, occupied: u32, resumes: bool },
     Stops,
     Releases { whose: Id, bytes: Amount },
-    Pings,
     Waits(Wait),
     SaysGoodbye,
 }
@@ -173,7 +172,6 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Operation::Stops),
         14 => (prop_oneof![4 => Just(Id::Current), 1 => id()], bytes)
             .prop_map(|(whose, bytes)| Operation::Releases { whose, bytes }),
-        2 => Just(Operation::Pings),
         10 => wait().prop_map(Operation::Waits),
         1 => Just(Operation::SaysGoodbye),
     ]

@@ -124,13 +124,8 @@ impl Book {
     }
 
     /// Streams in this state, in the order in which they were asked for.
-    pub(super) fn in_state(&self, state: State) -> impl DoubleEndedIterator<Item = u32> {
+    pub(super) fn in_state(&self, state: State) -> impl Iterator<Item = u32> {
         self.streams.iter().filter(move |(_, stream)| stream.state == state).map(|(id, _)| *id)
-    }
-
-    /// Bytes that may still come on a stream.
-    pub(super) fn outstanding(&self, id: u32) -> u64 {
-        self.streams[&id].outstanding()
     }
 
     /// The client tells of this.
