@@ -16,10 +16,10 @@ mod memory;
 use std::fs;
 use std::num::NonZeroUsize;
 
+use crate::STACK_BYTES;
 use crate::connection;
 use crate::connection::buffer_pool::LARGE_BUFFERS;
 use crate::listener::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
-use crate::threads::STACK_BYTES;
 use memory::Available;
 use trill_proto::limits::{MAX_PAYLOAD_BYTES, MAX_WAITING};
 

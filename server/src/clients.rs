@@ -26,16 +26,16 @@ use crate::close::CloseReason;
 #[derive(Debug)]
 pub(crate) struct Clients {
     limits: Limits,
-    state: Mutex<State>,
+    table: Mutex<ConnectionTable>,
     emptied: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ConnectionTable {
     /// No further connection is registered.
     is_closed: bool,
     next_id: u64,
-    connections: HashMap<u64, Connection>,
+    connections: HashMap<u64, Registered>,
     /// Connections that have not sent HELLO, oldest first.
     waiting: BTreeSet<u64>,
     slots_taken: usize,
@@ -46,7 +46,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct Registered {
     handle: Arc<ClientHandle>,
     network: Network,
     has_slot: bool,
@@ -95,7 +95,7 @@ impl ClientHandle {
 
 impl Clients {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, state: Mutex::default(), emptied: Condvar::new() }
+        Self { limits, table: Mutex::default(), emptied: Condvar::new() }
     }
 
     pub(crate) const fn limits(&self) -> Limits {
@@ -106,19 +106,19 @@ impl Clients {
     /// shuts down.
     pub(crate) fn register(self: &Arc<Self>, stream: TcpStream, address: IpAddr) -> Result<ClientEntry, TcpStream> {
         let network = Network::of(address);
-        let mut state = self.lock();
-        if state.is_closed || state.connections.len() >= self.limits.max_connections {
+        let mut table = self.lock();
+        if table.is_closed || table.connections.len() >= self.limits.max_connections {
             return Err(stream);
         }
-        let oldest = if state.waiting.len() >= self.limits.max_waiting { state.waiting.pop_first() } else { None };
-        let oldest = oldest.and_then(|oldest| state.release_slot(oldest));
-        let id = state.next_id;
-        state.next_id += 1;
+        let oldest = if table.waiting.len() >= self.limits.max_waiting { table.waiting.pop_first() } else { None };
+        let oldest = oldest.and_then(|oldest| table.release_slot(oldest));
+        let id = table.next_id;
+        table.next_id += 1;
         let handle = Arc::new(ClientHandle::new(stream));
-        let connection = Connection { handle: Arc::clone(&handle), network, has_slot: false, is_active: false };
-        state.connections.insert(id, connection);
-        state.waiting.insert(id);
-        drop(state);
+        let connection = Registered { handle: Arc::clone(&handle), network, has_slot: false, is_active: false };
+        table.connections.insert(id, connection);
+        table.waiting.insert(id);
+        drop(table);
         if let Some(oldest) = oldest {
             oldest.close(CloseReason::NoHello);
         }
@@ -141,24 +141,24 @@ impl Clients {
 
     /// Waits until no connection is left, at most for `timeout`. Returns whether none is.
     pub(crate) fn wait_until_empty(&self, timeout: Duration) -> bool {
-        let waited = self.emptied.wait_timeout_while(self.lock(), timeout, |state| !state.connections.is_empty());
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.connections.is_empty()
+        let waited = self.emptied.wait_timeout_while(self.lock(), timeout, |table| !table.connections.is_empty());
+        let (table, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        table.connections.is_empty()
     }
 
     fn stop_registering(&self) -> Vec<Arc<ClientHandle>> {
-        let mut state = self.lock();
-        state.is_closed = true;
-        state.connections.values().map(|connection| Arc::clone(&connection.handle)).collect()
+        let mut table = self.lock();
+        table.is_closed = true;
+        table.connections.values().map(|connection| Arc::clone(&connection.handle)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
         // Every change is complete before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ConnectionTable {
     /// Gives the connection a slot if there is one. Returns whether it has one.
     fn take_slot(&mut self, id: u64, max_clients: usize) -> bool {
         let Some(connection) = self.connections.get_mut(&id) else { return false };
@@ -244,31 +244,31 @@ impl ClientEntry {
     /// another connection has taken the place meanwhile.
     pub(crate) fn activate(&mut self, nonce: [u8; 16]) -> Result<(), CloseReason> {
         let Limits { max_clients, max_per_address, limits_loopback, .. } = self.clients.limits;
-        let mut state = self.clients.lock();
-        if !state.waiting.contains(&self.id) {
+        let mut table = self.clients.lock();
+        if !table.waiting.contains(&self.id) {
             return Err(CloseReason::NoHello);
         }
-        let same = state.nonces.get(&nonce).copied();
+        let same = table.nonces.get(&nonce).copied();
         // The HELLOs of two connections may arrive in any order.
         if same.is_some_and(|same| same > self.id) {
             return Err(CloseReason::Superseded);
         }
         let is_limited = limits_loopback || !self.network.is_loopback();
-        if is_limited && state.active_in(self.network, same) >= max_per_address {
+        if is_limited && table.active_in(self.network, same) >= max_per_address {
             return Err(CloseReason::TooManyFromAddress(max_per_address));
         }
-        let older = same.and_then(|older| state.release_slot(older));
-        let is_full = !state.take_slot(self.id, max_clients);
-        let without_hello = if is_full { state.release_oldest_waiting_slot() } else { None };
-        let has_slot = state.take_slot(self.id, max_clients);
+        let older = same.and_then(|older| table.release_slot(older));
+        let is_full = !table.take_slot(self.id, max_clients);
+        let without_hello = if is_full { table.release_oldest_waiting_slot() } else { None };
+        let has_slot = table.take_slot(self.id, max_clients);
         if has_slot {
-            state.activate(self.id);
+            table.activate(self.id);
             if nonce != [0; 16] {
-                state.nonces.insert(nonce, self.id);
+                table.nonces.insert(nonce, self.id);
                 self.nonce = Some(nonce);
             }
         }
-        drop(state);
+        drop(table);
         if let Some(older) = older {
             older.close(CloseReason::Superseded);
         }
@@ -281,16 +281,16 @@ impl ClientEntry {
 
 impl Drop for ClientEntry {
     fn drop(&mut self) {
-        let mut state = self.clients.lock();
-        state.release_slot(self.id);
-        state.connections.remove(&self.id);
-        state.waiting.remove(&self.id);
+        let mut table = self.clients.lock();
+        table.release_slot(self.id);
+        table.connections.remove(&self.id);
+        table.waiting.remove(&self.id);
         if let Some(nonce) = self.nonce
-            && state.nonces.get(&nonce) == Some(&self.id)
+            && table.nonces.get(&nonce) == Some(&self.id)
         {
-            state.nonces.remove(&nonce);
+            table.nonces.remove(&nonce);
         }
-        if state.connections.is_empty() {
+        if table.connections.is_empty() {
             self.clients.emptied.notify_all();
         }
     }

@@ -5,7 +5,7 @@
 //!    │
 //!    ▼
 //!  server ──▶ listener ──▶ clients: who is connected      capacity: how many connections the system can hold
-//!    │           │    └──▶ refuse
+//!    │           │
 //!    │           ▼ exactly one thread per connection
 //!    │        connection ◀──▶ trill_proto::session::server   which bytes to send, and when
 //!    │           │ page, open, read_at
@@ -20,10 +20,10 @@
 //! # Example
 //!
 //! ```
-//! use trill_server::library::{self, Library, Options, Source};
+//! use trill_server::library::{self, Library, Source};
 //! use trill_server::{Config, Server};
 //!
-//! let library = Library::open(Source::BuiltIn(library::DEMO), Options::default())?;
+//! let library = Library::open(Source::BuiltIn(library::DEMO))?;
 //! let config = Config { name: "attic".into(), ..Config::default() };
 //! let server = Server::start(Server::bind("127.0.0.1:0".parse().ok())?, library, config)?;
 //! println!("listening on {}", server.address());
@@ -35,7 +35,6 @@
 pub mod address;
 pub mod banner;
 mod capacity;
-mod client_log;
 mod clients;
 mod close;
 mod connection;
@@ -44,9 +43,25 @@ mod listener;
 pub mod log;
 mod mp3;
 pub mod options;
-mod refuse;
 mod server;
-mod threads;
 
 pub use listener::BindError;
 pub use server::{Config, Server, StartError};
+
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+/// Stack of every thread. Only what is touched costs memory: 8 KiB for a listener, 84 KiB at most where a debug build reads
+/// tags. An overflow would end the whole process, so there is plenty.
+///
+/// All threads have the same: the C library gives the stack of a thread that has ended to a later one that wants as little
+/// as a quarter of it, and [`capacity`] counts the address space of each.
+const STACK_BYTES: usize = 512 * 1_024;
+
+/// Starts a thread.
+///
+/// # Errors
+/// When there are no threads left.
+fn spawn_thread<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+    Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(run)
+}

@@ -1,21 +1,24 @@
-//! Listens, and gives each connection a thread.
+//! Listens, and gives each connection a thread. Refuses connections that the server has no room for.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::Level;
 use socket2::{Domain, Protocol, Socket, Type};
+use trill_proto::error::Refusal;
 use trill_proto::limits::DEFAULT_PORT;
+use trill_proto::message::refusal;
 
 use crate::address::{self, Address, Network};
 use crate::clients::ClientEntry;
+use crate::close::lingering_close;
 use crate::connection::Connection;
-use crate::refuse::Refuser;
 use crate::server::Shared;
-use crate::threads;
+use crate::spawn_thread;
 
 /// Connections that may wait in the kernel to be accepted, for example when all clients reconnect at once.
 const BACKLOG: i32 = 1_024;
@@ -28,6 +31,12 @@ pub(crate) const SEND_BUFFER_BYTES: usize = 64 * 1_024;
 
 /// The first and the longest pause after a failed accept. Usually no descriptors are left until clients leave.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Connections that may wait for their lingering close. Further ones are closed at once and may lose their refusal.
+const MAX_REFUSED: usize = 64;
+
+/// How long a client may take to read its refusal and close.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often a failure to accept is logged.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
@@ -199,7 +208,7 @@ impl Listener {
 fn start(shared: &Arc<Shared>, entry: ClientEntry, peer: SocketAddr) -> io::Result<()> {
     let name = format!("client {}", entry.id());
     match Connection::new(Arc::clone(shared), entry, peer) {
-        Ok(connection) => threads::spawn(&name, move || connection.serve()).map(drop),
+        Ok(connection) => spawn_thread(&name, move || connection.serve()).map(drop),
         Err(error) => {
             log::debug!("{peer}: {error}");
             Ok(())
@@ -217,4 +226,60 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     let mut reachable = address; // with the zone
     reachable.set_ip(ip);
     reachable
+}
+
+/// A handle to the thread that closes refused connections: so a refused client cannot block the listener and needs no thread of
+/// its own. The thread ends when the handle is dropped.
+#[derive(Debug)]
+pub(crate) struct Refuser {
+    queue: SyncSender<(TcpStream, Instant)>,
+}
+
+impl Refuser {
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (queue, refused) = sync_channel(MAX_REFUSED);
+        spawn_thread("refuse", move || close_all(&refused))?;
+        Ok(Self { queue })
+    }
+
+    /// Tells the client that the server is busy, and closes the connection. Does not block.
+    pub(crate) fn refuse(&self, stream: TcpStream) {
+        // Eight bytes always fit into the empty send buffer of a new connection.
+        let written = stream.set_nonblocking(true).and_then(|()| (&stream).write_all(&refusal(Refusal::Busy)));
+        if written.and_then(|()| stream.set_nonblocking(false)).is_ok() {
+            let _ = self.queue.try_send((stream, Instant::now() + REFUSAL_TIMEOUT));
+        }
+    }
+}
+
+/// The deadlines start at the refusal, so clients that do not close delay each other by one time-out at most.
+fn close_all(refused: &Receiver<(TcpStream, Instant)>) {
+    for (stream, deadline) in refused {
+        lingering_close(&stream, deadline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn every_client_reads_its_refusal_while_others_do_not_close() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let refuser = Refuser::start().unwrap();
+        let connect = || {
+            let client = TcpStream::connect(address).unwrap();
+            (&client).write_all(&[b'x'; 2_000]).unwrap();
+            refuser.refuse(listener.accept().unwrap().0);
+            client
+        };
+        let _lazy: Vec<_> = (0..10).map(|_| connect()).collect();
+        let mut answer = Vec::new();
+        connect().read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"TRNO\x03\x01\0\0");
+    }
 }

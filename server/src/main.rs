@@ -24,7 +24,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 const PRINT_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// What the main thread waits for.
-enum Event {
+enum MainEvent {
     /// The first scan is over. Holds the number of songs.
     Scanned(u32),
     /// The process was asked to end.
@@ -59,14 +59,16 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     let (sender, events) = mpsc::channel();
     let asked = sender.clone();
     signals::fail_writes_at_file_size_limit()?;
-    signals::watch(SHUTDOWN_TIMEOUT, move |signal| drop(asked.send(Event::EndSignal(signal))))?;
+    signals::watch(SHUTDOWN_TIMEOUT, move |signal| drop(asked.send(MainEvent::EndSignal(signal))))?;
     log::init(options.log_level)?;
     let printer = Printer::start()?;
     // Before the library is opened, which scans and logs at once: so a port that is taken is the only message.
     let socket = Server::bind(options.listen)?;
-    let source = options.directory.map_or(Source::BuiltIn(library::DEMO), Source::Directory);
-    let is_demo = matches!(source, Source::BuiltIn(_));
-    let library = Library::open(source, library::Options { follow_symlinks: options.follow_symlinks })?;
+    let is_demo = options.directory.is_none();
+    let library = Library::open(match options.directory {
+        Some(path) => Source::Directory { path, follow_symlinks: options.follow_symlinks },
+        None => Source::BuiltIn(library::DEMO),
+    })?;
     let name = options.name.unwrap_or_else(|| gethostname().to_string_lossy().into_owned());
 
     let Options { max_clients, max_per_address, .. } = options;
@@ -80,15 +82,15 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     if max_clients.is_some_and(|wanted| wanted.get() > server.max_clients()) {
         ::log::warn!("the system has no memory, threads or files for more");
     }
-    let scan = move || drop(sender.send(Event::Scanned(library.wait_until_scanned())));
+    let scan = move || drop(sender.send(MainEvent::Scanned(library.wait_until_scanned())));
     thread::Builder::new().name("scan".into()).spawn(scan)?;
 
     for event in events {
         match event {
-            Event::Scanned(songs) => {
+            MainEvent::Scanned(songs) => {
                 printer.print(banner::ready(songs, server.address(), &banner::addresses_of_this_machine()));
             }
-            Event::EndSignal(signal) => {
+            MainEvent::EndSignal(signal) => {
                 ::log::info!("{}: shutting down", signal.name());
                 break;
             }

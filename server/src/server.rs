@@ -11,12 +11,12 @@ use std::time::Duration;
 use trill_proto::time::Instant;
 
 use crate::capacity::{Capacity, Limits};
-use crate::client_log::ClientLog;
 use crate::clients::Clients;
 use crate::connection::buffer_pool::BufferPool;
 use crate::library::Library;
 use crate::listener::{self, BindError, Listener};
-use crate::threads;
+use crate::log::ClientLog;
+use crate::spawn_thread;
 
 /// How long connections may take to say goodbye when the server shuts down.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(800);
@@ -86,7 +86,7 @@ impl Server {
         let listener = Arc::new(Listener::new(socket).map_err(StartError::System)?);
         let (accepted, served) = (Arc::clone(&listener), Arc::clone(&shared));
         let accept = move || accepted.accept_until_stopped(&served);
-        let accepting = threads::spawn("listener", accept).map_err(StartError::System)?;
+        let accepting = spawn_thread("listener", accept).map_err(StartError::System)?;
         Ok(Self { address, shared, listener, accepting: Some(accepting) })
     }
 

@@ -29,7 +29,7 @@ mod linux {
     use trill::options::Invocation;
     use trill_proto::frame::{FrameReader, Part};
     use trill_proto::limits::{MAX_CONTROL_BYTES, PREAMBLE_BYTES};
-    use trill_server::library::{Library, Options, Source};
+    use trill_server::library::{Library, Source};
     use trill_server::{Config, Server};
     use trill_tests::corpus::{LONG, MusicDir};
     use trill_tests::proxy::{Conditions, Direction, Proxy};
@@ -147,7 +147,7 @@ mod linux {
     }
 
     fn serve(directory: &str) {
-        let library = Library::open(Source::Directory(directory.into()), Options::default()).expect("a directory");
+        let library = Library::open(Source::directory(directory)).expect("a directory");
         library.wait_until_scanned();
         let socket = Server::bind("127.0.0.1:0".parse().ok()).expect("a free port");
         let config = Config { name: "attic".into(), ..Config::default() };

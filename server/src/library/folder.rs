@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions, ReadDir};
 
-use super::error::OpenError;
+use super::scan::Watched;
 use super::scan::scan;
-use super::stamp::{Stamp, Watched};
+use super::storage::Stamp;
 use super::storage::{Report, Sink, SongFile, Storage};
 
 /// A directory of songs. It is opened for each use: a symbolic link in its path may change at any time, and an open handle
@@ -159,3 +159,29 @@ impl fmt::Display for LeadsOutside {
 }
 
 impl std::error::Error for LeadsOutside {}
+
+/// Why the library cannot be opened. `Display` gives one line for the user.
+#[derive(Debug)]
+pub enum OpenError {
+    /// There is no such directory.
+    Missing(PathBuf),
+    /// The path is not a directory.
+    NotADirectory(PathBuf),
+    /// The directory cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// The thread that scans the directory cannot be started.
+    NoThread(io::Error),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "{path:?}: there is no such directory"),
+            Self::NotADirectory(path) => write!(f, "{path:?} is not a directory"),
+            Self::Unreadable(path, error) => write!(f, "{path:?} cannot be read: {error}"),
+            Self::NoThread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}

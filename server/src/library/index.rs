@@ -12,10 +12,8 @@ use std::vec;
 
 use trill_proto::ids::SongId;
 
-use super::error::SongError;
-use super::song::{FilePath, Listing, Presence, Song};
-use super::stamp::Stamp;
-use super::storage::{Found, Sink};
+use super::song::{FilePath, Listing, Presence, Song, SongError};
+use super::storage::{Found, Sink, Stamp};
 
 /// Vanished songs that are remembered at least. A larger library remembers as many as were ever listed at once, for a disk
 /// that is unmounted for a moment.
@@ -54,13 +52,13 @@ impl Listed {
 
     /// Takes over what a scan found. Returns the list before, which may take long to drop.
     #[must_use]
-    pub(super) fn update(&mut self, outcome: &mut Outcome) -> Self {
+    pub(super) fn update(&mut self, result: &mut ScanResult) -> Self {
         let before = self.clone();
-        if let Some(songs) = outcome.songs.take() {
+        if let Some(songs) = result.songs.take() {
             self.songs = songs;
         }
-        self.last_id = outcome.last_id;
-        self.generation += u32::from(outcome.changes != Changes::default());
+        self.last_id = result.last_id;
+        self.generation += u32::from(result.changes != Changes::default());
         before
     }
 }
@@ -139,7 +137,7 @@ pub(super) struct Comparison {
 
 /// The result of a scan.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct ScanResult {
     /// The songs in the order of their ids. `None` if these are the same as before.
     songs: Option<Arc<Vec<Arc<Song>>>>,
     last_id: u32,
@@ -188,31 +186,31 @@ impl Comparison {
     }
 
     /// Applies the findings to the songs when the scan is over.
-    pub(super) fn finish(mut self) -> Outcome {
+    pub(super) fn finish(mut self) -> ScanResult {
         self.missing.extend(self.known);
-        let mut outcome = Outcome { last_id: self.last_id, ..Outcome::default() };
-        outcome.changes.added = self.new.len() as u32;
+        let mut result = ScanResult { last_id: self.last_id, ..ScanResult::default() };
+        result.changes.added = self.new.len() as u32;
         for song in self.missing {
-            outcome.note_missing(song);
+            result.note_missing(song);
         }
         for song in self.replaced {
             song.known().presence = Presence::Forgotten;
         }
         for (song, stamp) in self.changed {
-            outcome.note_changed(song, stamp);
+            result.note_changed(song, stamp);
         }
         for song in self.uncertain {
-            outcome.note_due(song);
+            result.note_due(song);
         }
-        outcome.due.extend(self.new);
-        outcome.due.sort_unstable_by_key(|song| song.id);
-        let Changes { added, removed, .. } = outcome.changes;
+        result.due.extend(self.new);
+        result.due.sort_unstable_by_key(|song| song.id);
+        let Changes { added, removed, .. } = result.changes;
         if added + removed > 0 {
             self.found.sort_unstable_by_key(|song| song.id);
             self.found.shrink_to_fit();
-            outcome.songs = Some(Arc::new(self.found));
+            result.songs = Some(Arc::new(self.found));
         }
-        outcome
+        result
     }
 }
 
@@ -247,7 +245,7 @@ impl Sink for Comparison {
     }
 }
 
-impl Outcome {
+impl ScanResult {
     fn note_missing(&mut self, song: Arc<Song>) {
         let mut known = song.known();
         if known.presence == Presence::Listed {

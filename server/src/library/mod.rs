@@ -9,7 +9,7 @@
 //!      ▼          ▼
 //!   tag_reader ──► mp3                          tags and durations, read in the background
 //!
-//!   open ──► worker ──► open_song               one open file for all clients that play the song
+//!   open_song ──► worker                        one open file for all clients that play the song
 //! ```
 //!
 //! The first scan begins at once, each later one when a client asks for a list (module `scanner`). Everything that may wait
@@ -20,15 +20,12 @@
 //! Every file is untrusted input, and a different one may be at its path a moment later. No path leads out of the directory
 //! (module `folder`).
 
-mod error;
 mod folder;
 mod index;
-mod open;
 mod open_song;
 mod scan;
 mod scanner;
 mod song;
-mod stamp;
 mod storage;
 mod tag_reader;
 mod worker;
@@ -45,18 +42,18 @@ use trill_proto::ids::SongId;
 
 use folder::Folder;
 use index::{Listed, TagIndex};
-use open::OpenSongs;
+use open_song::OpenSongs;
+use scan::Watched;
 use scanner::{LastScan, Rounds};
-use stamp::Watched;
 use storage::{BuiltInSongs, Storage};
 use tag_reader::{Albums, Readers};
 use worker::Workers;
 
-pub use error::{OpenError, SongError};
+pub use folder::OpenError;
 pub use index::Page;
 pub use open_song::OpenSong;
 pub use scanner::Check;
-pub use song::Listing;
+pub use song::{Listing, SongError};
 pub use storage::{BuiltIn, DEMO};
 pub use worker::Task;
 
@@ -73,27 +70,31 @@ const MAX_TAGS_AGE: Duration = Duration::from_secs(1);
 /// The source of the songs.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// All files below this directory whose names end in `.mp3`.
-    Directory(PathBuf),
+    /// All files below a directory whose names end in `.mp3`.
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Whether to follow symbolic links that lead out of the directory.
+        follow_symlinks: bool,
+    },
     /// These songs.
     BuiltIn(&'static [BuiltIn]),
 }
 
-/// How to scan a directory.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Options {
-    /// Whether to follow symbolic links that lead out of the directory.
-    pub follow_symlinks: bool,
+impl Source {
+    /// The songs in a directory. Symbolic links that lead out of it are not followed.
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self::Directory { path: path.into(), follow_symlinks: false }
+    }
 }
 
 /// All songs that are served, for use by many threads at once. Methods that block say so.
 ///
 /// ```no_run
-/// use trill_server::library::{Library, Options, Source};
+/// use trill_server::library::{Library, Source};
 ///
-/// let library = Library::open(Source::Directory("/srv/music".into()), Options::default())?;
+/// let library = Library::open(Source::directory("/srv/music"))?;
 /// println!("{} songs", library.wait_until_scanned());
-/// library.refresh();
 /// for song in library.page(trill_proto::ids::SongId(1), 20).songs {
 ///     println!("{} {}", song.id, song.title);
 /// }
@@ -140,9 +141,9 @@ impl Library {
     ///
     /// # Errors
     /// [`OpenError`] if the directory does not exist or cannot be read.
-    pub fn open(source: Source, options: Options) -> Result<Arc<Self>, OpenError> {
+    pub fn open(source: Source) -> Result<Arc<Self>, OpenError> {
         let storage: Box<dyn Storage> = match source {
-            Source::Directory(path) => Box::new(Folder::new(&path, options.follow_symlinks)?),
+            Source::Directory { path, follow_symlinks } => Box::new(Folder::new(&path, follow_symlinks)?),
             Source::BuiltIn(songs) => Box::new(BuiltInSongs(songs)),
         };
         Self::serve(storage, SystemTime::now)
@@ -174,19 +175,6 @@ impl Library {
     /// Waits for the first scan, at most for `timeout`. Returns whether it is over.
     pub fn wait_until_scanned_for(&self, timeout: Duration) -> bool {
         self.wait_for(timeout, |state| state.listed.generation > 0)
-    }
-
-    /// Finds all songs that were added, changed or removed before this call. Blocks until all checks and scans that have begun
-    /// are over, about 3 µs per file each, and up to [`LIST_TIMEOUT`] while tags are read.
-    pub fn refresh(&self) {
-        self.begin_check();
-        self.wait_until_idle();
-        self.wait_for_tags(LIST_TIMEOUT);
-    }
-
-    /// Waits until no check or scan is running or wanted.
-    fn wait_until_idle(&self) {
-        self.wait_while(|state| state.checks.is_running() || state.scans.is_running());
     }
 
     /// 0 until the first scan is over. Grows with each change that is found.

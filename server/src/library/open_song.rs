@@ -1,19 +1,180 @@
-//! A song that is being played.
+//! Songs that are played: each is opened once for all clients that want it at the same time.
+//!
+//! Opening and seeking run on worker threads, so that no connection blocks on a slow disk or on counting frames.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use trill_proto::ids::SongId;
 
-use super::error::SongError;
-use super::open::OpenSongs;
-use super::stamp::Stamp;
-use super::storage::SongFile;
-use crate::mp3::cancellable::CancellableReader;
-use crate::mp3::duration::{self, Counted, Measured};
+use super::Library;
+use super::song::{Details, Song, SongError};
+use super::storage::{SongFile, Stamp};
+use super::worker::{Promise, Task};
+use crate::mp3::cancellable::{CancellableReader, GivenUp};
+use crate::mp3::duration::{self, Counted, Measure, Measured};
 use crate::mp3::seek::{Location, locate};
+use crate::mp3::source::ReadAt;
+use crate::mp3::tags::Tags;
+
+/// How often counting starts again because the file changes meanwhile.
+const COUNT_ATTEMPTS: usize = 3;
+
+/// The songs that are open or being opened. Nothing is kept of closed songs.
+#[derive(Default)]
+pub(super) struct OpenSongs(Mutex<HashMap<SongId, OpenEntry>>);
+
+#[derive(Default)]
+struct OpenEntry {
+    open: Weak<OpenSong>,
+    /// The task that opens the song, and the stamp of the file that the song had at its begin.
+    task: Option<(Weak<Promise<Arc<OpenSong>>>, Stamp)>,
+}
+
+impl Library {
+    /// Opens a song, or shares an open one. Blocks on the disk, and while frames are counted unless they were before.
+    ///
+    /// # Errors
+    /// [`SongError`].
+    pub fn open_song(&self, id: SongId) -> Result<Arc<OpenSong>, SongError> {
+        self.begin_opening(id)?.wait()
+    }
+
+    /// Begins to open a song. Does not block.
+    ///
+    /// # Errors
+    /// [`SongError::NoSuchSong`] or [`SongError::Gone`].
+    pub fn begin_opening(&self, id: SongId) -> Result<Task<Arc<OpenSong>>, SongError> {
+        let song = self.listed().song(id)?.clone();
+        let stamp = song.known().stamp;
+        let (task, is_new) = self.open_songs.task(id, stamp);
+        if is_new {
+            let job = task.clone();
+            self.run_in_background(move |library| library.open_for(job, &song));
+        }
+        Ok(task)
+    }
+
+    /// Begins to search for where to start sending, so that the music starts `ms` milliseconds after its beginning. Does not
+    /// block.
+    pub fn begin_seek(&self, song: Arc<OpenSong>, ms: u32) -> Task<Location> {
+        let task = Task::new();
+        let job = task.clone();
+        self.run_in_background(move |_| job.run(|| song.locate_while(ms, &|| job.is_awaited())));
+        task
+    }
+
+    fn open_for(&self, task: Task<Arc<OpenSong>>, song: &Song) {
+        let path = song.path.to_path_buf();
+        let is_awaited = || self.open_songs.is_awaited(song.id, &task);
+        task.run(|| self.share(song.id, &path).map_or_else(|| self.open_file(song, &path, &is_awaited), Ok));
+        drop(task);
+        self.open_songs.forget_if_unused(song.id);
+    }
+
+    /// The song, if it is open and the file is still the same.
+    fn share(&self, id: SongId, path: &Path) -> Option<Arc<OpenSong>> {
+        let song = self.open_songs.get(id)?;
+        self.storage.stamp(path).is_ok_and(|stamp| song.is_of(&stamp)).then_some(song)
+    }
+
+    fn open_file(
+        &self,
+        song: &Song,
+        path: &Path,
+        is_awaited: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Arc<OpenSong>, SongError> {
+        for _ in 0..COUNT_ATTEMPTS {
+            let now = (self.now)();
+            let (file, stamp) = self.storage.open(path)?;
+            let known = song.known().details(&stamp);
+            let is_wanted = || is_awaited() && self.still_has(path, &stamp);
+            let (details, counted) = match self.count(&CancellableReader::new(&*file, &is_wanted), known) {
+                Err(error) if GivenUp::of(&error).is_some() => continue,
+                counted => counted?,
+            };
+            let open = Arc::new(OpenSong::new(song.id, (file, stamp), counted, Arc::downgrade(&self.open_songs)));
+            if open.is_unchanged()? {
+                self.state().learn(song, details, stamp, now);
+                self.open_songs.insert(&open);
+                return Ok(open);
+            }
+        }
+        Err(SongError::Changing)
+    }
+
+    /// Counts a song's frames unless that was done before, and reads its tags unless they are known.
+    fn count(&self, file: &dyn ReadAt, known: Option<Details>) -> io::Result<(Details, Arc<Counted>)> {
+        let counted = match &known {
+            Some(Details { measure: Some(Measure::Counted(counted)), .. }) => counted.clone(),
+            _ => Counted::of(file)?,
+        };
+        let measure = Some(Measure::Counted(counted.clone()));
+        let details = match known {
+            Some(known) => Details { measure, ..known },
+            None => self.details(Tags::read(file)?, measure),
+        };
+        Ok((details, counted))
+    }
+}
+
+impl OpenSongs {
+    fn get(&self, id: SongId) -> Option<Arc<OpenSong>> {
+        self.entries().get(&id)?.open.upgrade()
+    }
+
+    fn insert(&self, song: &Arc<OpenSong>) {
+        self.entries().entry(song.id()).or_default().open = Arc::downgrade(song);
+    }
+
+    /// The task that opens this song, and whether it is new. A task for another file at the path is not shared.
+    fn task(&self, id: SongId, stamp: Stamp) -> (Task<Arc<OpenSong>>, bool) {
+        let running; // dropped after the lock: it may hold the last reference to a song, whose drop locks
+        let mut entries = self.entries();
+        let entry = entries.entry(id).or_default();
+        let same_file = entry.task.as_ref().filter(|(_, begun)| begun.is_same_content(&stamp));
+        running = same_file.and_then(|(task, _)| task.upgrade()).map(Task);
+        if let Some(task) = &running
+            && !task.is_done()
+        {
+            return (task.clone(), false);
+        }
+        let task = Task::new();
+        entry.task = Some((Arc::downgrade(&task.0), stamp));
+        (task, true)
+    }
+
+    /// Whether a caller waits for this task. Once none does, no other can join it.
+    fn is_awaited(&self, id: SongId, task: &Task<Arc<OpenSong>>) -> bool {
+        let mut entries = self.entries();
+        let is_awaited = task.is_awaited();
+        if !is_awaited && let Some(entry) = entries.get_mut(&id) {
+            entry.task.take_if(|(begun, _)| begun.ptr_eq(&Arc::downgrade(&task.0)));
+        }
+        is_awaited
+    }
+
+    pub(super) fn forget_if_unused(&self, id: SongId) {
+        let mut entries = self.entries();
+        let is_opening = |entry: &OpenEntry| entry.task.as_ref().is_some_and(|(task, _)| task.strong_count() > 0);
+        if entries.get(&id).is_some_and(|entry| entry.open.strong_count() == 0 && !is_opening(entry)) {
+            entries.remove(&id);
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<SongId, OpenEntry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries().len()
+    }
+}
 
 /// One open file, shared by all clients that play the song. It stays readable when the file is removed or replaced.
 pub struct OpenSong {
@@ -31,12 +192,12 @@ struct Place {
     stamp: Stamp,
     audio_offset: u64,
     /// `Some` while the file has another stamp and the audio was not found again.
-    change: Option<Change>,
+    rewrite: Option<Rewrite>,
 }
 
-/// A change of the file in progress.
+/// A rewrite of the file in progress.
 #[derive(Clone, Copy, Debug)]
-struct Change {
+struct Rewrite {
     begun: Instant,
     /// The file's last known stamp.
     stamp: Stamp,
@@ -71,7 +232,7 @@ impl OpenSong {
         counted: Arc<Counted>,
         open_songs: Weak<OpenSongs>,
     ) -> Self {
-        let place = Place { stamp, audio_offset: counted.measured.audio_offset, change: None };
+        let place = Place { stamp, audio_offset: counted.measured.audio_offset, rewrite: None };
         Self { id, file, counted, place: Mutex::new(place), open_songs }
     }
 
@@ -121,12 +282,12 @@ impl OpenSong {
         let mut place = self.place();
         match found {
             Some(audio_offset) if after == stamp => {
-                *place = Place { stamp, audio_offset, change: None };
+                *place = Place { stamp, audio_offset, rewrite: None };
                 Ok(())
             }
             _ => {
-                let change = place.change.get_or_insert(Change { begun: now, stamp: after, seen: now });
-                Err(if change.is_over(after, now) { SongError::Changed } else { SongError::Changing })
+                let rewrite = place.rewrite.get_or_insert(Rewrite { begun: now, stamp: after, seen: now });
+                Err(if rewrite.is_over(after, now) { SongError::Changed } else { SongError::Changing })
             }
         }
     }
@@ -178,7 +339,7 @@ impl OpenSong {
     }
 }
 
-impl Change {
+impl Rewrite {
     /// Whether the change is over, so that audio that was not found in a file with this stamp is gone.
     fn is_over(&mut self, stamp: Stamp, now: Instant) -> bool {
         if self.stamp != stamp {
@@ -197,13 +358,13 @@ mod tests {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
         let stamps = [b"".as_slice(), b"1"].map(Stamp::of_built_in);
-        let mut change = Change { begun, stamp: stamps[0], seen: begun };
-        assert!(!change.is_over(stamps[0], at(999)));
-        assert!(!change.is_over(stamps[1], at(1_000)), "the file is still written to");
-        assert!(!change.is_over(stamps[1], at(1_999)));
-        assert!(change.is_over(stamps[1], at(2_000)));
+        let mut rewrite = Rewrite { begun, stamp: stamps[0], seen: begun };
+        assert!(!rewrite.is_over(stamps[0], at(999)));
+        assert!(!rewrite.is_over(stamps[1], at(1_000)), "the file is still written to");
+        assert!(!rewrite.is_over(stamps[1], at(1_999)));
+        assert!(rewrite.is_over(stamps[1], at(2_000)));
         for (stamp, second) in stamps.iter().cycle().zip(0..20) {
-            assert_eq!(change.is_over(*stamp, at(second * 500 + 500)), second >= 19);
+            assert_eq!(rewrite.is_over(*stamp, at(second * 500 + 500)), second >= 19);
         }
     }
 }

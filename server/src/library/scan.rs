@@ -1,4 +1,4 @@
-//! One scan of the directory: the songs in it, and the files that only look like songs.
+//! Scans a directory: the songs in it, the files that only look like songs, and what shows later whether these are still all.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -13,8 +13,7 @@ use cap_std::fs::FileType;
 
 use super::folder::{ConfinedDir, LeadsOutside};
 use super::song::is_song_name;
-use super::stamp::{Probe, Stamp};
-use super::storage::{Found, Report, Sink, is_exhaustion};
+use super::storage::{Found, Report, Sink, Stamp, is_exhaustion};
 
 /// Why a file or directory is skipped that looks like a song or may contain some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +236,106 @@ impl Scan<'_> {
     /// Makes a change at this path cause another scan, although no directory shows it.
     fn watch(&mut self, path: &Path) {
         self.report.watched.note(&path.into(), self.probe.mark(path).ok(), (self.now)());
+    }
+}
+
+/// A cheap check for added, removed and renamed songs: what decided which songs there are, as it was right before the scan
+/// read it. These are the directories, the targets of links and everything that could not be read.
+///
+/// A directory's time of change moves with each name that is added, removed or replaced. Reading it takes about a
+/// microsecond, and there are ten times fewer directories than files, so a list can wait for this check. A change inside a
+/// file does not show; only a scan finds it.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// `None` for a path that led nowhere.
+    marks: Vec<(Arc<Path>, Option<Mark>)>,
+    /// Something changed so shortly before the scan that a further change might not show.
+    is_fresh: bool,
+}
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    inode: u64,
+    /// `None` if only the file's existence matters.
+    pub(super) stamp: Option<Stamp>,
+}
+
+impl Watched {
+    /// Records what is at a path at the time `now`. Any change of it requires another scan.
+    pub(super) fn note(&mut self, path: &Arc<Path>, mark: Option<Mark>, now: SystemTime) {
+        self.is_fresh |= mark.and_then(|mark| mark.stamp).is_some_and(|stamp| stamp.is_fresh(now));
+        self.marks.push((path.clone(), mark));
+    }
+
+    /// Records that there is a file at a path. Its content may change.
+    pub(super) fn note_existence(&mut self, path: &Path, mark: Option<Mark>) {
+        self.marks.push((path.into(), mark.map(|mark| Mark { stamp: None, ..mark })));
+    }
+
+    /// Whether everything below `root` is as it was. Blocks for about 1 µs per path.
+    pub(super) fn is_unchanged(&self, root: &Path) -> bool {
+        // Not all file systems of other systems keep such times.
+        if self.is_fresh || self.marks.is_empty() || !cfg!(unix) {
+            return false;
+        }
+        let Ok(probe) = Probe::new(root) else { return false };
+        self.marks.iter().all(|(path, mark)| match (probe.mark(path).ok(), mark) {
+            (Some(now), Some(mark)) => now.inode == mark.inode && (mark.stamp.is_none() || now.stamp == mark.stamp),
+            (now, mark) => now.is_none() && mark.is_none(),
+        })
+    }
+}
+
+/// Reads the current marks below a root, not the cached ones of a network file system.
+#[cfg(target_os = "linux")]
+pub(super) struct Probe(rustix::fd::OwnedFd);
+
+#[cfg(target_os = "linux")]
+impl Probe {
+    /// # Errors
+    /// The file system's.
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        use rustix::fs::{Mode, OFlags, open};
+        Ok(Self(open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?))
+    }
+
+    /// # Errors
+    /// The file system's.
+    pub(super) fn mark(&self, path: &Path) -> io::Result<Mark> {
+        use rustix::fs::{AtFlags, StatxFlags, statx};
+        let wanted = StatxFlags::INO | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::CTIME;
+        let statx = statx(&self.0, path, AtFlags::STATX_FORCE_SYNC | AtFlags::EMPTY_PATH, wanted)?;
+        Ok(Mark { inode: statx.stx_ino, stamp: Some(Stamp::of_statx(&statx)) })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) struct Probe(std::path::PathBuf);
+
+#[cfg(not(target_os = "linux"))]
+impl Probe {
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        Ok(Self(root.to_owned()))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn mark(&self, path: &Path) -> io::Result<Mark> {
+        use cap_std::fs::{Metadata, MetadataExt};
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.0.join(path);
+        // Opening a directory makes a network file system ask its server. Opening a FIFO must not block.
+        let opened =
+            std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NONBLOCK).open(&path);
+        let metadata = opened.and_then(|directory| directory.metadata()).or_else(|_| std::fs::metadata(&path))?;
+        let metadata = Metadata::from_just_metadata(metadata);
+        Ok(Mark { inode: metadata.ino(), stamp: Some(Stamp::of(&metadata)) })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn mark(&self, path: &Path) -> io::Result<Mark> {
+        let metadata = cap_std::fs::Metadata::from_just_metadata(std::fs::metadata(self.0.join(path))?);
+        Ok(Mark { inode: 0, stamp: Some(Stamp::of(&metadata)) })
     }
 }
 

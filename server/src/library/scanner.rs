@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::index::{Changes, Comparison, Outcome, remember};
+use super::index::{Changes, Comparison, ScanResult, remember};
 use super::scan::Reason;
+use super::scan::Watched;
 use super::song::Song;
-use super::stamp::Watched;
 use super::{Library, State};
-use crate::threads;
+use crate::spawn_thread;
 
 /// After a check of one second no other begins for this many seconds on average. People wait for checks.
 const CHECK_COST: u32 = 4;
@@ -63,6 +63,7 @@ impl Rounds {
         (self.wanted, must_start)
     }
 
+    #[cfg(test)]
     pub(super) const fn is_running(&self) -> bool {
         self.is_running
     }
@@ -129,7 +130,7 @@ impl Library {
     fn spawn(&self, name: &str, run: fn(&Self)) -> io::Result<()> {
         let library = self.this.clone();
         let run = move || library.upgrade().iter().for_each(|library| run(library));
-        threads::spawn(name, run).map(drop)
+        spawn_thread(name, run).map(drop)
     }
 
     fn run_checks(&self) {
@@ -205,25 +206,25 @@ impl Library {
         drop(state);
         let mut comparison = Comparison::new(&listed, &last.vanished);
         let report = self.storage.scan(self.now, &mut comparison)?;
-        let outcome = comparison.finish();
+        let result = comparison.finish();
         let is_first = listed.generation == 0;
         drop(listed);
-        self.log_scan(&mut last, report.skipped, (!is_first).then_some(outcome.changes));
-        self.take_over(&mut last, outcome, report.watched);
+        self.log_scan(&mut last, report.skipped, (!is_first).then_some(result.changes));
+        self.take_over(&mut last, result, report.watched);
         drop(last);
         self.start_reading();
         Ok(())
     }
 
-    fn take_over(&self, last: &mut LastScan, mut outcome: Outcome, watched: Watched) {
+    fn take_over(&self, last: &mut LastScan, mut result: ScanResult, watched: Watched) {
         let mut state = self.state();
-        let before = state.listed.update(&mut outcome);
+        let before = state.listed.update(&mut result);
         state.tags_version += 1;
-        state.readers.due.append(&mut outcome.due.into());
+        state.readers.due.append(&mut result.due.into());
         let before_watched = state.watched.replace(Arc::new(watched));
         last.most_listed = last.most_listed.max(state.listed.len());
         drop(state);
-        remember(&mut last.vanished, outcome.vanished, last.most_listed);
+        remember(&mut last.vanished, result.vanished, last.most_listed);
         drop((before, before_watched)); // without the lock, because it may take long
     }
 

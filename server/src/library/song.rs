@@ -1,7 +1,9 @@
-//! A song: its path, what is known about it, and how it is listed.
+//! A song: its path, what is known about it, how it is listed, and why it cannot be had.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
+use std::fmt;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -9,7 +11,7 @@ use std::time::SystemTime;
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
 
-use super::stamp::Stamp;
+use super::storage::Stamp;
 use crate::mp3::duration::{Audio, Counted, Measure};
 
 /// A file that is a song, or was one. Its lock is never held while a disk is read.
@@ -267,6 +269,51 @@ impl Listing {
             rate: audio.rate,
             channels: audio.channels,
             ..self
+        }
+    }
+}
+
+/// Why a song cannot be had. `Display` is for the client's user and the log.
+#[derive(Clone, Debug)]
+pub enum SongError {
+    /// No song ever had this id: list the songs.
+    NoSuchSong,
+    /// The song was removed and may come back: list the songs again.
+    Gone,
+    /// The file now has other audio, which does not continue what was read before: open the song again.
+    Changed,
+    /// The file is being written to: try again after a tenth of a second or so. In the end the song is readable or
+    /// [`Self::Changed`].
+    Changing,
+    /// The song is shorter than the position: ask for an earlier one.
+    BeyondEnd,
+    /// The file contains no decodable MP3 audio: give up on it.
+    NoAudio,
+    /// The file cannot be opened or read, or is outside the directory: give up on it.
+    Unreadable(Arc<io::Error>),
+}
+
+impl fmt::Display for SongError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchSong => "there is no such song",
+            Self::Gone => "the song has been removed",
+            Self::Changed => "the song has changed",
+            Self::Changing => "the song is being changed",
+            Self::BeyondEnd => "the song is not that long",
+            Self::NoAudio => "there is no MP3 audio in this file",
+            Self::Unreadable(error) => return write!(f, "the song cannot be read: {error}"),
+        })
+    }
+}
+
+impl std::error::Error for SongError {}
+
+impl From<io::Error> for SongError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Gone,
+            _ => Self::Unreadable(Arc::new(error)),
         }
     }
 }

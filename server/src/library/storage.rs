@@ -6,12 +6,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::Metadata;
 
-use super::scan::Reason;
-use super::stamp::{Stamp, Watched};
+use super::scan::{Reason, Watched};
 use crate::mp3::source::ReadAt;
 
 /// A store of songs. Every method may block until a disk has woken up.
@@ -48,6 +47,67 @@ pub(super) trait SongFile: ReadAt {
     /// # Errors
     /// The file system's.
     fn stamp(&self) -> io::Result<Stamp>;
+}
+
+/// The coarsest clock of a common file system: FAT counts in two seconds.
+const CLOCK_TICK: Duration = Duration::from_secs(2);
+
+/// A file's size and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size_bytes: u64,
+    /// The last change of the content, in nanoseconds since 1970.
+    modified: i64,
+    /// The last change of content or metadata, such as permissions, in nanoseconds since 1970. 0 on systems without it.
+    touched: i64,
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().map(cap_std::time::SystemTime::into_std);
+        let since_1970 = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since_1970.and_then(|time| time.as_nanos().try_into().ok()).unwrap_or(0);
+        Self { size_bytes: metadata.len(), modified, touched: touched(metadata) }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn of_statx(statx: &rustix::fs::Statx) -> Self {
+        let nanos = |time: rustix::fs::StatxTimestamp| {
+            time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.into())
+        };
+        Self { size_bytes: statx.stx_size, modified: nanos(statx.stx_mtime), touched: nanos(statx.stx_ctime) }
+    }
+
+    /// The stamp of a song in memory, which never changes.
+    pub(super) const fn of_built_in(bytes: &[u8]) -> Self {
+        Self { size_bytes: bytes.len() as u64, modified: 0, touched: 0 }
+    }
+
+    /// Whether the content is the same, judging by size and time of change.
+    pub(super) fn is_same_content(&self, other: &Self) -> bool {
+        (self.size_bytes, self.modified) == (other.size_bytes, other.modified)
+    }
+
+    /// Whether the file changed so shortly before `now` that a further change may leave the stamp equal, because the file
+    /// system's clock may not have ticked in between.
+    pub(super) fn is_fresh(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        // A time far in the future is wrong.
+        [self.modified, self.touched]
+            .iter()
+            .any(|&time| now.abs_diff(time.unsigned_abs().into()) < CLOCK_TICK.as_nanos())
+    }
+}
+
+#[cfg(unix)]
+fn touched(metadata: &Metadata) -> i64 {
+    use cap_std::fs::MetadataExt;
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn touched(_: &Metadata) -> i64 {
+    0
 }
 
 /// Receives the songs that a scan finds.

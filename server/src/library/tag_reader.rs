@@ -9,14 +9,14 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::song::{Album, Details, Presence, Song};
-use super::stamp::Stamp;
+use super::storage::Stamp;
 use super::storage::is_exhaustion;
 use super::{Library, State};
 use crate::mp3::cancellable::{CancellableReader, GivenUp};
 use crate::mp3::duration::{Audio, Counted, Measure, from_info_tag};
 use crate::mp3::source::{Ends, ReadAt};
 use crate::mp3::tags::Tags;
-use crate::threads;
+use crate::spawn_thread;
 
 /// More threads do not make a disk faster. A single one may be busy with one file for long.
 const THREADS: std::ops::RangeInclusive<usize> = 2..=4;
@@ -69,7 +69,7 @@ impl Library {
         let most = cores.clamp(*THREADS.start(), *THREADS.end());
         let spawn = || {
             let this = self.this.clone();
-            threads::spawn("tags", move || read_songs(&this))
+            spawn_thread("tags", move || read_songs(&this))
         };
         let mut state = self.state();
         let Readers { due, threads, is_reading_long, .. } = &state.readers;

@@ -8,17 +8,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Library;
-use super::error::SongError;
-use crate::threads;
+use super::song::SongError;
+use crate::spawn_thread;
 
 /// Threads at most; further jobs wait. This bounds the memory and the descriptors of jobs.
 const MAX_THREADS: usize = 64;
 
 /// A job that several callers may wait for. When all clones but the job's own are dropped, the job is cancelled.
-pub struct Task<T>(pub(super) Arc<Outcome<T>>);
+pub struct Task<T>(pub(super) Arc<Promise<T>>);
 
 /// The result of a job.
-pub(super) struct Outcome<T> {
+pub(super) struct Promise<T> {
     result: Mutex<Option<Result<T, SongError>>>,
     done: Condvar,
 }
@@ -37,7 +37,7 @@ impl<T> fmt::Debug for Task<T> {
 
 impl<T: Clone> Task<T> {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Outcome { result: Mutex::new(None), done: Condvar::new() }))
+        Self(Arc::new(Promise { result: Mutex::new(None), done: Condvar::new() }))
     }
 
     /// Waits for the result, at most for `timeout`. `None` if there is none by then.
@@ -72,7 +72,7 @@ impl<T: Clone> Task<T> {
     }
 }
 
-impl<T> Outcome<T> {
+impl<T> Promise<T> {
     fn result(&self) -> MutexGuard<'_, Option<Result<T, SongError>>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,7 +98,7 @@ impl Library {
         }
         let this = self.this.clone();
         let run = move || this.upgrade().iter().for_each(|library| library.run_jobs());
-        if threads::spawn("worker", run).is_err() && !self.workers.leave_to_others() {
+        if spawn_thread("worker", run).is_err() && !self.workers.leave_to_others() {
             self.run_jobs();
         }
     }

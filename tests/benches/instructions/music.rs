@@ -12,7 +12,7 @@ use trill_player::{QueueItem, Ticket};
 use trill_proto::decoder::{Decoded, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
-use trill_server::library::{DEMO, Library, OpenSong, Options, Source};
+use trill_server::library::{DEMO, Library, OpenSong, Source};
 
 use crate::count::counted;
 
@@ -97,7 +97,7 @@ pub(crate) fn output() {
 
 /// The song, and the library that keeps it.
 fn open() -> (Arc<Library>, Arc<OpenSong>) {
-    let library = Library::open(Source::BuiltIn(DEMO), Options::default()).expect("built-in songs");
+    let library = Library::open(Source::BuiltIn(DEMO)).expect("built-in songs");
     library.wait_until_scanned();
     let song = library.open_song(SONG).expect("the first song");
     (library, song)

@@ -18,7 +18,7 @@ use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_TEXT_BYTES;
 use trill_proto::message::{Message, Song, cut};
 use trill_proto::ticks::Ticks;
-use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Options, SongError, Source};
+use trill_server::library::{Library, Listing, Location, Measured, OpenSong, SongError, Source};
 
 use crate::withheld::{Next, next};
 
@@ -51,7 +51,7 @@ fn check_file(input: &[u8]) -> Option<()> {
     let threads = threads();
     let path = directory().join(name);
     fs::write(&path, file).expect("a file of any name that `file_name` makes");
-    let library = Library::open(Source::Directory(directory().into()), Options::default()).expect("a directory");
+    let library = Library::open(Source::directory(directory())).expect("a directory");
     assert_eq!(library.wait_until_scanned(), 1);
     assert!(library.wait_until_read_for(PATIENCE), "a file that is never read to its end");
     let page = library.page(SongId(1), usize::MAX);

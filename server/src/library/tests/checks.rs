@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::*;
+use crate::library::scan::Probe;
 use crate::library::scanner::Rounds;
-use crate::library::stamp::Probe;
 
 /// A clock an hour ahead, so that all times of change can be trusted.
 fn later() -> SystemTime {

@@ -258,7 +258,7 @@ mod unix {
 #[test]
 fn a_directory_that_is_none_is_refused() {
     let directory = directory(&[("a.mp3", b"")]);
-    let open = |path: &str| Library::open(Source::Directory(directory.path().join(path)), Options::default());
+    let open = |path: &str| Library::open(Source::directory(directory.path().join(path)));
     assert!(matches!(open("nothing"), Err(OpenError::Missing(_))));
     assert!(matches!(open("a.mp3"), Err(OpenError::NotADirectory(_))));
     assert!(matches!(open("a.mp3/b"), Err(OpenError::NotADirectory(_))));
@@ -329,7 +329,7 @@ fn equal_directories_have_equal_numbers_and_tags() {
 fn built_in_songs_are_served_like_files() {
     static BYTES: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| frames(30, 0));
     let songs = [BuiltIn { name: "2.mp3", bytes: BYTES.as_slice() }, BuiltIn { name: "1.mp3", bytes: b"" }];
-    let library = Library::open(Source::BuiltIn(Vec::leak(songs.to_vec())), Options::default()).unwrap();
+    let library = Library::open(Source::BuiltIn(Vec::leak(songs.to_vec()))).unwrap();
     assert_eq!(library.wait_until_scanned(), 2);
     check_titles(&library, &[(1, "1"), (2, "2")]);
     let song = library.open_song(SongId(2)).unwrap();

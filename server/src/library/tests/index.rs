@@ -1,7 +1,7 @@
 //! The changes that a scan makes, and when a file is read again.
 
 use super::*;
-use crate::library::index::{Changes, Comparison, Listed, Outcome, TagIndex, remember};
+use crate::library::index::{Changes, Comparison, Listed, ScanResult, TagIndex, remember};
 use crate::library::song::{Album, Details, Presence, Song};
 use crate::mp3::duration::{Audio, Counted, Measure, Measured};
 use crate::mp3::seek::SeekIndex;
@@ -30,7 +30,7 @@ impl Songs {
 
     /// Applies a comparison. Returns the changes and the songs to read.
     fn update(&mut self, comparison: Comparison) -> (Changes, Vec<u32>) {
-        let mut outcome: Outcome = comparison.finish();
+        let mut outcome: ScanResult = comparison.finish();
         drop(self.listed.update(&mut outcome));
         remember(&mut self.vanished, outcome.vanished, 0);
         // The songs are read at once.

@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use trill_proto::ids::SongId;
 
 use super::folder::Folder;
-use super::stamp::{Stamp, Watched};
+use super::scan::Watched;
+use super::storage::Stamp;
 use super::storage::{Found, Report, Sink, SongFile, Storage};
-use super::{Library, Listing, Options, Source};
+use super::{LIST_TIMEOUT, Library, Listing, Source};
 use crate::mp3::tests::frames;
 
 /// Longer than any event takes that a test waits for.
@@ -55,9 +56,23 @@ fn age(path: &Path) {
 }
 
 fn open(directory: &Path) -> Arc<Library> {
-    let library = Library::open(Source::Directory(directory.to_owned()), Options::default()).unwrap();
+    let library = Library::open(Source::directory(directory)).unwrap();
     library.wait_until_scanned();
     library
+}
+
+impl Library {
+    /// Finds all songs that were added, changed or removed before this call.
+    fn refresh(&self) {
+        self.begin_check();
+        self.wait_until_idle();
+        self.wait_for_tags(LIST_TIMEOUT);
+    }
+
+    /// Waits until no check or scan is running or wanted.
+    fn wait_until_idle(&self) {
+        self.wait_while(|state| state.checks.is_running() || state.scans.is_running());
+    }
 }
 
 /// The list once everything has been read.

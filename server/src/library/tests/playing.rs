@@ -62,7 +62,7 @@ fn frames_are_counted_once_for_all_who_open_the_song_and_seek_in_it() {
     // Built in, for a file that has just been written might be written again and is not trusted for two seconds.
     let (told, untold) = (file("cbr 128").bytes.clone().leak(), frames(3_000, 0).leak());
     let songs = [BuiltIn { name: "told.mp3", bytes: told }, BuiltIn { name: "untold.mp3", bytes: untold }];
-    let library = Library::open(Source::BuiltIn(Vec::from(songs).leak()), Options::default()).unwrap();
+    let library = Library::open(Source::BuiltIn(Vec::from(songs).leak())).unwrap();
     library.wait_until_scanned();
     assert!(library.wait_until_read_for(DEADLINE));
     let listed = |id| library.listed().song(id).unwrap().known().counted().cloned();
