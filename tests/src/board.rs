@@ -86,7 +86,9 @@ impl Board {
         qemu.args(["-machine", kind.name(), "-nic", network]).args(CLOCK);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control_in(&directory).display()));
-        let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{}", server.port());
+        let logs = directory.path().join("logs");
+        let (port, logs) = (server.port(), logs.display());
+        let mut semihosting = format!("enable=on,target=native,arg=trill,arg={HOST}:{port},arg={logs}");
         match kind {
             Kind::Mps2An386 => semihosting += &format!(",arg={}", sound.display()),
             Kind::VexpressA9 => {
@@ -94,7 +96,6 @@ impl Board {
                 qemu.args(["-global", "pl041.audiodev=sound"]);
             }
         }
-        semihosting += &format!(",arg={}", directory.path().join("logs").display());
         qemu.args(["-semihosting-config", &semihosting]).arg("-kernel").arg(program);
         Self { process: Process::spawn(kind.name(), qemu), kind, directory }
     }

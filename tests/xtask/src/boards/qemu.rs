@@ -69,7 +69,8 @@ pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Re
 fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -> Command {
     let mut qemu = Command::new("qemu-system-arm");
     qemu.args(["-machine", machine.name, "-nographic", "-nic", "user,model=lan9118"]);
-    let mut semihosting = format!("enable=on,target=native,arg=trill,arg={server}");
+    let logs = logs_of(program);
+    let mut semihosting = format!("enable=on,target=native,arg=trill,arg={server},arg={}", logs.display());
     match sound {
         Recording::Samples { samples, .. } => semihosting += &format!(",arg={}", samples.display()),
         Recording::Codec { wav } => {
@@ -77,7 +78,6 @@ fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -
             qemu.args(["-global", "pl041.audiodev=sound"]);
         }
     }
-    semihosting += &format!(",arg={}", logs_of(program).display());
     qemu.args(["-semihosting-config", &semihosting, "-kernel"]).arg(program);
     qemu
 }
