@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use embedded_io::Write;
-use trill_player::{self as player, Question, Refused, TimedOut};
+use trill_player::{self as player, Question, Refused, ServerAddress, TimedOut};
 use trill_proto::error::SessionError;
 use trill_proto::session::client;
 use trill_proto::session::client::OUTBOX_BYTES;
@@ -29,7 +29,6 @@ use trill_proto::transport::blocking::{Received, receive};
 use trill_proto::transport::std_io::StdIo;
 
 use crate::app;
-use crate::options::ServerAddress;
 use crate::shared::{Player, Shared, State};
 
 pub use connect::ConnectError;
@@ -60,7 +59,7 @@ pub struct Identity {
 #[derive(Clone)]
 pub struct Network {
     /// The server.
-    pub server: ServerAddress,
+    pub server: ServerAddress<String>,
     /// This client.
     pub identity: Identity,
     /// The player.

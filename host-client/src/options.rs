@@ -4,18 +4,15 @@
 //! host. So `trill list` and `trill l` both list the songs of this machine. A host that is named like a command needs a
 //! port: `play:7455`.
 
-mod address;
-
 use std::ffi::OsString;
 use std::fmt;
 
 use trill_cli::{ArgumentError, Arguments};
 use trill_player::command::{self, Command, MAX_VOLUME, ParseError};
+use trill_player::{AddressError, ServerAddress};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
 use crate::output::{OutputTarget, ParseTargetError};
-
-pub use address::{AddressError, ServerAddress};
 
 /// The text of `--help`.
 pub const HELP: &str = "\
@@ -79,7 +76,7 @@ pub enum Invocation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The server.
-    pub server: ServerAddress,
+    pub server: ServerAddress<String>,
     /// The command to run; `None` for the prompt.
     pub command: Option<Command>,
     /// The sound output.
@@ -168,19 +165,26 @@ fn unicode(argument: OsString) -> Result<String, UsageError> {
 }
 
 /// Splits the words into the server and the command.
-fn split_server(words: &[String]) -> Result<(ServerAddress, &[String]), UsageError> {
+fn split_server(words: &[String]) -> Result<(ServerAddress<String>, &[String]), UsageError> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok((ServerAddress::localhost(), words));
+        return Ok((localhost(), words));
     };
     // One argument may hold a whole command: trill "play 3".
     let name = first.split_whitespace().next().unwrap_or(first);
     match command::find(name) {
-        Ok(_) => Ok((ServerAddress::localhost(), words)),
+        Ok(_) => Ok((localhost(), words)),
         Err(error @ ParseError::AmbiguousCommand(_)) if !name.is_empty() => {
             Err(UsageError::AmbiguousWord { word: name.to_owned(), reason: error.to_string() })
         }
-        Err(_) => Ok((first.parse().map_err(UsageError::BadAddress)?, rest)),
+        Err(_) => match first.parse() {
+            Ok(server) => Ok((server, rest)),
+            Err(error) => Err(UsageError::BadAddress { word: first.clone(), error }),
+        },
     }
+}
+
+fn localhost() -> ServerAddress<String> {
+    "localhost".parse().expect("it is a host name")
 }
 
 fn parse_command(words: &[String]) -> Result<Option<Command>, UsageError> {
@@ -207,8 +211,13 @@ pub enum UsageError {
         /// The command parser's message, which names them.
         reason: String,
     },
-    /// The first word is not a host.
-    BadAddress(AddressError),
+    /// The first word is not a server's address.
+    BadAddress {
+        /// The word.
+        word: String,
+        /// Why it is not.
+        error: AddressError,
+    },
     /// The words after the host are not a command; the command parser's message.
     BadCommand(String),
 }
@@ -236,7 +245,10 @@ impl fmt::Display for UsageError {
             Self::AmbiguousWord { word, reason } => {
                 write!(f, "{reason}; for a host of that name, type {word}:{DEFAULT_PORT}")
             }
-            Self::BadAddress(error) => error.fmt(f),
+            Self::BadAddress { word, error: AddressError::BadHost } => {
+                write!(f, "{word:?} is neither a host nor a command")
+            }
+            Self::BadAddress { word, error } => write!(f, "{word:?}: {error}"),
             Self::BadCommand(reason) => f.write_str(reason),
         }
     }

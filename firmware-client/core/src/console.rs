@@ -6,10 +6,10 @@ use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
 use trill_player::command::{self, Command};
 
+use crate::ServerAddress;
 use crate::board::{Clock, Commands};
 use crate::line::{LINE_BYTES, Line, Typed};
 use crate::radio::Shared;
-use crate::server::Server;
 use crate::state::State;
 
 const PROMPT: &[u8] = b"> ";
@@ -91,7 +91,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
             }
             let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
             if name.eq_ignore_ascii_case("server") {
-                match argument.trim().parse::<Server>() {
+                match argument.trim().parse::<ServerAddress>() {
                     Ok(server) => state.change_server(server),
                     Err(error) => state.screen.line(format_args!("{error}: server attic:7455")),
                 }

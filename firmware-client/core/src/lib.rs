@@ -46,7 +46,6 @@ extern crate std;
 pub mod board;
 pub mod pcm;
 pub mod radio;
-pub mod server;
 
 mod console;
 mod line;
@@ -55,3 +54,9 @@ mod network;
 mod player;
 mod screen;
 mod state;
+
+/// Longest host name or address of a server, in bytes.
+pub const MAX_HOST_BYTES: usize = 63;
+
+/// A server's address, as a board keeps it.
+pub type ServerAddress = trill_player::ServerAddress<heapless::String<MAX_HOST_BYTES>>;

@@ -7,9 +7,9 @@ use embedded_io_async::{Read, Write};
 use trill_player::{CONNECT_PATIENCE, TimedOut};
 use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
+use crate::ServerAddress;
 use crate::board::{Clock, ConnectError, Network};
 use crate::radio::Shared;
-use crate::server::Server;
 use crate::state::Loss;
 
 /// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
@@ -60,7 +60,7 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
     }
 
     /// One connection, from its beginning to its end.
-    async fn attempt(&mut self, server: &Server) -> Loss {
+    async fn attempt(&mut self, server: &ServerAddress) -> Loss {
         let Self { shared, clock, network, identity, input, .. } = self;
         let left = until_left(shared);
         let connecting = network.connect(server.host(), server.port());

@@ -13,13 +13,13 @@ use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MIN_BUFFER_BYTES;
 use trill_proto::session::client::Identity;
 
+use crate::ServerAddress;
 use crate::board::{Audio, Clock, Commands, Network};
 use crate::console::Console;
 use crate::line::Line;
 use crate::network::Link;
 use crate::pcm::Pcm;
 use crate::player::{Next, Player};
-use crate::server::Server;
 use crate::state::State;
 
 /// Bytes read from the socket at once.
@@ -81,7 +81,7 @@ pub struct Parts<C, N, A, I, O, X> {
     /// How it introduces itself to servers.
     pub identity: Identity<'static>,
     /// The server to begin with.
-    pub server: Server,
+    pub server: ServerAddress,
 }
 
 /// What the loops share. All of them are in one task, so no lock is needed, and what one does the others see.

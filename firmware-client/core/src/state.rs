@@ -18,9 +18,9 @@ use core::time::Duration;
 use trill_player::{Options, Player, Wakeups};
 use trill_proto::time::Instant;
 
+use crate::ServerAddress;
 use crate::pcm::Controls;
 use crate::screen::Screen;
-use crate::server::Server;
 
 /// Largest control payload that a board takes, in bytes: a song with its texts, cut by the server where they are longer.
 const CONTROL_BYTES: usize = 512;
@@ -36,7 +36,7 @@ const TYPICAL_SONG_LINE_BYTES: usize = 64;
 pub(crate) struct State<'m> {
     pub(crate) player: Player<'m, CONTROL_BYTES>,
     pub(crate) screen: Screen<'m>,
-    pub(crate) server: Server,
+    pub(crate) server: ServerAddress,
     controls: &'m Controls,
     /// Why the last attempt failed, if that was told.
     told: Option<Loss>,
@@ -51,7 +51,7 @@ impl<'m> State<'m> {
         screen: &'m mut [u8],
         buffer: &'m mut [u8],
         controls: &'m Controls,
-        server: Server,
+        server: ServerAddress,
         seed: u32,
     ) -> Self {
         Self {

@@ -8,15 +8,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::options::ServerAddress;
+use trill_player::ServerAddress;
 
 /// Delay before the next address is tried too: the Connection Attempt Delay of RFC 8305.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Looks the server up and connects to the first of its addresses that answers. A silent address delays the others little
 /// and is given up after `timeout`.
-pub(super) fn connect(server: &ServerAddress, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    let looked_up = (server.host.as_str(), server.port).to_socket_addrs();
+pub(super) fn connect(server: &ServerAddress<String>, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    let looked_up = (server.host(), server.port()).to_socket_addrs();
     let connected = match looked_up {
         Ok(addresses) => race(alternating(addresses.collect()), timeout),
         Err(error) => Err(Cause::UnknownHost(error.to_string())),
@@ -79,7 +79,7 @@ fn race(mut addresses: VecDeque<SocketAddr>, timeout: Duration) -> Result<TcpStr
 /// Why there is no connection. `Display` gives one line with the reason and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError {
-    server: ServerAddress,
+    server: ServerAddress<String>,
     cause: Cause,
 }
 
@@ -97,7 +97,7 @@ enum Cause {
 
 impl ConnectError {
     /// An error of this machine, not of the network.
-    pub(super) fn local(server: &ServerAddress, error: &io::Error) -> Self {
+    pub(super) fn local(server: &ServerAddress<String>, error: &io::Error) -> Self {
         Self { server: server.clone(), cause: Cause::Other(error.to_string()) }
     }
 }
@@ -119,7 +119,7 @@ impl fmt::Display for ConnectError {
             Cause::UnknownHost(reason) => {
                 // std puts "failed to lookup address information" before what the resolver says.
                 let reason = reason.rsplit(": ").next().unwrap_or(reason);
-                write!(f, "cannot find the host {}: {reason}", server.host)
+                write!(f, "cannot find the host {}: {reason}", server.host())
             }
             Cause::Refused => write!(f, "{server} refused the connection; is trill-server running there?"),
             Cause::TimedOut => write!(f, "{server} does not answer; is it on, and is the port open?"),

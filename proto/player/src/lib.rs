@@ -69,6 +69,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod address;
 pub mod buffer;
 pub mod command;
 mod event;
@@ -81,6 +82,7 @@ pub mod playlist;
 mod questions;
 mod wanted;
 
+pub use address::{AddressError, ServerAddress};
 pub use buffer::Track;
 pub use event::{Event, NotPossible, Refused, Wakeups};
 pub use item::{QueueItem, Ticket, Transition};

@@ -43,7 +43,7 @@ fn rows() -> Vec<Row> {
     let no_text = |before: &[&str]| [words(before), vec![OsString::from_vec(b"a\xff".to_vec())]].concat();
     let not_text = |shown: &str| Nonsense(format!("{shown:?}: not valid Unicode (trill --help explains)"));
     let no_host = |shown: &str| format!("{shown} is neither a host nor a command");
-    let no_port = |shown: &str| format!("{shown:?} is not a port number (1 to 65535)");
+    let no_port = |shown: &str| format!("{shown:?}: a port is a number from 1 to 65535");
     vec![
         // ── options ──
         wrong("an unknown option", &["--loud", "HOST", "list"], "no option \"--loud\"; --help lists them"),
@@ -91,17 +91,17 @@ fn rows() -> Vec<Row> {
         wrong("a space", &[" "], &no_host("\" \"")),
         wrong("a port alone", &[":7455"], &no_host("\":7455\"")),
         wrong("a number", &["3"], &no_host("\"3\"")),
-        wrong("an address of the web", &["http://attic/"], &no_port("//attic/")),
+        wrong("an address of the web", &["http://attic/"], &no_port("http://attic/")),
         wrong("somebody at a host", &["user@attic"], &no_host("\"user@attic\"")),
         wrong("a path", &["../attic"], &no_host("\"../attic\"")),
         wrong("a host of escapes", &["attic\x1b[2J"], &no_host("\"attic\\u{1b}[2J\"")),
         wrong("half an IPv6 address", &["[::1"], &no_host("\"[::1\"")),
         wrong("a name in brackets", &["[attic]:80"], &no_host("\"[attic]:80\"")),
-        wrong("port 0", &["attic:0", "list"], &no_port("0")),
-        wrong("a port that is too large", &["attic:65536", "list"], &no_port("65536")),
-        wrong("a port in words", &["127.0.0.1:port", "list"], &no_port("port")),
-        wrong("a port with a sign", &["attic:+80"], &no_port("+80")),
-        wrong("two ports", &["attic:80:80"], &no_port("80:80")),
+        wrong("port 0", &["attic:0", "list"], &no_port("attic:0")),
+        wrong("a port that is too large", &["attic:65536", "list"], &no_port("attic:65536")),
+        wrong("a port in words", &["127.0.0.1:port", "list"], &no_port("127.0.0.1:port")),
+        wrong("a port with a sign", &["attic:+80"], &no_port("attic:+80")),
+        wrong("two ports", &["attic:80:80"], &no_port("attic:80:80")),
         wrong(
             "a word for several commands",
             &["p"],

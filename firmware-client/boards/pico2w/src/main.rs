@@ -28,7 +28,7 @@ use trill_access::Access;
 use trill_embassy::{Clock, Network, SocketBuffers};
 use trill_firmware::pcm::Pcm;
 use trill_firmware::radio::{self, Memory, Parts};
-use trill_firmware::server::Server;
+use trill_firmware::ServerAddress;
 use trill_proto::session::client::Identity;
 
 use crate::console::{Input, Output};
@@ -100,7 +100,7 @@ async fn start(spawner: Spawner) {
 }
 
 /// Takes what is built in. Says what is not, or cannot be, when there is somebody at the console who can help.
-async fn configure(output: &mut Output) -> Server {
+async fn configure(output: &mut Output) -> ServerAddress {
     let network = WIFI_NAME.map(|name| Access::new(name, WIFI_PASSWORD.unwrap_or_default()));
     match network {
         Some(Ok(network)) => WIFI.change(network),

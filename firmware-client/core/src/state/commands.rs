@@ -10,7 +10,7 @@ use trill_proto::time::Instant;
 use super::State;
 use super::events::show_edge;
 use super::report::seconds;
-use crate::server::Server;
+use crate::ServerAddress;
 
 impl State<'_> {
     pub(crate) fn execute(&mut self, now: Instant, command: Command) {
@@ -50,7 +50,7 @@ impl State<'_> {
     }
 
     /// Connects to another server from now on. What was wanted of the last one is not.
-    pub(crate) fn change_server(&mut self, server: Server) {
+    pub(crate) fn change_server(&mut self, server: ServerAddress) {
         self.player.change_server();
         self.server = server;
         self.told = None;

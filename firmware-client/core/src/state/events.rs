@@ -11,10 +11,10 @@ use trill_proto::time::Instant;
 
 use super::report::{Names, SongLine, Text, write_info};
 use super::{SONG_LINE_BYTES, State};
+use crate::ServerAddress;
 use crate::board::ConnectError;
 use crate::log;
 use crate::screen::Screen;
-use crate::server::Server;
 
 /// Why there is no connection, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl State<'_> {
 ///
 /// # Errors
 /// There was no room for the answer to a question.
-fn show(screen: &mut Screen<'_>, server: &Server, is_new: bool, event: &Event<'_>) -> fmt::Result {
+fn show(screen: &mut Screen<'_>, server: &ServerAddress, is_new: bool, event: &Event<'_>) -> fmt::Result {
     match event {
         Event::Connected(welcome) => show_welcome(screen, server, welcome),
         Event::Reconnected => screen.line(format_args!("connected again")),
@@ -117,7 +117,7 @@ fn show(screen: &mut Screen<'_>, server: &Server, is_new: bool, event: &Event<'_
     Ok(())
 }
 
-fn show_welcome(screen: &mut Screen<'_>, server: &Server, welcome: &Welcome<'_>) {
+fn show_welcome(screen: &mut Screen<'_>, server: &ServerAddress, welcome: &Welcome<'_>) {
     log::info!("welcome, {=u32} songs", welcome.song_count);
     let name = Text(if welcome.server_name.is_empty() { "a server" } else { welcome.server_name });
     match (welcome.generation, welcome.song_count) {

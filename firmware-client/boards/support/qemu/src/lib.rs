@@ -8,7 +8,7 @@ use embassy_net::{DhcpConfig, Runner, StackResources};
 use static_cell::{ConstStaticCell, StaticCell};
 use trill_embassy::{Network, SocketBuffers};
 use trill_executor::{Executor, Load};
-use trill_firmware::server::Server;
+use trill_firmware::ServerAddress;
 use trill_lan9118::{Frames, Interrupt, Lan9118};
 use trill_semihosting::{Arguments, SoundFile};
 
@@ -33,7 +33,7 @@ pub fn execute(spawn: impl FnOnce(Spawner)) -> ! {
 /// What the emulator's command line says.
 pub struct Options {
     /// The server to connect to first.
-    pub server: Server,
+    pub server: ServerAddress,
     /// A file for the sound.
     pub sound: Option<SoundFile>,
 }
