@@ -54,11 +54,6 @@ impl Decoder {
         Self { state }
     }
 
-    /// Clears the filter state and the bit reservoir.
-    pub fn reset(&mut self) {
-        *self = Self::new();
-    }
-
     /// Finds the first frame without decoding it.
     fn find_frame(&mut self, input: &[u8]) -> mp3dec_frame_info_t {
         self.call(input, ptr::null_mut()).1
@@ -102,6 +97,10 @@ impl FrameDecoder for Decoder {
         }
         let (samples, info) = self.decode_frame(input_from_frame, pcm);
         frame(junk, samples, &info).map_or_else(|| Decoded::no_frame(input, at_end), Decoded::Frame)
+    }
+
+    fn reset(&mut self) {
+        *self = Self::new();
     }
 }
 

@@ -14,11 +14,13 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use trill_player::{Options, Ticket, Track};
+use trill_player::{Options, Step};
+use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MAX_CONTROL_BYTES;
 use trill_proto::session::client::OUTBOX_BYTES;
 use trill_proto::time;
 
+use crate::decoder::Decoder;
 use crate::network::ConnectionState;
 use crate::output::Controls;
 
@@ -52,17 +54,11 @@ pub(crate) struct State {
     pub(crate) player: Player,
     /// The current connection.
     pub(crate) connection: ConnectionState,
+    /// Changes of the player's buffer so far.
+    buffer_changes: u64,
+    /// Another song followed the one that is heard at the last change.
+    was_followed: bool,
     is_closed: bool,
-}
-
-/// The result of [`Shared::wait_for_song`].
-pub enum NextSong {
-    /// A song to play; the same one as last time if it was not reported finished.
-    Play(Box<Track>),
-    /// No song within the time limit.
-    Idle,
-    /// The program ends.
-    Closed,
 }
 
 impl Shared {
@@ -73,7 +69,13 @@ impl Shared {
         let mut player = Player::new(memory, Options { seed, is_persistent: false, wants_titles });
         player.set_room(PAGE_SONGS);
         Arc::new(Self {
-            state: Mutex::new(State { player, connection: ConnectionState::default(), is_closed: false }),
+            state: Mutex::new(State {
+                player,
+                connection: ConnectionState::default(),
+                buffer_changes: 0,
+                was_followed: false,
+                is_closed: false,
+            }),
             changed: Condvar::new(),
             network: Condvar::new(),
             controls: OnceLock::new(),
@@ -96,32 +98,24 @@ impl Shared {
         result
     }
 
-    /// Runs `work` with the player under the lock if its first song is `ticket`'s. Returns `None` otherwise.
-    pub fn with_song<T>(&self, ticket: Ticket, work: impl FnOnce(&mut Player, time::Instant) -> T) -> Option<T> {
-        let is_first = |track: &Track| track.item.ticket == ticket;
-        self.with(|player, now| player.first().is_some_and(is_first).then(|| work(player, now)))
-    }
-
-    /// Waits at most `at_most` for a song to play.
-    pub fn wait_for_song(&self, at_most: Duration) -> NextSong {
-        let is_idle = |state: &mut State| state.player.first().is_none() && !state.is_closed;
-        let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_idle);
-        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        match state.player.first() {
-            _ if state.is_closed => NextSong::Closed,
-            Some(track) => NextSong::Play(Box::new(track.clone())),
-            None => NextSong::Idle,
+    /// Takes the decoder's next step, under the lock. Returns it with the number of the buffer's last change; `None` when the
+    /// program ends.
+    pub fn decode(&self, decoder: &mut Decoder, pcm: &mut [i16; PCM_SAMPLES]) -> Option<(Step, u64)> {
+        let mut state = self.lock();
+        if state.is_closed {
+            return None;
         }
+        let step = state.player.decode(self.now(), decoder, pcm);
+        let change = state.buffer_changes;
+        self.settle(state);
+        Some((step, change))
     }
 
-    /// Waits at most `at_most` until more than `received` bytes of the first song have arrived, or the song ends or is no
-    /// longer the first.
-    pub fn wait_for_more(&self, ticket: Ticket, received: u64, at_most: Duration) {
-        let is_same = |state: &mut State| {
-            let track = state.player.first().filter(|track| track.item.ticket == ticket);
-            track.is_some_and(|track| track.received == received && !track.is_over)
-        };
-        drop(self.changed.wait_timeout_while(self.lock(), at_most, is_same));
+    /// Waits at most `at_most` for a change of the buffer after number `change`. Returns whether there was one.
+    pub fn wait_for_change(&self, change: u64, at_most: Duration) -> bool {
+        let is_same = |state: &mut State| state.buffer_changes == change;
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, is_same);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Stops the music and ends the decode loop.
@@ -157,6 +151,9 @@ impl Shared {
         if wakeups.network {
             state.collect(self.now());
         }
+        state.buffer_changes += u64::from(wakeups.decoder);
+        let is_followed = state.player.is_followed();
+        let was_followed = mem::replace(&mut state.was_followed, is_followed);
         if let Some(controls) = self.controls.get() {
             if wakeups.discard {
                 controls.discard();
@@ -164,7 +161,7 @@ impl Shared {
             if wakeups.sound {
                 controls.set_paused(state.player.is_paused());
             }
-            if wakeups.decoder && state.player.is_followed() {
+            if is_followed && !was_followed {
                 // The decode loop may be waiting for the end of the song that another one now follows.
                 controls.interrupt();
             }

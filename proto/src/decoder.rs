@@ -23,6 +23,9 @@ pub trait FrameDecoder {
     /// hold [`LOOKAHEAD_BYTES`]; with less the answer is [`Decoded::NeedMore`], so that a partial frame is never taken
     /// for junk. Every other answer consumes at least a byte, whatever the input holds.
     fn decode(&mut self, input: &[u8], at_end: bool, pcm: &mut [i16; PCM_SAMPLES]) -> Decoded;
+
+    /// Clears the filter state and the bit reservoir, for another stream.
+    fn reset(&mut self);
 }
 
 /// What one call of [`FrameDecoder::decode`] found.

@@ -29,12 +29,6 @@ impl Decoder {
     pub const fn new() -> Self {
         Self(NEW)
     }
-
-    /// Forgets everything, for another stream.
-    #[inline(never)]
-    pub fn reset(&mut self) {
-        self.0 = NEW;
-    }
 }
 
 impl FrameDecoder for Decoder {
@@ -73,6 +67,11 @@ impl FrameDecoder for Decoder {
             rate: info.sample_rate,
             channels: info.channels.num(),
         })
+    }
+
+    #[inline(never)]
+    fn reset(&mut self) {
+        self.0 = NEW;
     }
 }
 

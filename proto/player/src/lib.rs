@@ -6,7 +6,7 @@
 //!            ┌─────────▼───────────────────────────────────────┴──────────┐
 //!            │ Player                                                     │
 //!            │   link        is there a connection, when to make the next │      ◀── now: there is no clock in here
-//!            │   music       queue, search ──▶ buffer (caller's memory)   │ ──▶ front, consume, handle_finished: decoder
+//!            │   music       queue, search ──▶ buffer (caller's memory)   │ ──▶ decode: samples for the output
 //!            │   questions   lists, particulars, titles                   │ ──▶ take_wakeups: who has something to do
 //!            │   Client      the session machine of this connection       │
 //!            └─────────▲───────────────────────────────────────┬──────────┘
@@ -34,7 +34,7 @@
 //!                   handle_timeout(now)
 //!               }
 //!               on an error: transmit once more, close, handle_disconnected()
-//! the decoder:  first() → handle_began(); supply() → Playback decides; front(), consume() …; handle_finished()
+//! the decoder:  loop { decode() → Step: begin, wait, put out samples, finish }
 //! the screen:   set_room() before the first question, and when its room changes
 //! all of them:  take_wakeups() after any call
 //! ```
@@ -72,6 +72,7 @@ extern crate std;
 mod address;
 pub mod buffer;
 pub mod command;
+mod decoding;
 mod event;
 mod item;
 mod link;
@@ -84,6 +85,7 @@ mod wanted;
 
 pub use address::{AddressError, ServerAddress};
 pub use buffer::Track;
+pub use decoding::{Sound, Step};
 pub use event::{Event, NotPossible, Refused, Wakeups};
 pub use item::{QueueItem, Ticket, Transition};
 pub use link::{CONNECT_PATIENCE, News};

@@ -3,19 +3,20 @@
 use core::iter;
 use core::time::Duration;
 
+use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{Error, GoodbyeReason, Song, Welcome};
-use trill_proto::playback::Supply;
+use trill_proto::playback::{Playback, Supply};
 use trill_proto::retry::Outcome;
 use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{self, Client, Identity};
-use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 use crate::buffer::Track;
 use crate::command::{Play, Seek};
-use crate::item::{QueueItem, Ticket};
+use crate::decoding::{Decoding, Sound, Step};
+use crate::item::QueueItem;
 use crate::link::{Link, News};
 use crate::music::Music;
 use crate::playlist::{Direction, Playlist, Search};
@@ -48,19 +49,10 @@ struct Core<'m> {
     music: Music<'m>,
     questions: Questions,
     wants_titles: bool,
-    counting: Counting,
-    is_buffering: bool,
-}
-
-/// How the sound output counts a song.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counting {
-    /// None has that of the default.
-    ticket: Ticket,
-    /// Where in the song the output's position is 0.
-    from: Ticks,
-    /// Sample rate of what is counted.
-    rate: u32,
+    /// The song that has begun, until another does.
+    decoding: Option<Decoding>,
+    /// The song that was played to its end before.
+    ended: Option<Playback>,
 }
 
 /// A deadline of the player has passed.
@@ -85,8 +77,8 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
             music: Music::new(storage),
             questions: Questions::new(),
             wants_titles,
-            counting: Counting::default(),
-            is_buffering: false,
+            decoding: None,
+            ended: None,
         };
         Self { client: None, core }
     }
@@ -141,7 +133,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     /// Whether the music waits for more to arrive.
     pub fn is_buffering(&self) -> bool {
-        self.core.counting().is_none() || self.core.is_buffering
+        self.core.decoding().is_none_or(|decoding| decoding.playback().is_buffering())
     }
 
     /// Whether nothing is to be heard, now or later.
@@ -201,10 +193,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     pub fn position_ms(&self, frames: u64) -> u64 {
         self.heard().map_or(0, |track| {
             let begin = || track.started.position_of(track.started.first_heard());
-            let position = self
-                .core
-                .counting()
-                .map_or_else(begin, |counting| counting.from.saturating_add(Ticks::of_samples(frames, counting.rate)));
+            let position = self.core.decoding().map_or_else(begin, |decoding| decoding.position(frames));
             track.started.millis_at(position)
         })
     }
@@ -433,63 +422,82 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     // ── the decoder ──
 
-    /// The song to decode now, if any.
-    pub fn first(&self) -> Option<&Track> {
-        self.core.music.buffer.first()
+    /// Takes the decoder's next step for the song heard: decodes at most one frame, into `pcm`.
+    pub fn decode(&mut self, now: Instant, decoder: &mut impl FrameDecoder, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
+        let supply = self.supply(now);
+        let Core { music, decoding, .. } = &mut self.core;
+        let Some(track) = music.buffer.first() else { return Step::Idle };
+        let Some(decoding) = decoding.as_mut().filter(|decoding| decoding.ticket == track.item.ticket) else {
+            return Step::Begin(track.started);
+        };
+        let (step, consumed) = decoding.step(track, &supply, music.buffer.front(), decoder, pcm);
+        self.consume(consumed);
+        step
     }
 
-    /// Whether another song follows the first without a gap.
+    /// Whether the song that has begun is still the one to be heard.
+    pub fn has_begun(&self) -> bool {
+        self.core.decoding().is_some()
+    }
+
+    /// Whether another song follows the one heard without a gap.
     pub fn is_followed(&self) -> bool {
         self.core.music.buffer.is_followed()
     }
 
-    /// The bytes of the first song that are here.
-    pub fn front(&self) -> &[u8] {
-        self.core.music.buffer.front()
+    /// The song heard begins: of other songs, only the end of one that it follows is heard from now on. The output counts its
+    /// frames from the first that is heard, at the rate that STARTED says. Returns whether it is another song than before.
+    pub fn handle_began(&mut self) -> bool {
+        let Core { music, decoding, ended, .. } = &mut self.core;
+        let Some(track) = music.buffer.first() else { return false };
+        *decoding = Some(Decoding::new(track, ended.take()));
+        self.core.want_title();
+        self.core.music.buffer.announce()
     }
 
-    /// What decides whether the first song may start: see [`Playback::next_action`](trill_proto::playback::Playback::next_action).
-    pub fn supply(&self, now: Instant) -> Supply {
-        let (buffered, received) = self.first().map_or((0, 0), |track| (track.buffered, track.received));
+    /// The output counts the frames of the song heard from this sound on, at its rate.
+    pub fn count_from(&mut self, sound: &Sound) {
+        if let Some(decoding) = &mut self.core.decoding {
+            decoding.count_from(sound);
+        }
+    }
+
+    /// The output has played all that it had. The music waits for more to arrive, as at its beginning.
+    pub fn handle_dry(&mut self) {
+        let Core { music, decoding, .. } = &mut self.core;
+        if let Some(decoding) = decoding.as_mut().filter(|_| !music.is_paused()) {
+            decoding.on_dry();
+        }
+    }
+
+    /// The song heard was played to its end. Returns its number if all of it came and the decoder made no sound of it.
+    pub fn handle_finished(&mut self) -> Option<SongId> {
+        let Core { music, questions, decoding, ended, .. } = &mut self.core;
+        let mut undecodable = None;
+        if let Some(track) = music.buffer.first() {
+            let decoded = decoding.take().filter(|decoding| decoding.ticket == track.item.ticket);
+            let is_silent = decoded.as_ref().is_some_and(|decoding| !decoding.has_sound());
+            undecodable = Some(track.started.song).filter(|_| is_silent && track.is_complete());
+            *ended = decoded.map(|decoding| *decoding.playback());
+            questions.on_finished(track.item.ticket);
+        }
+        let rest = music.on_finished();
+        self.release(rest);
+        undecodable
+    }
+
+    /// What decides whether the song heard may start: see [`Playback::next_action`].
+    fn supply(&self, now: Instant) -> Supply {
+        let (buffered, received) = self.heard().map_or((0, 0), |track| (track.buffered, track.received));
         let (delivery_rate, round_trip) =
             self.client.as_ref().map_or((0, Duration::ZERO), |client| (client.delivery_rate(now), client.round_trip()));
         Supply { buffered, received, capacity: self.capacity_bytes(), delivery_rate, round_trip }
     }
 
-    /// `bytes` of the first song are decoded.
-    pub fn consume(&mut self, bytes: usize) {
+    /// `bytes` of the song heard are decoded.
+    fn consume(&mut self, bytes: usize) {
         self.core.music.buffer.consume(bytes);
         self.release(bytes);
-    }
-
-    /// The first song begins: nothing of another is heard any more, but the end of one that it follows. It is counted from its
-    /// first sample to be heard, at the rate that STARTED says. Returns whether it is another song than before.
-    pub fn handle_began(&mut self) -> bool {
-        let Some(started) = self.first().map(|track| track.started) else { return false };
-        self.count_from(started.position_of(started.first_heard()), started.rate);
-        self.core.want_title();
-        self.core.music.buffer.announce()
-    }
-
-    /// The first song is counted from this position on, in frames of `rate`.
-    pub fn count_from(&mut self, from: Ticks, rate: u32) {
-        if let Some(ticket) = self.first().map(|track| track.item.ticket) {
-            self.core.counting = Counting { ticket, from, rate };
-        }
-    }
-
-    /// The music waits for more to arrive, or does not.
-    pub fn set_buffering(&mut self, is_buffering: bool) {
-        self.core.is_buffering = is_buffering;
-    }
-
-    /// The first song was heard to its end.
-    pub fn handle_finished(&mut self) {
-        if let Some(ticket) = self.first().map(|track| track.item.ticket) {
-            self.core.questions.on_finished(ticket);
-        }
-        let rest = self.core.music.on_finished();
-        self.release(rest);
     }
 
     /// What leaves the buffer leaves it for the stream that fills it, or is about to.
@@ -512,10 +520,10 @@ impl Core<'_> {
         self.questions.ask(client, |ticket| self.music.number_of(ticket))
     }
 
-    /// How the song heard is counted. None if it has not begun.
-    fn counting(&self) -> Option<Counting> {
-        let heard = self.music.buffer.first().map(|track| track.item.ticket);
-        Some(self.counting).filter(|counting| heard == Some(counting.ticket))
+    /// The song heard, if it has begun.
+    fn decoding(&self) -> Option<&Decoding> {
+        let heard = self.music.buffer.first()?.item.ticket;
+        self.decoding.as_ref().filter(|decoding| decoding.ticket == heard)
     }
 
     /// The title of the song that is heard, or about to be, is wanted if the listener does not know it. For one that takes the

@@ -75,11 +75,9 @@ impl State<'_> {
         *told = Some(loss);
     }
 
-    /// The song heard cannot be played.
-    pub(crate) fn on_unplayable(&mut self, why: fmt::Arguments<'_>) {
-        if let Some(track) = self.player.heard() {
-            self.screen.line(format_args!("song {} {why}", track.started.song));
-        }
+    /// A song cannot be played.
+    pub(crate) fn on_unplayable(&mut self, song: SongId, why: fmt::Arguments<'_>) {
+        self.screen.line(format_args!("song {song} {why}"));
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use trill_player::command::Play;
-use trill_player::{Event, News, Options, Player, Question, Refused};
+use trill_player::{Event, News, Options, Player, Question, Refused, Step};
+use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{ListEnd, Song, Start, Started, Welcome};
@@ -246,10 +247,11 @@ impl World {
         self.start(first);
     }
 
-    /// Takes so many bytes of the song heard out of the buffer.
-    pub(crate) fn decode(&mut self, bytes: usize) {
-        self.player.consume(bytes);
+    /// Takes the decoder's next step, which `frame` is the answer to if it decodes.
+    pub(crate) fn step(&mut self, frame: Decoded) -> Step {
+        let step = self.player.decode(self.now, &mut Script(frame), &mut [0; PCM_SAMPLES]);
         self.exchange();
+        step
     }
 
     /// The song heard, and all that is to come of it, is heard to its end.
@@ -261,6 +263,17 @@ impl World {
     pub(crate) fn heard(&self) -> Option<u32> {
         self.player.heard().map(|track| track.started.song.0)
     }
+}
+
+/// A decoder whose answer to any input is given.
+struct Script(Decoded);
+
+impl FrameDecoder for Script {
+    fn decode(&mut self, _: &[u8], _: bool, _: &mut [i16; PCM_SAMPLES]) -> Decoded {
+        self.0
+    }
+
+    fn reset(&mut self) {}
 }
 
 fn describe_asked(event: &Asked<'_>) -> Option<(u32, String)> {
