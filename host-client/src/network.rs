@@ -13,7 +13,6 @@
 mod connect;
 mod event;
 
-use std::iter;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -21,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use embedded_io::Write;
-use trill_player::{self as player, Question, Refused, ServerAddress, TimedOut};
+use trill_player::{self as player, Refused, ServerAddress, TimedOut};
 use trill_proto::error::SessionError;
 use trill_proto::session::client;
 use trill_proto::session::client::OUTBOX_BYTES;
@@ -135,8 +134,9 @@ impl Network {
     /// Reports that the attempt to connect failed.
     fn fail(&self, error: ConnectError) {
         self.shared.with(|player, now| {
-            let _ = player.handle_disconnected(now, None, |_| {});
-            self.notify(Event::Unreachable(error));
+            let mut unanswered = Vec::new();
+            let _ = player.handle_disconnected(now, None, |refused| unanswered.push(refused));
+            self.notify(Event::Unreachable(error, unanswered));
         });
     }
 
@@ -214,7 +214,7 @@ impl Connection {
         let now = shared.now();
         let due = state.player.poll_timeout();
         // What commands in the app's queue may wait for.
-        let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled(), player.is_looking_up());
+        let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled());
         let before = is_at_rest(&state.player);
         let mut result = Ok(());
         while !input.is_empty() && result.is_ok() {
@@ -302,7 +302,7 @@ impl Connection {
         let reason = connection.ending.clone().unwrap_or(CloseReason::Ended);
         let now = shared.now();
         let (was_open, was_useful) = (player.was_open(), player.was_useful(now));
-        let mut unanswered: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
+        let mut unanswered = Vec::new();
         let error = if let CloseReason::Session(error) = reason { Some(error) } else { None };
         let news = player.handle_disconnected(now, error, |refused| unanswered.push(refused));
         self.network.notify(Event::Closed(Closed { reason, news, was_open, was_useful, unanswered }));

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_connection_whose_place_was_taken_is_made_again_by_a_command() {
-        let (mut screen, mut buffer, pcm) = ([0; 999], [0; 16], Pcm::<16>::new());
+        let (mut screen, mut buffer, pcm) = ([0; 999], [0; 16 * 1024], Pcm::<16>::new());
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), "attic".parse().expect("a server"), 1);
         take(&mut state, &[WELCOME, Message::Goodbye(Goodbye { reason: GoodbyeReason::Superseded })]);
         state.on_disconnected(NOW, Loss::Told);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_song_for_which_there_is_no_room_is_asked_for_again() {
-        let (mut screen, mut buffer, pcm) = ([0; SONG_LINE_BYTES + 90], [0; 16], Pcm::<16>::new());
+        let (mut screen, mut buffer, pcm) = ([0; SONG_LINE_BYTES + 90], [0; 16 * 1024], Pcm::<16>::new());
         let server = "attic".parse().expect("a server");
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server, 1);
         take(&mut state, &[WELCOME]);

@@ -48,9 +48,8 @@ impl App {
             Command::List | Command::Info(_) | Command::Status | Command::Help(_) | Command::Volume(None) => {
                 !self.is_settled()
             }
-            // A song that is still being looked up has no position.
-            Command::Seek(_) => self.shared.with(|player, _| player.is_looking_up()),
             Command::Play(_)
+            | Command::Seek(_)
             | Command::Stop
             | Command::Pause
             | Command::Resume
@@ -104,9 +103,6 @@ impl App {
     fn play(&mut self, play: Play) {
         if self.open_output() {
             self.shared.with(|player, now| player.play(now, play));
-        } else {
-            // The user no longer wants the song that is being looked up.
-            self.shared.with(|player, _| while player.is_looking_up() && player.give_up_switch().is_some() {});
         }
     }
 

@@ -1,10 +1,9 @@
 //! Events of the network, the decode loop and the output, and timers.
 
-use std::iter;
 use std::time::{Duration, Instant};
 
 use trill_player::playlist::{Direction, Playlist};
-use trill_player::{News, Question, Refused};
+use trill_player::{News, Refused};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -34,7 +33,7 @@ impl App {
             }
             // The loop checks everything after each event.
             network::Event::Settled => {}
-            network::Event::Unreachable(error) => self.on_attempt_failed(&error.to_string()),
+            network::Event::Unreachable(error, unanswered) => self.on_attempt_failed(&error.to_string(), &unanswered),
             network::Event::Closed(closed) => self.on_closed(closed),
         }
     }
@@ -61,32 +60,32 @@ impl App {
     }
 
     /// An attempt to connect failed.
-    fn on_attempt_failed(&mut self, reason: &str) {
+    fn on_attempt_failed(&mut self, reason: &str, unanswered: &[Refused]) {
         if self.server_name.is_none() {
             self.console.error(reason);
             self.exit = Some(Exit::Failed);
             return;
         }
-        let unanswered: Vec<_> = self.shared.with(|player, _| {
-            let questions: Vec<_> = iter::from_fn(|| player.give_up_question()).map(Question::refused).collect();
-            questions.into_iter().chain(iter::from_fn(|| player.give_up_switch())).collect()
-        });
         if unanswered.is_empty() {
             self.console.verbose(reason);
         }
-        self.fail_all(&unanswered, reason);
+        self.fail_all(unanswered, reason);
         if self.needs_server() {
             self.give_up_music(reason);
         }
     }
 
-    /// Gives up the music when no connection follows by itself; and after [`RECONNECT_TIMEOUT`], unless the program is interactive.
+    /// Gives up what is missing of the music when no connection follows by itself; and after [`RECONNECT_TIMEOUT`], unless the program is interactive.
     fn give_up_music(&mut self, reason: &str) {
         let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
         let is_timed_out = self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT;
         if is_timed_out || !self.shared.with(|player, _| player.retries()) {
             self.fail(reason);
-            self.stop();
+            self.lost_at = None;
+            self.shared.with(|player, _| {
+                player.give_up_rest();
+                player.forget_failures();
+            });
         }
     }
 
@@ -105,8 +104,7 @@ impl App {
                 }
                 reason => format!("{server}: {reason}"),
             };
-            self.fail_all(&unanswered, &reason);
-            return self.on_attempt_failed(&reason);
+            return self.on_attempt_failed(&reason, &unanswered);
         }
         let text = reason.to_string();
         self.fail_all(&unanswered, &text);

@@ -75,8 +75,8 @@ pub enum Event {
     NoSongs(Playlist),
     /// The player has become silent or settled, or is no longer so.
     Settled,
-    /// An attempt to connect failed.
-    Unreachable(ConnectError),
+    /// An attempt to connect failed. These requests will get no answer.
+    Unreachable(ConnectError, Vec<Refused>),
     /// The connection has ended.
     Closed(Closed),
 }

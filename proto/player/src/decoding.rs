@@ -63,8 +63,9 @@ pub(crate) struct Decoding {
     pub(crate) ticket: Ticket,
     playback: Playback,
     opening: Opening,
-    /// Rate and channels of the sound before.
-    format: Option<(u32, u8)>,
+    /// Of the sound before; 0 before the first.
+    rate: u32,
+    channels: u8,
     /// The decoder has made samples of it.
     has_sound: bool,
     /// The decoder still has the state of another song.
@@ -84,7 +85,8 @@ impl Decoding {
             ticket: item.ticket,
             playback: Playback::new(started),
             opening: Opening::default(),
-            format: None,
+            rate: 0,
+            channels: 0,
             has_sound: false,
             needs_reset: !(follows && ended.is_some_and(|ended| ended.continues_into(started))),
             asked: item.asked,
@@ -175,13 +177,15 @@ impl Decoding {
         }
         let position = begin.saturating_add(Ticks::of_samples(heard.start as u64, rate));
         let silence = self.opening.on_frame(position, rate, samples > 0)?;
+        let is_new_format = (self.rate, self.channels) != (rate, channels);
+        (self.rate, self.channels) = (rate, channels);
         Some(Sound {
             song,
             silence,
             heard,
             rate,
             channels,
-            is_new_format: self.format.replace((rate, channels)) != Some((rate, channels)),
+            is_new_format,
             asked: self.asked.take(),
             from: position.saturating_sub(Ticks::of_samples(silence, rate)),
         })

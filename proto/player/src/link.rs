@@ -96,6 +96,16 @@ impl Link {
         self.bar.is_none()
     }
 
+    /// Whether the next connection is made because the client is persistent, or because something is wanted of the server.
+    pub(crate) const fn follows(&self, is_wanted: bool) -> bool {
+        self.retries() && (self.is_persistent || is_wanted)
+    }
+
+    /// Whether songs that were to take the place of others are asked for again after the present connection, or attempt.
+    pub(crate) const fn repeats_switches(&self) -> bool {
+        self.follows(self.was_open)
+    }
+
     pub(crate) const fn was_open(&self) -> bool {
         self.was_open
     }
@@ -110,9 +120,8 @@ impl Link {
 
     /// When to connect, if that is wanted.
     pub(crate) fn poll_connect(&self, needs_server: bool) -> Option<Instant> {
-        let is_wanted = self.retries() && (self.is_persistent || needs_server);
         match self.state {
-            State::Idle { not_before } if is_wanted => Some(not_before),
+            State::Idle { not_before } if self.follows(needs_server) => Some(not_before),
             _ => None,
         }
     }

@@ -37,10 +37,32 @@ struct Lookup {
     keeps_pause: bool,
     /// It passes over a song that was refused: where no other comes, the music goes on.
     is_detour: bool,
+    /// The listener sought meanwhile.
+    seek: Option<SeekTarget>,
     asked: Option<Instant>,
 }
 
+/// Where a seek during a search goes to, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct SeekTarget {
+    /// In the song that is found.
+    found_ms: u32,
+    /// In the song before it, if none is found.
+    else_ms: u32,
+}
+
+impl SeekTarget {
+    fn moved_by(self, seek: Seek) -> Self {
+        let [found_ms, else_ms] = [self.found_ms, self.else_ms].map(|ms| short(seek_from(seek, ms.into())));
+        Self { found_ms, else_ms }
+    }
+}
+
 impl Lookup {
+    const fn new(search: Search, transition: Transition) -> Self {
+        Self { search, transition, keeps_pause: false, is_detour: false, seek: None, asked: None }
+    }
+
     /// What does not come when it fails.
     fn refused(&self) -> Refused {
         match (self.transition, self.search.origin()) {
@@ -95,12 +117,9 @@ impl<'m> Music<'m> {
 
     /// Whether a song was asked for, or is looked for, that will take the place of what is heard.
     pub(crate) fn is_switching(&self) -> bool {
-        self.is_looking_up() || self.queue.iter().any(|(item, _)| item.transition == Transition::Switch)
-    }
-
-    /// Whether a song that will take the place of what is heard is looked for.
-    pub(crate) fn is_looking_up(&self) -> bool {
-        self.lookup.as_ref().is_some_and(|lookup| lookup.what.transition == Transition::Switch)
+        let queued = self.queue.iter().map(|(item, _)| item.transition);
+        let looked_for = self.lookup.iter().map(|lookup| lookup.what.transition);
+        queued.chain(looked_for).any(|transition| transition == Transition::Switch)
     }
 
     /// Whether music is wanted from the server.
@@ -145,8 +164,7 @@ impl<'m> Music<'m> {
 
     /// Searches for a song to be heard in place of all others.
     pub(crate) fn look_for(&mut self, now: Instant, search: Search) {
-        let transition = Transition::Switch;
-        self.look(Lookup { search, transition, keeps_pause: false, is_detour: false, asked: Some(now) });
+        self.look(Lookup { asked: Some(now), ..Lookup::new(search, Transition::Switch) });
     }
 
     /// Ends the music, and its transmission.
@@ -180,6 +198,7 @@ impl<'m> Music<'m> {
     pub(crate) fn step(&mut self, now: Instant, direction: Direction) -> Result<(), NotPossible> {
         if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.what.transition == Transition::Switch) {
             lookup.what.search.add(direction);
+            lookup.what.seek = None;
             return Ok(());
         }
         let Some(&QueueItem { song, playlist, .. }) = self.meant() else { return Err(NotPossible::NothingPlays) };
@@ -188,13 +207,30 @@ impl<'m> Music<'m> {
         Ok(())
     }
 
-    /// The song that is meant, from another place on. `position_ms` is where it is heard. Returns where it goes to, in
-    /// milliseconds.
-    pub(crate) fn seek(&mut self, now: Instant, seek: Seek, position_ms: u64) -> Result<(SongId, u64), NotPossible> {
+    /// The song that is meant, from another place on: if that is still being looked for, once it is found. `position_ms` is
+    /// where the song that is heard is. Returns the song, if it is known, and where it goes to, in milliseconds.
+    pub(crate) fn seek(
+        &mut self,
+        now: Instant,
+        seek: Seek,
+        position_ms: u64,
+    ) -> Result<(Option<SongId>, u64), NotPossible> {
+        let heard = self.buffer.first().map(|track| track.item.ticket);
+        let from_ms = |item: &QueueItem| if heard == Some(item.ticket) { position_ms } else { item.at_ms };
+        let from_ms = self.meant().map(from_ms);
+        if let Some(lookup) = self.lookup.as_mut().filter(|lookup| lookup.what.transition == Transition::Switch) {
+            let begin = SeekTarget { found_ms: 0, else_ms: short(from_ms.unwrap_or(0)) };
+            let target = lookup.what.seek.unwrap_or(begin).moved_by(seek);
+            lookup.what.seek = Some(target);
+            return Ok((None, target.found_ms.into()));
+        }
+        let at_ms = seek_from(seek, from_ms.ok_or(NotPossible::NothingPlays)?);
+        self.seek_to(now, at_ms).map(|song| (Some(song), at_ms))
+    }
+
+    fn seek_to(&mut self, now: Instant, at_ms: u64) -> Result<SongId, NotPossible> {
         let item = self.meant().copied().ok_or(NotPossible::NothingPlays)?;
         let heard = self.buffer.first().filter(|track| track.item.ticket == item.ticket);
-        let from = heard.map_or(item.at_ms, |_| position_ms);
-        let at_ms = millis(seek.from(Duration::from_millis(from)));
         if let Some(length_ms) = heard.map(|track| track.started.duration_ms()).filter(|length| at_ms >= *length) {
             return Err(NotPossible::TooShort { song: item.song, length_ms });
         }
@@ -213,7 +249,7 @@ impl<'m> Music<'m> {
             asked: Some(now),
             ..item
         });
-        Ok((item.song, at_ms))
+        Ok(item.song)
     }
 
     fn next_ticket(&mut self) -> Ticket {
@@ -294,6 +330,17 @@ impl<'m> Music<'m> {
         Some(lookup.what.refused())
     }
 
+    /// Wants nothing more of the server. What has come is played to its end.
+    pub(crate) fn give_up_rest(&mut self) {
+        self.queue.clear();
+        self.lookup = None;
+        self.bringing = None;
+        self.is_stopping = true;
+        self.buffer.end();
+        self.end_playlist();
+        self.wakeups = Wakeups { network: true, decoder: true, ..self.wakeups };
+    }
+
     /// The streams that fill the buffer, or will: bytes that leave it make room for them.
     pub(crate) fn filling(&self) -> [Option<StreamId>; 2] {
         let mut followers = self.queue.iter().rev().filter(|(item, _)| item.transition == Transition::Follow);
@@ -315,6 +362,7 @@ impl<'m> Music<'m> {
     }
 
     fn on_searched<'a>(&mut self, mut lookup: Lookup, next: Option<SongId>) -> Option<Event<'a>> {
+        let playlist = lookup.search.playlist();
         let (song, is_step, event) = match lookup.search.on_page(next) {
             Progress::Asks => {
                 self.lookup = Some(Wanted::new(lookup));
@@ -322,7 +370,7 @@ impl<'m> Music<'m> {
             }
             Progress::Found(song) => (song, lookup.search.origin().is_some(), None),
             Progress::Edge(..) if lookup.is_detour => {
-                self.look_for_next();
+                self.stay(&lookup);
                 return None;
             }
             Progress::Edge(..) if lookup.transition == Transition::Follow => {
@@ -330,19 +378,31 @@ impl<'m> Music<'m> {
                 return None;
             }
             Progress::Edge(song, direction) => (song, true, Some(Event::Edge(song, direction))),
-            Progress::Nothing => return Some(Event::NoSongs(lookup.search.playlist())),
+            Progress::Nothing => {
+                self.stay(&lookup);
+                return Some(Event::NoSongs(playlist));
+            }
         };
         // After next and previous the listener is where they were, unless the step led to another playlist.
         let is_switch = lookup.transition == Transition::Switch;
-        let playlist = lookup.search.playlist();
-        let is_there =
-            is_step && is_switch && self.meant().is_some_and(|item| item.song == song && item.playlist == playlist);
-        if !is_there {
-            let Lookup { transition, keeps_pause, asked, .. } = lookup;
+        if is_step && is_switch && self.meant().is_some_and(|item| item.song == song && item.playlist == playlist) {
+            self.stay(&lookup);
+        } else {
+            let Lookup { transition, keeps_pause, asked, seek, .. } = lookup;
+            let at_ms = seek.map_or(0, |target| target.found_ms.into());
             let ticket = self.next_ticket();
-            self.want(QueueItem { transition, keeps_pause, asked, ..QueueItem::new(ticket, song, playlist) });
+            self.want(QueueItem { transition, keeps_pause, asked, at_ms, ..QueueItem::new(ticket, song, playlist) });
         }
         event
+    }
+
+    /// A search for another song ended without one: the music goes on.
+    fn stay(&mut self, lookup: &Lookup) {
+        if let (Some(target), Some(asked)) = (lookup.seek, lookup.asked) {
+            // A place that the song does not have leaves it where it is.
+            let _ = self.seek_to(asked, target.else_ms.into());
+        }
+        self.look_for_next();
     }
 
     /// Searches for the song after the last one, once all of that is here and there is a place for another.
@@ -363,8 +423,7 @@ impl<'m> Music<'m> {
     fn look_after(&mut self, song: SongId, playlist: Playlist) {
         match following(song, playlist) {
             Some(search) => {
-                let transition = Transition::Follow;
-                self.look(Lookup { search, transition, keeps_pause: true, is_detour: false, asked: None });
+                self.look(Lookup { keeps_pause: true, ..Lookup::new(search, Transition::Follow) });
             }
             None => self.end_playlist(),
         }
@@ -380,7 +439,7 @@ impl<'m> Music<'m> {
     fn look_around(&mut self, item: &QueueItem) {
         if let Some(search) = following(item.song, item.playlist) {
             let QueueItem { transition, keeps_pause, asked, .. } = *item;
-            self.look(Lookup { search, transition, keeps_pause, is_detour: true, asked });
+            self.look(Lookup { keeps_pause, is_detour: true, asked, ..Lookup::new(search, transition) });
         }
     }
 
@@ -455,12 +514,13 @@ impl<'m> Music<'m> {
 
     /// Takes an ERROR about a search, if it is about one.
     pub(crate) fn on_search_failed(&mut self, request: RequestId) -> Option<Refused> {
-        let refused = self.lookup.take_if(|lookup| lookup.is_answered_by(request))?.what.refused();
-        if refused == Refused::Following {
+        let lookup = self.lookup.take_if(|lookup| lookup.is_answered_by(request))?.what;
+        match lookup.transition {
             // It would be refused again.
-            self.end_playlist();
+            Transition::Follow => self.end_playlist(),
+            Transition::Switch => self.stay(&lookup),
         }
-        Some(refused)
+        Some(lookup.refused())
     }
 
     /// No more of the last song comes. Returns its number.
@@ -514,6 +574,16 @@ fn in_playlist(track: &Track) -> (SongId, Playlist) {
 /// The search for the song that follows this one by itself.
 fn following(song: SongId, playlist: Playlist) -> Option<Search> {
     Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances)
+}
+
+/// Where a seek goes to from this position, in milliseconds.
+fn seek_from(seek: Seek, position_ms: u64) -> u64 {
+    millis(seek.from(Duration::from_millis(position_ms)))
+}
+
+/// These milliseconds, up to 49 days.
+fn short(ms: u64) -> u32 {
+    u32::try_from(ms).unwrap_or(u32::MAX)
 }
 
 fn millis(span: Duration) -> u64 {

@@ -6,6 +6,7 @@ use core::time::Duration;
 use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::limits::MIN_BUFFER_BYTES;
 use trill_proto::message::{Error, GoodbyeReason, Song, Welcome};
 use trill_proto::playback::{Playback, Supply};
 use trill_proto::retry::Outcome;
@@ -68,10 +69,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// A player with this memory for compressed music. It uses seven eighths. Call [`set_room`](Self::set_room) before the first
     /// question.
     ///
-    /// The memory must have at least 9,362 bytes. With less, the session machine panics when the player requests a song, because
-    /// the music would stop and never go on.
+    /// # Panics
+    /// The memory has less than 9,362 bytes, of which seven eighths are the least that a server sends music into.
     pub fn new(storage: &'m mut [u8], options: Options) -> Self {
         let Options { seed, is_persistent, wants_titles } = options;
+        let capacity = storage.len() - storage.len() / 8;
+        assert!(capacity >= MIN_BUFFER_BYTES as usize, "with so little memory, music would stop and never go on");
         let core = Core {
             link: Link::new(seed, is_persistent),
             music: Music::new(storage),
@@ -146,11 +149,6 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.is_switching()
     }
 
-    /// Whether a song that will take the place of what is heard is looked for.
-    pub fn is_looking_up(&self) -> bool {
-        self.core.music.is_looking_up()
-    }
-
     /// Whether music is wanted from the server.
     pub fn needs_server(&self) -> bool {
         self.core.music.needs_server()
@@ -221,17 +219,19 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.link.on_connected(now);
     }
 
-    /// There is no connection, or none any more: because of `error`, if the session machine found one. What was wanted still
-    /// is, and is asked for on the next.
+    /// There is no connection, or none any more: because of `error`, if the session machine found one. What was wanted still is, and is
+    /// asked for on the next connection, with these exceptions; `given_up` gets each song and question that will not come:
     ///
-    /// After a server that does not answer, and where no connection follows by itself, the listener's questions and the songs that
-    /// were to take the place of others are given up: `given_up` gets each. Music goes on with the next connection in any case.
+    /// - Songs in place of what is heard are given up where no connection follows by itself, if the server did not answer, and
+    ///   after an attempt without WELCOME, unless the client is [persistent](Options::is_persistent).
+    /// - Questions are given up where no connection follows by itself without them, or if the server did not answer.
+    ///
     /// Returns what the listener should be told.
     pub fn handle_disconnected(
         &mut self,
         now: Instant,
         error: Option<SessionError>,
-        given_up: impl FnMut(Refused),
+        mut given_up: impl FnMut(Refused),
     ) -> News {
         let outcome = match self.client.take() {
             None => Outcome::Unreachable,
@@ -245,9 +245,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         if is_unanswered {
             questions.give_up_title();
         }
-        if is_unanswered || !link.retries() {
-            let next = || music.give_up_switch().or_else(|| questions.pop().map(Question::refused));
-            iter::from_fn(next).for_each(given_up);
+        if is_unanswered || !link.repeats_switches() {
+            iter::from_fn(|| music.give_up_switch()).for_each(&mut given_up);
+        }
+        if is_unanswered || !link.follows(music.needs_server()) {
+            iter::from_fn(|| questions.pop()).map(Question::refused).for_each(given_up);
         }
         let news = link.on_disconnected(now, outcome, music.needs_server());
         music.on_disconnected();
@@ -360,12 +362,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.step(now, direction)
     }
 
-    /// Goes to another place in the song that is meant. `frames` is as for [`position_ms`](Self::position_ms). Returns the song,
-    /// and the place in milliseconds.
+    /// Goes to another place in the song that is meant. If that is still being looked for, it begins there. `frames` is as for
+    /// [`position_ms`](Self::position_ms). Returns the song, if it is known, and the place in milliseconds.
     ///
     /// # Errors
     /// [`NotPossible::NothingPlays`], [`NotPossible::TooShort`].
-    pub fn seek(&mut self, now: Instant, seek: Seek, frames: u64) -> Result<(SongId, u64), NotPossible> {
+    pub fn seek(&mut self, now: Instant, seek: Seek, frames: u64) -> Result<(Option<SongId>, u64), NotPossible> {
         let position_ms = self.position_ms(frames);
         self.core.hasten();
         self.core.music.seek(now, seek, position_ms)
@@ -401,10 +403,9 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.questions.pop()
     }
 
-    /// Gives up a song that was to take the place of what is heard, or the search for one. Returns what will not come; call it
-    /// again for the next.
-    pub fn give_up_switch(&mut self) -> Option<Refused> {
-        self.core.music.give_up_switch()
+    /// Wants no more music of the server. What has come is played to its end.
+    pub fn give_up_rest(&mut self) {
+        self.core.music.give_up_rest();
     }
 
     /// Connects to another server from now on. What was wanted of the last one is not.

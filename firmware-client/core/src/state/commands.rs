@@ -30,7 +30,8 @@ impl State<'_> {
             Command::Seek(seek) => {
                 let frames = self.controls.position().into();
                 match self.player.seek(now, seek, frames) {
-                    Ok((song, at_ms)) => self.screen.line(format_args!("song {song} from {}", seconds(at_ms))),
+                    Ok((Some(song), at_ms)) => self.screen.line(format_args!("song {song} from {}", seconds(at_ms))),
+                    Ok((None, at_ms)) => self.screen.line(format_args!("the next song from {}", seconds(at_ms))),
                     Err(reason) => self.refuse(reason),
                 }
             }

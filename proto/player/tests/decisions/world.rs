@@ -316,3 +316,26 @@ pub(crate) fn ask(world: &mut World, question: Question) {
     world.player.ask(question).expect("room");
     world.exchange();
 }
+
+/// A song that is larger than the buffer, and the number of its bytes that have come.
+pub(crate) fn half_heard() -> (World, u64) {
+    let mut world = World::connected();
+    world.play(1);
+    let stream = StreamId(world.take_asked("PLAY 1 at 0 ms"));
+    let started = Started {
+        stream,
+        song: SongId(1),
+        content_tag: tag_of(1),
+        size_bytes: 1_000_000,
+        end_sample: 44_100_000,
+        bitrate: 128_000,
+        rate: 44_100,
+        channels: 2,
+        ..Started::default()
+    };
+    world.server.start(&started).expect("room");
+    world.exchange();
+    let received = world.player.heard().expect("it started").received;
+    assert!(received > 0 && received < started.size_bytes);
+    (world, received)
+}
