@@ -1,15 +1,19 @@
 //! The serial console: a line is typed, something is told.
 
+mod commands;
+
+use core::fmt;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
 use trill_player::command::{self, Command};
 
+use self::commands::{execute, show};
 use crate::ServerAddress;
 use crate::board::{Clock, Commands};
 use crate::line::{LINE_BYTES, Line, Typed};
-use crate::radio::Shared;
+use crate::remote::Remote;
 use crate::state::State;
 
 const PROMPT: &[u8] = b"> ";
@@ -23,27 +27,35 @@ const UNPLUGGED: Duration = Duration::from_secs(1);
 /// Bytes written at once.
 const OUTPUT_BYTES: usize = 64;
 
-/// The console's side of the radio.
-pub(crate) struct Console<'r, 'm, C, I, O, X> {
-    pub(crate) shared: &'r Shared<'m>,
-    pub(crate) clock: &'r C,
-    pub(crate) input: I,
-    pub(crate) output: O,
-    pub(crate) commands: X,
-    pub(crate) line: Line,
+/// The console: a user of the [`Remote`] that types, and a screen that shows what happens.
+///
+/// Without it, a board is controlled by its remote alone, and what the screen would show is dropped.
+pub struct Console<C, I, O, X> {
+    remote: Remote<C>,
+    input: I,
+    output: O,
+    commands: X,
+    line: Line,
     /// The cursor is behind the prompt, and perhaps what was typed.
-    pub(crate) is_prompting: bool,
+    is_prompting: bool,
 }
 
-impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
+impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
+    /// A console that obeys the player's commands and the board's own `commands`; `()` if it has none.
+    ///
+    /// The `read` of `input` must lose nothing when it is dropped before it is done. There is one console at most.
+    pub const fn new(remote: Remote<C>, input: I, output: O, commands: X) -> Self {
+        Self { remote, input, output, commands, line: Line::new(), is_prompting: false }
+    }
+
     /// Reads and shows lines for ever.
-    pub(crate) async fn run(&mut self) -> ! {
+    pub async fn run(&mut self) -> ! {
         loop {
             self.show().await;
             let mut typed = [0; 16];
-            match select(self.input.read(&mut typed), self.shared.console.wait()).await {
+            match select(self.input.read(&mut typed), self.remote.shared.console.wait()).await {
                 Either::First(Ok(count)) if count > 0 => self.take(typed.get(..count).unwrap_or_default()).await,
-                Either::First(_) => self.clock.wait(UNPLUGGED).await,
+                Either::First(_) => self.remote.clock.wait(UNPLUGGED).await,
                 Either::Second(()) => {}
             }
         }
@@ -60,7 +72,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
                 Typed::Erased => self.write(b"\x08 \x08").await,
                 typed @ (Typed::Cleared | Typed::Cancelled) => {
                     if typed == Typed::Cancelled {
-                        self.shared.with(State::cancel_questions);
+                        self.remote.shared.with(State::cancel_questions);
                     }
                     self.is_prompting = true;
                     self.write(ERASE).await;
@@ -82,32 +94,31 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
     }
 
     fn execute(&mut self) {
-        let Self { shared, clock, commands, line, .. } = self;
+        let Self { remote, commands, line, .. } = self;
+        if line.is_cut() {
+            // Its beginning may be another command than the whole.
+            return show(remote.shared, format_args!("a line has at most {LINE_BYTES} characters"));
+        }
         let text = line.text().trim();
-        shared.with(|state| {
-            if line.is_cut() {
-                // Its beginning may be another command than the whole.
-                return state.screen.line(format_args!("a line has at most {LINE_BYTES} characters"));
+        let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
+        let mut tell = |text: fmt::Arguments<'_>| show(remote.shared, text);
+        if name.eq_ignore_ascii_case("server") {
+            match argument.trim().parse::<ServerAddress>() {
+                Ok(server) => remote.change_server(server),
+                Err(error) => tell(format_args!("{error}: server attic:7455")),
             }
-            let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
-            if name.eq_ignore_ascii_case("server") {
-                match argument.trim().parse::<ServerAddress>() {
-                    Ok(server) => state.change_server(server),
-                    Err(error) => state.screen.line(format_args!("{error}: server attic:7455")),
-                }
-            } else if !commands.run(text, &mut |answer| state.screen.line(answer)) {
-                match command::parse(text) {
-                    Ok(Some(command)) => {
-                        state.execute(clock.now(), command);
-                        if command == Command::Help(None) {
-                            commands.help(&mut |line| state.screen.line(line));
-                        }
+        } else if !commands.run(text, &mut tell) {
+            match command::parse(text) {
+                Ok(Some(command)) => {
+                    execute(remote, command);
+                    if command == Command::Help(None) {
+                        commands.help(&mut tell);
                     }
-                    Ok(None) => {}
-                    Err(error) => state.screen.line(format_args!("{error}")),
                 }
+                Ok(None) => {}
+                Err(error) => tell(format_args!("{error}")),
             }
-        });
+        }
     }
 
     /// Writes what waits to be told, above the line that is being typed.
@@ -122,7 +133,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<'_, '_, C, I, O, X> {
     async fn print(&mut self) -> bool {
         let mut output = [0; OUTPUT_BYTES];
         loop {
-            let (count, is_answering) = self.shared.with(|state| {
+            let (count, is_answering) = self.remote.shared.with(|state| {
                 let count = state.screen.take(&mut output).len();
                 // Now there is room for the next answer.
                 if count == 0 && state.player.waits_for_room() {

@@ -9,30 +9,30 @@ use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::ServerAddress;
 use crate::board::{Clock, ConnectError, Network};
-use crate::radio::Shared;
+use crate::shared::Shared;
 use crate::state::Loss;
 
-/// A server that takes nothing for so long is gone: what a client says fits into any socket's buffer.
+/// A server that takes nothing for so long is gone: what a client sends fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long last words may take to reach the network.
-const FAREWELL: Duration = Duration::from_millis(50);
+/// At the end of a connection the last messages have so long to reach the network.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long a server that was told what it did wrong has to read that, before the connection is closed under it.
+/// A server that broke the protocol has so long to read the ERROR and to close the connection.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Everything about connections.
-pub(crate) struct Link<'r, 'm, C, N> {
-    pub(crate) shared: &'r Shared<'m>,
-    pub(crate) clock: &'r C,
+/// Makes the connections to the server, one after the other.
+pub(crate) struct Connector<C, N> {
+    pub(crate) shared: &'static Shared,
+    pub(crate) clock: C,
     pub(crate) network: N,
     pub(crate) identity: Identity<'static>,
-    /// What was read from the socket.
-    pub(crate) input: &'m mut [u8],
+    /// Memory for what is read from the socket.
+    pub(crate) input: &'static mut [u8],
 }
 
-impl<C: Clock, N: Network> Link<'_, '_, C, N> {
-    /// Connects, again and again, for ever.
+impl<C: Clock, N: Network> Connector<C, N> {
+    /// Connects whenever a connection is wanted and there is none.
     pub(crate) async fn run(&mut self) -> ! {
         loop {
             self.wait_until_wanted().await;
@@ -71,38 +71,38 @@ impl<C: Clock, N: Network> Link<'_, '_, C, N> {
             Either3::Third(()) => return Loss::Broken,
         };
         shared.with(|state| state.player.handle_connected(clock.now(), identity));
-        let loss = converse(shared, *clock, &mut socket, input).await;
-        // What the machine has to say at the end: why it goes, mostly.
+        let loss = run_session(shared, clock, &mut socket, input).await;
+        // The last messages, mostly the reason for the end.
         if loss != Loss::Broken {
-            let _ = say(shared, *clock, &mut socket).await;
-            let _ = select(socket.flush(), clock.wait(FAREWELL)).await;
+            let _ = transmit(shared, clock, &mut socket).await;
+            let _ = select(socket.flush(), clock.wait(FLUSH_TIMEOUT)).await;
         }
         if let Loss::Session(_) = loss {
-            // To close while bytes wait would destroy the ERROR on its way.
+            // Closing with unread input resets the connection, and the reset could overtake the ERROR.
             let _ = select(drain(&mut socket, input), clock.wait(LINGER)).await;
         }
         loss
     }
 }
 
-/// Waits until another connection is wanted in place of the present one.
-async fn until_left(shared: &Shared<'_>) {
+/// Waits until another server is wanted.
+async fn until_left(shared: &Shared) {
     while !shared.with(|state| state.player.is_leaving()) {
         shared.network.wait().await;
     }
 }
 
-/// Says and hears what there is, until the connection is over.
-async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, socket: &mut S, input: &mut [u8]) -> Loss {
+/// Sends and receives until the connection is over.
+async fn run_session<C: Clock, S: Read + Write>(shared: &Shared, clock: &C, socket: &mut S, input: &mut [u8]) -> Loss {
     loop {
-        if let Err(loss) = say(shared, clock, socket).await {
+        if let Err(loss) = transmit(shared, clock, socket).await {
             return loss;
         }
         if shared.with(|state| state.player.is_closed()) {
             return Loss::Told;
         }
         let deadline = shared.with(|state| state.player.poll_timeout()).unwrap_or(clock.now());
-        let heard = match select3(socket.read(input), clock.wait_until(deadline), shared.network.wait()).await {
+        let received = match select3(socket.read(input), clock.wait_until(deadline), shared.network.wait()).await {
             Either3::First(Ok(0) | Err(_)) => return Loss::Broken,
             Either3::First(Ok(count)) => {
                 let bytes = input.get(..count).unwrap_or_default();
@@ -110,9 +110,9 @@ async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, soc
             }
             Either3::Second(()) | Either3::Third(()) => Ok(()),
         };
-        // Whatever woke it: a server that always sends something must not keep the deadlines from being seen.
+        // After every wakeup: a server that sends without a pause must not hide the deadlines.
         let timed_out = || shared.with(|state| state.player.handle_timeout(clock.now()));
-        match heard.map_err(TimedOut::Session).and_then(|()| timed_out()) {
+        match received.map_err(TimedOut::Session).and_then(|()| timed_out()) {
             Ok(()) => {}
             Err(TimedOut::NoWelcome) => return Loss::Unreachable(ConnectError::TimedOut),
             Err(TimedOut::Session(error)) => return Loss::Session(error),
@@ -120,13 +120,13 @@ async fn converse<C: Clock, S: Read + Write>(shared: &Shared<'_>, clock: &C, soc
     }
 }
 
-/// Reads and drops what comes, until the server closes the connection.
+/// Reads and drops input until the server closes the connection.
 async fn drain<S: Read>(socket: &mut S, input: &mut [u8]) {
     while let Ok(1..) = socket.read(input).await {}
 }
 
-/// Writes all that is to be said now.
-async fn say<C: Clock, S: Write>(shared: &Shared<'_>, clock: &C, socket: &mut S) -> Result<(), Loss> {
+/// Writes everything that is to be sent now.
+async fn transmit<C: Clock, S: Write>(shared: &Shared, clock: &C, socket: &mut S) -> Result<(), Loss> {
     let mut output = [0; OUTBOX_BYTES];
     loop {
         let count = shared.with(|state| state.transmit(clock.now(), &mut output).len());

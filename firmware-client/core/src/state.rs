@@ -7,19 +7,22 @@
 //!                            └─ events ──▶ screen
 //! ```
 
-mod commands;
 mod events;
 mod report;
 
-pub(crate) use events::Loss;
+pub(crate) use events::{Loss, show_edge};
+pub(crate) use report::seconds;
 
 use core::time::Duration;
 
-use trill_player::{Options, Player, Wakeups};
+use trill_player::command::{Seek, Volume};
+use trill_player::{NotPossible, Options, Player, Wakeups};
+use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
 
 use crate::ServerAddress;
 use crate::pcm::Controls;
+use crate::remote::{NowPlaying, SongState, Status};
 use crate::screen::Screen;
 
 /// Largest control payload that a board takes, in bytes: a song with its texts, cut by the server where they are longer.
@@ -91,11 +94,66 @@ impl<'m> State<'m> {
     pub(crate) const fn on_sounded(&mut self, after: Duration) {
         self.first_sample_ms = after.as_millis() as u32;
     }
+
+    /// Goes to another place in the song. Returns the song, if it is known yet, and the place in milliseconds.
+    pub(crate) fn seek(&mut self, now: Instant, seek: Seek) -> Result<(Option<SongId>, u64), NotPossible> {
+        self.player.seek(now, seek, self.controls.position().into())
+    }
+
+    /// Returns the new volume in percent.
+    pub(crate) fn set_volume(&mut self, volume: Volume) -> u8 {
+        self.volume = volume.from(self.volume);
+        self.controls.set_volume(self.volume);
+        self.volume
+    }
+
+    /// Connects to another server from now on. What was wanted of the last one is dropped.
+    pub(crate) fn change_server(&mut self, server: ServerAddress) {
+        self.player.change_server();
+        self.server = server;
+        self.told = None;
+    }
+
+    /// Drops all questions that wait for their answers.
+    pub(crate) fn cancel_questions(&mut self) {
+        while self.player.give_up_question().is_some() {}
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let Self { player, controls, .. } = self;
+        Status {
+            is_connected: player.is_open(),
+            now_playing: self.now_playing(),
+            buffered_bytes: player.buffered_bytes(),
+            capacity_bytes: player.capacity_bytes(),
+            volume_percent: self.volume,
+            underruns: controls.underruns(),
+            first_sample: Duration::from_millis(self.first_sample_ms.into()),
+        }
+    }
+
+    fn now_playing(&self) -> NowPlaying {
+        let player = &self.player;
+        match (player.heard(), player.asked_for()) {
+            (None, None) => NowPlaying::Nothing,
+            (None, Some(song)) => NowPlaying::Requested(song),
+            (Some(track), _) => NowPlaying::Song {
+                song: track.started.song,
+                state: match () {
+                    () if player.is_paused() => SongState::Paused,
+                    () if player.is_buffering() => SongState::Buffering,
+                    () => SongState::Playing,
+                },
+                position_ms: player.position_ms(self.controls.position().into()),
+                length_ms: track.started.duration_ms(),
+            },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use trill_player::command::Command;
+    use trill_player::Question;
     use trill_proto::ids::{RequestId, SongId};
     use trill_proto::message::{Goodbye, GoodbyeReason, Message, PREAMBLE, Song, Welcome};
     use trill_proto::session::client::Identity;
@@ -126,13 +184,12 @@ mod tests {
         take(&mut state, &[WELCOME, Message::Goodbye(Goodbye { reason: GoodbyeReason::Superseded })]);
         state.on_disconnected(NOW, Loss::Told);
         assert_eq!(state.player.poll_connect(), None);
-        state.execute(NOW, Command::Volume(None));
+        state.set_volume(Volume::To(100));
         assert_eq!(state.player.poll_connect(), None, "the volume needs no server");
-        state.execute(NOW, Command::List);
+        state.player.ask(Question::List).expect("a question can be asked");
         assert!(state.player.poll_connect().is_some());
         let told = b"connected to a server at attic:7455, 4 songs; help lists the commands\n\
-            another connection took this one's place; the next command connects again\nvolume 100\n\
-            not connected to attic:7455; connecting\n";
+            another connection took this one's place; the next command connects again\n";
         assert_eq!(state.screen.take(&mut [0; 999]), told.as_slice());
     }
 
@@ -143,7 +200,7 @@ mod tests {
         let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server, 1);
         take(&mut state, &[WELCOME]);
         state.screen.take(&mut [0; 99]);
-        state.execute(NOW, Command::List);
+        state.player.ask(Question::List).expect("a question can be asked");
         assert!(state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 1, 0, 0, 0, 2]), "two songs from 1 on");
         let title = core::str::from_utf8(&[b'x'; 50]).expect("ASCII");
         for song in 1..=2 {

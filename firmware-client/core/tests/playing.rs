@@ -6,8 +6,14 @@ mod board;
 mod lying_server;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use board::{Board, REFUSED_RATE};
+use board::{Board, REFUSED_RATE, StdClock, wait_for_playing};
+use trill_firmware::command::{Play, Seek, Volume};
+use trill_firmware::{NotPossible, NowPlaying, Remote, SongState};
+use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 use trill_tests::client_scenarios;
 use trill_tests::fake_server::{FakeServer, Setup, Song};
@@ -30,6 +36,49 @@ impl Client for Typist {
 }
 
 client_scenarios!(Typist);
+
+#[test]
+fn buttons_control_a_board_without_a_console() {
+    let server = FakeServer::with([
+        Song::encode("long", 300.0, 200, 44_100, 2, &["-b", "128"]),
+        Song::encode("other", 500.0, 200, 44_100, 2, &["-b", "128"]),
+    ]);
+    let is_done = Arc::new(AtomicBool::new(false));
+    let pressed = Arc::clone(&is_done);
+    let board = Board::start_without_console(server.address, move |remote| async move {
+        press_every_button(remote).await;
+        pressed.store(true, Ordering::Release);
+    });
+    board.wait_until("pressed every button", |_| is_done.load(Ordering::Acquire));
+    server.wait_for("STOP");
+    assert_eq!(board.said(), "");
+}
+
+async fn press_every_button(remote: Remote<StdClock>) {
+    let playing = |number| move |now| matches!(now, NowPlaying::Song { song, state: SongState::Playing, .. } if song == SongId(number));
+    assert_eq!(remote.stop(), Err(NotPossible::NothingPlays));
+    assert_eq!(remote.set_volume(Volume::Down(60)), 40);
+
+    remote.play(Play::All);
+    wait_for_playing(remote, playing(1)).await;
+    assert_eq!(remote.pause(), Ok(()));
+    assert!(matches!(remote.status().now_playing, NowPlaying::Song { state: SongState::Paused, .. }));
+    assert_eq!(
+        remote.seek(Seek::To(Duration::from_secs(1_000))),
+        Err(NotPossible::TooShort { song: SongId(1), length_ms: 200_000 })
+    );
+    assert_eq!(remote.seek(Seek::To(Duration::from_secs(100))), Ok((Some(SongId(1)), 100_000)));
+    assert_eq!(remote.resume(), Ok(()));
+    assert_eq!(remote.next(), Ok(()));
+    wait_for_playing(remote, playing(2)).await;
+    assert_eq!(remote.previous(), Ok(()));
+    wait_for_playing(remote, playing(1)).await;
+    let status = remote.status();
+    assert_eq!((status.is_connected, status.volume_percent), (true, 40));
+
+    assert_eq!(remote.stop(), Ok(()));
+    assert_eq!(remote.status().now_playing, NowPlaying::Nothing);
+}
 
 #[test]
 fn a_list_is_shown_whole_and_in_order() {

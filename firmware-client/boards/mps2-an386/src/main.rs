@@ -12,19 +12,20 @@ mod sound;
 
 use cortex_m_rt::entry;
 use embassy_executor::Spawner;
+use embassy_futures::join::join;
 use static_cell::ConstStaticCell;
 use trill_dual_timer::DualTimer;
 use trill_embassy::{Clock, Network, SocketBuffers};
 use trill_firmware::pcm::Pcm;
-use trill_firmware::radio::{self, Memory, Parts};
+use trill_firmware::{Memory, Peripherals, Runner};
 use trill_proto::session::client::Identity;
 use trill_qemu::Options;
 use trill_uart::{Cmsdk, Console, Input, Output};
 
 use crate::sound::{SampleClock, Sound};
 
-/// What this board gives the radio.
-type RadioParts = Parts<Clock, Network, SampleClock<PCM_FRAMES>, Input<Cmsdk>, Output<Cmsdk>, trill_qemu::Commands>;
+type BoardRunner = Runner<Clock, Network, SampleClock<PCM_FRAMES>, PCM_FRAMES>;
+type BoardConsole = trill_firmware::Console<Clock, Input<Cmsdk>, Output<Cmsdk>, trill_qemu::Commands>;
 
 const CLOCK_HZ: u32 = 25_000_000;
 
@@ -48,30 +49,30 @@ defmt::timestamp!("{=u64:us}", embassy_time::Instant::now().as_micros());
 #[entry]
 fn main() -> ! {
     TIME.start();
-    trill_qemu::execute(|spawner| spawner.spawn(run_radio(spawner).expect("spawned once")))
+    trill_qemu::execute(|spawner| spawner.spawn(run(spawner).expect("spawned once")))
 }
 
-/// The task in whose future all of the radio is. It takes nothing but the spawner and gathers the rest itself: a future
-/// that is handed 4 KB of parts is put together on the stack, and moved from there.
 #[embassy_executor::task]
-async fn run_radio(spawner: Spawner) -> ! {
-    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
-    radio::run(MEMORY.take(), &PCM, start(spawner)).await
+async fn run(spawner: Spawner) -> ! {
+    let (mut runner, mut console) = start(spawner);
+    join(runner.run(), console.run()).await.0
 }
 
-/// Starts everything but the radio, and gathers its parts.
-// Not inlined, so that what it has on the stack is gone when the radio runs.
+// Not inlined, so that what it has on the stack is gone when the player runs.
 #[inline(never)]
-fn start(spawner: Spawner) -> RadioParts {
+fn start(spawner: Spawner) -> (BoardRunner, BoardConsole) {
+    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
     static BUFFERS: ConstStaticCell<SocketBuffers<TCP_RECEIVE_BYTES, TCP_SEND_BYTES>> =
         ConstStaticCell::new(SocketBuffers::new());
 
     let Options { server, sound } = Options::take();
     let nonce = trill_qemu::nonce();
     let network = trill_qemu::start_network(spawner, &ETHERNET, BUFFERS.take(), nonce);
-    let audio = SOUND.start(sound);
-    let (input, output) = CONSOLE.start();
+    let peripherals = Peripherals { clock: Clock, network, audio: SOUND.start(sound) };
     let identity = Identity { name: "mps2-an386", nonce, roles: 0 };
+    let (remote, runner) = trill_firmware::new(MEMORY.take(), &PCM, peripherals, identity, server);
+    let (input, output) = CONSOLE.start();
+    let console = BoardConsole::new(remote, input, output, trill_qemu::COMMANDS);
     interrupts::unmask();
-    Parts { clock: Clock, network, audio, input, output, commands: trill_qemu::COMMANDS, identity, server }
+    (runner, console)
 }

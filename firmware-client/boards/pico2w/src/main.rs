@@ -16,7 +16,7 @@ use cortex_m_rt::entry;
 use cyw43::Control;
 use defmt_rtt as _;
 use embassy_executor::Spawner;
-use embassy_net::{DhcpConfig, Runner, Stack, StackResources};
+use embassy_net::{DhcpConfig, Stack, StackResources};
 use embassy_rp::executor::Executor;
 use embassy_rp::peripherals::{DMA_CH0, DMA_CH1, PIO0, PIO1, TRNG, USB};
 use embassy_rp::trng::{self, Trng};
@@ -27,7 +27,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 use trill_access::Access;
 use trill_embassy::{Clock, Network, SocketBuffers};
 use trill_firmware::pcm::Pcm;
-use trill_firmware::radio::{self, Memory, Parts};
+use trill_firmware::{Console, Memory, Peripherals, Runner};
 use trill_firmware::ServerAddress;
 use trill_proto::session::client::Identity;
 
@@ -76,6 +76,8 @@ fn main() -> ! {
 
 #[embassy_executor::task]
 async fn start(spawner: Spawner) {
+    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
+
     let board = embassy_rp::init(embassy_rp::config::Config::default());
 
     let pins = sound::Pins { data: board.PIN_9, bit_clock: board.PIN_10, word_clock: board.PIN_11 };
@@ -93,10 +95,12 @@ async fn start(spawner: Spawner) {
     let (network, stack) = start_network(spawner, device, u128::from_le_bytes(nonce) as u64);
     spawner.spawn(run_wifi(control, stack).expect("spawned once"));
 
+    let peripherals = Peripherals { clock: Clock, network, audio };
     let identity = Identity { name: "pico2w", nonce, roles: 0 };
-    let commands = Commands::new(&WIFI);
-    let parts = Parts { clock: Clock, network, audio, input, output, commands, identity, server };
-    spawner.spawn(run_radio(parts).expect("spawned once"));
+    let (remote, runner) = trill_firmware::new(MEMORY.take(), &PCM, peripherals, identity, server);
+    let console = Console::new(remote, input, output, Commands::new(&WIFI));
+    spawner.spawn(run_player(runner).expect("spawned once"));
+    spawner.spawn(run_console(console).expect("spawned once"));
 }
 
 /// Takes what is built in. Says what is not, or cannot be, when there is somebody at the console who can help.
@@ -147,12 +151,16 @@ async fn run_wifi(control: Control<'static>, stack: Stack<'static>) -> ! {
 }
 
 #[embassy_executor::task]
-async fn run_network(mut runner: Runner<'static, Device>) -> ! {
+async fn run_network(mut runner: embassy_net::Runner<'static, Device>) -> ! {
     runner.run().await
 }
 
 #[embassy_executor::task]
-async fn run_radio(parts: Parts<Clock, Network, SampleClock, Input, Output, Commands>) -> ! {
-    static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());
-    radio::run(MEMORY.take(), &PCM, parts).await
+async fn run_player(mut runner: Runner<Clock, Network, SampleClock, PCM_FRAMES>) -> ! {
+    runner.run().await
+}
+
+#[embassy_executor::task]
+async fn run_console(mut console: Console<Clock, Input, Output, Commands>) -> ! {
+    console.run().await
 }

@@ -150,7 +150,7 @@ fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Di
 }
 
 /// Says that there is no song beyond this one.
-pub(super) fn show_edge(screen: &mut Screen<'_>, song: SongId, direction: Direction) {
+pub(crate) fn show_edge(screen: &mut Screen<'_>, song: SongId, direction: Direction) {
     let place = if direction == Direction::Next { "last" } else { "first" };
     screen.line(format_args!("song {song} is the {place}"));
 }

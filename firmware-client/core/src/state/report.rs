@@ -1,14 +1,11 @@
-//! How songs and the state of things are put into words.
+//! Songs in words.
 
 use core::fmt::{self, Write};
 use core::time::Duration;
 
 use trill_player::command::Clock;
-use trill_proto::ids::SongId;
 use trill_proto::message::Song;
 use trill_proto::text::visible;
-
-use super::State;
 
 /// Text that came over the network.
 pub(super) struct Text<'a>(pub(super) &'a str);
@@ -56,7 +53,7 @@ impl fmt::Display for Length {
 }
 
 /// A time in whole seconds.
-pub(super) fn seconds(ms: u64) -> Clock {
+pub(crate) fn seconds(ms: u64) -> Clock {
     Clock(Duration::from_secs(ms / 1000))
 }
 
@@ -79,62 +76,4 @@ pub(super) fn write_info(out: &mut impl Write, song: &Song<'_>) -> fmt::Result {
         writeln!(out, "sound   {} kbit/s, {} Hz, {channels}", song.bitrate.div_ceil(1000), song.rate)?;
     }
     writeln!(out, "size    {} bytes", song.size_bytes)
-}
-
-/// What is heard, or about to be.
-pub(super) enum Heard {
-    Nothing,
-    AskedFor(SongId),
-    Song { song: SongId, state: &'static str, at_ms: u64, length_ms: u64 },
-}
-
-impl fmt::Display for Heard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Nothing => f.write_str("song    none"),
-            Self::AskedFor(song) => write!(f, "song    {song}, asked for"),
-            Self::Song { song, state, at_ms, length_ms } => {
-                write!(f, "song    {song}, {state} at {} of {}", seconds(at_ms), seconds(length_ms))
-            }
-        }
-    }
-}
-
-impl State<'_> {
-    /// What is happening, a line for each.
-    pub(super) fn write_status(&mut self) {
-        let heard = self.heard();
-        let Self { screen, player, controls, server, volume, first_sample_ms, .. } = self;
-        let _ = screen.lines(|out| {
-            writeln!(out, "server  {server}{}", if player.is_open() { "" } else { " (not connected)" })?;
-            writeln!(out, "{heard}")?;
-            let bytes = player.buffered_bytes();
-            writeln!(out, "buffer  {bytes} bytes, {} %", bytes * 100 / player.capacity_bytes().max(1))?;
-            writeln!(out, "volume  {volume}")?;
-            writeln!(
-                out,
-                "sound   {} underruns, first sample {first_sample_ms} ms after the last play",
-                controls.underruns()
-            )
-        });
-    }
-
-    /// What is heard, or about to be.
-    pub(super) fn heard(&self) -> Heard {
-        let player = &self.player;
-        match (player.heard(), player.asked_for()) {
-            (None, None) => Heard::Nothing,
-            (None, Some(song)) => Heard::AskedFor(song),
-            (Some(track), _) => Heard::Song {
-                song: track.started.song,
-                state: match () {
-                    () if player.is_paused() => "paused",
-                    () if player.is_buffering() => "buffering",
-                    () => "playing",
-                },
-                at_ms: player.position_ms(self.controls.position().into()),
-                length_ms: track.started.duration_ms(),
-            },
-        }
-    }
 }

@@ -15,7 +15,7 @@ use embedded_io_adapters::futures_03::FromFutures;
 use futures_lite::future;
 use trill_firmware::board::{Audio, Clock, Commands, ConnectError, Network, UnsupportedRate};
 use trill_firmware::pcm::{Feed, Frame, Pcm};
-use trill_firmware::radio::{self, Memory, Parts};
+use trill_firmware::{Console, Memory, NowPlaying, Peripherals, Remote};
 use trill_proto::session::client::Identity;
 use trill_proto::time;
 
@@ -33,7 +33,7 @@ const PERIOD: usize = 256;
 /// A rate at which the output cannot play.
 pub(crate) const REFUSED_RATE: u32 = 32_000;
 
-/// A radio that runs until it is dropped.
+/// A player that runs until it is dropped.
 pub(crate) struct Board {
     console: UnixStream,
     said: Arc<Mutex<String>>,
@@ -43,40 +43,53 @@ pub(crate) struct Board {
     periods: Arc<AtomicU32>,
     is_held: Arc<AtomicBool>,
     is_over: Arc<AtomicBool>,
-    /// Closed when the radio is to stop.
+    /// Closed when the player is to stop.
     stop: async_channel::Sender<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Board {
-    /// A board that connects to `server`.
+    /// A board that connects to `server`, with a console.
     pub(crate) fn start(server: SocketAddr) -> Self {
+        Self::start_with(server, |remote, console| {
+            let typed = Async::new(console.try_clone().expect("a socket")).expect("a socket that does not block");
+            let shown = Async::new(console).expect("a socket that does not block");
+            let mut console = Console::new(remote, FromFutures::new(typed), FromFutures::new(shown), Lamp);
+            async move { console.run().await }
+        })
+    }
+
+    /// A board that connects to `server` and has no console. Its buttons are what `press` does with the remote.
+    pub(crate) fn start_without_console<F: Future<Output = ()>>(
+        server: SocketAddr,
+        press: impl FnOnce(Remote<StdClock>) -> F + Send + 'static,
+    ) -> Self {
+        Self::start_with(server, |remote, _| press(remote))
+    }
+
+    /// A board beside whose runner `control` runs.
+    fn start_with<T, F: Future<Output = T>>(
+        server: SocketAddr,
+        control: impl FnOnce(Remote<StdClock>, UnixStream) -> F + Send + 'static,
+    ) -> Self {
         let pcm: &'static Pcm<RING_FRAMES> = Box::leak(Box::default());
         let (console, end) = UnixStream::pair().expect("a pair of sockets");
         let (stop, stopped) = async_channel::bounded::<()>(1);
         let (said, heard) = (Arc::default(), Arc::default());
         let [rate, periods] = [(); 2].map(|()| Arc::new(AtomicU32::new(0)));
         let [is_held, is_over] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
-        let output = Output { rate: rate.clone() };
-        let radio = thread::spawn(move || {
+        let audio = Output { rate: rate.clone() };
+        let player = thread::spawn(move || {
             let memory: &'static mut Memory<BUFFER_BYTES, SCREEN_BYTES> = Box::leak(Box::default());
-            let typed = Async::new(end.try_clone().expect("a socket")).expect("a socket that does not block");
-            let shown = Async::new(end).expect("a socket that does not block");
-            let parts = Parts {
-                clock: StdClock(Instant::now()),
-                network: StdNetwork,
-                audio: output,
-                input: FromFutures::new(typed),
-                output: FromFutures::new(shown),
-                commands: Lamp,
-                identity: Identity { name: "board", nonce: [7; 16], roles: 0 },
-                server: server.to_string().parse().expect("an address"),
-            };
-            let running = async { radio::run(memory, pcm, parts).await };
+            let peripherals = Peripherals { clock: StdClock(Instant::now()), network: StdNetwork, audio };
+            let identity = Identity { name: "board", nonce: [7; 16], roles: 0 };
+            let server = server.to_string().parse().expect("an address");
+            let (remote, mut runner) = trill_firmware::new(memory, pcm, peripherals, identity, server);
+            let running = future::zip(runner.run(), control(remote, end));
             let stopped = async {
                 let _ = stopped.recv().await;
             };
-            future::block_on(future::or(async { match running.await {} }, stopped));
+            future::block_on(future::or(async { match running.await.0 {} }, stopped));
         });
         let playing = thread::spawn({
             let heard: Arc<Mutex<Vec<Frame>>> = Arc::clone(&heard);
@@ -93,7 +106,7 @@ impl Board {
                 }
             }
         });
-        let threads = vec![radio, playing, listening];
+        let threads = vec![player, playing, listening];
         Self { console, said, heard, rate, periods, is_held, is_over, stop, threads }
     }
 
@@ -188,6 +201,15 @@ impl Drop for Board {
     }
 }
 
+/// Waits until `is_so` of what is heard.
+pub(crate) async fn wait_for_playing(remote: Remote<StdClock>, is_so: impl Fn(NowPlaying) -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !is_so(remote.status().now_playing) {
+        assert!(Instant::now() < deadline, "never so: {:?}", remote.status());
+        Timer::after(Duration::from_millis(2)).await;
+    }
+}
+
 /// What an interrupt does on a board.
 fn play(
     mut feed: Feed<'_, RING_FRAMES>,
@@ -242,7 +264,8 @@ impl Commands for Lamp {
     }
 }
 
-struct StdClock(Instant);
+#[derive(Clone, Copy)]
+pub(crate) struct StdClock(Instant);
 
 impl Clock for StdClock {
     fn now(&self) -> time::Instant {

@@ -1,41 +1,46 @@
-//! From compressed bytes to sound: decodes a frame whenever there is room for it.
+//! From compressed bytes to sound: decodes a frame whenever the ring has room.
 
 use core::time::Duration;
 
+use embassy_futures::select::select;
+use embassy_futures::yield_now;
 use trill_decoder::Decoder;
 use trill_player::{Sound, Step};
 use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::time::Instant;
 
-use crate::board::Audio;
+use crate::board::{Audio, Clock};
 use crate::pcm::{Frame, Pcm};
+use crate::shared::Shared;
 use crate::state::State;
 
-/// How often to look whether the ring has run dry, or out, when nothing else is due.
+/// How often to check whether the ring runs dry, or has become empty.
 const POLL: Duration = Duration::from_millis(5);
 
-/// A quarter of the ring is worth decoding for.
+/// The decoder waits until this part of the ring is free: a quarter.
 const WORTH_WAITING_FOR: usize = 4;
 
-/// When the player has something to do again.
+/// When the decode loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// At once, after others had their turn.
+enum Next {
+    /// At once, after the other tasks had their turn.
     Now,
-    /// After so long, or when something comes.
+    /// After this time, or earlier if it is woken.
     After(Duration),
-    /// When something comes.
+    /// When it is woken.
     Idle,
 }
 
-/// The decoder, and what it decoded last.
-pub(crate) struct Player<'m, A, const FRAMES: usize> {
-    decoder: &'m mut Decoder,
+/// Decodes and feeds the ring.
+pub(crate) struct DecodeLoop<C, A, const FRAMES: usize> {
+    shared: &'static Shared,
+    clock: C,
+    decoder: &'static mut Decoder,
     /// The samples of the frame decoded last.
-    samples: &'m mut [i16; PCM_SAMPLES],
-    /// What of them is still to be put into the ring.
+    samples: &'static mut [i16; PCM_SAMPLES],
+    /// The part of the samples that is not in the ring yet.
     sound: Option<Sound>,
-    pcm: &'m Pcm<FRAMES>,
+    pcm: &'static Pcm<FRAMES>,
     audio: A,
     /// The rate for which the output is set.
     rate: u32,
@@ -43,25 +48,41 @@ pub(crate) struct Player<'m, A, const FRAMES: usize> {
     is_unplayable: bool,
 }
 
-impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
+impl<C: Clock, A: Audio, const FRAMES: usize> DecodeLoop<C, A, FRAMES> {
     pub(crate) const fn new(
-        decoder: &'m mut Decoder,
-        samples: &'m mut [i16; PCM_SAMPLES],
-        pcm: &'m Pcm<FRAMES>,
+        shared: &'static Shared,
+        clock: C,
+        decoder: &'static mut Decoder,
+        samples: &'static mut [i16; PCM_SAMPLES],
+        pcm: &'static Pcm<FRAMES>,
         audio: A,
     ) -> Self {
-        Self { decoder, samples, sound: None, pcm, audio, rate: 0, is_unplayable: false }
+        Self { shared, clock, decoder, samples, sound: None, pcm, audio, rate: 0, is_unplayable: false }
     }
 
-    /// Does the next thing there is to do.
-    pub(crate) fn advance(&mut self, now: Instant, state: &mut State<'_>) -> Next {
+    /// Decodes for ever.
+    pub(crate) async fn run(&mut self) -> ! {
+        let shared = self.shared;
+        loop {
+            match shared.with(|state| self.advance(self.clock.now(), state)) {
+                Next::Now => yield_now().await,
+                Next::After(span) => {
+                    let _ = select(self.clock.wait(span), shared.decoder.wait()).await;
+                }
+                Next::Idle => shared.decoder.wait().await,
+            }
+        }
+    }
+
+    /// Does the next step.
+    fn advance(&mut self, now: Instant, state: &mut State<'_>) -> Next {
         if let Some(sound) = self.sound.take().filter(|_| state.player.has_begun()) {
             return self.put_out(sound, now, state);
         }
         match state.player.decode(now, self.decoder, self.samples) {
             Step::Idle => Next::Idle,
             Step::Begin(_) => {
-                // All of the song before it is in the ring or gone, so the position shown is that of this song at once.
+                // The song before is wholly in the ring or dropped. From here on the position is that of this song.
                 self.pcm.controls().count_song();
                 state.player.handle_began();
                 Next::Now
@@ -87,12 +108,12 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         if state.player.is_buffering() { Next::Idle } else { Next::After(POLL) }
     }
 
-    /// Puts what was decoded into the ring, as far as there is room.
+    /// Moves decoded samples to the ring, as many as fit.
     fn put_out(&mut self, mut sound: Sound, now: Instant, state: &mut State<'_>) -> Next {
         let controls = self.pcm.controls();
         if sound.is_new_format {
             if sound.rate != self.rate && controls.queued() > 0 {
-                // What is in the ring is of another rate, and heard first.
+                // The ring holds sound of another rate, which must be heard first.
                 controls.finish();
                 self.sound = Some(sound);
                 return Next::After(POLL);
@@ -111,7 +132,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         next
     }
 
-    /// The song's first frame is about to go into the ring, or its first in another format.
+    /// Prepares the output for the first frame of a song, or for its first frame in another format.
     fn begin_sound(&mut self, sound: &Sound, state: &mut State<'_>) {
         let rate = sound.rate;
         self.is_unplayable = self.rate != rate && self.audio.set_rate(rate).is_err();
@@ -148,7 +169,7 @@ impl<'m, A: Audio, const FRAMES: usize> Player<'m, A, FRAMES> {
         Next::After(Duration::from_micros(missing * 1_000_000 / u64::from(self.rate.max(1))))
     }
 
-    /// Lets the end be heard, unless another song joins it.
+    /// Waits until the end of the song is heard. A song that follows without a gap begins at once.
     fn finish(&self, state: &mut State<'_>) -> Next {
         if !state.player.is_followed() {
             self.pcm.controls().finish();
