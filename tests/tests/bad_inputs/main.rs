@@ -21,11 +21,8 @@ use std::time::Duration;
 /// Long enough for a machine on its knees; nothing waits this long if all is well.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the tables hold at least, together.
-const LEAST_ROWS: usize = 500;
-
 #[test]
-fn the_tables_are_as_long_as_they_should_be() {
+fn a_name_means_one_row() {
     let tables = [
         ("wire, to the server", wire::names()),
         ("wire, to the client", answers::names()),
@@ -44,7 +41,6 @@ fn the_tables_are_as_long_as_they_should_be() {
         all += names.len();
     }
     println!("figure: bad inputs: {all} rows in all");
-    assert!(all >= LEAST_ROWS, "{all} rows");
 }
 
 /// What did not go as its row says.

@@ -1,13 +1,11 @@
 //! Whatever a server does wrong, the board says so, plays what can be played, and is there for the next command.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    self, End, EndReason, Error, Goodbye, GoodbyeReason, ListEnd, Message, MessageType, PREAMBLE, Ping, Start, Started,
-    Welcome,
+    self, End, EndReason, Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Start, Started, Welcome,
 };
 use trill_tests::fake_server::Song;
 use trill_tests::messages::{encode, frame};
@@ -51,39 +49,6 @@ fn asked(connection: &mut RawConnection) -> (StreamId, SongId) {
 }
 
 #[test]
-fn a_song_that_does_not_go_on_is_called_buffering() {
-    let song = Song::short("one", 300.0);
-    let (mut board, _listener, mut connection) = start();
-    board.type_line("play 1");
-    let (stream, song_id) = asked(&mut connection);
-    connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..6_000]));
-    board.wait_until("heard what there is", |board| !board.heard().is_empty());
-    board.wait_for_song("1, buffering at 0:00");
-}
-
-#[test]
-fn a_song_that_has_another_number_by_now_is_counted_from_there() {
-    let song = Song::short("one", 300.0);
-    let (mut board, _listener, mut connection) = start();
-    board.type_line("play 1");
-    let mut answer = |song_id| {
-        let (stream, _) = asked(&mut connection);
-        connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
-        connection.send_message(&Message::Data(stream.0, &song.audio[..6_000]));
-    };
-    answer(SongId(1));
-    board.wait_for_song("1, ");
-    board.type_line("seek 0");
-    answer(SongId(5));
-    board.wait_for_song("5, ");
-    board.type_line("next");
-    let frame = connection.receive_until(MessageType::List, DEADLINE);
-    let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
-    assert_eq!(list.first, SongId(6));
-}
-
-#[test]
 fn numbers_that_few_songs_have_harm_nobody() {
     let song = Song::short("one", 300.0);
     let (mut board, _listener, mut connection) = start();
@@ -106,42 +71,6 @@ fn numbers_that_few_songs_have_harm_nobody() {
     let (stream, song_id) = asked(&mut connection);
     connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
     board.wait_for_song("9, buffering at 0:00");
-}
-
-#[test]
-fn a_server_that_takes_connections_only_to_end_them_is_left_alone_for_longer_and_longer() {
-    let (_board, listener, connection) = start();
-    drop(connection);
-    let begun = Instant::now();
-    for _ in 0..5 {
-        drop(welcome(&listener));
-    }
-    // 40, 200, 400, 800 and 1,600 ms, each of them by up to a half less.
-    assert!(begun.elapsed() >= Duration::from_millis(1_520), "after {:?}", begun.elapsed());
-}
-
-#[test]
-fn a_board_whose_place_was_taken_comes_back_only_when_it_is_told_to() {
-    let (mut board, listener, mut connection) = start();
-    connection.send_message(&Message::Goodbye(Goodbye { reason: GoodbyeReason::Superseded }));
-    board.wait_for("another connection took this one's place; the next command connects again");
-    board.type_line("play 1");
-    let mut connection = welcome(&listener);
-    board.wait_for("connected again");
-    assert_eq!(asked(&mut connection).1, SongId(1));
-}
-
-#[test]
-fn a_server_that_gives_up_every_time_is_told_of_once() {
-    let listener = RawListener::bind();
-    let board = Board::start(listener.address());
-    for _ in 0..4 {
-        let mut connection = greeted(&listener);
-        let error = Error { id: 0, code: ErrorCode::TOO_MANY_CLIENTS, text: "too many" };
-        connection.send_message(&Message::Error(error));
-    }
-    board.wait_for("the server gave up: too many");
-    assert_eq!(board.said().matches("gave up").count(), 1, "{}", board.said());
 }
 
 /// Answers the look for the song after another, and returns the stream on which that is asked for.
@@ -210,43 +139,6 @@ fn a_song_that_fails_or_is_gone_does_not_end_the_songs_after_it() {
 }
 
 #[test]
-fn a_wrong_song_number_at_the_end_of_a_song_does_not_end_the_songs_after_it() {
-    let song = Song::short("one", 300.0);
-    let (mut board, _listener, mut connection) = start();
-    board.type_line("play 1-2");
-    let stream = found(&mut connection, 1);
-    board.type_line("play 99");
-    let (wrong, _) = asked(&mut connection);
-    let size_bytes = 5_000;
-    connection.send_message(&Message::Started(Started { stream, song: SongId(1), size_bytes, ..song.started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
-    connection.send_message(&Message::Error(Error { id: wrong.0, code: ErrorCode::NO_SUCH_SONG, text: "" }));
-    board.wait_for("play 99: there is no such song");
-    found(&mut connection, 2);
-}
-
-#[test]
-fn a_song_that_goes_on_under_another_number_is_followed_by_the_one_after_that() {
-    let song = Song::short("one", 300.0);
-    let (mut board, listener, mut connection) = start();
-    board.type_line("play 1-9");
-    let stream = found(&mut connection, 1);
-    let started = Started { size_bytes: 6_000, ..song.started };
-    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    board.wait_for_song("1, ");
-    drop(connection);
-    let mut connection = welcome(&listener);
-    let (stream, _) = asked(&mut connection);
-    connection.send_message(&Message::Started(Started { stream, song: SongId(7), position: 5_000, ..started }));
-    board.wait_for_song("7, ");
-    connection.send_message(&Message::Data(stream.0, &song.audio[5_000..6_000]));
-    connection.send_message(&Message::End(End { stream, reason: EndReason::Finished }));
-    found(&mut connection, 8);
-}
-
-#[test]
 fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_answer() {
     let (mut board, _listener, mut connection) = start();
     board.type_line("list");
@@ -268,24 +160,6 @@ fn a_song_whose_end_is_never_told_is_followed() {
     let started = Started { size_bytes: 5_000, ..song.started };
     connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
     connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    drop(connection);
-    found(&mut welcome(&listener), 2);
-}
-
-#[test]
-fn a_song_whose_end_is_never_told_is_followed_before_it_is_over() {
-    let song = Song::short("one", 300.0);
-    let (mut board, listener, mut connection) = start();
-    // Nothing is heard to its end.
-    board.hold_output(true);
-    board.type_line("play all");
-    let stream = found(&mut connection, 1);
-    let started = Started { size_bytes: 5_000, ..song.started };
-    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    // So that nothing of it is lost with the connection.
-    connection.send_message(&Message::Ping(Ping { token: 7 }));
-    connection.receive_until(MessageType::Pong, DEADLINE);
     drop(connection);
     found(&mut welcome(&listener), 2);
 }
@@ -320,30 +194,6 @@ fn a_song_that_is_cut_off_by_one_that_was_given_up_goes_on_when_no_other_starts(
     assert_eq!((play.song, play.start), (SongId(1), Start::Resume(5_000)));
 }
 
-#[test]
-fn the_song_that_goes_on_is_not_given_up_for_others() {
-    let song = Song::short("one", 300.0);
-    let (mut board, listener, mut connection) = start();
-    board.type_line("play 1");
-    let (stream, _) = asked(&mut connection);
-    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    board.wait_for_song("1, ");
-    drop(connection);
-    let mut connection = welcome(&listener);
-    assert_eq!(asked(&mut connection).1, SongId(1));
-    board.type_line("play 2");
-    let (second, _) = asked(&mut connection);
-    for number in 3..=5 {
-        board.type_line(&format!("play {number}"));
-        if number < 5 {
-            asked(&mut connection);
-        }
-    }
-    let frame = connection.receive_until(MessageType::Stop, DEADLINE);
-    assert_eq!(frame.header.id, second.0);
-}
-
 /// The request of the next LIST.
 #[track_caller]
 fn listed(connection: &mut RawConnection) -> RequestId {
@@ -376,25 +226,6 @@ fn a_question_that_is_refused_is_told_and_not_in_the_way_of_the_next() {
     board.wait_for_the_end();
 }
 
-#[test]
-fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
-    let song = Song::short("one", 300.0);
-    let (mut board, _listener, mut connection) = start();
-    board.type_line("play all");
-    let request = listed(&mut connection);
-    board.type_line("pause");
-    board.wait_for("song    1, asked for");
-    send_page(&mut connection, request, SongId(1), "one");
-    let (stream, song_id) = asked(&mut connection);
-    connection.send_message(&Message::Started(Started { stream, song: song_id, ..song.started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..6_000]));
-    board.wait_for_song("1, paused at 0:00");
-    board.wait_for_periods(2);
-    assert_eq!(board.heard().len(), 0, "{}", board.said());
-    board.type_line("resume");
-    board.wait_until("sounds", |board| !board.heard().is_empty());
-}
-
 /// A page with this song.
 fn send_page(connection: &mut RawConnection, request: RequestId, song: SongId, title: &str) {
     connection.send_message(&Message::Song(message::Song { request, song, title, ..Default::default() }));
@@ -417,34 +248,6 @@ fn a_list_ends_when_it_is_cancelled() {
     let kind = connection.receive_frame(DEADLINE).kind();
     assert_eq!(kind, Some(MessageType::Info), "no more of the list is asked for");
     assert!(!board.said().contains("two"), "{}", board.said());
-}
-
-#[test]
-fn a_list_that_does_not_get_on_is_ended() {
-    let (mut board, listener, mut connection) = start();
-    board.type_line("list");
-    let request = listed(&mut connection);
-    let next = Some(SongId(1));
-    connection.send_message(&Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 }));
-    board.wait_for("list: malformed LIST-END message");
-    board.wait_for("malformed LIST-END message; the next command connects again");
-    board.type_line("info 7");
-    let mut connection = welcome(&listener);
-    let kind = connection.receive_frame(DEADLINE).kind();
-    assert_eq!(kind, Some(MessageType::Info), "the same page is not asked for again");
-}
-
-#[test]
-fn a_list_without_end_is_ended_after_as_many_songs_as_the_server_has() {
-    let (mut board, _listener, mut connection) = start();
-    board.type_line("list");
-    for song in 1..=9 {
-        let request = listed(&mut connection);
-        send_page(&mut connection, request, SongId(song), "again");
-    }
-    board.type_line("info 7");
-    let kind = connection.receive_frame(DEADLINE).kind();
-    assert_eq!(kind, Some(MessageType::Info), "no more of the list is asked for");
 }
 
 #[test]
@@ -490,27 +293,4 @@ fn whatever_a_server_does_wrong_is_said_and_the_next_command_resumes_the_song() 
         connection = welcome(&listener);
     }
     assert_eq!(asked(&mut connection).1, SongId(1));
-}
-
-#[test]
-fn music_that_does_not_come_is_given_up_however_alive_the_server_is() {
-    let song = Song::short("one", 300.0);
-    let (mut board, listener, mut connection) = start();
-    board.type_line("play 1");
-    let (stream, _) = asked(&mut connection);
-    connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
-    connection.send_message(&Message::Data(stream.0, &song.audio[..5_000]));
-    // A byte each time is less than any music.
-    let drip = [encode(&Message::Data(stream.0, b"\xff")), encode(&Message::Ping(Ping { token: 7 }))].concat();
-    let dripping = thread::spawn(move || {
-        while connection.try_send(&drip).is_ok() {
-            thread::sleep(Duration::from_millis(50));
-        }
-    });
-    board.wait_for("the server sends no music, or too slowly; trying again");
-    dripping.join().expect("no panic");
-    let mut connection = welcome(&listener);
-    let frame = connection.receive_until(MessageType::Play, DEADLINE);
-    let Message::Play(play) = frame.message() else { unreachable!("a PLAY was waited for") };
-    assert!(matches!(play.start, Start::Resume(5_001..)), "{play:?}");
 }
