@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`frame`] | framing, however its input is cut, to a plain reading of the whole |
 //! | [`message`] | every message to its own encoding, and to the limits |
-//! | [`client_session`], [`server_session`] | a session machine to the protocol's rules, in any sequence of operations |
+//! | [`sessions`] | the session machines to their models, in any sequence of operations |
 //! | [`command`] | the text commands to what they say of themselves |
 //! | [`mp3`] | the laptop's decoder, in C, to the board's, in safe Rust |
 //! | [`library`] | the server's counting, seeking and reading of files to a decoder |
@@ -15,12 +15,17 @@
 //! `cargo xtask fuzz` runs them; `cargo run --example seeds` in this folder writes the corpora anew.
 #![deny(unsafe_code)] // allowed in the laptop's decoder alone
 
-pub mod client_session;
 pub mod command;
 pub mod frame;
 pub mod library;
 pub mod message;
 pub mod mp3;
-pub mod server_session;
-mod wire;
+pub mod sessions;
 mod withheld;
+
+#[path = "../../../proto/tests/model/client.rs"]
+mod client;
+#[path = "../../../proto/tests/model/server.rs"]
+mod server;
+#[path = "../../../proto/tests/model/wire.rs"]
+mod wire;

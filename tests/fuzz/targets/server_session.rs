@@ -1,4 +1,4 @@
-//! See [`trill_fuzz::server_session`].
+//! See [`trill_fuzz::sessions`].
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| trill_fuzz::server_session::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| trill_fuzz::sessions::check_server(input));

@@ -1,17 +1,17 @@
 //! Writes the corpora anew: `cargo run --example seeds` in this folder. Takes LAME.
 //!
 //! The seeds come from the byte vectors of `wire-format.md`, from the table of commands, from music that is made up here,
-//! and from sequences of operations that reach every state of a session. What a run of libFuzzer finds beside them is
+//! and from the chances of sequences that the tests of the sessions draw. What a run of libFuzzer finds beside them is
 //! not kept: a corpus is where a run begins, and small enough to be read.
 #![forbid(unsafe_code)]
 
 mod files;
 mod music;
-mod sessions;
 mod vectors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use trill_fuzz::sessions;
 
 /// The corpus of one target: names and contents.
 type Corpus = Vec<(String, Vec<u8>)>;
@@ -21,8 +21,8 @@ fn main() {
     write("frame", vectors::frames(&vectors));
     write("message", vectors::messages(&vectors));
     write("command", commands());
-    write("client_session", sessions::client());
-    write("server_session", sessions::server());
+    write("client_session", sequences(sessions::client_chances));
+    write("server_session", sequences(sessions::server_chances));
     let clips = music::clips();
     write("mp3", files::for_decoder(&clips));
     write("library", files::for_library(&clips));
@@ -43,6 +43,11 @@ fn write(target: &str, corpus: Corpus) {
     for (name, seed) in corpus {
         fs::write(folder.join(name), seed).expect("a file for the seed");
     }
+}
+
+/// Sequences of operations for a session.
+fn sequences(chances: fn(u8) -> Vec<u8>) -> Corpus {
+    (0..16).map(|seed| (format!("{seed:02}"), chances(seed))).collect()
 }
 
 /// Every example of the table, and lines that are wrong in one way each.
