@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   prompt or stdin ─┐                            ┌─▶ Shared: the player (commands)
-//!   reader thread ───┼─▶ channel ─▶ App (a loop) ─┼─▶ Network (when to connect)
+//!   network ─────────┼─▶ channel ─▶ App (a loop) ─┼─▶ Network (when to connect)
 //!   decode loop ─────┘                            └─▶ Console
 //! ```
 //!
@@ -122,6 +122,8 @@ enum Mode {
 pub enum Event {
     /// A line of input, or its end.
     Input(Input),
+    /// The network has events. The loop fetches them from [`Shared`].
+    Wake,
     /// From the server.
     Network(network::Event),
     /// From the decode loop.
@@ -269,6 +271,7 @@ impl App {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Input(input) => self.on_input(input),
+            Event::Wake => {}
             Event::Network(event) => self.on_network(event),
             Event::DecodeLoop(event) => self.on_decode_loop(event),
             Event::Output(notice) => self.on_output(&notice),
@@ -333,8 +336,8 @@ impl App {
 
     /// Waits for an event, at most until the next deadline.
     fn next_event(&mut self) -> Option<Event> {
-        if let Some(event) = self.pending.pop_front() {
-            return Some(event);
+        if self.has_pending() {
+            return self.pending.pop_front();
         }
         let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
         let connect_at = self.shared.with(|player, _| player.poll_connect()).map(|at| self.shared.on_clock(at));
@@ -386,6 +389,7 @@ impl App {
     /// Whether events wait to be handled. The player knows of them before the loop does.
     fn has_pending(&mut self) -> bool {
         self.pending.extend(self.events.try_iter());
+        self.pending.extend(self.shared.take_events().into_iter().map(Event::Network));
         !self.pending.is_empty()
     }
 

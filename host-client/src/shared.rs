@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!   app: commands, when to connect ──┐
-//!   network reader: bytes received ──┤                        ┌──▶ Controls: pause, discard
-//!   network writer: bytes to send ───┼─▶ Mutex<State: Player> ┼──▶ wakes the network writer
-//!   decode loop: bytes decoded ──────┘                        └──▶ wakes the decode loop
+//!   network: bytes received ─────────┼─▶ Mutex<State: Player> ┬──▶ socket: bytes to send
+//!   decode loop: bytes decoded ──────┘                        ├──▶ Controls: pause, discard
+//!                                                             └──▶ wakes the decode loop
 //! ```
 //!
-//! Every change ends with `Shared::settle` under the same lock: it collects the player's output for the server and updates
-//! the sound output before another thread takes the lock.
+//! Every change ends with `Shared::settle`: it updates the sound output under the same lock, wakes the decode loop, and
+//! sends the player's output to the server.
 
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 use trill_player::{Options, Step};
 use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MAX_CONTROL_BYTES;
-use trill_proto::session::client::OUTBOX_BYTES;
 use trill_proto::time;
 
 use crate::decoder::Decoder;
-use crate::network::ConnectionState;
+use crate::network::{self, ConnectionState};
 use crate::output::Controls;
 
 /// Maximum compressed bytes in the buffer: a minute at 128 kbit/s, 26 seconds at 320 kbit/s. This bridges a change of
@@ -42,8 +41,8 @@ pub struct Shared {
     state: Mutex<State>,
     /// The decode loop waits on this: the buffer has changed, or the program ends.
     changed: Condvar,
-    /// The network writer waits on this: there are bytes to send, the next timeout has changed, or a connection has ended.
-    pub(crate) network: Condvar,
+    /// The end of the program waits on this: a connection has ended.
+    pub(crate) disconnected: Condvar,
     /// The output, in which the decode loop may wait instead.
     controls: OnceLock<Controls>,
     epoch: Instant,
@@ -52,12 +51,14 @@ pub struct Shared {
 /// The data under the lock.
 pub(crate) struct State {
     pub(crate) player: Player,
-    /// The current connection.
-    pub(crate) connection: ConnectionState,
     /// Changes of the player's buffer so far.
     buffer_changes: u64,
     /// Another song followed the one that is heard at the last change.
     was_followed: bool,
+    /// The open connection.
+    pub(crate) connection: Option<ConnectionState>,
+    /// What the app does not know yet. It is here so that the app finds it when it finds the player changed.
+    pub(crate) events: Vec<network::Event>,
     is_closed: bool,
 }
 
@@ -71,13 +72,14 @@ impl Shared {
         Arc::new(Self {
             state: Mutex::new(State {
                 player,
-                connection: ConnectionState::default(),
                 buffer_changes: 0,
                 was_followed: false,
+                connection: None,
+                events: Vec::new(),
                 is_closed: false,
             }),
             changed: Condvar::new(),
-            network: Condvar::new(),
+            disconnected: Condvar::new(),
             controls: OnceLock::new(),
             epoch: Instant::now(),
         })
@@ -118,6 +120,11 @@ impl Shared {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
+    /// Takes the events of the network since the last call.
+    pub(crate) fn take_events(&self) -> Vec<network::Event> {
+        mem::take(&mut self.lock().events)
+    }
+
     /// Stops the music and ends the decode loop.
     pub fn close(&self) {
         let mut state = self.lock();
@@ -145,12 +152,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out the effects of a change of the player, releases the lock and wakes the threads concerned.
+    /// Carries out the effects of a change of the player, and releases the lock.
     pub(crate) fn settle(&self, mut state: MutexGuard<'_, State>) {
         let wakeups = state.player.take_wakeups();
-        if wakeups.network {
-            state.collect(self.now());
-        }
         state.buffer_changes += u64::from(wakeups.decoder);
         let is_followed = state.player.is_followed();
         let was_followed = mem::replace(&mut state.was_followed, is_followed);
@@ -167,30 +171,12 @@ impl Shared {
             }
         }
         drop(state);
-        if wakeups.network {
-            self.network.notify_all();
-        }
         if wakeups.decoder {
             self.changed.notify_all();
         }
-    }
-}
-
-impl State {
-    /// Moves the player's output into the connection's, unless much waits there already. The player merges its answers to a server
-    /// that does not read them.
-    pub(crate) fn collect(&mut self, now: time::Instant) {
-        let Self { player, connection, .. } = self;
-        while connection.output.len() < OUTBOX_BYTES
-            && let Some(bytes) = player.poll_transmit(now)
-        {
-            connection.output.extend_from_slice(bytes);
+        if wakeups.network {
+            // After the decode loop was woken, and while it wakes: a write takes longer than the rest.
+            self.lock().transmit(self.now());
         }
-    }
-
-    /// Swaps the output with a buffer whose bytes were written. So two buffers suffice for the whole connection.
-    pub(crate) fn swap_output(&mut self, written: &mut Vec<u8>) {
-        written.clear();
-        mem::swap(&mut self.connection.output, written);
     }
 }

@@ -124,17 +124,6 @@ pub enum CloseReason {
     Done,
 }
 
-impl CloseReason {
-    /// A write failed with `error`.
-    pub(super) fn lost_writing(error: &io::Error) -> Self {
-        Self::Lost(match error.kind() {
-            // std's error for the socket's write time-out.
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut,
-            kind => kind,
-        })
-    }
-}
-
 impl From<SessionError> for CloseReason {
     fn from(error: SessionError) -> Self {
         Self::Session(error)
@@ -188,18 +177,5 @@ impl fmt::Display for CloseReason {
             Self::Peer(error) => write!(f, "the server gave up: {error}"),
             Self::Done => f.write_str("the connection is closed"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_write_error_keeps_its_kind() {
-        let lost = |kind: io::ErrorKind| CloseReason::lost_writing(&kind.into()).to_string();
-        assert_eq!(lost(io::ErrorKind::HostUnreachable), "the connection broke: host unreachable");
-        assert_eq!(lost(io::ErrorKind::NetworkDown), "the connection broke: network down");
-        assert_eq!(lost(io::ErrorKind::WouldBlock), "the connection broke: timed out");
     }
 }
