@@ -125,6 +125,20 @@ fn a_limit_of_file_sizes_is_an_error_and_no_crash() {
     }
 }
 
+#[test]
+fn an_old_recording_survives_a_new_one_that_fails() {
+    let (_music, server) = serve_a_song(1_500);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("old.wav");
+    fs::write(&path, "an old recording").expect("a file in a directory of one's own");
+    let arguments = DEFAULT_SIGNALS.into_iter().chain(["sh", "-c", "ulimit -f 8; exec \"$@\"", "sh"]);
+    let client = Client::of(server.address()).arg(format!("--output=wav:{}", path.display())).args(["play", "1"]);
+    let output = client.started_by("env", arguments).run(DEADLINE).expect_code(1);
+    assert!(output.stderr.contains("File too large"), "{output}");
+    assert_eq!(fs::read(&path).expect("the old file"), b"an old recording");
+    assert_eq!(fs::read_dir(directory.path()).expect("the directory").count(), 1);
+}
+
 fn has_thread(process: &Process, name: &str) -> bool {
     let tasks = fs::read_dir(format!("/proc/{}/task", process.id())).into_iter().flatten().flatten();
     tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok()).any(|comm| comm.trim_end() == name)

@@ -180,7 +180,7 @@ impl Output {
     /// Opens the output `target`. `notify` is called for each [`Notice`], on the thread that owns the output.
     ///
     /// This looks a device up; the first [`start`](Self::start), which knows the rate, opens it. The first sample creates
-    /// a WAV file and replaces an existing one.
+    /// a WAV file. An existing file is replaced at the end of the first song, so that a full disk does not lose it.
     ///
     /// # Errors
     ///

@@ -137,18 +137,20 @@ impl OpenDestination {
     /// Sends everything: makes a file complete, or empties the buffer of a pipe.
     pub(super) fn complete(&mut self, is_interrupted: impl Fn() -> bool) -> Result<Sent, OutputError> {
         let result = match &mut self.kind {
-            DestinationKind::File(file) => file.update_header().map(|()| Sent::All),
+            DestinationKind::File(file) => file.complete().map(|()| Sent::All),
             DestinationKind::Pipe(pipe) => pipe.send(1, is_interrupted),
         };
         result.map_err(|source| self.destination.failed(source))
     }
 }
 
-/// A file on disk. Dropping it updates the header.
+/// A file on disk. Dropping it completes it, unless the last write failed. Then an old file stays.
 struct FileOnDisk {
     writer: WavWriter<BufWriter<File>>,
-    /// The new file and the path of the one that it replaces, until the first samples are on disk.
+    /// The new file and the path of the one that it replaces, until the end of the first song.
     replaces: Option<(NamedTempFile, PathBuf)>,
+    /// The last samples were not written.
+    has_failed: bool,
     /// Samples since the last update of the header.
     since_header: u64,
 }
@@ -156,11 +158,11 @@ struct FileOnDisk {
 impl FileOnDisk {
     fn new(file: File, replaces: Option<(NamedTempFile, PathBuf)>, spec: WavSpec) -> io::Result<Self> {
         let writer = WavWriter::new(BufWriter::with_capacity(BLOCK_BYTES, file), spec).map_err(plain)?;
-        Ok(Self { writer, replaces, since_header: 0 })
+        Ok(Self { writer, replaces, has_failed: false, since_header: 0 })
     }
 
-    /// Creates a file that replaces another one. It is a temporary file in the same directory until its first samples are
-    /// on disk, so that the old file is not lost if they cannot be written.
+    /// Creates a file that replaces another one. It is a temporary file in the same directory until it is complete, so that
+    /// the old file is not lost if the disk is full.
     fn replace(path: &Path, metadata: &fs::Metadata, spec: WavSpec) -> io::Result<Self> {
         // Replace the target of a symbolic link, not the link.
         let path = fs::canonicalize(path)?;
@@ -178,6 +180,12 @@ impl FileOnDisk {
     }
 
     fn put(&mut self, samples: &[i16]) -> io::Result<()> {
+        let result = self.write(samples);
+        self.has_failed = result.is_err();
+        result
+    }
+
+    fn write(&mut self, samples: &[i16]) -> io::Result<()> {
         // One call for the whole block: a call per sample costs an eighth of the decoding time.
         let count = u32::try_from(samples.len()).map_err(io::Error::other)?;
         let mut block = self.writer.get_i16_writer(count);
@@ -189,6 +197,12 @@ impl FileOnDisk {
         if is_first || self.since_header >= u64::from(spec.sample_rate) * u64::from(spec.channels) {
             self.update_header()?;
         }
+        Ok(())
+    }
+
+    /// Puts the file in the place of the old one, if there is one.
+    fn complete(&mut self) -> io::Result<()> {
+        self.update_header()?;
         if let Some((new, path)) = self.replaces.take() {
             new.persist(path)?;
         }
@@ -199,6 +213,15 @@ impl FileOnDisk {
     fn update_header(&mut self) -> io::Result<()> {
         self.since_header = 0;
         self.writer.flush().map_err(plain)
+    }
+}
+
+impl Drop for FileOnDisk {
+    fn drop(&mut self) {
+        if !self.has_failed {
+            // An error cannot be reported here.
+            let _ = self.complete();
+        }
     }
 }
 

@@ -143,14 +143,17 @@ fn without_a_sample_nothing_is_touched() {
     assert_eq!(fs::read(&path).unwrap(), b"as it was");
 }
 
-/// Writes a WAV to `path`. Checks that the file is valid from the first sample on, and that its directory holds `others`
-/// more files.
+/// Writes a WAV to `path`. Checks that it replaces the old file at the end of the first song, and that its directory holds
+/// `others` more files.
 #[track_caller]
 fn check_replaced(path: &Path, others: usize) {
     let (mut output, _) = open(path).unwrap();
     output.start(STEREO).unwrap();
+    let old = fs::read(path).unwrap();
     assert_eq!(output.write(&ramp(100)).unwrap(), Written::All);
-    assert_eq!(read(path).1, ramp(100), "from the first sample on");
+    assert_eq!(fs::read(path).unwrap(), old);
+    assert_eq!(output.drain().unwrap(), Drained::Heard);
+    assert_eq!(read(path).1, ramp(100));
     assert_eq!(output.write(&ramp(100)).unwrap(), Written::All);
     drop(output);
     assert_eq!(read(path).1, ramp(100).repeat(2));
@@ -158,7 +161,7 @@ fn check_replaced(path: &Path, others: usize) {
 }
 
 #[test]
-fn an_existing_file_is_replaced_by_the_first_sample() {
+fn an_existing_file_is_replaced_at_the_end_of_the_first_song() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.wav");
     fs::write(&path, [7; 100_000]).unwrap();
