@@ -149,33 +149,6 @@ fn a_prompt_tells_a_server_what_it_did_wrong_and_goes_on() {
 // ── no server hangs a client ──
 
 #[test]
-fn a_server_that_reads_nothing_blocks_no_command_and_is_given_up() {
-    // More than the sockets of both sides hold answers to.
-    const FLOOD_BYTES: usize = 64 << 20;
-    let (sender, flooded) = mpsc::channel();
-    let stranger = Stranger::start(move |mut connection| {
-        connection.receive_until(MessageType::Play, DEADLINE);
-        let pings = encode(&Message::Ping(Ping { token: 7 })).repeat(4_000);
-        let mut sent = 0;
-        while connection.try_send(&pings).is_ok() {
-            let was_below = sent < FLOOD_BYTES;
-            sent += pings.len();
-            if was_below && sent >= FLOOD_BYTES {
-                let _ = sender.send(());
-            }
-        }
-    });
-    let client = Client::of(stranger.address).arg("--output=null").in_terminal(VT100);
-    client.wait_for_text(DEADLINE, "connected to stranger");
-    client.type_line("play 3");
-    // It may be given up before.
-    let _ = flooded.recv_timeout(Duration::from_secs(20));
-    client.type_text("stop\rvolume\r");
-    client.wait_for_text(DEADLINE, "volume 100");
-    client.wait_for_text(DEADLINE, "the connection broke: timed out");
-}
-
-#[test]
 fn a_server_that_is_alive_and_does_not_do_what_it_owes_is_given_up() {
     const TICK: Duration = Duration::from_millis(200);
     const LATE: &str = "the server does not answer in time";

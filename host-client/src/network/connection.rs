@@ -355,8 +355,11 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use trill_proto::message::PREAMBLE;
-    use trill_tests::raw::RawListener;
+    use trill_player::command::Play;
+    use trill_proto::ids::SongId;
+    use trill_proto::message::{Message, PREAMBLE, Welcome};
+    use trill_tests::messages::encode;
+    use trill_tests::raw::{RawConnection, RawListener};
 
     use super::*;
     use crate::network::Identity;
@@ -364,8 +367,8 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(60);
 
-    #[test]
-    fn output_that_a_full_socket_refuses_is_sent_when_there_is_room() {
+    /// A connection whose socket is full, the server's end of it, and the number of bytes that fill it.
+    fn blocked() -> (Connection, RawConnection, usize) {
         let listener = RawListener::bind();
         let network = Network {
             server: "localhost".parse().unwrap(),
@@ -373,23 +376,48 @@ mod tests {
             shared: Shared::new(1, false),
             events: mpsc::channel().0,
         };
-        let shared = network.shared.clone();
-        let socket = std::net::TcpStream::connect(listener.address()).unwrap();
-        let connection = network.prepare(socket).unwrap();
-        let mut server = listener.accept(DEADLINE);
-        let mut filled = 0;
-        while let Ok(count) = (&*connection.socket).write(&[0; 64 * 1024]) {
-            filled += count;
+        let mut connection = network.prepare(std::net::TcpStream::connect(listener.address()).unwrap()).unwrap();
+        let (mut filled, mut events) = (0, Events::with_capacity(2));
+        loop {
+            let before = filled;
+            for size in [64 * 1024, 1] {
+                while let Ok(count) = (&*connection.socket).write(&[0; 64 * 1024][..size]) {
+                    filled += count;
+                }
+            }
+            if filled == before {
+                break;
+            }
+            // The system moves bytes to the other side, as long as there is room.
+            connection.poll.poll(&mut events, Some(Duration::from_millis(500))).unwrap();
         }
+        (connection, listener.accept(DEADLINE), filled)
+    }
+
+    #[test]
+    fn output_that_a_full_socket_refuses_is_sent_when_there_is_room() {
+        let (connection, mut server, filled) = blocked();
+        let shared = connection.network.shared.clone();
         shared.lock().transmit(shared.now());
         assert!(!shared.lock().connection.as_ref().unwrap().unsent.is_empty());
-
         let thread = thread::spawn(move || connection.run());
         server.receive(filled, DEADLINE);
-        let hello = server.receive(PREAMBLE.len(), DEADLINE);
-        assert_eq!(hello, PREAMBLE);
+        assert_eq!(server.receive(PREAMBLE.len(), DEADLINE), PREAMBLE);
         drop(server);
         thread.join().unwrap();
-        assert!(matches!(shared.take_events()[..], [Event::Closed(_)]));
+    }
+
+    #[test]
+    fn a_server_that_reads_nothing_blocks_no_command_and_is_given_up() {
+        let (connection, mut server, _) = blocked();
+        server.send(&[&PREAMBLE[..], &encode(&Message::Welcome(Welcome::new()))].concat());
+        let shared = connection.network.shared.clone();
+        let thread = thread::spawn(move || connection.run());
+        shared.with(|player, now| player.play(now, Play::Song { song: SongId(3), at: Duration::ZERO }));
+        shared.with(|player, _| player.stop()).unwrap();
+        thread.join().unwrap();
+        let events = shared.take_events();
+        let Some(Event::Closed(closed)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(closed.reason, CloseReason::Lost(io::ErrorKind::TimedOut));
     }
 }
