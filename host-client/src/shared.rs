@@ -68,7 +68,7 @@ impl Shared {
         // Never freed: the player lives as long as the program.
         let memory = Box::leak(vec![0; MEMORY_BYTES].into_boxed_slice());
         let mut player = Player::new(memory, Options { seed, is_persistent: false, wants_titles });
-        player.set_room(PAGE_SONGS);
+        player.set_page_songs(PAGE_SONGS);
         Arc::new(Self {
             state: Mutex::new(State {
                 player,

@@ -185,13 +185,13 @@ impl Playback {
 /// The silence before a song's first sound: frames that decode to nothing. It is put out when the sound comes, so a song in
 /// which no sound ever comes is passed over as fast as it arrives.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Opening {
+pub struct LeadingSilence {
     /// Where in the song the silence began.
     from: Option<Ticks>,
     is_over: bool,
 }
 
-impl Opening {
+impl LeadingSilence {
     /// Takes a frame that is to be heard from `position` on. Returns how many samples of silence, at the frame's `rate`, to put
     /// out before it; `None` if it belongs to the silence.
     pub fn on_frame(&mut self, position: Ticks, rate: u32, has_sound: bool) -> Option<u64> {
@@ -426,15 +426,15 @@ mod tests {
     #[test]
     fn silence_before_the_first_sound_is_put_out_with_it() {
         let at = |samples| Ticks::of_samples(samples, 44_100);
-        let mut opening = Opening::default();
-        assert_eq!(opening.on_frame(at(1_105), 44_100, false), None);
-        assert_eq!(opening.on_frame(at(1_152), 44_100, false), None);
-        assert_eq!(opening.on_frame(at(2_304), 44_100, true), Some(1_199));
-        assert_eq!(opening.on_frame(at(3_456), 44_100, false), Some(0), "what is damaged later is silent in its place");
-        let mut opening = Opening::default();
-        assert_eq!(opening.on_frame(at(0), 44_100, false), None);
-        assert_eq!(opening.on_frame(at(2_304), 22_050, true), Some(1_152));
-        assert_eq!(Opening::default().on_frame(at(1_105), 44_100, true), Some(0));
+        let mut leading = LeadingSilence::default();
+        assert_eq!(leading.on_frame(at(1_105), 44_100, false), None);
+        assert_eq!(leading.on_frame(at(1_152), 44_100, false), None);
+        assert_eq!(leading.on_frame(at(2_304), 44_100, true), Some(1_199));
+        assert_eq!(leading.on_frame(at(3_456), 44_100, false), Some(0), "what is damaged later is silent in its place");
+        let mut leading = LeadingSilence::default();
+        assert_eq!(leading.on_frame(at(0), 44_100, false), None);
+        assert_eq!(leading.on_frame(at(2_304), 22_050, true), Some(1_152));
+        assert_eq!(LeadingSilence::default().on_frame(at(1_105), 44_100, true), Some(0));
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
             let (count, is_answering) = self.remote.shared.with(|state| {
                 let count = state.screen.take(&mut output).len();
                 // Now there is room for the next answer.
-                if count == 0 && state.player.waits_for_room() {
+                if count == 0 && state.player.waits_to_ask() {
                     state.player.wake_network();
                 }
                 (count, state.player.is_answering())

@@ -83,7 +83,7 @@ impl<'m> State<'m> {
     /// The next bytes to send, copied to `out`.
     pub(crate) fn transmit<'o>(&mut self, now: Instant, out: &'o mut [u8]) -> &'o [u8] {
         let room = self.screen.room().checked_sub(SONG_LINE_BYTES);
-        self.player.set_room(room.map_or(0, |room| (room / TYPICAL_SONG_LINE_BYTES + 1) as u32));
+        self.player.set_page_songs(room.map_or(0, |room| (room / TYPICAL_SONG_LINE_BYTES + 1) as u32));
         let bytes = self.player.poll_transmit(now).unwrap_or_default();
         let out = out.split_at_mut(bytes.len().min(out.len())).0;
         out.copy_from_slice(bytes);

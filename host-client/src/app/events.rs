@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trill_player::playlist::{Direction, Playlist};
-use trill_player::{News, Refused};
+use trill_player::{LossNotice, Refused};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -89,7 +89,7 @@ impl App {
         }
     }
 
-    fn on_closed(&mut self, Closed { reason, news, was_open, was_useful, unanswered }: Closed) {
+    fn on_closed(&mut self, Closed { reason, notice, was_open, was_useful, unanswered }: Closed) {
         if was_useful {
             self.lost_at = None;
         }
@@ -113,7 +113,7 @@ impl App {
                 self.console.notice(&format!("{text}; the next command connects again"));
             }
         } else {
-            if news == News::Yes && self.shared.with(|player, _| player.retries()) {
+            if notice == LossNotice::Always && self.shared.with(|player, _| player.retries()) {
                 self.console.notice(&format!("{text}; reconnecting"));
             }
             self.give_up_music(&text);

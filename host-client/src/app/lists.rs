@@ -50,7 +50,7 @@ impl App {
     /// Lets the player request another page.
     pub(super) fn make_room(&self) {
         self.shared.with(|player, _| {
-            player.set_room(PAGE_SONGS);
+            player.set_page_songs(PAGE_SONGS);
             player.wake_network();
         });
     }

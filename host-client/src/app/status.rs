@@ -34,7 +34,7 @@ impl App {
     /// The song that is heard, or else the one that is requested.
     fn song(&self, player: &Player) -> Option<status::Song<'_>> {
         let Some(track) = player.heard() else {
-            let item = player.meant()?;
+            let item = player.target()?;
             let position = Duration::from_millis(item.at_ms);
             return Some(status::Song { number: item.song.0, title: "", artist: "", position, duration: None });
         };

@@ -274,7 +274,7 @@ impl Connection {
                     result = event.map_or(Ok(()), |event| collect_event(event, page, events));
                     if is_page {
                         // Request the next page when this one is on the screen, so that pages do not pile up.
-                        player.set_room(0);
+                        player.set_page_songs(0);
                     }
                     input = &input[taken..];
                 }
@@ -307,8 +307,8 @@ impl Connection {
         let (was_open, was_useful) = (player.was_open(), player.was_useful(now));
         let mut unanswered = Vec::new();
         let error = if let CloseReason::Session(error) = reason { Some(error) } else { None };
-        let news = player.handle_disconnected(now, error, |refused| unanswered.push(refused));
-        events.push(Event::Closed(Closed { reason, news, was_open, was_useful, unanswered }));
+        let notice = player.handle_disconnected(now, error, |refused| unanswered.push(refused));
+        events.push(Event::Closed(Closed { reason, notice, was_open, was_useful, unanswered }));
         self.network.settle(state);
         shared.disconnected.notify_all();
     }

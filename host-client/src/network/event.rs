@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use trill_player::playlist::{Direction, Playlist};
-use trill_player::{News, PageEnd, Refused};
+use trill_player::{LossNotice, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, GoodbyeReason, Started};
@@ -87,7 +87,7 @@ pub struct Closed {
     /// The reason.
     pub reason: CloseReason,
     /// Whether to tell the user.
-    pub news: News,
+    pub notice: LossNotice,
     /// Whether the server had welcomed the client.
     pub was_open: bool,
     /// Whether it brought music, or lasted.

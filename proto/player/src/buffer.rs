@@ -2,44 +2,43 @@
 //!
 //! ```text
 //!   ┌────────┬───────────────────────┬─────────────────┬──────┐
-//!   │ (gone) │ the song that is heard│ one that follows│ room │   storage
+//!   │decoded │ the song that is heard│ one that follows│ free │   storage
 //!   └────────┴───────────────────────┴─────────────────┴──────┘
 //!            begin                                     end
 //! ```
 //!
-//! The bytes lie in one piece, so a decoder can read them where they are. When there is no room behind them they are
-//! moved to the front. An eighth of the storage is never promised to the server, so at worst seven bytes are moved for every
-//! byte received.
+//! The bytes lie in one piece, so a decoder reads them in place. When there is no room behind them, they move to the front.
+//! An eighth of the storage is never granted to the server, so at worst seven bytes move for each byte received.
 //!
-//! Bounded without a check of its own: the session machine ends a connection that sends more than was granted.
+//! The buffer has no check of its size: the session machine ends a connection that sends more than was granted.
 
 use heapless::Deque;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
 
-use crate::item::{QueueItem, Ticket};
+use crate::item::{ItemId, QueueItem};
 
-/// A song of which there are bytes in the buffer, or will be.
+/// A song whose bytes are in the buffer, or will be.
 #[derive(Clone, Debug)]
 pub struct Track {
-    /// What was wanted.
+    /// What the player requested.
     pub item: QueueItem,
-    /// What the server said of it.
+    /// The server's description.
     pub started: Started,
-    /// Bytes that have come, over all connections.
+    /// Bytes received, over all connections.
     pub received: u64,
     /// Bytes of it in the buffer.
     pub buffered: usize,
-    /// No more will come.
+    /// No more bytes will arrive.
     pub is_over: bool,
-    /// No song was found that comes after it by itself.
+    /// No song follows it by itself.
     pub(crate) is_final: bool,
-    /// The server has said the number on the present connection. That of an earlier connection may be another song's by now.
+    /// The song's number comes from the present connection. After a restart of the server it may be another song's.
     pub(crate) is_number_current: bool,
 }
 
 impl Track {
-    /// Whether all of the song has come, and something of it should be heard.
+    /// Whether all of the song has arrived, and some of it should be heard.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let Started { position, size_bytes, end_sample, .. } = self.started;
@@ -47,10 +46,10 @@ impl Track {
     }
 }
 
-/// Songs in the buffer at once: the one heard, and one that joins it.
+/// Songs in the buffer at once: the song heard, and one that follows it.
 const TRACKS: usize = 2;
 
-/// The songs that are here; the first is heard.
+/// The songs in memory. The first is the song heard.
 #[derive(Debug)]
 pub struct Buffer<'m> {
     storage: &'m mut [u8],
@@ -65,34 +64,34 @@ impl<'m> Buffer<'m> {
         Self { storage, begin: 0, end: 0, tracks: Deque::new() }
     }
 
-    /// Bytes it may be asked to hold.
+    /// The most bytes that it holds.
     pub const fn capacity_bytes(&self) -> usize {
         self.storage.len() - self.storage.len() / 8
     }
 
-    /// Bytes it holds.
+    /// Bytes in it.
     pub const fn buffered_bytes(&self) -> usize {
         self.end - self.begin
     }
 
     // ── network side ──
 
-    /// A song begins to arrive, in place of all that is here.
+    /// A song begins to arrive, in place of all others.
     pub fn switch_to(&mut self, item: QueueItem, started: Started) {
         self.clear();
         self.follow_with(item, started);
     }
 
-    /// A song begins to arrive, after the one that is here. One may be waiting at a time.
+    /// A song begins to arrive, after the song heard. Only one can wait.
     pub fn follow_with(&mut self, item: QueueItem, started: Started) {
         let is_over = started.position >= started.size_bytes;
         let track =
             Track { item, started, received: 0, buffered: 0, is_over, is_final: false, is_number_current: true };
-        // One that has no place is never asked for: see `is_followed`.
+        // There is room: the player requests a song that follows only if none is here.
         let _ = self.tracks.push_back(track);
     }
 
-    /// The next bytes of the last song.
+    /// Adds bytes to the last song.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.end + bytes.len() > self.storage.len() {
             self.storage.copy_within(self.begin..self.end, 0);
@@ -111,14 +110,14 @@ impl<'m> Buffer<'m> {
         track.is_over |= track.started.position + track.received >= track.started.size_bytes;
     }
 
-    /// No more will come of the last song.
+    /// No more bytes of the last song will arrive.
     pub fn end(&mut self) {
         if let Some(track) = self.tracks.back_mut() {
             track.is_over = true;
         }
     }
 
-    /// No song comes after the last by itself.
+    /// No song follows the last by itself.
     pub fn end_with_last(&mut self) {
         if let Some(track) = self.tracks.back_mut() {
             track.is_final = true;
@@ -131,7 +130,7 @@ impl<'m> Buffer<'m> {
         (self.begin, self.end) = (0, 0);
     }
 
-    /// The last song goes on to arrive, perhaps under another number than before.
+    /// The last song goes on to arrive, perhaps under another number.
     pub fn go_on_with(&mut self, song: SongId) {
         if let Some(track) = self.tracks.back_mut() {
             (track.item.song, track.started.song) = (song, song);
@@ -139,7 +138,7 @@ impl<'m> Buffer<'m> {
         }
     }
 
-    /// The connection is over. The next may be to a server that numbers its songs in another way.
+    /// The connection is over. The server of the next may number its songs in another way.
     pub fn on_disconnected(&mut self) {
         self.tracks.iter_mut().for_each(|track| track.is_number_current = false);
     }
@@ -149,24 +148,24 @@ impl<'m> Buffer<'m> {
         self.tracks.back()
     }
 
-    /// The song of this ticket.
-    pub fn find(&self, ticket: Ticket) -> Option<&Track> {
-        self.tracks.iter().find(|track| track.item.ticket == ticket)
+    /// The song with this id, if it is here.
+    pub fn find(&self, id: ItemId) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.item.id == id)
     }
 
     // ── decoder's side ──
 
-    /// The listener knows the title of the first song, or will. Returns whether they did not.
+    /// Marks the first song as announced. Returns whether it was not before.
     pub fn announce(&mut self) -> bool {
         self.tracks.front_mut().is_some_and(|track| !core::mem::replace(&mut track.item.is_announced, true))
     }
 
-    /// The song that is heard.
+    /// The song heard.
     pub fn first(&self) -> Option<&Track> {
         self.tracks.front()
     }
 
-    /// Whether another song is here to be heard after the first.
+    /// Whether another song is here that follows the first.
     pub fn is_followed(&self) -> bool {
         self.tracks.len() > 1
     }
@@ -177,7 +176,7 @@ impl<'m> Buffer<'m> {
         self.storage.get(self.begin..self.begin + buffered).unwrap_or_default()
     }
 
-    /// The first `count` bytes are not needed any more.
+    /// Drops the first `count` bytes of the first song.
     pub fn consume(&mut self, count: usize) {
         if let Some(track) = self.tracks.front_mut() {
             let count = count.min(track.buffered);
@@ -186,7 +185,7 @@ impl<'m> Buffer<'m> {
         }
     }
 
-    /// The first song was heard: drops what is left of it. Returns how many bytes that were.
+    /// Drops the first song. Returns how many bytes of it were left.
     pub fn finish(&mut self) -> usize {
         let rest = self.tracks.pop_front().map_or(0, |track| track.buffered);
         self.begin += rest;
@@ -199,8 +198,8 @@ mod tests {
     use super::*;
     use crate::playlist::Playlist;
 
-    fn item(ticket: u32) -> QueueItem {
-        QueueItem::new(Ticket(ticket), SongId(1), Playlist::SINGLE)
+    fn item(id: u32) -> QueueItem {
+        QueueItem::new(ItemId(id), SongId(1), Playlist::SINGLE)
     }
 
     fn started(size_bytes: u64) -> Started {
@@ -242,7 +241,7 @@ mod tests {
         assert_eq!((buffer.front(), buffer.buffered_bytes(), buffer.is_followed()), (&[1; 5][..], 15, true));
         buffer.consume(3);
         assert_eq!(buffer.finish(), 2);
-        assert_eq!((buffer.front(), buffer.first().unwrap().item.ticket), (&[2; 10][..], Ticket(2)));
+        assert_eq!((buffer.front(), buffer.first().unwrap().item.id), (&[2; 10][..], ItemId(2)));
         buffer.switch_to(item(3), started(0));
         assert_eq!((buffer.buffered_bytes(), buffer.front()), (0, &[][..]));
         assert!(buffer.first().unwrap().is_over, "a song without audio is over at once");

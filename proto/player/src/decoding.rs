@@ -6,12 +6,12 @@ use core::ops::Range;
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
-use trill_proto::playback::{Action, Opening, Playback, Supply};
+use trill_proto::playback::{Action, LeadingSilence, Playback, Supply};
 use trill_proto::ticks::Ticks;
 use trill_proto::time::Instant;
 
 use crate::buffer::Track;
-use crate::item::{Ticket, Transition};
+use crate::item::{ItemId, Transition};
 
 /// What came of one step of the decoder, and what the caller does next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,9 +60,9 @@ pub struct Sound {
 /// The song that is decoded.
 #[derive(Debug)]
 pub(crate) struct Decoding {
-    pub(crate) ticket: Ticket,
+    pub(crate) id: ItemId,
     playback: Playback,
-    opening: Opening,
+    leading: LeadingSilence,
     /// Of the sound before; 0 before the first.
     rate: u32,
     channels: u8,
@@ -82,9 +82,9 @@ impl Decoding {
         let Track { item, started, .. } = track;
         let follows = item.transition == Transition::Follow;
         Self {
-            ticket: item.ticket,
+            id: item.id,
             playback: Playback::new(started),
-            opening: Opening::default(),
+            leading: LeadingSilence::default(),
             rate: 0,
             channels: 0,
             has_sound: false,
@@ -176,7 +176,7 @@ impl Decoding {
             return None;
         }
         let position = begin.saturating_add(Ticks::of_samples(heard.start as u64, rate));
-        let silence = self.opening.on_frame(position, rate, samples > 0)?;
+        let silence = self.leading.on_frame(position, rate, samples > 0)?;
         let is_new_format = (self.rate, self.channels) != (rate, channels);
         (self.rate, self.channels) = (rate, channels);
         Some(Sound {

@@ -1,4 +1,4 @@
-//! What a listener may be told, as values. The screen makes the words.
+//! Events and errors for the listener, as values. The screen makes the words.
 
 use core::fmt;
 
@@ -8,71 +8,71 @@ use trill_proto::message::{Error, GoodbyeReason, Song, Started, Welcome};
 use crate::pager::PageEnd;
 use crate::playlist::{Direction, Playlist};
 
-/// What happened. Borrows from the player or from the input, so act on it before the next call.
+/// What happened. It borrows from the player or from the input, so handle it before the next call.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// This server welcomes us for the first time.
     Connected(Welcome<'a>),
-    /// The server welcomes us again, after a loss that was told.
+    /// The server welcomes us again, after a loss that the listener was told of.
     Reconnected,
-    /// A song of the list that was asked for.
+    /// A song of a list.
     Listed(Song<'a>),
-    /// A page of the list is complete, of a library of so many songs. The next page is asked for when the screen has room.
+    /// A page of a list is complete; the library has so many songs. The next page follows when the screen has room.
     PageEnd(PageEnd, u32),
-    /// The song that was asked for with [`Question::Info`](crate::Question::Info).
+    /// The answer to [`Question::Info`](crate::Question::Info).
     Info(Song<'a>),
-    /// The song that is heard now. It comes once for each song, and not after a seek.
+    /// The title of the song heard. It comes once for each song, not again after a seek.
     Title(Song<'a>),
-    /// A song begins to arrive, or goes on after a cut.
+    /// A song begins to arrive, or goes on after a lost connection.
     Started(Started),
-    /// The server ended this song before its end. What has come of it is played.
+    /// The server ended this song before its end. What has arrived is played.
     EndedEarly(SongId),
-    /// The server does not do what it was asked for.
+    /// The server refused a request.
     Refused(Refused, Error<'a>),
     /// There is no song in this direction beyond this one.
     Edge(SongId, Direction),
     /// The server has no songs of this playlist.
     NoSongs(Playlist),
-    /// The server gave the client up. The connection ends.
+    /// The server ends the session because of an error.
     Failed(Error<'a>),
     /// The server closes the connection.
     Goodbye(GoodbyeReason),
 }
 
-/// What a server refused.
+/// A request that was refused or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// To play this song. What is heard plays on.
+    /// Play this song. The song heard plays on.
     Play(SongId),
-    /// To send more of this song. What has come of it is played.
+    /// Send the rest of this song. What has arrived is played.
     Rest(SongId),
-    /// To say which song follows by itself.
+    /// Find the song that follows by itself.
     Following,
-    /// To say which song is before or after another.
+    /// Find the song before or after another.
     Step(Direction),
-    /// To say which song is the first of a playlist.
+    /// Find the first song of a playlist.
     Playlist,
-    /// A list.
+    /// List the songs.
     List,
-    /// To describe this song.
+    /// Describe this song.
     Info(SongId),
 }
 
-/// Why a command does nothing. The listener can mend it.
+/// Why a command does nothing. The listener can correct it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotPossible {
-    /// Nothing plays, is asked for or looked for: play something first.
+    /// No song plays, was requested or is searched for: play something first.
     NothingPlays,
     /// There is no song in this direction beyond this one.
     Edge(SongId, Direction),
-    /// The song ends before the place to seek.
+    /// The song ends before the position.
     TooShort {
         /// The song.
         song: SongId,
         /// Its length in milliseconds.
         length_ms: u64,
     },
-    /// [`MAX_QUESTIONS`](crate::MAX_QUESTIONS) questions wait for their answers: ask again later.
+    /// [`MAX_QUESTIONS`](crate::MAX_QUESTIONS) questions wait for answers: ask again later.
     TooManyQuestions,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for NotPossible {
     }
 }
 
-/// Who has something to do because of the last calls.
+/// Which parts of the client have something to do because of the last calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wakeups {
     /// The network: [`poll_transmit`](crate::Player::poll_transmit), [`poll_timeout`](crate::Player::poll_timeout) or
@@ -99,7 +99,7 @@ pub struct Wakeups {
     pub decoder: bool,
     /// The sound output: [`is_paused`](crate::Player::is_paused) may have changed.
     pub sound: bool,
-    /// The sound output: what was decoded and not heard is to be dropped, before a pause is lifted.
+    /// The sound output: drop the samples that were not heard, before a pause ends.
     pub discard: bool,
 }
 

@@ -5,42 +5,42 @@ use trill_proto::time::Instant;
 
 use crate::playlist::Playlist;
 
-/// Names one song that was wanted, on whatever connection it arrives. Never reused; the default names none.
+/// Identifies one request for a song, over all connections. Never reused; the default identifies none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub(crate) u32);
+pub struct ItemId(pub(crate) u32);
 
-impl Ticket {
-    /// Names no song.
+impl ItemId {
+    /// Identifies no request.
     pub(crate) const NONE: Self = Self(0);
 }
 
-/// How a song comes after the one before it.
+/// How a song comes after the song before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// In its place, at once.
+    /// It replaces the song before it, at once.
     Switch,
-    /// After its last sample, without a gap.
+    /// It begins after the last sample of the song before it, without a gap.
     Follow,
 }
 
 /// A song that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueItem {
-    /// Its name in the player.
-    pub ticket: Ticket,
+    /// Its id in the player.
+    pub id: ItemId,
     /// Its number on the server.
     pub song: SongId,
     /// The songs to which it belongs.
     pub playlist: Playlist,
     /// Where it begins, in milliseconds.
     pub at_ms: u64,
-    /// The content tag that the song must have, 0 for any: a seek must stay in the same music.
+    /// The content tag that the song must have; 0 for any. A seek stays in the same music.
     pub content_tag: u64,
     /// How it comes after the song before it.
     pub transition: Transition,
-    /// A pause goes on when the song begins.
+    /// A pause lasts when the song begins.
     pub keeps_pause: bool,
-    /// The listener knows its title: it goes on from another place.
+    /// The listener knows its title, because it goes on at another position.
     pub is_announced: bool,
     /// When the listener asked for it; `None` if it follows by itself.
     pub asked: Option<Instant>,
@@ -48,9 +48,9 @@ pub struct QueueItem {
 
 impl QueueItem {
     /// A song from its beginning, in place of everything else.
-    pub const fn new(ticket: Ticket, song: SongId, playlist: Playlist) -> Self {
+    pub const fn new(id: ItemId, song: SongId, playlist: Playlist) -> Self {
         Self {
-            ticket,
+            id,
             song,
             playlist,
             at_ms: 0,

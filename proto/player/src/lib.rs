@@ -1,11 +1,11 @@
-//! Trill's player: everything that a client decides, once for laptops and boards.
+//! Trill's player: everything that a client decides, once for the laptop and the board.
 //!
 //! ```text
 //!   commands: play, stop, pause, seek, list …          Event: Listed, Title, Refused …  (values for the screen)
 //!                      │                                       ▲
 //!            ┌─────────▼───────────────────────────────────────┴──────────┐
 //!            │ Player                                                     │
-//!            │   link        is there a connection, when to make the next │      ◀── now: there is no clock in here
+//!            │   connector   is there a connection, when to make the next │      ◀── now: there is no clock in here
 //!            │   music       queue, search ──▶ buffer (caller's memory)   │ ──▶ decode: samples for the output
 //!            │   questions   lists, particulars, titles                   │ ──▶ take_wakeups: who has something to do
 //!            │   Client      the session machine of this connection       │
@@ -14,13 +14,13 @@
 //!        handle_connected, handle_input …          poll_connect, poll_transmit, poll_timeout
 //! ```
 //!
-//! Whatever is to come from the server is written down as *wanted*: songs to play, the song that follows, a list, a title.
-//! Beside it stands the request under which it was asked for, if it was. [`Player::poll_transmit`] asks for what has no
-//! request. A lost connection clears only the requests: what was wanted still is, so on the next connection the same few
-//! lines resume the music, go on with the list and ask for the title again.
+//! The player writes down what is *wanted* of the server: songs to play, the song that follows, a list, a title. Beside each
+//! stands the request that was sent for it, if any. [`Player::poll_transmit`] sends the requests that are missing. A lost
+//! connection clears only the requests, so on the next connection the same few lines resume the music, go on with the list and
+//! ask for the title again.
 //!
-//! What it deliberately is not: it opens no socket, reads no clock, allocates nothing and makes no sound. It has no words for
-//! people: events and errors are values, from which each client's screen makes its lines.
+//! What it deliberately is not: it opens no socket, reads no clock, allocates nothing and makes no sound. Events and errors are
+//! values; each client's screen makes the words.
 //!
 //! # The order of calls
 //!
@@ -35,12 +35,11 @@
 //!               }
 //!               on an error: transmit once more, close, handle_disconnected()
 //! the decoder:  loop { decode() → Step: begin, wait, put out samples, finish }
-//! the screen:   set_room() before the first question, and when its room changes
+//! the screen:   set_page_songs() before the first question, and when its room changes
 //! all of them:  take_wakeups() after any call
 //! ```
 //!
-//! A client that is several threads keeps the player under one lock, with its memory: so no byte of an old song can follow a
-//! switch.
+//! A client with several threads keeps the player under one lock, so no byte of an old song can follow a switch.
 //!
 //! # Example
 //!
@@ -72,10 +71,10 @@ extern crate std;
 mod address;
 pub mod buffer;
 pub mod command;
+mod connector;
 mod decoding;
 mod event;
 mod item;
-mod link;
 mod music;
 mod pager;
 mod player;
@@ -85,10 +84,10 @@ mod wanted;
 
 pub use address::{AddressError, ServerAddress};
 pub use buffer::Track;
+pub use connector::{CONNECT_PATIENCE, LossNotice};
 pub use decoding::{Sound, Step};
 pub use event::{Event, NotPossible, Refused, Wakeups};
-pub use item::{QueueItem, Ticket, Transition};
-pub use link::{CONNECT_PATIENCE, News};
+pub use item::{ItemId, QueueItem, Transition};
 pub use pager::{PageEnd, Pager};
 pub use player::{Options, Player, TimedOut};
 pub use questions::{MAX_QUESTIONS, Question};

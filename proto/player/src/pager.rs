@@ -1,16 +1,16 @@
-//! A whole list of songs, asked for page by page.
+//! A whole list of songs, requested page by page.
 
 use trill_proto::ids::SongId;
 
 /// How far a list has come, and where its next page begins.
 ///
-/// A list ends with as many songs as the server had at its beginning, so none goes on for ever. Songs that are added meanwhile have
-/// higher numbers than all of these: the next list shows them.
+/// A list ends after as many songs as the server had at its beginning, so it cannot go on for ever. Songs that are added
+/// meanwhile have higher numbers, and the next list shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pager {
     next: SongId,
     listed: u32,
-    /// Songs of the server at the end of the first page.
+    /// How many songs the server had at the end of the first page.
     total: Option<u32>,
 }
 
@@ -25,29 +25,29 @@ pub enum PageEnd {
 }
 
 impl Pager {
-    /// A list from this song on.
+    /// Begins a list at this song.
     pub const fn new(first: SongId) -> Self {
         Self { next: first, listed: 0, total: None }
     }
 
-    /// The first song of the page to ask for. In the middle of a page, the song after the last one that was listed.
+    /// The first song of the next page. In the middle of a page, the song after the last one that was listed.
     pub const fn next(&self) -> SongId {
         self.next
     }
 
-    /// The page has this song.
+    /// Takes a song of the page.
     pub const fn on_song(&mut self, song: SongId) {
         self.listed = self.listed.saturating_add(1);
         self.next = SongId(song.0.saturating_add(1));
     }
 
-    /// The song that came last is to be listed again.
+    /// Takes back the last song, to list it again.
     pub const fn take_back(&mut self, song: SongId) {
         self.listed = self.listed.saturating_sub(1);
         self.next = song;
     }
 
-    /// The page is complete. `total` and `next` are what LIST-END says.
+    /// Takes the end of a page. `total` and `next` are what LIST-END says.
     pub fn on_page(&mut self, total: u32, next: Option<SongId>) -> PageEnd {
         let total = *self.total.get_or_insert(total);
         match next {
@@ -64,7 +64,7 @@ impl Pager {
 mod tests {
     use super::*;
 
-    /// How many pages of these songs are asked for, from a server that says this of its total each time, and how it ends.
+    /// How many pages a list takes from a server that sends these totals, and how it ends.
     fn pages(totals: impl Iterator<Item = u32>, songs_a_page: u32, last: u32) -> (usize, PageEnd) {
         let mut pager = Pager::new(SongId(1));
         for (asked, total) in (1..).zip(totals) {
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(pages([0].into_iter().cycle(), 5, 0), (1, PageEnd::Complete));
         assert_eq!(pages([9].into_iter().cycle(), 9, 9), (1, PageEnd::Complete));
         assert_eq!(pages([9].into_iter().cycle(), 4, 9), (3, PageEnd::Complete));
-        // Songs that vanish meanwhile, or come while there is room for them in the first total.
+        // Songs vanish meanwhile, or appear within the first total.
         assert_eq!(pages([9, 7, 6].into_iter(), 4, 9), (3, PageEnd::Complete));
     }
 

@@ -16,18 +16,18 @@ use trill_proto::time::Instant;
 
 use crate::buffer::Track;
 use crate::command::{Play, Seek};
+use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
 use crate::item::QueueItem;
-use crate::link::{Link, News};
 use crate::music::Music;
 use crate::playlist::{Direction, Playlist, Search};
 use crate::questions::{Question, Questions};
 use crate::{Event, NotPossible, Refused, Wakeups};
 
-/// How a client differs from others.
+/// What differs from client to client.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Spreads the attempts to connect of clients that lost the same server: another number in each.
+    /// A number that differs from client to client. It spreads the attempts of clients that lost the same server.
     pub seed: u32,
     /// Keeps a connection even when nothing is wanted of the server.
     pub is_persistent: bool,
@@ -35,48 +35,48 @@ pub struct Options {
     pub wants_titles: bool,
 }
 
-/// What a listener wants, and what was asked for it. `CONTROL` is the largest control payload it takes, in bytes: at least
-/// 256.
+/// Holds what a listener wants, and the requests sent for it. `CONTROL` is the largest control payload that the client takes, in
+/// bytes: at least 256.
 #[derive(Debug)]
 pub struct Player<'m, const CONTROL: usize> {
-    /// Apart from the rest, which handles what is borrowed from it.
+    /// Separate from `core`, which handles events that borrow from it.
     client: Option<Client<CONTROL>>,
     core: Core<'m>,
 }
 
 #[derive(Debug)]
 struct Core<'m> {
-    link: Link,
+    connector: Connector,
     music: Music<'m>,
     questions: Questions,
     wants_titles: bool,
-    /// The song that has begun, until another does.
+    /// The song that began last.
     decoding: Option<Decoding>,
-    /// The song that was played to its end before.
+    /// The song before it, if it was played to its end.
     ended: Option<Playback>,
 }
 
 /// A deadline of the player has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimedOut {
-    /// The server took the connection and said no WELCOME: close the connection.
+    /// The server accepted the connection and sent no WELCOME: close the connection.
     NoWelcome,
     /// See [`Client::handle_timeout`]: transmit once more, then close the connection.
     Session(SessionError),
 }
 
 impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
-    /// A player with this memory for compressed music. It uses seven eighths. Call [`set_room`](Self::set_room) before the first
-    /// question.
+    /// Makes a player that keeps compressed music in `storage` and fills seven eighths of it. Call
+    /// [`set_page_songs`](Self::set_page_songs) before the first question.
     ///
     /// # Panics
-    /// The memory has less than 9,362 bytes, of which seven eighths are the least that a server sends music into.
+    /// `storage` has less than 9,362 bytes: seven eighths of it are less than the protocol's smallest buffer.
     pub fn new(storage: &'m mut [u8], options: Options) -> Self {
         let Options { seed, is_persistent, wants_titles } = options;
         let capacity = storage.len() - storage.len() / 8;
         assert!(capacity >= MIN_BUFFER_BYTES as usize, "with so little memory, music would stop and never go on");
         let core = Core {
-            link: Link::new(seed, is_persistent),
+            connector: Connector::new(seed, is_persistent),
             music: Music::new(storage),
             questions: Questions::new(),
             wants_titles,
@@ -93,9 +93,9 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.client.as_ref().is_some_and(Client::is_open)
     }
 
-    /// Whether the server has welcomed us on this connection, even if that is over.
+    /// Whether the server has welcomed us on this connection, even if the session is over.
     pub fn was_open(&self) -> bool {
-        self.core.link.was_open()
+        self.core.connector.was_open()
     }
 
     /// Whether the session is over: close the connection.
@@ -103,20 +103,20 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.client.as_ref().is_none_or(Client::is_closed)
     }
 
-    /// Whether a connection is being made, or has not brought WELCOME.
+    /// Whether a connection is being made, or waits for WELCOME.
     pub fn is_connecting(&self) -> bool {
-        !self.core.link.is_idle() && !self.is_open()
+        !self.core.connector.is_idle() && !self.is_open()
     }
 
-    /// Whether the connection is to be closed, to make another.
+    /// Whether to close the connection and connect to another server.
     pub fn is_leaving(&self) -> bool {
-        self.core.link.is_leaving()
+        self.core.connector.is_leaving()
     }
 
-    /// Whether the next connection is made without a command. It is not after a lasting refusal, nor after a GOODBYE *done* or
-    /// *superseded*: [`play`](Self::play), [`step`](Self::step), [`seek`](Self::seek) or [`ask`](Self::ask) connects again.
+    /// Whether the client connects again without a command. It does not after a lasting refusal or a GOODBYE *done* or
+    /// *superseded*. Then [`play`](Self::play), [`step`](Self::step), [`seek`](Self::seek) or [`ask`](Self::ask) connects again.
     pub fn retries(&self) -> bool {
-        self.core.link.retries()
+        self.core.connector.retries()
     }
 
     /// Whether the present connection brought music, or has lasted: see [`Client::was_useful`].
@@ -124,9 +124,9 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.client.as_ref().is_some_and(|client| client.was_useful(now))
     }
 
-    /// What a listener would be told if the connection ended now.
-    pub fn loss_news(&self) -> News {
-        self.core.link.is_news()
+    /// Whether to tell the listener if the connection ended now.
+    pub fn loss_notice(&self) -> LossNotice {
+        self.core.connector.loss_notice()
     }
 
     /// Whether the music is paused.
@@ -139,12 +139,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.decoding().is_none_or(|decoding| decoding.playback().is_buffering())
     }
 
-    /// Whether nothing is to be heard, now or later.
+    /// Whether no song plays, was requested or is searched for.
     pub fn is_silent(&self) -> bool {
         self.core.music.is_empty()
     }
 
-    /// Whether a song that will take the place of what is heard was asked for, or is looked for.
+    /// Whether a song that will replace the one heard was requested, or is searched for.
     pub fn is_switching(&self) -> bool {
         self.core.music.is_switching()
     }
@@ -154,40 +154,40 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.needs_server()
     }
 
-    /// Whether nothing is under way: a connection, an answer, a title, or a song in place of what is heard.
+    /// Whether every command has taken effect: no connection, answer, title or switch is pending.
     pub fn is_settled(&self) -> bool {
-        self.core.questions.is_settled(|ticket| self.core.music.number_of(ticket))
+        self.core.questions.is_settled(|id| self.core.music.number_of(id))
             && !self.is_switching()
             && !self.is_connecting()
     }
 
-    /// Whether questions wait whose answer is on its way.
+    /// Whether questions wait for answers on an open connection.
     pub fn is_answering(&self) -> bool {
         self.is_open() && !self.core.questions.is_empty()
     }
 
-    /// Whether the first question waits for room on the screen, or for a connection.
-    pub fn waits_for_room(&self) -> bool {
+    /// Whether the first question was not sent yet: it waits for room on the screen, or for a connection.
+    pub fn waits_to_ask(&self) -> bool {
         self.core.questions.is_unasked()
     }
 
-    /// The song that was asked for last and has not started, or from which one is looked for.
+    /// The song that was requested last and has not started. During a search, the number where it looks.
     pub fn asked_for(&self) -> Option<SongId> {
         self.core.music.asked_for()
     }
 
-    /// The song that a listener means: the one asked for last, or the one that is heard.
-    pub fn meant(&self) -> Option<&QueueItem> {
-        self.core.music.meant()
+    /// The song that commands act on: the one requested last, or the one heard.
+    pub fn target(&self) -> Option<&QueueItem> {
+        self.core.music.target()
     }
 
-    /// The song that is heard, or is about to be.
+    /// The song heard: it plays, or is about to.
     pub fn heard(&self) -> Option<&Track> {
         self.core.music.buffer.first()
     }
 
-    /// Where the song heard is, in milliseconds of its music, after `frames` of it were heard since
-    /// [`count_from`](Self::count_from).
+    /// The position in the song heard, in milliseconds. `frames` is how many the output has played since
+    /// [`handle_began`](Self::handle_began) or [`count_from`](Self::count_from).
     pub fn position_ms(&self, frames: u64) -> u64 {
         self.heard().map_or(0, |track| {
             let begin = || track.started.position_of(track.started.first_heard());
@@ -201,65 +201,67 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.buffer.buffered_bytes()
     }
 
-    /// Bytes that the buffer may be asked to hold.
+    /// The most bytes that the buffer holds.
     pub fn capacity_bytes(&self) -> usize {
         self.core.music.buffer.capacity_bytes()
     }
 
     // ── the network: what happened ──
 
-    /// A connection is being tried for.
+    /// An attempt to connect begins.
     pub fn begin_attempt(&mut self) {
-        self.core.link.begin_attempt();
+        self.core.connector.begin_attempt();
     }
 
     /// A connection was made.
     pub fn handle_connected(&mut self, now: Instant, identity: &Identity<'_>) {
         self.client = Some(Client::new(now, identity));
-        self.core.link.on_connected(now);
+        self.core.connector.on_connected(now);
     }
 
-    /// There is no connection, or none any more: because of `error`, if the session machine found one. What was wanted still is, and is
-    /// asked for on the next connection, with these exceptions; `given_up` gets each song and question that will not come:
+    /// The attempt to connect failed, or the connection ended. `error` is what the session machine found, if anything.
     ///
-    /// - Songs in place of what is heard are given up where no connection follows by itself, if the server did not answer, and
-    ///   after an attempt without WELCOME, unless the client is [persistent](Options::is_persistent).
-    /// - Questions are given up where no connection follows by itself without them, or if the server did not answer.
+    /// The next connection asks again for what is wanted. Some of it is given up instead, and `given_up` gets each:
     ///
-    /// Returns what the listener should be told.
+    /// - Everything that the listener waits for, if the server did not answer a request or the client does not
+    ///   [connect again](Self::retries).
+    /// - A switch, after an attempt without WELCOME, unless the client is [persistent](Options::is_persistent).
+    /// - A question, unless the client is persistent or connects again for music.
+    ///
+    /// Returns whether to tell the listener.
     pub fn handle_disconnected(
         &mut self,
         now: Instant,
         error: Option<SessionError>,
         mut given_up: impl FnMut(Refused),
-    ) -> News {
+    ) -> LossNotice {
         let outcome = match self.client.take() {
             None => Outcome::Unreachable,
             Some(client) if client.was_useful(now) => Outcome::Useful,
             Some(_) => Outcome::Useless,
         };
-        let Core { link, music, questions, .. } = &mut self.core;
-        let error = error.filter(|_| !link.is_expected());
-        error.into_iter().for_each(|error| link.on_error(error));
+        let Core { connector, music, questions, .. } = &mut self.core;
+        let error = error.filter(|_| !connector.is_expected());
+        error.into_iter().for_each(|error| connector.on_error(error));
         let is_unanswered = error == Some(SessionError::Unanswered);
         if is_unanswered {
             questions.give_up_title();
         }
-        if is_unanswered || !link.repeats_switches() {
+        if is_unanswered || !connector.repeats_switches() {
             iter::from_fn(|| music.give_up_switch()).for_each(&mut given_up);
         }
-        if is_unanswered || !link.follows(music.needs_server()) {
+        if is_unanswered || !connector.follows(music.needs_server()) {
             iter::from_fn(|| questions.pop()).map(Question::refused).for_each(given_up);
         }
-        let news = link.on_disconnected(now, outcome, music.needs_server());
+        let notice = connector.on_disconnected(now, outcome, music.needs_server());
         music.on_disconnected();
-        questions.on_disconnected(|ticket| music.buffer.find(ticket).is_some());
+        questions.on_disconnected(|id| music.buffer.find(id).is_some());
         music.wakeups.network = true;
-        news
+        notice
     }
 
-    /// Takes bytes off the front of `input`, which came from the server. Returns how many, at least one, and the event that
-    /// they complete, if any. Call again with the rest until nothing is left.
+    /// Takes bytes from the front of `input`, which came from the server. Returns how many it took, at least one, and the event
+    /// that they complete, if any. Call it with the rest until nothing is left.
     ///
     /// # Errors
     /// What the server did wrong. Transmit once more, then close the connection.
@@ -278,7 +280,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// # Errors
     /// The server is gone: [`TimedOut`].
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TimedOut> {
-        if self.core.link.welcome_by().is_some_and(|by| now >= by) {
+        if self.core.connector.welcome_by().is_some_and(|by| now >= by) {
             return Err(TimedOut::NoWelcome);
         }
         self.client.as_mut().map_or(Ok(()), |client| client.handle_timeout(now)).map_err(TimedOut::Session)
@@ -293,39 +295,39 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     // ── the network: what to do ──
 
-    /// When to connect, if a connection is wanted and there is none: then call [`begin_attempt`](Self::begin_attempt).
+    /// When to call [`begin_attempt`](Self::begin_attempt) and connect. `None` if there is a connection, or none is wanted.
     pub fn poll_connect(&self) -> Option<Instant> {
-        let Core { link, music, questions, .. } = &self.core;
-        link.poll_connect(music.needs_server() || !questions.is_empty())
+        let Core { connector, music, questions, .. } = &self.core;
+        connector.poll_connect(music.needs_server() || !questions.is_empty())
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), if nothing happens before; `None` without a connection.
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before. `None` without a connection.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = self.client.as_ref().and_then(Client::poll_timeout);
-        [due, self.core.link.welcome_by()].into_iter().flatten().min()
+        [due, self.core.connector.welcome_by()].into_iter().flatten().min()
     }
 
-    /// The next bytes to send, all of them, before anything else is sent: first it is asked for what is wanted.
+    /// Requests what is wanted. Returns the next bytes to send; send all of them.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<&[u8]> {
         let client = self.client.as_mut()?;
-        if self.core.link.is_leaving() {
+        if self.core.connector.is_leaving() {
             client.goodbye(GoodbyeReason::Done);
         }
-        // What does not fit into the machine's outbox now does after this was sent.
+        // If the outbox is full, the next call requests the rest.
         let _ = self.core.ask(now, client);
         client.poll_transmit(now)
     }
 
-    /// Who has something to do because of the calls since the last of these.
+    /// Who has something to do because of the calls since the last `take_wakeups`.
     pub fn take_wakeups(&mut self) -> Wakeups {
         core::mem::take(&mut self.core.music.wakeups)
     }
 
     // ── commands ──
 
-    /// Plays, whatever is playing now.
+    /// Plays other music, in place of the song heard.
     pub fn play(&mut self, now: Instant, play: Play) {
-        self.core.hasten();
+        self.core.reconnect_now();
         let music = &mut self.core.music;
         match play {
             Play::Song { song, at } => music.play_song(now, song, at),
@@ -339,13 +341,13 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// Ends the music, and its transmission.
     ///
     /// # Errors
-    /// [`NotPossible::NothingPlays`]; the server is told to stop all the same.
+    /// [`NotPossible::NothingPlays`]; the player sends STOP all the same.
     pub fn stop(&mut self) -> Result<(), NotPossible> {
         self.core.questions.forget_title();
         self.core.music.stop()
     }
 
-    /// Pauses the music, or goes on. Songs that were asked for and have not started begin like this, too.
+    /// Pauses the music, or resumes it. Songs that were requested and have not started begin in the same state.
     ///
     /// # Errors
     /// [`NotPossible::NothingPlays`].
@@ -353,47 +355,47 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.set_paused(is_paused)
     }
 
-    /// Goes to the song before or after the one that is meant.
+    /// Goes to the song before or after [`target`](Self::target).
     ///
     /// # Errors
     /// [`NotPossible::NothingPlays`], [`NotPossible::Edge`] if it is the playlist's first or last number.
     pub fn step(&mut self, now: Instant, direction: Direction) -> Result<(), NotPossible> {
-        self.core.hasten();
+        self.core.reconnect_now();
         self.core.music.step(now, direction)
     }
 
-    /// Goes to another place in the song that is meant. If that is still being looked for, it begins there. `frames` is as for
-    /// [`position_ms`](Self::position_ms). Returns the song, if it is known, and the place in milliseconds.
+    /// Goes to another position in [`target`](Self::target). During a search, the song that is found begins there. `frames` is as
+    /// for [`position_ms`](Self::position_ms). Returns the song, `None` during a search, and the position in milliseconds.
     ///
     /// # Errors
     /// [`NotPossible::NothingPlays`], [`NotPossible::TooShort`].
     pub fn seek(&mut self, now: Instant, seek: Seek, frames: u64) -> Result<(Option<SongId>, u64), NotPossible> {
         let position_ms = self.position_ms(frames);
-        self.core.hasten();
+        self.core.reconnect_now();
         self.core.music.seek(now, seek, position_ms)
     }
 
-    /// Asks for something to be shown. One question is asked after the other.
+    /// Asks the server a question. Questions wait in order; one is sent at a time.
     ///
     /// # Errors
     /// [`NotPossible::TooManyQuestions`].
     pub fn ask(&mut self, question: Question) -> Result<(), NotPossible> {
-        self.core.hasten();
+        self.core.reconnect_now();
         self.core.questions.push(question).map_err(|_| NotPossible::TooManyQuestions)
     }
 
-    /// For how many songs of an answer the screen has room. With 0, as in the beginning, no question is asked.
-    pub fn set_room(&mut self, songs: u32) {
-        self.core.questions.set_room(songs);
+    /// Sets how many songs of a list the screen has room for. With 0, as at the beginning, no question is sent.
+    pub fn set_page_songs(&mut self, songs: u32) {
+        self.core.questions.set_page_songs(songs);
     }
 
-    /// There was no room to show the song that came last, with [`Event::Listed`] or [`Event::Info`]. It is asked for again, with
-    /// all that come after it, when there is.
+    /// The screen had no room for the song of the last [`Event::Listed`] or [`Event::Info`]. The player asks for it again, and for
+    /// the rest of the list, when there is room.
     pub fn ask_again(&mut self) {
         self.core.questions.ask_again();
     }
 
-    /// The room on the screen has changed: the first question may be asked.
+    /// The room on the screen has changed: the first question may be sent.
     pub fn wake_network(&mut self) {
         self.core.music.wakeups.network = true;
     }
@@ -403,22 +405,22 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.questions.pop()
     }
 
-    /// Wants no more music of the server. What has come is played to its end.
+    /// Gives up the music that has not arrived. What has arrived is played to its end.
     pub fn give_up_rest(&mut self) {
         self.core.music.give_up_rest();
     }
 
-    /// Connects to another server from now on. What was wanted of the last one is not.
+    /// Ends the music and the questions, and connects to another server from now on.
     pub fn change_server(&mut self) {
-        // That nothing was playing is fine.
+        // It does not matter if nothing was playing.
         let _ = self.stop();
         while self.give_up_question().is_some() {}
-        self.core.link.leave();
+        self.core.connector.leave();
     }
 
-    /// Failed attempts until now do not put off the next.
+    /// Resets the back-off: the attempts that failed until now do not delay the next.
     pub fn forget_failures(&mut self) {
-        self.core.link.forget();
+        self.core.connector.reset_backoff();
     }
 
     // ── the decoder ──
@@ -428,7 +430,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         let supply = self.supply(now);
         let Core { music, decoding, .. } = &mut self.core;
         let Some(track) = music.buffer.first() else { return Step::Idle };
-        let Some(decoding) = decoding.as_mut().filter(|decoding| decoding.ticket == track.item.ticket) else {
+        let Some(decoding) = decoding.as_mut().filter(|decoding| decoding.id == track.item.id) else {
             return Step::Begin(track.started);
         };
         let (step, consumed) = decoding.step(track, &supply, music.buffer.front(), decoder, pcm);
@@ -436,18 +438,18 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         step
     }
 
-    /// Whether the song that has begun is still the one to be heard.
+    /// Whether the song that began last is still the song heard.
     pub fn has_begun(&self) -> bool {
         self.core.decoding().is_some()
     }
 
-    /// Whether another song follows the one heard without a gap.
+    /// Whether another song follows the song heard without a gap.
     pub fn is_followed(&self) -> bool {
         self.core.music.buffer.is_followed()
     }
 
-    /// The song heard begins: of other songs, only the end of one that it follows is heard from now on. The output counts its
-    /// frames from the first that is heard, at the rate that STARTED says. Returns whether it is another song than before.
+    /// The output is ready for the song heard, and counts its frames from the first that is heard, at the rate of STARTED.
+    /// Returns whether it is another song than before, not another position in the same song.
     pub fn handle_began(&mut self) -> bool {
         let Core { music, decoding, ended, .. } = &mut self.core;
         let Some(track) = music.buffer.first() else { return false };
@@ -456,14 +458,14 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.buffer.announce()
     }
 
-    /// The output counts the frames of the song heard from this sound on, at its rate.
+    /// The output counts its frames from this sound on, at the sound's rate.
     pub fn count_from(&mut self, sound: &Sound) {
         if let Some(decoding) = &mut self.core.decoding {
             decoding.count_from(sound);
         }
     }
 
-    /// The output has played all that it had. The music waits for more to arrive, as at its beginning.
+    /// The output ran out of samples. Unless it is paused, the music buffers as at its beginning.
     pub fn handle_dry(&mut self) {
         let Core { music, decoding, .. } = &mut self.core;
         if let Some(decoding) = decoding.as_mut().filter(|_| !music.is_paused()) {
@@ -471,23 +473,24 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         }
     }
 
-    /// The song heard was played to its end. Returns its number if all of it came and the decoder made no sound of it.
+    /// The output has played the song heard to its end. Returns the song's number if all of it arrived and none of it could be
+    /// decoded.
     pub fn handle_finished(&mut self) -> Option<SongId> {
         let Core { music, questions, decoding, ended, .. } = &mut self.core;
         let mut undecodable = None;
         if let Some(track) = music.buffer.first() {
-            let decoded = decoding.take().filter(|decoding| decoding.ticket == track.item.ticket);
+            let decoded = decoding.take().filter(|decoding| decoding.id == track.item.id);
             let is_silent = decoded.as_ref().is_some_and(|decoding| !decoding.has_sound());
             undecodable = Some(track.started.song).filter(|_| is_silent && track.is_complete());
             *ended = decoded.map(|decoding| *decoding.playback());
-            questions.on_finished(track.item.ticket);
+            questions.on_finished(track.item.id);
         }
         let rest = music.on_finished();
         self.release(rest);
         undecodable
     }
 
-    /// What decides whether the song heard may start: see [`Playback::next_action`].
+    /// The figures by which [`Playback::next_action`] decides whether the song heard may start.
     fn supply(&self, now: Instant) -> Supply {
         let (buffered, received) = self.heard().map_or((0, 0), |track| (track.buffered, track.received));
         let (delivery_rate, round_trip) =
@@ -495,13 +498,13 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         Supply { buffered, received, capacity: self.capacity_bytes(), delivery_rate, round_trip }
     }
 
-    /// `bytes` of the song heard are decoded.
+    /// Drops `bytes` from the front of the song heard.
     fn consume(&mut self, bytes: usize) {
         self.core.music.buffer.consume(bytes);
         self.release(bytes);
     }
 
-    /// What leaves the buffer leaves it for the stream that fills it, or is about to.
+    /// Tells the session machine of free room in the buffer, for the streams that fill it.
     fn release(&mut self, bytes: usize) {
         let Self { client, core: Core { music, .. } } = self;
         if let Some(client) = client {
@@ -518,27 +521,27 @@ impl Core<'_> {
             return Ok(());
         }
         self.music.ask(now, client)?;
-        self.questions.ask(client, |ticket| self.music.number_of(ticket))
+        self.questions.ask(client, |id| self.music.number_of(id))
     }
 
     /// The song heard, if it has begun.
     fn decoding(&self) -> Option<&Decoding> {
-        let heard = self.music.buffer.first()?.item.ticket;
-        self.decoding.as_ref().filter(|decoding| decoding.ticket == heard)
+        let heard = self.music.buffer.first()?.item.id;
+        self.decoding.as_ref().filter(|decoding| decoding.id == heard)
     }
 
-    /// The title of the song that is heard, or about to be, is wanted if the listener does not know it. For one that takes the
-    /// place of others that is as soon as it starts, so that nothing seems settled before.
+    /// Asks for the title of the song heard, if the listener does not know it. After a switch this happens at STARTED, so that
+    /// the player does not seem settled in between.
     fn want_title(&mut self) {
         let heard = self.music.buffer.first().map(|track| track.item);
         if let Some(item) = heard.filter(|item| self.wants_titles && !item.is_announced) {
-            self.questions.want_title(item.ticket);
+            self.questions.want_title(item.id);
             self.music.wakeups.network = true;
         }
     }
 
-    fn hasten(&mut self) {
-        self.link.hasten();
+    fn reconnect_now(&mut self) {
+        self.connector.reconnect_now();
         self.music.wakeups.network = true;
     }
 
@@ -561,9 +564,9 @@ impl Core<'_> {
             client::Event::Ended { stream, reason } => self.music.on_ended(stream, reason),
             client::Event::Failed(error) => self.on_failed(error),
             client::Event::Goodbye(reason) => {
-                self.link.on_goodbye(reason);
+                self.connector.on_goodbye(reason);
                 if reason == GoodbyeReason::Superseded {
-                    // That nothing was playing is fine.
+                    // It does not matter if nothing was playing.
                     let _ = self.music.stop();
                     self.questions.forget_title();
                 }
@@ -573,11 +576,11 @@ impl Core<'_> {
     }
 
     fn on_welcome<'a>(&mut self, welcome: Welcome<'a>) -> Option<Event<'a>> {
-        // All of a song may have come before its END was lost.
+        // All of a song may have arrived before its END was lost.
         self.music.look_for_next();
-        match self.link.on_welcome() {
+        match self.connector.on_welcome() {
             true => Some(Event::Connected(welcome)),
-            false if self.link.is_flapping() => None,
+            false if self.connector.is_flapping() => None,
             false => Some(Event::Reconnected),
         }
     }
@@ -588,7 +591,7 @@ impl Core<'_> {
 
     fn on_failed<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {
         if error.code.is_fatal() {
-            self.link.on_error(SessionError::Peer(error.code));
+            self.connector.on_error(SessionError::Peer(error.code));
             return Some(Event::Failed(error));
         }
         let (stream, request) = (StreamId(error.id), RequestId(error.id));

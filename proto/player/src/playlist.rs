@@ -1,25 +1,25 @@
-//! The songs of one `play`, and how the one before or after another is found.
+//! Playlists, and the search for the song before or after another.
 //!
-//! Song numbers have gaps, and a server says only which songs there are from some number on. A [`Search`] asks it page by
-//! page until it is known which song it is:
+//! Song numbers have gaps, and a server lists songs only from a number on. A [`Search`] lists page by page until it finds the
+//! song:
 //!
 //! ```text
 //!   Search::first, Search::step
 //!   ask            what to LIST
 //!   on_song        for every song of the answer
-//!   on_page        at its end: ask again, or it is known
+//!   on_page        at its end: ask again, or the result
 //! ```
 
 use trill_proto::ids::SongId;
 
-/// The songs that belong together: those of one `play`.
+/// The songs of one `play`: a range of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playlist {
-    /// Lowest number that a song of it can have.
+    /// The lowest number of the range.
     pub first: SongId,
-    /// Highest number that a song of it can have.
+    /// The highest number of the range.
     pub last: SongId,
-    /// One follows the other by itself.
+    /// Each song follows the one before it by itself.
     pub advances: bool,
 }
 
@@ -27,34 +27,34 @@ impl Playlist {
     /// All songs, one after the other.
     pub const ALL: Self = Self { first: SongId(1), last: SongId(u32::MAX), advances: true };
 
-    /// One song, with all the others left and right of it for `next` and `previous`.
+    /// One song. All others are before or after it, for `next` and `previous`.
     pub const SINGLE: Self = Self { advances: false, ..Self::ALL };
 }
 
-/// Which way from one song to another.
+/// The direction of a step from one song to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// To the one after it.
+    /// To the song after it.
     Next,
-    /// To the one before it.
+    /// To the song before it.
     Previous,
 }
 
-/// Most numbers to look through at once for the song before another; as many songs fit into one page.
+/// The most numbers to list at once for the song before another. So many songs fit into one page.
 const MOST_NUMBERS_BACK: u32 = 64;
 
-/// A look for a song of a playlist: its first, or the one before or after another.
+/// A search for a song of a playlist: its first, or the one before or after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Search {
     playlist: Playlist,
-    /// From which song, and which way; none for the playlist's first.
+    /// The song from which it steps, and the direction; `None` for the playlist's first song.
     origin: Option<(SongId, Direction)>,
-    /// Numbers to look through, both included, and from where on that is still to be done.
+    /// The numbers to list, `begin` to `last` inclusive. Those from `from` on are still to be listed.
     begin: u32,
     last: u32,
     from: u32,
     found: Option<SongId>,
-    /// What was added meanwhile: steps forward, less those back.
+    /// Steps that were added during the search: forward minus backward.
     steps: i16,
 }
 
@@ -62,27 +62,27 @@ pub struct Search {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Progress {
-    /// It is not known yet: ask again.
+    /// Ask again.
     Asks,
     /// This is the song.
     Found(SongId),
-    /// There is none in this direction: this song is the playlist's last, or first.
+    /// No song is in this direction: this song is the playlist's last, or first.
     Edge(SongId, Direction),
     /// The playlist has no songs.
     Nothing,
 }
 
 impl Search {
-    /// The playlist's first song.
+    /// Searches for the playlist's first song.
     pub const fn first(playlist: Playlist) -> Self {
         Self::among(playlist, None, playlist.first.0, playlist.last.0)
     }
 
-    /// The song before or after `song`; none if no number of the playlist is there.
+    /// Searches for the song before or after `song`. `None` if the playlist has no number there.
     pub fn step(playlist: Playlist, song: SongId, direction: Direction) -> Option<Self> {
         let (begin, last) = match direction {
             Direction::Next => (song.0.checked_add(1)?.max(playlist.first.0), playlist.last.0),
-            // Mostly it is the number before.
+            // Usually it is the number before.
             Direction::Previous => {
                 let last = song.0.checked_sub(1)?.min(playlist.last.0);
                 (last, last)
@@ -96,17 +96,17 @@ impl Search {
         Self { playlist, origin, begin, last, from: begin, found: None, steps: 0 }
     }
 
-    /// The songs among which it looks.
+    /// The playlist.
     pub const fn playlist(&self) -> Playlist {
         self.playlist
     }
 
-    /// From which song it looks, and which way; none if it looks for the playlist's first.
+    /// The song from which it steps, and the direction; `None` for the playlist's first song.
     pub const fn origin(&self) -> Option<(SongId, Direction)> {
         self.origin
     }
 
-    /// Another step, to be taken from the song that is found.
+    /// Adds a step from the song that is found.
     pub const fn add(&mut self, direction: Direction) {
         self.steps = match direction {
             Direction::Next => self.steps.saturating_add(1),
@@ -114,7 +114,7 @@ impl Search {
         };
     }
 
-    /// From which song on to list, and how many.
+    /// The first number to list, and how many songs.
     pub const fn ask(&self) -> (SongId, u32) {
         let at_most = if self.is_backward() { self.last - self.from + 1 } else { 1 };
         (SongId(self.from), at_most)
@@ -124,7 +124,7 @@ impl Search {
         matches!(self.origin, Some((_, Direction::Previous)))
     }
 
-    /// The list has this song.
+    /// Takes a song of the list.
     pub fn on_song(&mut self, song: SongId) {
         let is_meant = self.found.is_none() || self.is_backward();
         if is_meant && (self.from..=self.last).contains(&song.0) {
@@ -132,9 +132,9 @@ impl Search {
         }
     }
 
-    /// The page is complete. `next` is what LIST-END says.
+    /// Takes the end of a page. `next` is what LIST-END says.
     pub fn on_page(&mut self, next: Option<SongId>) -> Progress {
-        // A page may be shorter than was asked for.
+        // A page may be shorter than requested.
         if let Some(SongId(next)) = next
             && (self.found.is_none() || self.is_backward())
             && next > self.from
@@ -157,8 +157,7 @@ impl Search {
         }
     }
 
-    /// Goes on from `song` with the steps that were added, if there are any. That it is an edge was found out already, or
-    /// is now.
+    /// Goes on from `song` with the steps that were added. `edge` is the direction in which no song was found.
     fn arrive_at(&mut self, song: SongId, edge: Option<Direction>) -> Progress {
         let (direction, rest) = match self.steps {
             0 => return edge.map_or(Progress::Found(song), |direction| Progress::Edge(song, direction)),
@@ -179,7 +178,7 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// What is found among songs of these numbers by a server whose pages are short, and how often it was asked.
+    /// What a search finds on a server with these songs and page length, and how many pages it takes.
     fn find(mut search: Search, songs: &[u32], page: usize) -> (Progress, usize) {
         for asked in 1.. {
             let (first, at_most) = search.ask();
@@ -238,7 +237,7 @@ mod tests {
         check(step(9, Direction::Next), edge(9, Direction::Next));
         check(step(5, Direction::Previous), edge(5, Direction::Previous));
         assert_eq!((step(10, Direction::Next), step(3, Direction::Previous)), (None, None));
-        // A song that was resumed may have another number now.
+        // A resumed song may have another number.
         check(step(400, Direction::Previous), found(9));
         check(step(1, Direction::Next), found(5));
     }

@@ -1,4 +1,4 @@
-//! What a listener wants to be shown: lists, one song, the title of the song that is heard.
+//! What the listener asks the server: lists, particulars of a song, and the title of the song heard.
 
 use heapless::Deque;
 use trill_proto::ids::{RequestId, SongId};
@@ -6,25 +6,25 @@ use trill_proto::message::{ListEnd, Song};
 use trill_proto::session::OutboxFull;
 use trill_proto::session::client::Client;
 
-use crate::item::Ticket;
+use crate::item::ItemId;
 use crate::pager::{PageEnd, Pager};
 use crate::wanted::Wanted;
 use crate::{Event, Refused};
 
-/// Questions that wait for their answers at once.
+/// The most questions that wait for answers.
 pub const MAX_QUESTIONS: usize = 4;
 
-/// Something to be shown.
+/// A question to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// All songs.
+    /// Which songs are there?
     List,
-    /// One song.
+    /// What is known about this song?
     Info(SongId),
 }
 
 impl Question {
-    /// What does not come when it is not answered.
+    /// The request that a missing answer leaves refused.
     #[must_use]
     pub const fn refused(self) -> Refused {
         match self {
@@ -37,38 +37,38 @@ impl Question {
 /// A list that has not begun.
 const BEGIN: Pager = Pager::new(SongId(1));
 
-/// The questions, in order. Only the first is asked.
+/// The questions, in order. Only the first is sent.
 #[derive(Debug)]
 pub(crate) struct Questions {
     waiting: Deque<Wanted<Question>, MAX_QUESTIONS>,
-    /// How far the list has come, if that is the first question.
+    /// How far the list has come, if the first question is a list.
     pager: Pager,
-    /// The song that came last.
+    /// The song that arrived last.
     last: SongId,
-    /// Songs of an answer for which the screen has room.
+    /// How many songs of a list the screen has room for.
     room: u32,
-    title: Option<Wanted<Ticket>>,
+    title: Option<Wanted<ItemId>>,
     /// The song whose title was wanted last.
-    titled: Ticket,
+    titled: ItemId,
 }
 
 impl Questions {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Deque::new(), pager: BEGIN, last: SongId(0), room: 0, title: None, titled: Ticket::NONE }
+        Self { waiting: Deque::new(), pager: BEGIN, last: SongId(0), room: 0, title: None, titled: ItemId::NONE }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether no answer is missing, titles included. `number_of` is as for [`ask`](Self::ask): a title that cannot be asked for
-    /// may never be.
-    pub(crate) fn is_settled(&self, number_of: impl Fn(Ticket) -> Option<SongId>) -> bool {
-        let is_due = |title: &Wanted<Ticket>| title.request.is_some() || number_of(title.what).is_some();
+    /// Whether no answer is missing, titles included. `number_of` is as for [`ask`](Self::ask). A title that cannot be requested
+    /// does not count, because it may never be.
+    pub(crate) fn is_settled(&self, number_of: impl Fn(ItemId) -> Option<SongId>) -> bool {
+        let is_due = |title: &Wanted<ItemId>| title.request.is_some() || number_of(title.what).is_some();
         self.waiting.is_empty() && !self.title.as_ref().is_some_and(is_due)
     }
 
-    /// Whether the first question has not been asked on this connection.
+    /// Whether the first question was not sent on this connection.
     pub(crate) fn is_unasked(&self) -> bool {
         self.waiting.front().is_some_and(|question| question.request.is_none())
     }
@@ -79,7 +79,7 @@ impl Questions {
         self.waiting.push_back(Wanted::new(question)).map_err(|question| question.what)
     }
 
-    pub(crate) const fn set_room(&mut self, songs: u32) {
+    pub(crate) const fn set_page_songs(&mut self, songs: u32) {
         self.room = songs;
     }
 
@@ -89,22 +89,22 @@ impl Questions {
         self.waiting.pop_front().map(|question| question.what)
     }
 
-    /// There was no room to show the song that came last: it is asked for again.
+    /// The screen had no room for the song that arrived last: asks for it again.
     pub(crate) fn ask_again(&mut self) {
         match self.waiting.front_mut() {
             Some(Wanted { what: Question::List, request: request @ Some(_) }) => {
                 *request = None;
                 self.pager.take_back(self.last);
             }
-            // There is room: the answer to an INFO takes the question off the queue.
+            // There is room: the answer has just taken the question off the queue.
             _ => drop(self.waiting.push_front(Wanted::new(Question::Info(self.last)))),
         }
     }
 
-    /// The title of this song is wanted, once.
-    pub(crate) fn want_title(&mut self, ticket: Ticket) {
-        if self.titled != ticket {
-            (self.titled, self.title) = (ticket, Some(Wanted::new(ticket)));
+    /// Asks for the title of this song, once.
+    pub(crate) fn want_title(&mut self, id: ItemId) {
+        if self.titled != id {
+            (self.titled, self.title) = (id, Some(Wanted::new(id)));
         }
     }
 
@@ -112,17 +112,17 @@ impl Questions {
         self.title = None;
     }
 
-    /// The song is over. Its title is only of interest if it is on its way.
-    pub(crate) fn on_finished(&mut self, ticket: Ticket) {
-        self.title.take_if(|title| title.what == ticket && title.request.is_none());
+    /// The song is over. Its title is no longer requested, but an answer on its way still counts.
+    pub(crate) fn on_finished(&mut self, id: ItemId) {
+        self.title.take_if(|title| title.what == id && title.request.is_none());
     }
 
-    /// Asks for what has not been asked for on this connection. `number_of` says which number the song of a title has on
-    /// this connection's server, if that is known.
+    /// Requests what was not requested on this connection. `number_of` returns the number of a song on the present connection,
+    /// if it is known.
     pub(crate) fn ask<const CONTROL: usize>(
         &mut self,
         client: &mut Client<CONTROL>,
-        number_of: impl Fn(Ticket) -> Option<SongId>,
+        number_of: impl Fn(ItemId) -> Option<SongId>,
     ) -> Result<(), OutboxFull> {
         if let Some(title) = self.title.as_mut().filter(|title| title.request.is_none())
             && let Some(song) = number_of(title.what)
@@ -139,13 +139,13 @@ impl Questions {
         Ok(())
     }
 
-    /// The connection is over: what was asked on it has to be asked again, but for the title of a song that is over.
-    pub(crate) fn on_disconnected(&mut self, is_here: impl Fn(Ticket) -> bool) {
+    /// The connection is over. The next requests everything again, except the title of a song that is over.
+    pub(crate) fn on_disconnected(&mut self, is_here: impl Fn(ItemId) -> bool) {
         self.waiting.iter_mut().for_each(|question| question.request = None);
         self.title = self.title.take().map(|title| Wanted::new(title.what)).filter(|title| is_here(title.what));
     }
 
-    /// The title is not asked for again, if it was: the server did not answer.
+    /// The server did not answer: the title is not requested again, if it was.
     pub(crate) fn give_up_title(&mut self) {
         self.title.take_if(|title| title.request.is_some());
     }
@@ -177,7 +177,7 @@ impl Questions {
         Some(Event::PageEnd(page_end, end.total))
     }
 
-    /// Takes an ERROR. Returns the question that will not be answered.
+    /// Takes an ERROR. Returns the question that gets no answer.
     pub(crate) fn on_failed(&mut self, request: RequestId) -> Option<Question> {
         self.title.take_if(|title| title.is_answered_by(request));
         self.answered(request)?;

@@ -1,8 +1,8 @@
-//! What is wanted, and the request under which it was asked for.
+//! What is wanted, and the request that was sent for it.
 
 use trill_proto::ids::RequestId;
 
-/// Something wanted, and the request under which it was asked for on this connection, if it was.
+/// Something wanted, with its request if one was sent on this connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<T> {
     pub(crate) what: T,

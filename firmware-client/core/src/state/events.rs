@@ -3,7 +3,7 @@
 use core::fmt::{self, Write};
 
 use trill_player::playlist::{Direction, Playlist};
-use trill_player::{Event, News, PageEnd, Refused};
+use trill_player::{Event, LossNotice, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, GoodbyeReason, Song, Welcome};
@@ -49,7 +49,7 @@ impl State<'_> {
     pub(crate) fn take(&mut self, now: Instant, mut input: &[u8]) -> Result<(), SessionError> {
         let Self { player, screen, server, told, .. } = self;
         while !input.is_empty() {
-            let is_new = player.loss_news() == News::Yes || *told != Some(Loss::Told);
+            let is_new = player.loss_notice() == LossNotice::Always || *told != Some(Loss::Told);
             let (taken, event) = player.handle_input(now, input)?;
             if event.is_some_and(|event| show(screen, server, is_new, &event).is_err()) {
                 player.ask_again();
@@ -64,11 +64,11 @@ impl State<'_> {
         log::warning!("no connection: {}", loss);
         let error = if let Loss::Session(error) = loss { Some(error) } else { None };
         let Self { player, screen, server, told, .. } = self;
-        let news = player.handle_disconnected(now, error, |refused| show_refused(screen, refused, &loss));
-        if news == News::No {
+        let notice = player.handle_disconnected(now, error, |refused| show_refused(screen, refused, &loss));
+        if notice == LossNotice::Silent {
             return;
         }
-        if news == News::Yes || *told != Some(loss) {
+        if notice == LossNotice::Always || *told != Some(loss) {
             let next = if player.retries() { "trying again" } else { "the next command connects again" };
             screen.line(format_args!("{server}: {loss}; {next}"));
         }

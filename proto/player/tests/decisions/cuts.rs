@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trill_player::command::Play;
-use trill_player::{News, NotPossible, Options, Player, Question};
+use trill_player::{LossNotice, NotPossible, Options, Player, Question};
 use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::GoodbyeReason;
@@ -30,7 +30,7 @@ fn a_title_is_asked_for_only_by_a_number_of_the_present_server() {
 #[test]
 fn a_song_that_was_cut_off_is_resumed_where_it_was() {
     let (mut world, received) = half_heard();
-    assert_eq!(world.cut(), News::Yes);
+    assert_eq!(world.cut(), LossNotice::Always);
     assert!(world.player.needs_server());
     assert!(world.player.poll_connect().is_some_and(|at| at > world.now));
     world.connect();
@@ -107,10 +107,10 @@ fn a_server_that_brings_nothing_is_told_of_once() {
     world.play(1);
     world.connect();
     world.exchange();
-    assert_eq!(world.cut(), News::Yes);
+    assert_eq!(world.cut(), LossNotice::Always);
     for _ in 0..3 {
         world.connect();
-        assert_eq!(world.cut(), News::IfOther);
+        assert_eq!(world.cut(), LossNotice::IfNewReason);
     }
     world.check_told(&["connected to attic"]);
 }
@@ -118,12 +118,12 @@ fn a_server_that_brings_nothing_is_told_of_once() {
 #[test]
 fn a_return_is_told_after_connections_without_a_welcome() {
     let (mut world, _) = half_heard();
-    assert_eq!(world.cut(), News::Yes);
+    assert_eq!(world.cut(), LossNotice::Always);
     for _ in 0..2 {
         world.player.begin_attempt();
         let identity = trill_proto::session::client::Identity { name: "test", nonce: [7; 16], roles: 0 };
         world.player.handle_connected(world.now, &identity);
-        assert_eq!(world.cut(), News::IfOther);
+        assert_eq!(world.cut(), LossNotice::IfNewReason);
     }
     world.connect();
     world.check_told(&["connected to attic", "connected again"]);
@@ -160,9 +160,9 @@ fn a_connection_whose_place_was_taken_is_not_made_again_by_itself() {
     let (mut world, _) = half_heard();
     world.server.goodbye(GoodbyeReason::Superseded);
     world.exchange();
-    assert_eq!(world.cut(), News::No);
+    assert_eq!(world.cut(), LossNotice::Silent);
     assert!(world.player.is_silent());
-    world.player.set_room(9);
+    world.player.set_page_songs(9);
     assert_eq!((world.player.set_paused(true), world.player.poll_connect()), (Err(NotPossible::NothingPlays), None));
     world.play(2);
     assert!(world.player.poll_connect().is_some());
@@ -258,7 +258,7 @@ fn another_server_is_asked_for_nothing_that_was_wanted_of_the_last() {
     ask(&mut world, Question::Info(SongId(1)));
     world.player.change_server();
     assert!(world.player.is_leaving());
-    assert_eq!(world.cut(), News::No);
+    assert_eq!(world.cut(), LossNotice::Silent);
     world.connect();
     world.check_asked(&[]);
     world.check_told(&["connected to attic", "connected to attic"]);

@@ -11,14 +11,14 @@ use crate::world::{World, ask, tag_of};
 #[test]
 fn a_list_is_asked_for_page_by_page_as_the_screen_has_room() {
     let mut world = World::connected();
-    world.player.set_room(2);
+    world.player.set_page_songs(2);
     ask(&mut world, Question::List);
     assert!(!world.player.is_settled());
-    world.player.set_room(0);
+    world.player.set_page_songs(0);
     world.answer("LIST 1 2", &[1, 2], Some(3));
     world.check_asked(&[]);
-    assert!(world.player.waits_for_room());
-    world.player.set_room(5);
+    assert!(world.player.waits_to_ask());
+    world.player.set_page_songs(5);
     world.answer("LIST 3 5", &[3], None);
     world.check_told(&["connected to attic", "listed 1", "listed 2", "More", "listed 3", "Complete"]);
     assert!(world.player.is_settled());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trill_player::command::Play;
-use trill_player::{Event, News, Options, Player, Question, Refused, Step};
+use trill_player::{Event, LossNotice, Options, Player, Question, Refused, Step};
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
@@ -41,7 +41,7 @@ impl World {
         let options = Options { seed: 1, is_persistent: false, wants_titles };
         let now = Instant::from_micros(1_000_000);
         let mut player = Player::new(memory, options);
-        player.set_room(100);
+        player.set_page_songs(100);
         Self { player, now, server: Server::new(now), asked: Vec::new(), told: Vec::new() }
     }
 
@@ -76,12 +76,12 @@ impl World {
     }
 
     /// Cuts the connection.
-    pub(crate) fn cut(&mut self) -> News {
+    pub(crate) fn cut(&mut self) -> LossNotice {
         self.lose(None)
     }
 
     /// The connection ends because of this error.
-    pub(crate) fn lose(&mut self, error: Option<SessionError>) -> News {
+    pub(crate) fn lose(&mut self, error: Option<SessionError>) -> LossNotice {
         let Self { player, told, .. } = self;
         player.handle_disconnected(self.now, error, |refused| told.push(format!("given up: {refused:?}")))
     }
