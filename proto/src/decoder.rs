@@ -107,3 +107,34 @@ pub fn mixes_blocks_at_8_khz(frame: &[u8]) -> bool {
     };
     is_8_khz && (mixes(0) || (!is_mono && mixes(1)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    /// A frame of this header in which only these bits behind it are set.
+    fn frame(header: [u8; 4], bits: &[usize]) -> Vec<u8> {
+        let mut frame = [&header[..], &[0; 60]].concat();
+        bits.iter().for_each(|bit| frame[bit / 8] |= 0x80 >> (bit % 8));
+        frame
+    }
+
+    #[test]
+    fn mixed_blocks_are_short_ones_with_the_flag() {
+        const STEREO: [u8; 4] = [0xff, 0xe3, 0x18, 0x00];
+        const MONO: [u8; 4] = [0xff, 0xe3, 0x18, 0xc0];
+        const MONO_WITH_CRC: [u8; 4] = [0xff, 0xe2, 0x18, 0xc0];
+        for (header, begin) in [(MONO, 79), (MONO_WITH_CRC, 95), (STEREO, 80), (STEREO, 80 + 63)] {
+            let mixed = [begin, begin + 1, begin + 3];
+            assert!(mixes_blocks_at_8_khz(&frame(header, &mixed)), "{header:02x?}");
+            for missing in mixed {
+                let others: Vec<_> = mixed.into_iter().filter(|bit| *bit != missing).chain([begin - 1]).collect();
+                assert!(!mixes_blocks_at_8_khz(&frame(header, &others)), "{header:02x?} without {missing}");
+            }
+            assert!(!mixes_blocks_at_8_khz(&frame(header, &[begin, begin + 1, begin + 2, begin + 3])), "{header:02x?}");
+        }
+        assert!(!mixes_blocks_at_8_khz(&frame(MONO, &[80 + 63, 81 + 63, 83 + 63])), "there is no second channel");
+        assert!(!mixes_blocks_at_8_khz(&frame([0xff, 0xe3, 0x14, 0xc0], &[79, 80, 82])), "12 kHz");
+    }
+}

@@ -320,6 +320,20 @@ mod tests {
         assert_eq!(window.grant(&path, 10), None);
     }
 
+    #[test]
+    fn two_bursts_in_a_row_are_not_the_rate() {
+        let mut path = Path::default();
+        path.on_round_trip(Duration::from_millis(1));
+        // 100,000 bytes per second, as a radio hands them on.
+        for begun_ms in (0..2_000).step_by(100) {
+            for at_ms in [begun_ms, begun_ms + 10] {
+                path.on_data(Instant::from_micros(at_ms * 1_000), 5_000, 50_000);
+            }
+        }
+        let rate = path.bytes_per_second(Instant::from_micros(2_000_000));
+        assert!((80_000..120_000).contains(&rate), "{rate}");
+    }
+
     /// What a path of this rate and round-trip, which cuts into segments, was measured to be after a while, and the most
     /// credit that was outstanding.
     fn settle(bytes_per_second: u64, round_trip: Duration, lasting: Duration) -> (u64, u32) {

@@ -39,9 +39,15 @@ struct Listener {
 
 impl Listener {
     fn new() -> Self {
+        Self::greeted_after(Duration::ZERO)
+    }
+
+    /// One that has waited so long for WELCOME.
+    fn greeted_after(delay: Duration) -> Self {
         let now = Instant::from_micros(1_000_000);
         let mut listener = Self { now, client: Client::new(now, &Identity { name: "test", nonce: [7; 16], roles: 0 }) };
         listener.hear_bytes(&PREAMBLE).expect("a preamble");
+        listener.now = now + delay;
         listener.hear(&Message::Welcome(Welcome::new())).expect("WELCOME");
         listener
     }
@@ -510,6 +516,19 @@ fn a_pong_for_no_ping_shows_no_round_trip() {
     let token = listener.now.as_micros();
     listener.hear(&Message::Pong(Pong { token, received_us: 9, sent_us: 1 })).expect("no error");
     assert_eq!(listener.client.round_trip(), before);
+}
+
+#[test]
+fn a_pong_for_the_last_ping_shows_the_round_trip() {
+    let mut listener = Listener::greeted_after(HALF_A_SECOND);
+    assert_eq!(listener.client.round_trip(), HALF_A_SECOND);
+    listener.now = listener.now + PING_AFTER;
+    assert_eq!(listener.client.handle_timeout(listener.now), Ok(()));
+    let token = listener.now.as_micros();
+    listener.transmit();
+    listener.now = listener.now + Duration::from_millis(100);
+    listener.hear(&Message::Pong(Pong { token, received_us: 0, sent_us: 0 })).expect("PONG");
+    assert_eq!(listener.client.round_trip(), Duration::from_millis(100));
 }
 
 #[test]

@@ -122,7 +122,8 @@ impl Both {
             Line::Error { id, code } => Message::Error(Error { id: self.id(*id)?, code: ErrorCode(*code), text: "no" }),
             Line::Ping(token) => Message::Ping(Ping { token: *token }),
             Line::Pong { micros_ago } => {
-                let token = micros_ago.map_or(u64::MAX, |ago| self.now.as_micros().saturating_sub(ago));
+                let last = self.model.pinged_with.unwrap_or(u64::MAX);
+                let token = micros_ago.map_or(last, |ago| self.now.as_micros().saturating_sub(ago));
                 Message::Pong(Pong { token, received_us: 0, sent_us: 0 })
             }
             Line::Goodbye => Message::Goodbye(Goodbye { reason: GoodbyeReason::Restarting }),

@@ -6,7 +6,7 @@ use trill_player::command::Seek;
 use trill_player::{MAX_QUESTIONS, NotPossible, Question};
 use trill_proto::ids::SongId;
 
-use crate::world::{World, ask, tag_of};
+use crate::world::{World, ask, half_heard_in, resume, tag_of};
 
 #[test]
 fn a_list_is_asked_for_page_by_page_as_the_screen_has_room() {
@@ -104,6 +104,15 @@ fn the_title_of_a_song_that_is_over_is_not_asked_for() {
     world.finish();
     world.connect();
     world.check_asked(&["LIST 5 1"]);
+}
+
+#[test]
+fn a_title_that_a_cut_kept_back_is_asked_for_when_the_song_goes_on() {
+    let (mut world, received) = half_heard_in(World::with_titles());
+    world.cut();
+    world.connect();
+    resume(&mut world, received);
+    world.check_asked(&["INFO 1"]);
 }
 
 #[test]

@@ -319,10 +319,29 @@ pub(crate) fn ask(world: &mut World, question: Question) {
 
 /// A song that is larger than the buffer, and the number of its bytes that have come.
 pub(crate) fn half_heard() -> (World, u64) {
-    let mut world = World::connected();
+    half_heard_in(World::connected())
+}
+
+/// The same in a world where nothing was played before.
+pub(crate) fn half_heard_in(mut world: World) -> (World, u64) {
     world.play(1);
-    let stream = StreamId(world.take_asked("PLAY 1 at 0 ms"));
-    let started = Started {
+    let started = large_song(StreamId(world.take_asked("PLAY 1 at 0 ms")));
+    world.server.start(&started).expect("room");
+    world.exchange();
+    let received = world.player.heard().expect("it started").received;
+    assert!(received > 0 && received < started.size_bytes);
+    (world, received)
+}
+
+/// Goes on with that song on a new connection.
+pub(crate) fn resume(world: &mut World, received: u64) {
+    let stream = StreamId(world.take_asked(&format!("PLAY 1 from {received} tag {}", tag_of(1))));
+    world.server.start(&Started { position: received, ..large_song(stream) }).expect("room");
+    world.exchange();
+}
+
+fn large_song(stream: StreamId) -> Started {
+    Started {
         stream,
         song: SongId(1),
         content_tag: tag_of(1),
@@ -332,10 +351,5 @@ pub(crate) fn half_heard() -> (World, u64) {
         rate: 44_100,
         channels: 2,
         ..Started::default()
-    };
-    world.server.start(&started).expect("room");
-    world.exchange();
-    let received = world.player.heard().expect("it started").received;
-    assert!(received > 0 && received < started.size_bytes);
-    (world, received)
+    }
 }

@@ -108,7 +108,7 @@ pub(crate) struct Model {
     /// What waits longest for an answer, and until when.
     awaited: Option<(u32, Instant)>,
     /// The token of the last PING.
-    pinged_with: Option<u64>,
+    pub(crate) pinged_with: Option<u64>,
     pub(crate) current: Option<Stream>,
     pub(crate) pending: Vec<Stream>,
     pub(crate) said: Vec<Vec<u8>>,

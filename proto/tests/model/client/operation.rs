@@ -55,7 +55,7 @@ pub(crate) enum Line {
         code: u16,
     },
     Ping(u64),
-    /// The answer to a PING of so long ago, or to none at all.
+    /// The answer to a PING of so long ago, whether there was one, or to the last.
     Pong {
         micros_ago: Option<u64>,
     },
