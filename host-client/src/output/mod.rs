@@ -29,6 +29,7 @@ mod convert;
 mod device;
 mod null;
 mod open_stream;
+mod queue;
 mod stream_output;
 mod target;
 mod unheard;
@@ -42,6 +43,7 @@ use std::time::Duration;
 pub use controls::Controls;
 use controls::OutputState;
 pub use device::{DeviceEntry, list_devices};
+use queue::Sink;
 use stream_output::StreamOutput;
 pub use target::{OutputTarget, ParseTargetError};
 use wav::{Destination, Wav};
@@ -167,13 +169,8 @@ pub enum OutputError {
 ///
 /// Dropping it stops the sound at once. Call [`drain`](Self::drain) first to hear the end.
 pub struct Output {
-    sink: Sink,
+    sink: Box<dyn Sink>,
     controls: Controls,
-}
-
-enum Sink {
-    Stream(StreamOutput),
-    Wav(Wav),
 }
 
 impl Output {
@@ -192,13 +189,13 @@ impl Output {
     ) -> Result<(Self, Controls), OutputError> {
         let shared = OutputState::new();
         let controls = Controls::new(shared.clone());
-        let stream = |driver| Sink::Stream(StreamOutput::new(driver, Box::new(notify), shared.clone()));
-        let sink = match target {
+        let stream = |driver| Box::new(StreamOutput::new(driver, Box::new(notify), shared.clone()));
+        let sink: Box<dyn Sink> = match target {
             OutputTarget::DefaultDevice => stream(Box::new(device::DeviceDriver::find(None)?)),
             OutputTarget::Device(name) => stream(Box::new(device::DeviceDriver::find(Some(name))?)),
             OutputTarget::Null => stream(Box::new(null::NullDriver)),
-            OutputTarget::Wav(path) => Sink::Wav(Wav::new(Destination::Path(path.clone()), shared)?),
-            OutputTarget::WavToStdout => Sink::Wav(Wav::new(Destination::Stdout, shared)?),
+            OutputTarget::Wav(path) => Box::new(Wav::new(Destination::Path(path.clone()), shared)?),
+            OutputTarget::WavToStdout => Box::new(Wav::new(Destination::Stdout, shared)?),
         };
         Ok((Self { sink, controls: controls.clone() }, controls))
     }
@@ -215,10 +212,7 @@ impl Output {
         if !(1_000..=384_000).contains(&format.rate) || !(1..=2).contains(&format.channels) {
             return Err(OutputError::UnsupportedFormat(format));
         }
-        match &mut self.sink {
-            Sink::Stream(stream) => stream.start(format),
-            Sink::Wav(wav) => wav.start(format),
-        }
+        self.sink.start(format)
     }
 
     /// Takes interleaved samples of the song in whole frames; drops an incomplete frame at the end. Blocks while the ring
@@ -229,10 +223,7 @@ impl Output {
     /// [`DeviceLost`](OutputError::DeviceLost) when no device replaced a lost one,
     /// [`File`](OutputError::File) or [`FileFull`](OutputError::FileFull), [`NotStarted`](OutputError::NotStarted).
     pub fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
-        match &mut self.sink {
-            Sink::Stream(stream) => stream.write(samples),
-            Sink::Wav(wav) => wav.write(samples),
-        }
+        self.sink.write(samples)
     }
 
     /// Blocks until everything written was heard, the device's latency included; for a WAV file, until it is on disk.
@@ -242,28 +233,20 @@ impl Output {
     ///
     /// As [`write`](Self::write).
     pub fn drain(&mut self) -> Result<Drained, OutputError> {
-        match &mut self.sink {
-            Sink::Stream(stream) => stream.drain(),
-            Sink::Wav(wav) => wav.drain(),
-        }
+        self.sink.drain()
     }
 
     /// Drops all queued samples. Unlike [`Controls::discard`], it does not interrupt the next `write`, whose samples are
     /// the first to be heard.
     pub fn discard(&mut self) {
         self.controls.discard();
-        match &mut self.sink {
-            Sink::Stream(stream) => stream.acknowledge(),
-            Sink::Wav(wav) => wav.acknowledge(),
-        }
+        self.sink.queue().acknowledge();
     }
 
     /// Closes the device after its last sound was heard; the next `start` opens it again. Use it when there is nothing to
     /// play, because an open device plays silence and keeps waking the callback.
     pub fn release(&mut self) {
-        if let Sink::Stream(stream) = &mut self.sink {
-            stream.close();
-        }
+        self.sink.release();
     }
 }
 

@@ -9,9 +9,10 @@ use ringbuf::traits::Split;
 
 use super::callback::Callback;
 use super::controls::OutputState;
-use super::convert::{Converter, convert_all};
+use super::convert::convert_all;
 use super::open_stream::{Condition, OpenStream};
-use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat, Written};
+use super::queue::{Queue, Sent, Sink};
+use super::{Device, Drained, Notice, Notify, OutputError, PcmFormat};
 
 /// Minimum depth of the ring: [`REFILL`] plus 200 ms, because a busy machine may run the decoder's thread late. The depth
 /// delays no command: pause, volume, stop and a switch act in the callback, behind the ring.
@@ -40,9 +41,6 @@ const RETRY: Duration = Duration::from_millis(500);
 /// How long to try to open a lost device.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
-/// Samples converted at a time: an MP3 frame.
-const BLOCK_SAMPLES: usize = 2304;
-
 /// Opens streams that call a [`Callback`] in real time.
 pub(super) trait Driver: Send {
     /// Returns the format in which the device would play a song of format `song`.
@@ -68,17 +66,13 @@ pub(super) struct StreamOutput {
     driver: Box<dyn Driver>,
     notify: Notify,
     shared: Arc<OutputState>,
-    /// `None` before the first song, after `close`, and while the device is lost.
+    /// `None` before the first song, after `release`, and while the device is lost.
     stream: Option<OpenStream>,
-    /// `None` before the first song.
-    converter: Option<Converter>,
-    /// Converted samples that are not in the ring yet.
-    pending: Vec<i16>,
+    /// Samples that are not in the ring yet.
+    queue: Queue,
     lost: Option<Lost>,
     /// The device is stalled, and a notice said so.
     is_stalled: bool,
-    seen_discards: u64,
-    seen_interrupts: u64,
 }
 
 /// A device that went away.
@@ -90,22 +84,17 @@ struct Lost {
 
 impl StreamOutput {
     pub(super) fn new(driver: Box<dyn Driver>, notify: Notify, shared: Arc<OutputState>) -> Self {
-        Self {
-            driver,
-            notify,
-            shared,
-            stream: None,
-            converter: None,
-            pending: Vec::new(),
-            lost: None,
-            is_stalled: false,
-            seen_discards: 0,
-            seen_interrupts: 0,
-        }
+        let queue = Queue::new(shared.clone());
+        Self { driver, notify, shared, stream: None, queue, lost: None, is_stalled: false }
+    }
+}
+
+impl Sink for StreamOutput {
+    fn queue(&mut self) -> &mut Queue {
+        &mut self.queue
     }
 
-    /// See [`Output::start`](super::Output::start).
-    pub(super) fn start(&mut self, song: PcmFormat) -> Result<(), OutputError> {
+    fn start(&mut self, song: PcmFormat) -> Result<(), OutputError> {
         let format = self.driver.negotiate(song)?;
         self.change_format(song, format)?;
         if self.stream.is_none() && self.lost.is_none() {
@@ -118,44 +107,43 @@ impl StreamOutput {
         Ok(())
     }
 
-    /// See [`Output::write`](super::Output::write).
-    pub(super) fn write(&mut self, samples: &[i16]) -> Result<Written, OutputError> {
-        let samples = self.converter.as_ref().ok_or(OutputError::NotStarted)?.whole_frames(samples);
-        let mut taken = 0;
+    /// Puts pending samples into the ring. Waits for room and, if necessary, for a device.
+    fn pass_on(&mut self) -> Result<Sent, OutputError> {
         loop {
-            if self.push_pending()? == Push::Interrupted {
-                self.acknowledge();
-                return Ok(Written::Interrupted { taken });
+            self.queue.forget_discarded();
+            if self.queue.is_interrupted() {
+                return Ok(Sent::Interrupted);
             }
-            if taken == samples.len() {
-                return Ok(Written::All);
+            if self.queue.pending.is_empty() {
+                return Ok(Sent::All);
             }
-            let converter = self.converter.as_mut().ok_or(OutputError::NotStarted)?;
-            let block = &samples[taken..samples.len().min(taken + BLOCK_SAMPLES)];
-            converter.process(block, &mut self.pending);
-            taken += block.len();
+            match &self.stream {
+                None => self.reopen()?,
+                Some(stream) => match stream.room(&self.shared).min(self.queue.pending.len()) {
+                    0 => self.wait(REFILL),
+                    count => self.push(count),
+                },
+            }
         }
     }
 
-    /// See [`Output::drain`](super::Output::drain).
-    pub(super) fn drain(&mut self) -> Result<Drained, OutputError> {
-        self.forget_discarded();
-        let converter = self.converter.as_mut().ok_or(OutputError::NotStarted)?;
-        converter.flush(&mut self.pending);
-        // Push after each wait: samples that a lost device did not play are pending again.
-        while self.push_pending()? == Push::Done {
+    fn drain(&mut self) -> Result<Drained, OutputError> {
+        self.queue.forget_discarded();
+        self.queue.flush()?;
+        // Pass on after each wait: samples that a lost device did not play are pending again.
+        while self.pass_on()? == Sent::All {
             self.shared.finishing.store(true, SeqCst);
             if self.all_heard() {
                 return Ok(Drained::Heard);
             }
             self.wait(POLL);
         }
-        self.acknowledge();
+        self.queue.acknowledge();
         Ok(Drained::Interrupted)
     }
 
     /// Closes the stream, if any, after its last sound, or at once after a discard.
-    pub(super) fn close(&mut self) {
+    fn release(&mut self) {
         while let Some(stream) = &mut self.stream {
             let silent = self.shared.silent_frames.load(SeqCst) >= stream.frames(LAST_SILENCE);
             let is_running = stream.condition(&self.shared) == Condition::Running;
@@ -169,71 +157,29 @@ impl StreamOutput {
         self.stream = None;
         *self.shared.device() = None;
     }
+}
 
-    /// Marks all interrupts and discards so far as seen.
-    pub(super) fn acknowledge(&mut self) {
-        self.seen_interrupts = self.shared.interrupts.load(SeqCst);
-        self.forget_discarded();
-    }
-
-    /// Whether there is an interrupt or discard that no `write` or `drain` has reported.
-    fn is_interrupted(&self) -> bool {
-        self.shared.interrupts.load(SeqCst) != self.seen_interrupts
-    }
-
-    /// After a discard, drops the samples that are not in the ring yet.
-    fn forget_discarded(&mut self) {
-        let discards = self.shared.discards.load(SeqCst);
-        if discards != self.seen_discards {
-            self.seen_discards = discards;
-            self.pending.clear();
-            if let Some(converter) = &mut self.converter {
-                converter.reset();
-            }
-        }
-    }
-
+impl StreamOutput {
     /// Prepares for songs of format `song` in a ring of `format`, after the rest of the last song.
     fn change_format(&mut self, song: PcmFormat, format: PcmFormat) -> Result<(), OutputError> {
-        self.forget_discarded();
-        let new = match &mut self.converter {
-            Some(converter) if converter.from() == song && converter.to() == format => return Ok(()),
-            Some(converter) => {
-                converter.flush(&mut self.pending);
-                converter.to() != format
+        self.queue.forget_discarded();
+        let new = match self.queue.formats() {
+            Some(formats) if formats == (song, format) => return Ok(()),
+            Some((_, old)) => {
+                self.queue.flush()?;
+                old != format
             }
             None => true,
         };
         if self.stream.is_some() || self.lost.is_some() {
             // If interrupted, the rest goes out with the new song's first samples, unless it is discarded.
-            let _ = self.push_pending()?;
+            let _ = self.pass_on()?;
         }
         if new {
-            self.close();
-            self.pending.clear();
+            self.release();
+            self.queue.pending.clear();
         }
-        self.converter = Some(Converter::new(song, format)?);
-        Ok(())
-    }
-
-    /// Puts pending samples into the ring. Waits for room and, if necessary, for a device.
-    fn push_pending(&mut self) -> Result<Push, OutputError> {
-        loop {
-            self.forget_discarded();
-            if self.is_interrupted() {
-                return Ok(Push::Interrupted);
-            }
-            if self.pending.is_empty() {
-                return Ok(Push::Done);
-            }
-            match &self.stream {
-                None => self.reopen()?,
-                Some(stream) => match stream.room(&self.shared).min(self.pending.len()) {
-                    0 => self.wait(REFILL),
-                    count => self.push(count),
-                },
-            }
-        }
+        self.queue.set_formats(song, format)
     }
 
     /// Puts `count` pending samples into the ring, which has room for them.
@@ -242,17 +188,17 @@ impl StreamOutput {
         let written = self.shared.written.load(SeqCst) + count as u64;
         // Count before the samples are in the ring: `OutputState::discard` may run in between.
         self.shared.written.store(written, SeqCst);
-        if self.shared.discards.load(SeqCst) != self.seen_discards {
+        if self.queue.is_discarded() {
             self.shared.discard_up_to.fetch_max(written, SeqCst);
         }
         self.shared.finishing.store(false, SeqCst);
-        stream.push(&self.pending[..count], &self.shared);
-        self.pending.drain(..count);
+        stream.push(&self.queue.pending[..count], &self.shared);
+        self.queue.pending.drain(..count);
     }
 
     /// Waits at most `at_most` for the callback to take samples, then checks the device.
     fn wait(&mut self, at_most: Duration) {
-        self.shared.wait(at_most, || self.is_interrupted());
+        self.shared.wait(at_most, || self.queue.is_interrupted());
         let Some(stream) = &mut self.stream else { return };
         let condition = stream.condition(&self.shared);
         if condition == Condition::Lost {
@@ -270,7 +216,7 @@ impl StreamOutput {
     fn lose(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let name = stream.device.name.clone();
-        self.pending.splice(..0, stream.abandon(&self.shared));
+        self.queue.pending.splice(..0, stream.abandon(&self.shared));
         self.lost = Some(Lost { name, since: Instant::now(), is_told: false });
         self.is_stalled = false;
         *self.shared.device() = None;
@@ -296,7 +242,7 @@ impl StreamOutput {
                     (self.notify)(Notice::Lost { name: lost.name.clone() });
                 }
                 self.lost = Some(Lost { is_told: true, ..lost });
-                self.shared.wait(RETRY, || self.is_interrupted());
+                self.shared.wait(RETRY, || self.queue.is_interrupted());
             }
         }
         Ok(())
@@ -304,24 +250,19 @@ impl StreamOutput {
 
     /// Opens the device again, or another one, possibly in another format.
     fn open_another(&mut self) -> Result<Device, OutputError> {
-        let (song, old) = self.formats().ok_or(OutputError::NotStarted)?;
+        let (song, old) = self.queue.formats().ok_or(OutputError::NotStarted)?;
         self.driver.refresh()?;
         let new = self.driver.negotiate(song)?;
         if new != old {
-            self.pending = convert_all(&self.pending, old, new)?;
-            self.converter = Some(Converter::new(song, new)?);
+            self.queue.pending = convert_all(&self.queue.pending, old, new)?;
+            self.queue.set_formats(song, new)?;
             self.shared.change_ring(old, new);
         }
         self.open(new)
     }
 
-    /// The formats of the song and of the ring.
-    fn formats(&self) -> Option<(PcmFormat, PcmFormat)> {
-        self.converter.as_ref().map(|converter| (converter.from(), converter.to()))
-    }
-
     fn begin_song(&self) {
-        if let Some((song, ring)) = self.formats() {
+        if let Some((song, ring)) = self.queue.formats() {
             self.shared.begin_song(song.rate, ring);
         }
     }
@@ -370,16 +311,9 @@ impl Drop for StreamOutput {
     fn drop(&mut self) {
         // Drained samples are heard to the end; all others are dropped.
         if self.shared.finishing.load(SeqCst) && self.all_read() {
-            self.close();
+            self.release();
         }
     }
-}
-
-/// The result of pushing into the ring.
-#[derive(PartialEq, Eq)]
-enum Push {
-    Done,
-    Interrupted,
 }
 
 #[cfg(test)]

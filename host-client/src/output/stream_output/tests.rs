@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU32, AtomicU64};
 use std::thread::{self, JoinHandle};
 
 use super::super::Controls;
+use super::super::Written;
 use super::*;
 
 const STEREO: PcmFormat = PcmFormat { rate: 8_000, channels: 2 };
@@ -296,7 +297,7 @@ fn after_a_discard_by_the_producer_the_next_write_is_heard() {
     bench.controls.set_paused(true);
     bench.write(&[9_000; 100]);
     bench.controls.discard();
-    bench.output.acknowledge();
+    bench.output.queue.acknowledge();
     bench.controls.set_paused(false);
     bench.output.start(MONO).unwrap();
     bench.write(&[1; 4_000]);
@@ -314,7 +315,7 @@ fn after_a_discard_there_is_room_though_the_callback_has_not_skipped_yet() {
     for _ in 0..3 {
         bench.write(&[1; 4 * PERIOD_SAMPLES]);
         bench.controls.discard();
-        bench.output.acknowledge();
+        bench.output.queue.acknowledge();
     }
     assert_eq!(bench.notices(), ["opened"], "no write waited until the device was taken for lost");
 }
@@ -323,7 +324,7 @@ fn after_a_discard_there_is_room_though_the_callback_has_not_skipped_yet() {
 fn a_discard_just_before_samples_reach_the_ring_reaches_them_there() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
-    bench.output.pending.extend([7; PERIOD_SAMPLES]);
+    bench.output.queue.pending.extend([7; PERIOD_SAMPLES]);
     // The producer has looked for discards, here comes one, and it goes on.
     bench.controls.discard();
     bench.output.push(PERIOD_SAMPLES);
@@ -417,7 +418,7 @@ fn what_was_discarded_is_not_heard_from_the_next_device() {
     bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 4_000));
     bench.controls.discard();
-    bench.output.acknowledge();
+    bench.output.queue.acknowledge();
     bench.output.shared.lost.store(true, SeqCst);
     bench.output.wait(Duration::ZERO);
     bench.controls.set_paused(false);
@@ -524,7 +525,7 @@ fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
     bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 1_000));
     bench.drain();
-    bench.output.close();
+    bench.output.release();
     assert!(bench.output.shared.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
     assert_eq!(bench.controls.device(), None);
     bench.output.start(STEREO).unwrap();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use hound::{SampleFormat, WavSpec, WavWriter};
 use tempfile::NamedTempFile;
 
+use super::super::queue::Sent;
 use super::super::{OutputError, PcmFormat};
 
 /// The header counts bytes in 32 bits, and the count includes part of the header.
@@ -30,15 +31,6 @@ const POLL: Duration = Duration::from_millis(50);
 pub(in super::super) enum Destination {
     Path(PathBuf),
     Stdout,
-}
-
-/// Whether the destination took everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Sent {
-    All,
-    /// The writer was interrupted. The next call sends the rest first.
-    Interrupted,
 }
 
 impl Destination {

@@ -5,6 +5,7 @@ use std::thread;
 
 use hound::{WavReader, WavSpec};
 
+use super::super::Written;
 use super::super::{Controls, Output, OutputTarget};
 use super::*;
 
