@@ -116,6 +116,19 @@ fn a_title_that_a_cut_kept_back_is_asked_for_when_the_song_goes_on() {
 }
 
 #[test]
+fn the_network_is_woken_for_a_title() {
+    let mut world = World::with_titles();
+    world.hear_range(1, 2);
+    world.inform(1);
+    world.answer("LIST 2 1", &[2], None);
+    world.start(2);
+    world.player.handle_finished();
+    let _ = world.player.take_wakeups();
+    let _ = world.player.handle_began();
+    assert!(world.player.take_wakeups().network);
+}
+
+#[test]
 fn nothing_is_settled_between_the_start_of_a_song_and_its_title() {
     let mut world = World::with_titles();
     world.play(1);
