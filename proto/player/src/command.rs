@@ -98,15 +98,20 @@ pub enum Seek {
 }
 
 impl Seek {
-    /// The position to go to from `position`: never before the beginning, possibly after the end.
+    /// The position to go to from `position_ms`, in milliseconds: never before the beginning, possibly after the end.
     #[must_use]
-    pub fn from(self, position: Duration) -> Duration {
+    pub fn from_ms(self, position_ms: u64) -> u64 {
         match self {
-            Self::To(target) => target,
-            Self::Forward(distance) => position.saturating_add(distance),
-            Self::Back(distance) => position.saturating_sub(distance),
+            Self::To(target) => millis(target),
+            Self::Forward(distance) => position_ms.saturating_add(millis(distance)),
+            Self::Back(distance) => position_ms.saturating_sub(millis(distance)),
         }
     }
+}
+
+/// This time in milliseconds.
+pub(crate) fn millis(span: Duration) -> u64 {
+    span.as_secs().saturating_mul(1_000).saturating_add(span.subsec_millis().into())
 }
 
 /// What [`Command::Volume`] does, in percent, 0 to [`MAX_VOLUME`].

@@ -18,7 +18,7 @@ use trill_proto::session::client::{Client, PlayRequest};
 use trill_proto::time::Instant;
 
 use crate::buffer::{Buffer, Track};
-use crate::command::Seek;
+use crate::command::{Seek, millis};
 use crate::item::{ItemId, QueueItem, Transition};
 use crate::playlist::{Direction, Playlist, Progress, Search};
 use crate::wanted::Wanted;
@@ -53,7 +53,7 @@ struct SeekTarget {
 
 impl SeekTarget {
     fn moved_by(self, seek: Seek) -> Self {
-        let [found_ms, else_ms] = [self.found_ms, self.else_ms].map(|ms| short(seek_from(seek, ms.into())));
+        let [found_ms, else_ms] = [self.found_ms, self.else_ms].map(|ms| short(seek.from_ms(ms.into())));
         Self { found_ms, else_ms }
     }
 }
@@ -224,7 +224,7 @@ impl<'m> Music<'m> {
             lookup.what.seek = Some(target);
             return Ok((None, target.found_ms.into()));
         }
-        let at_ms = seek_from(seek, from_ms.ok_or(NotPossible::NothingPlays)?);
+        let at_ms = seek.from_ms(from_ms.ok_or(NotPossible::NothingPlays)?);
         self.seek_to(now, at_ms).map(|song| (Some(song), at_ms))
     }
 
@@ -576,16 +576,7 @@ fn following(song: SongId, playlist: Playlist) -> Option<Search> {
     Search::step(playlist, song, Direction::Next).filter(|_| playlist.advances)
 }
 
-/// The target of a seek from this position, in milliseconds.
-fn seek_from(seek: Seek, position_ms: u64) -> u64 {
-    millis(seek.from(Duration::from_millis(position_ms)))
-}
-
 /// `ms`, limited to 49 days.
 fn short(ms: u64) -> u32 {
     u32::try_from(ms).unwrap_or(u32::MAX)
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -233,7 +233,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         &mut self,
         now: Instant,
         error: Option<SessionError>,
-        mut given_up: impl FnMut(Refused),
+        given_up: impl FnMut(Refused),
     ) -> LossNotice {
         let outcome = match self.client.take() {
             None => Outcome::Unreachable,
@@ -247,12 +247,15 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         if is_unanswered {
             questions.give_up_title();
         }
-        if is_unanswered || !connector.repeats_switches() {
-            iter::from_fn(|| music.give_up_switch()).for_each(&mut given_up);
-        }
-        if is_unanswered || !connector.follows(music.needs_server()) {
-            iter::from_fn(|| questions.pop()).map(Question::refused).for_each(given_up);
-        }
+        let next = || {
+            let gives_up_switch = is_unanswered || !connector.repeats_switches();
+            if let Some(refused) = gives_up_switch.then(|| music.give_up_switch()).flatten() {
+                return Some(refused);
+            }
+            let gives_up_question = is_unanswered || !connector.follows(music.needs_server());
+            gives_up_question.then(|| questions.pop())?.map(Question::refused)
+        };
+        iter::from_fn(next).for_each(given_up);
         let notice = connector.on_disconnected(now, outcome, music.needs_server());
         music.on_disconnected();
         questions.on_disconnected(|id| music.buffer.find(id).is_some());

@@ -197,10 +197,9 @@ fn volumes() {
 
 #[test]
 fn seek_and_volume_stay_in_range() {
-    let position = Duration::from_secs(5);
-    assert_eq!(Seek::To(Duration::from_secs(90)).from(position), Duration::from_secs(90));
-    assert_eq!(Seek::Forward(Duration::from_secs(10)).from(position), Duration::from_secs(15));
-    assert_eq!(Seek::Back(Duration::from_secs(10)).from(position), Duration::ZERO);
+    assert_eq!(Seek::To(Duration::from_secs(90)).from_ms(5_000), 90_000);
+    assert_eq!(Seek::Forward(Duration::from_secs(10)).from_ms(5_000), 15_000);
+    assert_eq!(Seek::Back(Duration::from_secs(10)).from_ms(5_000), 0);
     assert_eq!(Volume::To(30).from(80), 30);
     assert_eq!(Volume::Up(30).from(80), 100);
     assert_eq!(Volume::Down(30).from(20), 0);
