@@ -99,11 +99,11 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
             // Its beginning may be another command than the whole.
             return show(remote.shared, format_args!("a line has at most {LINE_BYTES} characters"));
         }
-        let text = line.text().trim();
+        let text = line.text().trim_ascii();
         let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
         let mut tell = |text: fmt::Arguments<'_>| show(remote.shared, text);
         if name.eq_ignore_ascii_case("server") {
-            match argument.trim().parse::<ServerAddress>() {
+            match argument.trim_ascii().parse::<ServerAddress>() {
                 Ok(server) => remote.change_server(server),
                 Err(error) => tell(format_args!("{error}: server attic:7455")),
             }

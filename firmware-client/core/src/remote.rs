@@ -1,7 +1,5 @@
 //! The handle by which a board controls its player.
 
-use core::time::Duration;
-
 use trill_player::command::{Play, Seek, Volume};
 use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
@@ -38,8 +36,8 @@ pub struct Status {
     pub volume_percent: u8,
     /// How often the sound broke off because frames came too late.
     pub underruns: u32,
-    /// The time from the last `play` to its first sample.
-    pub first_sample: Duration,
+    /// Milliseconds from the last `play` to its first sample.
+    pub first_sample_ms: u32,
 }
 
 /// What is heard, or about to be.
@@ -92,7 +90,7 @@ impl<C: Clock> Remote<C> {
     /// # Errors
     /// [`NotPossible::NothingPlays`]
     pub fn pause(&self) -> Result<(), NotPossible> {
-        self.with(|_, state| state.player.set_paused(true))
+        self.set_paused(true)
     }
 
     /// Goes on after a [`pause`](Self::pause).
@@ -100,7 +98,7 @@ impl<C: Clock> Remote<C> {
     /// # Errors
     /// [`NotPossible::NothingPlays`]
     pub fn resume(&self) -> Result<(), NotPossible> {
-        self.with(|_, state| state.player.set_paused(false))
+        self.set_paused(false)
     }
 
     /// Plays the song after this one.
@@ -149,6 +147,10 @@ impl<C: Clock> Remote<C> {
     /// [`NotPossible::TooManyQuestions`]
     pub(crate) fn ask(&self, question: Question) -> Result<(), NotPossible> {
         self.with(|_, state| state.player.ask(question))
+    }
+
+    fn set_paused(&self, is_paused: bool) -> Result<(), NotPossible> {
+        self.with(|_, state| state.player.set_paused(is_paused))
     }
 
     fn step(&self, direction: Direction) -> Result<(), NotPossible> {

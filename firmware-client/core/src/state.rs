@@ -128,7 +128,7 @@ impl<'m> State<'m> {
             capacity_bytes: player.capacity_bytes(),
             volume_percent: self.volume,
             underruns: controls.underruns(),
-            first_sample: Duration::from_millis(self.first_sample_ms.into()),
+            first_sample_ms: self.first_sample_ms,
         }
     }
 

@@ -25,6 +25,12 @@ use trill_proto::limits::HEADER_BYTES;
 use trill_proto::message::{Header, Message};
 use trill_semihosting::Arguments;
 
+/// The checks use no interrupts; the linker script wants a table.
+#[expect(unsafe_code, reason = "the linker script finds it by its name")]
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: usize = 0;
+
 /// Of the timer that counts: 24 bits, downwards.
 const COUNTER_MASK: u32 = 0x00ff_ffff;
 

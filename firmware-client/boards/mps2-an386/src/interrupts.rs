@@ -1,4 +1,4 @@
-//! The interrupts of the board, by the numbers of its application note, and who serves them.
+//! The interrupts of the board, by the numbers of its application note, and their handlers.
 
 #![expect(unsafe_code, reason = "exceptions and their masks are beyond what Rust can check")]
 
@@ -8,33 +8,58 @@ use cortex_m_rt::exception;
 
 use crate::{CONSOLE, ETHERNET, SOUND, TIME};
 
-const UART_0_RECEIVE: u16 = 0;
-const UART_0_TRANSMIT: u16 = 1;
-const TIMER_0: u16 = 8;
-const DUAL_TIMER: u16 = 10;
-const ETHERNET_CONTROLLER: u16 = 13;
+const UART_0_RECEIVE: usize = 0;
+const UART_0_TRANSMIT: usize = 1;
+const TIMER_0: usize = 8;
+const DUAL_TIMER: usize = 10;
+const ETHERNET_CONTROLLER: usize = 13;
 
-/// Lets them come. What they serve has to be started.
+/// A vector table that ends with the last interrupt in use. cortex-m-rt's own has 240 entries, 4 bytes of flash each.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [extern "C" fn(); ETHERNET_CONTROLLER + 1] = {
+    let mut handlers: [extern "C" fn(); _] = [unused; ETHERNET_CONTROLLER + 1];
+    handlers[UART_0_RECEIVE] = on_console;
+    handlers[UART_0_TRANSMIT] = on_console;
+    handlers[TIMER_0] = on_sound;
+    handlers[DUAL_TIMER] = on_time;
+    handlers[ETHERNET_CONTROLLER] = on_ethernet;
+    handlers
+};
+
+/// Lets the interrupts come. Their drivers have to be started.
 pub(crate) fn unmask() {
     for number in [UART_0_RECEIVE, UART_0_TRANSMIT, TIMER_0, DUAL_TIMER, ETHERNET_CONTROLLER] {
         // SAFETY: critical sections here mask all interrupts, and none by its number.
-        unsafe { NVIC::unmask(Number(number)) };
+        unsafe { NVIC::unmask(Number(number as u16)) };
     }
 }
 
-/// All of them, so that no vector table of the board's own is needed.
+extern "C" fn on_console() {
+    CONSOLE.on_interrupt();
+}
+
+extern "C" fn on_sound() {
+    SOUND.on_interrupt();
+}
+
+extern "C" fn on_time() {
+    TIME.on_interrupt();
+}
+
+extern "C" fn on_ethernet() {
+    ETHERNET.on_interrupt();
+}
+
+extern "C" fn unused() {
+    defmt::error!("an interrupt without a handler");
+    trill_semihosting::fail()
+}
+
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
-    match number as u16 {
-        UART_0_RECEIVE | UART_0_TRANSMIT => CONSOLE.on_interrupt(),
-        TIMER_0 => SOUND.on_interrupt(),
-        DUAL_TIMER => TIME.on_interrupt(),
-        ETHERNET_CONTROLLER => ETHERNET.on_interrupt(),
-        _ => {
-            defmt::error!("exception {=i16}", number);
-            trill_semihosting::fail()
-        }
-    }
+    defmt::error!("exception {=i16}", number);
+    trill_semihosting::fail()
 }
 
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use core::mem;
 
 use critical_section::Mutex;
+use static_cell::ConstStaticCell;
 use trill_firmware::board::{Audio, UnsupportedRate};
 use trill_firmware::pcm::{Feed, Frame};
 use trill_registers::Registers;
@@ -36,19 +37,25 @@ struct State<const FRAMES: usize> {
     /// Frames that are due, in parts of a period.
     due: u32,
     is_sounding: bool,
-    period: [Frame; MOST_FRAMES_A_PERIOD],
+    /// Memory for a period, empty until the start: the initial value of the state takes flash.
+    period: &'static mut [Frame],
 }
 
 impl<const FRAMES: usize> Sound<FRAMES> {
     pub(crate) const fn new(timer: Registers, clock_hz: u32, feed: Feed<'static, FRAMES>) -> Self {
-        let state =
-            State { feed, file: None, rate: 0, due: 0, is_sounding: false, period: [[0, 0]; MOST_FRAMES_A_PERIOD] };
+        let state = State { feed, file: None, rate: 0, due: 0, is_sounding: false, period: &mut [] };
         Self { timer, clock_hz, state: Mutex::new(RefCell::new(state)) }
     }
 
     /// Starts the timer. Sound goes to `file`, or nowhere. To unmask the interrupt is the board's.
     pub(crate) fn start(&'static self, file: Option<SoundFile>) -> SampleClock<FRAMES> {
-        critical_section::with(|section| self.state.borrow_ref_mut(section).file = file);
+        static PERIOD: ConstStaticCell<[Frame; MOST_FRAMES_A_PERIOD]> =
+            ConstStaticCell::new([[0, 0]; MOST_FRAMES_A_PERIOD]);
+
+        critical_section::with(|section| {
+            let mut state = self.state.borrow_ref_mut(section);
+            (state.file, state.period) = (file, PERIOD.take());
+        });
         self.timer.write(RELOAD, self.clock_hz / PERIODS_PER_SECOND - 1);
         self.timer.write(CONTROL, ENABLE_WITH_INTERRUPT);
         SampleClock(self)

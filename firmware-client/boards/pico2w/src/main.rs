@@ -26,9 +26,9 @@ use heapless::String;
 use static_cell::{ConstStaticCell, StaticCell};
 use trill_access::Access;
 use trill_embassy::{Clock, Network, SocketBuffers};
+use trill_firmware::ServerAddress;
 use trill_firmware::pcm::Pcm;
 use trill_firmware::{Console, Memory, Peripherals, Runner};
-use trill_firmware::ServerAddress;
 use trill_proto::session::client::Identity;
 
 use crate::console::{Input, Output};

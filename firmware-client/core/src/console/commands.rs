@@ -89,10 +89,9 @@ pub(super) fn show(shared: &Shared, text: fmt::Arguments<'_>) {
 }
 
 fn show_status(shared: &Shared, status: &Status) {
-    let Status { now_playing, buffered_bytes, volume_percent, underruns, .. } = status;
+    let Status { now_playing, buffered_bytes, volume_percent, underruns, first_sample_ms, .. } = status;
     let connection = if status.is_connected { "" } else { " (not connected)" };
     let fill = buffered_bytes * 100 / status.capacity_bytes.max(1);
-    let first_sample_ms = status.first_sample.as_millis() as u32;
     shared.with(|state| {
         let server = &state.server;
         let _ = state.screen.lines(|out| {

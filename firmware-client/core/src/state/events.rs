@@ -18,7 +18,6 @@ use crate::screen::Screen;
 
 /// Why there is no connection, or none any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Loss {
     /// It could not be made, or brought no WELCOME.
     Unreachable(ConnectError),
@@ -61,7 +60,8 @@ impl State<'_> {
 
     /// There is no connection, or none any more. Says why, unless that is known.
     pub(crate) fn on_disconnected(&mut self, now: Instant, loss: Loss) {
-        log::warning!("no connection: {}", loss);
+        // The screen needs `Display` anyway; a second way to format errors would take flash.
+        log::warning!("no connection: {}", defmt::Display2Format(&loss));
         let error = if let Loss::Session(error) = loss { Some(error) } else { None };
         let Self { player, screen, server, told, .. } = self;
         let notice = player.handle_disconnected(now, error, |refused| show_refused(screen, refused, &loss));
