@@ -1,4 +1,4 @@
-//! What a board provides: a clock, a network, a console and a sound output.
+//! The traits that a board implements: clock, network, sound output, commands of its own.
 //!
 //! The console is any pair of [`embedded_io_async::Read`] and [`Write`]; the rest are the
 //! traits here. A sound output is two things: [`Audio`], which sets its pace, and whatever calls
@@ -36,7 +36,7 @@ pub trait Network {
 
     /// Connects to `port` of `host`, a name or an address.
     ///
-    /// May be dropped before it is done: the radio gives it 5 seconds.
+    /// May be dropped before it is done: the player gives it 5 seconds.
     ///
     /// # Errors
     /// [`ConnectError`]; it is tried again later, whichever it is.
@@ -87,13 +87,13 @@ pub trait Audio {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct UnsupportedRate;
 
-/// Commands of a board's own, for what only it has: the name of a wireless network, say.
+/// Commands that only this board has, such as the name of a wireless network.
 pub trait Commands {
-    /// Does what `line` says, if it is such a command, and says through `tell` what came of it, a line at a time. Returns
-    /// whether it was.
+    /// Executes `line` if it is such a command, and writes the answer through `tell`, one line a call. Returns whether it is
+    /// such a command.
     fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool;
 
-    /// Says what these commands are: what `help` adds to its list, a line for each.
+    /// Writes a line for each of these commands. `help` shows them after its own list.
     fn help(&self, tell: &mut dyn FnMut(fmt::Arguments<'_>));
 }
 
@@ -106,7 +106,7 @@ impl Commands for () {
     fn help(&self, _: &mut dyn FnMut(fmt::Arguments<'_>)) {}
 }
 
-/// The first's, and the second's.
+/// The commands of both.
 impl<A: Commands, B: Commands> Commands for (A, B) {
     fn run(&mut self, line: &str, tell: &mut dyn FnMut(fmt::Arguments<'_>)) -> bool {
         self.0.run(line, tell) || self.1.run(line, tell)

@@ -1,4 +1,4 @@
-//! The serial console: a line is typed, something is told.
+//! The serial console: reads lines, executes them, shows the screen.
 
 mod commands;
 
@@ -21,7 +21,7 @@ const PROMPT: &[u8] = b"> ";
 /// Returns to the beginning of the line and erases it (ECMA-48: CR, EL).
 const ERASE: &[u8] = b"\r\x1b[K";
 
-/// A console that was unplugged is looked at again after this.
+/// Time until an unplugged console is read again.
 const UNPLUGGED: Duration = Duration::from_secs(1);
 
 /// Bytes written at once.
@@ -36,7 +36,7 @@ pub struct Console<C, I, O, X> {
     output: O,
     commands: X,
     line: Line,
-    /// The cursor is behind the prompt, and perhaps what was typed.
+    /// The cursor is on the prompt's line.
     is_prompting: bool,
 }
 
@@ -82,11 +82,11 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
                 Typed::Whole => {
                     self.write(b"\r\n").await;
                     self.is_prompting = false;
-                    // All of the screen is for what there is to tell: the parts of a long answer go on coming meanwhile.
+                    // Empties the screen for the answer: parts of a long list may have filled it meanwhile.
                     self.print().await;
                     self.execute();
                     self.line.clear();
-                    // Before the next line, so that there is room for what that has to tell.
+                    // Before the next line, so that its answer finds room.
                     self.show().await;
                 }
             }
@@ -121,21 +121,21 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
         }
     }
 
-    /// Writes what waits to be told, above the line that is being typed.
+    /// Writes the screen's text above the line that is being typed.
     async fn show(&mut self) {
-        // Not between the parts of a long answer.
+        // No prompt between the parts of a long answer.
         if !self.print().await {
             self.prompt().await;
         }
     }
 
-    /// Writes what waits to be told, until nothing does. Returns whether a part of an answer is still to come.
+    /// Writes the screen's text until none is left. Returns whether a part of an answer is still to come.
     async fn print(&mut self) -> bool {
         let mut output = [0; OUTPUT_BYTES];
         loop {
             let (count, is_answering) = self.remote.shared.with(|state| {
                 let count = state.screen.take(&mut output).len();
-                // Now there is room for the next answer.
+                // The screen is empty: the next answer has room.
                 if count == 0 && state.player.waits_to_ask() {
                     state.player.wake_network();
                 }

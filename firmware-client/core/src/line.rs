@@ -1,4 +1,4 @@
-//! A line as it is typed on a terminal.
+//! The line that is typed on a terminal.
 
 use heapless::String;
 
@@ -21,7 +21,7 @@ pub(crate) enum Typed {
     Erased,
     /// All of the line is gone.
     Cleared,
-    /// So it is, and no answer is waited for any more.
+    /// All of the line is gone, and the questions that wait for answers are dropped.
     Cancelled,
     /// There is no room for more.
     Full,
@@ -29,7 +29,7 @@ pub(crate) enum Typed {
     Whole,
 }
 
-/// Where in the bytes of a key, such as an arrow, the next byte is.
+/// The place of the next byte in the escape sequence of a key, such as an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Escape {
     None,
@@ -37,14 +37,14 @@ enum Escape {
     Sequence,
 }
 
-/// The line so far: printable ASCII alone.
+/// The line so far. It holds printable ASCII only.
 #[derive(Debug)]
 pub(crate) struct Line {
     text: String<LINE_BYTES>,
-    /// There was more than there is room for.
+    /// More was typed than fits.
     is_cut: bool,
     escape: Escape,
-    /// The last byte was a carriage return, which a line feed may follow that means the same.
+    /// The last byte was a carriage return. A line feed after it does not end another line.
     after_return: bool,
 }
 
@@ -57,7 +57,7 @@ impl Line {
         &self.text
     }
 
-    /// Whether it is the beginning of a longer one, that whoever sent it may not have seen.
+    /// Whether the line is only the beginning of what was typed.
     pub(crate) const fn is_cut(&self) -> bool {
         self.is_cut
     }
@@ -89,7 +89,7 @@ impl Line {
             b'\n' if after_return => Typed::Nothing,
             b'\r' | b'\n' => Typed::Whole,
             BACKSPACE | DELETE => {
-                // Whoever edits it looks at it.
+                // A user who edits the line has seen that it is cut.
                 self.is_cut = false;
                 self.text.pop().map_or(Typed::Nothing, |_| Typed::Erased)
             }

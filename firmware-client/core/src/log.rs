@@ -1,6 +1,6 @@
-//! Logging through `defmt`, where the feature switches it on; nothing otherwise.
+//! Logging through `defmt`, if the feature is on.
 
-/// Logs what is worth knowing.
+/// Logs progress.
 macro_rules! info {
     ($($argument:tt)*) => {{
         #[cfg(feature = "defmt")]
@@ -8,7 +8,7 @@ macro_rules! info {
     }};
 }
 
-/// Logs what should not have happened.
+/// Logs a fault.
 macro_rules! warning {
     ($($argument:tt)*) => {{
         #[cfg(feature = "defmt")]

@@ -1,7 +1,7 @@
 //! Decoded sound on its way to the output: a short ring, and what an interrupt takes out of it.
 //!
 //! ```text
-//!            the radio's task                 │           interrupt, DMA
+//!            the player's task                │           interrupt, DMA
 //!   Pcm::push ─▶ ring of stereo frames ───────┼─▶ Feed::fill: discard, pause, volume, count ─▶ output
 //!   pause, set_volume, discard ─▶ atomics ────┘
 //! ```
@@ -104,10 +104,10 @@ impl<const FRAMES: usize> Default for Pcm<FRAMES> {
     }
 }
 
-/// What the radio and the feed tell each other. All zero to begin with, so that the ring's static takes no flash.
+/// The values that the player and the feed share. They begin as zeros, so that the ring's static takes no flash.
 #[derive(Debug)]
 pub(crate) struct Controls {
-    // Written by the radio's task.
+    // Written by the player's task.
     written: AtomicU32,
     /// Frames before this total are not to be heard.
     discard_up_to: AtomicU32,

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 /// Lines that wait until the console has taken what is before them.
 ///
-/// A line is taken whole or not at all, so what does not fit never garbles what does.
+/// A line is taken whole or not at all, so a line that does not fit leaves no fragment.
 #[derive(Debug)]
 pub(crate) struct Screen<'m> {
     storage: &'m mut [u8],

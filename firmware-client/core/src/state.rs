@@ -1,7 +1,7 @@
-//! What the parts of the radio share: the player, and what the screen shows of it.
+//! The state that the parts share: the player, and the screen that shows its events.
 //!
 //! ```text
-//!   console: execute ──▶ ┌────────┐ ◀── decoder: what is in the buffer, how far it is
+//!   Remote           ──▶ ┌────────┐ ◀── decode loop
 //!                        │ Player │
 //!   network: take    ──▶ └───┬────┘ ──▶ sound output: pause, discard
 //!                            └─ events ──▶ screen
@@ -25,23 +25,23 @@ use crate::pcm::Controls;
 use crate::remote::{NowPlaying, SongState, Status};
 use crate::screen::Screen;
 
-/// Largest control payload that a board takes, in bytes: a song with its texts, cut by the server where they are longer.
+/// Largest control payload that a board takes, in bytes: a song with its texts. The server cuts longer texts.
 const CONTROL_BYTES: usize = 512;
 
-/// Most room on the screen that one song of a list takes: its texts fill at most the control payload, and its number and
-/// length are short. With less, no answer is asked for.
+/// Most bytes of the screen that one song of a list takes: its texts fill at most the control payload, and its number and
+/// length are short. While the screen has less room, no songs are requested.
 const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
 
 /// Typical bytes per song. Songs that do not fit are asked for again.
 const TYPICAL_SONG_LINE_BYTES: usize = 64;
 
-/// The state of the radio.
+/// The state of the player and its screen.
 pub(crate) struct State<'m> {
     pub(crate) player: Player<'m, CONTROL_BYTES>,
     pub(crate) screen: Screen<'m>,
     pub(crate) server: ServerAddress,
     controls: &'m Controls,
-    /// Why the last attempt failed, if that was told.
+    /// The last loss that the screen showed.
     told: Option<Loss>,
     volume: u8,
     /// From the last `play` to its first sample, in milliseconds.
@@ -68,7 +68,7 @@ impl<'m> State<'m> {
         }
     }
 
-    /// Brings the sound output in step with the player. Returns who else has something to do.
+    /// Passes pause and discard on to the sound output. Returns the wakeups for the other parts.
     pub(crate) fn sync_sound(&mut self) -> Wakeups {
         let wakeups = self.player.take_wakeups();
         if wakeups.discard {
@@ -90,7 +90,7 @@ impl<'m> State<'m> {
         out
     }
 
-    /// The first sample of a song that the listener asked for went out, so long after that.
+    /// Stores the time from the listener's `play` to the first sample.
     pub(crate) const fn on_sounded(&mut self, after: Duration) {
         self.first_sample_ms = after.as_millis() as u32;
     }

@@ -1,4 +1,4 @@
-//! The radio on a board of std, against a server of the test's own: what every client must do, and what only a board
+//! The player on a board of std, against a server of the test's own: what every client must do, and what only a board
 //! does.
 #![cfg(target_os = "linux")]
 

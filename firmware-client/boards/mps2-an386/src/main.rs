@@ -1,4 +1,4 @@
-//! Trill's radio on Arm's MPS2 board with the Cortex-M4F of application note AN386, in QEMU.
+//! Trill's player on Arm's MPS2 board with the Cortex-M4F of application note AN386, in QEMU.
 //!
 //! *Application Note AN386*, DAI 0386. The clock is 25 MHz.
 

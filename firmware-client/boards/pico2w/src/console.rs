@@ -24,7 +24,7 @@ const DESCRIPTOR_BYTES: usize = 256;
 /// What was typed.
 pub(crate) type Input = BufferedReceiver<'static, Driver<'static, USB>>;
 
-/// What is shown. Thrown away while no terminal has the port open, or the radio would wait for one.
+/// What is shown. Thrown away while no terminal has the port open, or the player would wait for one.
 pub(crate) struct Output {
     sender: Sender<'static, Driver<'static, USB>>,
     control: ControlChanged<'static>,

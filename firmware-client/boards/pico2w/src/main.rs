@@ -1,4 +1,4 @@
-//! Trill's radio on the Raspberry Pi Pico 2 W, with sound through an I2S converter.
+//! Trill's player on the Raspberry Pi Pico 2 W, with sound through an I2S converter.
 //!
 //! Numbers: *RP2350 Datasheet* and *Raspberry Pi Pico 2 W Datasheet*. What is wired to which pin is in README.md.
 
@@ -44,7 +44,7 @@ const SCREEN_BYTES: usize = 4096;
 const TCP_RECEIVE_BYTES: usize = 4 * 1460;
 const TCP_SEND_BYTES: usize = 1024;
 
-/// Longest line that is said before the radio runs.
+/// Longest line that is said before the player runs.
 const ADVICE_BYTES: usize = 160;
 
 /// Built in where the environment had them. Networks and passwords are never in the source.

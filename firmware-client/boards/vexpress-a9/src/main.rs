@@ -1,4 +1,4 @@
-//! Trill's radio on Arm's Versatile Express with a Cortex-A9, in QEMU.
+//! Trill's player on Arm's Versatile Express with a Cortex-A9, in QEMU.
 
 #![no_std]
 #![no_main]

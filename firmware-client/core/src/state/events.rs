@@ -1,4 +1,4 @@
-//! What happened, in words.
+//! Events in words.
 
 use core::fmt::{self, Write};
 
@@ -16,16 +16,16 @@ use crate::board::ConnectError;
 use crate::log;
 use crate::screen::Screen;
 
-/// Why there is no connection, or none any more.
+/// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// It could not be made, or brought no WELCOME.
+    /// The attempt failed, or no WELCOME came.
     Unreachable(ConnectError),
-    /// It broke.
+    /// The connection broke.
     Broken,
-    /// One of the sides did something wrong, or was silent for too long.
+    /// One side broke the protocol, or was silent for too long.
     Session(SessionError),
-    /// The server ended it, and has been heard to say why.
+    /// The server closed the connection after it gave a reason, which the screen has shown.
     Told,
 }
 
@@ -41,10 +41,10 @@ impl fmt::Display for Loss {
 }
 
 impl State<'_> {
-    /// Takes what came from the server.
+    /// Handles bytes from the server.
     ///
     /// # Errors
-    /// What the server did wrong. Transmit once more, then close the connection.
+    /// The server broke the protocol. Transmit once more, then close the connection.
     pub(crate) fn take(&mut self, now: Instant, mut input: &[u8]) -> Result<(), SessionError> {
         let Self { player, screen, server, told, .. } = self;
         while !input.is_empty() {
@@ -58,7 +58,7 @@ impl State<'_> {
         Ok(())
     }
 
-    /// There is no connection, or none any more. Says why, unless that is known.
+    /// Handles the end of a connection or of an attempt. Shows the reason, unless the screen has shown it.
     pub(crate) fn on_disconnected(&mut self, now: Instant, loss: Loss) {
         // The screen needs `Display` anyway; a second way to format errors would take flash.
         log::warning!("no connection: {}", defmt::Display2Format(&loss));
@@ -81,10 +81,10 @@ impl State<'_> {
     }
 }
 
-/// Says what happened. `is_new`: that the server gives up has not been told.
+/// Shows an event. `is_new`: the screen has not shown yet that the server gave up.
 ///
 /// # Errors
-/// There was no room for the answer to a question.
+/// The screen has no room for the answer to a question.
 fn show(screen: &mut Screen<'_>, server: &ServerAddress, is_new: bool, event: &Event<'_>) -> fmt::Result {
     match event {
         Event::Connected(welcome) => show_welcome(screen, server, welcome),
@@ -119,7 +119,7 @@ fn show_welcome(screen: &mut Screen<'_>, server: &ServerAddress, welcome: &Welco
     log::info!("welcome, {=u32} songs", welcome.song_count);
     let name = Text(if welcome.server_name.is_empty() { "a server" } else { welcome.server_name });
     match (welcome.generation, welcome.song_count) {
-        // Its library is still being looked through.
+        // The server is still scanning its library.
         (0, _) => screen.line(format_args!("connected to {name} at {server}; help lists the commands")),
         (_, 1) => screen.line(format_args!("connected to {name} at {server}, 1 song; help lists the commands")),
         (_, count) => {
@@ -129,14 +129,14 @@ fn show_welcome(screen: &mut Screen<'_>, server: &ServerAddress, welcome: &Welco
 }
 
 fn show_listed(screen: &mut Screen<'_>, song: &Song<'_>) -> fmt::Result {
-    // The rest of the screen is for what else there is to tell.
+    // The rest of the screen is kept for other messages.
     if screen.room() < SONG_LINE_BYTES {
         return Err(fmt::Error);
     }
     screen.lines(|out| writeln!(out, "{}", SongLine(song)))
 }
 
-/// Says what will not come, and why.
+/// Shows what was refused, and why.
 fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Display) {
     match refused {
         Refused::Play(song) => screen.line(format_args!("play {song}: {refusal}")),
@@ -149,7 +149,7 @@ fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Di
     }
 }
 
-/// Says that there is no song beyond this one.
+/// Shows that this song is the first or the last.
 pub(crate) fn show_edge(screen: &mut Screen<'_>, song: SongId, direction: Direction) {
     let place = if direction == Direction::Next { "last" } else { "first" };
     screen.line(format_args!("song {song} is the {place}"));

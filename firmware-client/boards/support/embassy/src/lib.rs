@@ -1,4 +1,4 @@
-//! What the radio needs from a board, over embassy: a [`Clock`] and a [`Network`].
+//! What the player needs from a board, over embassy: a [`Clock`] and a [`Network`].
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -7,7 +7,7 @@ use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use trill_firmware::board::{self, ConnectError};
 
-/// How long the network may take to come up before that is told. Less than the radio waits for a connection.
+/// How long the network may take to come up before that is told. Less than the player waits for a connection.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a closed connection may take to say so to the other side.
