@@ -1,9 +1,9 @@
 //! The session machines against the plain models of the tests of `trill-proto`, and against any bytes at all.
 //!
-//! The input is where the models' strategies get their chances from, so that libFuzzer looks for sequences of operations as
-//! the tests draw them by chance. Messages in these are mostly sensible. The same input is also what the other side sends.
+//! Each four bytes of the input are the seed of one operation, which the models' strategies draw, so that libFuzzer looks for
+//! sequences of what the tests draw by chance. Messages in these are mostly sensible. The same input is also what the other
+//! side sends.
 
-use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -17,34 +17,16 @@ use trill_proto::time::Instant;
 
 use crate::{client, server, wire};
 
-/// Operations of a sequence at most.
-const OPERATIONS: usize = 200;
-
-fn client_sequence() -> impl Strategy<Value = (wire::Opening, Vec<client::Operation>)> {
-    (wire::opening(), vec(client::operation(), 0..OPERATIONS))
-}
-
-fn server_sequence() -> impl Strategy<Value = (wire::Opening, Vec<server::Operation>)> {
-    (wire::opening(), vec(server::operation(), 0..OPERATIONS))
-}
-
-/// An input for [`check_client`]: the chances that lead to some sequence.
-pub fn client_chances(seed: u8) -> Vec<u8> {
-    record(seed, client_sequence())
-}
-
-/// The same for [`check_server`].
-pub fn server_chances(seed: u8) -> Vec<u8> {
-    record(seed, server_sequence())
-}
+/// Bytes of the input for each operation.
+const SEED_BYTES: usize = 4;
 
 /// Whether a client's machine does what its model does, and survives what a server may send.
 ///
 /// # Panics
 /// If it does not.
 pub fn check_client(input: &[u8]) {
-    let (opening, operations) = draw(input, client_sequence());
-    client::check(opening, &operations);
+    let operations: Vec<_> = input.chunks(SEED_BYTES).map(|seed| draw(seed, client::operation())).collect();
+    client::check(draw(input, wire::opening()), &operations);
     hear_as_client(input);
 }
 
@@ -53,24 +35,18 @@ pub fn check_client(input: &[u8]) {
 /// # Panics
 /// If it does not.
 pub fn check_server(input: &[u8]) {
-    let (opening, operations) = draw(input, server_sequence());
-    server::check(opening, &operations);
+    let operations: Vec<_> = input.chunks(SEED_BYTES).map(|seed| draw(seed, server::operation())).collect();
+    server::check(draw(input, wire::opening()), &operations);
     hear_as_server(input);
 }
 
-/// The value to which these chances lead.
-fn draw<T>(chances: &[u8], strategy: impl Strategy<Value = T>) -> T {
-    let chances = TestRng::from_seed(RngAlgorithm::PassThrough, chances);
+/// The value to which the first bytes of the input lead.
+fn draw<T>(input: &[u8], strategy: impl Strategy<Value = T>) -> T {
+    let mut seed = [0; 32];
+    seed.iter_mut().zip(input.iter().take(SEED_BYTES)).for_each(|(seed, byte)| *seed = *byte);
+    let chances = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), chances);
     strategy.new_tree(&mut runner).expect("no strategy rejects a value").current()
-}
-
-/// The chances that such a draw takes.
-fn record(seed: u8, strategy: impl Strategy) -> Vec<u8> {
-    let chances = TestRng::from_seed(RngAlgorithm::Recorder, &[seed; 32]);
-    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), chances);
-    strategy.new_tree(&mut runner).expect("no strategy rejects a value");
-    runner.bytes_used()
 }
 
 /// Time that passes with each piece of input.

@@ -1,7 +1,7 @@
 //! Writes the corpora anew: `cargo run --example seeds` in this folder. Takes LAME.
 //!
 //! The seeds come from the byte vectors of `wire-format.md`, from the table of commands, from music that is made up here,
-//! and from the chances of sequences that the tests of the sessions draw. What a run of libFuzzer finds beside them is
+//! and from seeds of operations for a session. What a run of libFuzzer finds beside them is
 //! not kept: a corpus is where a run begins, and small enough to be read.
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,6 @@ mod vectors;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use trill_fuzz::sessions;
 
 /// The corpus of one target: names and contents.
 type Corpus = Vec<(String, Vec<u8>)>;
@@ -21,8 +20,8 @@ fn main() {
     write("frame", vectors::frames(&vectors));
     write("message", vectors::messages(&vectors));
     write("command", commands());
-    write("client_session", sequences(sessions::client_chances));
-    write("server_session", sequences(sessions::server_chances));
+    write("client_session", sequences());
+    write("server_session", sequences());
     let clips = music::clips();
     write("mp3", files::for_decoder(&clips));
     write("library", files::for_library(&clips));
@@ -45,9 +44,10 @@ fn write(target: &str, corpus: Corpus) {
     }
 }
 
-/// Sequences of operations for a session.
-fn sequences(chances: fn(u8) -> Vec<u8>) -> Corpus {
-    (0..16).map(|seed| (format!("{seed:02}"), chances(seed))).collect()
+/// Sequences of 4 to 64 operations for a session: four bytes are the seed of one.
+fn sequences() -> Corpus {
+    let bytes = |length: u8| (0..length).map(|index| index.wrapping_mul(167).wrapping_add(length)).collect();
+    (1..=16).map(|number| (format!("{number:02}"), bytes(number * 15 + 1))).collect()
 }
 
 /// Every example of the table, and lines that are wrong in one way each.
