@@ -147,7 +147,7 @@ impl Library {
         let stated = if song.known().counted().is_some() { None } else { from_info_tag(&ends)? };
         let measure = match stated {
             Some(measured) => Some(Measure::Stated(Audio::from(&measured))),
-            None => count_within_budget(&reader)?.map(Measure::Counted),
+            None => count_within_budget(&ends)?.map(Measure::Counted),
         };
         Ok(Read { details: self.details(tags, measure), stamp, at })
     }

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 
 use super::source::ReadAt;
 
+/// Bytes between two calls of `is_wanted`, which may be a system call: most files are read with fewer.
+const CHECK_BYTES: u64 = 256 * 1024;
+
 /// A source that fails once its bytes are not wanted any more, or once a budget is spent.
 pub(crate) struct CancellableReader<'a> {
     source: &'a dyn ReadAt,
     is_wanted: &'a (dyn Fn() -> bool + Sync),
-    bytes_left: AtomicU64,
+    bytes_read: AtomicU64,
+    /// Value of `bytes_read` at which to call `is_wanted`.
+    check_at: AtomicU64,
+    budget_bytes: u64,
     deadline: Option<Instant>,
 }
 
@@ -25,14 +31,15 @@ pub(crate) enum GivenUp {
 }
 
 impl<'a> CancellableReader<'a> {
-    /// Reads as long as `is_wanted`, which is called before each read.
+    /// Reads as long as `is_wanted`, which is called once for every [`CHECK_BYTES`].
     pub(crate) fn new(source: &'a dyn ReadAt, is_wanted: &'a (dyn Fn() -> bool + Sync)) -> Self {
-        Self { source, is_wanted, bytes_left: AtomicU64::new(u64::MAX), deadline: None }
+        let check_at = AtomicU64::new(CHECK_BYTES);
+        Self { source, is_wanted, bytes_read: AtomicU64::new(0), check_at, budget_bytes: u64::MAX, deadline: None }
     }
 
     /// Reads at most this many bytes, and at most for this time from now on.
     pub(crate) fn with_budget(self, bytes: u64, time: Duration) -> Self {
-        Self { bytes_left: AtomicU64::new(bytes), deadline: Some(Instant::now() + time), ..self }
+        Self { budget_bytes: bytes, deadline: Some(Instant::now() + time), ..self }
     }
 }
 
@@ -40,16 +47,19 @@ impl ReadAt for CancellableReader<'_> {
     /// # Errors
     /// The source's, or one that holds a [`GivenUp`].
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if !(self.is_wanted)() {
-            return Err(io::Error::other(GivenUp::Unwanted));
+        let before = self.bytes_read.load(Ordering::Relaxed);
+        if before >= self.check_at.load(Ordering::Relaxed) {
+            self.check_at.store(before + CHECK_BYTES, Ordering::Relaxed);
+            if !(self.is_wanted)() {
+                return Err(io::Error::other(GivenUp::Unwanted));
+            }
         }
         let is_late = self.deadline.is_some_and(|deadline| Instant::now() > deadline);
-        if is_late || self.bytes_left.load(Ordering::Relaxed) == 0 {
+        if is_late || before >= self.budget_bytes {
             return Err(io::Error::other(GivenUp::OverBudget));
         }
         let read = self.source.read_at(offset, buffer)?;
-        let spend = |left: u64| Some(left.saturating_sub(read as u64));
-        let _ = self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
+        self.bytes_read.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 
@@ -93,7 +103,8 @@ mod tests {
         let reader = CancellableReader::new(&source, &wanted);
         assert_eq!(read(&reader), Ok(100));
         is_wanted.store(false, Ordering::Relaxed);
-        assert_eq!(read(&reader), Err(Some(GivenUp::Unwanted)));
+        let reads = std::iter::repeat_with(|| read(&reader)).take_while(Result::is_ok).count() as u64;
+        assert_eq!(reads, CHECK_BYTES.div_ceil(100) - 1);
     }
 
     #[test]
