@@ -30,6 +30,9 @@ pub const MIN_CONTROL_BYTES: usize = 256;
 /// Longest title, artist or album, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 255;
 
+/// Longest query of a LIST, in bytes of UTF-8.
+pub const MAX_QUERY_BYTES: usize = 128;
+
 /// Longest name of a client or server, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 64;
 

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use trill_proto::error::ErrorCode;
 use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{MAX_BITRATE, MAX_SONG_BYTES};
+use trill_proto::limits::{MAX_BITRATE, MAX_QUERY_BYTES, MAX_SONG_BYTES};
 use trill_proto::message::{
     Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType,
-    PREAMBLE, Ping, Play, Pong, Song, Start, Started, Stop, Welcome,
+    PREAMBLE, Ping, Play, Pong, Search, Song, Start, Started, Stop, Welcome,
 };
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -132,6 +132,14 @@ fn play() -> impl Strategy<Value = Message<'static>> {
     })
 }
 
+fn list() -> impl Strategy<Value = Message<'static>> {
+    let search = proptest::option::of((text(MAX_QUERY_BYTES), any::<u32>()));
+    (1_u32.., any::<(u32, u32)>(), search).prop_map(|(request, (first, at_most), search)| {
+        let search = search.map(|(query, rank)| Search { query, rank });
+        Message::List(List { request: RequestId(request), first: SongId(first), at_most, search })
+    })
+}
+
 fn message() -> impl Strategy<Value = Message<'static>> {
     let id = any::<u32>();
     prop_oneof![
@@ -140,9 +148,7 @@ fn message() -> impl Strategy<Value = Message<'static>> {
         song(),
         started(),
         play(),
-        (1_u32.., any::<(u32, u32)>()).prop_map(|(id, (first, at_most))| {
-            Message::List(List { request: RequestId(id), first: SongId(first), at_most })
-        }),
+        list(),
         (1_u32.., any::<u32>())
             .prop_map(|(id, song)| Message::Info(Info { request: RequestId(id), song: SongId(song) })),
         any::<(u32, u32, u32, u32)>().prop_map(|(id, total, next, generation)| {

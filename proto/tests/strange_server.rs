@@ -5,7 +5,7 @@ use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{ANSWER_TIMEOUT, DATA_TIMEOUT, FIRST_CREDIT_BYTES, MAX_BITRATE, MAX_SONG_BYTES, PING_AFTER};
 use trill_proto::message::{
-    End, EndReason, Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Song, Start, Started, Welcome,
+    End, EndReason, Error, ListEnd, Message, MessageType, PREAMBLE, Ping, Pong, Search, Song, Start, Started, Welcome,
 };
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time::Instant;
@@ -335,6 +335,38 @@ fn answers_that_nobody_asked_for_are_refused() {
     let mut empty = Listener::new();
     let request = empty.client.list(SongId(5), 0).expect("room");
     empty.hear(&end(request.0, 5)).expect("a page without songs may name its own beginning");
+}
+
+#[test]
+fn the_answer_to_a_search_may_have_any_order_and_must_advance() {
+    let song = |song| Message::Song(Song { request: RequestId(1), song: SongId(song), ..Song::default() });
+    let end =
+        |next| Message::ListEnd(ListEnd { request: RequestId(1), total: 9, next: Some(SongId(next)), generation: 1 });
+    let search = |at_most| {
+        move |it: &mut Listener| {
+            it.client.search(Search { query: "x", rank: 0 }, SongId(5), at_most).expect("room");
+        }
+    };
+    let mut listener = Listener::new();
+    search(3)(&mut listener);
+    for message in [song(5), song(9), song(2), end(3)] {
+        assert_eq!(listener.hear(&message), Ok(()), "{message:?}");
+    }
+    let (too_many, malformed) =
+        (SessionError::Unexpected(MessageType::Song), SessionError::Malformed(MessageType::ListEnd));
+    let with = |songs: &'static [u32]| {
+        move |it: &mut Listener| {
+            search(2)(it);
+            songs.iter().for_each(|number| it.hear(&song(*number)).expect("a song"));
+        }
+    };
+    check_wrong(with(&[5, 1]), &song(3), too_many);
+    check_wrong(with(&[5, 1]), &end(1), malformed);
+    check_wrong(with(&[5, 1]), &end(5), malformed);
+    check_wrong(with(&[]), &end(7), malformed);
+    let mut empty = Listener::new();
+    search(0)(&mut empty);
+    empty.hear(&end(1)).expect("a page without songs may name any song");
 }
 
 #[test]

@@ -173,6 +173,7 @@ fn the_limits_are_the_same_on_both_sides() {
         MAX_CLIENT_CONTROL_BYTES,
         MIN_CONTROL_BYTES,
         MAX_TEXT_BYTES,
+        MAX_QUERY_BYTES,
         MAX_NAME_BYTES,
         MAX_EXPLANATION_BYTES,
         MIN_DATA_BYTES,

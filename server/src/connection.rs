@@ -50,7 +50,7 @@ use crate::close::{CloseReason, lingering_close};
 use crate::server::Shared;
 use buffer_pool::SMALL_BUFFER_BYTES;
 use read::Input;
-use requests::LIST_ANSWER_BYTES;
+use requests::{LIST_ANSWER_BYTES, PAGE_BYTES};
 use socket::Socket;
 use stream::SongStream;
 
@@ -63,7 +63,8 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The heap memory of a connection at most: itself, its client's name, its queue of requests, and an answer or a payload
 /// that its client does not read.
 pub(crate) const MAX_HEAP_BYTES: u64 = {
-    let unsent = if LIST_ANSWER_BYTES > SMALL_BUFFER_BYTES { LIST_ANSWER_BYTES } else { SMALL_BUFFER_BYTES };
+    let list_bytes = LIST_ANSWER_BYTES + PAGE_BYTES;
+    let unsent = if list_bytes > SMALL_BUFFER_BYTES { list_bytes } else { SMALL_BUFFER_BYTES };
     (size_of::<Connection>() + 1_024 + read::MAX_QUEUE_BYTES + unsent) as u64
 };
 

@@ -176,7 +176,7 @@ impl Connection {
                 server.welcome(&welcome).expect("room");
                 return taken;
             }
-            Some(Event::List(list)) => Request::List(list),
+            Some(Event::List(list)) => Request::List(List { search: None, ..list }),
             Some(Event::Info(info)) => Request::Info(info),
             Some(Event::Play(play)) => Request::Play(play),
             Some(Event::Stopped(_)) => Request::Note("STOP"),
@@ -208,8 +208,8 @@ impl Connection {
         }
     }
 
-    fn list(&self, server: &mut Server, now: time::Instant, list: List, socket: &TcpStream) {
-        let List { request, first, at_most } = list;
+    fn list(&self, server: &mut Server, now: time::Instant, list: List<'_>, socket: &TcpStream) {
+        let List { request, first, at_most, .. } = list;
         let mut rest = self.setup.songs.iter().filter(|(number, _)| *number >= first.0);
         for (number, song) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
             server.song(&describe(request, *number, song)).expect("room");
@@ -248,7 +248,7 @@ impl Connection {
 
 /// A message of the client, on its own.
 enum Request {
-    List(List),
+    List(List<'static>),
     Info(Info),
     Play(Play),
     Note(&'static str),

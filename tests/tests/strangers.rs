@@ -193,21 +193,20 @@ fn a_server_that_is_alive_and_does_not_do_what_it_owes_is_given_up() {
 
 #[test]
 fn a_list_that_breaks_off_leaves_nothing_to_the_next() {
-    fn page_end(list: List, next: Option<SongId>) -> Message<'static> {
-        Message::ListEnd(ListEnd { request: list.request, total: 9, next, generation: 1 })
+    fn page_end(request: RequestId, next: Option<SongId>) -> Message<'static> {
+        Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 })
     }
     let stranger = Stranger::start(|mut connection| {
-        let mut answer = |song: u32, end: fn(List) -> Message<'static>| {
-            let Message::List(list) = connection.receive_until(MessageType::List, DEADLINE).message() else {
-                unreachable!("a LIST was waited for")
-            };
-            let song = Song { request: list.request, song: SongId(song), title: "again", ..Song::default() };
+        let mut answer = |song: u32, end: fn(RequestId) -> Message<'static>| {
+            let list = connection.receive_until(MessageType::List, DEADLINE);
+            let Message::List(List { request, .. }) = list.message() else { unreachable!("a LIST was waited for") };
+            let song = Song { request, song: SongId(song), title: "again", ..Song::default() };
             connection.send_message(&Message::Song(song));
-            connection.send_message(&end(list));
+            connection.send_message(&end(request));
         };
-        answer(1, |list| page_end(list, Some(SongId(2))));
-        answer(2, |list| Message::Error(message::Error { id: list.request.0, code: ErrorCode::READ_FAILED, text: "" }));
-        answer(3, |list| page_end(list, None));
+        answer(1, |request| page_end(request, Some(SongId(2))));
+        answer(2, |request| Message::Error(message::Error { id: request.0, code: ErrorCode::READ_FAILED, text: "" }));
+        answer(3, |request| page_end(request, None));
         connection.receive_to_end(DEADLINE);
     });
     let output = Client::of(stranger.address).arg("--output=null").run_script("list\nlist\n", DEADLINE);

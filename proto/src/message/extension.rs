@@ -1,4 +1,5 @@
-//! Extensions: tag-length-value fields after the fixed fields of HELLO, WELCOME, PLAY, STARTED and SONG.
+//! Extensions: tag-length-value fields after the fixed fields of HELLO, WELCOME, LIST, PLAY, STARTED and
+//! SONG.
 //!
 //! ```text
 //!  0        1                 3
@@ -53,9 +54,11 @@ impl<'a> Iterator for Extensions<'a> {
 
 /// Writes one extension, or nothing if the value is empty.
 pub(super) fn encode(out: &mut Writer<'_>, tag: u8, value: &[u8]) -> Result<(), Full> {
-    if value.is_empty() {
-        return Ok(());
-    }
+    if value.is_empty() { Ok(()) } else { encode_even_empty(out, tag, value) }
+}
+
+/// Writes one extension, even if the value is empty.
+pub(super) fn encode_even_empty(out: &mut Writer<'_>, tag: u8, value: &[u8]) -> Result<(), Full> {
     out.u8(tag)?;
     out.u16(u16::try_from(value.len()).map_err(|_| Full)?)?;
     out.bytes(value)

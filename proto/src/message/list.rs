@@ -5,38 +5,74 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |             first song            |             at most               |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
+//! | extensions: 1 = query, 2 = rank
+//! +--------
 //! ```
 
-use super::{Decode, Encode, Header, MessageType, exact};
+use super::extension::{EXTENSION_HEADER_BYTES, Extensions, encode_even_empty};
+use super::{Decode, Encode, Header, MessageType, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
+use crate::limits::{HEADER_BYTES, MAX_QUERY_BYTES};
 
-/// Asks for the songs from `first` on, in id order.
+const QUERY: u8 = 1;
+const RANK: u8 = 2;
+const FIXED_BYTES: usize = 8;
+const RANK_BYTES: usize = 4;
+
+/// Asks for songs: all of them by id, or the matches of a query in library order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct List {
+pub struct List<'a> {
     /// Names this request in its answer.
     pub request: RequestId,
-    /// The lowest id that is wanted.
+    /// The first song that is wanted: by id the lowest one, in a search the one at which the page begins, or 0.
     pub first: SongId,
     /// How many songs the client takes now.
     pub at_most: u32,
+    /// `None` for all songs in the order of their ids.
+    pub search: Option<Search<'a>>,
 }
 
-impl Decode<'_> for List {
-    fn decode(header: Header, payload: &[u8]) -> Result<Self, Malformed> {
+/// Which songs are wanted in library order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Search<'a> {
+    /// Words between white space, each of which must occur in the song's texts or path; without words every song matches.
+    /// A longer query than [`MAX_QUERY_BYTES`] is cut.
+    pub query: &'a str,
+    /// How many matches precede the page. Counts only if the song at which the page begins is 0 or no longer in the library.
+    pub rank: u32,
+}
+
+impl List<'_> {
+    /// Length in bytes of the frame of a list by id.
+    pub(crate) const FRAME_BYTES_WITHOUT_SEARCH: usize = HEADER_BYTES + FIXED_BYTES;
+}
+
+impl<'a> Decode<'a> for List<'a> {
+    fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
         if header.id == 0 {
             return Err(Malformed);
         }
         let mut fields = Reader::new(payload);
-        let message = Self { request: RequestId(header.id), first: SongId(fields.u32()?), at_most: fields.u32()? };
-        exact(fields, message)
+        let (first, at_most) = (SongId(fields.u32()?), fields.u32()?);
+        let extensions = Extensions::new(fields.rest())?;
+        let rank = match extensions.find(RANK) {
+            Some(rank) => u32::from_be_bytes(rank.try_into().map_err(|_| Malformed)?),
+            None => 0,
+        };
+        let search = match extensions.find(QUERY) {
+            Some(query) => Some(Search { query: text::decode(query, MAX_QUERY_BYTES)?, rank }),
+            None => None,
+        };
+        Ok(Self { request: RequestId(header.id), first, at_most, search })
     }
 }
 
-impl Encode for List {
+impl Encode for List<'_> {
     const TYPE: MessageType = MessageType::List;
-    const MAX_PAYLOAD_BYTES: usize = 8;
+    const MAX_PAYLOAD_BYTES: usize =
+        FIXED_BYTES + EXTENSION_HEADER_BYTES + MAX_QUERY_BYTES + EXTENSION_HEADER_BYTES + RANK_BYTES;
 
     fn id(&self) -> u32 {
         self.request.0
@@ -44,6 +80,9 @@ impl Encode for List {
 
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u32(self.first.0)?;
-        out.u32(self.at_most)
+        out.u32(self.at_most)?;
+        let Some(Search { query, rank }) = self.search else { return Ok(()) };
+        encode_even_empty(out, QUERY, cut(query, MAX_QUERY_BYTES).as_bytes())?;
+        if rank > 0 { encode_even_empty(out, RANK, &rank.to_be_bytes()) } else { Ok(()) }
     }
 }

@@ -31,7 +31,7 @@ pub use extension::Extensions;
 pub use goodbye::{Goodbye, GoodbyeReason};
 pub use hello::Hello;
 pub use info::Info;
-pub use list::List;
+pub use list::{List, Search};
 pub use list_end::ListEnd;
 pub use ping::Ping;
 pub use play::{Play, Start};
@@ -225,7 +225,7 @@ messages! {
         /// Client: who I am and what I can take.
         Hello<'a> = 0x01, "HELLO";
         /// Client: asks for a page of the song list.
-        List = 0x02, "LIST";
+        List<'a> = 0x02, "LIST";
         /// Client: asks for one song's particulars.
         Info = 0x03, "INFO";
         /// Client: asks for a song on a new stream.

@@ -19,7 +19,7 @@ use super::{Decode, Encode, Header, MessageType, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
-use crate::limits::{MAX_BITRATE, MAX_SONG_BYTES, MAX_TEXT_BYTES};
+use crate::limits::{HEADER_BYTES, MAX_BITRATE, MAX_SONG_BYTES, MAX_TEXT_BYTES};
 
 const TITLE: u8 = 1;
 const ARTIST: u8 = 2;
@@ -58,6 +58,9 @@ pub struct Song<'a> {
 }
 
 impl<'a> Song<'a> {
+    /// Length in bytes of the shortest frame.
+    pub const MIN_FRAME_BYTES: usize = HEADER_BYTES + FIXED_BYTES;
+
     /// The same song with its texts cut so that the payload has at most `max_control` bytes, the longest text first.
     #[must_use]
     pub fn fitted(self, max_control: usize) -> Self {

@@ -28,8 +28,8 @@ use crate::frame::FrameReader;
 use crate::ids::{RequestId, SongId, StreamId};
 use crate::limits::{MAX_CONTROL_BYTES, MIN_BUFFER_BYTES, MIN_CONTROL_BYTES, PREAMBLE_BYTES, VERSION};
 use crate::message::{
-    Encode, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Song, Start, Started, Stop,
-    Welcome,
+    Encode, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Play, Search, Song, Start, Started,
+    Stop, Welcome,
 };
 use crate::retry::{USEFUL_BYTES, USEFUL_TIME};
 use crate::scale::{micros, mul_div};
@@ -98,10 +98,11 @@ pub enum Event<'a> {
 }
 
 /// The most that [`Client::poll_transmit`] gives at once, in bytes: room for the preamble, HELLO, and as many commands
-/// as may wait for their answers.
+/// as may wait for their answers, the longest search among them.
 pub const OUTBOX_BYTES: usize = PREAMBLE_BYTES
     + Hello::MAX_FRAME_BYTES
-    + MAX_REQUESTS * List::MAX_FRAME_BYTES
+    + List::MAX_FRAME_BYTES
+    + (MAX_REQUESTS - 1) * List::FRAME_BYTES_WITHOUT_SEARCH
     + MAX_PENDING * Play::MAX_FRAME_BYTES
     + DUE_BYTES;
 
@@ -219,15 +220,36 @@ impl<const CONTROL: usize> Client<CONTROL> {
 
     // ── commands ──
 
-    /// Asks for at most `at_most` songs from `first` on: [`Event::Song`]s, then [`Event::ListEnd`].
+    /// Asks for at most `at_most` songs in the order of their ids, from `first` on: [`Event::Song`]s, then
+    /// [`Event::ListEnd`].
     ///
     /// # Errors
     /// [`OutboxFull`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
     pub fn list(&mut self, first: SongId, at_most: u32) -> Result<RequestId, OutboxFull> {
+        self.ask_for_page(first, at_most, None)
+    }
+
+    /// Asks for at most `at_most` songs that match a query, in library order: [`Event::Song`]s, then [`Event::ListEnd`].
+    /// The page begins at the song `first`, which the end of the page before has named as the next. If `first` is 0 or has
+    /// left the library, it begins at the rank in `search`.
+    ///
+    /// # Errors
+    /// [`OutboxFull`] if the output must be transmitted first, or [`MAX_REQUESTS`] requests have no answer.
+    pub fn search(&mut self, search: Search<'_>, first: SongId, at_most: u32) -> Result<RequestId, OutboxFull> {
+        self.ask_for_page(first, at_most, Some(search))
+    }
+
+    fn ask_for_page(
+        &mut self,
+        first: SongId,
+        at_most: u32,
+        search: Option<Search<'_>>,
+    ) -> Result<RequestId, OutboxFull> {
         let core = &mut self.core;
         let request = RequestId(core.next_request()?);
-        core.outbox.push(&List { request, first, at_most })?;
-        core.requests.push_list(request, first, at_most)?;
+        let list = List { request, first, at_most, search };
+        core.outbox.push(&list)?;
+        core.requests.push_list(&list)?;
         (core.last_id, core.is_asking) = (request.0, true);
         Ok(request)
     }

@@ -37,7 +37,7 @@ pub enum Event<'a> {
     Hello(Hello<'a>),
     /// Answer with [`song`](Server::song)s, at most [`MAX_LIST_PAGE_BYTES`](crate::limits::MAX_LIST_PAGE_BYTES) of
     /// frames, and one [`list_end`](Server::list_end).
-    List(List),
+    List(List<'a>),
     /// Answer with one [`song`](Server::song) or [`refuse_info`](Server::refuse_info).
     Info(Info),
     /// Answer with [`start`](Server::start) or [`refuse_play`](Server::refuse_play).

@@ -63,7 +63,12 @@ impl Both {
             Operation::Lists => {
                 let asked = self.attempt_request(|machine, _| machine.list(SongId(1), 9));
                 if let Some(request) = self.ask(asked.map(|request| request.0), Question::List { last: 0, left: 9 }) {
-                    self.model.say(Message::List(List { request: RequestId(request), first: SongId(1), at_most: 9 }));
+                    self.model.say(Message::List(List {
+                        request: RequestId(request),
+                        first: SongId(1),
+                        at_most: 9,
+                        search: None,
+                    }));
                 }
             }
             Operation::AsksInfo => {

@@ -129,7 +129,7 @@ impl Both {
             Line::Hello { versions: (lowest_version, highest_version), .. } => {
                 Message::Hello(Hello { lowest_version, highest_version, ..Hello::default() })
             }
-            Line::List => Message::List(List { request: self.next_request(), first, at_most: 2 }),
+            Line::List => Message::List(List { request: self.next_request(), first, at_most: 2, search: None }),
             Line::Info { .. } => Message::Info(Info { request: self.next_request(), song }),
             Line::Play { id, credit } => {
                 let (id, credit) = (self.id(id)?, self.amount(credit, 0));

@@ -7,7 +7,7 @@ use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::frame::{FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::MAX_CREDIT_BYTES;
-use trill_proto::message::{Credit, End, ListEnd, MessageType, Play, Start, Started, Welcome};
+use trill_proto::message::{Credit, End, List, ListEnd, MessageType, Play, Start, Started, Welcome};
 use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Event as ClientEvent, Identity, MAX_REQUESTS, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -440,11 +440,11 @@ impl World {
                 Some(ServerEvent::Hello(_)) => {
                     self.server.welcome(&Welcome { song_count: 3, generation: 1, ..Welcome::new() }).expect("room");
                 }
-                Some(ServerEvent::List(list)) => {
-                    for song in (list.first.0.max(1)..=3).take(list.at_most as usize) {
-                        self.answer_song(list.request, song);
+                Some(ServerEvent::List(List { request, first, at_most, .. })) => {
+                    for song in (first.0.max(1)..=3).take(at_most as usize) {
+                        self.answer_song(request, song);
                     }
-                    let end = ListEnd { request: list.request, total: 3, next: None, generation: 1 };
+                    let end = ListEnd { request, total: 3, next: None, generation: 1 };
                     self.server.list_end(&end).expect("room");
                 }
                 Some(ServerEvent::Info(info)) if (1..=3).contains(&info.song.0) => {

@@ -3,8 +3,8 @@
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong, Song,
-    Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong,
+    Search, Song, Start, Started, Stop, Welcome,
 };
 
 const NONCE: [u8; 16] = *b"0123456789abcdef";
@@ -47,7 +47,25 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             server_name: "attic",
         }),
     ),
-    ("list", Message::List(List { request: RequestId(1), first: SongId(1), at_most: 100 })),
+    ("list", Message::List(List { request: RequestId(1), first: SongId(1), at_most: 100, search: None })),
+    (
+        "list-search",
+        Message::List(List {
+            request: RequestId(2),
+            first: SongId(0),
+            at_most: 20,
+            search: Some(Search { query: "bjork joga", rank: 40 }),
+        }),
+    ),
+    (
+        "list-all",
+        Message::List(List {
+            request: RequestId(3),
+            first: SongId(7),
+            at_most: 100,
+            search: Some(Search { query: "", rank: 0 }),
+        }),
+    ),
     ("info", Message::Info(Info { request: RequestId(2), song: SongId(7) })),
     (
         "song",

@@ -7,8 +7,8 @@ use std::time::Duration;
 use embedded_io::ReadReady;
 use heapless::String;
 use trill_proto::error::ErrorCode;
-use trill_proto::ids::StreamId;
-use trill_proto::limits::MAX_NAME_BYTES;
+use trill_proto::ids::{RequestId, SongId, StreamId};
+use trill_proto::limits::{MAX_NAME_BYTES, MAX_QUERY_BYTES};
 use trill_proto::message::{Info, List, Play};
 use trill_proto::session::server::Event;
 use trill_proto::transport::blocking::{Received, receive};
@@ -23,7 +23,7 @@ const INPUT_BYTES: usize = 512;
 pub(super) const MAX_REQUESTS: usize = 16;
 
 /// Memory of the queue of requests at most. A growing queue doubles its memory.
-pub(super) const MAX_QUEUE_BYTES: usize = 2 * MAX_REQUESTS * size_of::<Request>();
+pub(super) const MAX_QUEUE_BYTES: usize = MAX_REQUESTS * (2 * size_of::<Request>() + MAX_QUERY_BYTES);
 
 /// How long nothing is read from a client that sends too many commands. Shorter pauses would cost more than they save.
 const FLOOD_PAUSE: Duration = Duration::from_millis(50);
@@ -32,12 +32,36 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) enum Request {
     Hello { nonce: [u8; 16], name: String<MAX_NAME_BYTES> },
-    List(List),
+    List(ListRequest),
     Info(Info),
     Play(Play),
     Stopped(StreamId),
     Failed(ErrorCode),
     Goodbye,
+}
+
+/// A [`List`] that borrows nothing.
+#[derive(Debug)]
+pub(super) struct ListRequest {
+    pub(super) request: RequestId,
+    pub(super) first: SongId,
+    pub(super) at_most: u32,
+    /// A query and a rank. `None` for all songs in the order of their ids.
+    pub(super) search: Option<(Box<str>, u32)>,
+}
+
+impl ListRequest {
+    pub(super) fn has_words(&self) -> bool {
+        self.search.as_ref().is_some_and(|(query, _)| !query.trim().is_empty())
+    }
+
+    /// Whether it begins a list, which is to show the latest changes.
+    pub(super) const fn is_first_page(&self) -> bool {
+        match self.search {
+            None => self.first.0 <= 1,
+            Some((_, rank)) => self.first.0 == 0 && rank == 0,
+        }
+    }
 }
 
 /// Input that the session has not taken yet, and requests that wait for their answers.
@@ -174,7 +198,10 @@ impl From<Event<'_>> for Request {
                 // The name fits: the session takes no longer one.
                 Self::Hello { nonce: hello.nonce, name: String::try_from(hello.name).unwrap_or_default() }
             }
-            Event::List(list) => Self::List(list),
+            Event::List(List { request, first, at_most, search }) => {
+                let search = search.map(|search| (search.query.into(), search.rank));
+                Self::List(ListRequest { request, first, at_most, search })
+            }
             Event::Info(info) => Self::Info(info),
             Event::Play(play) => Self::Play(play),
             Event::Stopped(stream) => Self::Stopped(stream),

@@ -6,24 +6,27 @@ use embedded_io::Write;
 use log::Level;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::limits::{MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
-use trill_proto::message::{Encode, Info, List, ListEnd, Play, Song, Welcome, cut};
+use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
+use trill_proto::message::{Encode, Info, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::OutboxFull;
 
 use super::prepare::{PrepareError, error_code};
-use super::read::Request;
+use super::read::{ListRequest, Request};
 use super::{Connection, Session};
 use crate::close::CloseReason;
-use crate::library::{LIST_TIMEOUT, Listing, SongError};
+use crate::library::{LIST_TIMEOUT, Listing, Page, PageStart, Query, SongError};
 
-/// Songs taken from the library at once.
-const LIST_CHUNK: u32 = 16;
+/// Songs that fit into a page at most.
+const MAX_PAGE_SONGS: usize = MAX_LIST_PAGE_BYTES as usize / Song::MIN_FRAME_BYTES;
+
+/// Memory of a page at most.
+pub(super) const PAGE_BYTES: usize = MAX_PAGE_SONGS.next_power_of_two() * size_of::<usize>();
 
 /// A page is written in pieces of about this size: a system call costs as much as thirty songs.
 const LIST_WRITE_BYTES: usize = 12 * 1024;
 
 /// The longest piece of a page.
-pub(super) const LIST_ANSWER_BYTES: usize = LIST_WRITE_BYTES + (LIST_CHUNK as usize + 2) * Song::MAX_FRAME_BYTES;
+pub(super) const LIST_ANSWER_BYTES: usize = LIST_WRITE_BYTES + 2 * (HEADER_BYTES + MAX_CONTROL_BYTES);
 
 /// How often a connection that waits for the library handles its client.
 const SERVE_INTERVAL: Duration = Duration::from_millis(200);
@@ -100,48 +103,57 @@ impl Connection {
         }
     }
 
-    fn list(&mut self, list: &List) -> Result<(), CloseReason> {
+    fn list(&mut self, list: &ListRequest) -> Result<(), CloseReason> {
         self.wait_for_first_scan()?;
-        log::debug!("{} lists songs from {} on", self.client, list.first);
-        if list.first.0 > 1 {
-            return self.write_page(list);
+        match &list.search {
+            None => log::debug!("{} lists songs from {} on", self.client, list.first),
+            Some((query, rank)) => {
+                log::debug!("{} searches for {query:?} from {} or {rank} on", self.client, list.first)
+            }
         }
-        self.check_library(|_| true)?;
-        let end = Instant::now() + LIST_TIMEOUT;
-        self.wait_while_serving(|this, timeout| {
-            let left = end.saturating_duration_since(Instant::now());
-            (this.shared.library.wait_for_tags(timeout.min(left)) || left.is_zero()).then_some(())
-        })?;
-        self.write_page(list)
+        if list.has_words() {
+            // People search while they type, so the answer does not wait. The next one shows what is found.
+            self.shared.library.begin_check();
+        } else if list.is_first_page() {
+            self.check_library(|_| true)?;
+            let end = Instant::now() + LIST_TIMEOUT;
+            self.wait_while_serving(|this, timeout| {
+                let left = end.saturating_duration_since(Instant::now());
+                (this.shared.library.wait_for_tags(timeout.min(left)) || left.is_zero()).then_some(())
+            })?;
+        }
+        let page = self.find_page(list);
+        self.write_page(list.request, &page)
     }
 
-    /// Writes a page of the songs that are known now.
-    fn write_page(&mut self, list: &List) -> Result<(), CloseReason> {
-        let (mut first, mut left, mut room) = (list.first, list.at_most, MAX_LIST_PAGE_BYTES as usize);
+    /// A page of the songs that are known now.
+    fn find_page(&self, list: &ListRequest) -> Page {
+        let (library, at_most) = (&self.shared.library, MAX_PAGE_SONGS.min(list.at_most as usize));
+        match &list.search {
+            None => library.page(list.first, at_most),
+            Some((query, rank)) => {
+                library.search(&Query::new(query), PageStart { song: list.first, rank: *rank }, at_most)
+            }
+        }
+    }
+
+    /// Writes as many songs of a page as fit into an answer.
+    fn write_page(&mut self, request: RequestId, page: &Page) -> Result<(), CloseReason> {
+        let mut end = ListEnd { request, total: page.total, next: page.next, generation: page.generation };
+        let mut room = MAX_LIST_PAGE_BYTES as usize;
         let mut piece = Vec::new();
         piece.try_reserve_exact(LIST_ANSWER_BYTES)?;
-        let end = loop {
-            let page = self.shared.library.page(first, left.min(LIST_CHUNK) as usize);
-            let mut next = page.next;
-            for listing in &page.songs {
-                if room < Song::MAX_FRAME_BYTES {
-                    (next, left) = (Some(listing.id), 0);
-                    break;
-                }
-                let song = song(list.request, listing);
-                room -= self.append(&mut piece, |session| session.song(&song));
-                left -= 1;
+        for listing in page.songs() {
+            if room < Song::MAX_FRAME_BYTES {
+                end.next = Some(listing.id);
+                break;
             }
-            let (total, generation) = (page.total, page.generation);
-            drop(page); // a client that does not read must not keep it in memory
-            match next {
-                Some(next) if left > 0 => first = next,
-                _ => break ListEnd { request: list.request, total, next, generation },
-            }
+            let song = song(request, &listing);
+            room -= self.append(&mut piece, |session| session.song(&song));
             if piece.len() >= LIST_WRITE_BYTES {
                 self.write_piece(&mut piece)?;
             }
-        };
+        }
         self.append(&mut piece, |session| session.list_end(&end));
         self.write_piece(&mut piece)
     }
@@ -234,7 +246,7 @@ impl Connection {
     /// `3 "Nocturne"`, for the log.
     fn describe(&self, song: SongId) -> String {
         let page = self.shared.library.page(song, 1);
-        match page.songs.first() {
+        match page.songs().next() {
             Some(listing) if listing.id == song => format!("{song} \"{}\"", listing.title),
             _ => song.to_string(),
         }

@@ -74,7 +74,7 @@ fn clients_are_welcomed_while_a_disk_wakes_up_for_the_first_scan() {
     let lock = Arc::new(Mutex::new(()));
     let asleep = lock.lock().unwrap();
     let server = start(sleeping(Arc::clone(&lock), silence()));
-    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10, search: None };
     let mut clients = [Client::join(&server), Client::join(&server)];
     for client in &mut clients {
         client.say(&list);
@@ -91,10 +91,10 @@ fn a_client_gets_pings_while_a_disk_wakes_up_for_a_list() {
     let (server, lock) = serve();
     let (mut client, mut other) = (Client::join(&server), Client::join(&server));
     let asleep = lock.lock().unwrap();
-    client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
+    client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10, search: None });
     assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer");
     // Only the first page waits for the disk.
-    other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
+    other.say(&List { request: RequestId(1), first: SongId(2), at_most: 10, search: None });
     assert_eq!(other.next(), MessageType::ListEnd);
     drop(asleep);
     assert_eq!(client.next_but_ping(), MessageType::Song);
@@ -105,7 +105,7 @@ fn a_client_gets_pings_while_a_disk_wakes_up_for_a_list() {
 fn all_clients_that_list_get_pings_while_a_disk_sleeps_again() {
     let (server, lock) = serve();
     let mut clients = [Client::join(&server), Client::join(&server)];
-    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10, search: None };
     clients[0].say(&list);
     assert_eq!([clients[0].next_but_ping(), clients[0].next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     let asleep = lock.lock().unwrap();
@@ -130,7 +130,7 @@ fn a_scan_follows_a_list_for_which_a_check_sufficed() {
     let server = start(Arc::clone(&library));
     let mut client = Client::join(&server);
     let mut list = || {
-        client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10 });
+        client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10, search: None });
         assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     };
     list();
@@ -182,7 +182,7 @@ fn music_goes_on_and_stops_while_a_disk_wakes_up() {
 fn a_list_does_not_stop_the_music_while_a_disk_sleeps_again() {
     let (server, lock) = serve();
     let mut client = Client::join(&server);
-    let list = List { request: RequestId(1), first: SongId(1), at_most: 10 };
+    let list = List { request: RequestId(1), first: SongId(1), at_most: 10, search: None };
     client.say(&list);
     assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
     let (stream, song) = (StreamId(1), SongId(1));
@@ -203,7 +203,7 @@ fn a_song_that_is_stopped_while_its_disk_sleeps_delays_no_answer() {
     let _asleep = lock.lock().unwrap();
     let (stream, song) = (StreamId(1), SongId(1));
     client.say(&Play { stream, song, start: Start::Time(0), content_tag: 0, credit: 1_000 });
-    client.say(&List { request: RequestId(1), first: SongId(2), at_most: 10 });
+    client.say(&List { request: RequestId(1), first: SongId(2), at_most: 10, search: None });
     client.say(&Stop { stream });
     assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::End, MessageType::ListEnd]);
 }

@@ -1,10 +1,11 @@
 //! The list of songs, and its comparison with a scan.
 //!
-//! Ids are 1, 2, 3 … in path order when the server starts. Songs that are added later take the next ids. An id is never
+//! Ids are 1, 2, 3 … in library order when the server starts. Songs that are added later take the next ids. An id is never
 //! reused for another file. A file that vanishes and comes back unchanged keeps its id, for example after its disk was
 //! unmounted for a moment.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::iter::Peekable;
 use std::mem;
 use std::sync::Arc;
@@ -22,29 +23,60 @@ const MIN_REMEMBERED: usize = 1_000;
 /// The songs that are listed. A scan that finds changes makes a new list, so readers of this one never wait.
 #[derive(Clone, Default)]
 pub(super) struct Listed {
-    /// In the order of their ids.
-    songs: Arc<Vec<Arc<Song>>>,
+    songs: Arc<Songs>,
     last_id: u32,
     /// 0 until the first scan is over. Grows with each change.
     pub(super) generation: u32,
 }
 
-impl Listed {
-    pub(super) fn len(&self) -> usize {
-        self.songs.len()
+/// Songs in two orders.
+#[derive(Default)]
+struct Songs {
+    in_library_order: Vec<Arc<Song>>,
+    /// Places in library order, in the order of the songs' ids.
+    by_id: Vec<u32>,
+}
+
+impl Songs {
+    fn new(mut songs: Vec<Arc<Song>>) -> Self {
+        songs.sort_by(|a, b| a.path.library_cmp(&b.path));
+        songs.shrink_to_fit();
+        let mut by_id: Vec<u32> = (0..songs.len() as u32).collect();
+        by_id.sort_unstable_by_key(|place| songs[*place as usize].id);
+        Self { in_library_order: songs, by_id }
     }
 
-    /// The songs from this id on.
-    pub(super) fn from(&self, first: SongId) -> &[Arc<Song>] {
-        let start = self.songs.partition_point(|song| song.id < first);
-        self.songs.get(start..).unwrap_or_default()
+    /// The places of the songs from this id on, in the order of their ids.
+    fn places_from(&self, first: SongId) -> &[u32] {
+        let start = self.by_id.partition_point(|place| self.at(*place).id < first);
+        self.by_id.get(start..).unwrap_or_default()
+    }
+
+    fn at(&self, place: u32) -> &Arc<Song> {
+        &self.in_library_order[place as usize]
+    }
+}
+
+impl Listed {
+    pub(super) fn len(&self) -> usize {
+        self.songs.in_library_order.len()
+    }
+
+    pub(super) fn in_library_order(&self) -> &[Arc<Song>] {
+        &self.songs.in_library_order
+    }
+
+    /// The place of a song in library order, if it is listed.
+    pub(super) fn place_of(&self, id: SongId) -> Option<usize> {
+        let place = *self.songs.places_from(id).first()?;
+        (self.songs.at(place).id == id).then_some(place as usize)
     }
 
     /// # Errors
     /// [`SongError::NoSuchSong`] or [`SongError::Gone`].
     pub(super) fn song(&self, id: SongId) -> Result<&Arc<Song>, SongError> {
-        match self.from(id).first().filter(|song| song.id == id) {
-            Some(song) => Ok(song),
+        match self.place_of(id) {
+            Some(place) => Ok(&self.songs.in_library_order[place]),
             None if (1..=self.last_id).contains(&id.0) => Err(SongError::Gone),
             None => Err(SongError::NoSuchSong),
         }
@@ -70,7 +102,7 @@ pub(super) struct TagIndex(Vec<(u64, SongId)>);
 impl TagIndex {
     pub(super) fn of(listed: &Listed) -> Self {
         let tag_of = |song: &Arc<Song>| Some((song.known().content_tag()?, song.id));
-        let mut tags: Vec<_> = listed.songs.iter().filter_map(tag_of).collect();
+        let mut tags: Vec<_> = listed.in_library_order().iter().filter_map(tag_of).collect();
         tags.sort_unstable();
         Self(tags)
     }
@@ -83,28 +115,39 @@ impl TagIndex {
 }
 
 /// A page of the list of songs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Page {
-    /// In the order of their ids.
-    pub songs: Vec<Listing>,
+    pub(super) songs: Vec<Arc<Song>>,
     /// The first song after these, if there is one.
     pub next: Option<SongId>,
-    /// Songs in the library.
+    /// Songs in the library, or songs that the query finds.
     pub total: u32,
     /// Generation of the library.
     pub generation: u32,
 }
 
 impl Page {
-    pub(super) fn of(listed: &Listed, first: SongId, at_most: usize) -> Self {
-        let songs = listed.from(first);
-        let (songs, rest) = songs.split_at(songs.len().min(at_most));
+    /// What is known about its songs.
+    pub fn songs(&self) -> impl Iterator<Item = Listing> {
+        self.songs.iter().map(|song| song.listing())
+    }
+
+    /// A page of all songs, in the order of their ids.
+    pub(super) fn by_id(listed: &Listed, first: SongId, at_most: usize) -> Self {
+        let places = listed.songs.places_from(first);
+        let (places, rest) = places.split_at(places.len().min(at_most));
         Self {
-            songs: songs.iter().map(|song| song.listing()).collect(),
-            next: rest.first().map(|song| song.id),
+            songs: places.iter().map(|place| listed.songs.at(*place).clone()).collect(),
+            next: rest.first().map(|place| listed.songs.at(*place).id),
             total: listed.len() as u32,
             generation: listed.generation,
         }
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.songs()).finish()
     }
 }
 
@@ -124,7 +167,7 @@ pub(super) struct Comparison {
     /// The song with the path of the last file, unless it is unchanged.
     matched: Option<Arc<Song>>,
     found: Vec<Arc<Song>>,
-    new: Vec<Arc<Song>>,
+    new: Vec<(FilePath, Stamp)>,
     /// Songs whose files have changed or are back, with their new stamps.
     changed: Vec<(Arc<Song>, Stamp)>,
     /// Songs whose files seem unchanged but must be read again.
@@ -138,8 +181,8 @@ pub(super) struct Comparison {
 /// The result of a scan.
 #[derive(Default)]
 pub(super) struct ScanResult {
-    /// The songs in the order of their ids. `None` if these are the same as before.
-    songs: Option<Arc<Vec<Arc<Song>>>>,
+    /// `None` if these are the same as before.
+    songs: Option<Arc<Songs>>,
     last_id: u32,
     pub(super) changes: Changes,
     /// Songs to read, in the order of their ids.
@@ -150,7 +193,7 @@ pub(super) struct ScanResult {
 impl Comparison {
     /// Begins with the songs that are listed and those that have vanished.
     pub(super) fn new(listed: &Listed, vanished: &[Arc<Song>]) -> Self {
-        let mut known: Vec<_> = listed.songs.iter().chain(vanished).cloned().collect();
+        let mut known: Vec<_> = listed.in_library_order().iter().chain(vanished).cloned().collect();
         known.sort_by(|a, b| a.path.cmp(&b.path));
         Self {
             known: known.into_iter().peekable(),
@@ -177,19 +220,26 @@ impl Comparison {
     }
 
     fn add_new(&mut self, file: &Found<'_>) {
-        // Nothing is added after 2³² songs.
-        let Some(id) = self.last_id.checked_add(1) else { return };
-        self.last_id = id;
-        let song = Arc::new(Song::new(SongId(id), FilePath::new(file.directory, file.name), file.stamp));
-        self.found.push(song.clone());
-        self.new.push(song);
+        self.new.push((FilePath::new(file.directory, file.name), file.stamp));
+    }
+
+    /// Gives new songs the next ids in library order. Nothing is added after 2³² songs.
+    fn number(&mut self) -> Vec<Arc<Song>> {
+        self.new.sort_by(|(a, _), (b, _)| a.library_cmp(b));
+        let first_id = self.last_id.saturating_add(1);
+        let numbered = (first_id..=u32::MAX).zip(mem::take(&mut self.new));
+        let new: Vec<_> = numbered.map(|(id, (path, stamp))| Arc::new(Song::new(SongId(id), path, stamp))).collect();
+        self.last_id = new.last().map_or(self.last_id, |last| last.id.0);
+        new
     }
 
     /// Applies the findings to the songs when the scan is over.
     pub(super) fn finish(mut self) -> ScanResult {
-        self.missing.extend(self.known);
+        self.missing.extend(self.known.by_ref());
+        let new = self.number();
         let mut result = ScanResult { last_id: self.last_id, ..ScanResult::default() };
-        result.changes.added = self.new.len() as u32;
+        result.changes.added = new.len() as u32;
+        self.found.extend_from_slice(&new);
         for song in self.missing {
             result.note_missing(song);
         }
@@ -202,13 +252,11 @@ impl Comparison {
         for song in self.uncertain {
             result.note_due(song);
         }
-        result.due.extend(self.new);
+        result.due.extend(new);
         result.due.sort_unstable_by_key(|song| song.id);
         let Changes { added, removed, .. } = result.changes;
         if added + removed > 0 {
-            self.found.sort_unstable_by_key(|song| song.id);
-            self.found.shrink_to_fit();
-            result.songs = Some(Arc::new(self.found));
+            result.songs = Some(Arc::new(Songs::new(self.found)));
         }
         result
     }

@@ -4,8 +4,8 @@
 //!   scanner ──► storage: folder ──► scan        which songs there are, and which have changed
 //!      │                              │
 //!      │                              ▼
-//!      │        index ◄──────── comparison      id → song
-//!      │          │ song                        what is known about a song
+//!      │        index ◄──────── comparison      id → song, and library order
+//!      │          │ song      └─ search         what is known about a song; songs by words
 //!      ▼          ▼
 //!   tag_reader ──► mp3                          tags and durations, read in the background
 //!
@@ -20,11 +20,13 @@
 //! Every file is untrusted input, and a different one may be at its path a moment later. No path leads out of the directory
 //! (module `folder`).
 
+mod fold;
 mod folder;
 mod index;
 mod open_song;
 mod scan;
 mod scanner;
+mod search;
 mod song;
 mod storage;
 mod tag_reader;
@@ -53,6 +55,7 @@ pub use folder::OpenError;
 pub use index::Page;
 pub use open_song::OpenSong;
 pub use scanner::Check;
+pub use search::{PageStart, Query};
 pub use song::{Listing, SongError};
 pub use storage::{BuiltIn, DEMO};
 pub use worker::Task;
@@ -95,7 +98,7 @@ impl Source {
 ///
 /// let library = Library::open(Source::directory("/srv/music"))?;
 /// println!("{} songs", library.wait_until_scanned());
-/// for song in library.page(trill_proto::ids::SongId(1), 20).songs {
+/// for song in library.page(trill_proto::ids::SongId(1), 20).songs() {
 ///     println!("{} {}", song.id, song.title);
 /// }
 /// # Ok::<(), trill_server::library::OpenError>(())
@@ -192,9 +195,14 @@ impl Library {
         self.listed().song(id).is_ok()
     }
 
-    /// Up to `at_most` songs from `first` on with what is known about them. Songs that are gone are left out.
+    /// Up to `at_most` songs in the order of their ids, from `first` on. Songs that are gone are left out.
     pub fn page(&self, first: SongId, at_most: usize) -> Page {
-        Page::of(&self.listed(), first, at_most)
+        Page::by_id(&self.listed(), first, at_most)
+    }
+
+    /// Up to `at_most` songs that a query finds, in library order. Takes some hundred nanoseconds for each song of the library.
+    pub fn search(&self, query: &Query, start: PageStart, at_most: usize) -> Page {
+        self.listed().search(query, start, at_most)
     }
 
     /// An open song's listing with its exact duration.

@@ -1,5 +1,6 @@
 //! A song: its path, what is known about it, how it is listed, and why it cannot be had.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
 
+use super::fold::natural_cmp;
 use super::storage::Stamp;
 use crate::mp3::duration::{Audio, Counted, Measure};
 
@@ -54,6 +56,13 @@ pub(super) enum Presence {
 pub(super) struct Album {
     pub(super) artist: Box<str>,
     pub(super) album: Box<str>,
+}
+
+impl Album {
+    /// What a search looks through.
+    pub(super) fn texts(&self) -> [&str; 2] {
+        [&self.artist, &self.album]
+    }
 }
 
 /// What is known about the audio. The fields of [`Audio`] are repeated here so that the discriminant fits between them.
@@ -102,7 +111,7 @@ impl Song {
         let (artist, album) = known.album.as_ref().map_or(("", ""), |album| (&album.artist, &album.album));
         let unmeasured = Listing {
             id: self.id,
-            title: if known.title.is_empty() { title_of(&self.path.name) } else { known.title.to_string() },
+            title: if known.title.is_empty() { self.path.stem().into_owned() } else { known.title.to_string() },
             artist: artist.into(),
             album: album.into(),
             track: known.track,
@@ -153,6 +162,14 @@ impl Known {
         self.audio().map(|audio| audio.content_tag)
     }
 
+    pub(super) const fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub(super) const fn album(&self) -> Option<&Arc<Album>> {
+        self.album.as_ref()
+    }
+
     /// Records what was read from the file. `stamp` is the file's right before reading, and `now` the time of that. Returns
     /// whether the content has changed.
     ///
@@ -201,6 +218,37 @@ impl FilePath {
         self.directory.join(&*self.name)
     }
 
+    /// Compares in library order: directory by directory, names without case and accents, numbers by their value. The order is
+    /// total: equal directories have it on every server.
+    pub(super) fn library_cmp(&self, other: &Self) -> Ordering {
+        let directories = if Arc::ptr_eq(&self.directory, &other.directory) {
+            [Path::new(""), Path::new("")]
+        } else {
+            [&*self.directory, &*other.directory]
+        };
+        let [ours, others] = directories.map(Path::components);
+        let mut ours = ours.chain([Component::Normal(&self.name)]);
+        let mut others = others.chain([Component::Normal(&other.name)]);
+        loop {
+            let order = match (ours.next(), others.next()) {
+                (Some(ours), Some(others)) => {
+                    let [ours, others] = [ours.as_os_str(), others.as_os_str()];
+                    natural_cmp(&ours.to_string_lossy(), &others.to_string_lossy()).then_with(|| ours.cmp(others))
+                }
+                (ours, others) => return ours.is_some().cmp(&others.is_some()),
+            };
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+    }
+
+    /// The file's name without `.mp3`, with `�` for what is not Unicode.
+    pub(super) fn stem(&self) -> Cow<'_, str> {
+        let name = Path::new(&self.name).file_stem().filter(|stem| !stem.is_empty()).unwrap_or(&self.name);
+        name.to_string_lossy()
+    }
+
     /// Compares with the path of a file in a directory.
     pub(super) fn cmp_with(&self, directory: &Path, name: &OsStr) -> Ordering {
         if *self.directory == *directory {
@@ -227,12 +275,6 @@ impl PartialOrd for FilePath {
 pub(super) fn is_song_name(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.len().checked_sub(4).and_then(|stem| name.get(stem..)).is_some_and(|end| end.eq_ignore_ascii_case(b".mp3"))
-}
-
-/// The title of a song without a title tag: the file name without `.mp3`, with `�` for what is not Unicode.
-pub(super) fn title_of(name: &OsStr) -> String {
-    let name = Path::new(name).file_stem().filter(|stem| !stem.is_empty()).unwrap_or(name);
-    name.to_string_lossy().into_owned()
 }
 
 /// A song in a list. Texts are as in the file and may contain control characters.

@@ -6,7 +6,7 @@
 use std::mem::take;
 use std::time::Duration;
 
-use trill_proto::ids::{SongId, StreamId};
+use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{GoodbyeReason, List, ListEnd, Song, Start, Started, Welcome};
 use trill_proto::session::client::{Client, Event as Heard, Identity, PlayRequest};
 use trill_proto::session::server::{Event as Asked, Server};
@@ -108,7 +108,7 @@ impl Talk {
                     })
                 })
                 .expect("room"),
-                Some(Asked::List(list)) => self.list(&list),
+                Some(Asked::List(List { request, .. })) => self.list(request),
                 Some(Asked::Play(play)) => {
                     let started = Started { stream: play.stream, song: play.song, ..STARTED };
                     on(Side::Server, *side, || server.start(&started)).expect("room");
@@ -121,10 +121,10 @@ impl Talk {
         self.transmit_control(); // the end of the song
     }
 
-    fn list(&mut self, list: &List) {
+    fn list(&mut self, request: RequestId) {
         for number in 1..=SONGS {
             let song = Song {
-                request: list.request,
+                request,
                 song: SongId(number),
                 duration_ms: Some(187_320),
                 size_bytes: 2_997_120,
@@ -138,7 +138,7 @@ impl Talk {
             }
         }
         self.transmit_control();
-        let end = ListEnd { request: list.request, total: SONGS, next: None, generation: 1 };
+        let end = ListEnd { request, total: SONGS, next: None, generation: 1 };
         on(Side::Server, self.side, || self.server.list_end(&end)).expect("room");
     }
 

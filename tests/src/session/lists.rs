@@ -5,14 +5,25 @@ use super::{DEADLINE, Exchange, Listing, Page, Session};
 use std::time::Instant;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
-use trill_proto::message::{Info, List, Message};
+use trill_proto::message::{Info, List, Message, Search};
 
 impl Session {
     /// Asks for a page of the list.
     #[track_caller]
     pub fn request_page(&mut self, first: u32, at_most: u32) -> u32 {
+        self.request_list(first, at_most, None)
+    }
+
+    /// Asks for a page of the songs that a query finds.
+    #[track_caller]
+    pub fn request_search(&mut self, search: Search<'static>, first: u32, at_most: u32) -> u32 {
+        self.request_list(first, at_most, Some(search))
+    }
+
+    #[track_caller]
+    fn request_list(&mut self, first: u32, at_most: u32, search: Option<Search<'static>>) -> u32 {
         let request = RequestId(self.next_id());
-        let asked = List { request, first: SongId(first), at_most };
+        let asked = List { request, first: SongId(first), at_most, search };
         self.exchanges.insert(request.0, Exchange::List { asked, songs: Vec::new(), bytes: 0, end: None });
         self.send_message(&Message::List(asked));
         request.0

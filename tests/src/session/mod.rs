@@ -132,7 +132,7 @@ impl Played {
 /// What came so far in answer to one request.
 #[derive(Debug)]
 enum Exchange {
-    List { asked: List, songs: Vec<Listing>, bytes: usize, end: Option<(u32, Option<u32>, u32)> },
+    List { asked: List<'static>, songs: Vec<Listing>, bytes: usize, end: Option<(u32, Option<u32>, u32)> },
     Info(Option<Listing>),
     Play { was_stopped: bool, played: Played },
     Failed(ErrorCode),

@@ -12,9 +12,14 @@ impl Session {
         match frame.message() {
             Message::Song(song) => self.take_song(&song, frame),
             Message::ListEnd(list_end) => match self.exchanges.get_mut(&list_end.request.0) {
-                Some(Exchange::List { songs, end: end @ None, .. }) => {
+                Some(Exchange::List { asked, songs, end: end @ None, .. }) => {
                     let next = list_end.next.map(|next| next.0);
-                    assert!(next.is_none_or(|next| songs.iter().all(|song| song.id < next)), "{frame:?}: {songs:?}");
+                    let is_after =
+                        |song: &Listing, next| if asked.search.is_none() { song.id < next } else { song.id != next };
+                    assert!(
+                        next.is_none_or(|next| songs.iter().all(|song| is_after(song, next))),
+                        "{frame:?}: {songs:?}"
+                    );
                     *end = Some((list_end.total, next, list_end.generation));
                 }
                 other => panic!("{frame:?} for {other:?}"),
@@ -43,7 +48,10 @@ impl Session {
         match self.exchanges.get_mut(&song.request.0) {
             Some(Exchange::List { asked, songs, bytes, end: None }) => {
                 *bytes += HEADER_BYTES + frame.payload.len();
-                let is_in_order = songs.last().map_or(song.song >= asked.first, |before| before.id < song.song.0);
+                let is_in_order = match asked.search {
+                    None => songs.last().map_or(song.song >= asked.first, |before| before.id < song.song.0),
+                    Some(_) => songs.iter().all(|before| before.id != song.song.0),
+                };
                 assert!(is_in_order, "{frame:?} after {songs:?}");
                 songs.push(listing);
                 let is_within = songs.len() <= asked.at_most as usize && *bytes <= MAX_LIST_PAGE_BYTES as usize;

@@ -66,7 +66,7 @@ pub(super) fn flood(shared: &Shared<'_>, random: &mut Rng) {
     let connection = greet(shared.address);
     let request = RequestId(1);
     let commands = [
-        encode(&Message::List(List { request, first: SongId(1), at_most: 3 })),
+        encode(&Message::List(List { request, first: SongId(1), at_most: 3, search: None })),
         encode(&Message::Info(Info { request, song: SongId(random.u32(0..20)) })),
         encode(&Message::Stop(Stop { stream: StreamId(0) })),
         encode(&Message::Ping(Ping { token: random.u64(..) })),

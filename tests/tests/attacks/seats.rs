@@ -194,7 +194,7 @@ impl Attacker {
             let mut first = vec![0; HEADER_BYTES + 4_096];
             let _ = self.0.read_exact(&mut first);
             let more = MAX_CREDIT_BYTES - 16 * 1_024;
-            let list = List { request: RequestId(1), first: SongId(1), at_most: 1_000 };
+            let list = List { request: RequestId(1), first: SongId(1), at_most: 1_000, search: None };
             self.say(&[Message::Credit(Credit { stream, more }), Message::List(list)]);
         }
         self

@@ -59,7 +59,11 @@ fn greetings() -> Vec<Row> {
         row("zeros", &[0; 64], STRANGER),
         row(
             "a client",
-            &[&PREAMBLE[..], &encode(&Message::List(List { request: REQUEST, first: SongId(1), at_most: 1 }))].concat(),
+            &[
+                &PREAMBLE[..],
+                &encode(&Message::List(List { request: REQUEST, first: SongId(1), at_most: 1, search: None })),
+            ]
+            .concat(),
             "HOST: LIST message out of place",
         ),
         row("the encrypted mode", b"TRIL\x01\0\0\0", STRANGER),

@@ -4,6 +4,7 @@
 mod large;
 mod live;
 mod names;
+mod search;
 mod special;
 mod tags;
 

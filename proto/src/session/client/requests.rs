@@ -3,7 +3,7 @@
 use crate::error::SessionError;
 use crate::ids::{RequestId, SongId};
 use crate::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
-use crate::message::{ListEnd, MessageType, Song};
+use crate::message::{List, ListEnd, MessageType, Song};
 use crate::session::OutboxFull;
 use heapless::Vec;
 
@@ -16,6 +16,7 @@ enum Question {
     Info(SongId),
     List {
         first: SongId,
+        is_by_id: bool,
         /// The last song that has come.
         last: Option<SongId>,
         songs_left: u32,
@@ -43,9 +44,11 @@ impl Requests {
         self.waiting.push((request, Question::Info(song))).map_err(|_| OutboxFull)
     }
 
-    pub(super) fn push_list(&mut self, request: RequestId, first: SongId, at_most: u32) -> Result<(), OutboxFull> {
-        let list = Question::List { first, last: None, songs_left: at_most, bytes_left: MAX_LIST_PAGE_BYTES };
-        self.waiting.push((request, list)).map_err(|_| OutboxFull)
+    pub(super) fn push_list(&mut self, list: &List<'_>) -> Result<(), OutboxFull> {
+        let List { request, first, at_most: songs_left, search } = *list;
+        let (is_by_id, bytes_left) = (search.is_none(), MAX_LIST_PAGE_BYTES);
+        let question = Question::List { first, is_by_id, last: None, songs_left, bytes_left };
+        self.waiting.push((request, question)).map_err(|_| OutboxFull)
     }
 
     /// Takes a SONG with a payload of this length: the whole answer to an INFO, or a part of the answer to a LIST.
@@ -57,12 +60,12 @@ impl Requests {
         match question {
             Question::Info(asked) if *asked != song.song => return Err(MALFORMED),
             Question::Info(_) => drop(self.waiting.remove(place)),
-            Question::List { first, last, songs_left, bytes_left } => {
+            Question::List { first, is_by_id, last, songs_left, bytes_left } => {
                 let bytes = (HEADER_BYTES + payload_bytes) as u32;
                 let (Some(songs), Some(bytes)) = (songs_left.checked_sub(1), bytes_left.checked_sub(bytes)) else {
                     return Err(UNEXPECTED);
                 };
-                if song.song < *first || last.is_some_and(|last| song.song <= last) {
+                if *is_by_id && (song.song < *first || last.is_some_and(|last| song.song <= last)) {
                     return Err(MALFORMED);
                 }
                 (*last, *songs_left, *bytes_left) = (Some(song.song), songs, bytes);
@@ -75,12 +78,18 @@ impl Requests {
     pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), SessionError> {
         const UNEXPECTED: SessionError = SessionError::Unexpected(MessageType::ListEnd);
         let place = self.place(end.request.0).ok_or(UNEXPECTED)?;
-        let (_, Question::List { first, last, songs_left, .. }) = self.waiting.remove(place) else {
+        let (_, Question::List { first, is_by_id, last, songs_left, .. }) = self.waiting.remove(place) else {
             return Err(UNEXPECTED);
         };
         let advances = |next: SongId| match last {
-            Some(last) => next > last,
-            None => songs_left == 0 && next >= first,
+            Some(last) => {
+                if is_by_id {
+                    next > last
+                } else {
+                    next != first && next != last
+                }
+            }
+            None => songs_left == 0 && (next >= first || !is_by_id),
         };
         if end.next.is_none_or(advances) { Ok(()) } else { Err(SessionError::Malformed(MessageType::ListEnd)) }
     }

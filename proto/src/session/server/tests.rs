@@ -133,7 +133,7 @@ fn the_length_of_the_next_data_frame_is_known_before_it_is_taken() {
 fn an_answer_after_goodbye_is_not_sent() {
     let mut server = open();
     let request = RequestId(1);
-    hear(&mut server, &List { request, first: SongId(1), at_most: 9 });
+    hear(&mut server, &List { request, first: SongId(1), at_most: 9, search: None });
     server.goodbye(GoodbyeReason::Restarting);
     assert_eq!(server.song(&Song { request, ..Song::default() }), Ok(0));
     let said = server.poll_transmit(NOW).expect("preamble, WELCOME, GOODBYE");
@@ -165,7 +165,7 @@ fn a_play_that_was_overtaken_has_its_end_and_no_error() {
 #[test]
 fn what_follows_hello_waits_for_its_answer() {
     let mut server = greeted();
-    let list = frame(&List { request: RequestId(1), first: SongId(1), at_most: 9 });
+    let list = frame(&List { request: RequestId(1), first: SongId(1), at_most: 9, search: None });
     assert!(matches!(server.handle_input(NOW, &frame(&Hello::default())), Ok((_, Some(Event::Hello(_))))));
     assert_eq!(server.handle_input(NOW, &list), Ok((0, None)));
     server.welcome(&Welcome::new()).expect("room");

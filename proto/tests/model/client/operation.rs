@@ -140,7 +140,7 @@ fn line() -> impl Strategy<Value = Line> {
 fn other() -> impl Strategy<Value = Said> {
     let clients_own = prop_oneof![
         Just(Message::Hello(Hello::default())),
-        Just(Message::List(List { request: RequestId(1), first: SongId(1), at_most: 1 })),
+        Just(Message::List(List { request: RequestId(1), first: SongId(1), at_most: 1, search: None })),
         Just(Message::Credit(Credit { stream: StreamId(1), more: 1 })),
         Just(Message::Stop(Stop { stream: StreamId(1) })),
     ];

@@ -200,7 +200,7 @@ fn checked(library: &Library) -> Vec<Listing> {
     let check = library.begin_check();
     assert!(library.wait_until_checked_for(check, DEADLINE));
     assert!(library.wait_until_read_for(DEADLINE));
-    library.page(SongId(1), usize::MAX).songs
+    library.page(SongId(1), usize::MAX).songs().collect()
 }
 
 #[test]

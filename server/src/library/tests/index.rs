@@ -1,7 +1,7 @@
 //! The changes that a scan makes, and when a file is read again.
 
 use super::*;
-use crate::library::index::{Changes, Comparison, Listed, ScanResult, TagIndex, remember};
+use crate::library::index::{Changes, Comparison, Listed, Page, ScanResult, TagIndex, remember};
 use crate::library::song::{Album, Details, Presence, Song};
 use crate::mp3::duration::{Audio, Counted, Measure, Measured};
 use crate::mp3::seek::SeekIndex;
@@ -65,7 +65,7 @@ impl Songs {
     }
 
     fn ids(&self) -> Vec<u32> {
-        self.listed.from(SongId(1)).iter().map(|song| song.id.0).collect()
+        Page::by_id(&self.listed, SongId(1), usize::MAX).songs().map(|song| song.id.0).collect()
     }
 }
 

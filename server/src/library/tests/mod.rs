@@ -4,6 +4,7 @@ mod index;
 mod live;
 mod many;
 mod playing;
+mod search;
 
 use std::fmt;
 use std::fs;
@@ -79,7 +80,7 @@ impl Library {
 fn list(library: &Library) -> Vec<Listing> {
     library.refresh();
     library.wait_until_read_for(DEADLINE);
-    library.page(SongId(1), usize::MAX).songs
+    library.page(SongId(1), usize::MAX).songs().collect()
 }
 
 /// Ids and titles of the list once everything has been read.

@@ -1,0 +1,99 @@
+//! Library order, and songs found by words.
+
+use super::*;
+use crate::library::search::{PageStart, Query};
+
+const BEGIN: PageStart = PageStart { song: SongId(0), rank: 0 };
+
+/// A song with these tags and no audio.
+fn song(artist: &str, album: &str, title: &str) -> Vec<u8> {
+    let mut tag = id3::Tag::new();
+    id3::TagLike::set_artist(&mut tag, artist);
+    id3::TagLike::set_album(&mut tag, album);
+    id3::TagLike::set_title(&mut tag, title);
+    let mut bytes = Vec::new();
+    id3::Encoder::new().version(id3::Version::Id3v24).encode(&tag, &mut bytes).unwrap();
+    bytes
+}
+
+fn read(directory: &TempDir) -> Arc<Library> {
+    let library = open(directory.path());
+    assert!(library.wait_until_read_for(DEADLINE));
+    library
+}
+
+/// Ids on the page that a search gives, the id of the next one, and how many there are in all.
+fn search(library: &Library, query: &str, start: PageStart, at_most: usize) -> (Vec<u32>, Option<u32>, u32) {
+    let page = library.search(&Query::new(query), start, at_most);
+    (page.songs().map(|song| song.id.0).collect(), page.next.map(|id| id.0), page.total)
+}
+
+fn some_music() -> TempDir {
+    directory(&[
+        ("Björk/1997 Homogenic/1 Hunter.mp3", &song("Björk", "Homogenic", "Hunter")),
+        ("Björk/1997 Homogenic/2 Jóga.mp3", &song("Björk", "Homogenic", "Jóga")),
+        ("Davis/Kind of Blue/1.mp3", &song("Miles Davis", "Kind of Blue", "So What")),
+        ("Davis/Kind of Blue/10.mp3", &song("Miles Davis", "Kind of Blue", "Ten")),
+        ("Davis/Kind of Blue/2.mp3", &song("Miles Davis", "Kind of Blue", "Freddie Freeloader")),
+        ("untitled hunt.mp3", b""),
+    ])
+}
+
+#[test]
+fn songs_are_numbered_and_listed_in_library_order() {
+    let names = ["10.mp3", "2.mp3", "a/10.mp3", "a/9.mp3", "B/x.mp3", "c.mp3", "Á/1.mp3", "À.mp3"];
+    let music = directory(&names.map(|name| (name, b"".as_slice())));
+    let library = read(&music);
+    let paths = |library: &Library| {
+        let songs = library.listed().in_library_order().to_vec();
+        songs.iter().map(|song| (song.id.0, song.path.to_path_buf().display().to_string())).collect::<Vec<_>>()
+    };
+    let order = ["2.mp3", "10.mp3", "a/9.mp3", "a/10.mp3", "Á/1.mp3", "À.mp3", "B/x.mp3", "c.mp3"];
+    assert_eq!(paths(&library), (1..).zip(order.map(str::to_owned)).collect::<Vec<_>>());
+    write(&music, "5.mp3", b"");
+    write(&music, "3.mp3", b"");
+    library.refresh();
+    assert_eq!(
+        paths(&library)[..4],
+        [(1, "2.mp3"), (9, "3.mp3"), (10, "5.mp3"), (2, "10.mp3")].map(|(id, path)| (id, path.into()))
+    );
+    assert_eq!(search(&library, "", BEGIN, 3), (vec![1, 9, 10], Some(2), 10));
+    let by_id: Vec<_> = library.page(SongId(1), 20).songs().map(|song| song.id.0).collect();
+    assert_eq!(by_id, (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_word_must_occur_in_a_text_or_the_path() {
+    let library = read(&some_music());
+    for (query, expected) in [
+        ("bjork", vec![1, 2]),
+        ("BJÖRK joga", vec![2]),
+        ("joga homo bjo", vec![2]),
+        ("blue", vec![3, 4, 5]),
+        ("davis what", vec![3]),
+        ("1997", vec![1, 2]),
+        ("hunt", vec![1, 6]),
+        ("miles bjork", vec![]),
+        ("mp3", vec![]),
+        ("  ", vec![1, 2, 3, 4, 5, 6]),
+    ] {
+        let total = expected.len() as u32;
+        assert_eq!(search(&library, query, BEGIN, 100), (expected, None, total), "{query}");
+    }
+}
+
+#[test]
+fn a_page_begins_at_a_song_or_a_rank() {
+    let music = some_music();
+    let library = read(&music);
+    let from = |song, rank| PageStart { song: SongId(song), rank };
+    assert_eq!(search(&library, "davis", BEGIN, 2), (vec![3, 4], Some(5), 3));
+    assert_eq!(search(&library, "davis", from(5, 2), 2), (vec![5], None, 3));
+    assert_eq!(search(&library, "davis", from(0, 1), 1), (vec![4], Some(5), 3));
+    assert_eq!(search(&library, "davis", from(0, 3), 1), (vec![], None, 3));
+    assert_eq!(search(&library, "davis", from(4, 9), 0), (vec![], Some(4), 3));
+    fs::remove_file(music.path().join("Davis/Kind of Blue/2.mp3")).unwrap();
+    library.refresh();
+    assert_eq!(search(&library, "davis", from(5, 1), 2), (vec![5], None, 2), "4 was 2.mp3 and is gone");
+    assert_eq!(search(&library, "davis", from(4, 1), 2), (vec![5], None, 2), "so the rank counts");
+}
