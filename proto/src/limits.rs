@@ -17,8 +17,8 @@ pub const HEADER_BYTES: usize = 8;
 /// Largest payload a frame can announce: the length field is 16 bits wide.
 pub const MAX_PAYLOAD_BYTES: usize = 65_535;
 
-/// Largest payload of a control frame (everything but DATA) that a server sends. The largest message, a SONG with
-/// three texts of [`MAX_TEXT_BYTES`], needs 802.
+/// Largest payload of a control frame (everything but DATA) that a server sends. The texts of a
+/// SONG are cut to this.
 pub const MAX_CONTROL_BYTES: usize = 1_024;
 
 /// Largest payload of a frame that a client sends.

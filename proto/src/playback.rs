@@ -239,6 +239,7 @@ mod tests {
         channels: 0,
         encoder_delay: 0,
         encoder_padding: 0,
+        gain: crate::message::Gain::UNKNOWN,
     };
     const FAST: Supply = Supply {
         buffered: 0,

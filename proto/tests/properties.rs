@@ -8,8 +8,8 @@ use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{MAX_BITRATE, MAX_QUERY_BYTES, MAX_SONG_BYTES};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message, MessageType,
-    PREAMBLE, Ping, Play, Pong, Search, Song, Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message,
+    MessageType, PREAMBLE, Ping, Play, Pong, Search, Song, Start, Started, Stop, Welcome,
 };
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -70,8 +70,11 @@ fn song() -> impl Strategy<Value = Message<'static>> {
     let numbers = (any::<u32>(), any::<u32>(), 0..=MAX_SONG_BYTES, any::<u16>(), any::<bool>());
     let sound = (0..=MAX_BITRATE, prop_oneof![Just(0), rate()], 0_u8..=2);
     let duration = proptest::option::of(0..u32::MAX);
-    let texts = (text(255), text(255), text(255));
-    (numbers, sound, duration, texts).prop_map(|(numbers, sound, duration, (title, artist, album))| {
+    let texts = (text(255), text(255), text(255), text(255), text(255), text(255));
+    let more = (any::<(u16, u16)>(), gain());
+    (numbers, sound, duration, texts, more).prop_map(|(numbers, sound, duration, texts, more)| {
+        let (title, artist, album, album_artist, genre, path) = texts;
+        let ((year, disc), gain) = more;
         let (request, song, size_bytes, track, is_cut) = numbers;
         let (bitrate, rate, channels) = sound;
         let longest = u32::try_from((size_bytes / 4).saturating_mul(144)).unwrap_or(u32::MAX - 1);
@@ -89,7 +92,23 @@ fn song() -> impl Strategy<Value = Message<'static>> {
             title,
             artist,
             album,
+            album_artist,
+            genre,
+            path,
+            year,
+            disc,
+            gain,
         })
+    })
+}
+
+fn gain() -> impl Strategy<Value = Gain> {
+    let number = || proptest::option::of(i16::MIN + 1..);
+    (number(), number(), number(), number()).prop_map(|(track, track_peak, album, album_peak)| Gain {
+        track,
+        track_peak,
+        album,
+        album_peak,
     })
 }
 
@@ -97,8 +116,8 @@ fn started() -> impl Strategy<Value = Message<'static>> {
     let numbers = any::<(u32, u32, u64, u32, u16, u16, u16)>();
     let sound = (0..=MAX_BITRATE, rate(), 1_u8..=2);
     let positions = (0..=MAX_SONG_BYTES, 0..=MAX_SONG_BYTES);
-    (numbers, positions, any::<(u64, u64, u64)>(), sound).prop_map(
-        |(numbers, (one, other), samples, (bitrate, rate, channels))| {
+    (numbers, positions, any::<(u64, u64, u64)>(), sound, gain()).prop_map(
+        |(numbers, (one, other), samples, (bitrate, rate, channels), gain)| {
             let (stream, song, content_tag, discard, fraction, encoder_delay, encoder_padding) = numbers;
             let (begin, end, first_heard) = samples;
             let size_bytes = one.max(other).max(4);
@@ -120,6 +139,7 @@ fn started() -> impl Strategy<Value = Message<'static>> {
                 channels,
                 encoder_delay,
                 encoder_padding,
+                gain,
             })
         },
     )

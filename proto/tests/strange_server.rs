@@ -29,6 +29,7 @@ const STARTED: Started = Started {
     channels: 2,
     encoder_delay: 576,
     encoder_padding: 0,
+    gain: trill_proto::message::Gain::UNKNOWN,
 };
 
 /// A client on an open connection, and its clock.

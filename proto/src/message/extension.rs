@@ -59,9 +59,14 @@ pub(super) fn encode(out: &mut Writer<'_>, tag: u8, value: &[u8]) -> Result<(), 
 
 /// Writes one extension, even if the value is empty.
 pub(super) fn encode_even_empty(out: &mut Writer<'_>, tag: u8, value: &[u8]) -> Result<(), Full> {
-    out.u8(tag)?;
-    out.u16(u16::try_from(value.len()).map_err(|_| Full)?)?;
+    begin(out, tag, value.len())?;
     out.bytes(value)
+}
+
+/// Writes what precedes the value of an extension.
+pub(super) fn begin(out: &mut Writer<'_>, tag: u8, length: usize) -> Result<(), Full> {
+    out.u8(tag)?;
+    out.u16(u16::try_from(length).map_err(|_| Full)?)
 }
 
 /// Bytes that an extension takes besides its value.

@@ -10,23 +10,32 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |          bitrate in bit/s         |        sample rate in Hz          |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
-//! |channels|    0   |      track      | extensions: 1 = title, 2 = artist, 3 = album
-//! +--------+--------+--------+--------+--------
+//! |channels|    0   |      track      | extensions: 1 = title, 2 = artist, 3 = album,
+//! +--------+--------+--------+--------+  4 = album artist, 5 = genre, 6 = path, 7 = year, 8 = disc, 9 = gain
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
+use super::gain::{GAIN_BYTES, Gain};
 use super::{Decode, Encode, Header, MessageType, audio, cut, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
-use crate::limits::{HEADER_BYTES, MAX_BITRATE, MAX_SONG_BYTES, MAX_TEXT_BYTES};
+use crate::limits::{HEADER_BYTES, MAX_BITRATE, MAX_CONTROL_BYTES, MAX_SONG_BYTES, MAX_TEXT_BYTES};
 
 const TITLE: u8 = 1;
 const ARTIST: u8 = 2;
 const ALBUM: u8 = 3;
+const ALBUM_ARTIST: u8 = 4;
+const GENRE: u8 = 5;
+const PATH: u8 = 6;
+const YEAR: u8 = 7;
+const DISC: u8 = 8;
+const GAIN: u8 = 9;
 const FLAG_CUT: u8 = 1;
 const UNKNOWN_DURATION: u32 = u32::MAX;
 const FIXED_BYTES: usize = 28;
+const NUMBER_BYTES: usize = 2;
+const TEXT_TAGS: [u8; 6] = [TITLE, ARTIST, ALBUM, ALBUM_ARTIST, GENRE, PATH];
 
 /// One song.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -55,6 +64,18 @@ pub struct Song<'a> {
     pub artist: &'a str,
     /// Album; may be empty.
     pub album: &'a str,
+    /// Artist of the whole album; may be empty. This and what follows come in answer to INFO.
+    pub album_artist: &'a str,
+    /// Genre; may be empty.
+    pub genre: &'a str,
+    /// Path of the file below the server's directory, for people; may be empty.
+    pub path: &'a str,
+    /// Year; 0 if unknown.
+    pub year: u16,
+    /// Number of the disc in its album; 0 if unknown.
+    pub disc: u16,
+    /// How loud it is.
+    pub gain: Gain,
 }
 
 impl<'a> Song<'a> {
@@ -64,19 +85,32 @@ impl<'a> Song<'a> {
     /// The same song with its texts cut so that the payload has at most `max_control` bytes, the longest text first.
     #[must_use]
     pub fn fitted(self, max_control: usize) -> Self {
-        let room = max_control.saturating_sub(FIXED_BYTES + 3 * EXTENSION_HEADER_BYTES);
+        let room = max_control.saturating_sub(FIXED_BYTES + self.extension_bytes());
         let mut limit = MAX_TEXT_BYTES;
-        // The largest limit, the same for all three, that makes them fit; at most 255 steps, and none normally.
+        // The largest limit, the same for all texts, that makes them fit; at most 255 steps, and none normally.
         while self.texts().map(|text| text.len().min(limit)).iter().sum::<usize>() > room {
             limit -= 1;
         }
-        let [title, artist, album] = self.texts().map(|text| cut(text, limit));
-        let is_cut = self.is_cut || [title, artist, album] != self.texts();
-        Self { title, artist, album, is_cut, ..self }
+        let texts = self.texts().map(|text| cut(text, limit));
+        let is_cut = self.is_cut || texts != self.texts();
+        let [title, artist, album, album_artist, genre, path] = texts;
+        Self { title, artist, album, album_artist, genre, path, is_cut, ..self }
     }
 
-    const fn texts(&self) -> [&'a str; 3] {
-        [self.title, self.artist, self.album]
+    const fn texts(&self) -> [&'a str; 6] {
+        [self.title, self.artist, self.album, self.album_artist, self.genre, self.path]
+    }
+
+    const fn numbers(&self) -> [(u8, u16); 2] {
+        [(YEAR, self.year), (DISC, self.disc)]
+    }
+
+    /// Length in bytes of the extensions, apart from the texts in them.
+    fn extension_bytes(&self) -> usize {
+        let texts = self.texts().iter().filter(|text| !text.is_empty()).count();
+        let numbers = self.numbers().iter().filter(|(_, number)| *number > 0).count();
+        let gains = usize::from(self.gain != Gain::UNKNOWN);
+        (texts + numbers + gains) * EXTENSION_HEADER_BYTES + numbers * NUMBER_BYTES + gains * GAIN_BYTES
     }
 }
 
@@ -93,6 +127,10 @@ impl<'a> Decode<'a> for Song<'a> {
         let track = fields.u16()?;
         let extensions = Extensions::new(fields.rest())?;
         let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
+        let number = |tag| match extensions.find(tag) {
+            Some(number) => number.try_into().map(u16::from_be_bytes).map_err(|_| Malformed),
+            None => Ok(0),
+        };
         let is_rate = rate == 0 || audio::is_rate(rate);
         let is_duration = duration == UNKNOWN_DURATION || u64::from(duration) <= audio::most_millis(size_bytes);
         if !is_rate || !is_duration || channels > 2 || bitrate > MAX_BITRATE || size_bytes > MAX_SONG_BYTES {
@@ -111,13 +149,20 @@ impl<'a> Decode<'a> for Song<'a> {
             title: text(TITLE)?,
             artist: text(ARTIST)?,
             album: text(ALBUM)?,
+            album_artist: text(ALBUM_ARTIST)?,
+            genre: text(GENRE)?,
+            path: text(PATH)?,
+            year: number(YEAR)?,
+            disc: number(DISC)?,
+            gain: Gain::decode(extensions.find(GAIN))?,
         })
     }
 }
 
 impl Encode for Song<'_> {
     const TYPE: MessageType = MessageType::Song;
-    const MAX_PAYLOAD_BYTES: usize = FIXED_BYTES + 3 * (EXTENSION_HEADER_BYTES + MAX_TEXT_BYTES);
+    // A server cuts the texts to this.
+    const MAX_PAYLOAD_BYTES: usize = MAX_CONTROL_BYTES;
 
     fn id(&self) -> u32 {
         self.request.0
@@ -136,10 +181,13 @@ impl Encode for Song<'_> {
         out.u8(self.channels)?;
         out.u8(0)?;
         out.u16(self.track)?;
-        for (tag, text) in [TITLE, ARTIST, ALBUM].into_iter().zip(self.texts()) {
+        for (tag, text) in TEXT_TAGS.into_iter().zip(self.texts()) {
             extension::encode(out, tag, cut(text, MAX_TEXT_BYTES).as_bytes())?;
         }
-        Ok(())
+        for (tag, number) in self.numbers().into_iter().filter(|(_, number)| *number > 0) {
+            extension::encode(out, tag, &number.to_be_bytes())?;
+        }
+        self.gain.encode(out, GAIN)
     }
 }
 
@@ -157,6 +205,19 @@ mod tests {
         assert!((255..=264).contains(&length), "{length} bytes");
         assert_eq!((fitted.artist, fitted.is_cut), ("x", true));
         assert_eq!(fitted.title, fitted.album);
+    }
+
+    #[test]
+    fn a_song_with_everything_fits_into_the_smallest_and_the_largest_control_payload() {
+        let long = "x".repeat(MAX_TEXT_BYTES);
+        let (text, gain) = (long.as_str(), Gain { track: Some(-650), ..Gain::default() });
+        let texts = Song { title: text, artist: text, album: text, album_artist: text, ..Song::default() };
+        let song = Song { genre: text, path: text, year: 1997, disc: 2, gain, ..texts };
+        for limit in [256, MAX_CONTROL_BYTES] {
+            let mut out = [0; 2_000];
+            let length = song.fitted(limit).encode(&mut out).expect("fits") - HEADER_BYTES;
+            assert!((limit - 6..=limit).contains(&length), "{length} of {limit} bytes");
+        }
     }
 
     #[test]

@@ -21,10 +21,12 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |  encoder delay  | encoder padding |channels|   0    | first fraction  |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
-//! | extensions
+//! | extensions: 1 = gain
 //! +--------
 //! ```
 
+use super::extension::EXTENSION_HEADER_BYTES;
+use super::gain::{GAIN_BYTES, Gain};
 use super::{Decode, Encode, Extensions, Header, MessageType, audio};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
@@ -71,7 +73,11 @@ pub struct Started {
     pub encoder_delay: u16,
     /// Samples that the encoder put after the music, as its tag says; 0 if it says nothing.
     pub encoder_padding: u16,
+    /// How loud it is.
+    pub gain: Gain,
 }
+
+const GAIN: u8 = 1;
 
 impl Started {
     /// Absolute sample from which on the music is heard.
@@ -143,7 +149,7 @@ impl Decode<'_> for Started {
         let channels = fields.u8()?;
         let _reserved = fields.u8()?;
         let first_fraction = fields.u16()?;
-        Extensions::new(fields.rest())?;
+        let gain = Gain::decode(Extensions::new(fields.rest())?.find(GAIN))?;
         let message = Self {
             stream: StreamId(header.id),
             song,
@@ -160,6 +166,7 @@ impl Decode<'_> for Started {
             channels,
             encoder_delay,
             encoder_padding,
+            gain,
         };
         if message.is_consistent() { Ok(message) } else { Err(Malformed) }
     }
@@ -167,7 +174,7 @@ impl Decode<'_> for Started {
 
 impl Encode for Started {
     const TYPE: MessageType = MessageType::Started;
-    const MAX_PAYLOAD_BYTES: usize = 72;
+    const MAX_PAYLOAD_BYTES: usize = 72 + EXTENSION_HEADER_BYTES + GAIN_BYTES;
 
     fn id(&self) -> u32 {
         self.stream.0
@@ -188,6 +195,7 @@ impl Encode for Started {
         out.u16(self.encoder_padding)?;
         out.u8(self.channels)?;
         out.u8(0)?;
-        out.u16(self.first_fraction)
+        out.u16(self.first_fraction)?;
+        self.gain.encode(out, GAIN)
     }
 }

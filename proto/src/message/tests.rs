@@ -26,9 +26,10 @@ fn the_longest_payload_is_as_long_as_its_type_says() {
     check_longest(&Goodbye { reason: GoodbyeReason::Done });
     check_longest(&Error { id: 0, code: ErrorCode::MALFORMED, text });
     check_longest(&Welcome { server_name: text, ..Welcome::new() });
-    check_longest(&Song { title: text, artist: text, album: text, ..Song::default() });
+    let texts = Song { title: text, artist: text, album: text, album_artist: text, ..Song::default() };
+    check_longest(&texts.fitted(MAX_CONTROL_BYTES));
     check_longest(&ListEnd { request: RequestId(1), total: 0, next: None, generation: 0 });
-    check_longest(&Started::default());
+    check_longest(&Started { gain: Gain { track: Some(0), ..Gain::default() }, ..Started::default() });
     check_longest(&End { stream: StreamId(1), reason: EndReason::Finished });
 }
 

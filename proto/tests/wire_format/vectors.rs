@@ -3,11 +3,34 @@
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong,
+    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong,
     Search, Song, Start, Started, Stop, Welcome,
 };
 
 const NONCE: [u8; 16] = *b"0123456789abcdef";
+
+const SONG: Song<'_> = Song {
+    request: RequestId(0),
+    song: SongId(0),
+    duration_ms: None,
+    size_bytes: 0,
+    bitrate: 0,
+    rate: 0,
+    channels: 0,
+    track: 0,
+    is_cut: false,
+    title: "",
+    artist: "",
+    album: "",
+    album_artist: "",
+    genre: "",
+    path: "",
+    year: 0,
+    disc: 0,
+    gain: Gain::UNKNOWN,
+};
+
+const GAIN: Gain = Gain { track: Some(-650), track_peak: Some(-10), album: Some(-712), album_peak: None };
 
 pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
     (
@@ -82,6 +105,7 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             title: "Dvě slunce",
             artist: "Anon",
             album: "",
+            ..SONG
         }),
     ),
     (
@@ -99,6 +123,30 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             title: "noise",
             artist: "",
             album: "",
+            ..SONG
+        }),
+    ),
+    (
+        "song-info",
+        Message::Song(Song {
+            request: RequestId(2),
+            song: SongId(9),
+            duration_ms: Some(254_000),
+            size_bytes: 4_064_000,
+            bitrate: 128_000,
+            rate: 44_100,
+            channels: 2,
+            track: 1,
+            is_cut: false,
+            title: "Hunter",
+            artist: "Björk",
+            album: "Homogenic",
+            album_artist: "Björk",
+            genre: "Electronic",
+            path: "Björk/Homogenic/1.mp3",
+            year: 1997,
+            disc: 1,
+            gain: GAIN,
         }),
     ),
     (
@@ -154,6 +202,28 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             channels: 2,
             encoder_delay: 576,
             encoder_padding: 1_908,
+            gain: Gain::UNKNOWN,
+        }),
+    ),
+    (
+        "started-gain",
+        Message::Started(Started {
+            stream: StreamId(4),
+            song: SongId(9),
+            content_tag: 0x0123_4567_89ab_cdef,
+            position: 0,
+            size_bytes: 4_064_000,
+            first_sample: 0,
+            first_fraction: 0,
+            discard: 0,
+            begin_sample: 0,
+            end_sample: 11_201_400,
+            bitrate: 128_000,
+            rate: 44_100,
+            channels: 2,
+            encoder_delay: 0,
+            encoder_padding: 0,
+            gain: GAIN,
         }),
     ),
     ("data", Message::Data(3, &[0xff, 0xfb, 0x90, 0x64])),

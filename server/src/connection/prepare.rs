@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
-use trill_proto::message::{Play, Start, Started};
+use trill_proto::message::{Gain, Play, Start, Started};
 
 use super::Connection;
 use crate::close::CloseReason;
@@ -54,7 +54,7 @@ impl Connection {
             return Err(SongError::NoAudio.into());
         }
         let location = self.locate(&song, play)?;
-        let started = started(play, &song, location);
+        let started = Started { gain: self.shared.library.gain(song.id()), ..started(play, &song, location) };
         Ok(PreparedSong { song, started })
     }
 
@@ -141,6 +141,7 @@ fn started(play: &Play, song: &OpenSong, location: Location) -> Started {
         channels: measured.channels,
         encoder_delay: measured.encoder_delay,
         encoder_padding: measured.encoder_padding,
+        gain: Gain::UNKNOWN,
     }
 }
 

@@ -14,7 +14,7 @@ use super::prepare::{PrepareError, error_code};
 use super::read::{ListRequest, Request};
 use super::{Connection, Session};
 use crate::close::CloseReason;
-use crate::library::{LIST_TIMEOUT, Listing, Page, PageStart, Query, SongError};
+use crate::library::{LIST_TIMEOUT, Listing, Page, PageStart, Query, SongDetails, SongError};
 
 /// Songs that fit into a page at most.
 const MAX_PAGE_SONGS: usize = MAX_LIST_PAGE_BYTES as usize / Song::MIN_FRAME_BYTES;
@@ -92,8 +92,12 @@ impl Connection {
         self.wait_for_first_scan()?;
         log::debug!("{} asks about song {}", self.client, info.song);
         let opened = self.open_song(info.song, None);
-        match opened.and_then(|song| Ok(self.shared.library.info(&song)?)) {
-            Ok(listing) => self.reply(|session| session.song(&song(info.request, &listing))).map(drop),
+        let library = &self.shared.library;
+        match opened.and_then(|song| Ok((library.info(&song)?, library.song_details(info.song)?))) {
+            Ok((listing, details)) => {
+                let song = with_details(song(info.request, &listing), &details);
+                self.reply(|session| session.song(&song)).map(drop)
+            }
             Err(PrepareError::Song(error)) => {
                 let (code, text) = self.explain(info.song, &error);
                 self.reply(|session| session.refuse_info(info.request, code, &text))
@@ -268,5 +272,11 @@ fn song(request: RequestId, listing: &Listing) -> Song<'_> {
         title: &listing.title,
         artist: &listing.artist,
         album: &listing.album,
+        ..Song::default()
     }
+}
+
+fn with_details<'a>(song: Song<'a>, details: &'a SongDetails) -> Song<'a> {
+    let SongDetails { album_artist, genre, path, year, disc, gain } = details;
+    Song { album_artist, genre, path, year: *year, disc: *disc, gain: *gain, ..song }
 }

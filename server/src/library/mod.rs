@@ -41,6 +41,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use trill_proto::ids::SongId;
+use trill_proto::message::Gain;
 
 use folder::Folder;
 use index::{Listed, TagIndex};
@@ -56,7 +57,7 @@ pub use index::Page;
 pub use open_song::OpenSong;
 pub use scanner::Check;
 pub use search::{PageStart, Query};
-pub use song::{Listing, SongError};
+pub use song::{Listing, SongDetails, SongError};
 pub use storage::{BuiltIn, DEMO};
 pub use worker::Task;
 
@@ -212,6 +213,19 @@ impl Library {
     pub fn info(&self, song: &OpenSong) -> Result<Listing, SongError> {
         let listing = self.listed().song(song.id())?.listing();
         Ok(listing.with_audio(song.measured().into()))
+    }
+
+    /// What a [`Page`] does not tell about a song.
+    ///
+    /// # Errors
+    /// [`SongError::Gone`] if it is no longer in the library.
+    pub fn song_details(&self, id: SongId) -> Result<SongDetails, SongError> {
+        Ok(self.listed().song(id)?.details())
+    }
+
+    /// How loud a song is. Nothing is known of one that is no longer in the library.
+    pub fn gain(&self, id: SongId) -> Gain {
+        self.listed().song(id).map_or_else(|_| Gain::UNKNOWN, |song| song.gain())
     }
 
     /// The song with this content tag among those that have been read; the lowest id if there are several. While files are

@@ -95,6 +95,7 @@ impl Matcher<'_> {
             Some((last, words)) if Arc::ptr_eq(last, album) => *words,
             _ => {
                 let words = album.texts().iter().fold(0, |words, text| words | self.words_in(text));
+                let words = if album.year > 0 { words | self.words_in(&album.year.to_string()) } else { words };
                 self.album = Some((album.clone(), words));
                 words
             }

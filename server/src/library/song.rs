@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
+use trill_proto::message::Gain;
 
 use super::fold::natural_cmp;
 use super::storage::Stamp;
@@ -38,6 +39,8 @@ pub(super) struct Known {
     title: Box<str>,
     album: Option<Arc<Album>>,
     track: u16,
+    /// Gain and peak of the song.
+    gain: [Option<i16>; 2],
     audio: KnownAudio,
 }
 
@@ -51,17 +54,23 @@ pub(super) enum Presence {
     Forgotten,
 }
 
-/// Texts that the songs of an album share.
-#[derive(Debug, PartialEq, Eq, Hash)]
+/// What the songs of an album share.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Album {
     pub(super) artist: Box<str>,
     pub(super) album: Box<str>,
+    pub(super) album_artist: Box<str>,
+    pub(super) genre: Box<str>,
+    pub(super) year: u16,
+    pub(super) disc: u16,
+    /// Gain and peak of the album.
+    pub(super) gain: [Option<i16>; 2],
 }
 
 impl Album {
     /// What a search looks through.
-    pub(super) fn texts(&self) -> [&str; 2] {
-        [&self.artist, &self.album]
+    pub(super) fn texts(&self) -> [&str; 4] {
+        [&self.artist, &self.album, &self.album_artist, &self.genre]
     }
 }
 
@@ -78,6 +87,8 @@ pub(super) struct Details {
     pub(super) title: Box<str>,
     pub(super) album: Arc<Album>,
     pub(super) track: u16,
+    /// Gain and peak of the song.
+    pub(super) gain: [Option<i16>; 2],
     /// `None` if the file was too long to measure.
     pub(super) measure: Option<Measure>,
 }
@@ -91,6 +102,7 @@ impl Song {
             is_due: true,
             is_uncertain: false,
             track: 0,
+            gain: [None; 2],
             title: "".into(),
             album: None,
             audio: KnownAudio::Unread,
@@ -108,12 +120,16 @@ impl Song {
 
     pub(super) fn listing(&self) -> Listing {
         let known = self.known();
-        let (artist, album) = known.album.as_ref().map_or(("", ""), |album| (&album.artist, &album.album));
+        let (artist, album) = match &known.album {
+            Some(album) if album.artist.is_empty() && album.album.is_empty() => self.path.artist_and_album(),
+            Some(album) => ((&*album.artist).into(), (&*album.album).into()),
+            None => Default::default(),
+        };
         let unmeasured = Listing {
             id: self.id,
             title: if known.title.is_empty() { self.path.stem().into_owned() } else { known.title.to_string() },
-            artist: artist.into(),
-            album: album.into(),
+            artist: artist.into_owned(),
+            album: album.into_owned(),
             track: known.track,
             duration_ms: None,
             size_bytes: known.stamp.size_bytes.min(MAX_SONG_BYTES),
@@ -128,13 +144,44 @@ impl Song {
     }
 }
 
+impl Song {
+    /// What INFO tells besides the listing.
+    pub(super) fn details(&self) -> SongDetails {
+        let known = self.known();
+        let path = self.path.to_path_buf();
+        let components: Vec<_> = path.components().map(|component| component.as_os_str().to_string_lossy()).collect();
+        let details = SongDetails { path: components.join("/"), gain: known.all_gain(), ..SongDetails::default() };
+        match &known.album {
+            Some(album) => SongDetails {
+                album_artist: (&*album.album_artist).into(),
+                genre: (&*album.genre).into(),
+                year: album.year,
+                disc: album.disc,
+                ..details
+            },
+            None => details,
+        }
+    }
+
+    /// How loud it is.
+    pub(super) fn gain(&self) -> Gain {
+        self.known().all_gain()
+    }
+}
+
 impl Known {
+    fn all_gain(&self) -> Gain {
+        let [track, track_peak] = self.gain;
+        let [album, album_peak] = self.album.as_ref().map_or([None; 2], |album| album.gain);
+        Gain { track, track_peak, album, album_peak }
+    }
+
     /// What was read from the file. `None` if it was not read, or if `stamp` shows a change since.
     pub(super) fn details(&self, stamp: &Stamp) -> Option<Details> {
         let counted = self.counted().cloned().map(Measure::Counted);
         let measure = counted.or_else(|| self.audio().map(Measure::Stated))?;
         let album = self.album.clone().filter(|_| self.is_certain(stamp))?;
-        Some(Details { title: self.title.clone(), album, track: self.track, measure: Some(measure) })
+        Some(Details { title: self.title.clone(), album, track: self.track, gain: self.gain, measure: Some(measure) })
     }
 
     fn is_certain(&self, stamp: &Stamp) -> bool {
@@ -183,8 +230,8 @@ impl Known {
         let is_changed = !self.stamp.is_same_content(&stamp);
         self.is_uncertain = stamp.is_fresh(now);
         self.stamp = stamp;
-        let Details { title, album, track, measure } = details;
-        (self.title, self.album, self.track) = (title, Some(album), track);
+        let Details { title, album, track, gain, measure } = details;
+        (self.title, self.album, self.track, self.gain) = (title, Some(album), track, gain);
         self.audio = match measure {
             None => KnownAudio::Unread,
             Some(Measure::Stated(Audio { content_tag, size_bytes, duration_ms, bitrate, rate, channels })) => {
@@ -197,7 +244,8 @@ impl Known {
 
     /// Forgets what was read from the file.
     pub(super) fn forget(&mut self) {
-        (self.title, self.album, self.track, self.audio) = ("".into(), None, 0, KnownAudio::Unread);
+        (self.title, self.album, self.track, self.gain) = ("".into(), None, 0, [None; 2]);
+        self.audio = KnownAudio::Unread;
     }
 }
 
@@ -216,6 +264,15 @@ impl FilePath {
 
     pub(super) fn to_path_buf(&self) -> PathBuf {
         self.directory.join(&*self.name)
+    }
+
+    /// What the folders say of a song without tags: `artist/album/song.mp3`, or `artist/song.mp3`.
+    fn artist_and_album(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+        let mut folders = self.directory.components().rev().map(|component| component.as_os_str().to_string_lossy());
+        match (folders.next(), folders.next()) {
+            (Some(album), Some(artist)) => (artist, album),
+            (artist, _) => (artist.unwrap_or_default(), "".into()),
+        }
     }
 
     /// Compares in library order: directory by directory, names without case and accents, numbers by their value. The order is
@@ -284,7 +341,7 @@ pub struct Listing {
     pub id: SongId,
     /// Never empty: a song without a title has its file name.
     pub title: String,
-    /// May be empty.
+    /// May be empty. A song with neither artist nor album in its tags has those of its folders.
     pub artist: String,
     /// May be empty.
     pub album: String,
@@ -300,6 +357,23 @@ pub struct Listing {
     pub rate: u32,
     /// 1 or 2; 0 if unknown, or if there is no audio.
     pub channels: u8,
+}
+
+/// What is known about a song besides its [`Listing`]. Texts are as in the file and may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct SongDetails {
+    /// Artist of the album.
+    pub album_artist: String,
+    /// Genre.
+    pub genre: String,
+    /// Path below the served directory, with `/` between its components.
+    pub path: String,
+    /// 0 if unknown.
+    pub year: u16,
+    /// Number of the disc in its album; 0 if unknown.
+    pub disc: u16,
+    /// How loud it is.
+    pub gain: Gain,
 }
 
 impl Listing {
@@ -378,6 +452,6 @@ mod tests {
 
     #[test]
     fn a_song_is_small() {
-        assert!(size_of::<Song>() <= 136, "{} bytes", size_of::<Song>());
+        assert!(size_of::<Song>() <= 144, "{} bytes", size_of::<Song>());
     }
 }

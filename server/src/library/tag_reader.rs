@@ -159,15 +159,17 @@ impl Library {
 
     /// Shares equal album texts among the files that are being read.
     pub(super) fn details(&self, tags: Tags, measure: Option<Measure>) -> Details {
-        let Tags { title, artist, album, track } = tags;
-        let album = Album { artist: shortened(&artist), album: shortened(&album) };
+        let Tags { title, artist, album, album_artist, genre, track, disc, year, gain } = tags;
+        let [artist, album, album_artist, genre] = [artist, album, album_artist, genre].map(|text| shortened(&text));
+        let album_gain = [gain.album, gain.album_peak];
+        let album = Album { artist, album, album_artist, genre, year, disc, gain: album_gain };
         let mut albums = self.albums();
         let album = albums.get(&album).cloned().unwrap_or_else(|| {
             let album = Arc::new(album);
             albums.insert(album.clone());
             album
         });
-        Details { title: shortened(&title), album, track, measure }
+        Details { title: shortened(&title), album, track, gain: [gain.track, gain.track_peak], measure }
     }
 
     fn albums(&self) -> std::sync::MutexGuard<'_, HashSet<Arc<Album>>> {

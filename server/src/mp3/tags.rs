@@ -1,13 +1,17 @@
-//! Title, artist, album and track of a song, from its ID3 tags.
+//! What the ID3 tags of a song say about it.
 //!
 //! Only text frames are read, each up to a limit: a tag may hold megabytes of pictures and state wrong sizes. Files that
 //! violate the standards are read as ffprobe and mutagen read them.
 
+mod genre;
 mod id3v1;
 mod id3v2;
+mod replay_gain;
 mod text;
 
 use std::io;
+
+use trill_proto::message::Gain;
 
 use super::extent::Extent;
 use super::source::ReadAt;
@@ -18,8 +22,15 @@ pub(crate) struct Tags {
     pub(crate) title: String,
     pub(crate) artist: String,
     pub(crate) album: String,
+    pub(crate) album_artist: String,
+    pub(crate) genre: String,
     /// Track number; 0 if unknown.
     pub(crate) track: u16,
+    /// Number of the disc in its album; 0 if unknown.
+    pub(crate) disc: u16,
+    /// 0 if unknown.
+    pub(crate) year: u16,
+    pub(crate) gain: Gain,
 }
 
 impl Tags {
@@ -32,49 +43,55 @@ impl Tags {
         let extent = Extent::of(source)?;
         let mut tags = Self::default();
         for tag in &extent.id3v2 {
-            if tags.is_complete() {
-                break;
-            }
-            id3v2::read(source, tag.clone(), |name, text| tags.learn(name, text))?;
+            id3v2::read(source, tag.clone(), |frame, text| tags.learn(frame, text))?;
         }
-        if let Some(tag) = extent.id3v1.filter(|_| !tags.is_complete()) {
-            tags.complete_from(id3v1::read(source, tag)?);
+        if let Some(tag) = extent.id3v1 {
+            id3v1::read(source, tag)?.into_iter().for_each(|(frame, text)| tags.learn(frame, text));
         }
         Ok(tags)
     }
 
-    fn is_complete(&self) -> bool {
-        !self.title.is_empty() && !self.artist.is_empty() && !self.album.is_empty() && self.track != 0
-    }
-
-    /// Takes a text frame, unless there was an earlier one of its kind.
-    fn learn(&mut self, name: id3v2::Text, text: String) {
-        let field = match name {
-            id3v2::Text::Title => &mut self.title,
-            id3v2::Text::Artist => &mut self.artist,
-            id3v2::Text::Album => &mut self.album,
-            id3v2::Text::Track => {
-                if self.track == 0 {
-                    self.track = text::leading_number(&text);
+    /// Takes the text of a frame, unless an earlier one of its kind had text.
+    fn learn(&mut self, frame: TextFrame, text: String) {
+        let field = match frame {
+            TextFrame::Title => &mut self.title,
+            TextFrame::Artist => &mut self.artist,
+            TextFrame::Album => &mut self.album,
+            TextFrame::AlbumArtist => &mut self.album_artist,
+            TextFrame::Genre => {
+                if self.genre.is_empty() {
+                    self.genre = genre::name(&text);
                 }
                 return;
             }
+            TextFrame::Track => return learn_number(&mut self.track, &text),
+            TextFrame::Disc => return learn_number(&mut self.disc, &text),
+            TextFrame::Year => return learn_number(&mut self.year, &text),
+            TextFrame::UserDefined => return replay_gain::learn(&mut self.gain, &text),
         };
         if field.is_empty() {
             *field = text;
         }
     }
+}
 
-    fn complete_from(&mut self, other: Self) {
-        for (text, more) in
-            [(&mut self.title, other.title), (&mut self.artist, other.artist), (&mut self.album, other.album)]
-        {
-            if text.is_empty() {
-                *text = more;
-            }
-        }
-        if self.track == 0 {
-            self.track = other.track;
-        }
+/// Text that is wanted of a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TextFrame {
+    Title,
+    Artist,
+    Album,
+    AlbumArtist,
+    Genre,
+    Track,
+    Disc,
+    Year,
+    /// A description and a value.
+    UserDefined,
+}
+
+fn learn_number(number: &mut u16, text: &str) {
+    if *number == 0 {
+        *number = text::leading_number(text);
     }
 }

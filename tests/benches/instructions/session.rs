@@ -41,6 +41,7 @@ const STARTED: Started = Started {
     channels: 2,
     encoder_delay: 0,
     encoder_padding: 0,
+    gain: trill_proto::message::Gain::UNKNOWN,
 };
 
 /// What a laptop buffers of a song.

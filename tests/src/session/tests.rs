@@ -20,6 +20,7 @@ const STARTED: Started = Started {
     channels: 1,
     encoder_delay: 0,
     encoder_padding: 0,
+    gain: trill_proto::message::Gain::UNKNOWN,
 };
 
 /// Lets `act` talk to a server that says `words`, whatever it is asked.

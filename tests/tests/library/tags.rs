@@ -26,7 +26,9 @@ fn long_texts_are_cut_to_what_the_client_takes() {
         let songs = session.list_measured();
         let infos = (1..=2).map(|id| session.request_info(id)).collect::<Vec<_>>();
         let infos: Vec<_> = infos.into_iter().map(|request| session.info(request).expect("a song")).collect();
-        assert_eq!(infos, songs, "INFO says what LIST says");
+        assert_eq!(infos[1], songs[1], "INFO says what LIST says");
+        // It also has the path, for which long texts make room.
+        assert!(songs[0].title.starts_with(&infos[0].title) && songs[0].title.len() - infos[0].title.len() < 10);
         songs
     };
     let lengths = |song: &Listing| [song.title.len(), song.artist.len(), song.album.len()];

@@ -74,8 +74,8 @@ fn stamp(directory: &TempDir) -> Stamp {
 }
 
 fn details(measure: Measure) -> Details {
-    let album = Album { artist: "".into(), album: "".into() };
-    Details { title: "".into(), album: Arc::new(album), track: 0, measure: Some(measure) }
+    let album = Album::default();
+    Details { title: "".into(), album: Arc::new(album), track: 0, gain: [None; 2], measure: Some(measure) }
 }
 
 /// What an information frame states about audio with this content tag.

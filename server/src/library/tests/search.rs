@@ -83,6 +83,26 @@ fn every_word_must_occur_in_a_text_or_the_path() {
 }
 
 #[test]
+fn what_is_told_besides_the_listing_is_found_too() {
+    let mut tag = id3::Tag::new();
+    id3::TagLike::set_album_artist(&mut tag, "Various");
+    id3::TagLike::set_genre(&mut tag, "Jazz");
+    id3::TagLike::set_disc(&mut tag, 2);
+    id3::TagLike::set_text(&mut tag, "TDRC", "1959");
+    let mut bytes = Vec::new();
+    id3::Encoder::new().version(id3::Version::Id3v24).encode(&tag, &mut bytes).unwrap();
+    let library = read(&directory(&[("Ärzte/x/1.mp3", &bytes), ("Ärzte/2.mp3", b"")]));
+    let details = library.song_details(SongId(2)).unwrap();
+    assert_eq!((details.album_artist.as_str(), details.genre.as_str()), ("Various", "Jazz"));
+    assert_eq!((details.path.as_str(), details.year, details.disc), ("Ärzte/x/1.mp3", 1959, 2));
+    for (query, expected) in [("various", vec![2]), ("jazz 1959", vec![2]), ("arzte", vec![1, 2])] {
+        assert_eq!(search(&library, query, BEGIN, 9).0, expected, "{query}");
+    }
+    let shown: Vec<_> = library.page(SongId(1), 9).songs().map(|song| [song.artist, song.album]).collect();
+    assert_eq!(shown, [["Ärzte", ""], ["Ärzte", "x"]], "the folders stand in for artist and album");
+}
+
+#[test]
 fn a_page_begins_at_a_song_or_a_rank() {
     let music = some_music();
     let library = read(&music);

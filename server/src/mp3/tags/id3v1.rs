@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Range;
 
 use super::super::source::{ReadAt, read_vec_at};
-use super::{Tags, text};
+use super::{TextFrame, genre, text};
 
 /// Length of the tag.
 const TAG_BYTES: usize = 128;
@@ -18,9 +18,9 @@ const TAG_BYTES: usize = 128;
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn read(source: &dyn ReadAt, range: Range<u64>) -> io::Result<Tags> {
+pub(super) fn read(source: &dyn ReadAt, range: Range<u64>) -> io::Result<Vec<(TextFrame, String)>> {
     let bytes = read_vec_at(source, range.start, (range.end - range.start) as usize)?;
-    let Some((extension, tag)) = bytes.split_last_chunk::<TAG_BYTES>() else { return Ok(Tags::default()) };
+    let Some((extension, tag)) = bytes.split_last_chunk::<TAG_BYTES>() else { return Ok(Vec::new()) };
     let field = |number: usize| {
         let begin = &tag[3 + 30 * number..][..30];
         let more = extension.get(4 + 60 * number..).and_then(|rest| rest.get(..60)).unwrap_or_default();
@@ -29,5 +29,14 @@ pub(super) fn read(source: &dyn ReadAt, range: Range<u64>) -> io::Result<Tags> {
         text::join_values(&text::latin_1(&text[..end]))
     };
     let track = if tag[125] == 0 { tag[126] } else { 0 };
-    Ok(Tags { title: field(0), artist: field(1), album: field(2), track: track.into() })
+    // The number of Blues is more often a byte that nobody set.
+    let genre = Some(tag[127]).filter(|genre| *genre > 0).and_then(|genre| genre::numbered(&genre.to_string()));
+    Ok(vec![
+        (TextFrame::Title, field(0)),
+        (TextFrame::Artist, field(1)),
+        (TextFrame::Album, field(2)),
+        (TextFrame::Year, text::latin_1(&tag[93..97])),
+        (TextFrame::Track, track.to_string()),
+        (TextFrame::Genre, genre.unwrap_or_default().into()),
+    ])
 }

@@ -13,7 +13,7 @@ use std::io;
 use std::ops::Range;
 
 use super::super::source::{ReadAt, read_vec_at};
-use super::text;
+use super::{TextFrame, text};
 
 /// Length of the tag's header, and of its footer.
 const HEADER_BYTES: u64 = 10;
@@ -30,23 +30,19 @@ const MAX_UNSYNCHRONISED_BYTES: u64 = 4 * 1024 * 1024;
 /// This many zeros are padding. Pictures contain shorter runs, too.
 const PADDING_BYTES: usize = 10;
 
-/// A text frame that is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Text {
-    Title,
-    Artist,
-    Album,
-    Track,
-}
-
-impl Text {
+impl TextFrame {
     /// Finds a kind by its name in version 2.2 or a later one.
     fn named(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"TT2" | b"TIT2" => Self::Title,
             b"TP1" | b"TPE1" => Self::Artist,
             b"TAL" | b"TALB" => Self::Album,
+            b"TP2" | b"TPE2" => Self::AlbumArtist,
+            b"TCO" | b"TCON" => Self::Genre,
             b"TRK" | b"TRCK" => Self::Track,
+            b"TPA" | b"TPOS" => Self::Disc,
+            b"TYE" | b"TYER" | b"TDRC" => Self::Year,
+            b"TXX" | b"TXXX" => Self::UserDefined,
             _ => return None,
         })
     }
@@ -56,7 +52,7 @@ impl Text {
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn read(source: &dyn ReadAt, range: Range<u64>, mut found: impl FnMut(Text, String)) -> io::Result<()> {
+pub(super) fn read(source: &dyn ReadAt, range: Range<u64>, mut found: impl FnMut(TextFrame, String)) -> io::Result<()> {
     let header = read_vec_at(source, range.start, HEADER_BYTES as usize)?;
     let &[_, _, _, version @ 2..=4, _, flags, ..] = header.as_slice() else { return Ok(()) };
     let is_unsynchronised = flags & 0x80 != 0;
@@ -163,13 +159,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn run(&self, start: u64, tag_flags: u8, found: &mut dyn FnMut(Text, String)) -> io::Result<()> {
+    fn run(&self, start: u64, tag_flags: u8, found: &mut dyn FnMut(TextFrame, String)) -> io::Result<()> {
         let mut at = self.first_frame(start, tag_flags)?;
         for _ in 0..MAX_FRAMES {
             let Some(header) = self.frame_header(at)? else { break };
             let content = at + header.bytes();
             at = content + u64::from(header.size);
-            if let Some(name) = Text::named(header.name()) {
+            if let Some(name) = TextFrame::named(header.name()) {
                 let content = self.peek(content, MAX_TEXT_BYTES.min(header.size as usize))?;
                 if let Some(text) = self.plain(&header, &content).and_then(|content| text::decode(&content)) {
                     found(name, text);

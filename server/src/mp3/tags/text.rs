@@ -7,6 +7,9 @@ const CP1252: [char; 32] = [
     '?', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '?', 'ž', 'Ÿ',
 ];
 
+/// What stands between several values.
+pub(super) const VALUE_SEPARATOR: &str = " / ";
+
 /// Decodes the content of an ID3v2 text frame: a byte for the encoding and the text. Several values are separated by NULs
 /// and are joined with " / ". `None` if there is no such encoding.
 ///
@@ -40,7 +43,7 @@ pub(super) fn latin_1(bytes: &[u8]) -> String {
 pub(super) fn join_values(text: &str) -> String {
     let is_blank = |character: char| character.is_whitespace() || character.is_control();
     let values = text.split('\0').map(|value| value.trim_matches(is_blank)).filter(|value| !value.is_empty());
-    values.collect::<Vec<_>>().join(" / ")
+    values.collect::<Vec<_>>().join(VALUE_SEPARATOR)
 }
 
 /// The number at the start of a text such as "3", " 03 " or "3/12". 0 if there is none or it is too large.

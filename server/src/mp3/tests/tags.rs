@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use id3::frame::{Picture, PictureType};
 use id3::{Encoder, Tag, TagLike, Version};
 
+use trill_proto::message::Gain;
+
 use crate::mp3::source::ReadAt;
 use crate::mp3::tags::Tags;
 
 fn tags(title: &str, artist: &str, album: &str, track: u16) -> Tags {
-    Tags { title: title.into(), artist: artist.into(), album: album.into(), track }
+    Tags { title: title.into(), artist: artist.into(), album: album.into(), track, ..Tags::default() }
 }
 
 #[track_caller]
@@ -59,6 +61,31 @@ fn every_version_is_read() {
     for version in [Version::Id3v23, Version::Id3v24] {
         let stuffed = encoded(&with_art(100_000), Encoder::new().version(version).unsynchronisation(true));
         check_reads(&format!("{version}, unsynchronised"), &stuffed, &expected);
+    }
+}
+
+#[test]
+fn what_an_album_shares_and_gains_are_read_in_every_version() {
+    let mut tag = written();
+    tag.set_album_artist("Various");
+    tag.set_genre("(17)");
+    tag.set_disc(2);
+    for (description, value) in
+        [("REPLAYGAIN_TRACK_GAIN", "-6.50 dB"), ("replaygain_album_peak", "0.5"), ("other", "1")]
+    {
+        let (description, value) = (description.into(), value.into());
+        tag.add_frame(id3::frame::ExtendedText { description, value });
+    }
+    let gain = Gain { track: Some(-650), album_peak: Some(-602), ..Gain::default() };
+    let shared = tags("Žluťoučký kůň", "Anon", "小さな曲", 12);
+    let expected = Tags { album_artist: "Various".into(), genre: "Rock".into(), disc: 2, year: 1997, gain, ..shared };
+    for version in [Version::Id3v22, Version::Id3v23, Version::Id3v24] {
+        let mut tag = tag.clone();
+        match version {
+            Version::Id3v24 => tag.set_text("TDRC", "1997-09-22"),
+            _ => tag.set_text("TYER", "1997"),
+        }
+        check_reads(&format!("{version}"), &encoded(&tag, Encoder::new().version(version)), &expected);
     }
 }
 
