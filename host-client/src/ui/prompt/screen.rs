@@ -34,7 +34,8 @@ pub(super) enum Drawing {
     Status,
     /// The user pressed Enter, so the status line scrolled away with the prompt.
     Entered,
-    /// The process was stopped and continued. Other programs may have drawn meanwhile.
+    /// The process got SIGCONT, whether or not it was stopped. After a stop the row above the prompt names the command: a
+    /// shell's `fg` writes it (POSIX). Otherwise it is still the status line. Both make room for the status line.
     Continued,
     /// Sends a message when everything before this is drawn.
     Flush(Sender<()>),
@@ -132,7 +133,7 @@ pub(super) fn draw_all(
                 is_shown = false;
                 continue;
             }
-            Drawing::Continued => output.clear(),
+            Drawing::Continued => {}
             Drawing::Flush(done) => {
                 let _ = done.send(());
                 continue;
