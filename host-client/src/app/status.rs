@@ -21,7 +21,7 @@ impl App {
             let buffered_bytes = heard.map_or(0, |track| track.buffered);
             let bytes_per_second = heard.map_or(1, |track| track.started.bytes_per_second());
             status::Status {
-                state: state(player),
+                state: playback_state(player),
                 song: self.song(player),
                 buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
                 buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
@@ -54,13 +54,13 @@ impl App {
     }
 }
 
-fn state(player: &Player) -> status::State {
+fn playback_state(player: &Player) -> status::PlaybackState {
     match () {
-        () if player.is_silent() && player.is_connecting() => status::State::Connecting,
-        () if player.is_silent() => status::State::Stopped,
-        () if player.is_paused() => status::State::Paused,
-        () if player.needs_server() && !player.is_open() => status::State::Reconnecting,
-        () if player.is_buffering() => status::State::Buffering,
-        () => status::State::Playing,
+        () if player.is_silent() && player.is_connecting() => status::PlaybackState::Connecting,
+        () if player.is_silent() => status::PlaybackState::Stopped,
+        () if player.is_paused() => status::PlaybackState::Paused,
+        () if player.needs_server() && !player.is_open() => status::PlaybackState::Reconnecting,
+        () if player.is_buffering() => status::PlaybackState::Buffering,
+        () => status::PlaybackState::Playing,
     }
 }

@@ -24,7 +24,7 @@ const ROUNDING: f32 = 0.01;
 /// Takes samples out of the ring and hands them to a device.
 pub(super) struct Callback {
     ring: HeapCons<i16>,
-    shared: Arc<OutputState>,
+    state: Arc<OutputState>,
     channels: usize,
     enough_to_begin: usize,
     /// Total of samples taken out of the ring.
@@ -41,15 +41,15 @@ pub(super) struct Callback {
 
 impl Callback {
     /// A callback that reads `ring`, whose samples are in `format` and are counted from the total written so far.
-    pub(super) fn new(ring: HeapCons<i16>, format: PcmFormat, shared: Arc<OutputState>) -> Self {
-        let read = shared.written.load(SeqCst);
-        shared.read.store(read, SeqCst);
+    pub(super) fn new(ring: HeapCons<i16>, format: PcmFormat, state: Arc<OutputState>) -> Self {
+        let read = state.written.load(SeqCst);
+        state.read.store(read, SeqCst);
         // The device holds no sound, so a wait for its end is over.
-        shared.silent_frames.store(u64::from(u32::MAX), SeqCst);
+        state.silent_frames.store(u64::from(u32::MAX), SeqCst);
         let channels = usize::from(format.channels);
         Self {
             ring,
-            shared,
+            state,
             channels,
             enough_to_begin: format.rate as usize * channels * ENOUGH_TO_BEGIN_MS / 1000,
             read,
@@ -61,8 +61,8 @@ impl Callback {
     }
 
     /// The state shared with the producer and the controls.
-    pub(super) fn shared(&self) -> &Arc<OutputState> {
-        &self.shared
+    pub(super) fn state(&self) -> &Arc<OutputState> {
+        &self.state
     }
 
     /// Fills `out`, whole frames, with the next samples, and with silence where samples are missing or discarded.
@@ -77,7 +77,7 @@ impl Callback {
 
     /// Skips the samples that were discarded since the last call.
     fn skip_discarded(&mut self) {
-        let discard_up_to = self.shared.discard_up_to.load(SeqCst);
+        let discard_up_to = self.state.discard_up_to.load(SeqCst);
         if discard_up_to <= self.read {
             return;
         }
@@ -89,7 +89,7 @@ impl Callback {
 
     /// Moves samples from the ring to the front of `out` and applies the level. Returns how many.
     fn take(&mut self, out: &mut [i16]) -> usize {
-        let wanted_level = if self.shared.paused.load(SeqCst) { None } else { Some(self.shared.gain()) };
+        let wanted_level = if self.state.paused.load(SeqCst) { None } else { Some(self.state.gain()) };
         if !self.sounding && !self.enough_for(out.len()) {
             return 0;
         }
@@ -115,7 +115,7 @@ impl Callback {
     /// Whether the ring holds enough to start sound, or all the samples that will come.
     fn enough_for(&self, wanted: usize) -> bool {
         // Read the flag first, so that samples written before it was set are seen too.
-        let finishing = self.shared.finishing.load(SeqCst);
+        let finishing = self.state.finishing.load(SeqCst);
         finishing || self.ring.occupied_len() >= wanted.min(self.enough_to_begin)
     }
 
@@ -147,7 +147,7 @@ impl Callback {
 
     /// Silences samples that were discarded while they were copied.
     fn silence_discarded(&mut self, first: u64, taken: &mut [i16]) {
-        let discard_up_to = self.shared.discard_up_to.load(SeqCst);
+        let discard_up_to = self.state.discard_up_to.load(SeqCst);
         if discard_up_to > first {
             let unwanted = usize::try_from(discard_up_to - first).unwrap_or(usize::MAX);
             let end = taken.len().min(unwanted);
@@ -157,22 +157,22 @@ impl Callback {
 
     /// Updates the shared counters after a period in which `filled` of `wanted` samples were available.
     fn account(&mut self, filled: usize, wanted: usize) {
-        let shared = &self.shared;
+        let state = &self.state;
         let silent = ((wanted - filled) / self.channels) as u64;
         if filled > 0 {
-            shared.silent_frames.store(silent, SeqCst);
+            state.silent_frames.store(silent, SeqCst);
         } else {
-            shared.silent_frames.fetch_add(silent, SeqCst);
+            state.silent_frames.fetch_add(silent, SeqCst);
         }
         let whole = filled == wanted;
-        let expected = !shared.paused.load(SeqCst) && !shared.finishing.load(SeqCst);
+        let expected = !state.paused.load(SeqCst) && !state.finishing.load(SeqCst);
         if self.sounding && !whole && expected {
-            shared.underruns.fetch_add(1, SeqCst);
+            state.underruns.fetch_add(1, SeqCst);
         }
         self.sounding = whole;
-        shared.sounding.store(whole, SeqCst);
-        shared.read.store(self.read, SeqCst);
-        shared.callbacks.fetch_add(1, SeqCst);
+        state.sounding.store(whole, SeqCst);
+        state.read.store(self.read, SeqCst);
+        state.callbacks.fetch_add(1, SeqCst);
     }
 }
 

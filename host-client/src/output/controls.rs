@@ -14,23 +14,23 @@ use super::{Device, PcmFormat};
 /// output.
 #[derive(Clone, Debug)]
 pub struct Controls {
-    shared: Arc<OutputState>,
+    state: Arc<OutputState>,
 }
 
 impl Controls {
-    pub(super) fn new(shared: Arc<OutputState>) -> Self {
-        Self { shared }
+    pub(super) fn new(state: Arc<OutputState>) -> Self {
+        Self { state }
     }
 
     /// Pauses or resumes the sound. A paused output takes samples until its ring is full.
     pub fn set_paused(&self, paused: bool) {
-        self.shared.paused.store(paused, SeqCst);
-        self.shared.wake_producer();
+        self.state.paused.store(paused, SeqCst);
+        self.state.wake_producer();
     }
 
     /// Whether it is paused.
     pub fn is_paused(&self) -> bool {
-        self.shared.paused.load(SeqCst)
+        self.state.paused.load(SeqCst)
     }
 
     /// Sets the volume, 0 (silent) to 100 (samples unchanged, bit for bit); more counts as 100.
@@ -39,13 +39,13 @@ impl Controls {
     /// of the amplitude, −18 dB.
     pub fn set_volume(&self, volume: u8) {
         let volume = volume.min(100);
-        self.shared.volume.store(volume, SeqCst);
-        self.shared.gain_bits.store(gain(volume).to_bits(), SeqCst);
+        self.state.volume.store(volume, SeqCst);
+        self.state.gain_bits.store(gain(volume).to_bits(), SeqCst);
     }
 
     /// The volume, 0 to 100.
     pub fn volume(&self) -> u8 {
-        self.shared.volume.load(SeqCst)
+        self.state.volume.load(SeqCst)
     }
 
     /// Drops all queued samples. After this returns, the device gets no sample that was written before the call. Samples
@@ -54,41 +54,41 @@ impl Controls {
     ///
     /// The device still plays what it already holds, a period or two.
     pub fn discard(&self) {
-        self.shared.discard();
+        self.state.discard();
     }
 
     /// Makes the producer's current or next `write` or `drain` return at once, so that the producer checks what to play.
     pub fn interrupt(&self) {
-        self.shared.interrupts.fetch_add(1, SeqCst);
-        self.shared.wake_producer();
+        self.state.interrupts.fetch_add(1, SeqCst);
+        self.state.wake_producer();
     }
 
     /// Frames given to the device since the last `start` or discard, at the song's rate.
     pub fn position_frames(&self) -> u64 {
-        let from = self.shared.song_start.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
-        self.shared.to_song_frames(self.shared.read.load(SeqCst).saturating_sub(from))
+        let from = self.state.song_start.load(SeqCst).max(self.state.discard_up_to.load(SeqCst));
+        self.state.to_song_frames(self.state.read.load(SeqCst).saturating_sub(from))
     }
 
     /// Frames written but not yet given to the device, at the song's rate.
     pub fn queued_frames(&self) -> u64 {
-        let read = self.shared.read.load(SeqCst).max(self.shared.discard_up_to.load(SeqCst));
-        self.shared.to_song_frames(self.shared.written.load(SeqCst).saturating_sub(read))
+        let read = self.state.read.load(SeqCst).max(self.state.discard_up_to.load(SeqCst));
+        self.state.to_song_frames(self.state.written.load(SeqCst).saturating_sub(read))
     }
 
     /// The number of interruptions because samples came too late, of any length: the ring or the device's own buffer was
     /// empty in the middle of a song.
     pub fn underruns(&self) -> u64 {
-        self.shared.underruns.load(SeqCst)
+        self.state.underruns.load(SeqCst)
     }
 
     /// The time from giving a sample to the device until it is heard, as the device last reported it.
     pub fn latency(&self) -> Duration {
-        Duration::from_micros(self.shared.latency_us.load(SeqCst))
+        Duration::from_micros(self.state.latency_us.load(SeqCst))
     }
 
     /// The device in use, `None` before the first song and while it is lost.
     pub fn device(&self) -> Option<Device> {
-        self.shared.device().clone()
+        self.state.device().clone()
     }
 }
 
@@ -253,37 +253,37 @@ mod tests {
         assert_eq!(gain(50), 0.125);
         assert_eq!(gain(100), 1.0);
         let controls = Controls::new(OutputState::new());
-        assert_eq!((controls.volume(), controls.shared.gain()), (100, 1.0));
+        assert_eq!((controls.volume(), controls.state.gain()), (100, 1.0));
         controls.set_volume(200);
         assert_eq!(controls.volume(), 100);
         controls.set_volume(50);
-        assert_eq!((controls.volume(), controls.shared.gain()), (50, 0.125));
+        assert_eq!((controls.volume(), controls.state.gain()), (50, 0.125));
     }
 
     #[test]
     fn positions_are_in_frames_of_the_song() {
-        let shared = OutputState::new();
-        let controls = Controls::new(shared.clone());
-        shared.written.store(1000, SeqCst);
-        shared.read.store(600, SeqCst);
-        shared.begin_song(22_050, PcmFormat { rate: 44_100, channels: 2 });
+        let state = OutputState::new();
+        let controls = Controls::new(state.clone());
+        state.written.store(1000, SeqCst);
+        state.read.store(600, SeqCst);
+        state.begin_song(22_050, PcmFormat { rate: 44_100, channels: 2 });
         assert_eq!((controls.position_frames(), controls.queued_frames()), (0, 100));
-        shared.written.store(1800, SeqCst);
-        shared.read.store(1400, SeqCst);
+        state.written.store(1800, SeqCst);
+        state.read.store(1400, SeqCst);
         assert_eq!((controls.position_frames(), controls.queued_frames()), (100, 100));
         controls.discard();
         assert_eq!((controls.position_frames(), controls.queued_frames()), (0, 0));
-        shared.written.store(2200, SeqCst);
-        shared.read.store(2000, SeqCst);
+        state.written.store(2200, SeqCst);
+        state.read.store(2000, SeqCst);
         assert_eq!((controls.position_frames(), controls.queued_frames()), (50, 50));
     }
 
     #[test]
     fn an_interrupt_ends_a_wait() {
-        let shared = OutputState::new();
-        let controls = Controls::new(shared.clone());
+        let state = OutputState::new();
+        let controls = Controls::new(state.clone());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| shared.wait(Duration::from_secs(60), || shared.interrupts.load(SeqCst) > 0));
+            let waiting = scope.spawn(|| state.wait(Duration::from_secs(60), || state.interrupts.load(SeqCst) > 0));
             controls.interrupt();
             waiting.join().unwrap();
         });

@@ -335,8 +335,8 @@ fn build_of<T: SizedSample + FromSample<i16>>(
     mut callback: Callback,
 ) -> Result<cpal::Stream, cpal::Error> {
     let on_error = {
-        let shared = callback.shared().clone();
-        move |error: cpal::Error| note_error(&shared, error.kind())
+        let state = callback.state().clone();
+        move |error: cpal::Error| note_error(&state, error.kind())
     };
     let mut detector = UnderrunDetector::new(config.sample_rate, config.channels);
     let mut scratch = vec![0; SCRATCH_FRAMES * usize::from(config.channels)];
@@ -347,8 +347,8 @@ fn build_of<T: SizedSample + FromSample<i16>>(
             keep_libasound_quiet();
         }
         let latency = latency(info);
-        callback.shared().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
-        detector.note(callback.shared(), Instant::now(), latency, out.len());
+        callback.state().latency_us.store(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX), SeqCst);
+        detector.note(callback.state(), Instant::now(), latency, out.len());
         for piece in out.chunks_mut(scratch.len()) {
             let samples = &mut scratch[..piece.len()];
             callback.fill(samples);
@@ -361,13 +361,13 @@ fn build_of<T: SizedSample + FromSample<i16>>(
 }
 
 /// Records an error. It does no more, because cpal calls it on the audio thread, endlessly for a lost device.
-fn note_error(shared: &OutputState, kind: ErrorKind) {
+fn note_error(state: &OutputState, kind: ErrorKind) {
     match kind {
-        ErrorKind::Xrun => shared.broke_off.store(true, SeqCst),
-        ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => shared.lost.store(true, SeqCst),
+        ErrorKind::Xrun => state.broke_off.store(true, SeqCst),
+        ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => state.lost.store(true, SeqCst),
         // The sound goes on.
         ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
-        _ => shared.has_failed.store(true, SeqCst),
+        _ => state.has_failed.store(true, SeqCst),
     }
 }
 
@@ -394,13 +394,13 @@ impl UnderrunDetector {
     }
 
     /// Records a callback for `samples` at `now`, when the device still held `latency`.
-    fn note(&mut self, shared: &OutputState, now: Instant, latency: Duration, samples: usize) {
+    fn note(&mut self, state: &OutputState, now: Instant, latency: Duration, samples: usize) {
         let ran_out = self
             .last
             .is_some_and(|(before, period)| now.saturating_duration_since(before) > 3 * period && latency < period);
-        let said_so = shared.broke_off.swap(false, SeqCst);
-        if (ran_out || said_so) && shared.sounding.load(SeqCst) {
-            shared.underruns.fetch_add(1, SeqCst);
+        let said_so = state.broke_off.swap(false, SeqCst);
+        if (ran_out || said_so) && state.sounding.load(SeqCst) {
+            state.underruns.fetch_add(1, SeqCst);
         }
         let period = Duration::from_secs_f64(samples as f64 / f64::from(self.samples_per_second.max(1)));
         self.last = Some((now, period));

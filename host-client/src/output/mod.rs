@@ -187,15 +187,15 @@ impl Output {
         target: &OutputTarget,
         notify: impl Fn(Notice) + Send + 'static,
     ) -> Result<(Self, Controls), OutputError> {
-        let shared = OutputState::new();
-        let controls = Controls::new(shared.clone());
-        let stream = |driver| Box::new(StreamOutput::new(driver, Box::new(notify), shared.clone()));
+        let state = OutputState::new();
+        let controls = Controls::new(state.clone());
+        let stream = |driver| Box::new(StreamOutput::new(driver, Box::new(notify), state.clone()));
         let sink: Box<dyn Sink> = match target {
             OutputTarget::DefaultDevice => stream(Box::new(device::DeviceDriver::find(None)?)),
             OutputTarget::Device(name) => stream(Box::new(device::DeviceDriver::find(Some(name))?)),
             OutputTarget::Null => stream(Box::new(null::NullDriver)),
-            OutputTarget::Wav(path) => Box::new(Wav::new(Destination::Path(path.clone()), shared)?),
-            OutputTarget::WavToStdout => Box::new(Wav::new(Destination::Stdout, shared)?),
+            OutputTarget::Wav(path) => Box::new(Wav::new(Destination::Path(path.clone()), state)?),
+            OutputTarget::WavToStdout => Box::new(Wav::new(Destination::Stdout, state)?),
         };
         Ok((Self { sink, controls: controls.clone() }, controls))
     }

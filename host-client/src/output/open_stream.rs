@@ -54,48 +54,48 @@ impl OpenStream {
         ring: HeapProd<i16>,
         device: Device,
         depth: usize,
-        shared: &OutputState,
+        state: &OutputState,
     ) -> Self {
-        let unheard = Unheard::new(shared.written.load(SeqCst));
-        let callbacks = shared.callbacks.load(SeqCst);
+        let unheard = Unheard::new(state.written.load(SeqCst));
+        let callbacks = state.callbacks.load(SeqCst);
         Self { stream: Some(stream), ring, device, depth, unheard, callbacks, last_callback: Instant::now() }
     }
 
     /// The number of samples that the ring takes now. Discarded samples that are still in it do not count, because the
     /// callback skips them; so after a switch the next song does not wait for the callback.
-    pub(super) fn room(&self, shared: &OutputState) -> usize {
-        let discarded = shared.discard_up_to.load(SeqCst).saturating_sub(shared.read.load(SeqCst));
+    pub(super) fn room(&self, state: &OutputState) -> usize {
+        let discarded = state.discard_up_to.load(SeqCst).saturating_sub(state.read.load(SeqCst));
         let discarded = usize::try_from(discarded).unwrap_or(usize::MAX);
         let to_be_heard = self.ring.occupied_len().saturating_sub(discarded);
         self.depth.saturating_sub(to_be_heard).min(self.ring.vacant_len())
     }
 
     /// Puts samples into the ring. The caller has checked the [room](Self::room).
-    pub(super) fn push(&mut self, samples: &[i16], shared: &OutputState) {
-        self.unheard.forget(self.heard(shared));
+    pub(super) fn push(&mut self, samples: &[i16], state: &OutputState) {
+        self.unheard.forget(self.heard(state));
         self.unheard.push(samples);
         self.ring.push_slice(samples);
     }
 
     /// Stops the stream at once. Returns the samples that it did not play and takes them off the total written.
-    pub(super) fn abandon(mut self, shared: &OutputState) -> Vec<i16> {
+    pub(super) fn abandon(mut self, state: &OutputState) -> Vec<i16> {
         // No callback follows, so the total read is final.
         self.stream = None;
-        let heard = self.heard(shared).max(shared.discard_up_to.load(SeqCst));
+        let heard = self.heard(state).max(state.discard_up_to.load(SeqCst));
         self.unheard.forget(heard);
-        shared.go_on_at(self.unheard.begin());
+        state.go_on_at(self.unheard.begin());
         self.unheard.take()
     }
 
     /// Whether the device still makes callbacks.
-    pub(super) fn condition(&mut self, shared: &OutputState) -> Condition {
-        let callbacks = shared.callbacks.load(SeqCst);
+    pub(super) fn condition(&mut self, state: &OutputState) -> Condition {
+        let callbacks = state.callbacks.load(SeqCst);
         if callbacks != self.callbacks {
             (self.callbacks, self.last_callback) = (callbacks, Instant::now());
-            shared.has_failed.store(false, SeqCst);
+            state.has_failed.store(false, SeqCst);
         }
         let silence = self.last_callback.elapsed();
-        if shared.lost.load(SeqCst) || (silence > FAILURE && shared.has_failed.load(SeqCst)) {
+        if state.lost.load(SeqCst) || (silence > FAILURE && state.has_failed.load(SeqCst)) {
             Condition::Lost
         } else if silence > STALL {
             Condition::Stalled
@@ -110,10 +110,10 @@ impl OpenStream {
     }
 
     /// Samples that were heard, as far as is known: those that the callback has taken, minus the device's latency.
-    fn heard(&self, shared: &OutputState) -> u64 {
-        let latency = Duration::from_micros(shared.latency_us.load(SeqCst)).min(MAX_LATENCY);
+    fn heard(&self, state: &OutputState) -> u64 {
+        let latency = Duration::from_micros(state.latency_us.load(SeqCst)).min(MAX_LATENCY);
         // The device may hold silence after the last sample.
-        let frames = self.frames(latency).saturating_sub(shared.silent_frames.load(SeqCst));
-        shared.read.load(SeqCst).saturating_sub(frames * u64::from(self.device.format.channels))
+        let frames = self.frames(latency).saturating_sub(state.silent_frames.load(SeqCst));
+        state.read.load(SeqCst).saturating_sub(frames * u64::from(self.device.format.channels))
     }
 }

@@ -58,7 +58,7 @@ pub(super) enum Sent {
 
 /// The samples between the song and the ring or file.
 pub(super) struct Queue {
-    shared: Arc<OutputState>,
+    state: Arc<OutputState>,
     /// `None` before the first song.
     converter: Option<Converter>,
     /// Converted samples.
@@ -68,8 +68,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(shared: Arc<OutputState>) -> Self {
-        Self { shared, converter: None, pending: Vec::new(), seen_discards: 0, seen_interrupts: 0 }
+    pub(super) fn new(state: Arc<OutputState>) -> Self {
+        Self { state, converter: None, pending: Vec::new(), seen_discards: 0, seen_interrupts: 0 }
     }
 
     /// The formats of the song and of the output; `None` before the first song.
@@ -102,23 +102,23 @@ impl Queue {
 
     /// Whether there is an interrupt or discard that no `write` or `drain` has reported.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.shared.interrupts.load(SeqCst) != self.seen_interrupts
+        self.state.interrupts.load(SeqCst) != self.seen_interrupts
     }
 
     /// Whether there is a discard that the pending samples do not know of.
     pub(super) fn is_discarded(&self) -> bool {
-        self.shared.discards.load(SeqCst) != self.seen_discards
+        self.state.discards.load(SeqCst) != self.seen_discards
     }
 
     /// Marks all interrupts and discards so far as seen.
     pub(super) fn acknowledge(&mut self) {
-        self.seen_interrupts = self.shared.interrupts.load(SeqCst);
+        self.seen_interrupts = self.state.interrupts.load(SeqCst);
         self.forget_discarded();
     }
 
     /// After a discard, drops the samples that were not passed on.
     pub(super) fn forget_discarded(&mut self) {
-        let discards = self.shared.discards.load(SeqCst);
+        let discards = self.state.discards.load(SeqCst);
         if mem::replace(&mut self.seen_discards, discards) != discards {
             self.pending.clear();
             if let Some(converter) = &mut self.converter {

@@ -65,7 +65,7 @@ pub(super) trait Stream: Send {}
 pub(super) struct StreamOutput {
     driver: Box<dyn Driver>,
     notify: Notify,
-    shared: Arc<OutputState>,
+    state: Arc<OutputState>,
     /// `None` before the first song, after `release`, and while the device is lost.
     stream: Option<OpenStream>,
     /// Samples that are not in the ring yet.
@@ -83,9 +83,9 @@ struct Lost {
 }
 
 impl StreamOutput {
-    pub(super) fn new(driver: Box<dyn Driver>, notify: Notify, shared: Arc<OutputState>) -> Self {
-        let queue = Queue::new(shared.clone());
-        Self { driver, notify, shared, stream: None, queue, lost: None, is_stalled: false }
+    pub(super) fn new(driver: Box<dyn Driver>, notify: Notify, state: Arc<OutputState>) -> Self {
+        let queue = Queue::new(state.clone());
+        Self { driver, notify, state, stream: None, queue, lost: None, is_stalled: false }
     }
 }
 
@@ -119,7 +119,7 @@ impl Sink for StreamOutput {
             }
             match &self.stream {
                 None => self.reopen()?,
-                Some(stream) => match stream.room(&self.shared).min(self.queue.pending.len()) {
+                Some(stream) => match stream.room(&self.state).min(self.queue.pending.len()) {
                     0 => self.wait(REFILL),
                     count => self.push(count),
                 },
@@ -132,7 +132,7 @@ impl Sink for StreamOutput {
         self.queue.flush()?;
         // Pass on after each wait: samples that a lost device did not play are pending again.
         while self.pass_on()? == Sent::All {
-            self.shared.finishing.store(true, SeqCst);
+            self.state.finishing.store(true, SeqCst);
             if self.all_heard() {
                 return Ok(Drained::Heard);
             }
@@ -145,17 +145,17 @@ impl Sink for StreamOutput {
     /// Closes the stream, if any, after its last sound, or at once after a discard.
     fn release(&mut self) {
         while let Some(stream) = &mut self.stream {
-            let silent = self.shared.silent_frames.load(SeqCst) >= stream.frames(LAST_SILENCE);
-            let is_running = stream.condition(&self.shared) == Condition::Running;
+            let silent = self.state.silent_frames.load(SeqCst) >= stream.frames(LAST_SILENCE);
+            let is_running = stream.condition(&self.state) == Condition::Running;
             if (self.all_read() && silent) || self.all_discarded() || !is_running {
                 break;
             }
-            self.shared.finishing.store(true, SeqCst);
-            let discards = self.shared.discards.load(SeqCst);
-            self.shared.wait(POLL, || self.shared.discards.load(SeqCst) != discards);
+            self.state.finishing.store(true, SeqCst);
+            let discards = self.state.discards.load(SeqCst);
+            self.state.wait(POLL, || self.state.discards.load(SeqCst) != discards);
         }
         self.stream = None;
-        *self.shared.device() = None;
+        *self.state.device() = None;
     }
 }
 
@@ -185,27 +185,27 @@ impl StreamOutput {
     /// Puts `count` pending samples into the ring, which has room for them.
     fn push(&mut self, count: usize) {
         let Some(stream) = &mut self.stream else { return };
-        let written = self.shared.written.load(SeqCst) + count as u64;
+        let written = self.state.written.load(SeqCst) + count as u64;
         // Count before the samples are in the ring: `OutputState::discard` may run in between.
-        self.shared.written.store(written, SeqCst);
+        self.state.written.store(written, SeqCst);
         if self.queue.is_discarded() {
-            self.shared.discard_up_to.fetch_max(written, SeqCst);
+            self.state.discard_up_to.fetch_max(written, SeqCst);
         }
-        self.shared.finishing.store(false, SeqCst);
-        stream.push(&self.queue.pending[..count], &self.shared);
+        self.state.finishing.store(false, SeqCst);
+        stream.push(&self.queue.pending[..count], &self.state);
         self.queue.pending.drain(..count);
     }
 
     /// Waits at most `at_most` for the callback to take samples, then checks the device.
     fn wait(&mut self, at_most: Duration) {
-        self.shared.wait(at_most, || self.queue.is_interrupted());
+        self.state.wait(at_most, || self.queue.is_interrupted());
         let Some(stream) = &mut self.stream else { return };
-        let condition = stream.condition(&self.shared);
+        let condition = stream.condition(&self.state);
         if condition == Condition::Lost {
             return self.lose();
         }
         // While paused, nobody expects sound from the device.
-        let is_stalled = condition == Condition::Stalled && !self.shared.paused.load(SeqCst);
+        let is_stalled = condition == Condition::Stalled && !self.state.paused.load(SeqCst);
         if std::mem::replace(&mut self.is_stalled, is_stalled) != is_stalled {
             let name = stream.device.name.clone();
             (self.notify)(if is_stalled { Notice::Stalled { name } } else { Notice::Resumed { name } });
@@ -216,10 +216,10 @@ impl StreamOutput {
     fn lose(&mut self) {
         let Some(stream) = self.stream.take() else { return };
         let name = stream.device.name.clone();
-        self.queue.pending.splice(..0, stream.abandon(&self.shared));
+        self.queue.pending.splice(..0, stream.abandon(&self.state));
         self.lost = Some(Lost { name, since: Instant::now(), is_told: false });
         self.is_stalled = false;
-        *self.shared.device() = None;
+        *self.state.device() = None;
     }
 
     /// Tries once to open a device and go on with it. If that fails, waits before the next attempt.
@@ -242,7 +242,7 @@ impl StreamOutput {
                     (self.notify)(Notice::Lost { name: lost.name.clone() });
                 }
                 self.lost = Some(Lost { is_told: true, ..lost });
-                self.shared.wait(RETRY, || self.queue.is_interrupted());
+                self.state.wait(RETRY, || self.queue.is_interrupted());
             }
         }
         Ok(())
@@ -256,61 +256,61 @@ impl StreamOutput {
         if new != old {
             self.queue.pending = convert_all(&self.queue.pending, old, new)?;
             self.queue.set_formats(song, new)?;
-            self.shared.change_ring(old, new);
+            self.state.change_ring(old, new);
         }
         self.open(new)
     }
 
     fn begin_song(&self) {
         if let Some((song, ring)) = self.queue.formats() {
-            self.shared.begin_song(song.rate, ring);
+            self.state.begin_song(song.rate, ring);
         }
     }
 
     fn open(&mut self, format: PcmFormat) -> Result<Device, OutputError> {
         let samples_in =
             |ms: u32| (u64::from(format.rate) * u64::from(ms) / 1000) as usize * usize::from(format.channels);
-        self.shared.lost.store(false, SeqCst);
-        self.shared.has_failed.store(false, SeqCst);
-        self.shared.latency_us.store(0, SeqCst);
+        self.state.lost.store(false, SeqCst);
+        self.state.has_failed.store(false, SeqCst);
+        self.state.latency_us.store(0, SeqCst);
         let mut producer = None;
         let mut callback = || {
             let (ring, consumer) = HeapRb::new(samples_in(RING_MAX_MS).max(1)).split();
             producer = Some(ring);
-            Callback::new(consumer, format, self.shared.clone())
+            Callback::new(consumer, format, self.state.clone())
         };
         let (stream, device) = self.driver.open(format, &mut callback)?;
         let refused = || OutputError::DeviceRefused { name: device.name.clone(), reason: "it takes no samples".into() };
         let ring = producer.ok_or_else(refused)?;
         let periods = device.granted_frames as usize * RING_PERIODS as usize * usize::from(format.channels);
         let depth = periods.clamp(samples_in(RING_MS), samples_in(RING_MAX_MS));
-        *self.shared.device() = Some(device.clone());
-        self.stream = Some(OpenStream::new(stream, ring, device.clone(), depth, &self.shared));
+        *self.state.device() = Some(device.clone());
+        self.stream = Some(OpenStream::new(stream, ring, device.clone(), depth, &self.state));
         Ok(device)
     }
 
     /// Whether the callback has taken all samples and the device has played them.
     fn all_heard(&self) -> bool {
         let Some(stream) = &self.stream else { return true };
-        let latency = Duration::from_micros(self.shared.latency_us.load(SeqCst));
+        let latency = Duration::from_micros(self.state.latency_us.load(SeqCst));
         // The latency was reported before the last period was handed over.
         let tail = stream.frames(latency) + 2 * u64::from(stream.device.granted_frames);
-        self.all_read() && self.shared.silent_frames.load(SeqCst) >= tail
+        self.all_read() && self.state.silent_frames.load(SeqCst) >= tail
     }
 
     fn all_read(&self) -> bool {
-        self.shared.read.load(SeqCst) >= self.shared.written.load(SeqCst)
+        self.state.read.load(SeqCst) >= self.state.written.load(SeqCst)
     }
 
     fn all_discarded(&self) -> bool {
-        self.shared.discard_up_to.load(SeqCst) >= self.shared.written.load(SeqCst)
+        self.state.discard_up_to.load(SeqCst) >= self.state.written.load(SeqCst)
     }
 }
 
 impl Drop for StreamOutput {
     fn drop(&mut self) {
         // Drained samples are heard to the end; all others are dropped.
-        if self.shared.finishing.load(SeqCst) && self.all_read() {
+        if self.state.finishing.load(SeqCst) && self.all_read() {
             self.release();
         }
     }

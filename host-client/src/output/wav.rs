@@ -14,15 +14,15 @@ use destination::OpenDestination;
 
 /// Writes all songs in the format of the first one.
 pub(super) struct Wav {
-    shared: Arc<OutputState>,
-    state: State,
+    state: Arc<OutputState>,
+    destination: LazyDestination,
     queue: Queue,
 }
 
-enum State {
-    /// The first sample opens the destination, so that a failed connection does not destroy an existing file.
-    Waiting(Destination),
-    Writing(OpenDestination),
+/// A destination that the first sample opens, so that a failed connection does not destroy an existing file.
+enum LazyDestination {
+    Closed(Destination),
+    Open(OpenDestination),
 }
 
 impl Wav {
@@ -31,49 +31,49 @@ impl Wav {
     /// # Errors
     ///
     /// [`OutputError::File`] if it is certain that the destination cannot be written.
-    pub(super) fn new(destination: Destination, shared: Arc<OutputState>) -> Result<Self, OutputError> {
+    pub(super) fn new(destination: Destination, state: Arc<OutputState>) -> Result<Self, OutputError> {
         destination.check()?;
-        let queue = Queue::new(shared.clone());
-        Ok(Self { shared, state: State::Waiting(destination), queue })
+        let queue = Queue::new(state.clone());
+        Ok(Self { state, destination: LazyDestination::Closed(destination), queue })
     }
 
     /// Returns whether there was an interrupt or a discard.
     fn wait_while_paused(&self) -> bool {
-        self.shared.wait_until(|| self.queue.is_interrupted() || !self.shared.paused.load(SeqCst));
+        self.state.wait_until(|| self.queue.is_interrupted() || !self.state.paused.load(SeqCst));
         self.queue.is_interrupted()
     }
 
     /// Writes the pending samples. The first ones open the destination.
     fn write_pending(&mut self) -> Result<Sent, OutputError> {
-        let Self { shared, state, queue } = self;
-        if let State::Waiting(destination) = state {
+        let Self { state, destination, queue } = self;
+        if let LazyDestination::Closed(closed) = destination {
             let (_, format) = queue.formats().ok_or(OutputError::NotStarted)?;
             if queue.pending.is_empty() {
                 return Ok(Sent::All);
             }
             let wait = |pause| {
-                shared.wait(pause, || queue.is_interrupted());
+                state.wait(pause, || queue.is_interrupted());
                 queue.is_interrupted()
             };
-            match destination.open(format, wait)? {
-                Some(open) => *state = State::Writing(open),
+            match closed.open(format, wait)? {
+                Some(open) => *destination = LazyDestination::Open(open),
                 None => return Ok(Sent::Interrupted),
             }
         }
-        let State::Writing(open) = state else { return Err(OutputError::NotStarted) };
+        let LazyDestination::Open(open) = destination else { return Err(OutputError::NotStarted) };
         open.put(&queue.pending)?;
-        let total = shared.written.load(SeqCst) + queue.pending.len() as u64;
+        let total = state.written.load(SeqCst) + queue.pending.len() as u64;
         queue.pending.clear();
-        shared.written.store(total, SeqCst);
-        shared.read.store(total, SeqCst);
+        state.written.store(total, SeqCst);
+        state.read.store(total, SeqCst);
         open.send(|| queue.is_interrupted())
     }
 
     fn complete(&mut self) -> Result<Sent, OutputError> {
-        let Self { state, queue, .. } = self;
-        match state {
-            State::Waiting(_) => Ok(Sent::All),
-            State::Writing(open) => open.complete(|| queue.is_interrupted()),
+        let Self { destination, queue, .. } = self;
+        match destination {
+            LazyDestination::Closed(_) => Ok(Sent::All),
+            LazyDestination::Open(open) => open.complete(|| queue.is_interrupted()),
         }
     }
 }
@@ -103,7 +103,7 @@ impl Sink for Wav {
                 song
             }
         };
-        self.shared.begin_song(song.rate, format);
+        self.state.begin_song(song.rate, format);
         Ok(())
     }
 

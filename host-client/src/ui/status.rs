@@ -8,7 +8,7 @@ use super::text::{self, Charset, clean, width};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Status<'a> {
     /// The state of playback.
-    pub state: State,
+    pub state: PlaybackState,
     /// The current song, if any.
     pub song: Option<Song<'a>>,
     /// The duration of the buffered part of the song.
@@ -23,7 +23,7 @@ pub struct Status<'a> {
 
 /// The state of playback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum PlaybackState {
     /// No song is requested.
     Stopped,
     /// Connecting to the server for the first time.
@@ -53,7 +53,7 @@ pub struct Song<'a> {
     pub duration: Option<Duration>,
 }
 
-impl State {
+impl PlaybackState {
     fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
@@ -241,7 +241,7 @@ mod tests {
 
     fn playing(song: Song<'_>) -> Status<'_> {
         Status {
-            state: State::Playing,
+            state: PlaybackState::Playing,
             song: Some(song),
             buffered: Duration::from_millis(12_300),
             buffer_fill: 0.47,
@@ -294,14 +294,14 @@ mod tests {
     #[test]
     fn other_states_are_words() {
         let status = playing(Song { duration: None, ..aria() });
-        check(&Status { state: State::Paused, ..status }, 80, "paused 3 Aria — Bach  1:02  buf 12s  vol 80");
+        check(&Status { state: PlaybackState::Paused, ..status }, 80, "paused 3 Aria — Bach  1:02  buf 12s  vol 80");
         check(
-            &Status { state: State::Reconnecting, ..status },
+            &Status { state: PlaybackState::Reconnecting, ..status },
             80,
             "reconnecting 3 Aria — Bach  1:02  buf 12s  vol 80",
         );
-        check(&Status { state: State::Stopped, song: None, ..status }, 80, "stopped  vol 80");
-        check(&Status { state: State::Connecting, song: None, ..status }, 8, "connect…");
+        check(&Status { state: PlaybackState::Stopped, song: None, ..status }, 80, "stopped  vol 80");
+        check(&Status { state: PlaybackState::Connecting, song: None, ..status }, 8, "connect…");
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
              underruns  2\n\
              volume     80 %\n"
         );
-        let stopped = Status { state: State::Stopped, song: None, ..status };
+        let stopped = Status { state: PlaybackState::Stopped, song: None, ..status };
         assert_eq!(report(&stopped), "state      stopped\nunderruns  2\nvolume     80 %\n");
         let unknown = playing(Song { duration: None, artist: "", title: "a\u{1b}[2J\nb", ..aria() });
         assert!(report(&unknown).contains("title      a b\nposition   1:02 of unknown\n"), "{}", report(&unknown));
@@ -345,7 +345,7 @@ mod tests {
             title in "\\PC{0,40}|.{0,40}|[東京e\u{301}👍🏽 ]{0,30}",
             artist in "\\PC{0,40}|.{0,40}|[a-z]{0,30}",
             state in prop::sample::select(vec![
-                State::Stopped, State::Connecting, State::Buffering, State::Playing, State::Paused, State::Reconnecting,
+                PlaybackState::Stopped, PlaybackState::Connecting, PlaybackState::Buffering, PlaybackState::Playing, PlaybackState::Paused, PlaybackState::Reconnecting,
             ]),
             charset in prop::sample::select(vec![Charset::Unicode, Charset::Ascii]),
             number in any::<Option<u32>>(),

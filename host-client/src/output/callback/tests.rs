@@ -8,7 +8,7 @@ use super::*;
 struct Bench {
     callback: Callback,
     ring: HeapProd<i16>,
-    shared: Arc<OutputState>,
+    state: Arc<OutputState>,
     controls: Controls,
     next: i16,
 }
@@ -19,17 +19,17 @@ impl Bench {
     }
 
     fn with_channels(channels: u16) -> Self {
-        let shared = OutputState::new();
+        let state = OutputState::new();
         let (ring, consumer) = HeapRb::new(30_000).split();
-        let callback = Callback::new(consumer, PcmFormat { rate: 1000, channels }, shared.clone());
-        Self { callback, ring, controls: Controls::new(shared.clone()), shared, next: 1 }
+        let callback = Callback::new(consumer, PcmFormat { rate: 1000, channels }, state.clone());
+        Self { callback, ring, controls: Controls::new(state.clone()), state, next: 1 }
     }
 
     /// Writes the next `count` of the samples 1, 2, 3, …
     fn write(&mut self, count: i16) {
         let samples: Vec<i16> = (self.next..self.next + count).collect();
         self.next += count;
-        self.shared.written.fetch_add(samples.len() as u64, SeqCst);
+        self.state.written.fetch_add(samples.len() as u64, SeqCst);
         assert_eq!(self.ring.push_slice(&samples), samples.len());
     }
 
@@ -58,8 +58,8 @@ fn samples_pass_bit_exactly() {
     bench.write(100);
     bench.expect(1..=20);
     bench.expect(21..=100);
-    assert_eq!(bench.shared.read.load(SeqCst), 100);
-    assert_eq!(bench.shared.callbacks.load(SeqCst), 2);
+    assert_eq!(bench.state.read.load(SeqCst), 100);
+    assert_eq!(bench.state.callbacks.load(SeqCst), 2);
     assert_eq!(bench.controls.underruns(), 0);
 }
 
@@ -67,7 +67,7 @@ fn samples_pass_bit_exactly() {
 fn extreme_samples_pass_bit_exactly() {
     let mut bench = Bench::with_channels(2);
     let extremes = [i16::MIN, i16::MAX, -1, 0, 1, i16::MIN];
-    bench.shared.written.fetch_add(6, SeqCst);
+    bench.state.written.fetch_add(6, SeqCst);
     bench.ring.push_slice(&extremes);
     bench.expect(extremes);
 }
@@ -97,10 +97,10 @@ fn an_incomplete_last_period_is_heard() {
     let mut bench = Bench::new();
     bench.write(25);
     bench.expect(1..=20);
-    bench.shared.finishing.store(true, SeqCst);
+    bench.state.finishing.store(true, SeqCst);
     bench.expect((21..=25).chain([0; 15]));
     bench.expect_silence(20);
-    assert_eq!(bench.shared.silent_frames.load(SeqCst), 35);
+    assert_eq!(bench.state.silent_frames.load(SeqCst), 35);
     assert_eq!(bench.controls.underruns(), 0);
 }
 
@@ -108,7 +108,7 @@ fn an_incomplete_last_period_is_heard() {
 fn a_song_shorter_than_a_period_is_heard() {
     let mut bench = Bench::new();
     bench.write(3);
-    bench.shared.finishing.store(true, SeqCst);
+    bench.state.finishing.store(true, SeqCst);
     bench.expect([1, 2, 3, 0, 0, 0]);
 }
 
@@ -142,7 +142,7 @@ fn a_pause_fades_out_keeps_what_follows_and_fades_in() {
     for _ in 0..10 {
         bench.expect_silence(20);
     }
-    assert_eq!(bench.shared.read.load(SeqCst), 25, "five samples were faded, none since");
+    assert_eq!(bench.state.read.load(SeqCst), 25, "five samples were faded, none since");
     bench.controls.set_paused(false);
     bench.expect([5, 11, 17, 23].into_iter().chain(30..=45));
     assert_eq!(bench.controls.underruns(), 0);
@@ -205,7 +205,7 @@ fn volume_0_is_silent_and_goes_on() {
     bench.controls.set_volume(0);
     bench.write(100);
     bench.expect_silence(20);
-    assert_eq!(bench.shared.read.load(SeqCst), 20);
+    assert_eq!(bench.state.read.load(SeqCst), 20);
     bench.controls.set_volume(100);
     bench.fill(20);
     bench.expect(41..=60);
@@ -237,7 +237,7 @@ fn a_discard_and_a_write_before_the_next_callback() {
 fn samples_announced_before_a_discard_are_skipped_when_they_come() {
     let mut bench = Bench::new();
     bench.write(10);
-    bench.shared.written.fetch_add(10, SeqCst);
+    bench.state.written.fetch_add(10, SeqCst);
     bench.controls.discard();
     bench.expect_silence(20);
     bench.ring.push_slice(&[9; 10]);
@@ -265,12 +265,12 @@ fn a_new_ring_counts_on_from_the_old_one() {
     bench.write(100);
     bench.expect(1..=20);
     let (mut ring, consumer) = HeapRb::new(100).split();
-    bench.callback = Callback::new(consumer, PcmFormat { rate: 1000, channels: 1 }, bench.shared.clone());
+    bench.callback = Callback::new(consumer, PcmFormat { rate: 1000, channels: 1 }, bench.state.clone());
     assert_eq!(bench.controls.queued_frames(), 0);
-    bench.shared.written.fetch_add(20, SeqCst);
+    bench.state.written.fetch_add(20, SeqCst);
     ring.push_slice(&[7; 20]);
     bench.expect([7; 20]);
-    assert_eq!(bench.shared.read.load(SeqCst), 120);
+    assert_eq!(bench.state.read.load(SeqCst), 120);
 }
 
 /// For any order of writes, discards and fills, the output is the samples written since the last discard, in order and once
@@ -296,9 +296,9 @@ fn random_operations_hear_what_was_written() {
                 _ => heard.extend(bench.fill((random / 8 % 300) as usize).into_iter().filter(|&s| s != 0)),
             }
         }
-        bench.shared.finishing.store(true, SeqCst);
+        bench.state.finishing.store(true, SeqCst);
         heard.extend(bench.fill(30_000).into_iter().filter(|&s| s != 0));
         assert_eq!(heard, wanted, "seed {seed}");
-        assert_eq!(bench.shared.read.load(SeqCst), bench.shared.written.load(SeqCst));
+        assert_eq!(bench.state.read.load(SeqCst), bench.state.written.load(SeqCst));
     }
 }

@@ -44,17 +44,17 @@ fn at_most_20_ms_are_asked_for_if_the_device_can() {
 /// Checks the number of underruns for callbacks of 10 ms at these times, each with the device's latency, in ms.
 #[track_caller]
 fn check_gaps(sounding: bool, broke_off_before: Option<u64>, times_and_latencies: &[(u64, u64)], underruns: u64) {
-    let shared = OutputState::new();
-    shared.sounding.store(sounding, SeqCst);
+    let state = OutputState::new();
+    state.sounding.store(sounding, SeqCst);
     let mut detector = UnderrunDetector::new(44_100, 2);
     let start = Instant::now();
     for &(time, latency) in times_and_latencies {
         if broke_off_before == Some(time) {
-            note_error(&shared, ErrorKind::Xrun);
+            note_error(&state, ErrorKind::Xrun);
         }
-        detector.note(&shared, start + Duration::from_millis(time), Duration::from_millis(latency), 882);
+        detector.note(&state, start + Duration::from_millis(time), Duration::from_millis(latency), 882);
     }
-    assert_eq!(shared.underruns.load(SeqCst), underruns);
+    assert_eq!(state.underruns.load(SeqCst), underruns);
 }
 
 #[test]
@@ -76,15 +76,15 @@ fn a_reported_underrun_counts_once() {
 
 #[test]
 fn any_error_can_mean_a_lost_device() {
-    let shared = OutputState::new();
-    let lost_and_failed = || (shared.lost.load(SeqCst), shared.has_failed.load(SeqCst));
-    note_error(&shared, ErrorKind::DeviceChanged);
-    note_error(&shared, ErrorKind::RealtimeDenied);
-    note_error(&shared, ErrorKind::Xrun);
+    let state = OutputState::new();
+    let lost_and_failed = || (state.lost.load(SeqCst), state.has_failed.load(SeqCst));
+    note_error(&state, ErrorKind::DeviceChanged);
+    note_error(&state, ErrorKind::RealtimeDenied);
+    note_error(&state, ErrorKind::Xrun);
     assert_eq!(lost_and_failed(), (false, false));
-    note_error(&shared, ErrorKind::BackendError);
+    note_error(&state, ErrorKind::BackendError);
     assert_eq!(lost_and_failed(), (false, true));
-    note_error(&shared, ErrorKind::DeviceNotAvailable);
+    note_error(&state, ErrorKind::DeviceNotAvailable);
     assert_eq!(lost_and_failed(), (true, true));
 }
 

@@ -15,10 +15,10 @@ const PERIOD_SAMPLES: usize = 320;
 /// A device that calls back as fast as possible and keeps the samples.
 #[derive(Clone)]
 struct FakeDevice {
-    state: Arc<State>,
+    state: Arc<FakeState>,
 }
 
-struct State {
+struct FakeState {
     /// The only format that it supports; `None` for any.
     only: Mutex<Option<PcmFormat>>,
     /// The samples it received, without silence.
@@ -37,7 +37,7 @@ struct State {
 
 impl FakeDevice {
     fn new() -> Self {
-        let state = State {
+        let state = FakeState {
             only: Mutex::new(None),
             heard: Mutex::new(Vec::new()),
             opened: AtomicU32::new(0),
@@ -59,7 +59,7 @@ impl FakeDevice {
     }
 }
 
-impl State {
+impl FakeState {
     /// Calls the callback for one period. Returns whether the stream lives on.
     fn tick(&self, callback: &mut Callback) -> bool {
         if self.suspended.load(SeqCst) {
@@ -77,7 +77,7 @@ impl State {
         if !lives {
             // The next stream lives on.
             self.lifetime.store(u64::MAX, SeqCst);
-            callback.shared().lost.store(true, SeqCst);
+            callback.state().lost.store(true, SeqCst);
         }
         lives
     }
@@ -138,12 +138,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let (device, shared) = (FakeDevice::new(), OutputState::new());
+        let (device, state) = (FakeDevice::new(), OutputState::new());
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = notices.clone();
         let notify = Box::new(move |notice| told.lock().unwrap().push(notice));
-        let controls = Controls::new(shared.clone());
-        let output = StreamOutput::new(Box::new(device.clone()), notify, shared);
+        let controls = Controls::new(state.clone());
+        let output = StreamOutput::new(Box::new(device.clone()), notify, state);
         Self { device, output, controls, notices }
     }
 
@@ -399,11 +399,11 @@ fn what_a_lost_device_held_is_heard_again() {
     bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 4_000));
     wait_until(|| bench.device.heard().len() == 4_000);
-    bench.output.shared.latency_us.store(50_000, SeqCst);
+    bench.output.state.latency_us.store(50_000, SeqCst);
     // The silence that followed is in the device, too.
     bench.device.state.suspended.store(true, SeqCst);
-    bench.output.shared.silent_frames.store(100, SeqCst);
-    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.state.silent_frames.store(100, SeqCst);
+    bench.output.state.lost.store(true, SeqCst);
     bench.output.wait(Duration::ZERO);
     bench.device.state.suspended.store(false, SeqCst);
     bench.drain();
@@ -419,7 +419,7 @@ fn what_was_discarded_is_not_heard_from_the_next_device() {
     bench.write(&ramp(1, 4_000));
     bench.controls.discard();
     bench.output.queue.acknowledge();
-    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.state.lost.store(true, SeqCst);
     bench.output.wait(Duration::ZERO);
     bench.controls.set_paused(false);
     bench.write(&ramp(5_001, 6_000));
@@ -450,7 +450,7 @@ fn a_device_that_reports_errors_and_takes_nothing_is_lost() {
     bench.output.start(STEREO).unwrap();
     bench.device.state.suspended.store(true, SeqCst);
     // One that recovers is not.
-    bench.output.shared.has_failed.store(true, SeqCst);
+    bench.output.state.has_failed.store(true, SeqCst);
     let device = bench.device.clone();
     thread::scope(|scope| {
         let writer = scope.spawn(|| bench.output.write(&ramp(1, 20_000)));
@@ -475,7 +475,7 @@ fn a_lost_device_is_replaced_by_one_of_another_format() {
         told.lock().unwrap().push(notice);
     });
     *bench.device.state.only.lock().unwrap() = Some(other);
-    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.state.lost.store(true, SeqCst);
     bench.write(&[1_000; 20_000]);
     bench.drain();
     assert_eq!(bench.notices(), ["opened", "opened"]);
@@ -491,7 +491,7 @@ fn an_absent_device_is_given_up_after_a_time_limit() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
     bench.device.state.present.store(false, SeqCst);
-    bench.output.shared.lost.store(true, SeqCst);
+    bench.output.state.lost.store(true, SeqCst);
     let (controls, notices) = (bench.controls.clone(), bench.notices.clone());
     thread::scope(|scope| {
         let writer = scope.spawn(|| bench.output.write(&[1; 20_000]));
@@ -512,10 +512,10 @@ fn an_absent_device_is_given_up_after_a_time_limit() {
 fn drain_waits_for_the_latency_of_the_device() {
     let mut bench = Bench::new();
     bench.output.start(STEREO).unwrap();
-    bench.output.shared.latency_us.store(500_000, SeqCst);
+    bench.output.state.latency_us.store(500_000, SeqCst);
     bench.write(&ramp(1, 1_000));
     bench.drain();
-    let silent = bench.output.shared.silent_frames.load(SeqCst);
+    let silent = bench.output.state.silent_frames.load(SeqCst);
     assert!(silent >= 4_000 + 320, "{silent} frames of silence are not half a second and two periods");
 }
 
@@ -526,7 +526,7 @@ fn what_was_drained_is_followed_by_silence_before_the_stream_is_dropped() {
     bench.write(&ramp(1, 1_000));
     bench.drain();
     bench.output.release();
-    assert!(bench.output.shared.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
+    assert!(bench.output.state.silent_frames.load(SeqCst) >= 2_000, "a quarter of a second");
     assert_eq!(bench.controls.device(), None);
     bench.output.start(STEREO).unwrap();
     bench.write(&ramp(1, 1_000));

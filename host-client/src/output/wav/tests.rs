@@ -298,7 +298,7 @@ fn a_file_ends_at_its_limit_and_is_whole() {
     let mut wav = Wav::new(Destination::Path(path.clone()), OutputState::new()).unwrap();
     wav.start(STEREO).unwrap();
     assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
-    let State::Writing(open) = &mut wav.state else { panic!("it was written to") };
+    let LazyDestination::Open(open) = &mut wav.destination else { panic!("it was written to") };
     open.max_samples = 5_000;
     assert_eq!(wav.write(&ramp(2_000)).unwrap(), Written::All);
     assert!(matches!(wav.write(&ramp(2_000)), Err(OutputError::FileFull { .. })));
