@@ -53,7 +53,7 @@ fn a_command_typed_ahead_sees_what_the_one_before_did() {
         ("play 1-2\rstatus\rvolume\r", "volume 100", ["song       1"].as_slice()),
         ("play 1-2\rseek 0:30\rstatus\rvolume\r", "volume 100", &["position   0:3"]),
         ("play 2\rstop\rstatus\rvolume\r", "volume 100", &["state      stopped"]),
-        ("play 9\rhelp stop\r", "end the song", &["there is no song 9"]),
+        ("play 9\rhelp stop\r", "stop the song", &["there is no song 9"]),
         ("play 7-9\rfly\r", "no command \"fly\"", &["no songs from 7 to 9"]),
     ] {
         let terminal = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);

@@ -1,7 +1,7 @@
 //! The text commands, for keyboards and serial consoles alike.
 //!
-//! A line is a command name and its arguments, separated by spaces, in any case: `play 3 at 1:30`. Any beginning of
-//! a name that only one command has will do: `pl 3`. One table, [`COMMANDS`], holds the names, the synopsis, the help
+//! A line is a command name and its arguments, separated by spaces, in any case: `play 3 at 1:30`. A name may be
+//! shortened if no other begins in the same way: `pl 3`. One table, [`COMMANDS`], holds the names, the synopsis, the help
 //! text and the parser of each command, so that help, completion and parser cannot disagree.
 //!
 //! ```
@@ -34,20 +34,20 @@ pub const MAX_POSITION: Duration = Duration::from_millis(u32::MAX as u64);
 /// Full volume, in percent.
 pub const MAX_VOLUME: u8 = 100;
 
-/// What a line asks for. `Display` writes it as a line that parses to the same command.
+/// A parsed line. `Display` writes it as a line that parses to the same command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Show the songs.
     List,
-    /// Show what is known about one song.
+    /// Show the details of one song.
     Info(SongId),
-    /// Play, whatever is playing now.
+    /// Play at once, in place of the present song.
     Play(Play),
-    /// End the song and its transmission.
+    /// Stop the song and its transmission.
     Stop,
-    /// Fall silent and keep the place.
+    /// Pause the song and keep its position.
     Pause,
-    /// Go on after [`Command::Pause`].
+    /// Continue after [`Command::Pause`].
     Resume,
     /// Skip to the song after this one.
     Next,
@@ -57,11 +57,11 @@ pub enum Command {
     Seek(Seek),
     /// Set the volume; with `None` show it.
     Volume(Option<Volume>),
-    /// Show what is happening.
+    /// Show the state of the player.
     Status,
     /// Explain one command; with `None` all of them.
     Help(Option<&'static CommandInfo>),
-    /// Leave.
+    /// End the program.
     Quit,
 }
 

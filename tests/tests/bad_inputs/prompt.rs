@@ -97,7 +97,7 @@ fn piped() -> Vec<Line> {
         ),
         line("a volume louder than loud", b"volume +101", "\"+101\" is not a volume; it goes from 0 to 100"),
         line("help with nothing", b"help me", "no command \"me\"; help lists them"),
-        line("quit, but not now", b"quit later", "quit stands alone, without \"later\""),
+        line("quit, but not now", b"quit later", "quit takes no arguments"),
     ]
 }
 

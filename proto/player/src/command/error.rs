@@ -1,4 +1,4 @@
-//! What was wrong with a line, told so that the user knows what to type instead.
+//! The errors of the parser. Each message tells the user what to type instead.
 
 use core::fmt::{self, Write};
 
@@ -7,23 +7,23 @@ use super::{Clock, MAX_POSITION, MAX_VOLUME};
 use trill_proto::ids::SongId;
 use trill_proto::text::is_visible;
 
-/// Why a line is no command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
+/// Why a line is not a command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError<'a> {
     /// No command begins with this word.
     UnknownCommand(&'a str),
     /// More than one command begins with this word.
     AmbiguousCommand(&'a str),
-    /// The command ends before it says on what to act.
+    /// The command lacks an argument.
     MissingArgument(&'static CommandInfo),
-    /// A word too many, or one that does not belong here.
+    /// The command takes no such argument here.
     ExtraWord {
         /// The command that does not take it.
         command: &'static CommandInfo,
         /// The first such word.
         word: &'a str,
     },
-    /// Something else stands where a song number should.
+    /// The word is not a song number.
     NotASongNumber(&'a str),
     /// Song numbers start at 1.
     SongZero,
@@ -36,11 +36,11 @@ pub enum ParseError<'a> {
         /// The smaller number it ends with.
         last: SongId,
     },
-    /// Something else stands where a time should.
+    /// The word is not a time.
     NotATime(&'a str),
     /// The time is beyond [`MAX_POSITION`].
     TimeTooLong(&'a str),
-    /// Not a number of percent, or more than [`MAX_VOLUME`].
+    /// The word is not a number of percent up to [`MAX_VOLUME`].
     NotAVolume(&'a str),
 }
 
@@ -59,8 +59,8 @@ impl fmt::Display for ParseError<'_> {
             Self::MissingArgument(CommandInfo { name, synopsis, example, .. }) => {
                 write!(f, "{name} needs more: {name} {synopsis}, for example: {example}")
             }
-            Self::ExtraWord { command: CommandInfo { name, synopsis: "", .. }, word } => {
-                write!(f, "{name} stands alone, without {}", Quoted(word))
+            Self::ExtraWord { command: CommandInfo { name, synopsis: "", .. }, .. } => {
+                write!(f, "{name} takes no arguments")
             }
             Self::ExtraWord { command: CommandInfo { name, synopsis, .. }, word } => {
                 write!(f, "{} is out of place here; the command is: {name} {synopsis}", Quoted(word))

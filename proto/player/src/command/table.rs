@@ -1,11 +1,11 @@
-//! The table of commands, and what can be told from it alone: names, completion, help.
+//! The table of commands, and what follows from it alone: names, completion, help.
 
 use core::fmt;
 
 use super::parse::{Arguments, parse_play, parse_seek, parse_song, parse_volume};
 use super::{Command, ParseError};
 
-/// Everything there is to say about one command: a row of [`COMMANDS`].
+/// One command: a row of [`COMMANDS`].
 #[derive(Debug)]
 pub struct CommandInfo {
     /// What to type.
@@ -43,7 +43,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "info",
         aliases: &[],
         synopsis: "N",
-        help: "show what is known about song N",
+        help: "show the details of song N",
         example: "info 3",
         parse: |arguments| Ok(Command::Info(parse_song(arguments.required()?)?)),
     },
@@ -59,7 +59,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "stop",
         aliases: &[],
         synopsis: "",
-        help: "end the song",
+        help: "stop the song",
         example: "stop",
         parse: |_| Ok(Command::Stop),
     },
@@ -67,7 +67,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "pause",
         aliases: &[],
         synopsis: "",
-        help: "fall silent and keep the place",
+        help: "pause the song",
         example: "pause",
         parse: |_| Ok(Command::Pause),
     },
@@ -75,7 +75,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "resume",
         aliases: &[],
         synopsis: "",
-        help: "go on after a pause",
+        help: "continue after a pause",
         example: "resume",
         parse: |_| Ok(Command::Resume),
     },
@@ -91,7 +91,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "previous",
         aliases: &[],
         synopsis: "",
-        help: "go back to the song before",
+        help: "go back to the previous song",
         example: "previous",
         parse: |_| Ok(Command::Previous),
     },
@@ -99,7 +99,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "seek",
         aliases: &[],
         synopsis: "M:SS | +S | -S",
-        help: "go to a place in the song, on or back",
+        help: "go to a position, forward or back",
         example: "seek 1:30",
         parse: |arguments| Ok(Command::Seek(parse_seek(arguments.required()?)?)),
     },
@@ -115,7 +115,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         name: "status",
         aliases: &[],
         synopsis: "",
-        help: "show what is happening",
+        help: "show what is playing",
         example: "status",
         parse: |_| Ok(Command::Status),
     },
@@ -157,7 +157,7 @@ pub fn completions(prefix: &str) -> impl Iterator<Item = &'static str> {
     names_beginning(prefix).map(|(name, _)| name)
 }
 
-/// Writes what to type and what it does: a line for each command.
+/// Writes a line for each command: its usage and what it does.
 ///
 /// # Errors
 ///
@@ -166,10 +166,10 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
     for command in COMMANDS {
         writeln!(out, "{}", HelpLine(command))?;
     }
-    writeln!(out, "Any beginning of a name that only one command has will do: vol 50")
+    writeln!(out, "Names may be shortened: vol 50")
 }
 
-/// Writes all that is known about one command.
+/// Writes the usage, the aliases and an example of one command.
 ///
 /// # Errors
 ///

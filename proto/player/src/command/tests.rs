@@ -123,8 +123,8 @@ fn songs_and_ranges() {
 
 #[test]
 fn extra_words() {
-    check_error("list all", "list stands alone, without \"all\"");
-    check_error("quit now", "quit stands alone, without \"now\"");
+    check_error("list all", "list takes no arguments");
+    check_error("quit now", "quit takes no arguments");
     check_error("play 3 4", "\"4\" is out of place here; the command is: play N [at M:SS] | N-N | all");
     check_error("play 3 at 1:30 loud", "\"loud\" is out of place here; the command is: play N [at M:SS] | N-N | all");
     check_error("play 3-7 at 1:30", "\"at\" is out of place here; the command is: play N [at M:SS] | N-N | all");
