@@ -169,7 +169,7 @@ impl Worker {
         result
     }
 
-    /// Drops what is queued of a song that was replaced or stopped.
+    /// Drops the queued samples of a song that was replaced or stopped.
     fn discard_rest(&mut self) {
         if mem::take(&mut self.is_playing) {
             self.output.discard();

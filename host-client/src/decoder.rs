@@ -44,7 +44,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder at the start of a stream.
     pub fn new() -> Self {
-        // SAFETY: `mp3dec_t` is a C struct of floats, ints and bytes, for all of which zero is a value.
+        // SAFETY: `mp3dec_t` is a C struct of floats, ints and bytes. Zero is a value of each.
         // `mp3dec_init` writes its first header byte and nothing else.
         let state = unsafe {
             let mut state: Box<mp3dec_t> = Box::new(std::mem::zeroed());

@@ -24,7 +24,7 @@
 //!
 //! # Threads and hand-overs
 //!
-//! In these diagrams an arrow is labelled with what wakes the next thread. The connection and the output are open.
+//! In these diagrams the label of an arrow says what wakes the next thread. The connection and the output are open.
 //!
 //! From the typed line `play 3` to the first sample in the ring:
 //!
@@ -46,7 +46,7 @@
 //! These are two hand-overs inside the program, and both are needed. The prompt waits for keys while `app` goes on. The
 //! decoder waits for the output while `network` goes on. The terminal and the socket wake a thread each.
 //!
-//! Three wakes are beside this path. PLAY may move the network thread's next deadline forward; then `app` wakes it. Events of
+//! Three other wakes may happen. PLAY may move the network thread's next deadline forward; then `app` wakes it. Events of
 //! the network and of the decoder wake `app`. If DATA arrives after STARTED or in several pieces, `network` wakes the decoder
 //! for each, until it has enough to begin.
 //!

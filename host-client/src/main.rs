@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => app::show(VERSION),
         Ok(Invocation::ListDevices) => print_devices(),
         Ok(Invocation::Run(options)) => app::run(&options),
-        Err(error) => fail(&format!("{error} (trill --help explains)"), Exit::Usage),
+        Err(error) => fail(&error.to_string(), Exit::Usage),
     };
     exit.finish()
 }

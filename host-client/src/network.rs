@@ -8,9 +8,8 @@
 //!                       └────────────┴─────────────────┘
 //! ```
 //!
-//! No thread waits for another to write, nor for the socket: the thread that changes the player sends the output, as far as
-//! the socket takes it at once. The network thread sends the rest when there is room. So a server that reads nothing blocks no
-//! command.
+//! No thread waits for the socket to take bytes. The thread that changes the player sends as much of the output as the socket
+//! takes at once. The network thread sends the rest when there is room. So a server that reads nothing blocks no command.
 //!
 //! Every attempt to connect ends with exactly one [`Event::Unreachable`] or [`Event::Closed`]. The next attempt begins after
 //! that.
@@ -116,9 +115,9 @@ impl Network {
 
     /// Carries out the effects of a change of the player, releases the lock and tells the app of new events.
     fn settle(&self, state: MutexGuard<'_, State>) {
-        let has_news = !state.events.is_empty();
+        let has_events = !state.events.is_empty();
         self.shared.settle(state);
-        if has_news {
+        if has_events {
             // The receiver is gone when the program ends.
             let _ = self.events.send(app::Event::Wake);
         }

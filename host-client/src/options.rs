@@ -215,7 +215,7 @@ pub enum UsageError {
     BadAddress {
         /// The word.
         word: String,
-        /// Why it is not.
+        /// Why the word is not an address.
         error: AddressError,
     },
     /// The words after the host are not a command; the command parser's message.

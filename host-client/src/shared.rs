@@ -43,7 +43,7 @@ pub struct Shared {
     changed: Condvar,
     /// The end of the program waits on this: a connection has ended.
     pub(crate) disconnected: Condvar,
-    /// The output, in which the decode loop may wait instead.
+    /// The output. The decode loop also waits there, for room in the ring.
     controls: OnceLock<Controls>,
     epoch: Instant,
 }
@@ -53,11 +53,12 @@ pub(crate) struct State {
     pub(crate) player: Player,
     /// Changes of the player's buffer so far.
     buffer_changes: u64,
-    /// Another song followed the one that is heard at the last change.
+    /// At the last change, another song followed the one that is heard.
     was_followed: bool,
     /// The open connection.
     pub(crate) connection: Option<ConnectionState>,
-    /// What the app does not know yet. It is here so that the app finds it when it finds the player changed.
+    /// Events that the app has not taken. They are under the lock, so that the app sees a change of the player together with
+    /// its events.
     pub(crate) events: Vec<network::Event>,
     is_closed: bool,
 }

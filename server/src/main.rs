@@ -1,4 +1,4 @@
-//! The program `trill-server`: options in, a running server, exit status out.
+//! The program `trill-server`: reads the options, runs the server and returns the exit status.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -62,7 +62,7 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
     signals::watch(SHUTDOWN_TIMEOUT, move |signal| drop(asked.send(MainEvent::EndSignal(signal))))?;
     log::init(options.log_level)?;
     let printer = Printer::start()?;
-    // Before the library is opened, which scans and logs at once: so a port that is taken is the only message.
+    // Bind first: the library scans and logs as soon as it is open, and an error should be the only message.
     let socket = Server::bind(options.listen)?;
     let is_demo = options.directory.is_none();
     let library = Library::open(match options.directory {

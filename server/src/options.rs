@@ -11,7 +11,7 @@ use log::LevelFilter;
 use trill_cli::{ArgumentError, Arguments};
 use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub const HELP: &str = "\
 Serves the MP3 files in a directory and its subdirectories to Trill clients.
 
@@ -25,7 +25,8 @@ Options:
                            IPv4 and IPv6); a link-local address needs its
                            interface: [fe80::1%eth0]:PORT
       --max-clients N      clients at once (default: as many as memory, threads
-                           and open files allow if each plays another song)
+                           and open files allow if each plays a different
+                           song)
       --max-per-address N  clients at once from one address or one IPv6 /64
                            network (default: half of --max-clients, at most 64;
                            no limit for this machine)
@@ -43,10 +44,10 @@ Exit status: 0 after Ctrl-C or SIGTERM, 1 if it cannot serve, 2 if the command
 line is wrong.
 ";
 
-/// What `--version` prints.
+/// The text of `--version`.
 pub const VERSION: &str = concat!("trill-server ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
     /// Print [`HELP`] and exit.
@@ -57,14 +58,14 @@ pub enum Invocation {
     Run(Options),
 }
 
-/// How to run.
+/// The options for serving songs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The directory to serve. `None` for the built-in songs.
     pub directory: Option<PathBuf>,
     /// The address to listen on. `None` for every address of the machine and the default port.
     pub listen: Option<SocketAddr>,
-    /// Clients at once. `None` for as many as the system allows if each plays another song.
+    /// Clients at once. `None` for as many as the system allows if each plays a different song.
     pub max_clients: Option<NonZeroUsize>,
     /// Clients at once from one address. `None` for the server's default.
     pub max_per_address: Option<NonZeroUsize>,
@@ -156,7 +157,7 @@ fn directory(words: Vec<OsString>) -> Result<Option<PathBuf>, UsageError> {
     }
 }
 
-/// Why the command line cannot be understood. `Display` gives one line.
+/// Why the command line is wrong. `Display` gives one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsageError {
     /// An option is unknown, incomplete or given twice.
@@ -167,11 +168,11 @@ pub enum UsageError {
     NoInterface(String),
     /// The value of this option is not a number above 0.
     BadCount(&'static str, String),
-    /// `-v` and `-q` together.
+    /// `-v` and `-q` are given together.
     VerboseAndQuiet,
     /// A second DIR was given.
     UnexpectedWord(String),
-    /// DIR is empty, for example because a shell variable is not set.
+    /// DIR is an empty string, for example because a shell variable is not set.
     EmptyDirectory,
 }
 
@@ -194,7 +195,7 @@ impl fmt::Display for UsageError {
             Self::BadCount(option, value) => write!(f, "{option} takes a number from 1 on, not {value:?}"),
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::UnexpectedWord(word) => write!(f, "unexpected argument {word:?}"),
-            Self::EmptyDirectory => f.write_str("DIR is empty"),
+            Self::EmptyDirectory => f.write_str("DIR is an empty string"),
         }
     }
 }
@@ -274,7 +275,7 @@ mod tests {
         check_error(&["-"], "no option \"-\"; --help lists them");
         check_error(&["/music", "/more"], "unexpected argument \"/more\"");
         check_error(&["/music", "--", "/more"], "unexpected argument \"/more\"");
-        check_error(&[""], "DIR is empty");
+        check_error(&[""], "DIR is an empty string");
         check_error(&["--listen"], "--listen needs a value");
         check_error(&["--listen", "-v"], "--listen needs a value");
         check_error(&["--listen", "7455"], "--listen takes an address and a port, such as 0.0.0.0:7455, not \"7455\"");

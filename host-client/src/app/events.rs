@@ -75,7 +75,8 @@ impl App {
         }
     }
 
-    /// Gives up what is missing of the music when no connection follows by itself; and after [`RECONNECT_TIMEOUT`], unless the program is interactive.
+    /// Gives up the rest of the music if the player makes no further attempt to connect. Without a user at the prompt, also
+    /// after [`RECONNECT_TIMEOUT`].
     fn give_up_music(&mut self, reason: &str) {
         let lost_at = *self.lost_at.get_or_insert_with(Instant::now);
         let is_timed_out = self.mode != Mode::Interactive && lost_at.elapsed() > RECONNECT_TIMEOUT;
@@ -144,7 +145,7 @@ impl App {
         self.end_list(refused);
         match refused {
             Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, error)),
-            Refused::Following => self.fail(&format!("cannot go on: {error}")),
+            Refused::Following => self.fail(&format!("cannot play the next song: {error}")),
             other => self.fail(&format!("{}: {error}", name_of(other))),
         }
     }
@@ -160,7 +161,7 @@ impl App {
 
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {
         match event {
-            // Its title may have come already.
+            // Keep the title of this song, which may have come already.
             decode_loop::Event::Began { song, is_new: true } => drop(self.title.take_if(|title| title.id != song)),
             decode_loop::Event::Began { is_new: false, .. } | decode_loop::Event::Finished => {}
             decode_loop::Event::Sounded { song, after } => {
@@ -170,7 +171,7 @@ impl App {
             decode_loop::Event::Undecodable(song) => {
                 self.fail(&format!("song {song} contains no decodable MP3 audio"));
             }
-            // The decode loop has ended the music. What was asked for since is wanted.
+            // The decode loop has stopped the player. A song that the user has requested since then goes on.
             decode_loop::Event::Failed(error) => self.fail(&error.to_string()),
         }
     }
@@ -207,7 +208,7 @@ impl App {
     }
 }
 
-/// The command that was refused.
+/// The command to name in an error.
 fn name_of(refused: Refused) -> String {
     match refused {
         Refused::Play(song) | Refused::Rest(song) => format!("play {song}"),

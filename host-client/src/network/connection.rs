@@ -83,7 +83,7 @@ impl State {
     /// Ends the session, if there is a connection. The first reason counts.
     pub(super) fn end(&mut self, reason: CloseReason, now: Instant) {
         let Some(connection) = &mut self.connection else { return };
-        // After its own error the machine has ended already. It does not know what the threads found.
+        // After its own error the session machine has ended already. It does not know the errors of the socket.
         self.player.goodbye();
         connection.ending.get_or_insert(Ending { reason, close_at: now + LINGER });
     }
@@ -262,7 +262,7 @@ impl Connection {
         let Some(connection @ ConnectionState { ending: None, .. }) = &mut state.connection else { return };
         connection.waits_until = None;
         let now = shared.now();
-        // What commands in the app's queue may wait for.
+        // Commands in the app's queue may wait for a change of these.
         let is_at_rest = |player: &Player| (player.is_silent(), player.is_settled());
         let State { player, events, .. } = &mut *state;
         let before = is_at_rest(player);

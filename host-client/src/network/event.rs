@@ -90,7 +90,7 @@ pub struct Closed {
     pub notice: LossNotice,
     /// Whether the server had welcomed the client.
     pub was_open: bool,
-    /// Whether it brought music, or lasted.
+    /// Whether the connection brought music or lasted long.
     pub was_useful: bool,
     /// The requests that will get no answer.
     pub unanswered: Vec<Refused>,

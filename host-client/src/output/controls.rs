@@ -100,7 +100,7 @@ fn gain(volume: u8) -> f32 {
 /// The state behind [`Controls`]. Totals count interleaved samples in the format of the ring.
 #[derive(Debug)]
 pub(super) struct OutputState {
-    // Set by anyone.
+    // Set by any thread.
     pub(super) paused: AtomicBool,
     volume: AtomicU8,
     gain_bits: AtomicU32,

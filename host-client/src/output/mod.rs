@@ -203,7 +203,7 @@ impl Output {
     /// Starts a song of `format`.
     ///
     /// If the open device can play this format, the song follows the last one without a gap. Otherwise the device plays
-    /// what it was given and is opened again.
+    /// the last song to its end and is opened again.
     ///
     /// # Errors
     ///
@@ -316,10 +316,10 @@ impl fmt::Display for OutputError {
                 f.write_str("no sound device: connect one or start a sound server, or use --output=wav:PATH")
             }
             Self::UnknownDevice { name, known } if known.is_empty() => {
-                write!(f, "no sound device `{name}`, and no other device")
+                write!(f, "no sound device {name:?}, and no other device")
             }
             Self::UnknownDevice { name, known } => {
-                write!(f, "no sound device `{name}`; known devices: {}", known.join(", "))
+                write!(f, "no sound device {name:?}; known devices: {}", known.join(", "))
             }
             Self::DeviceRefused { name, reason } => write!(f, "cannot open sound device {name}: {reason}"),
             Self::DeviceLost { name } => write!(f, "sound device {name} was lost and did not come back"),

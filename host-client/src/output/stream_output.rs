@@ -61,7 +61,7 @@ pub(super) trait Driver: Send {
 /// A running stream. Dropping it stops it; no callback follows, unless a sound server hangs.
 pub(super) trait Stream: Send {}
 
-/// Plays what is written to it through the streams of a [`Driver`].
+/// Plays samples through the streams of a [`Driver`].
 pub(super) struct StreamOutput {
     driver: Box<dyn Driver>,
     notify: Notify,
@@ -226,7 +226,7 @@ impl StreamOutput {
     ///
     /// # Errors
     ///
-    /// No further attempt is to be made.
+    /// The device cannot be opened. Make no further attempt.
     fn reopen(&mut self) -> Result<(), OutputError> {
         match (self.open_another(), self.lost.take()) {
             (Ok(device), Some(lost)) if lost.is_told || lost.name != device.name => {

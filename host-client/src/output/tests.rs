@@ -77,7 +77,7 @@ fn what_a_user_is_told_is_one_line() {
         ),
         (
             OutputError::UnknownDevice { name: "x".into(), known: vec!["a".into(), "b".into()] }.to_string(),
-            "no sound device `x`; known devices: a, b",
+            "no sound device \"x\"; known devices: a, b",
         ),
         (OutputError::FileFull { path: "out.wav".into() }.to_string(), "out.wav is full: a WAV file ends at 4 GiB"),
     ] {

@@ -98,12 +98,12 @@ fn is_option(argument: &OsString) -> bool {
     rest.is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_digit))
 }
 
-/// Why the options cannot be understood. `Display` gives one line for the user.
+/// Why the options are wrong. `Display` gives one line for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgumentError {
     /// The program has no such option.
     UnknownOption(String),
-    /// An option was given more often than the program takes it.
+    /// An option was given too often.
     RepeatedOption(&'static str),
     /// The option needs a value and has none.
     MissingValue(&'static str),

@@ -1,4 +1,4 @@
-//! What Trill's two programs for PCs share as command-line programs: [options](Arguments) and [signals].
+//! Command-line [options](Arguments) and [signals], for Trill's programs on a PC.
 
 mod arguments;
 pub mod signals;

@@ -31,7 +31,7 @@ impl EndSignal {
         system::name(self.0)
     }
 
-    /// Ends the process as the signal would have done, had it not been caught. Destructors do not run.
+    /// Ends the process as the signal does if nothing catches it. Destructors do not run.
     pub fn die(self) -> ! {
         system::die(self.0)
     }
@@ -44,7 +44,7 @@ impl EndSignal {
 ///
 /// # Errors
 ///
-/// The system's, if signals cannot be caught.
+/// The system cannot catch signals.
 pub fn watch(grace: Duration, on_signal: impl FnOnce(EndSignal) + Send + 'static) -> io::Result<()> {
     system::watch(grace, on_signal)
 }
@@ -53,7 +53,7 @@ pub fn watch(grace: Duration, on_signal: impl FnOnce(EndSignal) + Send + 'static
 ///
 /// # Errors
 ///
-/// The system's, if the signal SIGXFSZ cannot be caught.
+/// The system cannot catch SIGXFSZ.
 pub fn fail_writes_at_file_size_limit() -> io::Result<()> {
     system::fail_writes_at_file_size_limit()
 }

@@ -16,7 +16,7 @@ type Variables = &'static [(&'static str, &'static str)];
 
 #[derive(Clone, Debug, PartialEq)]
 enum Expected {
-    /// Exit code 2 and this line after `trill: `, before `(trill --help explains)` where the words are wrong.
+    /// Exit code 2 and this line after `trill: `.
     Nonsense(String),
     /// Exit code 1 and this line.
     Fails(String),
@@ -28,9 +28,7 @@ use Expected::{Fails, Nonsense, Prints};
 
 fn rows() -> Vec<Row> {
     let words = |arguments: &[&str]| arguments.iter().map(OsString::from).collect::<Vec<_>>();
-    let wrong = |name, arguments: &[&str], line: &str| {
-        (name, words(arguments), &[][..], Nonsense(format!("{line} (trill --help explains)")))
-    };
+    let wrong = |name, arguments: &[&str], line: &str| (name, words(arguments), &[][..], Nonsense(line.to_owned()));
     let fails = |name, arguments: &[&str], line: &str| (name, words(arguments), &[][..], Fails(line.to_owned()));
     let alone = |name, command: &str| {
         let word = command.split(' ').next().unwrap_or(command);
@@ -41,7 +39,7 @@ fn rows() -> Vec<Row> {
         (name, words(arguments), variables, Prints("1\tNocturne\t\t\t0:01\n".into()))
     };
     let no_text = |before: &[&str]| [words(before), vec![OsString::from_vec(b"a\xff".to_vec())]].concat();
-    let not_text = |shown: &str| Nonsense(format!("{shown:?}: not valid Unicode (trill --help explains)"));
+    let not_text = |shown: &str| Nonsense(format!("{shown:?}: not valid Unicode"));
     vec![
         // ── options ──
         wrong("an unknown option", &["--loud", "HOST", "list"], "no option \"--loud\"; --help lists them"),

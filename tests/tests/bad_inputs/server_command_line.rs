@@ -165,10 +165,5 @@ fn serve(name: &str, command: std::process::Command, songs: usize, called: &str,
 fn fill_in(text: &str, directory: &Path, port: &str) -> String {
     let name = directory.file_name().expect("a name").to_string_lossy();
     let directory = directory.display().to_string();
-    text.replace("DIRNAME", &name)
-        .replace("DIR is empty", "D\u{0}IR is empty")
-        .replace("one DIR", "one D\u{0}IR")
-        .replace("DIR", &directory)
-        .replace("PORT", port)
-        .replace('\u{0}', "")
+    text.replace("DIRNAME", &name).replace("DIR", &directory).replace("PORT", port)
 }

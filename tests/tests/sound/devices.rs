@@ -156,7 +156,7 @@ fn without_a_device_there_is_one_line_that_says_so() {
     let without_server = room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone);
     expect_line(without_server.env("ALSA_CONFIG_PATH", &empty), "sound device");
     expect_line(room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone), "sound device");
-    expect_line(room.client(DEFAULT_SINK).arg("--output=device:tuba"), "no sound device `tuba`; known devices: ");
+    expect_line(room.client(DEFAULT_SINK).arg("--output=device:tuba"), "no sound device \"tuba\"; known devices: ");
 
     // Whoever only wants to look can.
     let terminal = room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone).in_terminal(WIDE);

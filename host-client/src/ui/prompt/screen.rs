@@ -30,7 +30,7 @@ type OnDrawn = Box<dyn FnOnce() + Send>;
 pub(super) enum Drawing {
     /// Lines, without a line end after the last.
     Text(String, OnDrawn),
-    /// There is a new status line waiting.
+    /// A new status line is waiting.
     Status,
     /// The user pressed Enter, so the status line scrolled away with the prompt.
     Entered,

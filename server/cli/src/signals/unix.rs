@@ -23,14 +23,14 @@ pub(crate) fn die(signal: i32) -> ! {
 }
 
 pub(crate) fn watch(grace: Duration, on_signal: impl FnOnce(EndSignal) + Send + 'static) -> io::Result<()> {
-    let heeded: Vec<_> = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let watched: Vec<_> = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)).collect();
     let was_asked = Arc::new(AtomicBool::new(false));
-    for &signal in heeded.iter().filter(|signal| **signal != SIGHUP) {
+    for &signal in watched.iter().filter(|signal| **signal != SIGHUP) {
         // In this order, so that the first signal finds the flag unset.
         flag::register_conditional_default(signal, was_asked.clone())?;
         flag::register(signal, was_asked.clone())?;
     }
-    let mut signals = Signals::new(heeded)?;
+    let mut signals = Signals::new(watched)?;
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             on_signal(EndSignal(signal));
@@ -42,7 +42,7 @@ pub(crate) fn watch(grace: Duration, on_signal: impl FnOnce(EndSignal) + Send + 
 }
 
 pub(crate) fn fail_writes_at_file_size_limit() -> io::Result<()> {
-    // What the handler does is irrelevant: because there is one, the write returns EFBIG.
+    // With any handler, the write fails with EFBIG.
     flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
