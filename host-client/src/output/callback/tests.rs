@@ -80,7 +80,7 @@ fn sound_begins_with_a_whole_period() {
     bench.expect_silence(20);
     bench.write(1);
     bench.expect(1..=20);
-    assert_eq!(bench.controls.underruns(), 0, "silence before the first sample is none");
+    assert_eq!(bench.controls.underruns(), 0, "silence before the first sample is not an underrun");
 }
 
 #[test]

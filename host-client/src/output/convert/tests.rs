@@ -71,7 +71,7 @@ fn check_rate(from: PcmFormat, to: PcmFormat) {
 
 /// Fits a sine of `HZ` to the samples: how much stronger it is than the rest in dB, and how many frames late.
 fn fit(samples: &[i16], rate: u32) -> (f64, f64) {
-    // The ends of a sine that begins and breaks off are no sine. Whole periods make sine and cosine orthogonal.
+    // A sine that begins and breaks off has other frequencies at its ends. Whole periods make sine and cosine orthogonal.
     let (from, length) = (samples.len() / 20, rate as usize);
     let step = TAU * HZ / f64::from(rate);
     let inner = || (from..from + length).map(|n| (step * n as f64, f64::from(samples[n])));
