@@ -100,18 +100,18 @@ fn parse_time(word: &str) -> Result<Duration, ParseError<'_>> {
     let millis = parse_decimals(decimals).ok_or(ParseError::NotATime(word))?;
     let mut fields = clock.split(':');
     let leading = fields.next().filter(|field| is_digits(field)).ok_or(ParseError::NotATime(word))?;
-    // A number of this many digits that does not fit is later than any limit.
-    let mut seconds: u64 = leading.parse().unwrap_or(u64::MAX);
+    // A number that does not fit is above the limit.
+    let mut seconds: u32 = leading.parse().unwrap_or(u32::MAX);
     for (index, field) in fields.enumerate() {
         let sixtieths = parse_sixtieths(field).filter(|_| index < 2).ok_or(ParseError::NotATime(word))?;
         seconds = seconds.saturating_mul(60).saturating_add(sixtieths);
     }
-    let time = Duration::from_secs(seconds).saturating_add(millis);
+    let time = Duration::from_secs(seconds.into()) + millis;
     if time <= MAX_POSITION { Ok(time) } else { Err(ParseError::TimeTooLong(word)) }
 }
 
 /// Minutes or seconds after a colon: two digits below 60. One digit could mean 1:05 as well as 1:50.
-fn parse_sixtieths(field: &str) -> Option<u64> {
+fn parse_sixtieths(field: &str) -> Option<u32> {
     if field.len() != 2 || !is_digits(field) {
         return None;
     }
@@ -129,7 +129,7 @@ fn parse_decimals(digits: &str) -> Option<Duration> {
         3 => 1,
         _ => return None,
     };
-    digits.parse::<u64>().ok().map(|value| Duration::from_millis(value * unit_ms))
+    digits.parse::<u32>().ok().map(|value| Duration::from_millis((value * unit_ms).into()))
 }
 
 pub(super) fn parse_volume(word: &str) -> Result<Volume, ParseError<'_>> {

@@ -143,13 +143,18 @@ pub static COMMANDS: &[CommandInfo] = &[
 ///
 /// [`ParseError::UnknownCommand`] or [`ParseError::AmbiguousCommand`].
 pub fn find(word: &str) -> Result<&'static CommandInfo, ParseError<'_>> {
-    let whole = names().find(|(name, _)| name.eq_ignore_ascii_case(word));
-    if let Some((_, command)) = whole {
-        return Ok(command);
+    let mut result = Err(ParseError::UnknownCommand(word));
+    for (name, command) in names_beginning(word) {
+        if name.len() == word.len() {
+            return Ok(command);
+        }
+        result = match result {
+            Err(ParseError::UnknownCommand(_)) => Ok(command),
+            Ok(other) if other == command => Ok(command),
+            _ => Err(ParseError::AmbiguousCommand(word)),
+        };
     }
-    let mut candidates = names_beginning(word).map(|(_, command)| command);
-    let first = candidates.next().ok_or(ParseError::UnknownCommand(word))?;
-    if candidates.all(|other| other == first) { Ok(first) } else { Err(ParseError::AmbiguousCommand(word)) }
+    result
 }
 
 /// The names and aliases that begin with `prefix`, in any case, in the order of [`COMMANDS`]: what a Tab offers.
