@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use trill_cli::{ArgumentError, Arguments};
 use trill_player::command::{self, Command, MAX_VOLUME, ParseError};
@@ -176,11 +177,21 @@ fn split_server(words: &[String]) -> Result<(ServerAddress<String>, &[String]), 
         Err(error @ ParseError::AmbiguousCommand(_)) if !name.is_empty() => {
             Err(UsageError::AmbiguousWord { word: name.to_owned(), reason: error.to_string() })
         }
-        Err(_) => match first.parse() {
+        Err(_) => match parse_server(first) {
             Ok(server) => Ok((server, rest)),
             Err(error) => Err(UsageError::BadAddress { word: first.clone(), error }),
         },
     }
+}
+
+/// Parses a server's address. Also checks an IPv6 address, for which the player's own parser is too small.
+fn parse_server(text: &str) -> Result<ServerAddress<String>, AddressError> {
+    let server: ServerAddress<String> = text.parse()?;
+    let (address, _zone) = server.host().split_once('%').unwrap_or((server.host(), ""));
+    if address.contains(':') && address.parse::<Ipv6Addr>().is_err() {
+        return Err(AddressError::BadHost);
+    }
+    Ok(server)
 }
 
 fn localhost() -> ServerAddress<String> {

@@ -69,11 +69,16 @@ fn the_first_word_is_a_host_unless_it_reads_like_a_command() {
 
 #[test]
 fn invalid_servers() {
-    for (argument, error) in
-        [("", AddressError::BadHost), ("a b", AddressError::BadHost), ("attic:0", AddressError::BadPort)]
-    {
+    let check = |argument: &str, error| {
         assert_eq!(parse(&[argument]), Err(UsageError::BadAddress { word: argument.to_owned(), error }));
+    };
+    for argument in ["", "a b", "1:2:3", "[1:2:3]:80", "1:2:3%eth0", "[::1", "::1:7455x"] {
+        check(argument, AddressError::BadHost);
     }
+    for argument in ["attic:", "attic: 80", "attic:abc", "attic:0"] {
+        check(argument, AddressError::BadPort);
+    }
+    check_command(&["fe80::1%eth0"], "[fe80::1%eth0]:7455", None);
     check_error(&["attic\u{1b}[2J"], "\"attic\\u{1b}[2J\" is neither a host nor a command");
     check_error(&["attic:0"], "\"attic:0\": a port is a number from 1 to 65535");
 }

@@ -44,6 +44,9 @@ impl<S: for<'a> TryFrom<&'a str>> FromStr for ServerAddress<S> {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (host, port) = split(text)?;
+        if host.contains(|char: char| char.is_control() || char.is_whitespace()) {
+            return Err(AddressError::BadHost);
+        }
         let port = port.map_or(Ok(DEFAULT_PORT), parse_port)?;
         let host = S::try_from(host).map_err(|_| AddressError::LongHost)?;
         Ok(Self { host, port })
@@ -82,9 +85,6 @@ impl core::error::Error for AddressError {}
 
 /// Splits `text` into the host and, if there is one, the port.
 fn split(text: &str) -> Result<(&str, Option<&str>), AddressError> {
-    if text.contains(|char: char| char.is_control() || char.is_whitespace()) {
-        return Err(AddressError::BadHost);
-    }
     if let Some(bracketed) = text.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').filter(|(host, _)| is_ipv6(host)).ok_or(AddressError::BadHost)?;
         return match rest.strip_prefix(':') {
@@ -179,7 +179,8 @@ mod tests {
             "attic\u{1b}[2J",
             "attic\u{9b}2J",
             "attic\u{a0}",
-            "attic: 80",
+            "::1%eth 0",
+            "[::1%eth\u{a0}0]:80",
         ] {
             check_error(text, AddressError::BadHost);
         }
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn other_ports_are_refused() {
-        for port in ["", "0", "65536", "+80", "-1", "http", "80:80"] {
+        for port in ["", "0", "65536", "+80", "-1", "http", "80:80", " 80", "80 "] {
             check_error(&std::format!("attic:{port}"), AddressError::BadPort);
             check_error(&std::format!("[::1]:{port}"), AddressError::BadPort);
         }
