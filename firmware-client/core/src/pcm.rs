@@ -1,4 +1,4 @@
-//! Decoded sound on its way to the output: a short ring, and what an interrupt takes out of it.
+//! Decoded sound on its way to the output: a short ring, and the feed through which an interrupt takes frames out.
 //!
 //! ```text
 //!            the player's task                │           interrupt, DMA
@@ -9,31 +9,31 @@
 //! The ring is short and pause, volume and discard act in the feed, so they are heard at once.
 //!
 //! A stereo frame is one 32-bit word, so the ring is an array of atomic words: lock-free and safe, and on a Cortex-M as
-//! cheap as an array of anything else. Nothing needs more than loads and stores, for which every core has instructions:
-//! each atomic is written by one side only. Frames are counted by running totals that wrap, after 27 hours at 44.1 kHz;
-//! they are compared by how far they are behind what was written.
+//! cheap as an array of anything else. Only loads and stores are needed, for which every core has instructions:
+//! each atomic is written by one side only. Frames are counted by running totals that wrap after 27 hours at 44.1 kHz.
+//! Totals are compared by their distance from the total written.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use core::sync::atomic::{AtomicBool, AtomicU32};
 
-/// How long a change of volume, a pause or its end takes from nothing to full scale: long enough not to click,
-/// too short to hear as a fade.
+/// How long a change of the gain takes from zero to full scale. It is long enough not to click and too short to hear as a
+/// fade.
 const RAMP_MS: u32 = 5;
 
-/// Sound begins, and begins again after running short, with this much in the ring, or with half of it if that is less: the
-/// first frames of a song are decoded one by one while it already sounds.
+/// Sound begins, and begins again after an underrun, with this much in the ring, or with half the ring if that is less. The
+/// decoder fills the rest while the song already sounds.
 const ENOUGH_TO_BEGIN_MS: u32 = 40;
 
-/// No song has a higher rate, whatever a server says.
+/// Highest sample rate of MP3. A server's higher figure is cut to it.
 const HIGHEST_RATE: u32 = 48_000;
 
 /// A gain that changes nothing, bit for bit.
 const UNITY: u32 = 1 << 16;
 
-/// Left, right.
+/// The left and the right sample.
 pub type Frame = [i16; 2];
 
-/// The ring of `FRAMES` stereo frames, a power of two, and what both of its sides know. A static of the board's.
+/// A ring of `FRAMES` stereo frames, a power of two, with the state that both sides share. A static of the board.
 #[derive(Debug)]
 pub struct Pcm<const FRAMES: usize> {
     frames: [AtomicU32; FRAMES],
@@ -48,13 +48,13 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         Self { frames: [const { AtomicU32::new(0) }; FRAMES], controls: Controls::new() }
     }
 
-    /// The output's side. There must be only one, ever.
+    /// The output's side. Call it once.
     #[must_use]
     pub const fn feed(&self) -> Feed<'_, FRAMES> {
         Feed { pcm: self, level: 0, fresh: true }
     }
 
-    /// How often the sound broke off because frames came too late, counted once however long it lasted.
+    /// Number of underruns: interruptions of the sound because frames came too late. Each counts once, however long it lasts.
     #[must_use]
     pub fn underruns(&self) -> u32 {
         self.controls.underruns()
@@ -64,7 +64,7 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         &self.controls
     }
 
-    /// Puts in as many of `frames` as there is room for; returns how many.
+    /// Puts in as many of `frames` as fit. Returns how many.
     pub(crate) fn push(&self, frames: impl ExactSizeIterator<Item = Frame>) -> usize {
         let Controls { written: total, discard_up_to, .. } = &self.controls;
         let written = total.load(Relaxed);
@@ -77,18 +77,18 @@ impl<const FRAMES: usize> Pcm<FRAMES> {
         }
         total.store(written.wrapping_add(count as u32), Release);
         if written.wrapping_sub(discard_up_to.load(Relaxed)) as usize > FRAMES {
-            // An old mark is moved along, so that it is not taken for a new one when the totals wrap.
+            // Moves an old mark along, so that it is not taken for a new one when the totals wrap.
             discard_up_to.store(written.wrapping_sub(FRAMES as u32), Release);
         }
         count
     }
 
-    /// Frames that can be pushed now.
+    /// Number of frames that can be pushed now.
     pub(crate) fn room(&self) -> usize {
         FRAMES - self.controls.unread() as usize
     }
 
-    /// The sound of a song of this rate begins with the next frame, and flows from there.
+    /// A song with this rate begins with the next frame, and more frames follow.
     pub(crate) fn begin_song(&self, rate: u32) {
         let (pcm, rate) = (&self.controls, rate.min(HIGHEST_RATE));
         pcm.count_song();
@@ -109,14 +109,14 @@ impl<const FRAMES: usize> Default for Pcm<FRAMES> {
 pub(crate) struct Controls {
     // Written by the player's task.
     written: AtomicU32,
-    /// Frames before this total are not to be heard.
+    /// Frames before this total are discarded.
     discard_up_to: AtomicU32,
     /// The total at which the current song began.
     song_begin: AtomicU32,
     paused: AtomicBool,
-    /// More follows what is in the ring: to run dry is an underrun.
+    /// More frames follow those in the ring, so an empty ring is an underrun.
     flowing: AtomicBool,
-    /// How much less than [`UNITY`] samples are multiplied by.
+    /// [`UNITY`] minus the gain.
     attenuation: AtomicU32,
     ramp_step: AtomicU32,
     enough_to_begin: AtomicU32,
@@ -124,7 +124,7 @@ pub(crate) struct Controls {
     // Written by the feed.
     read: AtomicU32,
     underruns: AtomicU32,
-    /// The last period was music from end to end: to run short now would be heard.
+    /// The last period was music from end to end, so an underrun now would be heard.
     sounding: AtomicBool,
 }
 
@@ -145,51 +145,51 @@ impl Controls {
         }
     }
 
-    /// Frames in the ring, those included that were discarded.
+    /// Number of frames in the ring, discarded ones included.
     fn unread(&self) -> u32 {
         self.written.load(Relaxed).wrapping_sub(self.read.load(Acquire))
     }
 
-    /// Frames pushed, and neither handed out nor discarded.
+    /// Number of frames that are still to be heard.
     pub(crate) fn queued(&self) -> u32 {
         let undiscarded = self.written.load(Relaxed).wrapping_sub(self.discard_up_to.load(Relaxed));
         self.unread().min(undiscarded)
     }
 
-    /// Whether the sound has broken off, or not begun, and there is not enough in the ring for it to begin.
+    /// Whether the sound is silent because the ring has too little for it to begin.
     pub(crate) fn is_dry(&self) -> bool {
         !self.sounding.load(Acquire) && self.queued() < self.enough_to_begin.load(Relaxed)
     }
 
-    /// The current song is counted from the next frame on.
+    /// Counts the current song from the next frame on.
     pub(crate) fn count_song(&self) {
         self.song_begin.store(self.written.load(Relaxed), Relaxed);
     }
 
-    /// Frames of the current song handed out.
+    /// Number of frames of the current song that were handed out.
     pub(crate) fn position(&self) -> u32 {
         let pushed = self.written.load(Relaxed).wrapping_sub(self.song_begin.load(Relaxed));
         pushed.saturating_sub(self.unread())
     }
 
-    /// Nothing that was pushed and not handed out is heard any more.
+    /// Discards all frames that were pushed and not handed out.
     pub(crate) fn discard(&self) {
         self.discard_up_to.store(self.written.load(Relaxed), Release);
         self.flowing.store(false, Release);
     }
 
-    /// Nothing follows for now: let what is there be heard to its end.
+    /// No more frames follow for now; those in the ring are heard to the end.
     pub(crate) fn finish(&self) {
         self.flowing.store(false, Release);
     }
 
-    /// Stops the sound where it is, or lets it go on.
+    /// Stops the sound at its position, or continues it.
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Release);
     }
 
-    /// Sets the volume in percent; 100 changes no sample. The curve is cubic, the usual approximation of how loudness
-    /// is perceived: 50 is an eighth of the amplitude, −18 dB.
+    /// Sets the volume in percent; 100 changes no sample. The curve is cubic, the usual approximation of
+    /// perceived loudness: 50 is an eighth of the amplitude, −18 dB.
     pub(crate) fn set_volume(&self, percent: u8) {
         let percent = u64::from(percent.min(100));
         let gain = u64::from(UNITY) * percent.pow(3) / 1_000_000;
@@ -206,16 +206,15 @@ impl Controls {
 #[derive(Debug)]
 pub struct Feed<'a, const FRAMES: usize> {
     pcm: &'a Pcm<FRAMES>,
-    /// What samples are multiplied by just now, in 65,536ths; on its way to the volume, or to 0 for a pause.
+    /// The current gain in 65,536ths. It moves towards the volume, or towards 0 for a pause.
     level: u32,
-    /// Before this it was silent, other than by a pause: there is nothing to click against, so the first sample is
-    /// heard at its full level.
+    /// The sound was silent, and not because of a pause. It cannot click then, so the first sample is heard at its full
+    /// level.
     fresh: bool,
 }
 
 impl<const FRAMES: usize> Feed<'_, FRAMES> {
-    /// Fills `out` with the next frames; with silence where there are none or none are wanted. Returns how many are
-    /// music.
+    /// Fills `out` with the next frames, and the rest with silence. Returns the number of frames of music.
     pub fn fill(&mut self, out: &mut [Frame]) -> usize {
         self.skip_discarded();
         let filled = self.take(out);
@@ -238,7 +237,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         }
     }
 
-    /// Moves frames from the ring to the front of `out`, at the level they are to be heard. Returns how many.
+    /// Moves frames from the ring to the front of `out` and applies the gain. Returns how many.
     fn take(&mut self, out: &mut [Frame]) -> usize {
         let pcm = &self.pcm.controls;
         let is_flowing = pcm.flowing.load(Acquire); // first: what was pushed before it was reset is then seen too
@@ -270,7 +269,7 @@ impl<const FRAMES: usize> Feed<'_, FRAMES> {
         filled
     }
 
-    /// Counts an underrun, if a period of which `filled` of `wanted` frames were music was one.
+    /// Counts an underrun if a period with `filled` frames of music out of `wanted` is one.
     fn account(&mut self, filled: usize, wanted: usize) {
         let pcm = &self.pcm.controls;
         let is_whole = filled == wanted;

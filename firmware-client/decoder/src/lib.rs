@@ -1,11 +1,11 @@
-//! MP3 frames to PCM on a board, by nanomp3-core.
+//! Decodes MP3 frames to PCM on a board, with nanomp3-core.
 //!
-//! A crate of its own because of how it has to be compiled: nanomp3's `decode` is generic, so it is compiled in
-//! whichever crate calls it. Here it is called from one function that is neither generic nor inlined, so that a board's
-//! profile can optimise this package for speed and everything else for size. On a Cortex-M4F that is 14.5 instead of 84
+//! It is a separate crate for the compiler's sake. nanomp3's `decode` is generic, so it is compiled in the crate that calls
+//! it. Here one function calls it that is neither generic nor inlined, so a board's profile can optimise this package for
+//! speed and everything else for size. On a Cortex-M4F that is 14.5 instead of 84
 //! million instructions for a second of 128 kbit/s stereo.
 //!
-//! It is a [`FrameDecoder`], as the laptop's is.
+//! The decoder is a [`FrameDecoder`], like the laptop's.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -16,7 +16,7 @@ use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES, mixes_bloc
 
 const _: () = assert!(PCM_SAMPLES == nanomp3_core::MAX_SAMPLES_PER_FRAME);
 
-/// A constant, so that resetting fills memory with zeros and needs no second decoder on the stack.
+/// A constant, so that a reset fills memory with zeros and needs no second decoder on the stack.
 const NEW: nanomp3_core::Decoder = nanomp3_core::Decoder::new();
 
 /// An MP3 decoder: about 23 KB of filter state, bit reservoir and working memory. One per stream.
@@ -24,7 +24,7 @@ const NEW: nanomp3_core::Decoder = nanomp3_core::Decoder::new();
 pub struct Decoder(nanomp3_core::Decoder);
 
 impl Decoder {
-    /// A decoder at the start of a stream. All zero, so that a static of it takes no flash.
+    /// A decoder at the start of a stream. It is all zero, so a static of it takes no flash.
     #[must_use]
     pub const fn new() -> Self {
         Self(NEW)
@@ -37,7 +37,7 @@ impl FrameDecoder for Decoder {
         if !Decoded::is_possible(input, at_end) {
             return Decoded::NeedMore;
         }
-        // Finds the frame and leaves it as it is.
+        // Finds the frame without decoding it.
         let mut found = FrameInfo::default();
         decode_frame::<i16>(&mut self.0, input, None, &mut found);
         let frame = &input[found.frame_offset..];
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// A frame of 72 bytes at 8 kHz, mono, without data, that has these four bits where the kind of its blocks is.
+    /// A mono frame of 72 bytes at 8 kHz without data, with these four bits as its block type.
     fn frame(blocks: u8) -> [u8; 72] {
         let mut frame = [0; 72];
         frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);

@@ -1,8 +1,8 @@
-//! Checks on the target what the tests check on a laptop: every byte vector of `wire-format.md`, and the decoder's output,
-//! whose cost it counts.
+//! Runs tests on the target that also run on a laptop: every byte vector of `wire-format.md`, and the decoder's output. Also
+//! counts the decoder's cycles.
 //!
-//! Its arguments are files of the host's: the vectors, each behind its length in two bytes, the frames of an MP3 file, and one
-//! for the log. What it finds it prints, for a test to compare; what is wrong is a fault, whose address is in the log.
+//! The arguments are files on the host: the vectors, each after its length in two bytes; the frames of an MP3 file; the log.
+//! A test compares the printed results. An error is a fault, and its address is in the log.
 
 #![no_std]
 #![no_main]
@@ -25,13 +25,13 @@ use trill_proto::limits::HEADER_BYTES;
 use trill_proto::message::{Header, Message};
 use trill_semihosting::Arguments;
 
-/// The checks use no interrupts; the linker script wants a table.
+/// The checks use no interrupts, but the linker script needs a table.
 #[expect(unsafe_code, reason = "the linker script finds it by its name")]
 #[unsafe(link_section = ".vector_table.interrupts")]
 #[unsafe(no_mangle)]
 static __INTERRUPTS: usize = 0;
 
-/// Of the timer that counts: 24 bits, downwards.
+/// Largest value of the cycle counter: it has 24 bits and counts down.
 const COUNTER_MASK: u32 = 0x00ff_ffff;
 
 const BUFFER_BYTES: usize = 12 * 1024;
@@ -50,7 +50,7 @@ fn main() -> ! {
     semihosting::process::exit(0)
 }
 
-/// Every vector is decoded, encoded again and compared.
+/// Decodes every vector, encodes it again and compares.
 fn check_vectors(vectors: &mut File) {
     let mut count = 0;
     let (mut length, mut bytes, mut written) = ([0; 2], [0; 1024], [0; 1024]);
@@ -69,8 +69,8 @@ fn check_vectors(vectors: &mut File) {
     println!("vectors {count}");
 }
 
-/// A whole file is decoded. Printed are its frames, its samples, their sum as Adler-32 has it (RFC 1950), and the cycles
-/// of the board's clock that the decoder took.
+/// Decodes a whole file. Prints the number of frames and of samples, the samples' Adler-32 checksum (RFC 1950), and the
+/// clock cycles that the decoder took.
 fn check_decoder(audio: &mut File) {
     static DECODER: ConstStaticCell<Decoder> = ConstStaticCell::new(Decoder::new());
     static SAMPLES: ConstStaticCell<[i16; PCM_SAMPLES]> = ConstStaticCell::new([0; PCM_SAMPLES]);
@@ -122,7 +122,7 @@ fn open(path: Option<&str>) -> File {
     File::open(CStr::from_bytes_until_nul(&terminated).expect("a path")).expect("a file that can be read")
 }
 
-/// Reads until `bytes` are full or the file ends; returns how many were read.
+/// Reads until `bytes` is full or the file ends. Returns how many bytes were read.
 fn read(file: &mut File, bytes: &mut [u8]) -> usize {
     let mut filled = 0;
     while let Ok(count @ 1..) = file.read(&mut bytes[filled..]) {

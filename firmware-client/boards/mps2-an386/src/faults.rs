@@ -1,4 +1,4 @@
-//! When the program is wrong: the address where, in the log, and an end.
+//! Faults: logs the address and ends the emulator.
 
 #![expect(unsafe_code, reason = "exceptions are beyond what Rust can check")]
 

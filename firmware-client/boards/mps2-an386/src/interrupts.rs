@@ -1,4 +1,4 @@
-//! The interrupts of the board, by the numbers of its application note, and their handlers.
+//! The board's interrupts, with the numbers of its application note, and their handlers.
 
 #![expect(unsafe_code, reason = "exceptions and their masks are beyond what Rust can check")]
 
@@ -27,10 +27,10 @@ static __INTERRUPTS: [extern "C" fn(); ETHERNET_CONTROLLER + 1] = {
     handlers
 };
 
-/// Lets the interrupts come. Their drivers have to be started.
+/// Unmasks the interrupts. Their drivers must have been started.
 pub(crate) fn unmask() {
     for number in [UART_0_RECEIVE, UART_0_TRANSMIT, TIMER_0, DUAL_TIMER, ETHERNET_CONTROLLER] {
-        // SAFETY: critical sections here mask all interrupts, and none by its number.
+        // SAFETY: critical sections here mask all interrupts, never single ones.
         unsafe { NVIC::unmask(Number(number as u16)) };
     }
 }
@@ -65,7 +65,7 @@ unsafe fn DefaultHandler(number: i16) {
 #[derive(Clone, Copy)]
 struct Number(u16);
 
-// SAFETY: it is what it says, always, and only made of the numbers above.
+// SAFETY: the number never changes, and is only made from those above.
 unsafe impl InterruptNumber for Number {
     fn number(self) -> u16 {
         self.0

@@ -29,7 +29,7 @@ type BoardConsole = trill_firmware::Console<Clock, Input<Cmsdk>, Output<Cmsdk>, 
 
 const CLOCK_HZ: u32 = 25_000_000;
 
-/// Of the 64 KiB of RAM, what can be chosen. The rest is the decoder's, the stack's and the network's.
+/// The buffers whose sizes are free. Decoder, stack and network take the rest of the 64 KiB of RAM.
 const MUSIC_BYTES: usize = 10 * 1024 - 64;
 const SCREEN_BYTES: usize = 1280;
 const PCM_FRAMES: usize = 1024;
@@ -58,7 +58,7 @@ async fn run(spawner: Spawner) -> ! {
     join(runner.run(), console.run()).await.0
 }
 
-// Not inlined, so that what it has on the stack is gone when the player runs.
+// Not inlined, so that its locals have left the stack when the player runs.
 #[inline(never)]
 fn start(spawner: Spawner) -> (BoardRunner, BoardConsole) {
     static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());

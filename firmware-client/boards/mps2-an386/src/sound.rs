@@ -1,4 +1,4 @@
-//! Sound at the pace of a timer, to a file on the host.
+//! Sound to a file on the host, at the pace of a timer.
 
 use core::cell::RefCell;
 use core::mem;
@@ -10,20 +10,20 @@ use trill_firmware::pcm::{Feed, Frame};
 use trill_registers::Registers;
 use trill_semihosting::SoundFile;
 
-/// Timer 0 of Arm's Cortex-M System Design Kit, DDI 0479, section 4.4.
+/// Register offsets of a timer of Arm's Cortex-M System Design Kit, DDI 0479, section 4.4.
 const CONTROL: usize = 0x00;
 const RELOAD: usize = 0x08;
 const INTERRUPT_CLEAR: usize = 0x0c;
 const ENABLE_WITH_INTERRUPT: u32 = 1 << 0 | 1 << 3;
 
-/// Bytes of the timer's registers.
+/// Size of the timer's register block in bytes.
 pub(crate) const REGISTERS_BYTES: usize = 0x10;
 
 const PERIODS_PER_SECOND: u32 = 400;
-/// Of the highest rate.
+/// Frames of a period at the highest rate.
 const MOST_FRAMES_A_PERIOD: usize = 120;
 
-/// The output. A static, for the interrupt takes the sound out of it.
+/// The output. A static, because the interrupt takes the sound out of it.
 pub(crate) struct Sound<const FRAMES: usize> {
     timer: Registers,
     clock_hz: u32,
@@ -34,10 +34,10 @@ struct State<const FRAMES: usize> {
     feed: Feed<'static, FRAMES>,
     file: Option<SoundFile>,
     rate: u32,
-    /// Frames that are due, in parts of a period.
+    /// The part of a frame that is due, times [`PERIODS_PER_SECOND`].
     due: u32,
     is_sounding: bool,
-    /// Memory for a period, empty until the start: the initial value of the state takes flash.
+    /// Memory for a period. It is empty until the start, because the initial value of the state takes flash.
     period: &'static mut [Frame],
 }
 
@@ -47,7 +47,7 @@ impl<const FRAMES: usize> Sound<FRAMES> {
         Self { timer, clock_hz, state: Mutex::new(RefCell::new(state)) }
     }
 
-    /// Starts the timer. Sound goes to `file`, or nowhere. To unmask the interrupt is the board's.
+    /// Starts the timer. Sound goes to `file`, or nowhere. The board unmasks the interrupt.
     pub(crate) fn start(&'static self, file: Option<SoundFile>) -> SampleClock<FRAMES> {
         static PERIOD: ConstStaticCell<[Frame; MOST_FRAMES_A_PERIOD]> =
             ConstStaticCell::new([[0, 0]; MOST_FRAMES_A_PERIOD]);
@@ -61,9 +61,9 @@ impl<const FRAMES: usize> Sound<FRAMES> {
         SampleClock(self)
     }
 
-    /// To be called by the timer's interrupt.
+    /// The timer's interrupt calls this.
     ///
-    /// A period that the host made late is not made up for: as on hardware, the sound is then late, and not lost.
+    /// A late period is not made up for: as on hardware, the sound is then late but not lost.
     pub(crate) fn on_interrupt(&self) {
         self.timer.write(INTERRUPT_CLEAR, 1);
         critical_section::with(|section| self.state.borrow_ref_mut(section).play_period());
@@ -80,7 +80,7 @@ impl<const FRAMES: usize> State<FRAMES> {
         if !mem::replace(&mut self.is_sounding, filled > 0) && filled > 0 {
             trill_executor::lap();
         }
-        // Only music, so that what is in the file can be compared with what is in the song.
+        // Only music, so that the file can be compared with the song.
         if let (Some(file), Some(music)) = (&mut self.file, period.get(..filled))
             && file.write(music).is_err()
         {
@@ -90,7 +90,7 @@ impl<const FRAMES: usize> State<FRAMES> {
     }
 }
 
-/// Sets the rate of the sound.
+/// Sets the sample rate of the output.
 pub(crate) struct SampleClock<const FRAMES: usize>(&'static Sound<FRAMES>);
 
 impl<const FRAMES: usize> Audio for SampleClock<FRAMES> {

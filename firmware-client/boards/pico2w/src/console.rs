@@ -1,4 +1,4 @@
-//! The console: a serial port on USB, for which no computer needs a driver.
+//! The console: a serial port on USB. Computers need no driver for it.
 
 use embassy_executor::Spawner;
 use embassy_rp::Peri;
@@ -11,26 +11,26 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::Interrupts;
 
-/// Raspberry Pi's numbers for a serial port of a program on its chips, those of its own SDK.
+/// The USB numbers that Raspberry Pi's SDK uses for a program's serial port.
 const VENDOR: u16 = 0x2e8a;
 const PRODUCT: u16 = 0x0009;
 
-/// The most that USB carries at once at full speed.
+/// Largest packet of USB at full speed.
 const PACKET_BYTES: usize = 64;
 
-/// Descriptors of this one function take about 100 bytes.
+/// Memory for the descriptors, which take about 100 bytes.
 const DESCRIPTOR_BYTES: usize = 256;
 
-/// What was typed.
+/// The typed bytes.
 pub(crate) type Input = BufferedReceiver<'static, Driver<'static, USB>>;
 
-/// What is shown. Thrown away while no terminal has the port open, or the player would wait for one.
+/// The console's output. It is discarded while no terminal has the port open; otherwise the player would wait for one.
 pub(crate) struct Output {
     sender: Sender<'static, Driver<'static, USB>>,
     control: ControlChanged<'static>,
 }
 
-/// Shows the computer a serial port.
+/// Starts the USB device, a serial port.
 pub(crate) fn start(spawner: Spawner, usb: Peri<'static, USB>) -> (Input, Output) {
     static CONFIGURATION: ConstStaticCell<[u8; DESCRIPTOR_BYTES]> = ConstStaticCell::new([0; DESCRIPTOR_BYTES]);
     static CAPABILITIES: ConstStaticCell<[u8; DESCRIPTOR_BYTES]> = ConstStaticCell::new([0; DESCRIPTOR_BYTES]);
@@ -40,9 +40,9 @@ pub(crate) fn start(spawner: Spawner, usb: Peri<'static, USB>) -> (Input, Output
 
     let mut config = Config::new(VENDOR, PRODUCT);
     config.manufacturer = Some("Trill");
-    config.product = Some("Trill radio");
+    config.product = Some("Trill music player");
     let driver = Driver::new(usb, Interrupts);
-    // None of Microsoft's own descriptors: Windows has known serial ports since version 10.
+    // No descriptors of Microsoft's: Windows knows serial ports since version 10.
     let mut builder = Builder::new(driver, config, CONFIGURATION.take(), CAPABILITIES.take(), &mut [], CONTROL.take());
     let port = CdcAcmClass::new(&mut builder, STATE.init_with(State::new), PACKET_BYTES as u16);
     spawner.spawn(run(builder.build()).expect("spawned once"));
@@ -56,7 +56,7 @@ async fn run(mut device: UsbDevice<'static, Driver<'static, USB>>) -> ! {
 }
 
 impl Output {
-    /// Waits until a terminal has the port open.
+    /// Waits until a terminal has opened the port.
     pub(crate) async fn wait_for_terminal(&self) {
         while !self.control.dtr() {
             self.control.control_changed().await;

@@ -1,4 +1,4 @@
-//! When the program is wrong: a word to the debug probe, if there is one, and a fresh start.
+//! Panics and faults: logs them to the debug probe, if there is one, and restarts the board.
 
 #![expect(unsafe_code, reason = "exceptions are beyond what Rust can check")]
 

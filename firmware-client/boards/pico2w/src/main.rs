@@ -1,6 +1,6 @@
 //! Trill's player on the Raspberry Pi Pico 2 W, with sound through an I2S converter.
 //!
-//! Numbers: *RP2350 Datasheet* and *Raspberry Pi Pico 2 W Datasheet*. What is wired to which pin is in README.md.
+//! Numbers come from the *RP2350 Datasheet* and the *Raspberry Pi Pico 2 W Datasheet*. README.md has the wiring.
 
 #![no_std]
 #![no_main]
@@ -35,24 +35,24 @@ use crate::console::{Input, Output};
 use crate::sound::SampleClock;
 use crate::wifi::{Chip, Commands, Device, Wifi};
 
-/// Of the 512 KiB of RAM: 2.8 seconds at 320 kbit/s, and 85 ms at 48 kHz.
+/// The buffers hold 2.8 seconds at 320 kbit/s and 85 ms at 48 kHz. The board has 512 KiB of RAM.
 const MUSIC_BYTES: usize = 128 * 1024;
 const PCM_FRAMES: usize = 4096;
 const SCREEN_BYTES: usize = 4096;
-/// The Wi-Fi driver has room for four packets, and throws away what comes beyond. Four full segments on their way are
-/// 1.1 Mbit/s from a server 40 ms away.
+/// The Wi-Fi driver has room for four packets and drops more. Four full segments in flight are 1.1 Mbit/s from a server
+/// 40 ms away.
 const TCP_RECEIVE_BYTES: usize = 4 * 1460;
 const TCP_SEND_BYTES: usize = 1024;
 
-/// Longest line that is said before the player runs.
+/// Longest line that is shown before the player runs.
 const ADVICE_BYTES: usize = 160;
 
-/// Built in where the environment had them. Networks and passwords are never in the source.
+/// Values from the environment of the build. Networks and passwords are never in the source.
 const WIFI_NAME: Option<&str> = option_env!("TRILL_WIFI_NAME");
 const WIFI_PASSWORD: Option<&str> = option_env!("TRILL_WIFI_PASSWORD");
 const SERVER: Option<&str> = option_env!("TRILL_SERVER");
 
-/// Many a router knows its machines by their names.
+/// Many routers resolve the names of their machines.
 const DEFAULT_SERVER: &str = "trill";
 
 static PCM: Pcm<PCM_FRAMES> = Pcm::new();
@@ -103,7 +103,7 @@ async fn start(spawner: Spawner) {
     spawner.spawn(run_console(console).expect("spawned once"));
 }
 
-/// Takes what is built in. Says what is not, or cannot be, when there is somebody at the console who can help.
+/// Uses the built-in network and server. If one is missing or invalid, waits for a terminal and shows advice.
 async fn configure(output: &mut Output) -> ServerAddress {
     let network = WIFI_NAME.map(|name| Access::new(name, WIFI_PASSWORD.unwrap_or_default()));
     match network {
@@ -122,10 +122,10 @@ async fn configure(output: &mut Output) -> ServerAddress {
 
 async fn advise(output: &mut Output, advice: fmt::Arguments<'_>) {
     let mut line = String::<ADVICE_BYTES>::new();
-    // What does not fit is left out.
+    // Text that does not fit is left out.
     let _ = writeln!(line, "{advice}\r");
     output.wait_for_terminal().await;
-    // Somebody who has left meanwhile is asked again by the command `wifi`.
+    // If the terminal has gone meanwhile, the command `wifi` shows the advice again.
     let _ = output.write_all(line.as_bytes()).await;
 }
 

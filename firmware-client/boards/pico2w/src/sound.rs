@@ -1,8 +1,8 @@
-//! Sound through an I2S converter: the PIO shifts it out at the pace of its clock, DMA brings it there.
+//! Sound through an I2S converter. DMA feeds the PIO, which shifts the sound out at the pace of its clock.
 //!
-//! Two periods take turns: while DMA reads one, the other is filled. Between one's end and the other's beginning the PIO
-//! has eight frames, 0.17 ms at 48 kHz. A frame of MP3 takes milliseconds to decode, so this runs in an interrupt of its
-//! own, above the executor of everything else.
+//! Two periods take turns: while DMA reads one, the other is filled. The PIO holds eight frames between two periods, 0.17 ms
+//! at 48 kHz. An MP3 frame takes milliseconds to decode, so the sound runs in an interrupt of its own, above the executor
+//! of all other tasks.
 
 use core::mem;
 use core::sync::atomic::AtomicU32;
@@ -20,16 +20,16 @@ use trill_firmware::pcm::{Feed, Frame};
 
 use crate::{Interrupts, PCM, PCM_FRAMES};
 
-/// Frames of a period as the converter gets them: 5.3 ms at 48 kHz, 8 ms at 32. A pause is heard two periods late.
+/// Frames of a period at the converter's rate: 5.3 ms at 48 kHz, 8 ms at 32 kHz. A pause is heard two periods late.
 const PERIOD_FRAMES: usize = 256;
 
-/// Of each of two channels.
+/// Bits of a sample; each frame has two.
 const SAMPLE_BITS: u32 = 16;
 
-/// Clocks of the PIO's program for each bit.
+/// Clock cycles of the PIO's program for each bit.
 const CLOCKS_PER_BIT: u32 = 2;
 
-/// What the converter starts with, so that songs of the commonest rate need no change.
+/// The rate at the start. Songs of the most common rate need no change.
 const FIRST_RATE: u32 = 44_100;
 
 const LOWEST_RATE: u32 = 8_000;
@@ -42,14 +42,14 @@ static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
 
 type Output = PioI2sOut<'static, PIO1, 0>;
 
-/// How the converter is wired. The clocks have to be neighbours.
+/// The converter's pins. The clocks must be on adjacent pins.
 pub(crate) struct Pins {
     pub(crate) data: Peri<'static, PIN_9>,
     pub(crate) bit_clock: Peri<'static, PIN_10>,
     pub(crate) word_clock: Peri<'static, PIN_11>,
 }
 
-/// Starts the sound, silent at first.
+/// Starts the output, which is silent at first.
 pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins: Pins) -> SampleClock {
     let mut pio = Pio::new(pio, Interrupts);
     let program = PioI2sOutProgram::new(&mut pio.common);
@@ -66,8 +66,8 @@ pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins:
         SAMPLE_BITS,
         &program,
     );
-    // Below the short interrupts of timer, console and PIO, which have the highest priority. Above DMA's, which embassy-rp
-    // gives the one below: the end of a transfer is noticed once a period is filled, some 50 µs, and not in the midst of it.
+    // The short interrupts of timer, console and PIO have the highest priority, and DMA's has the lowest, as embassy-rp
+    // sets it. So the end of a transfer does not interrupt the filling of a period, which takes some 50 µs.
     interrupt::SWI_IRQ_0.set_priority(Priority::P2);
     let spawner = EXECUTOR.start(interrupt::SWI_IRQ_0);
     spawner.spawn(run(output, PCM.feed()).expect("spawned once"));
@@ -80,11 +80,11 @@ pub(crate) fn start(pio: Peri<'static, PIO1>, dma: Peri<'static, DMA_CH1>, pins:
     reason = "an executor has to be told that it is its interrupt; `expect` does not see through the macro"
 )]
 unsafe fn SWI_IRQ_0() {
-    // SAFETY: it is the one that the executor was started with.
+    // SAFETY: the executor was started with this interrupt.
     unsafe { EXECUTOR.on_interrupt() }
 }
 
-/// Plays for ever.
+/// Plays the sound, for ever.
 #[embassy_executor::task]
 async fn run(mut output: Output, mut feed: Feed<'static, PCM_FRAMES>) -> ! {
     let mut periods = [[0; PERIOD_FRAMES]; 2];
@@ -102,7 +102,7 @@ async fn run(mut output: Output, mut feed: Feed<'static, PCM_FRAMES>) -> ! {
         transfer.await;
         mem::swap(&mut playing, &mut next);
         if wanted != rate {
-            // When the silence has gone out, nothing is left of the last song that could be heard at another rate.
+            // After this silence, none of the last song is left to be heard at the wrong rate.
             output.write(playing).await;
             rate = wanted;
             set_rate(rate * repeats(rate));
@@ -110,7 +110,7 @@ async fn run(mut output: Output, mut feed: Feed<'static, PCM_FRAMES>) -> ! {
     }
 }
 
-/// Fills `period` with frames of which each is there `repeats` times.
+/// Fills `period` and repeats each frame `repeats` times.
 fn fill(feed: &mut Feed<'static, PCM_FRAMES>, repeats: u32, period: &mut [u32; PERIOD_FRAMES]) {
     let repeats = repeats as usize;
     let mut frames: [Frame; PERIOD_FRAMES] = [[0, 0]; PERIOD_FRAMES];
@@ -120,11 +120,11 @@ fn fill(feed: &mut Feed<'static, PCM_FRAMES>, repeats: u32, period: &mut [u32; P
     }
 }
 
-/// How often the converter gets each frame of a song of this rate, so that its own rate is always 32 to 48 kHz.
+/// How often each frame of a song with this rate is sent, so that the converter's rate is always 32 to 48 kHz.
 ///
-/// Without a master clock a PCM5102A makes its own of the bit clock, and needs a megahertz for it (*PCM510xA* datasheet,
-/// SLAS859C, table 11): below that range it plays 16 kHz and 8 kHz by itself (section 9.3.5.2) and no rate between. All go the
-/// same way here, which is one to try on hardware and not three.
+/// Without a master clock, a PCM5102A derives its own from the bit clock, which must be at least 1 MHz (*PCM510xA* datasheet,
+/// SLAS859C, table 11). Below 32 kHz it plays only 16 kHz and 8 kHz (section 9.3.5.2). Here all low rates are repeated, so
+/// that one way has to be tried on hardware and not three.
 const fn repeats(rate: u32) -> u32 {
     match rate {
         ..=12_000 => 4,
@@ -136,11 +136,11 @@ const fn repeats(rate: u32) -> u32 {
 /// Sets the converter's rate.
 fn set_rate(rate: u32) {
     let divider = calculate_pio_clock_divider(rate * 2 * SAMPLE_BITS * CLOCKS_PER_BIT);
-    // The program shifts out with state machine 0. The register holds 16 bits and 8 of fraction, above 8 that are reserved.
+    // State machine 0 runs the program. The register has 16 integer bits, 8 bits of fraction and 8 reserved bits.
     pac::PIO1.sm(0).clkdiv().write(|register| register.0 = divider.to_bits() << 8);
 }
 
-/// Sets the rate of the sound.
+/// Sets the sample rate of the output.
 pub(crate) struct SampleClock(());
 
 impl Audio for SampleClock {

@@ -1,4 +1,4 @@
-//! The Wi-Fi chip, and a network that is joined again whenever it is lost.
+//! The Wi-Fi chip. It joins its network again whenever the network is lost.
 
 use core::cell::Cell;
 use core::fmt;
@@ -21,19 +21,19 @@ use trill_firmware::board;
 
 use crate::Interrupts;
 
-/// An access point that has not answered by then does not.
+/// How long an access point may take to answer.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Between two attempts: scanning takes the chip about as long.
+/// Time between two attempts. A scan takes the chip about as long.
 const RETRY: Duration = Duration::from_secs(3);
 
 /// The network device, for embassy-net.
 pub(crate) type Device = NetDriver<'static>;
 
-/// What serves the chip; `run` has to run for anything else to do so.
+/// The chip's driver task. Nothing else works unless its `run` runs.
 pub(crate) type Chip = cyw43::Runner<'static, SpiBus<Output<'static>, PioSpi<'static, PIO0, 0>>>;
 
-/// How the chip is wired on the board.
+/// The chip's pins on the board.
 pub(crate) struct Pins {
     pub(crate) power: Peri<'static, PIN_23>,
     pub(crate) data: Peri<'static, PIN_24>,
@@ -41,7 +41,7 @@ pub(crate) struct Pins {
     pub(crate) clock: Peri<'static, PIN_29>,
 }
 
-/// Powers the chip and gives it its program.
+/// Powers the chip and loads its program.
 pub(crate) async fn start(
     pio: Peri<'static, PIO0>,
     dma: Peri<'static, DMA_CH0>,
@@ -59,7 +59,7 @@ pub(crate) async fn start(
     cyw43::new(STATE.init_with(cyw43::State::new), power, spi, &cyw43_setup::FW, &cyw43_setup::NVRAM).await
 }
 
-/// The network that is wanted, and how it stands with it. A static, for it is wanted on the console and joined elsewhere.
+/// The wanted network and its status. A static, because the console sets it and another task joins it.
 pub(crate) struct Wifi {
     wanted: Signal<CriticalSectionRawMutex, Access>,
     status: CriticalSectionMutex<Cell<Status>>,
@@ -82,20 +82,20 @@ impl Wifi {
         Self { wanted: Signal::new(), status: CriticalSectionMutex::new(Cell::new(Status::Unnamed)) }
     }
 
-    /// Leaves the network, if there is one, and joins this one.
+    /// Leaves the current network, if any, and joins this one.
     pub(crate) fn change(&self, access: Access) {
         self.set_status(Status::Joining);
         self.wanted.signal(access);
     }
 
-    /// Keeps the chip in the network that is wanted, for ever.
+    /// Keeps the chip in the wanted network, for ever.
     pub(crate) async fn run(&self, mut control: Control<'static>, stack: Stack<'static>) -> ! {
         control.init(cyw43_setup::CLM).await;
-        // To sleep between packets would make each of them up to 100 ms late.
+        // With sleep between packets, each could be up to 100 ms late.
         control.set_power_management(PowerManagementMode::None).await;
         let mut access = self.wanted.wait().await;
         loop {
-            // Another network is tried at once, whatever becomes of this one.
+            // A new network is tried at once, in whatever state this one is.
             let ended = select(self.stay_in(&mut control, stack, &access), self.wanted.wait()).await;
             if let Either::Second(other) = ended {
                 access = other;
@@ -104,7 +104,7 @@ impl Wifi {
         }
     }
 
-    /// Joins a network and waits until it is lost, or until it is time to try again.
+    /// Joins a network and waits until it is lost. If the attempt fails, waits until the next is due.
     async fn stay_in(&self, control: &mut Control<'static>, stack: Stack<'static>, access: &Access) {
         self.set_status(Status::Joining);
         let status = join(control, stack, access).await;

@@ -1,8 +1,8 @@
-//! Sound through an LM4549 codec, which asks for it at the pace of its own clock.
+//! Sound through an LM4549 codec, which requests it at the pace of its own clock.
 //!
-//! Registers: *PrimeCell Advanced Audio CODEC Interface (PL041) Technical Reference Manual*, DDI 0173, chapter 3, and behind
-//! it those of the codec: *LM4549 AC '97 Rev 2.1 Codec* datasheet. Tried in QEMU, which does at once what the codec needs
-//! the time of an AC '97 frame for.
+//! Registers: *PrimeCell Advanced Audio CODEC Interface (PL041) Technical Reference Manual*, DDI 0173, chapter 3. The
+//! codec's registers: *LM4549 AC '97 Rev 2.1 Codec* datasheet. Tested in QEMU only. A real codec needs the time of an AC '97
+//! frame for each access; QEMU's needs none.
 
 use core::cell::RefCell;
 use core::mem;
@@ -15,10 +15,10 @@ use trill_firmware::board::{Audio, UnsupportedRate};
 use trill_firmware::pcm::{Feed, Frame};
 use trill_registers::Registers;
 
-/// Bytes of registers.
+/// Size of the register block in bytes.
 pub(crate) const REGISTERS_BYTES: usize = 0x100;
 
-// The interface's. The sound goes through the first of its four FIFOs.
+// Registers of the interface. The sound goes through the first of its four FIFOs.
 const TRANSMIT_CONTROL: usize = 0x04;
 const STATUS: usize = 0x08;
 const INTERRUPT_ENABLE: usize = 0x10;
@@ -31,14 +31,14 @@ const DATA: usize = 0x90;
 const MAIN_ON: u32 = 1 << 0 | 0xf << 3;
 /// Transmit on; slots 3 and 4, left and right; two samples of 16 bits to a word; FIFO on.
 const TRANSMIT_ON: u32 = 1 << 0 | 1 << 3 | 1 << 4 | 1 << 15 | 1 << 16;
-/// In the status: at least half of the FIFO is free.
+/// Status: at least half of the FIFO is free.
 const HALF_EMPTY: u32 = 1 << 3;
 const HALF_EMPTY_INTERRUPT: u32 = 1 << 2;
 
-/// Frames put into the FIFO at once: what half of it holds, and a little less.
+/// Frames put into the FIFO at once: a little less than half of the FIFO.
 const PERIOD_FRAMES: usize = 100;
 
-// The codec's.
+// Registers of the codec.
 const MASTER_VOLUME: u32 = 0x02;
 const PCM_VOLUME: u32 = 0x18;
 const EXTENDED_CONTROL: u32 = 0x2a;
@@ -47,23 +47,23 @@ const DAC_RATE: u32 = 0x2c;
 const UNMUTED_0_DB: u32 = 0x0000;
 const UNMUTED_PCM_0_DB: u32 = 0x0808;
 const VARIABLE_RATE: u32 = 1 << 0;
-/// Of the codec's converters.
+/// Sample rates of the codec's converters.
 const LOWEST_RATE: u32 = 4_000;
 const HIGHEST_RATE: u32 = 48_000;
 
-/// What the codec starts with here, so that songs of the commonest rate need no change.
+/// The rate at the start. Songs of the most common rate need no change.
 const FIRST_RATE: u32 = 44_100;
 
-/// Periods of silence after which none of the sound before them waits in the FIFO or in the codec: 256 and 512 frames.
+/// Number of silent periods that push all earlier sound out of the FIFO (256 frames) and the codec (512 frames).
 const FLUSHING_PERIODS: u32 = 8;
 
-/// How long the codec takes to play what it still has when it gets no more.
+/// How long the codec plays after its last input.
 const DRAINING: Duration = Duration::from_millis(60);
 
-/// The output. A static, for the interrupt takes the sound out of it.
+/// The output. A static, because the interrupt takes the sound out of it.
 ///
-/// The rate is changed when nothing is under way: what is must not be heard at the wrong one, and QEMU's codec falls silent
-/// for good if its rate changes while it is full.
+/// The rate changes only when the FIFO and the codec hold no sound. Otherwise that sound would be heard at the wrong rate, and QEMU's
+/// codec falls silent for good if its rate changes while it is full.
 pub(crate) struct Codec<const FRAMES: usize> {
     registers: Registers,
     state: Mutex<RefCell<State<FRAMES>>>,
@@ -77,7 +77,7 @@ struct State<const FRAMES: usize> {
     is_sounding: bool,
 }
 
-/// A change of the rate that is under way.
+/// A change of the rate in progress.
 struct Change {
     rate: u32,
     flushing_periods: u32,
@@ -89,7 +89,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
         Self { registers, state: Mutex::new(RefCell::new(state)), flushed: Signal::new() }
     }
 
-    /// Starts the sound; [`run`](Self::run) has to run too. To unmask the interrupt is the board's.
+    /// Starts the output; [`run`](Self::run) must run too. The board unmasks the interrupt.
     pub(crate) fn start(&'static self) -> SampleClock<FRAMES> {
         self.registers.write(MAIN_CONTROL, MAIN_ON);
         self.set(MASTER_VOLUME, UNMUTED_0_DB);
@@ -101,7 +101,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
         SampleClock(self)
     }
 
-    /// Changes the rate whenever there is silence for it, for ever.
+    /// Changes the rate on request, in silence, for ever.
     pub(crate) async fn run(&self) -> ! {
         loop {
             self.flushed.wait().await;
@@ -116,7 +116,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
         }
     }
 
-    /// To be called by the interrupt, which lasts for as long as half of the FIFO is empty.
+    /// The interrupt calls this. It is pending for as long as half of the FIFO is empty.
     pub(crate) fn on_interrupt(&self) {
         if self.registers.read(STATUS) & HALF_EMPTY == 0 {
             return;
@@ -136,7 +136,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
         critical_section::with(|section| act(&mut self.state.borrow_ref_mut(section)))
     }
 
-    /// Writes a register of the codec's.
+    /// Writes a register of the codec.
     fn set(&self, register: u32, value: u32) {
         self.registers.write(SLOT_2_TRANSMIT, value << 4);
         self.registers.write(SLOT_1_TRANSMIT, register << 12);
@@ -144,7 +144,7 @@ impl<const FRAMES: usize> Codec<FRAMES> {
 }
 
 impl<const FRAMES: usize> State<FRAMES> {
-    /// Fills a silent period; returns `false` when there is to be none now.
+    /// Fills a period, or leaves it silent. Returns `false` if the codec must get none now.
     fn fill(&mut self, period: &mut [Frame; PERIOD_FRAMES]) -> bool {
         match &mut self.change {
             None => {
@@ -171,7 +171,7 @@ impl<const FRAMES: usize> State<FRAMES> {
     }
 }
 
-/// Sets the rate of the sound.
+/// Sets the sample rate of the output.
 pub(crate) struct SampleClock<const FRAMES: usize>(&'static Codec<FRAMES>);
 
 impl<const FRAMES: usize> Audio for SampleClock<FRAMES> {

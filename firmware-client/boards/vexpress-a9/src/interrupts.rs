@@ -1,6 +1,6 @@
-//! The interrupts of the board, the controller they come through, and who serves them.
+//! The board's interrupts, their controller and their handlers.
 //!
-//! Numbers: *Motherboard Express µATX*, DUI 0447, section 4.1, by the order in which the *CoreTile Express A9x4*, DUI 0448,
+//! Numbers: *Motherboard Express µATX*, DUI 0447, section 4.1, in the order in which the *CoreTile Express A9x4*, DUI 0448,
 //! passes them on. Registers: *Arm Generic Interrupt Controller Architecture Specification*, IHI 0048, chapter 4.
 
 #![expect(unsafe_code, reason = "exceptions and their masks are beyond what Rust can check")]
@@ -35,9 +35,9 @@ unsafe extern "C" {
     static _vector_table: u32;
 }
 
-/// Lets them come. What they serve has to be started.
+/// Unmasks the interrupts. Their drivers must have been started.
 pub(crate) fn unmask() {
-    // SAFETY: the table is aarch32-rt's, aligned as the register wants it.
+    // SAFETY: the table is aarch32-rt's, with the alignment that the register needs.
     unsafe { Vbar::write(Vbar((&raw const _vector_table).addr() as u32)) };
     for number in [TIMERS_0_AND_1, UART_0, AUDIO, ETHERNET_CONTROLLER] {
         let index = number as usize;
@@ -60,13 +60,13 @@ fn serve() {
         UART_0 => CONSOLE.on_interrupt(),
         AUDIO => CODEC.on_interrupt(),
         ETHERNET_CONTROLLER => ETHERNET.on_interrupt(),
-        // Spurious: it went away while it was on its way.
+        // Spurious: the interrupt ended before it was served.
         _ => return,
     }
     CORE.write(END, acknowledged);
 }
 
-// The attribute names the argument `addr`, whatever is written here.
+// The attribute names the argument `addr`; the name here has no effect.
 
 #[exception(Undefined)]
 fn undefined(addr: usize) -> ! {

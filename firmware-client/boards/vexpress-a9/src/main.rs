@@ -24,14 +24,14 @@ use crate::codec::{Codec, SampleClock};
 type BoardRunner = Runner<Clock, Network, SampleClock<PCM_FRAMES>, PCM_FRAMES>;
 type BoardConsole = trill_firmware::Console<Clock, Input<Pl011>, Output<Pl011>, trill_qemu::Commands>;
 
-/// Of the UARTs.
+/// The clock of the UARTs.
 const CLOCK_HZ: u32 = 24_000_000;
 
-/// 2.8 seconds at 320 kbit/s.
+/// Compressed music: 2.8 seconds at 320 kbit/s.
 const MUSIC_BYTES: usize = 128 * 1024;
 const SCREEN_BYTES: usize = 4096;
 const PCM_FRAMES: usize = 8192;
-/// The network controller's own memory takes no more.
+/// The network controller's own memory holds no more.
 const TCP_RECEIVE_BYTES: usize = 8192;
 const TCP_SEND_BYTES: usize = 1024;
 
@@ -58,7 +58,7 @@ async fn run(spawner: Spawner) -> ! {
     join(runner.run(), console.run()).await.0
 }
 
-// Not inlined, so that what it has on the stack is gone when the player runs.
+// Not inlined, so that its locals have left the stack when the player runs.
 #[inline(never)]
 fn start(spawner: Spawner) -> (BoardRunner, BoardConsole) {
     static MEMORY: ConstStaticCell<Memory<MUSIC_BYTES, SCREEN_BYTES>> = ConstStaticCell::new(Memory::new());

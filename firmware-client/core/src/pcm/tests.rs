@@ -23,7 +23,7 @@ fn fill(feed: &mut Feed<'_, 256>, count: usize) -> Vec<Frame> {
     out
 }
 
-/// A song begins that sounds from its first period on.
+/// Begins a song that sounds from its first period on.
 fn begin(pcm: &Pcm<256>) {
     pcm.begin_song(RATE);
     pcm.controls.enough_to_begin.store(0, Relaxed);
@@ -141,7 +141,7 @@ fn totals_wrap_unnoticed() {
     let pcm = Pcm::<256>::new();
     let mut feed = pcm.feed();
     for mark in [0, u32::MAX - 100, 1 << 31, (1 << 31) + 100] {
-        // As if so many frames had been played since the last discard.
+        // As if this many frames had been played since the last discard.
         pcm.controls.written.store(mark, Relaxed);
         pcm.controls.read.store(mark, Relaxed);
         begin(&pcm);

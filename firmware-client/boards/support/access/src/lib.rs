@@ -1,4 +1,4 @@
-//! What it takes to get into a wireless network, as it is typed at a console.
+//! The name and password of a wireless network, parsed from a console line.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -11,31 +11,31 @@ use heapless::String;
 /// Longest name of a network, in bytes (IEEE 802.11-2020, 9.4.2.2).
 pub const MAX_NAME_BYTES: usize = 32;
 
-/// Of a passphrase (IEEE 802.11-2020, annex J.4.1).
+/// Lengths of a passphrase in bytes (IEEE 802.11-2020, annex J.4.1).
 const MIN_PASSWORD_BYTES: usize = 8;
 const MAX_PASSWORD_BYTES: usize = 63;
 
-/// A network's name and its password; none for an open network.
+/// A network's name and its password. An open network has no password.
 ///
-/// Typed as `NAME PASSWORD`. A name with blanks is put in double quotes; a password may have any.
-// Without `Debug`: a password is not for logs.
+/// Typed as `NAME PASSWORD`. A name with blanks needs double quotes; a password does not.
+// Not `Debug`: logs must not contain passwords.
 #[derive(Clone)]
 pub struct Access {
     name: String<MAX_NAME_BYTES>,
     password: String<MAX_PASSWORD_BYTES>,
 }
 
-/// Why it cannot be a network: correct it.
+/// Why the text is not an [`Access`]. Correct the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAccess {
-    /// The name is empty, longer than any name, or without its closing quote.
+    /// The name is empty or too long, or its closing quote is missing.
     Name,
-    /// The password is shorter or longer than any password.
+    /// The password is too short or too long.
     Password,
 }
 
 impl Access {
-    /// A network of this name; an empty password is that of an open one.
+    /// A network with this name. An empty password means an open network.
     ///
     /// # Errors
     /// [`NoAccess`]
@@ -52,7 +52,7 @@ impl Access {
         &self.name
     }
 
-    /// The password; none for an open network.
+    /// The password; `None` for an open network.
     #[must_use]
     pub fn password(&self) -> Option<&str> {
         Some(self.password.as_str()).filter(|password| !password.is_empty())

@@ -1,7 +1,7 @@
-//! Time for embassy from an Arm dual timer: one of its timers runs freely and tells the time, the other is the alarm.
+//! A time driver for embassy on an Arm dual timer. One timer runs freely and tells the time, the other is the alarm.
 //!
 //! Registers: *Arm Dual-Timer Module (SP804) Technical Reference Manual*, DDI 0271, chapter 3. The dual timer of Arm's
-//! *Cortex-M System Design Kit*, DDI 0479, section 4.6, has the same ones.
+//! *Cortex-M System Design Kit*, DDI 0479, section 4.6, has the same registers.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -14,10 +14,10 @@ use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
 use trill_registers::Registers;
 
-/// Bytes of registers.
+/// Size of the register block in bytes.
 pub const REGISTERS_BYTES: usize = 0x40;
 
-// Of the first timer. The second has the same ones behind them.
+// Offsets of the first timer's registers. The second timer's registers follow them.
 const LOAD: usize = 0x00;
 const VALUE: usize = 0x04;
 const CONTROL: usize = 0x08;
@@ -29,10 +29,10 @@ const INTERRUPT_ENABLE: u32 = 1 << 5;
 const SIZE_32_BITS: u32 = 1 << 1;
 const ONE_SHOT: u32 = 1 << 0;
 
-/// The alarm rings at least this often, in cycles, so that no turn of the 32-bit counter is missed.
+/// Longest time between two alarms, in cycles. It keeps a wrap of the 32-bit counter from being missed.
 const LONGEST_SLEEP: u64 = 1 << 31;
 
-/// A dual timer that counts `CYCLES_PER_MICROSECOND`. A static of the board's, made by
+/// A dual timer that counts `CYCLES_PER_MICROSECOND`. The board makes it a static with
 /// [`time_driver_impl`](embassy_time_driver::time_driver_impl).
 #[derive(Debug)]
 pub struct DualTimer<const CYCLES_PER_MICROSECOND: u64> {
@@ -43,13 +43,13 @@ pub struct DualTimer<const CYCLES_PER_MICROSECOND: u64> {
 #[derive(Debug)]
 struct State {
     is_started: bool,
-    /// Cycles since the start, when last looked.
+    /// Cycles from the start to the last reading.
     cycles: u64,
     queue: Queue,
 }
 
 impl<const CYCLES_PER_MICROSECOND: u64> DualTimer<CYCLES_PER_MICROSECOND> {
-    /// A timer at 0, until [`start`](Self::start).
+    /// A timer that stays at 0 until [`start`](Self::start).
     #[must_use]
     pub const fn new(registers: Registers) -> Self {
         const { assert!(TICK_HZ == 1_000_000, "embassy-time has to count microseconds") };
@@ -57,7 +57,7 @@ impl<const CYCLES_PER_MICROSECOND: u64> DualTimer<CYCLES_PER_MICROSECOND> {
         Self { registers, state: Mutex::new(RefCell::new(state)) }
     }
 
-    /// Starts the time. To unmask the interrupt is the board's.
+    /// Starts the time. The board unmasks the interrupt.
     pub fn start(&self) {
         self.registers.write(LOAD, u32::MAX);
         self.registers.write(CONTROL, ENABLE | SIZE_32_BITS);
@@ -67,7 +67,7 @@ impl<const CYCLES_PER_MICROSECOND: u64> DualTimer<CYCLES_PER_MICROSECOND> {
         });
     }
 
-    /// To be called by the interrupt.
+    /// The interrupt calls this.
     pub fn on_interrupt(&self) {
         self.with_state(|state| self.ring(state));
     }
@@ -76,7 +76,7 @@ impl<const CYCLES_PER_MICROSECOND: u64> DualTimer<CYCLES_PER_MICROSECOND> {
         critical_section::with(|section| act(&mut self.state.borrow_ref_mut(section)))
     }
 
-    /// Wakes who is due, and sets the alarm for who is next.
+    /// Wakes the tasks that are due and sets the alarm for the next one.
     fn ring(&self, state: &mut State) {
         let now = self.look(state);
         let next = state.queue.next_expiration(now);
@@ -90,7 +90,7 @@ impl<const CYCLES_PER_MICROSECOND: u64> DualTimer<CYCLES_PER_MICROSECOND> {
     /// Microseconds since the start.
     fn look(&self, state: &mut State) -> u64 {
         if state.is_started {
-            // It counts downwards, and starts over from its largest value.
+            // The counter counts down and wraps to its largest value.
             let counter = u32::MAX - self.registers.read(VALUE);
             state.cycles += u64::from(counter.wrapping_sub(state.cycles as u32));
         }

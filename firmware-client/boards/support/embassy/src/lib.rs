@@ -1,4 +1,4 @@
-//! What the player needs from a board, over embassy: a [`Clock`] and a [`Network`].
+//! The player's [`Clock`] and [`Network`] on embassy.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -11,7 +11,7 @@ use embassy_time::Timer;
 use trill_firmware::board;
 use trill_proto::time::Instant;
 
-/// The time of embassy's driver.
+/// The clock of embassy's time driver.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock;
 

@@ -1,4 +1,4 @@
-//! Connections over embassy-net, one after the other, on one socket.
+//! Connections over embassy-net: one at a time, all on one socket.
 
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::{self, TcpSocket};
@@ -7,14 +7,14 @@ use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use trill_firmware::board::{self, ConnectError};
 
-/// How long the network may take to come up before that is told. Less than the player waits for a connection.
+/// After this time the player is told that the network is down. It is less than the player waits for a connection.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a closed connection may take to say so to the other side.
+/// How long the end of a connection may take to reach the server.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The socket's memory. What it receives is the TCP window, and must fit into whatever the network's driver receives
-/// into: 4 to 8 KiB.
+/// The socket's memory. The receive buffer is the TCP window. It must fit into the receive memory of the network driver:
+/// 4 to 8 KiB.
 #[derive(Debug)]
 pub struct SocketBuffers<const RECEIVE: usize, const SEND: usize> {
     receive: [u8; RECEIVE],
@@ -22,7 +22,7 @@ pub struct SocketBuffers<const RECEIVE: usize, const SEND: usize> {
 }
 
 impl<const RECEIVE: usize, const SEND: usize> SocketBuffers<RECEIVE, SEND> {
-    /// All zero, so that a static of it takes no flash.
+    /// Empty buffers. They are all zero, so a static of them takes no flash.
     #[must_use]
     pub const fn new() -> Self {
         Self { receive: [0; RECEIVE], send: [0; SEND] }
@@ -35,20 +35,20 @@ impl<const RECEIVE: usize, const SEND: usize> Default for SocketBuffers<RECEIVE,
     }
 }
 
-/// The network of a stack that runs in a task of its own.
+/// A network over embassy's stack, which runs in its own task.
 pub struct Network {
     stack: Stack<'static>,
     socket: TcpSocket<'static>,
 }
 
 impl Network {
-    /// Takes one of the stack's sockets, for good.
+    /// Takes one of the stack's sockets and keeps it.
     pub fn new<const RECEIVE: usize, const SEND: usize>(
         stack: Stack<'static>,
         buffers: &'static mut SocketBuffers<RECEIVE, SEND>,
     ) -> Self {
         let mut socket = TcpSocket::new(stack, &mut buffers.receive, &mut buffers.send);
-        // What is sent is short, and waited for.
+        // Messages are short, and the server waits for them.
         socket.set_nagle_enabled(false);
         Self { stack, socket }
     }
@@ -62,7 +62,7 @@ impl Network {
         addresses.first().copied().ok_or(ConnectError::UnknownHost)
     }
 
-    /// Lets the last connection's end reach the other side.
+    /// Waits until the end of the last connection has reached the server.
     async fn close(&mut self) {
         self.socket.abort();
         let _ = with_timeout(CLOSE_TIMEOUT, self.socket.flush()).await;
@@ -85,7 +85,7 @@ impl board::Network for Network {
     }
 }
 
-/// A connection; dropping it resets it. Whatever has to arrive has to be flushed first.
+/// A connection. Dropping it resets it, so flush first what must arrive.
 pub struct Socket<'a>(&'a mut TcpSocket<'static>);
 
 impl Drop for Socket<'_> {

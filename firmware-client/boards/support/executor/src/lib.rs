@@ -1,7 +1,7 @@
-//! An embassy executor that sleeps by WFI, and knows how much it does.
+//! An embassy executor that sleeps by WFI and measures the processor's load.
 //!
-//! embassy's own sleeps by WFE, which in QEMU does not sleep at all on a Cortex-M: a board that waits would keep a core
-//! of the host busy.
+//! embassy's own executor sleeps by WFE. On a Cortex-M, QEMU's WFE returns at once, so an idle board would keep a core of
+//! the host busy.
 
 #![no_std]
 
@@ -17,7 +17,7 @@ use embassy_executor::{Spawner, raw};
 /// A task was woken since the executor last went to sleep.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
-/// Runs tasks, and sleeps while there is nothing to run.
+/// Runs tasks, and sleeps while none is ready.
 pub struct Executor(raw::Executor);
 
 impl Executor {
@@ -27,7 +27,7 @@ impl Executor {
         Self(raw::Executor::new(core::ptr::null_mut()))
     }
 
-    /// Runs what `spawn` spawns, for ever.
+    /// Runs the tasks that `spawn` spawns, for ever.
     pub fn run(&'static mut self, spawn: impl FnOnce(Spawner)) -> ! {
         let executor = &self.0;
         call(spawn, executor.spawner());
@@ -36,7 +36,7 @@ impl Executor {
                 unsafe_code,
                 reason = "the raw executor leaves it to its caller not to poll it from within itself"
             )]
-            // SAFETY: tasks cannot get at it: `run` has the only reference.
+            // SAFETY: no task can call it: `run` has the only reference.
             unsafe {
                 executor.poll();
             }
@@ -45,7 +45,7 @@ impl Executor {
     }
 }
 
-/// Not inlined: what it has on the stack would stay there for as long as the executor runs.
+/// Not inlined: otherwise its locals would stay on the stack for as long as the executor runs.
 #[inline(never)]
 fn call(spawn: impl FnOnce(Spawner), spawner: Spawner) {
     spawn(spawner);
@@ -59,8 +59,8 @@ impl Default for Executor {
 
 /// Sleeps until an interrupt, unless a task was woken in the meantime.
 ///
-/// Interrupts are masked between the look and the WFI, so that none comes unnoticed in between; WFI wakes for masked ones
-/// too (Armv7-M Architecture Reference Manual B1.5.19, Armv7-A B1.8.14), and they are served once they are unmasked.
+/// Interrupts are masked from the check to the WFI, so that none is missed in between. A masked interrupt ends WFI too
+/// (Armv7-M Architecture Reference Manual B1.5.19, Armv7-A B1.8.14). It is served once interrupts are unmasked.
 fn sleep_until_woken() {
     critical_section::with(|section| {
         if !WOKEN.swap(false, Acquire) {
@@ -71,7 +71,7 @@ fn sleep_until_woken() {
 
 fn wait_for_interrupt() {
     #[expect(unsafe_code, reason = "the one instruction that Cortex-M and Cortex-A share")]
-    // SAFETY: it changes neither registers nor memory.
+    // SAFETY: the instruction changes neither registers nor memory.
     unsafe {
         core::arch::asm!("wfi", options(nomem, nostack, preserves_flags));
     }

@@ -1,4 +1,4 @@
-//! How much the processor has to do: all the time in which it does not sleep, interrupts included.
+//! The processor's load: all time in which it does not sleep, interrupts included.
 
 use core::cell::Cell;
 use core::fmt;
@@ -7,18 +7,18 @@ use critical_section::{CriticalSection, Mutex};
 use embassy_time::Instant;
 use trill_firmware::board::Commands;
 
-/// In microseconds.
+/// Times in microseconds.
 static TIMES: Mutex<Cell<Times>> = Mutex::new(Cell::new(Times { idle: 0, lap: 0 }));
 
 #[derive(Clone, Copy)]
 struct Times {
-    /// In which it slept.
+    /// The time asleep.
     idle: u64,
-    /// In which it had been busy at the last [`lap`].
+    /// The time busy until the last [`lap`].
     lap: u64,
 }
 
-/// Sleeps by `sleep`, and takes the time.
+/// Calls `sleep` and counts the time that it takes.
 pub(crate) fn sleep(section: CriticalSection<'_>, sleep: impl FnOnce()) {
     let asleep = Instant::now();
     sleep();
@@ -26,8 +26,8 @@ pub(crate) fn sleep(section: CriticalSection<'_>, sleep: impl FnOnce()) {
     times.update(|times| Times { idle: times.idle + asleep.elapsed().as_micros(), ..times });
 }
 
-/// Remembers for how long the processor was busy until now. A board does so when its sound begins: what a song costs
-/// before it is heard is then known to the microsecond, whenever somebody asks.
+/// Remembers for how long the processor was busy until now. A board calls this when its sound begins. So the cost of a
+/// song before it is heard is known to the microsecond.
 pub fn lap() {
     critical_section::with(|section| {
         let times = TIMES.borrow(section);
@@ -41,7 +41,7 @@ impl Times {
     }
 }
 
-/// The console command `load`, which tells for how long the processor was busy, in microseconds since the start.
+/// The console command `load`. It shows for how long the processor was busy since the start, in microseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Load;
 

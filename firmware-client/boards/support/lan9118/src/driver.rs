@@ -1,4 +1,4 @@
-//! Frames in and out.
+//! The driver: sends and receives Ethernet frames.
 
 use core::task::Context;
 
@@ -7,7 +7,7 @@ use trill_registers::Registers;
 
 use crate::{INTERRUPT_ENABLE, Interrupt, NotFound};
 
-// Section 5.3 of the datasheet.
+// Register offsets: section 5.3 of the datasheet.
 const RX_DATA: usize = 0x00;
 const TX_DATA: usize = 0x20;
 const RX_STATUS: usize = 0x40;
@@ -23,48 +23,48 @@ const TX_FIFO_INFORMATION: usize = 0x80;
 const MAC_COMMAND: usize = 0xa4;
 const MAC_DATA: usize = 0xa8;
 
-// Section 5.4: indices of the MAC's registers.
+// Indices of the MAC's registers: section 5.4.
 const MAC_CONTROL: u32 = 1;
 const MAC_ADDRESS_HIGH: u32 = 2;
 const MAC_ADDRESS_LOW: u32 = 3;
 
-/// What BYTE_TEST reads as.
+/// The value of BYTE_TEST.
 const BYTE_ORDER: u32 = 0x8765_4321;
-/// In the hardware configuration.
+/// A bit of the hardware configuration.
 const SOFT_RESET: u32 = 1 << 0;
 const SOFT_RESET_TIMED_OUT: u32 = 1 << 1;
 const MUST_BE_ONE: u32 = 1 << 20;
-/// 5 KiB of the 16 are for transmission, as after a reset.
+/// 5 KiB of the 16 KiB are for transmission, as after a reset.
 const TX_FIFO_5_KIB: u32 = 5 << 16;
-/// Active high, push-pull.
+/// Interrupt output: active high, push-pull.
 const INTERRUPTS_ON: u32 = 1 << 8 | 1 << 4 | 1 << 0;
-/// Frames are waiting.
+/// Interrupt: received frames are waiting.
 const RX_LEVEL: u32 = 1 << 3;
-/// There is room for frames to be sent.
+/// Interrupt: the transmission FIFO has room.
 const TX_AVAILABLE: u32 = 1 << 9;
-/// More than 24 × 64 bytes of room; more than 0 frames waiting.
+/// Interrupt levels: more than 24 × 64 bytes of room; more than 0 frames waiting.
 const INTERRUPT_LEVELS: u32 = 24 << 24;
-/// Transmit, and forget how earlier transmissions went.
+/// Transmit, and discard the status of earlier transmissions.
 const TX_ON: u32 = 1 << 2 | 1 << 1;
 const MAC_BUSY: u32 = 1 << 31;
 const MAC_READ: u32 = 1 << 30;
-/// Full duplex, transmit, receive.
+/// MAC control: full duplex, transmit, receive.
 const MAC_ON: u32 = 1 << 20 | 1 << 3 | 1 << 2;
-/// In the status of a frame received.
+/// Bits in the status of a received frame.
 const RX_ERROR: u32 = 1 << 15;
 const FIRST_AND_LAST_SEGMENT: u32 = 1 << 13 | 1 << 12;
 
-/// How often to look for the end of what takes at most 100 µs, at tens of nanoseconds a look.
+/// How often to poll for an event that takes at most 100 µs. A poll takes tens of nanoseconds.
 const PATIENCE: usize = 100_000;
 
 /// Largest frame, without its checksum.
 const FRAME_BYTES: usize = 1514;
 const FRAME_WORDS: usize = FRAME_BYTES.div_ceil(4);
 const CHECKSUM_BYTES: usize = 4;
-/// What a frame in the transmission FIFO takes beyond itself: two command words, and a word of padding.
+/// What a frame in the transmission FIFO takes besides its bytes: two command words and a word of padding.
 const TX_OVERHEAD_BYTES: usize = 12;
 
-/// Room for one frame in each direction, 3 KB: a static of the board's.
+/// Memory for one frame in each direction, 3 KB. A static of the board.
 #[derive(Debug)]
 pub struct Frames {
     received: [u8; FRAME_WORDS * 4],
@@ -72,7 +72,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// All zero, so that a static of it takes no flash.
+    /// Empty memory. It is all zero, so a static of it takes no flash.
     #[must_use]
     pub const fn new() -> Self {
         Self { received: [0; FRAME_WORDS * 4], sent: [0; FRAME_WORDS * 4] }
@@ -85,7 +85,7 @@ impl Default for Frames {
     }
 }
 
-/// The driver.
+/// The LAN9118 as a device of embassy-net.
 pub struct Lan9118 {
     registers: Registers,
     interrupt: &'static Interrupt,
@@ -94,11 +94,10 @@ pub struct Lan9118 {
 }
 
 impl Lan9118 {
-    /// Resets the controller and starts it, with the address that its EEPROM holds. To unmask the interrupt is the
-    /// board's.
+    /// Resets the controller and starts it with the MAC address from its EEPROM. The board unmasks the interrupt.
     ///
     /// # Errors
-    /// [`NotFound`]
+    /// [`NotFound`] if the controller does not answer.
     pub fn new(interrupt: &'static Interrupt, frames: &'static mut Frames) -> Result<Self, NotFound> {
         let registers = interrupt.registers;
         if registers.read(BYTE_TEST) != BYTE_ORDER {
@@ -117,7 +116,7 @@ impl Lan9118 {
         Ok(Self { registers, interrupt, frames, address: [a, b, c, d, e, f] })
     }
 
-    /// Throws away frames that were not received well, up to one that was. Returns whether there is one.
+    /// Discards damaged frames until a good one is first. Returns whether there is one.
     fn find_frame(&self) -> bool {
         while self.registers.read(RX_FIFO_INFORMATION) >> 16 & 0xff > 0 {
             let status = self.registers.read(RX_STATUS_PEEK);
@@ -136,14 +135,14 @@ impl Lan9118 {
         self.registers.read(TX_FIFO_INFORMATION) as u16 as usize >= FRAME_BYTES + TX_OVERHEAD_BYTES
     }
 
-    /// Whether `is_ready`; if not, `context` will be woken when it may be.
+    /// Returns whether `is_ready`. If not, wakes `context` when that may have changed.
     fn poll(&self, context: &Context<'_>, is_ready: impl Fn(&Self) -> bool) -> bool {
         if is_ready(self) {
             return true;
         }
         self.interrupt.waker.register(context.waker());
         self.registers.write(INTERRUPT_STATUS, RX_LEVEL | TX_AVAILABLE);
-        // What came after the first look, and was just acknowledged.
+        // A frame may have come after the first check, and its interrupt has just been acknowledged.
         if is_ready(self) {
             return true;
         }
@@ -178,7 +177,7 @@ impl Driver for Lan9118 {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_transmission_unit = FRAME_BYTES;
-        // A limit would be taken for the number of frames that may be under way, and shrink the TCP window to them.
+        // embassy-net would take a limit for the number of frames in flight, and shrink the TCP window to it.
         capabilities.max_burst_size = None;
         capabilities
     }
@@ -188,7 +187,7 @@ impl Driver for Lan9118 {
     }
 }
 
-/// A frame that waits in the controller.
+/// A received frame that waits in the controller.
 pub struct RxToken<'a> {
     registers: Registers,
     frame: &'a mut [u8; FRAME_WORDS * 4],
@@ -201,7 +200,7 @@ impl embassy_net_driver::RxToken for RxToken<'_> {
         let mut words = words.iter_mut();
         for _ in 0..fifo_words(status) {
             let word = self.registers.read(RX_DATA);
-            // The frame fits, the checksum behind it may not.
+            // The frame fits; the checksum behind it may not.
             if let Some(place) = words.next() {
                 *place = word.to_le_bytes();
             }
@@ -210,7 +209,7 @@ impl embassy_net_driver::RxToken for RxToken<'_> {
     }
 }
 
-/// Room in the controller for a frame.
+/// Room in the controller for a frame to send.
 pub struct TxToken<'a> {
     registers: Registers,
     frame: &'a mut [u8; FRAME_WORDS * 4],
@@ -230,12 +229,12 @@ impl embassy_net_driver::TxToken for TxToken<'_> {
     }
 }
 
-/// Bytes of the frame with this status, without its checksum.
+/// Length of the frame with this status in bytes, without its checksum.
 const fn frame_bytes(status: u32) -> usize {
     ((status >> 16 & 0x3fff) as usize).saturating_sub(CHECKSUM_BYTES)
 }
 
-/// Words that it takes in the FIFO.
+/// Number of words that the frame with this status takes in the FIFO.
 const fn fifo_words(status: u32) -> usize {
     ((status >> 16 & 0x3fff) as usize).div_ceil(4)
 }

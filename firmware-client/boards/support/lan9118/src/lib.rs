@@ -1,10 +1,10 @@
 //! The SMSC LAN9118 Ethernet controller, for embassy-net.
 //!
-//! Registers: *LAN9118 High Performance Single-Chip 10/100 Non-PCI Ethernet Controller* datasheet, section 5.3; its MAC's,
-//! reached through two of them, section 5.4. The chip keeps frames in FIFOs of its own, which the processor reads and writes
-//! by words; one frame at a time is copied here.
+//! Registers: *LAN9118 High Performance Single-Chip 10/100 Non-PCI Ethernet Controller* datasheet, section 5.3. The MAC's
+//! registers, which are reached through two of them: section 5.4. The chip keeps frames in its own FIFOs. The processor reads
+//! and writes the FIFOs by words and copies one frame at a time.
 //!
-//! The link is taken to be up: without a cable nothing is heard, and that is what everybody above copes with.
+//! The link always counts as up. Without a cable no frame arrives, and the layers above handle that.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -17,12 +17,12 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::waitqueue::GenericAtomicWaker;
 use trill_registers::Registers;
 
-/// Bytes of registers.
+/// Size of the register block in bytes.
 pub const REGISTERS_BYTES: usize = 0x100;
 
 const INTERRUPT_ENABLE: usize = 0x5c;
 
-/// What the interrupt has of the controller: a static of the board's.
+/// The interrupt's side of the controller. A static of the board.
 pub struct Interrupt {
     registers: Registers,
     waker: GenericAtomicWaker<CriticalSectionRawMutex>,
@@ -35,9 +35,9 @@ impl Interrupt {
         Self { registers, waker: GenericAtomicWaker::new(CriticalSectionRawMutex::new()) }
     }
 
-    /// To be called by the interrupt, which is level-triggered.
+    /// The interrupt calls this. It is level-triggered.
     pub fn on_interrupt(&self) {
-        // Until the driver has looked at what there is.
+        // The driver enables interrupts again after it has read the status.
         self.registers.write(INTERRUPT_ENABLE, 0);
         self.waker.wake();
     }

@@ -1,4 +1,4 @@
-//! What the boards in QEMU have in common: the emulator's command line, a LAN9118 on the emulated network, and an executor.
+//! The shared part of the boards in QEMU: the emulator's command line, a LAN9118 on the emulated network, and an executor.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -15,22 +15,22 @@ use trill_semihosting::{Arguments, SoundFile};
 /// QEMU's emulated network gives this address to the machine on which QEMU runs.
 const DEFAULT_SERVER: &str = "10.0.2.2";
 
-/// The commands of the board's own: `memory` and `load`.
+/// The type of [`COMMANDS`].
 pub type Commands = (trill_stack::Memory, Load);
 
-/// The board's commands.
+/// The board's own console commands: `memory` and `load`.
 pub const COMMANDS: Commands = (trill_stack::Memory, Load);
 
 /// Runs the tasks that `spawn` spawns. Call it once.
 ///
 /// # Panics
-/// When it is called again.
+/// If it is called a second time.
 pub fn execute(spawn: impl FnOnce(Spawner)) -> ! {
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     EXECUTOR.init(Executor::new()).run(spawn)
 }
 
-/// What the emulator's command line says.
+/// The options from the emulator's command line.
 pub struct Options {
     /// The server to connect to first.
     pub server: ServerAddress,
@@ -43,8 +43,8 @@ impl Options {
     /// at the end may be missing; `-` stands for no file. Starts the logs.
     ///
     /// # Panics
-    /// When the server is not a server, or a file cannot be written.
-    // Not inlined: its buffers would stay on the stack of the caller.
+    /// If the server's address is invalid, or a file cannot be created.
+    // Not inlined: otherwise its buffers would stay on the stack of the caller.
     #[inline(never)]
     #[must_use]
     pub fn take() -> Self {
@@ -64,10 +64,10 @@ fn is_file(word: &&str) -> bool {
     *word != "-"
 }
 
-/// A number that no other board has.
+/// A random number that identifies this run of the board.
 ///
 /// # Panics
-/// When the emulator has no random numbers.
+/// If the emulator has no random numbers.
 #[must_use]
 pub fn nonce() -> [u8; 16] {
     trill_semihosting::random().expect("without it, servers would take two boards for one")
@@ -76,7 +76,7 @@ pub fn nonce() -> [u8; 16] {
 /// Starts the network on the controller of this interrupt. Call it once; the board unmasks the interrupt.
 ///
 /// # Panics
-/// When the controller is missing, or it is called again.
+/// If the controller is missing, or if it is called a second time.
 // Not inlined, as above.
 #[inline(never)]
 pub fn start_network<const RECEIVE: usize, const SEND: usize>(

@@ -1,6 +1,6 @@
 //! A peripheral's registers: the one place where a driver touches memory by its address.
 //!
-//! Whoever names a peripheral's address vouches for it once, in [`Registers::new`]; drivers are safe code from there on.
+//! The caller of [`Registers::new`] guarantees that the address is right. After that, drivers are safe code.
 
 #![no_std]
 
@@ -12,11 +12,11 @@ pub struct Registers {
 }
 
 impl Registers {
-    /// The registers at `base`, `bytes` of them.
+    /// The block of `bytes` bytes at `base`.
     ///
     /// # Safety
-    /// For as long as the program runs, there are device registers from `base` to `base + bytes`, which may be read and
-    /// written by words at any time without touching memory that belongs to Rust. `base` is a multiple of 4.
+    /// From `base` to `base + bytes` there are device registers for as long as the program runs. They may be read and
+    /// written by words at any time, and no access touches memory that belongs to Rust. `base` is a multiple of 4.
     #[must_use]
     #[expect(unsafe_code, reason = "the caller vouches for the address")]
     pub const unsafe fn new(base: usize, bytes: usize) -> Self {
@@ -26,23 +26,23 @@ impl Registers {
     /// Reads the register at `offset` bytes.
     ///
     /// # Panics
-    /// If there is none; the check is optimised away where offset and size are constants.
+    /// If there is none. The compiler removes the check where offset and size are constants.
     #[inline(always)]
     #[must_use]
     #[expect(unsafe_code, reason = "reads a register")]
     pub fn read(self, offset: usize) -> u32 {
-        // SAFETY: a register, as `new`'s caller vouches and `address` checks.
+        // SAFETY: a register, as the caller of `new` guarantees and `address` checks.
         unsafe { self.address(offset).read_volatile() }
     }
 
     /// Writes the register at `offset` bytes.
     ///
     /// # Panics
-    /// If there is none, like [`read`](Self::read).
+    /// If there is none, as for [`read`](Self::read).
     #[inline(always)]
     #[expect(unsafe_code, reason = "writes a register")]
     pub fn write(self, offset: usize, value: u32) {
-        // SAFETY: a register, as `new`'s caller vouches and `address` checks.
+        // SAFETY: a register, as the caller of `new` guarantees and `address` checks.
         unsafe { self.address(offset).write_volatile(value) }
     }
 

@@ -1,6 +1,6 @@
-//! What a board in an emulator gets from its host: arguments, randomness, files for sound and logs, an exit.
+//! Services of an emulated board's host: arguments, random numbers, files for sound and logs, an exit.
 //!
-//! Calls: Arm's *Semihosting for AArch32 and AArch64*.
+//! The calls are those of Arm's *Semihosting for AArch32 and AArch64*.
 
 #![no_std]
 
@@ -15,15 +15,15 @@ use semihosting::experimental::{env, random};
 use semihosting::fs::File;
 use semihosting::io::Write as _;
 
-/// Longest command line, and longest path, in bytes.
+/// Longest command line and longest path in bytes.
 const LINE_BYTES: usize = 512;
 
-/// The words of the command line that the emulator's options put together, one after the other. The first is the program's
+/// An iterator over the words of the command line, which the emulator's options give. The first word is the program's
 /// name.
 pub struct Arguments(Option<env::Args<LINE_BYTES>>);
 
 impl Arguments {
-    /// Asks the host. One that tells nothing, or more than there is room for, tells no arguments.
+    /// Asks the host. There are no arguments if the host has none, or if they are too long.
     #[must_use]
     pub fn ask() -> Self {
         Self(env::args().ok())
@@ -35,7 +35,7 @@ impl Arguments {
     }
 }
 
-/// Random bytes from the host, if it has any to give.
+/// Random bytes from the host; `None` if it has none.
 #[must_use]
 pub fn random() -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
@@ -43,14 +43,14 @@ pub fn random() -> Option<[u8; 16]> {
     Some(bytes)
 }
 
-/// A file on the host that sound is written to: 16-bit samples, little-endian, left and right in turn.
+/// A file on the host for the sound: 16-bit samples, little-endian, left and right in turn.
 pub struct SoundFile(File);
 
 impl SoundFile {
     /// Creates or overwrites the file.
     ///
     /// # Errors
-    /// [`NotWritten`]
+    /// [`NotWritten`] if the host does not write the file.
     pub fn create(path: &str) -> Result<Self, NotWritten> {
         create(path).map(Self)
     }
@@ -58,13 +58,13 @@ impl SoundFile {
     /// Appends `frames`.
     ///
     /// # Errors
-    /// [`NotWritten`]
+    /// [`NotWritten`] if the host does not write the file.
     pub fn write(&mut self, frames: &[[i16; 2]]) -> Result<(), NotWritten> {
         self.0.write_all(bytemuck::cast_slice(frames)).map_err(|_| NotWritten)
     }
 }
 
-/// The host does not let the file be written: correct its path.
+/// The host does not write the file. Correct its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotWritten;
 
@@ -75,7 +75,7 @@ fn create(path: &str) -> Result<File, NotWritten> {
     File::create(path).map_err(|_| NotWritten)
 }
 
-/// Ends the emulator as a program that failed.
+/// Ends the emulator with the exit status of a failure.
 pub fn fail() -> ! {
     semihosting::process::exit(1)
 }

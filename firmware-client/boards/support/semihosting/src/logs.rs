@@ -1,7 +1,7 @@
-//! The logs of `defmt`, to a file on the host that `defmt-print` reads.
+//! Writes the logs of `defmt` to a file on the host, which `defmt-print` reads.
 //!
-//! Not through the emulator's console, as the crate `defmt-semihosting` does: QEMU 7 writes that to its standard output,
-//! where the board's own console is.
+//! The crate `defmt-semihosting` writes to the emulator's console instead. QEMU 7 sends that to its standard output, which
+//! is the board's own console.
 
 #![expect(unsafe_code, reason = "defmt's logger is one by contract: what it begins, it ends, with interrupts masked")]
 
@@ -14,14 +14,14 @@ use semihosting::io::Write as _;
 
 use crate::{NotWritten, create};
 
-/// Sends the logs to this file; before, there are none.
+/// Sends the logs to this file. Earlier logs are lost.
 ///
 /// # Errors
-/// [`NotWritten`]
+/// [`NotWritten`] if the host does not write the file.
 pub fn log_to(path: &str) -> Result<(), NotWritten> {
     let file = create(path)?;
     critical_section::with(|_| {
-        // SAFETY: interrupts are masked, and this is no part of a log.
+        // SAFETY: interrupts are masked, and no log is being written.
         unsafe { *STATE.file.get() = Some(file) };
     });
     Ok(())
@@ -39,14 +39,14 @@ struct State {
     file: UnsafeCell<Option<File>>,
 }
 
-// SAFETY: it is used with interrupts masked only, on one core.
+// SAFETY: it is only used with interrupts masked, on one core.
 unsafe impl Sync for State {}
 
 impl State {
     /// # Safety
-    /// Between `acquire` and `release` only.
+    /// Call it only between `acquire` and `release`.
     unsafe fn encode(&self, act: impl FnOnce(&mut Encoder, &mut dyn FnMut(&[u8]))) {
-        // SAFETY: interrupts are masked, and defmt calls nothing while it is called.
+        // SAFETY: interrupts are masked, and defmt makes one call at a time.
         let (encoder, file) = unsafe { (&mut *self.encoder.get(), &mut *self.file.get()) };
         act(encoder, &mut |bytes| {
             if let Some(file) = file {
@@ -63,7 +63,7 @@ struct FileLogger;
 // SAFETY: from `acquire` to `release` interrupts are masked, on the only core.
 unsafe impl Logger for FileLogger {
     fn acquire() {
-        // SAFETY: `release` ends it, which defmt calls for each `acquire`.
+        // SAFETY: `release` ends the critical section, and defmt calls it after each `acquire`.
         let restore = unsafe { critical_section::acquire() };
         // SAFETY: interrupts are masked, and defmt does not log while it logs.
         unsafe {

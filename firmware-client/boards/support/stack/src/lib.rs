@@ -1,7 +1,6 @@
-//! How much of the stack was ever used, by how much of its paint is left, and the console command [`memory`](Memory) that
-//! tells.
+//! Measures the deepest use of the stack by the paint that is left, for the console command [`memory`](Memory).
 //!
-//! The linker script says where the stack is: from `_stack_end`, its lowest address, to `_stack_start`.
+//! The linker script defines the stack: from `_stack_end`, its lowest address, to `_stack_start`.
 
 #![no_std]
 #![expect(unsafe_code, reason = "the stack is nobody's memory in Rust's eyes")]
@@ -10,10 +9,10 @@ use core::fmt;
 
 use trill_firmware::board::Commands;
 
-/// What untouched words hold. That of cortex-m-rt's feature `paint-stack`, which paints before anything else runs.
+/// The value of untouched words. cortex-m-rt's feature `paint-stack` uses the same value, and paints before anything else.
 const PAINT: u32 = 0xcccc_cccc;
 
-/// Words below [`paint`]'s frame that it leaves alone: more than an interrupt pushes meanwhile.
+/// Number of words below the frame of [`paint`] that stay unpainted: more than an interrupt pushes meanwhile.
 const MARGIN_WORDS: usize = 64;
 
 unsafe extern "C" {
@@ -21,38 +20,38 @@ unsafe extern "C" {
     static mut _stack_start: u32;
 }
 
-/// Paints what is free of the stack, where the runtime does not do it. To be called first in `main`.
+/// Paints the free part of the stack, for a runtime that does not. Call it first in `main`.
 #[inline(never)]
 pub fn paint() {
     let frame = 0_u32;
     let end = (&raw const frame).cast_mut().wrapping_sub(MARGIN_WORDS);
     let mut word = &raw mut _stack_end;
     while word < end {
-        // SAFETY: inside of the stack and below everything that is on it.
+        // SAFETY: the word is in the stack, below everything on it.
         unsafe { word.write_volatile(PAINT) };
         word = word.wrapping_add(1);
     }
 }
 
-/// The most bytes of stack that were ever in use.
+/// The deepest use of the stack so far, in bytes.
 #[must_use]
 pub fn peak_bytes() -> usize {
     let end = &raw mut _stack_start;
     let mut word = &raw mut _stack_end;
-    // SAFETY: inside of the stack, whose words can always be read.
+    // SAFETY: the word is in the stack, which can always be read.
     while word < end && unsafe { word.read_volatile() } == PAINT {
         word = word.wrapping_add(1);
     }
     end.addr() - word.addr()
 }
 
-/// Bytes of stack that there are.
+/// The size of the stack in bytes.
 #[must_use]
 pub fn size_bytes() -> usize {
     (&raw mut _stack_start).addr() - (&raw mut _stack_end).addr()
 }
 
-/// The console command `memory`, which tells how much of the stack was ever in use.
+/// The console command `memory`. It shows the deepest use of the stack so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory;
 

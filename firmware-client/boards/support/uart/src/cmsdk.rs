@@ -10,14 +10,14 @@ const CONTROL: usize = 0x08;
 const INTERRUPT_CLEAR: usize = 0x0c;
 const BAUD_DIVIDER: usize = 0x10;
 
-/// In the state.
+/// Bits of the state.
 const TRANSMIT_FULL: u32 = 1 << 0;
 const RECEIVE_FULL: u32 = 1 << 1;
-/// Transmit, receive, interrupt when a byte was received.
+/// Control: transmit, receive, interrupt after each received byte.
 const ON: u32 = 1 << 0 | 1 << 1 | 1 << 3;
-/// Interrupt when the byte to be sent has left.
+/// Control: interrupt after each sent byte.
 const TRANSMIT_INTERRUPT: u32 = 1 << 2;
-/// Of both kinds, and of overruns.
+/// Interrupts for received bytes, sent bytes and overruns.
 const ALL_INTERRUPTS: u32 = 0xf;
 
 /// The UART of Arm's Cortex-M System Design Kit: one byte deep in each direction.
@@ -28,10 +28,10 @@ pub struct Cmsdk {
 }
 
 impl Cmsdk {
-    /// Bytes of registers.
+    /// Size of the register block in bytes.
     pub const REGISTERS_BYTES: usize = 0x14;
 
-    /// A UART of this clock, in Hz, at 115,200 baud.
+    /// A UART with this clock in Hz, at 115,200 baud.
     #[must_use]
     pub const fn new(registers: Registers, clock: u32) -> Self {
         Self { registers, baud_divider: clock / 115_200 }

@@ -1,5 +1,5 @@
-//! A console on a serial port: what is typed arrives by interrupt in a small ring, what is printed waits, when it has to,
-//! without keeping others from working.
+//! A console on a serial port. Typed bytes go into a small ring by interrupt. Output waits for room without blocking other
+//! tasks.
 //!
 //! ```text
 //!   interrupt ──▶ Uart::take ──▶ ring ──▶ Input (Read)
@@ -25,28 +25,28 @@ use embassy_sync::waitqueue::AtomicWaker;
 use embedded_io_async::{ErrorType, Read, Write};
 use heapless::Deque;
 
-/// Bytes that are typed ahead; the serial port holds back, or loses, what is more.
+/// Bytes that can be typed ahead. The serial port keeps further bytes, or loses them.
 const TYPED_AHEAD_BYTES: usize = 64;
 
 /// A serial port.
 pub trait Uart {
-    /// Switches it on, with interrupts for what is received.
+    /// Switches the port on, with interrupts for received bytes.
     fn start(&self);
 
-    /// The next byte received.
+    /// The next received byte.
     fn take(&self) -> Option<u8>;
 
-    /// Sends a byte; `false` when there is no room for it.
+    /// Sends a byte. Returns `false` if there is no room for it.
     fn put(&self, byte: u8) -> bool;
 
-    /// Whether there is an interrupt when there is room again.
+    /// Sets whether an interrupt comes when there is room again.
     fn interrupt_when_room(&self, is_wanted: bool);
 
-    /// Ends the interrupt, until the next byte is received or sent.
+    /// Acknowledges the interrupt. The next one comes with the next byte received or sent.
     fn acknowledge(&self);
 }
 
-/// A console on a serial port. A static of the board's, for its interrupt has a hand in it.
+/// A console on a serial port. A static of the board, because the interrupt uses it too.
 pub struct Console<U> {
     uart: U,
     typed: Mutex<RefCell<Deque<u8, TYPED_AHEAD_BYTES>>>,
@@ -55,20 +55,20 @@ pub struct Console<U> {
 }
 
 impl<U: Uart> Console<U> {
-    /// A console on this port, which is not switched on yet.
+    /// A console on this port. [`start`](Self::start) switches the port on.
     #[must_use]
     pub const fn new(uart: U) -> Self {
         let typed = Mutex::new(RefCell::new(Deque::new()));
         Self { uart, typed, reader: AtomicWaker::new(), writer: AtomicWaker::new() }
     }
 
-    /// Switches the port on. To unmask the interrupt is the board's. There may be one input and one output, ever.
+    /// Switches the port on. The board unmasks the interrupt. Call it once: there is one input and one output.
     pub fn start(&'static self) -> (Input<U>, Output<U>) {
         self.uart.start();
         (Input(self), Output(self))
     }
 
-    /// To be called by the interrupts of the port, of whichever kind.
+    /// Every interrupt of the port calls this.
     pub fn on_interrupt(&self) {
         self.uart.acknowledge();
         self.uart.interrupt_when_room(false);
@@ -77,7 +77,7 @@ impl<U: Uart> Console<U> {
         self.reader.wake();
     }
 
-    /// Moves to the ring what was received. What does not fit stays where it is, and comes along the next time.
+    /// Moves received bytes to the ring. Bytes that do not fit stay in the port until the next call.
     fn receive(&self) {
         critical_section::with(|section| {
             let mut typed = self.typed.borrow_ref_mut(section);
@@ -106,7 +106,7 @@ impl<U: Uart> Console<U> {
     }
 }
 
-/// What is typed. Losing a byte is no error: the user sees it.
+/// The typed bytes. A lost byte is not an error: the user sees that it is missing.
 pub struct Input<U: 'static>(&'static Console<U>);
 
 impl<U> ErrorType for Input<U> {
@@ -126,7 +126,7 @@ impl<U: Uart> Read for Input<U> {
     }
 }
 
-/// What is printed.
+/// The console's output.
 pub struct Output<U: 'static>(&'static Console<U>);
 
 impl<U> ErrorType for Output<U> {
@@ -143,7 +143,7 @@ impl<U: Uart> Write for Output<U> {
             }
             console.writer.register(context.waker());
             console.uart.interrupt_when_room(true);
-            // Room may have come before the interrupt was wanted.
+            // Room may have come before the interrupt was enabled.
             match console.write(bytes) {
                 0 => Poll::Pending,
                 count => Poll::Ready(Ok(count)),

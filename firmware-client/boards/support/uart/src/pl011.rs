@@ -13,31 +13,31 @@ const CONTROL: usize = 0x30;
 const INTERRUPT_MASK: usize = 0x38;
 const INTERRUPT_CLEAR: usize = 0x44;
 
-/// In the flags.
+/// Bits of the flags.
 const RECEIVE_EMPTY: u32 = 1 << 4;
 const TRANSMIT_FULL: u32 = 1 << 5;
-/// 8 bits, FIFOs of 16 bytes.
+/// Line control: 8 bits, FIFOs of 16 bytes.
 const EIGHT_BITS_AND_FIFOS: u32 = 0b11 << 5 | 1 << 4;
-/// Enable, transmit, receive.
+/// Control: enable, transmit, receive.
 const ON: u32 = 1 << 0 | 1 << 8 | 1 << 9;
-/// Bytes were received: many, or some a while ago.
+/// Interrupts for received bytes: the FIFO is half full, or bytes have waited for a while.
 const RECEIVE_INTERRUPTS: u32 = 1 << 4 | 1 << 6;
 const TRANSMIT_INTERRUPT: u32 = 1 << 5;
 const ALL_INTERRUPTS: u32 = 0x7ff;
 
-/// Arm's PL011.
+/// Arm's PL011 UART.
 #[derive(Clone, Copy, Debug)]
 pub struct Pl011 {
     registers: Registers,
-    /// Cycles for a sixteenth of a bit, in 64ths.
+    /// Clock cycles for a sixteenth of a bit, in 64ths of a cycle.
     baud_divider: u32,
 }
 
 impl Pl011 {
-    /// Bytes of registers.
+    /// Size of the register block in bytes.
     pub const REGISTERS_BYTES: usize = 0x48;
 
-    /// A UART of this clock, in Hz, at 115,200 baud.
+    /// A UART with this clock in Hz, at 115,200 baud.
     #[must_use]
     pub const fn new(registers: Registers, clock: u32) -> Self {
         Self { registers, baud_divider: clock * 4 / 115_200 }
