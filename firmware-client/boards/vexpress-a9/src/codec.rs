@@ -62,8 +62,8 @@ const DRAINING: Duration = Duration::from_millis(60);
 
 /// The output. A static, because the interrupt takes the sound out of it.
 ///
-/// The rate changes only when the FIFO and the codec hold no sound. Otherwise that sound would be heard at the wrong rate, and QEMU's
-/// codec falls silent for good if its rate changes while it is full.
+/// The rate changes only when the FIFO and the codec hold no sound. Otherwise that sound would be heard at the wrong rate,
+/// and QEMU's codec falls silent for good if its rate changes while it is full.
 pub(crate) struct Codec<const FRAMES: usize> {
     registers: Registers,
     state: Mutex<RefCell<State<FRAMES>>>,
