@@ -536,10 +536,13 @@ impl<'m> Music<'m> {
     /// Goes on without this song, which did not start.
     fn on_not_started(&mut self, item: &QueueItem) {
         let is_place_in_song = item.at_ms > 0 || item.content_tag != 0;
-        if item.transition == Transition::Follow {
-            self.look_after(item.song, item.playlist);
-        } else if !self.is_switching() && !is_place_in_song {
-            self.look_past(item);
+        // The listener's last command decides what is heard next.
+        if !self.is_switching() {
+            match item.transition {
+                Transition::Follow => self.look_after(item.song, item.playlist),
+                Transition::Switch if is_place_in_song => {}
+                Transition::Switch => self.look_past(item),
+            }
         }
         self.look_for_next();
     }

@@ -46,6 +46,31 @@ fn a_song_that_cannot_follow_is_skipped() {
 }
 
 #[test]
+fn a_song_that_cannot_follow_does_not_end_the_search_of_a_command() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.answer("LIST 2 1", &[2], Some(3));
+    world.player.step(world.now, Direction::Next).expect("a song is meant");
+    world.refuse("PLAY 2 at 0 ms");
+    assert!(world.player.is_switching());
+    world.answer("LIST 2 1", &[2], Some(3));
+    world.start(2);
+    assert_eq!((world.heard(), world.player.is_followed()), (Some(2), false));
+}
+
+#[test]
+fn a_song_that_cannot_follow_is_not_skipped_during_a_switch() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.answer("LIST 2 1", &[2], Some(3));
+    world.want(9);
+    world.refuse("PLAY 2 at 0 ms");
+    world.start(9);
+    world.check_asked(&[]);
+    assert_eq!((world.heard(), world.player.is_followed()), (Some(9), false));
+}
+
+#[test]
 fn a_song_that_cannot_begin_a_range_is_passed_whatever_plays() {
     for plays in [false, true] {
         let mut world = World::connected();
