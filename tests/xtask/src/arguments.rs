@@ -13,110 +13,109 @@ use crate::fuzz;
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask COMMAND
 
-  demo [DIR] [-- CLIENT-ARGS]  Serve DIR, or else the built-in demo songs, on this machine and play from it.
+  demo [DIR] [-- CLIENT-ARGS]  Start a server for DIR, or for the built-in demo songs, and a client that plays from it.
                                CLIENT-ARGS go to the client: `-- --output null`, `-- list`.
-  test [-- CARGO-ARGS]         Run every test and the bare-metal builds, and hold the boards' programs against their
-                               budget. With CARGO-ARGS only `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
+  test [-- CARGO-ARGS]         Run every test and the bare-metal builds, and check the size of the boards' programs.
+                               With CARGO-ARGS, run only `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
   qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
-                               Run a board's program in an emulator, its console on this terminal, what is heard in
-                               a WAV file. Without --server there is one with the demo songs.
-  flash BOARD                  Put a board's program on the board, which is plugged in with its BOOTSEL button held.
-  cross                        Test what 32-bit and 64-bit Arms run, under an emulator of their Linux: shared parts,
-                               server and client.
+                               Run a board's program in QEMU with its console on this terminal, and record the sound
+                               as a WAV file. Without --server, start a server with the demo songs.
+  flash BOARD                  Copy a program to a board. Hold BOOTSEL while you plug the board in.
+  cross                        Test the shared parts, the server and the client for 32-bit and 64-bit Arm Linux, in an
+                               emulator.
   fuzz [TARGET...] [--seconds N]
-                               Feed hostile input to these targets, or to all, for 10 seconds each or N, and print what
-                               was found.
+                               Fuzz these targets, or all, for N seconds each (10), and print the findings.
   soak [--minutes M] [--seed N] [--svg PATH]
-                               Let 50 clients of all kinds loose on a server for M minutes (10), and look whether
-                               anything grows, hangs, crashes or sounds wrong. Equal seeds give equal clients. The
-                               figures are drawn into PATH (soak/soak.svg in the target directory).
+                               Run 50 clients against a server for M minutes (10); fail on growth, hangs, crashes or
+                               wrong sound. The seed determines what each client does. Charts of the measurements
+                               go to PATH (soak/soak.svg in the target directory).
   bench [SECTION...] [--rounds N]
-                               Measure Trill beside nginx, Icecast, MPD, mpg123 and ffmpeg, or these sections of it, N
-                               times each (5), and write the medians into tests/benches/RESULTS.md.
-  size                         Print what each board's program takes, beside its budget.
-  instructions [--accept]      Count what the processor executes for pieces of the work, and compare that with what is
-                               stored; or store it.
-  build [BOARD...]             Build the programs of these boards, or of all, and print where they are.
-  lint                         Check format, lints, documentation and the policy for dependencies.
-  help                         Print this.
+                               Run these benchmarks, or all, N times each (5), next to nginx, Icecast, MPD, mpg123 and
+                               ffmpeg. Write the medians to tests/benches/RESULTS.md.
+  size                         Print the size of each board's program next to its budget.
+  instructions [--accept]      Count the instructions of each microbenchmark and compare them with the stored counts.
+                               With --accept, store the new counts.
+  build [BOARD...]             Build the programs of these boards, or of all, and print their paths.
+  lint                         Check formatting, lints, documentation and the dependency policy.
+  help                         Print this help.
 
-System packages that are missing are installed through apt-get where that takes no password; elsewhere the
-command to type is printed.
+On Linux, missing system packages are installed with apt-get if it needs no password. Otherwise the command to
+type is printed.
 ";
 
-/// One thing to do, as asked for.
+/// A task from the command line.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Task {
     /// Print [`HELP`].
     Help,
-    /// Serve and play on this machine.
+    /// Start a server and a client on this machine.
     Demo {
-        /// The directory to serve; none means the server's built-in songs.
+        /// The directory to serve; `None` for the built-in songs.
         dir: Option<PathBuf>,
-        /// Passed on to the client after its HOST.
+        /// Arguments of the client after its HOST.
         client_args: Vec<OsString>,
     },
     /// Run the tests.
     Test {
-        /// Passed on to `cargo test`; empty means everything.
+        /// Arguments of `cargo test`; empty for the whole suite.
         cargo_args: Vec<OsString>,
     },
-    /// Run tests for other machines.
+    /// Run the tests for other Linux architectures.
     Cross,
-    /// Let many clients loose on a server for long.
+    /// Run many clients against a server for a long time.
     Soak {
-        /// How long.
+        /// Duration in minutes.
         minutes: u32,
-        /// Of their random numbers; none means any.
+        /// Seed of the random numbers; `None` for a random seed.
         seed: Option<u64>,
-        /// Where to draw the figures; none means in the target directory.
+        /// File of the charts; `None` for the default in the target directory.
         svg: Option<PathBuf>,
     },
-    /// Measure beside others.
+    /// Measure Trill next to comparable programs.
     Bench {
-        /// Which; none means all. The program that measures knows them.
+        /// Names of the sections; empty for all. The benchmark program checks them.
         sections: Vec<String>,
-        /// How often each figure is taken.
+        /// Measurements per figure.
         rounds: u32,
     },
     /// Run every check that is not a test.
     Lint,
-    /// Feed hostile input to fuzz targets.
+    /// Run fuzz targets.
     Fuzz {
-        /// Which; none means all.
+        /// Names of the targets; empty for all.
         targets: Vec<&'static str>,
-        /// For how long each.
+        /// Duration of each target.
         span: Duration,
     },
     /// Count instructions.
     Instructions {
-        /// Store what was counted.
+        /// Whether to store the counts.
         accept: bool,
     },
-    /// Measure the boards' programs.
+    /// Measure the size of the boards' programs.
     Size,
-    /// Build boards' programs.
+    /// Build the boards' programs.
     Build {
-        /// Which; none means all.
+        /// The boards; empty for all.
         boards: Vec<&'static Board>,
     },
-    /// Put a program on a board.
+    /// Copy a program to a board.
     Flash {
-        /// Which.
+        /// The board.
         board: &'static Board,
     },
-    /// Run a board in an emulator.
+    /// Run a board's program in QEMU.
     Qemu {
-        /// Which.
+        /// The board.
         board: &'static Board,
-        /// The server it connects to; none means one with the demo songs.
+        /// Address of the server; `None` to start one with the demo songs.
         server: Option<String>,
-        /// Where to put what is heard; none means beside the program.
+        /// File of the recorded sound; `None` for one next to the program.
         wav: Option<PathBuf>,
     },
 }
 
-/// Understands the arguments that follow the program's name.
+/// Parses the arguments after the program's name.
 ///
 /// # Errors
 /// [`Error::Usage`] for anything that is not in [`HELP`].
@@ -129,7 +128,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
         return Ok(Task::Help);
     }
     let Some((command, operands)) = own.split_first() else {
-        return Err(Error::Usage("which command?".into()));
+        return Err(Error::Usage("missing command".into()));
     };
     match (command.to_str(), operands, passed_on) {
         (Some("help"), [], []) => Ok(Task::Help),
@@ -148,7 +147,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
             Ok(Task::Build { boards: boards.collect::<Result<_, _>>()? })
         }
         (Some("flash"), [name], []) => Ok(Task::Flash { board: boards::find(&name.to_string_lossy())? }),
-        (Some("flash"), [], []) => Err(Error::Usage("`flash` needs the name of a board".into())),
+        (Some("flash"), [], []) => Err(Error::Usage("`flash` needs a board name".into())),
         (Some("qemu"), options, []) => qemu(options),
         (Some("fuzz"), operands, []) => fuzz(operands),
         (Some("soak"), options, []) => soak(options),
@@ -161,11 +160,11 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Task, Error> {
             _,
             _,
         ) => {
-            // A misspelt argument that is silently dropped is a check that did not run.
+            // A misspelt argument must not be dropped silently: the intended check would not run.
             let all = args[1..].join(OsStr::new(" "));
             Err(Error::Usage(format!("`{command}` does not take `{}`", all.display())))
         }
-        _ => Err(Error::Usage(format!("there is no command `{}`", command.display()))),
+        _ => Err(Error::Usage(format!("unknown command `{}`", command.display()))),
     }
 }
 
@@ -193,14 +192,14 @@ fn bench(operands: &[OsString]) -> Result<Task, Error> {
     Ok(Task::Bench { sections, rounds: rounds.unwrap_or(BENCH_ROUNDS) })
 }
 
-/// Takes names, and an option with a number from 1 on, in any order.
+/// Parses names and one option with a positive number, in any order.
 fn names_and_number(command: &str, operands: &[OsString], option: &str) -> Result<(Vec<String>, Option<u32>), Error> {
     let (mut names, mut number) = (Vec::new(), None);
     let mut operands = operands.iter();
     while let Some(operand) = operands.next() {
         if operand == option {
             let value = operands.next().and_then(|value| value.to_str()?.parse().ok()).filter(|value| *value > 0);
-            let value = value.ok_or_else(|| Error::Usage(format!("`{option}` needs a number")))?;
+            let value = value.ok_or_else(|| Error::Usage(format!("`{option}` needs a positive number")))?;
             if number.replace(value).is_some() {
                 return Err(Error::Usage(format!("`{option}` is given twice")));
             }
@@ -224,13 +223,13 @@ fn soak(options: &[OsString]) -> Result<Task, Error> {
         })
     })?;
     if minutes == Some(0) {
-        return Err(Error::Usage("`--minutes` takes a number from 1 on".into()));
+        return Err(Error::Usage("`--minutes` needs a positive number".into()));
     }
     Ok(Task::Soak { minutes: minutes.unwrap_or(SOAK_MINUTES), seed, svg })
 }
 
-/// Takes options with a value each, in any order. `take` keeps a value and returns whether there was one already; `None` if
-/// the command has no such option.
+/// Parses options with one value each, in any order. `take` stores a value and returns whether the option was already
+/// given, or `None` for an unknown option.
 fn for_each_option(
     command: &str,
     options: &[OsString],
@@ -249,15 +248,15 @@ fn for_each_option(
     Ok(())
 }
 
-/// How often the benchmarks take each figure unless told otherwise.
+/// Default measurements per figure in a benchmark.
 const BENCH_ROUNDS: u32 = 5;
 
-/// How long a soak takes unless told otherwise.
+/// Default duration of a soak, in minutes.
 const SOAK_MINUTES: u32 = 10;
 
 fn number<T: FromStr>(option: &OsStr, value: &OsStr) -> Result<T, Error> {
     let number = value.to_str().and_then(|value| value.parse().ok());
-    number.ok_or_else(|| Error::Usage(format!("`{}` takes a number, not `{}`", option.display(), value.display())))
+    number.ok_or_else(|| Error::Usage(format!("`{}` needs a number, not `{}`", option.display(), value.display())))
 }
 
 fn is_option(arg: &OsStr) -> bool {
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_help_offers_is_understood() {
+    fn the_documented_commands_are_accepted() {
         let demo = |dir: Option<&str>, client_args| Task::Demo {
             dir: dir.map(PathBuf::from),
             client_args: words(client_args),
@@ -319,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn help_is_given_wherever_it_is_asked_for() {
+    fn help_is_accepted_in_any_place() {
         check("--help", Task::Help);
         check("demo -h", Task::Help);
         check("demo -- --help", Task::Demo { dir: None, client_args: words("--help") });
     }
 
     #[test]
-    fn everything_else_is_refused_by_name() {
+    fn invalid_arguments_are_refused_and_named() {
         for (line, offender) in [
             ("frobnicate", "frobnicate"),
             ("build teapot", "teapot"),

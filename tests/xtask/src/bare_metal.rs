@@ -1,4 +1,4 @@
-//! Builds for targets without an operating system, with whichever compiler there is for them.
+//! Builds for targets without an operating system, with rustup's toolchain or Debian's.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,41 +8,40 @@ use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
 
-/// A Cortex-M4F or M7: what the constrained boards have.
+/// Cortex-M4F or M7: the cores of the constrained boards.
 pub(crate) const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
-/// What the crates that boards use must build for: from the smallest core, without compare-and-swap, to another
+/// Targets that the boards' crates must build for: from the smallest core, without compare-and-swap, to another
 /// architecture.
 pub(crate) const TARGETS: &[&str] =
     &[CORTEX_M4F, "thumbv6m-none-eabi", "thumbv8m.main-none-eabihf", "riscv32imac-unknown-none-elf"];
 
-/// A compiler for bare metal.
+/// A toolchain for bare metal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Toolchain {
-    /// The one that builds everything else, with `core` as rustup brings it for the target.
+    /// The default toolchain, with rustup's prebuilt `core` for the target.
     Own,
-    /// The one that builds everything else, with `core` built from the source that it has.
+    /// The default toolchain, with `core` built from its source.
     OwnFromSource,
-    /// Debian's, with `core` built from source: it takes no download from elsewhere.
+    /// Debian's toolchain, with `core` built from source. It needs no download outside Debian's archive.
     Debian,
 }
 
 impl Toolchain {
-    /// Chooses the compiler for libraries for `target`, which need not be there yet.
+    /// Chooses the toolchain for libraries for `target`. It may not be installed yet.
     pub(crate) fn choose(target: &str) -> Self {
-        // Where there is neither, rustc itself says best how to get its target.
+        // If neither is installed, rustc's own error explains best how to install its target.
         if has_core(target) || !system::is_debian_like() { Self::Own } else { Self::Debian }
     }
 
-    /// Chooses the compiler for a board's program, whose `core` is built with it.
+    /// Chooses the toolchain for a board's program, which needs `core` built from source.
     pub(crate) fn choose_from_source() -> Self {
         if has_source() || !system::is_debian_like() { Self::OwnFromSource } else { Self::Debian }
     }
 
-    /// Makes sure that the compiler for `target` is there, and all else that `needs` says.
+    /// Checks that the toolchain for `target` and the packages for `needs` are installed, and installs them if it may.
     ///
-    /// # Errors
-    /// Those of [`system::ensure`], in [`Error::NoBareMetal`] where there is another way than Debian's packages.
+    /// # Errors As [`system::ensure`], as [`Error::NoBareMetal`] if rustup could install the target too.
     pub(crate) fn ensure(self, target: &'static str, needs: &[Need]) -> Result<(), Error> {
         match self {
             Self::Own | Self::OwnFromSource => system::ensure(needs),
@@ -51,7 +50,7 @@ impl Toolchain {
         }
     }
 
-    /// Its cargo, to be run in `dir`. What Debian's builds goes into a target directory of its own.
+    /// The toolchain's cargo, to run in `dir`. Debian's builds into a target directory of its own.
     ///
     /// # Errors
     /// Those of [`process::cargo`].
@@ -60,7 +59,7 @@ impl Toolchain {
             Self::Own => process::cargo()?,
             Self::OwnFromSource => {
                 let mut cargo = process::cargo()?;
-                // To build `core` is unstable, and has been stable for years.
+                // `-Z build-std` is unstable, but has worked for years.
                 cargo.env("RUSTC_BOOTSTRAP", "1");
                 cargo
             }
@@ -70,7 +69,7 @@ impl Toolchain {
         Ok(cargo)
     }
 
-    /// Its `cargo clippy`, as [`cargo`](Self::cargo).
+    /// The toolchain's `cargo clippy`, configured like [`cargo`](Self::cargo).
     ///
     /// # Errors
     /// Those of [`process::cargo`].
@@ -78,7 +77,7 @@ impl Toolchain {
         let mut clippy = match self {
             Self::Own | Self::OwnFromSource => self.cargo(dir)?,
             Self::Debian => {
-                // Not by way of cargo, which looks into its own home first, where rustup keeps another.
+                // Not through cargo: it looks in its own home first, where rustup keeps another clippy.
                 let mut clippy = debian("cargo-clippy")?;
                 clippy.env("CARGO", "/usr/bin/cargo").current_dir(dir);
                 clippy
@@ -88,7 +87,7 @@ impl Toolchain {
         Ok(clippy)
     }
 
-    /// The folder into which [`cargo`](Self::cargo) builds the workspace.
+    /// The folder into which [`cargo`](Self::cargo) builds.
     ///
     /// # Errors
     /// Those of [`process::target_dir`].
@@ -97,14 +96,14 @@ impl Toolchain {
         Ok(if self == Self::Debian { dir.join("debian") } else { dir })
     }
 
-    /// The Debian package, `NAME=VERSION`, with a std that this compiler can use: one that was built with itself.
+    /// The Debian package, `NAME=VERSION`, with the std that this compiler's version built.
     pub(crate) fn std_package(self) -> Option<String> {
         let query = &mut Command::new("dpkg-query");
         let version = process::ask(query.args(["--show", "--showformat=${Version}", "rustc-web"]));
         version.filter(|_| self == Self::Debian).map(|version| format!("libstd-rust-web-dev={version}"))
     }
 
-    /// Builds `package` of the workspace for `target` with these `features` and no others.
+    /// Builds `package` of the workspace for `target` with exactly these `features`.
     ///
     /// # Errors
     /// [`Error::Failed`] when it does not compile.
@@ -121,12 +120,12 @@ impl Toolchain {
     }
 }
 
-/// Whether the compiler on the path can build for `target`.
+/// Whether the default rustc has `core` for the target.
 fn has_core(target: &str) -> bool {
     ask_rustc(&["--print", "target-libdir", "--target", target]).is_some_and(|dir| Path::new(dir.trim()).is_dir())
 }
 
-/// Whether the compiler on the path has the source of `core`.
+/// Whether the default rustc has the source of `core`.
 fn has_source() -> bool {
     ask_rustc(&["--print", "sysroot"])
         .is_some_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/core").is_dir())
@@ -137,7 +136,7 @@ fn ask_rustc(arguments: &[&str]) -> Option<String> {
     process::ask(Command::new(rustc).args(arguments))
 }
 
-/// A `program` of Debian's toolchain, kept apart from the one under which this program itself runs.
+/// A `program` of Debian's toolchain, without the environment of the toolchain that runs this program.
 fn debian(program: &str) -> Result<Command, Error> {
     let mut command = Command::new(Path::new("/usr/bin").join(program));
     for (name, _) in env::vars_os() {
@@ -150,8 +149,8 @@ fn debian(program: &str) -> Result<Command, Error> {
     Ok(command)
 }
 
-/// Whether a variable of this name ties cargo to a toolchain, its flags or its folders. What says how to reach
-/// the package registry does not, nor does what is only for the eye.
+/// Whether a variable of this name selects cargo's toolchain, flags or folders. Variables for the registry's access and
+/// for the output's look do not.
 fn chooses_toolchain(name: &str) -> bool {
     const HARMLESS: &[&str] =
         &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TERM_", "RUST_BACKTRACE"];

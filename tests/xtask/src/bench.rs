@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: Trill beside what a person would pick instead.
+//! `cargo xtask bench`: measures Trill next to comparable programs.
 
 use std::process::ExitCode;
 
@@ -6,14 +6,13 @@ use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
 
-/// Where the results are, in the workspace.
+/// Folder of the results, in the workspace.
 const RESULTS: &str = "tests/benches";
 
-/// Measures these sections, or all, as released programs do, so many rounds each, and brings the results up to date. The
-/// status is that of the program that measures.
+/// Runs these sections, or all, in a release build, `rounds` times each, and updates the results. Returns the exit code
+/// of the benchmark program.
 ///
-/// # Errors
-/// What keeps it from running.
+/// # Errors The build or the program cannot start.
 pub(crate) fn run(sections: &[String], rounds: u32) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Peers])?;
     let mut build = process::cargo()?;

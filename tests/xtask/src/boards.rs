@@ -1,4 +1,4 @@
-//! The boards: built, run in an emulator, flashed.
+//! Builds the boards' programs, runs them in QEMU, and flashes them.
 
 pub(crate) mod elf;
 mod flash;
@@ -23,15 +23,15 @@ pub(crate) use size::run as measure_all;
 pub(crate) struct Board {
     pub(crate) name: &'static str,
     target: &'static str,
-    /// It fits only with a `core` that is built as small as itself: see its `.cargo/config.toml`.
+    /// It fits only with a size-optimised `core`: see its `.cargo/config.toml`.
     needs_own_core: bool,
-    /// How QEMU is told of it; `None` for a board of silicon.
+    /// Its QEMU machine; `None` for real hardware.
     machine: Option<qemu::Machine>,
-    /// How it shows itself to a computer that is to flash it.
+    /// The USB drive that its boot ROM shows; `None` if it has none.
     drive: Option<flash::Drive>,
 }
 
-/// Every board, the one that is meant if none is named first.
+/// Every board. The first is the default.
 pub(crate) const BOARDS: &[Board] = &[
     Board {
         name: "mps2-an386",
@@ -56,20 +56,20 @@ pub(crate) const BOARDS: &[Board] = &[
     },
 ];
 
-/// The board of this name.
+/// Finds the board with this name.
 ///
 /// # Errors
-/// [`Error::Usage`], which names those there are.
+/// [`Error::Usage`], with the names of all boards.
 pub(crate) fn find(name: &str) -> Result<&'static Board, Error> {
     let known = || BOARDS.iter().map(|board| board.name).collect::<Vec<_>>().join(", ");
     let found = BOARDS.iter().find(|board| board.name == name);
-    found.ok_or_else(|| Error::Usage(format!("there is no board `{name}`; there are {}", known())))
+    found.ok_or_else(|| Error::Usage(format!("unknown board `{name}`; boards: {}", known())))
 }
 
-/// What boards share and this machine can run, tested on it.
+/// The boards' shared packages whose tests run on this machine.
 const TESTED_HERE: &[&str] = &["trill-access"];
 
-/// Tests on this machine what boards share and needs no board.
+/// Tests the boards' shared packages on this machine.
 ///
 /// # Errors
 /// [`Error::Failed`] when a test fails.
@@ -80,10 +80,10 @@ pub(crate) fn test_support() -> Result<(), Error> {
     process::run(cargo.args(TESTED_HERE.iter().flat_map(|package| ["--package", package])))
 }
 
-/// `cargo xtask build`: builds the programs of `boards`, or of all, and prints where they are.
+/// Builds the programs of `boards`, or of all, and prints their paths.
 ///
 /// # Errors
-/// Of the first that does not compile.
+/// [`Error::Failed`] when one does not compile.
 pub(crate) fn build_all(boards: &[&'static Board]) -> Result<(), Error> {
     let all: Vec<_> = BOARDS.iter().collect();
     for board in if boards.is_empty() { &all } else { boards } {
@@ -95,17 +95,16 @@ pub(crate) fn build_all(boards: &[&'static Board]) -> Result<(), Error> {
 /// Builds a board's program and returns its path.
 ///
 /// # Errors
-/// [`Error::Failed`] when it does not compile, or does not fit.
+/// [`Error::Failed`] when it does not compile or exceeds the board's memory.
 pub(crate) fn build(board: &Board) -> Result<PathBuf, Error> {
     let toolchain = board.toolchain()?;
     process::run(board.configure(toolchain, toolchain.cargo(&board.dir())?.arg("build"))?)?;
     Ok(target_dir(toolchain)?.join(board.target).join("release").join(board.package()))
 }
 
-/// Checks lints and documentation of each board's program, and of what boards share for each board's target.
+/// Runs clippy and rustdoc on each board's program and on the shared packages, for the board's target.
 ///
-/// # Errors
-/// The first check that fails ends it.
+/// # Errors The first failed check.
 pub(crate) fn lint() -> Result<(), Error> {
     for board in BOARDS {
         let toolchain = board.toolchain()?;
@@ -130,7 +129,7 @@ impl Board {
         format!("trill-{}", self.name)
     }
 
-    /// Its compiler, which is there then.
+    /// Its toolchain, after an installation if necessary.
     fn toolchain(&self) -> Result<Toolchain, Error> {
         let toolchain =
             if self.needs_own_core { Toolchain::choose_from_source() } else { Toolchain::choose(self.target) };
@@ -138,11 +137,11 @@ impl Board {
         Ok(toolchain)
     }
 
-    /// Adds to a command of cargo how all are run for this board, so that each finds what another has compiled.
+    /// Adds the same options to every cargo command for this board, so that the commands share compiled crates.
     fn configure<'a>(&self, toolchain: Toolchain, cargo: &'a mut Command) -> Result<&'a mut Command, Error> {
         cargo.env("CARGO_TARGET_DIR", target_dir(toolchain)?).args(["--release", "--locked"]);
         if toolchain == Toolchain::Debian {
-            // The linker that rustup brings is not among Debian's packages under its own name.
+            // Debian does not package rustup's linker name.
             let target = self.target.to_uppercase().replace(['-', '.'], "_");
             cargo.env(format!("CARGO_TARGET_{target}_LINKER"), "ld.lld");
         }
@@ -158,7 +157,7 @@ pub(crate) fn workspace_dir() -> PathBuf {
     process::workspace_dir().join("firmware-client/boards")
 }
 
-/// Where what is compiled for boards lies.
+/// The target directory of the boards' programs.
 fn target_dir(toolchain: Toolchain) -> Result<PathBuf, Error> {
     Ok(process::target_dir()?.join(if toolchain == Toolchain::Debian { "debian" } else { "boards" }))
 }

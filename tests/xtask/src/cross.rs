@@ -1,7 +1,7 @@
-//! `cargo xtask cross`: what other machines run, tested under an emulator of their Linux. A size that fits in 64
-//! bits and not in 32, or an atomic that the other has not, shows here and not on the bench.
+//! `cargo xtask cross`: tests for other Linux architectures in an emulator. Finds errors of 32-bit sizes and missing
+//! atomics without a board.
 
-mod radio;
+mod end_to_end;
 mod root;
 
 use std::path::{Path, PathBuf};
@@ -13,33 +13,33 @@ use crate::process;
 use crate::system::{self, Need};
 use root::Root;
 
-/// A kind of machine that runs Linux, as rustup and Debian know it.
+/// A Linux architecture, with rustup's and Debian's names.
 struct Machine {
     target: &'static str,
-    /// Debian's name for it.
+    /// Debian's architecture name.
     architecture: &'static str,
-    /// Prefix of its C compiler, which links, and name of the folder with its libraries.
+    /// GNU triple: prefix of its C compiler, and folder of its libraries.
     gnu: &'static str,
     emulator: &'static str,
-    /// What its programs are linked with and run with: Debian's packages.
+    /// Debian packages with its libraries.
     libraries: &'static [&'static str],
     suites: &'static [Suite],
 }
 
-/// Tests with one `cargo test` of their own, so that no package switches features of another on.
+/// Packages for one `cargo test`. Suites are separate so that one cannot switch on another's features.
 struct Suite {
     packages: &'static [&'static str],
-    /// What cargo and the tests are told besides.
+    /// Further arguments of cargo and the tests.
     selection: &'static [&'static str],
-    /// Whether server and client are among the packages, and are run then.
-    has_radio: bool,
+    /// Whether the suite contains server and client, so that both can run together.
+    is_end_to_end: bool,
 }
 
-/// The variable by which QEMU is told where to look first for what a program of the machine opens.
+/// QEMU's variable for the folder that it searches first when a program opens a file.
 const EMULATED_ROOT: &str = "QEMU_LD_PREFIX";
 
 const MACHINES: &[Machine] = &[
-    // As wide as the boards, which cannot run these tests.
+    // 32-bit like the boards, which cannot run these tests.
     Machine {
         target: "armv7-unknown-linux-gnueabihf",
         architecture: "armhf",
@@ -47,11 +47,11 @@ const MACHINES: &[Machine] = &[
         emulator: "qemu-arm-static",
         libraries: &["libc6", "libgcc-s1"],
         suites: &[
-            Suite { packages: &["trill-proto"], selection: &[], has_radio: false },
-            Suite { packages: &["trill-firmware"], selection: &["--lib"], has_radio: false },
+            Suite { packages: &["trill-proto"], selection: &[], is_end_to_end: false },
+            Suite { packages: &["trill-firmware"], selection: &["--lib"], is_end_to_end: false },
         ],
     },
-    // A Raspberry Pi, or a rented server.
+    // A Raspberry Pi or a rented server.
     Machine {
         target: "aarch64-unknown-linux-gnu",
         architecture: "arm64",
@@ -60,39 +60,38 @@ const MACHINES: &[Machine] = &[
         libraries: &["libc6", "libgcc-s1", "libasound2", "libasound2-dev"],
         suites: &[Suite {
             packages: &["trill-proto", "trill-server", "trill"],
-            // It runs itself as nobody, who may not enter the folder with the machine's libraries.
+            // This test restarts itself as `nobody`, who cannot read the folder with the libraries.
             selection: &["--", "--skip", "what_cannot_be_read_is_skipped"],
-            has_radio: true,
+            is_end_to_end: true,
         }],
     },
 ];
 
-/// Runs the tests for every machine, and server and client on those that have both.
+/// Runs the tests for every architecture, and server and client together where both are built.
 ///
-/// # Errors
-/// What is missing is said before anything runs; then the first suite with a test that fails ends it.
+/// # Errors Missing packages, before anything runs; then the first failed suite.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Cross])?;
     for machine in MACHINES {
-        let workshop = Workshop::open(machine)?;
+        let tools = Tools::open(machine)?;
         for suite in machine.suites {
-            workshop.test(suite)?;
-            if suite.has_radio {
-                radio::check(&workshop, suite)?;
+            tools.test(suite)?;
+            if suite.is_end_to_end {
+                end_to_end::check(&tools, suite)?;
             }
         }
     }
     Ok(())
 }
 
-/// What it takes to build and run a machine's programs.
-struct Workshop {
+/// The tools to build and run programs of one architecture.
+struct Tools {
     machine: &'static Machine,
     toolchain: Toolchain,
     root: Root,
 }
 
-impl Workshop {
+impl Tools {
     fn open(machine: &'static Machine) -> Result<Self, Error> {
         let toolchain = Toolchain::choose(machine.target);
         toolchain.ensure(machine.target, &[])?;
@@ -105,14 +104,14 @@ impl Workshop {
         process::run(cargo.arg("--no-fail-fast").args(suite.selection))
     }
 
-    /// Builds the programs of a suite's packages, and returns the folder that they are in.
+    /// Builds the programs of a suite's packages. Returns their folder.
     fn build(&self, suite: &Suite) -> Result<PathBuf, Error> {
-        // With the tests, for which they have been built before: alone, some of what they need has other features.
+        // Together with the tests, which were built before. Alone, shared dependencies would get other features.
         process::run(self.cargo("build", suite.packages)?.args(["--bins", "--tests"]))?;
         Ok(self.toolchain.target_dir()?.join(self.machine.target).join("debug"))
     }
 
-    /// Runs the machine's `program` here.
+    /// Runs a `program` of the architecture in the emulator.
     fn emulate(&self, program: &Path) -> Command {
         let mut command = Command::new(self.machine.emulator);
         command.env(EMULATED_ROOT, self.root.dir()).arg(program);
@@ -124,18 +123,19 @@ impl Workshop {
         let mut cargo = self.toolchain.cargo(process::workspace_dir())?;
         cargo.args([command, "--target", target]);
         cargo.args(packages.iter().flat_map(|package| ["--package", package]));
-        // The emulator is an order of magnitude slower than the machine, and optimising well takes as long as it
-        // saves. Checks of overflow and the like stay.
+        // The emulator is an order of magnitude slower than the machine, so the code is optimised a little. More
+        // optimisation takes as long as it saves. Overflow checks stay on.
         cargo.args(["--config", "profile.dev.opt-level=1", "--config", r#"profile.dev.package."*".opt-level=1"#]);
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
         cargo.env(self.machine.variable("LINKER"), format!("{gnu}-gcc"));
-        // Tests start programs with it too, see `trill_tests::binaries`: so nothing but a name, and the rest apart.
+        // Tests use this runner too, see `trill_tests::binaries`. So it is a plain name, and the options are separate.
         cargo.env(self.machine.variable("RUNNER"), emulator).env(EMULATED_ROOT, self.root.dir());
         cargo.env("PKG_CONFIG_ALLOW_CROSS", "1").env("PKG_CONFIG_SYSROOT_DIR", self.root.dir());
         cargo.env("PKG_CONFIG_LIBDIR", self.root.dir().join("usr/lib").join(gnu).join("pkgconfig"));
         if self.toolchain != Toolchain::Own {
             match self.root.sysroot(target) {
-                // With a `--target`, build scripts and macros do not see it. Examples in documentation are compiled too.
+                // With `--target`, build scripts and macros do not see these flags. Doctests are compiled with them
+                // too.
                 Some(sysroot) => {
                     let flags = format!("--sysroot\x1f{}", sysroot.display());
                     cargo.env("CARGO_ENCODED_RUSTFLAGS", &flags).env("CARGO_ENCODED_RUSTDOCFLAGS", &flags)
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cargo_is_told_by_the_names_it_knows() {
+    fn variables_have_cargos_names() {
         assert_eq!(MACHINES[0].variable("RUNNER"), "CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUNNER");
     }
 }

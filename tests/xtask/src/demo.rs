@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: a server and an interactive client on this machine.
 //!
-//! The client has the terminal. What the server writes goes through this program into a file, so that it does not
-//! garble the prompt; on the way the address is picked out on which the server listens.
+//! The client has the terminal. This program copies the server's output into a file, so that it does not disturb the
+//! prompt, and reads the server's address from it.
 
 mod server;
 mod signals;
@@ -19,20 +19,19 @@ use crate::process::{self, cargo, executable, programs_dir};
 use crate::system::{self, Need};
 use server::Server;
 
-/// What the demo waits for while the client runs.
+/// Events that the demo waits for while the client runs.
 enum Event {
     /// The client has ended.
     ClientEnded(io::Result<ExitStatus>),
-    /// A signal came that would have ended this program.
+    /// This program received a terminating signal.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there are none to watch"))]
     Signal(i32),
 }
 
-/// Builds server and client, serves `dir` or else the built-in songs, and plays until the client ends. Returns the
-/// client's exit code.
+/// Builds server and client, serves `dir` or the built-in songs, and waits until the client ends. Returns the client's
+/// exit code.
 ///
-/// # Errors
-/// Whatever keeps the two from running; and [`Error::Server`] when the server does not end well.
+/// # Errors Errors of building and starting, and [`Error::Server`] when the server fails.
 pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build])?;
     process::run(cargo()?.args(["build", "--package", "trill-server", "--package", "trill"]))?;
@@ -42,7 +41,7 @@ pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCo
     command.args(["--listen", "127.0.0.1:0"]).args(dir);
     let log_path = programs.join("demo-server.log");
 
-    // From here on a signal would leave the server behind.
+    // From here on an unhandled signal would leave the server running.
     let (sender, events) = mpsc::channel();
     signals::watch(sender.clone())?;
     let mut server = Server::start(command, &log_path)?;
@@ -60,17 +59,16 @@ pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCo
     Ok(exit_code(status))
 }
 
-/// A server with the built-in songs, for something else than the client to play from.
+/// A server with the built-in songs for other tasks.
 pub(crate) struct Songs {
     server: Server,
     address: SocketAddr,
 }
 
 impl Songs {
-    /// Builds and starts it.
+    /// Builds and starts the server.
     ///
-    /// # Errors
-    /// Whatever keeps it from running.
+    /// # Errors Errors of building and starting.
     pub(crate) fn serve() -> Result<Self, Error> {
         system::ensure(&[Need::Build])?;
         process::run(cargo()?.args(["build", "--package", "trill-server"]))?;
@@ -79,10 +77,9 @@ impl Songs {
         Self::serve_with(program, &programs.join("demo-server.log"))
     }
 
-    /// Starts it by `program`, a command without arguments for it. Everything that it writes goes to `log_path`.
+    /// Starts the server with `program`, a command without server arguments. Its output goes to `log_path`.
     ///
-    /// # Errors
-    /// Whatever keeps it from running.
+    /// # Errors Errors of starting.
     pub(crate) fn serve_with(mut program: Command, log_path: &Path) -> Result<Self, Error> {
         program.args(["--listen", "127.0.0.1:0"]);
         let mut server = Server::start(program, log_path)?;
@@ -90,28 +87,28 @@ impl Songs {
         Ok(Self { server, address })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it.
+    /// Stops the server.
     ///
     /// # Errors
-    /// [`Error::Server`] when it does not end well.
+    /// [`Error::Server`] when the server fails.
     pub(crate) fn stop(mut self) -> Result<(), Error> {
         self.server.stop()
     }
 }
 
-/// Says what runs here and what to type.
+/// Prints the address and the commands to try.
 fn introduce(dir: Option<&Path>, address: SocketAddr, log: &Path) {
     let songs = dir.map_or("the built-in songs".into(), |dir| dir.display().to_string());
     eprintln!("\nServing {songs} on {address}; the server's log is {}", log.display());
     eprintln!("Type `list`, then `play 1`, then `play 2` over it; `help` for the rest, `quit` to leave.");
 }
 
-/// What to do on a machine without loudspeakers.
+/// The hint for a machine without sound output.
 const WITHOUT_SOUND: &str = "\
 No sound device here? `cargo xtask demo -- --output wav:demo.wav` writes what would be heard into a file, and
 `cargo xtask demo -- --output null` plays to nobody.";
@@ -127,7 +124,7 @@ fn play(mut command: Command, sender: Sender<Event>, events: &Receiver<Event>) -
             Event::ClientEnded(status) => {
                 return status.map_err(Error::io("waiting for the client"));
             }
-            // The terminal's Ctrl-C has reached the client too, and means what the client makes of it.
+            // The terminal sends Ctrl-C to the client too, and the client handles it.
             Event::Signal(signal) if signals::is_from_keyboard(signal) => {}
             Event::Signal(_) => signals::terminate(client_id),
         }
@@ -135,7 +132,7 @@ fn play(mut command: Command, sender: Sender<Event>, events: &Receiver<Event>) -
     Err(Error::io("waiting for the client")(io::ErrorKind::BrokenPipe.into()))
 }
 
-/// The client's exit code as this program's, by the shell's rule when a signal ended it.
+/// The client's exit code, or 128 plus the signal's number.
 fn exit_code(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);

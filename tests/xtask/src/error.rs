@@ -1,123 +1,123 @@
-//! Why a task was not done.
+//! The error of a task.
 
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::{error, fmt};
 
-/// Why a task was not done, in words for the person who asked for it.
+/// Why a task failed. The message is for the user.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The command line makes no sense: see the help.
+    /// The command line is invalid: see the help.
     Usage(String),
-    /// System packages are missing and cannot be installed without asking somebody.
+    /// System packages are missing and cannot be installed automatically: install them.
     Missing {
-        /// The packages, by Debian's names.
+        /// Debian's names of the packages.
         packages: Vec<&'static str>,
-        /// What to type, for whoever may.
+        /// The command to type.
         remedy: String,
     },
-    /// A program could not be started.
+    /// A program did not start.
     Start {
         /// The program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A command ran and reported failure. It has said why itself.
+    /// A command failed. Its own output says why.
     Failed {
         /// The command, as one would type it.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
     },
-    /// These test programs failed. Their output says which tests and why.
+    /// These test programs failed. Their output names the tests.
     FailedTests(Vec<String>),
-    /// Debian's packages were to bring a compiler for another target, and did not.
+    /// Debian's packages for a bare-metal target could not be installed.
     NoBareMetal {
-        /// What it would have to compile for.
+        /// The target.
         target: &'static str,
-        /// Why they did not.
+        /// Why the installation failed.
         debian: Box<Self>,
     },
-    /// The demo's server ended, or did not come up.
+    /// The demo's server failed.
     Server {
-        /// What happened to it.
+        /// What happened, as a predicate of "the server".
         what: String,
-        /// The last lines it wrote.
+        /// The last lines of its output.
         words: Vec<String>,
     },
-    /// Programs that were built for another machine do not do what this machine's do.
+    /// Programs for another architecture behave differently from this machine's.
     Differs {
-        /// What they do otherwise.
+        /// What differs.
         what: &'static str,
-        /// The machine.
+        /// The other architecture.
         target: &'static str,
     },
-    /// A board's program takes more than it may.
+    /// A board's program exceeds its budget.
     OverBudget {
         /// The board.
         board: &'static str,
-        /// The file that says what it may take.
+        /// The file of budgets.
         budgets: &'static str,
     },
-    /// Instructions cannot be counted here, or not be compared, and why.
+    /// Instruction counts are not possible or not comparable on this machine.
     NoCounting {
-        /// What is amiss.
+        /// The reason.
         why: String,
     },
-    /// The benches do not take what is stored: mend the code, or store it if that is as it should be.
+    /// Instruction counts exceed the stored ones: fix the code, or accept the new counts.
     NotAsStored {
-        /// What is otherwise, a bench each.
+        /// One line per benchmark that differs.
         what: Vec<String>,
-        /// The file with what is stored.
+        /// The file of the stored counts.
         record: &'static str,
     },
-    /// No board shows itself as a drive: plug it in with its button held, or flash it another way.
+    /// No board is mounted as a USB drive: plug it in with its button held, or flash it another way.
     NoDrive {
-        /// What the drive is called.
+        /// The volume label of the drive.
         label: &'static str,
-        /// The program that it would have got.
+        /// The program to copy.
         image: PathBuf,
     },
-    /// There is no fuzzing here, and why: do it on another machine.
+    /// Fuzzing is not possible on this machine: use another one.
     NoFuzzing {
-        /// What is amiss.
+        /// The reason.
         why: &'static str,
     },
-    /// An overflow that was planted in C was not caught, so none is: the C compiler was not told to instrument.
-    UnseenOverflow {
-        /// What the program with the overflow wrote.
+    /// The sanitizer missed a planted overflow in C: the C code was not instrumented.
+    MissedOverflow {
+        /// The log of the program with the overflow.
         log: PathBuf,
     },
-    /// Hostile input broke a promise: mend the code, and keep the input as a test.
+    /// Fuzzing found faults: fix the code, and keep each input as a test.
     Findings(Vec<Finding>),
-    /// A file or stream of this tool's own failed.
+    /// An operation of this tool on a file or stream failed.
     Io {
-        /// What was being done.
+        /// The operation.
         what: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// An input, and what it did.
+/// A fault found by fuzzing.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Finding {
     /// The fuzz target.
     pub(crate) target: &'static str,
-    /// What went wrong, in the target's own words.
+    /// The error message of the target.
     pub(crate) what: String,
     /// The input, unless the target ended before it was written.
     pub(crate) input: Option<PathBuf>,
-    /// The target's program, which reads an input that it is given.
+    /// The target's program. It takes an input file as argument.
     pub(crate) program: PathBuf,
-    /// Everything that the program wrote.
+    /// The whole output of the target.
     pub(crate) log: PathBuf,
 }
 
 impl Error {
-    /// 2 for a command line that makes no sense, else 1.
+    /// The exit code: 2 for an invalid command line, otherwise 1.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
@@ -125,7 +125,7 @@ impl Error {
         }
     }
 
-    /// For `map_err`: the system's error, and what was being done.
+    /// Wraps a system error with the operation, for `map_err`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what: what.into(), source }
     }
@@ -143,32 +143,36 @@ impl fmt::Display for Error {
             Self::FailedTests(programs) => write!(f, "failed: {}", programs.join(", ")),
             Self::NoBareMetal { target, debian } => write!(
                 f,
-                "{debian}\nThe rust packages are for {target}; with rustup this does as well:\n  rustup target add {target}"
+                "{debian}\nThe Rust packages are for {target}; with rustup this does as well:\n  rustup target add {target}"
             ),
             Self::Server { what, words } => {
                 write!(f, "the server {what}")?;
                 words.iter().try_for_each(|line| write!(f, "\n  {line}"))
             }
-            Self::Differs { what, target } => write!(f, "{what} is another on {target} than on this machine"),
-            Self::OverBudget { board, budgets } => write!(f, "the program of {board} takes more than {budgets} allows"),
+            Self::Differs { what, target } => write!(f, "{what} on {target} differs from this machine's"),
+            Self::OverBudget { board, budgets } => write!(f, "the program of {board} exceeds its budget in {budgets}"),
             Self::NoCounting { why } => write!(f, "instructions cannot be compared on this machine: {why}"),
             Self::NotAsStored { what, record } => write!(
                 f,
-                "not as in {record}:\n  {}\nIf that is as it should be: cargo xtask instructions --accept",
+                "changed since {record}:\n  {}\nTo accept the new counts: cargo xtask instructions --accept",
                 what.join("\n  ")
             ),
             Self::NoDrive { label, image } => write!(
                 f,
                 "no drive {label} is mounted: hold the board's BOOTSEL button while you plug it in, mount the drive if \
-                 the system does not, and try again; or copy this there yourself:\n  {}",
+                 the system does not, and try again. Or copy this file to the drive:\n  {}",
                 image.display()
             ),
-            Self::NoFuzzing { why } => write!(f, "there is no fuzzing on this machine: {why}"),
-            Self::UnseenOverflow { log } => {
-                write!(f, "an overflow that was planted in C was not caught, so none would be; see {}", log.display())
+            Self::NoFuzzing { why } => write!(f, "cannot fuzz on this machine: {why}"),
+            Self::MissedOverflow { log } => {
+                write!(
+                    f,
+                    "the sanitizer missed a planted overflow in C, so it would miss others; see {}",
+                    log.display()
+                )
             }
             Self::Findings(findings) => {
-                write!(f, "hostile input did harm")?;
+                write!(f, "fuzzing found faults")?;
                 findings.iter().try_for_each(|finding| write!(f, "\n{finding}"))
             }
             Self::Io { what, source } => write!(f, "{what}: {source}"),
@@ -179,15 +183,11 @@ impl fmt::Display for Error {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, what, input, program, log } = self;
-        write!(f, "\n{target}: {what}\n  all of it: {}", log.display())?;
+        write!(f, "\n{target}: {what}\n  log: {}", log.display())?;
         match input {
-            Some(input) => write!(
-                f,
-                "\n  the input: {}\n  to see it again: {} {}",
-                input.display(),
-                program.display(),
-                input.display()
-            ),
+            Some(input) => {
+                write!(f, "\n  input: {}\n  reproduce: {} {}", input.display(), program.display(), input.display())
+            }
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: hostile input for every part, made up by libFuzzer under AddressSanitizer.
+//! `cargo xtask fuzz`: runs the fuzz targets with libFuzzer and AddressSanitizer.
 //!
-//! The targets are a workspace of their own, `tests/fuzz`. All of it is compiled with instrumentation, C included: that
-//! takes Clang, for GCC has no coverage that libFuzzer understands.
+//! The targets are a workspace of their own, `tests/fuzz`. Rust and C are both compiled with instrumentation. This
+//! needs Clang, because libFuzzer does not understand GCC's coverage.
 
 mod report;
 
@@ -15,54 +15,54 @@ use crate::process::{self, cargo, executable, target_dir};
 use crate::system::{self, Need};
 use report::Report;
 
-/// The one that knows how this compiler is told to instrument.
+/// The only compiler whose C and C++ the instrumentation fits.
 const CARGO_FUZZ: &str = "0.13.1";
 
-/// Every target, in the order in which they are run. Each is a program in `tests/fuzz`.
+/// Every target, in running order. Each is a program in `tests/fuzz`.
 pub(crate) const TARGETS: &[&str] =
     &["frame", "message", "command", "client_session", "server_session", "mp3", "library"];
 
-/// How long each target runs unless told otherwise: whether it still works, more than what it finds.
+/// Default duration of each target: enough to show that the target works, too short to search.
 pub(crate) const SMOKE: Duration = Duration::from_secs(10);
 
-/// The program that has to be stopped for an overflow in C.
+/// The program with an overflow in C that the sanitizer must catch.
 const PLANTED: &str = "planted_overflow";
 
-/// The target whose worth hangs on that.
+/// The target that depends on instrumented C code.
 const IN_C: &str = "mp3";
 
-/// What Clang makes of C so that its overflows are caught and its branches seen.
+/// Clang's options for C: catch overflows and record coverage.
 const C_FLAGS: &str = "-g -fno-omit-frame-pointer -fsanitize=address \
                        -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp";
 
-/// In damaged frames minimp3 reads working memory that it has not written, so that what is heard of them depends on what
-/// was on the stack. With zeros there, as in its port, the two can be compared.
+/// minimp3 reads uninitialised stack memory in damaged frames, so its output depends on the stack's contents. With
+/// zeros, as in its Rust port, the outputs are comparable.
 const ZEROED: &str = "-ftrivial-auto-var-init=zero";
 
-/// What it takes for that before Clang 16. Later ones do not know it.
+/// Clang before 16 needs this option for that. Later ones do not know it.
 const ZEROED_BEFORE_16: &str = "-enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang";
 
-/// Longest time that one input may take, in seconds: more is a finding.
+/// Longest time for one input, in seconds. A slower input is a finding.
 const INPUT_SECONDS: u32 = 20;
 
-/// The target of this name.
+/// Finds the target with this name.
 ///
 /// # Errors
-/// [`Error::Usage`], which names those there are.
+/// [`Error::Usage`], with the names of all targets.
 pub(crate) fn find(name: &str) -> Result<&'static str, Error> {
     let found = TARGETS.iter().copied().find(|target| *target == name);
-    found.ok_or_else(|| Error::Usage(format!("there is no target `{name}`; there are {}", TARGETS.join(", "))))
+    found.ok_or_else(|| Error::Usage(format!("unknown target `{name}`; targets: {}", TARGETS.join(", "))))
 }
 
 /// Runs `targets`, or all, for `span` each, and prints a table.
 ///
 /// # Errors
-/// [`Error::Findings`] after the table, with how to reproduce each; [`Error::NoFuzzing`] where it cannot work.
+/// [`Error::Findings`] after the table, with how to reproduce each; [`Error::NoFuzzing`] where fuzzing is not possible.
 pub(crate) fn run(targets: &[&'static str], span: Duration) -> Result<(), Error> {
     let fuzzing = Fuzzing::build()?;
     let targets = if targets.is_empty() { TARGETS } else { targets };
     if targets.contains(&IN_C) {
-        fuzzing.prove_that_overflows_in_c_are_caught()?;
+        fuzzing.check_planted_overflow()?;
     }
     let reports = targets.iter().map(|target| fuzzing.fuzz(target, span)).collect::<Result<Vec<_>, _>>()?;
     println!("\n{}", report::table(&reports));
@@ -70,10 +70,9 @@ pub(crate) fn run(targets: &[&'static str], span: Duration) -> Result<(), Error>
     if findings.is_empty() { Ok(()) } else { Err(Error::Findings(findings)) }
 }
 
-/// Checks format and lints of the targets, where they can be compiled.
+/// Checks the format and lints of the targets, where they compile.
 ///
-/// # Errors
-/// The first check that fails ends it.
+/// # Errors The first failed check.
 pub(crate) fn lint() -> Result<(), Error> {
     process::run(cargo()?.current_dir(workspace_dir()).args(["fmt", "--check"]))?;
     if why_not().is_some() {
@@ -87,12 +86,12 @@ pub(crate) fn lint() -> Result<(), Error> {
     process::run(with_clang(&mut clippy).current_dir(workspace_dir()).args(["--", "-D", "warnings"]))
 }
 
-/// Where the targets are, with their corpora.
+/// The folder of the targets and their corpora.
 pub(crate) fn workspace_dir() -> PathBuf {
     process::workspace_dir().join("tests/fuzz")
 }
 
-/// Why there is no fuzzing here, if there is none.
+/// Why fuzzing is not possible on this machine; `None` if it is.
 fn why_not() -> Option<&'static str> {
     if !cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))) {
         return Some("it takes Linux on x86-64 or 64-bit Arm");
@@ -104,10 +103,10 @@ fn why_not() -> Option<&'static str> {
     if has_runtime { None } else { Some("the compiler has no AddressSanitizer; rustup's has") }
 }
 
-/// The programs, built.
+/// The built programs.
 struct Fuzzing {
     programs: PathBuf,
-    /// What runs leave behind: logs, grown corpora, findings.
+    /// The folder of logs, grown corpora and findings.
     results: PathBuf,
 }
 
@@ -119,32 +118,32 @@ impl Fuzzing {
         system::ensure(&[Need::Fuzzing])?;
         let (tools, results) = (target_dir()?.join("tools"), target_dir()?.join("fuzz"));
         process::install(&tools, "cargo-fuzz", CARGO_FUZZ)?;
-        // What follows would bring a stale lock file up to date without a word.
+        // The commands below would update a stale lock file silently.
         process::run(cargo()?.current_dir(workspace_dir()).args(["fetch", "--quiet", "--locked"]))?;
         let mut build = Command::new(executable(&tools.join("bin"), "cargo-fuzz"));
         build.current_dir(process::workspace_dir()).args(["build", "--fuzz-dir", "tests/fuzz", "--target-dir"]);
-        // To instrument is unstable, and has been stable for years.
+        // Instrumentation is unstable, but has worked for years.
         process::run(with_clang(build.arg(&results).env("RUSTC_BOOTSTRAP", "1").env("CFLAGS", c_flags())))?;
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         Ok(Self { programs: results.join(triple).join("release"), results })
     }
 
-    /// The C compiler instruments only if it is told to, and says nothing if it is not: so a C function is sent over the
-    /// end of a buffer. Nothing else touches those bytes.
-    fn prove_that_overflows_in_c_are_caught(&self) -> Result<(), Error> {
+    /// Clang instruments C only with the right options and does not warn without them. So this runs a C function that
+    /// writes past the end of a buffer. Nothing else uses those bytes.
+    fn check_planted_overflow(&self) -> Result<(), Error> {
         let log = self.results.join(format!("{PLANTED}.log"));
         let mut planted = Command::new(self.programs.join(PLANTED));
         let artifacts = format!("-artifact_prefix={}", log.with_extension("").display());
         let status = run_logged(planted.args(["-runs=1", &artifacts]), &log)?;
         let said = fs::read_to_string(&log).map_err(Error::io(PLANTED))?;
         if !status && said.contains("AddressSanitizer: heap-buffer-overflow") {
-            eprintln!("an overflow that was planted in C was caught");
+            eprintln!("the sanitizer caught the planted overflow in C");
             return Ok(());
         }
-        Err(Error::UnseenOverflow { log })
+        Err(Error::MissedOverflow { log })
     }
 
-    /// Runs a target on a copy of its corpus, which may grow.
+    /// Runs a target on a copy of its corpus.
     fn fuzz(&self, target: &'static str, span: Duration) -> Result<Report, Error> {
         let (scratch, findings) =
             (self.results.join("scratch").join(target), self.results.join("findings").join(target));
@@ -157,7 +156,7 @@ impl Fuzzing {
         fuzzer.arg(&corpus).arg(format!("-max_total_time={}", span.as_secs())).arg("-print_final_stats=1");
         fuzzer.arg(format!("-timeout={INPUT_SECONDS}")).arg(format!("-artifact_prefix={}/", findings.display()));
         if span <= SMOKE {
-            // The same beginnings everywhere: a smoke tells whether a change did harm, and longer runs look for what is new.
+            // A fixed seed: a short run tests a change reproducibly. Longer runs search.
             fuzzer.arg("-seed=1");
         }
         let dictionary = workspace_dir().join("dictionaries").join(format!("{target}.dict"));
@@ -180,7 +179,7 @@ fn with_clang(command: &mut Command) -> &mut Command {
     command.env("CC", "clang").env("CXX", "clang++")
 }
 
-/// Runs `command` with all it says in a file. Whether it succeeded.
+/// Runs `command` with its output in a file. Returns whether it succeeded.
 fn run_logged(command: &mut Command, log: &Path) -> Result<bool, Error> {
     let file = File::create(log).map_err(Error::io(log.display().to_string()))?;
     let for_errors = file.try_clone().map_err(Error::io(log.display().to_string()))?;
@@ -192,7 +191,7 @@ fn run_logged(command: &mut Command, log: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Puts a fresh copy of a corpus into a fresh folder, so that the one under version control stays as it is.
+/// Copies a corpus into a new folder, so that the one under version control does not change.
 fn copy_corpus(from: &Path, scratch: &Path, to: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(scratch) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -1,9 +1,9 @@
-//! `cargo xtask instructions`: what the processor executes for a piece of work, beside what it did when that was last
-//! accepted.
+//! `cargo xtask instructions`: counts the instructions of each microbenchmark and compares them with the accepted
+//! counts.
 //!
-//! Time drifts with the machine and with what else runs on it; a count of instructions does not. Callgrind counts what is
-//! executed while one function of `tests/benches/instructions` is on the stack, that of the standard library and of libc
-//! included: a copy too many is to show. What libc would choose by the processor is fixed for that, see [`SAME_COPIES`].
+//! Instruction counts do not drift with the machine's load, unlike times. Callgrind counts everything executed while
+//! one function of `tests/benches/instructions` is on the stack, including the standard library and libc, so that an
+//! extra copy shows. libc's choice by processor is fixed, see [`SAME_COPIES`].
 
 mod record;
 
@@ -16,24 +16,23 @@ use crate::process;
 use crate::system::{self, Need};
 use record::{Count, Record, Toolchain};
 
-/// The record, in the workspace.
+/// The file of the accepted counts, in the workspace.
 const RECORD: &str = "tests/benches/instructions.txt";
 
-/// The function that does what is to be counted. Behind it comes a hash.
+/// The measured function. Its symbol ends in a hash.
 const COUNTED: &str = "instructions::count::counted_by_callgrind*";
 
-/// glibc has a copy for each kind of processor, one byte an instruction or 32; this leaves it the one that is on all of
-/// x86-64. Callgrind has no AVX-512 to offer it. Elsewhere, and in other libraries, it says nothing.
+/// Selects glibc's copy routine for baseline x86-64. By default glibc chooses by the processor, from 1 to 32 bytes per
+/// instruction, and Callgrind cannot run AVX-512. Other architectures and libraries ignore this.
 const SAME_COPIES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-SSSE3";
 
-/// Counts, prints a table, and with `accept` stores what was counted.
+/// Counts and prints a table. With `accept`, stores the counts.
 ///
-/// # Errors
-/// [`Error::NotAsStored`] after the table if something takes more than it did, and `accept` is not given; and whatever
-/// keeps it from counting.
+/// # Errors [`Error::NotAsStored`] after the table if a count exceeds the stored one and `accept` is false; and the
+/// errors of building and counting.
 pub(crate) fn run(accept: bool) -> Result<(), Error> {
     if !cfg!(target_os = "linux") {
-        return Err(Error::NoCounting { why: "it takes Linux".into() });
+        return Err(Error::NoCounting { why: "counting needs Linux".into() });
     }
     system::ensure(&[Need::Build, Need::Counting])?;
     let path = process::workspace_dir().join(RECORD);
@@ -42,7 +41,7 @@ pub(crate) fn run(accept: bool) -> Result<(), Error> {
         print!("\n{counted}");
         return fs::write(&path, counted.to_string()).map_err(Error::io(RECORD));
     }
-    // First: counting takes minutes.
+    // Read first, because counting takes minutes.
     let stored: Record = fs::read_to_string(&path).map_err(Error::io(RECORD))?.parse().map_err(Error::io(RECORD))?;
     let counted = count_all()?;
     if stored.toolchain.host != counted.toolchain.host {
@@ -68,41 +67,40 @@ fn count_all() -> Result<Record, Error> {
     Ok(Record { toolchain, counts })
 }
 
-/// Runs one bench. All that callgrind saw stays in a file, for `callgrind_annotate`.
+/// Counts one benchmark. The profile stays in a file for `callgrind_annotate`.
 fn count(name: &str, host: &str, profiles: &Path) -> Result<u64, Error> {
     let profile = profiles.join(name);
     let callgrind = ["valgrind", "--quiet", "--tool=callgrind", "--callgrind-out-file=%q{TRILL_PROFILE}"];
     let runner = format!("{} --toggle-collect={COUNTED}", callgrind.join(" "));
     let mut bench = bench()?;
     bench.args(["--", name]).env(runner_variable(host), runner);
-    // Here and not among the words of the runner, which cargo takes apart at every space.
+    // Not in the runner variable: cargo splits it at spaces.
     bench.env("TRILL_PROFILE", &profile).env("GLIBC_TUNABLES", SAME_COPIES);
     process::run(&mut bench)?;
     let profile = fs::read_to_string(&profile).map_err(Error::io(name))?;
-    let why = || format!("callgrind has not seen {COUNTED} in `{name}`");
+    let why = || format!("Callgrind did not see {COUNTED} in `{name}`");
     total(&profile).ok_or_else(|| Error::NoCounting { why: why() })
 }
 
-/// The instructions in a profile; `None` if there are none.
+/// The number of instructions in a profile; `None` if there are none.
 fn total(profile: &str) -> Option<u64> {
     let total = profile.lines().find_map(|line| line.strip_prefix("totals:"))?;
     total.trim().parse().ok().filter(|total| *total > 0)
 }
 
-/// The program with all benches, run as released programs are built.
+/// The program with all benchmarks, in a release build.
 fn bench() -> Result<Command, Error> {
     let mut cargo = process::cargo()?;
     cargo.args(["bench", "--quiet", "--package", "trill-tests", "--bench", "instructions"]);
     Ok(cargo)
 }
 
-/// The variable that tells cargo with what to run programs for this target; its documentation of its configuration has
-/// the rule.
+/// cargo's variable for the runner of this target's programs.
 fn runner_variable(host: &str) -> String {
     format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace(['-', '.'], "_"))
 }
 
-/// What it is that turns the sources into instructions.
+/// Describes the compilers, libraries and processor.
 fn toolchain() -> Result<Toolchain, Error> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let about = process::output(Command::new(rustc).arg("-vV"))?;
@@ -116,7 +114,7 @@ fn toolchain() -> Result<Toolchain, Error> {
     Ok(Toolchain { host, versions })
 }
 
-/// What it is called. Libraries choose among their routines by what a processor can do.
+/// The processor's name. Libraries choose routines by its features.
 fn processor() -> String {
     let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
@@ -128,19 +126,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_that_saw_nothing_is_no_count_of_nothing() {
+    fn an_empty_profile_has_no_count() {
         assert_eq!(total("events: Ir\nfn=(1) main\n1 20\n\ntotals: 20\n"), Some(20));
         assert_eq!(total("events: Ir\n\ntotals: 0\n"), None);
         assert_eq!(total("events: Ir\n"), None);
     }
 
     #[test]
-    fn cargo_is_told_by_the_name_it_knows() {
+    fn the_runner_variable_has_cargos_name() {
         assert_eq!(runner_variable("x86_64-unknown-linux-gnu"), "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER");
     }
 
     #[test]
-    fn the_record_in_the_repository_is_one() {
+    fn the_stored_record_is_valid() {
         let text = fs::read_to_string(process::workspace_dir().join(RECORD)).unwrap();
         let record: Record = text.parse().unwrap();
         assert!(!record.counts.is_empty());

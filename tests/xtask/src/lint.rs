@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: every check that runs nothing of the project.
+//! `cargo xtask lint`: every static check.
 
 use std::process::Command;
 
@@ -8,13 +8,13 @@ use crate::fuzz;
 use crate::process::{self, cargo, executable, target_dir};
 use crate::system::{self, Need};
 
-/// The one that understands `.deny.toml`.
+/// A version that supports the options in `.deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
 
 /// Checks format, lints, documentation and dependencies.
 ///
 /// # Errors
-/// The first check that fails ends it.
+/// The first failed check.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Build])?;
     for workspace in [process::workspace_dir(), &boards::workspace_dir()] {
@@ -28,11 +28,11 @@ pub(crate) fn run() -> Result<(), Error> {
     check_dependencies()
 }
 
-/// Holds the dependency trees against `.deny.toml`, with a cargo-deny that is built on first use: a policy that is
-/// checked only where somebody happens to have the tool is not checked.
+/// Checks the dependency trees against `.deny.toml`. Installs cargo-deny on first use, so that the check runs on every
+/// machine.
 fn check_dependencies() -> Result<(), Error> {
     let tools = target_dir()?.join("tools");
-    // Unoptimised it is built in a minute, and checks in two seconds.
+    // An unoptimised build takes a minute; the check takes two seconds.
     process::install(&tools, "cargo-deny", CARGO_DENY)?;
     for workspace in [process::workspace_dir(), &boards::workspace_dir(), &fuzz::workspace_dir()] {
         process::run(
@@ -40,7 +40,7 @@ fn check_dependencies() -> Result<(), Error> {
                 .current_dir(workspace)
                 .arg("--config")
                 .arg(process::workspace_dir().join(".deny.toml"))
-                // An exception that is made for one of them is of no use to the others.
+                // A licence exception may apply to only one of the workspaces.
                 .args(["check", "--allow", "license-exception-not-encountered", "licenses", "bans", "sources"]),
         )?;
     }

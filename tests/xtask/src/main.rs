@@ -1,7 +1,7 @@
-//! `cargo xtask`: the commands with which the project is tried, tested and checked.
+//! Runs the project's development tasks: `cargo xtask COMMAND`.
 //!
-//! They need nothing but Rust. What a command needs from the system is a table ([`system`]); what is missing
-//! there is installed when that is allowed, and named together with the command that installs it when not.
+//! The tasks need only a Rust toolchain. [`system`] lists the system packages of each task. A task installs missing
+//! packages if it may, or prints the command that installs them.
 
 #![forbid(unsafe_code)]
 

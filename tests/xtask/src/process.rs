@@ -1,4 +1,4 @@
-//! Running other programs: shown before they run, an error unless they succeed.
+//! Runs other programs: prints the command first, and treats failure as an error.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(crate) fn workspace_dir() -> &'static Path {
     here.ancestors().nth(2).expect("this package lies two folders down in the workspace")
 }
 
-/// The folder into which cargo puts the workspace's programs: it has put this one there.
+/// The folder of the workspace's programs: cargo put this program there too.
 pub(crate) fn programs_dir() -> Result<PathBuf, Error> {
     let mut path = env::current_exe().map_err(Error::io("looking for the target directory"))?;
     path.pop();
@@ -37,13 +37,13 @@ pub(crate) fn cargo() -> Result<Command, Error> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace_dir());
     if let Some(dir) = env::var_os("CARGO_TARGET_DIR") {
-        // A relative one was meant from where the user is, not from the workspace's folder.
+        // A relative path is relative to the user's folder, not to the workspace's.
         cargo.env("CARGO_TARGET_DIR", std::path::absolute(dir).map_err(Error::io("CARGO_TARGET_DIR"))?);
     }
     Ok(cargo)
 }
 
-/// Shows `command`, runs it and waits for its end.
+/// Prints `command`, runs it and waits for its end.
 ///
 /// # Errors
 /// [`Error::Start`] and [`Error::Failed`].
@@ -54,8 +54,8 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     if status.success() { Ok(()) } else { Err(Error::Failed { command: shown, status }) }
 }
 
-/// Shows `command` and runs it in the place of this program, where the system can do that: so that it alone is asked to end.
-/// Elsewhere waits for its end, and returns its status.
+/// Prints `command` and replaces this program with it on Unix, so that signals reach the command alone. On other
+/// systems waits for its end and returns its exit code.
 ///
 /// # Errors
 /// [`Error::Start`].
@@ -74,7 +74,7 @@ pub(crate) fn run_instead(command: &mut Command) -> Result<ExitCode, Error> {
     }
 }
 
-/// Shows `command`, runs it, waits for its end, and returns what it writes to its standard output.
+/// Prints `command`, runs it, and returns its standard output.
 ///
 /// # Errors
 /// [`Error::Start`] and [`Error::Failed`].
@@ -88,7 +88,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     }
 }
 
-/// Builds a tool from the registry, unoptimised, into the folder `tools`. Does nothing once that version is there.
+/// Installs a tool from the registry, unoptimised, into the folder `tools`. Does nothing if that version is installed.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -98,8 +98,8 @@ pub(crate) fn install(tools: &Path, name: &str, version: &str) -> Result<(), Err
     run(cargo.env("CARGO_PROFILE_DEV_DEBUG", "0"))
 }
 
-/// What `command` writes to its standard output, or `None` when it cannot be run or fails: for questions
-/// to programs that may not be there. Its standard error is dropped.
+/// The standard output of `command`, or `None` if it does not start or fails. For queries of programs that may not be
+/// installed. Standard error is dropped.
 pub(crate) fn ask(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     String::from_utf8(output.stdout).ok()
@@ -110,7 +110,7 @@ pub(crate) fn start_error(command: &Command, source: io::Error) -> Error {
     Error::Start { program: command.get_program().display().to_string(), source }
 }
 
-/// The command as one would type it, without the folders of its program.
+/// The command as a shell line, without the program's folder.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());

@@ -1,4 +1,4 @@
-//! `cargo xtask soak`: many clients on one server for long.
+//! `cargo xtask soak`: 50 clients against one server.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,13 +7,12 @@ use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
 
-/// Soaks as released programs do, for so many minutes, and draws the figures into `svg`. The status is that of the soak.
+/// Runs the soak in a release build for `minutes` and draws the charts into `svg`. Returns the exit code of the soak.
 ///
-/// # Errors
-/// What keeps it from running.
+/// # Errors The build or the program cannot start.
 pub(crate) fn run(minutes: u32, seed: Option<u64>, svg: Option<&Path>) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build, Need::Tests])?;
-    // The program runs in the workspace's folder; a relative path was meant from where the user is.
+    // The program runs in the workspace's folder, but a relative path is relative to the user's.
     let svg = match svg {
         Some(svg) => std::path::absolute(svg).map_err(Error::io("--svg"))?,
         None => process::target_dir()?.join("soak").join("soak.svg"),

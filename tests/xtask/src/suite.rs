@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that shows whether the project works.
+//! `cargo xtask test`: every test and build check.
 
 mod programs;
 

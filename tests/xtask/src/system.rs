@@ -1,8 +1,7 @@
-//! What the tasks need from the operating system.
+//! System packages of the tasks.
 //!
-//! On Linux a table of packages, by Debian's names, each with a question whether what it brings is there; so a
-//! system that has it from elsewhere is left alone. On other systems the audio interfaces come with the system,
-//! and nothing is asked.
+//! On Linux a table lists Debian's package names, each with a check whether its content is present. So content from
+//! other sources counts too. Other systems include the audio interfaces, and nothing is checked.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -12,40 +11,40 @@ use std::{env, fs};
 use crate::error::Error;
 use crate::process;
 
-/// What a package is there for.
+/// Why a package is needed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Need {
     /// To compile the workspace.
     Build,
-    /// To run the end-to-end tests: music to serve, a sound server to listen to.
+    /// To run the end-to-end tests: MP3 encoders and a sound server.
     Tests,
-    /// To compile and check for other targets, bare metal above all, without rustup's.
+    /// To compile for bare metal and other targets without rustup.
     BareMetal,
     /// To link the boards' programs.
     Boards,
-    /// To run them without a board.
+    /// To run the boards' programs in QEMU.
     Emulator,
-    /// To link and run the tests of other machines' Linux.
+    /// To link and run tests for other Linux architectures.
     Cross,
-    /// To measure what others take.
+    /// To measure comparable programs.
     Peers,
     /// To count instructions.
     Counting,
-    /// To compile with sanitizers and coverage, C and libFuzzer's C++ too.
+    /// To compile C and libFuzzer's C++ with sanitizers and coverage.
     Fuzzing,
 }
 
-/// How to find out whether something is there.
+/// How to check whether something is present.
 enum Probe {
     /// A program of this name is on the path.
     Program(&'static str),
-    /// A program of this name is where those of the system's administrator are, on the path or not.
+    /// A program of this name is on the path or in `/usr/sbin`.
     System(&'static str),
-    /// pkg-config knows a library by this name.
+    /// pkg-config finds a library of this name.
     Library(&'static str),
-    /// A plugin of libasound has this file name.
+    /// A libasound plugin has this file name.
     AlsaPlugin(&'static str),
-    /// The Debian package itself: another compiler of the same name would not do.
+    /// The Debian package itself is installed. Another compiler of the same name is not enough.
     Package,
 }
 
@@ -89,19 +88,19 @@ const PACKAGES: &[Package] = &[
     Package { name: "curl", probe: Probe::Program("curl"), need: Need::Peers },
 ];
 
-/// Who may install packages here.
+/// How packages are installed here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Installer {
-    /// This process.
+    /// This process is root.
     Root,
-    /// This process through sudo, which asks for no password.
+    /// sudo works without a password.
     Sudo,
 }
 
-/// Makes sure that all of `needs` are met, by installing what is missing where that is allowed.
+/// Checks that the packages for all of `needs` are present, and installs missing ones if possible.
 ///
 /// # Errors
-/// [`Error::Missing`] with the command to type where it is not; [`Error::Failed`] when the installation fails.
+/// [`Error::Missing`], with the command to type, where installation needs a password; [`Error::Failed`] when it fails.
 pub(crate) fn ensure(needs: &[Need]) -> Result<(), Error> {
     let missing = missing(needs, is_present);
     if missing.is_empty() || !cfg!(target_os = "linux") {
@@ -144,7 +143,7 @@ fn on_path(program: impl AsRef<OsStr>) -> bool {
     env::split_paths(&path).any(|dir| dir.join(program.as_ref()).is_file())
 }
 
-/// Where distributions put the plugins of libasound: in the libraries' folder, or in that of the architecture there.
+/// The plugin folders of libasound, with and without the architecture in the path.
 fn alsa_plugin_dirs() -> Vec<PathBuf> {
     let libraries = ["/usr/lib", "/usr/lib64"].map(PathBuf::from);
     let inner = libraries.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten();
@@ -152,7 +151,7 @@ fn alsa_plugin_dirs() -> Vec<PathBuf> {
     libraries.into_iter().chain(inner).map(|dir| dir.join("alsa-lib")).collect()
 }
 
-/// Whether packages come through apt-get here.
+/// Whether apt-get exists.
 pub(crate) fn is_debian_like() -> bool {
     on_path("apt-get")
 }
@@ -174,7 +173,7 @@ fn is_root() -> bool {
     return false;
 }
 
-/// The commands that install `packages` without asking anything.
+/// The commands that install `packages` without questions.
 fn install_commands<'a>(packages: &[&'a str], installer: Installer) -> [Vec<&'a str>; 2] {
     let prefix: &[&str] = match installer {
         Installer::Root => &["env"],
@@ -183,7 +182,7 @@ fn install_commands<'a>(packages: &[&'a str], installer: Installer) -> [Vec<&'a 
     let apt_get = [prefix, &["DEBIAN_FRONTEND=noninteractive", "apt-get"]].concat();
     [
         [&apt_get, &["update"][..]].concat(),
-        // Tests must not cost anybody their sound system: rather fail than remove a package.
+        // Never remove a package, such as the user's sound system: fail instead.
         [&apt_get, &["install", "--yes", "--no-remove", "--no-install-recommends"][..], packages].concat(),
     ]
 }
@@ -193,7 +192,7 @@ fn missing_error(packages: Vec<&'static str>) -> Error {
     let remedy = if is_debian_like() {
         format!("Install with:\n  sudo apt-get update && sudo apt-get install --no-install-recommends {names}")
     } else {
-        "These are Debian's names; install what your system calls them.".into()
+        "These are Debian's names; install your system's equivalents.".into()
     };
     Error::Missing { packages, remedy }
 }

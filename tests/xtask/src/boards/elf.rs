@@ -1,4 +1,4 @@
-//! What a linked program puts where: its load segments (System V ABI, *Object Files*, 32-bit, little-endian).
+//! Reads the load segments of a linked program (System V ABI, *Object Files*, 32-bit, little-endian).
 
 use std::fs;
 use std::ops::Range;
@@ -9,23 +9,23 @@ use crate::error::Error;
 const LOAD: u32 = 1;
 const WRITABLE: u32 = 2;
 
-/// A part of a program.
+/// A load segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     /// Address at which it is stored.
     pub(crate) stored_at: u32,
-    /// What is stored.
+    /// Its bytes in the file.
     pub(crate) bytes: Vec<u8>,
-    /// Bytes that it takes while the program runs.
+    /// Its size in memory, in bytes.
     pub(crate) memory_bytes: u32,
-    /// It lies in RAM while the program runs.
+    /// Whether it lies in RAM while the program runs.
     pub(crate) is_writable: bool,
 }
 
 /// The load segments of the program at `path`.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be read, or is no such program.
+/// [`Error::Io`] when the file cannot be read or is not a 32-bit little-endian ELF file.
 pub(crate) fn segments(path: &Path) -> Result<Vec<Segment>, Error> {
     let file = fs::read(path).map_err(Error::io(path.display().to_string()))?;
     parse(&file).ok_or_else(|| Error::io(path.display().to_string())(std::io::ErrorKind::InvalidData.into()))
@@ -44,7 +44,7 @@ fn parse(file: &[u8]) -> Option<Vec<Segment>> {
     Some(segments)
 }
 
-/// A segment; `Some(None)` for one that is not loaded.
+/// Reads a segment; `Some(None)` for one that is not loaded.
 fn parse_segment(file: &[u8], header: &[u8]) -> Option<Option<Segment>> {
     let offset = word(header, 4)? as usize;
     let range: Range<usize> = offset..offset.checked_add(word(header, 16)? as usize)?;
@@ -71,7 +71,7 @@ fn half(bytes: &[u8], at: usize) -> Option<u16> {
 mod tests {
     use super::*;
 
-    /// A file of one segment of each kind: a note, code, and data of which part is zero.
+    /// A file with one segment of each kind: a note, code, and partly zeroed data.
     fn program() -> Vec<u8> {
         let mut file = vec![0; 52 + 3 * 32];
         file[..6].copy_from_slice(b"\x7fELF\x01\x01");

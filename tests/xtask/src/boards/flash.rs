@@ -1,4 +1,4 @@
-//! `cargo xtask flash`: a program onto a board, through the drive as which its boot ROM shows itself.
+//! `cargo xtask flash`: copies a program to the USB drive that a board's boot ROM shows.
 
 use std::fs;
 use std::io::Write;
@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use super::{Board, elf, uf2};
 use crate::error::Error;
 
-/// The drive of a board that waits for a program.
+/// The USB drive of a board in its boot ROM.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Drive {
-    /// Its name, and what the file in it says of the board.
+    /// Its volume label, and the board name in its information file.
     pub(super) label: &'static str,
-    /// The programs it takes.
+    /// The UF2 family that it accepts.
     pub(super) family: u32,
 }
 
-/// The file in which every such drive says what it is (*USB Flashing Format*, "Files exposed by bootloaders").
+/// The information file on every such drive (*USB Flashing Format*, "Files exposed by bootloaders").
 const ABOUT: &str = "INFO_UF2.TXT";
 
 /// Builds the program of `board` and copies it to the board.
 ///
 /// # Errors
-/// [`Error::NoDrive`] when no board waits for it, and whatever else keeps it from getting there.
+/// [`Error::NoDrive`] when no such drive is mounted, and the errors of building and copying.
 pub(crate) fn run(board: &Board) -> Result<(), Error> {
     let Some(drive) = &board.drive else {
         return Err(Error::Usage(format!("{0} is emulated; `cargo xtask qemu --board {0}` runs it", board.name)));
@@ -35,7 +35,7 @@ pub(crate) fn run(board: &Board) -> Result<(), Error> {
         return Err(Error::NoDrive { label: drive.label, image: path });
     };
     copy(&image, &folder.join("trill.uf2"))?;
-    println!("{} is on the board in {}, which starts it now", path.display(), folder.display());
+    println!("copied {} to {}; the board starts it now", path.display(), folder.display());
     Ok(())
 }
 
@@ -43,27 +43,27 @@ pub(crate) fn run(board: &Board) -> Result<(), Error> {
 fn copy(image: &[u8], path: &Path) -> Result<(), Error> {
     let written = fs::File::create(path).and_then(|mut file| {
         file.write_all(image)?;
-        // The board starts its new program with the last block, and takes the drive away before this is answered.
+        // The board restarts after the last block and removes the drive before it acknowledges the write.
         let _ = file.sync_all();
         Ok(())
     });
     written.map_err(Error::io(path.display().to_string()))
 }
 
-/// Where drives are mounted.
+/// The folders of mounted drives.
 fn mounted() -> Vec<PathBuf> {
     match fs::read_to_string("/proc/mounts") {
         Ok(mounts) => fat_folders(&mounts),
-        // On macOS.
+        // macOS.
         Err(_) => fs::read_dir("/Volumes").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect(),
     }
 }
 
-/// Of Linux's list of mounts, the folders of FAT drives; to look into others may take for ever.
+/// The mounted folders of FAT drives. Access to other file systems, such as network drives, could block.
 fn fat_folders(mounts: &str) -> Vec<PathBuf> {
     let entries = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let folders = entries.filter_map(|words| match words[..] {
-        // Blanks and the like are written in octal, proc_pid_mounts(5).
+        // Spaces and some other characters are octal escapes, proc_pid_mounts(5).
         [_, folder, "vfat" | "msdos", ..] => Some(folder.replace(r"\040", " ").into()),
         _ => None,
     });

@@ -1,4 +1,4 @@
-//! `cargo xtask qemu`: a board on the terminal.
+//! `cargo xtask qemu`: runs a board's program in QEMU on the terminal.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
 
-/// What the emulated network calls this machine.
+/// The address of this machine in QEMU's user network.
 const HOST: &str = "10.0.2.2";
 
 /// How QEMU emulates a board.
@@ -21,24 +21,23 @@ pub(crate) struct Machine {
     pub(super) sound: Sound,
 }
 
-/// How the sound comes out.
+/// How the board outputs sound.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Sound {
-    /// The board writes bare samples into a file of the host's.
+    /// The program writes raw samples into a file on the host.
     Semihosting,
-    /// Through an emulated codec.
+    /// An emulated codec.
     Codec,
 }
 
-/// Rate and channels of what comes out of a semihosting board: those of the songs that people have.
+/// Sample rate and channels of the semihosting board's output: the usual ones of music.
 const RATE: u32 = 44_100;
 const CHANNELS: u16 = 2;
 
-/// Runs `board` with its console on the terminal until it is left with Ctrl-A X, and puts what was heard into `wav`. Without
-/// a `server` there is one with the demo songs.
+/// Runs `board` with its console on the terminal until Ctrl-A X, and records its sound into `wav`. Without a `server`
+/// it starts one with the demo songs.
 ///
-/// # Errors
-/// Whatever keeps it from running.
+/// # Errors Errors of building, of starting the server or QEMU, and of writing files.
 pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Result<ExitCode, Error> {
     let Some(machine) = &board.machine else {
         return Err(Error::Usage(format!(
@@ -54,7 +53,7 @@ pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Re
     let sound = Recording::begin(machine, &wav)?;
 
     eprintln!("\nThe board's console; Ctrl-A X leaves. Type `list`, then `play 1`. The server is {server}.");
-    eprintln!("What is heard goes into {}", wav.display());
+    eprintln!("The sound is recorded in {}", wav.display());
     eprintln!("Logs: defmt-print -e {} < {}\n", program.display(), logs_of(&program).display());
     let mut qemu = command(machine, &program, &server, &sound);
     let status = qemu.status().map_err(|source| process::start_error(&qemu, source))?;
@@ -65,7 +64,7 @@ pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Re
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-/// The emulator, with the board's console on the terminal.
+/// The QEMU command, with the board's console on the terminal.
 fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -> Command {
     let mut qemu = Command::new("qemu-system-arm");
     qemu.args(["-machine", machine.name, "-nographic", "-nic", "user,model=lan9118"]);
@@ -82,12 +81,12 @@ fn command(machine: &Machine, program: &Path, server: &str, sound: &Recording) -
     qemu
 }
 
-/// Where a board's logs go.
+/// The file of the board's defmt log.
 fn logs_of(program: &Path) -> PathBuf {
     program.with_extension("defmt")
 }
 
-/// What is heard, on its way into a file.
+/// The sound on its way into a WAV file.
 enum Recording {
     Samples { samples: PathBuf, wav: PathBuf },
     Codec { wav: PathBuf },
@@ -95,7 +94,7 @@ enum Recording {
 
 impl Recording {
     fn begin(machine: &Machine, wav: &Path) -> Result<Self, Error> {
-        // A file that cannot be written is better known before anything plays.
+        // Fails before the music starts if the file cannot be written.
         fs::write(wav, []).map_err(Error::io(wav.display().to_string()))?;
         let wav = wav.to_path_buf();
         Ok(match machine.sound {
@@ -106,7 +105,7 @@ impl Recording {
 
     fn end(self) -> Result<(), Error> {
         let Self::Samples { samples, wav } = self else { return Ok(()) };
-        // Without one the board has not come as far as its first sample.
+        // The file is missing if the board produced no sample.
         let Ok(bytes) = fs::read(&samples) else { return Ok(()) };
         let written = fs::write(&wav, [&header(bytes.len())[..], &bytes].concat());
         written.map_err(Error::io(wav.display().to_string()))?;
@@ -114,7 +113,7 @@ impl Recording {
     }
 }
 
-/// The beginning of a WAV file (Microsoft and IBM, *Multimedia Programming Interface and Data Specifications 1.0*, 1991).
+/// A WAV file's header (Microsoft and IBM, *Multimedia Programming Interface and Data Specifications 1.0*, 1991).
 fn header(bytes: usize) -> Vec<u8> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX - 36);
     let frame_bytes = CHANNELS * 2;
@@ -136,12 +135,12 @@ fn header(bytes: usize) -> Vec<u8> {
     parts.concat()
 }
 
-/// A server on this machine, as the board reaches it.
+/// The address of a server on this machine, from the board's view.
 fn reach(address: SocketAddr) -> String {
     format!("{HOST}:{}", address.port())
 }
 
-/// A server that the user named: one on this machine is elsewhere for the board.
+/// The user's server address, from the board's view: this machine has another address there.
 fn from_the_board(server: &str) -> String {
     let (host, port) = server.rsplit_once(':').unwrap_or((server, "7455"));
     match host {

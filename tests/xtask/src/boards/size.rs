@@ -1,4 +1,4 @@
-//! `cargo xtask size`: what each board's program takes, beside what it may take.
+//! `cargo xtask size`: compares each board program's size and cost with its budget.
 
 use std::fs;
 use std::path::Path;
@@ -8,21 +8,21 @@ use crate::error::Error;
 use crate::process;
 use crate::system::{self, Need};
 
-/// The file of budgets, in the workspace: a board a line, then as many numbers as there are [`COLUMNS`].
+/// The budgets, in the workspace: one line per board with the name and a number for each of [`COLUMNS`].
 const BUDGETS: &str = "firmware-client/boards/budget.txt";
 
-/// What is measured: bytes, those of RAM without the stack, that of the stack at its deepest in a session that does all
-/// there is to do; and instructions, those for a second of a song of 128 kbit/s, of the decoder alone and of everything, and
-/// those from `play` to the first sample.
+/// The columns of the table. Bytes: static RAM excludes the stack; the stack is the deepest of a session that uses
+/// every function. Instructions: for one second of a 128 kbit/s song, in the decoder and in total; and from `play` to
+/// the first sample.
 const COLUMNS: [&str; 6] = ["flash", "static RAM", "peak stack", "decode 1 s", "play 1 s", "first sample"];
 
-/// A number for each of [`COLUMNS`]; 0 for what is not measured on a board.
+/// A number for each of [`COLUMNS`]; 0 if a board does not measure it.
 type Costs = [u64; COLUMNS.len()];
 
 /// Measures every board and prints a table.
 ///
 /// # Errors
-/// [`Error::OverBudget`] after the table if a board takes more than its budget; and whatever keeps it from measuring.
+/// [`Error::OverBudget`] after the table if a board exceeds its budget, and the errors of building and measuring.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Emulator, Need::Tests])?;
     let path = process::workspace_dir().join(BUDGETS);
@@ -37,7 +37,7 @@ pub(crate) fn run() -> Result<(), Error> {
         };
         rows.push((board, measure(&program, running)?, line_of(&budgets, board.name, BUDGETS)?));
     }
-    println!("\n{:<12}{}", "taken/budget", COLUMNS.map(|column| format!("{column:>21}")).concat());
+    println!("\n{:<12}{}", "used/budget", COLUMNS.map(|column| format!("{column:>21}")).concat());
     for (board, costs, budget) in &rows {
         let cells = costs.iter().zip(budget).map(|(cost, budget)| format!("{:>21}", cell(*cost, *budget)));
         println!("{:<12}{}", board.name, cells.collect::<String>());
@@ -53,14 +53,14 @@ fn cell(cost: u64, budget: u64) -> String {
     if cost == 0 { "-".to_owned() } else { format!("{cost}/{budget}") }
 }
 
-/// A line for each board that is emulated: its name, and [`COLUMNS`] from the stack on.
+/// Runs every emulated board. Returns one line per board: its name and [`COLUMNS`] from the stack on.
 fn run_boards() -> Result<String, Error> {
     let mut running = process::cargo()?;
     running.args(["run", "--quiet", "--package", "trill-tests", "--bin", "board-costs"]);
     process::output(&mut running)
 }
 
-/// Flash and static RAM are in the program, the others come from running it.
+/// Reads flash and static RAM from the program. `running` has the other columns.
 fn measure(program: &Path, running: [u64; COLUMNS.len() - 2]) -> Result<Costs, Error> {
     let segments = elf::segments(program)?;
     let flash = segments.iter().map(|segment| segment.bytes.len() as u64).sum();
@@ -70,16 +70,16 @@ fn measure(program: &Path, running: [u64; COLUMNS.len() - 2]) -> Result<Costs, E
     Ok([flash, ram, stack, decode, play, first_sample])
 }
 
-/// The numbers in the line for this board.
+/// The numbers in the line of this board.
 ///
 /// # Errors
-/// [`Error::Io`], which names `source`, if it has no such line.
+/// [`Error::Io`], which names `source`, if the line is missing or malformed.
 fn line_of<const COUNT: usize>(lines: &str, board: &str, source: &str) -> Result<[u64; COUNT], Error> {
     let invalid = || Error::io(format!("{source}: {board}"))(std::io::ErrorKind::InvalidData.into());
     numbers(lines, board).ok_or_else(invalid)
 }
 
-/// The numbers in the line that begins with this name, if it has so many.
+/// The numbers in the line that begins with this name; `None` if their count differs.
 fn numbers<const COUNT: usize>(lines: &str, name: &str) -> Option<[u64; COUNT]> {
     let words = lines.lines().map(str::split_whitespace);
     let mut found = words.filter_map(|mut words| (words.next() == Some(name)).then_some(words)).next()?;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_found_by_its_name_and_taken_whole_or_not_at_all() {
+    fn a_line_is_found_by_its_name_and_must_be_complete() {
         let lines = "# teapot 9 9\nteapots 7 7\nteapot  1 2\n";
         assert_eq!(numbers(lines, "teapot"), Some([1, 2]));
         assert_eq!(numbers::<3>(lines, "teapot"), None);

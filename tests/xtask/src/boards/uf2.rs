@@ -1,24 +1,24 @@
-//! Programs as a boot ROM's drive takes them: Microsoft's *USB Flashing Format* (UF2), every block by itself so that it
-//! does not matter in which order a computer writes them.
+//! Writes programs in Microsoft's *USB Flashing Format* (UF2). Every block is self-contained, so a computer may write
+//! them in any order.
 
 use std::collections::BTreeMap;
 
 use super::elf::Segment;
 
-/// The family of programs for an RP2350's Arm cores in secure mode (*RP2350 Datasheet*, section 5.5.3).
+/// UF2 family of programs for an RP2350's Arm cores in secure mode (*RP2350 Datasheet*, section 5.5.3).
 pub(crate) const RP2350_ARM_S: u32 = 0xe48b_ff59;
 
 const BLOCK_BYTES: usize = 512;
-/// Of each block: a page of flash.
+/// Payload of each block: a page of flash.
 const PAYLOAD_BYTES: usize = 256;
 
 const MAGIC_0: u32 = 0x0a32_4655;
 const MAGIC_1: u32 = 0x9e5d_5157;
 const MAGIC_END: u32 = 0x0ab1_6f30;
-/// The header's last word is a family.
+/// The header's last word is the family ID.
 const HAS_FAMILY: u32 = 0x2000;
 
-/// What `segments` store, in whole pages, the rest of each zero.
+/// The UF2 file of `segments`. Pages are complete; gaps are zero.
 pub(crate) fn convert(segments: &[Segment], family: u32) -> Vec<u8> {
     let pages = pages(segments);
     let count = pages.len() as u32;
@@ -26,7 +26,7 @@ pub(crate) fn convert(segments: &[Segment], family: u32) -> Vec<u8> {
     blocks.collect::<Vec<_>>().concat()
 }
 
-/// The pages that are stored, by their addresses.
+/// The pages by address.
 fn pages(segments: &[Segment]) -> BTreeMap<u32, [u8; PAYLOAD_BYTES]> {
     let mut pages = BTreeMap::new();
     for segment in segments {
@@ -38,7 +38,7 @@ fn pages(segments: &[Segment]) -> BTreeMap<u32, [u8; PAYLOAD_BYTES]> {
     pages
 }
 
-/// Eight words, the page, zeros, and a word.
+/// A block: eight words, the page, zeros, and a word.
 fn block(index: u32, count: u32, address: u32, page: &[u8; PAYLOAD_BYTES], family: u32) -> Vec<u8> {
     let header = [MAGIC_0, MAGIC_1, HAS_FAMILY, address, PAYLOAD_BYTES as u32, index, count, family];
     let mut block: Vec<u8> = header.iter().flat_map(|word| word.to_le_bytes()).collect();
@@ -56,7 +56,7 @@ mod tests {
         Segment { stored_at, bytes: bytes.to_vec(), memory_bytes: 0, is_writable: false }
     }
 
-    /// Word by word as the specification has it, written out.
+    /// The block's literal bytes from the specification.
     #[test]
     fn a_block_is_laid_out_as_specified() {
         let file = convert(&[segment(0x1000_0000, &[0xab; 256])], RP2350_ARM_S);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_that_begins_and_ends_within_pages_is_there_whole() {
+    fn a_segment_that_is_not_page_aligned_is_complete() {
         let bytes: Vec<u8> = (1..=200).cycle().take(600).collect();
         let blocks = blocks(&[segment(0x1000_01f0, &bytes)]);
         let addresses: Vec<u32> = blocks.iter().map(|block| block.0).collect();
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_memory_alone_takes_no_block() {
+    fn a_segment_without_bytes_needs_no_block() {
         assert!(blocks(&[segment(0x2000_0000, &[])]).is_empty());
     }
 }

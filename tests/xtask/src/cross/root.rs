@@ -1,5 +1,5 @@
-//! What another machine has on its disk: Debian's packages for its architecture, unpacked and not installed. Installed
-//! beside this machine's own, they would have a say in all that is installed here later.
+//! The libraries of another architecture: Debian packages, unpacked but not installed. Installed foreign packages would
+//! constrain later installations on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use std::process::Command;
 use crate::error::Error;
 use crate::process;
 
-/// A folder with packages unpacked in it.
+/// A folder with unpacked packages.
 pub(super) struct Root {
     dir: PathBuf,
 }
 
 impl Root {
-    /// The folder for `architecture` with `packages`, and with `std` if it can be had; made unless it is there.
+    /// Unpacks `packages` for `architecture`, and `std` if available, unless the folder already exists.
     ///
     /// # Errors
-    /// [`Error::Failed`] when apt-get has not all of `packages`.
+    /// [`Error::Failed`] when apt-get cannot download one of `packages`.
     pub(super) fn of(architecture: &str, packages: &[&str], std: Option<&str>) -> Result<Self, Error> {
         let dir = process::target_dir()?.join("cross").join(architecture);
         let root = Self { dir: dir.join("root") };
@@ -46,14 +46,14 @@ impl Root {
         &self.dir
     }
 
-    /// What rustc is to take for its own folder when it builds for `target`, if std is among the packages.
+    /// rustc's sysroot for `target`, if std is among the packages.
     pub(super) fn sysroot(&self, target: &str) -> Option<PathBuf> {
         let sysroot = self.dir.join("usr");
         sysroot.join("lib/rustlib").join(target).is_dir().then_some(sysroot)
     }
 }
 
-/// What this machine's package archives have for another architecture. What apt-get learns of it stays here.
+/// The package archives of another architecture. apt-get's state stays in a folder of its own.
 struct Archives {
     configuration: PathBuf,
     downloads: PathBuf,
@@ -67,7 +67,7 @@ impl Archives {
             fs::create_dir_all(dir.join(needed)).map_err(io)?;
         }
         fs::write(&archives.configuration, configuration(architecture, dir)).map_err(io)?;
-        // It fails if one list of many is not to be had. What is missed for that is named later.
+        // apt-get fails if one of many lists is unavailable. A missing package is reported later.
         match process::run(archives.apt_get().arg("update")) {
             Err(Error::Failed { .. }) | Ok(()) => Ok(archives),
             Err(error) => Err(error),
@@ -93,7 +93,7 @@ impl Archives {
     }
 }
 
-/// Everything below `dir`; no more lists than it takes; and nothing of what this machine does after an update of its own.
+/// apt-get options: keep all state below `dir`, download few lists, and skip this machine's post-update hooks.
 fn configuration(architecture: &str, dir: &Path) -> String {
     let dir = dir.display();
     format!(

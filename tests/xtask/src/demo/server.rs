@@ -1,4 +1,4 @@
-//! The demo's server: started, listened to, stopped.
+//! Starts, watches and stops the demo's server.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,27 +14,28 @@ use super::signals;
 use crate::error::Error;
 use crate::process::start_error;
 
-/// The server listens before it looks at its directory: this is for a machine on its knees.
+/// Time for the server's first line. The server listens before it scans its directory; this allows for a very slow
+/// machine.
 const START_DEADLINE: Duration = Duration::from_secs(10);
-/// The server promises to be gone a second or so after it is asked.
+/// Time for the server to stop. It promises about a second.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
-/// How many of its last lines are shown when the server fails.
+/// Number of log lines that an error shows.
 const LAST_WORDS: usize = 10;
 
 /// A running server. Dropping it kills it.
 pub(super) struct Server {
     child: Child,
-    /// The addresses on which it listens; disconnected when it has ended.
+    /// The server's addresses. The channel is closed when the server has ended.
     addresses: Receiver<SocketAddr>,
-    /// Follows what it writes, and returns the last lines of it.
+    /// Copies the server's output. Returns its last lines.
     log: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Server {
-    /// Starts the server that `command` names; everything that it writes goes to `log_path`.
+    /// Starts `command`. Its output goes to `log_path`.
     pub(super) fn start(mut command: Command, log_path: &Path) -> Result<Self, Error> {
         let log_file = File::create(log_path).map_err(Error::io(log_path.display().to_string()))?;
-        // One pipe for both: the lines stay in order, and it ends when the server does.
+        // One pipe for both streams keeps the lines in order, and closes when the server ends.
         let (output, input) = io::pipe().map_err(Error::io("pipe"))?;
         let also_input = input.try_clone().map_err(Error::io("pipe"))?;
         command.stdin(Stdio::null()).stdout(input).stderr(also_input);
@@ -46,10 +47,10 @@ impl Server {
         Ok(Self { child, addresses, log })
     }
 
-    /// Waits until the server listens, and returns where.
+    /// Waits until the server listens. Returns its address.
     ///
     /// # Errors
-    /// [`Error::Server`] when it ends before, or takes too long.
+    /// [`Error::Server`] when it ends first or takes too long.
     pub(super) fn address(&mut self) -> Result<SocketAddr, Error> {
         match self.addresses.recv_timeout(START_DEADLINE) {
             Ok(address) => Ok(address),
@@ -57,18 +58,18 @@ impl Server {
                 let status = self.wait()?;
                 Err(self.failure(format!("did not start ({status})")))
             }
-            Err(RecvTimeoutError::Timeout) => Err(self.failure("does not say where it listens".into())),
+            Err(RecvTimeoutError::Timeout) => Err(self.failure("did not print its address in time".into())),
         }
     }
 
-    /// Asks the server to end, and waits until it has.
+    /// Asks the server to stop, and waits for it.
     ///
     /// # Errors
-    /// [`Error::Server`] when it had ended before, ends in failure or does not end.
+    /// [`Error::Server`] when it had ended before, fails or does not stop.
     pub(super) fn stop(&mut self) -> Result<(), Error> {
         if self.has_ended_by(Instant::now()) {
             let status = self.wait()?;
-            return Err(self.failure(format!("had ended by itself ({status})")));
+            return Err(self.failure(format!("ended early ({status})")));
         }
         if !signals::CAN_TERMINATE {
             self.kill();
@@ -76,11 +77,11 @@ impl Server {
         }
         signals::terminate(self.child.id());
         if !self.has_ended_by(Instant::now() + STOP_DEADLINE) {
-            return Err(self.failure("does not end when asked to".into()));
+            return Err(self.failure("did not stop when asked to".into()));
         }
         match self.wait()? {
             status if status.success() => Ok(()),
-            status => Err(self.failure(format!("did not end well ({status})"))),
+            status => Err(self.failure(format!("failed ({status})"))),
         }
     }
 
@@ -98,7 +99,7 @@ impl Server {
         self.child.wait().map_err(Error::io("waiting for the server"))
     }
 
-    /// The error for a server that is of no more use, with its last words.
+    /// An error with the server's last lines.
     fn failure(&mut self, what: String) -> Error {
         self.kill();
         let words = self.log.take().and_then(|log| log.join().ok()).unwrap_or_default();
@@ -106,7 +107,7 @@ impl Server {
     }
 
     fn kill(&mut self) {
-        // Both fail only for a server that is gone.
+        // Both calls fail only if the server has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -123,7 +124,7 @@ fn follow(output: impl Read, mut log_file: impl Write, addresses: &Sender<Socket
     let mut last = VecDeque::with_capacity(LAST_WORDS);
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
-        // Neither a full disk nor a demo that has lost interest may hold up the server.
+        // A full disk or a receiver that has gone must not block the server.
         let _ = writeln!(log_file, "{line}");
         if let Some(address) = listening_address(&line) {
             let _ = addresses.send(address);
@@ -136,7 +137,7 @@ fn follow(output: impl Read, mut log_file: impl Write, addresses: &Sender<Socket
     last.into()
 }
 
-/// The address in the server's line `listening on ADDR:PORT`, whatever stands before that.
+/// Parses the address in the server's line `listening on ADDR:PORT`. A prefix may precede it.
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("listening on ")?;
     rest.split_whitespace().next()?.parse().ok()
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_the_line_that_has_it() {
+    fn the_address_is_parsed_from_its_line() {
         for (line, address) in [
             ("listening on 127.0.0.1:7455", Some("127.0.0.1:7455")),
             ("12:30:05 info listening on [::1]:80\r", Some("[::1]:80")),
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_kept_and_its_end_remembered() {
+    fn the_log_is_saved_and_its_last_lines_kept() {
         let lines: String = (1..=30).map(|n| format!("line {n}\n")).collect();
         let output = format!("{lines}listening on 127.0.0.1:1\nthe last, without an end");
         let (sender, addresses) = mpsc::channel();
@@ -184,7 +185,7 @@ mod tests {
         }
 
         #[test]
-        fn one_that_is_told_to_end_has_ended() {
+        fn a_server_stops_on_request() {
             let mut server = start(
                 "trap 'exit 0' TERM; echo starting >&2; echo listening on 127.0.0.1:9
                  while :; do sleep 0.01; done",
@@ -194,28 +195,28 @@ mod tests {
         }
 
         #[test]
-        fn one_that_does_not_start_is_quoted() {
+        fn an_error_at_start_shows_the_log() {
             let mut server = start("echo starting; echo no such directory >&2; exit 1");
             let said = server.address().unwrap_err().to_string();
             assert_eq!(said, "the server did not start (exit status: 1)\n  starting\n  no such directory");
         }
 
         #[test]
-        fn one_that_fails_meanwhile_is_quoted() {
+        fn an_error_while_running_shows_the_log() {
             let mut server = start("echo listening on 127.0.0.1:9; echo oops; exit 3");
             server.address().unwrap();
             assert!(server.has_ended_by(Instant::now() + START_DEADLINE));
             let said = server.stop().unwrap_err().to_string();
-            assert!(said.starts_with("the server had ended by itself (exit status: 3)"), "{said}");
+            assert!(said.starts_with("the server ended early (exit status: 3)"), "{said}");
             assert!(said.ends_with("\n  oops"), "{said}");
         }
 
         #[test]
-        fn one_that_ends_badly_is_told_of() {
+        fn an_error_at_the_stop_is_reported() {
             let mut server = start("echo listening on 127.0.0.1:9; exec sleep 60");
             server.address().unwrap();
             let said = server.stop().unwrap_err().to_string();
-            assert!(said.contains("did not end well"), "{said}");
+            assert!(said.contains("the server failed"), "{said}");
         }
     }
 }

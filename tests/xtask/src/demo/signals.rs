@@ -1,6 +1,6 @@
-//! The signals that end programs: noticed instead of obeyed, so that the server is not left behind, and sent.
+//! Handles and sends terminating signals, so that the demo can stop its server first.
 //!
-//! Outside Unix there is only Ctrl-C, which reaches every program of the console by itself.
+//! Outside Unix only Ctrl-C exists, and every program of the console receives it.
 
 #[cfg(unix)]
 pub(super) use unix::{CAN_TERMINATE, detach, is_from_keyboard, terminate, watch};
@@ -22,30 +22,30 @@ mod unix {
     use crate::demo::Event;
     use crate::error::Error;
 
-    /// Whether [`terminate`] does anything.
+    /// Whether [`terminate`] works on this system.
     pub(in crate::demo) const CAN_TERMINATE: bool = true;
 
-    /// From now on these signals become events.
+    /// Turns these signals into events.
     pub(in crate::demo) fn watch(events: Sender<Event>) -> Result<(), Error> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]).map_err(Error::io("handling signals"))?;
         thread::spawn(move || signals.forever().try_for_each(|signal| events.send(Event::Signal(signal))));
         Ok(())
     }
 
-    /// Whether the terminal sends this to every program in its foreground.
+    /// Whether the terminal sends this signal to every foreground program.
     pub(in crate::demo) fn is_from_keyboard(signal: i32) -> bool {
         matches!(signal, SIGINT | SIGQUIT)
     }
 
-    /// Starts the command out of reach of the terminal's signals.
+    /// Starts the command in a process group of its own, out of reach of the terminal's signals.
     pub(in crate::demo) fn detach(command: &mut Command) {
         command.process_group(0);
     }
 
-    /// Asks a child that has not been waited for to end itself.
+    /// Sends SIGTERM to a child that was not waited for.
     pub(in crate::demo) fn terminate(child_id: u32) {
         if let Some(pid) = i32::try_from(child_id).ok().and_then(Pid::from_raw) {
-            // It fails only for a child that has ended, which is what was wanted.
+            // It fails only if the child has already ended.
             let _ = kill_process(pid, Signal::TERM);
         }
     }

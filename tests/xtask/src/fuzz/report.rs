@@ -1,23 +1,23 @@
-//! What libFuzzer says of a run.
+//! Parses libFuzzer's log.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::Finding;
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug, PartialEq)]
 pub(super) struct Report {
     pub(super) target: &'static str,
     pub(super) executions: u64,
     pub(super) per_second: u64,
-    /// Places in the code that the corpus reached, and those that the run did.
+    /// Code locations covered by the corpus, and by the end of the run.
     pub(super) coverage: (u64, u64),
     pub(super) finding: Option<Finding>,
 }
 
 impl Report {
-    /// Reads a run's log. A run that did not succeed has a finding, whatever it says.
+    /// Parses a run's log. A run that failed always has a finding.
     pub(super) fn read(target: &'static str, said: &str, succeeded: bool, program: &Path, log: &Path) -> Self {
         let number =
             |name: &str| said.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0);
@@ -48,7 +48,7 @@ fn coverage(line: &str) -> Option<u64> {
     line.split_once(" cov: ")?.1.split(' ').next()?.parse().ok()
 }
 
-/// The line that says what is wrong, and the one after a panic, which says why.
+/// The line with the error. After a panic, also the next line, which has its message.
 fn headline(said: &str) -> String {
     let mut lines = said.lines();
     let found = lines.find(|line| line.contains(" panicked at ") || line.contains("ERROR: "));
@@ -90,7 +90,7 @@ stat::average_exec_per_sec:     2000
     }
 
     #[test]
-    fn a_run_without_findings_is_told_in_numbers() {
+    fn a_run_without_findings_has_statistics() {
         let report = read(QUIET, true);
         assert_eq!((report.executions, report.per_second, report.coverage), (20_000, 2_000, (300, 320)));
         assert_eq!(report.finding, None);

@@ -1,43 +1,44 @@
-//! What was counted, as a file and beside what was counted before.
+//! The instruction counts as a file, and their comparison with earlier ones.
 
 use std::fmt;
 use std::io;
 use std::str::FromStr;
 
-/// How many percent more a bench may execute than is stored. Of the same toolchain's programs ten of the twelve execute the
-/// same to the instruction each time, and the other two, for whom memory comes to lie otherwise, within 0.2 %.
+/// Percent by which a count may exceed the stored one with the same toolchain. Ten of the twelve benchmarks repeat
+/// exactly. The other two depend on memory addresses and vary by 0.2 %.
 const TOLERANCE: u64 = 2;
 
-/// The same where another toolchain has built it, which optimises otherwise: by up to 1.6 % from rustc 1.95 to 1.96; or where
-/// another processor runs it, for which libraries choose other routines.
+/// The same with another toolchain, which optimises differently (up to 1.6 % between rustc 1.95 and 1.96), or another
+/// processor, for which libraries choose other routines.
 const TOLERANCE_OF_ANOTHER_TOOLCHAIN: u64 = 10;
 
-/// So many percent less are worth storing: else half of them might be lost again, and nobody would see it.
+/// A count that is lower by so many percent should be stored. Otherwise a later loss within the gain would go
+/// unnoticed.
 const GAIN: u64 = 10;
 
-/// What stands above the counts in a file.
+/// The header of the file.
 const HEAD: &str = "\
-# What a piece of work takes, in instructions: `cargo xtask instructions` counts them again, and fails above it. The pieces
-# are in tests/benches/instructions. `cargo xtask instructions --accept` writes this file.
+# Accepted instruction counts. `cargo xtask instructions` counts again and fails if a count is higher. The benchmarks are in
+# tests/benches/instructions. `cargo xtask instructions --accept` writes this file.
 ";
 
-/// What was counted at one time.
+/// The counts of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) toolchain: Toolchain,
     pub(super) counts: Vec<Count>,
 }
 
-/// What has turned sources into instructions.
+/// The toolchain and machine of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Toolchain {
-    /// The machine, in rustc's words. Counts of two kinds of machine have nothing to do with each other.
+    /// The host triple. Counts of different hosts are not comparable.
     pub(super) host: String,
-    /// Compilers, libc, and the processor.
+    /// Compilers, libc and processor.
     pub(super) versions: String,
 }
 
-/// One bench.
+/// The count of one benchmark.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Count {
     pub(super) name: String,
@@ -45,7 +46,7 @@ pub(super) struct Count {
 }
 
 impl Record {
-    /// This, which is stored, beside what was `counted` now.
+    /// Compares this record, the stored one, with what was `counted` now.
     pub(super) fn compare(&self, counted: &Self) -> Comparison {
         let changed = Some((self, counted)).filter(|_| self.toolchain != counted.toolchain);
         let of = |record: &Self, name: &str| {
@@ -92,12 +93,12 @@ impl FromStr for Record {
     }
 }
 
-/// Two records side by side.
+/// A comparison of two records.
 pub(super) struct Comparison {
     rows: Vec<Row>,
-    /// In percent.
+    /// Allowed excess in percent.
     tolerance: u64,
-    /// The toolchain of what is stored, if it is another.
+    /// The stored record's toolchain, if it differs.
     stored_with: Option<String>,
 }
 
@@ -108,7 +109,7 @@ struct Row {
 }
 
 impl Comparison {
-    /// What is not as it should be, a bench each.
+    /// One line per benchmark whose count is too high, missing or new.
     pub(super) fn objections(&self) -> Vec<String> {
         self.rows.iter().filter_map(|row| row.objection(self.tolerance)).collect()
     }
@@ -120,14 +121,14 @@ impl Row {
         match (self.counted, self.stored) {
             (Some(counted), Some(stored)) => {
                 let is_over = counted * 100 > stored * (100 + tolerance);
-                is_over.then(|| format!("{name} takes {} instead of {stored}", counted))
+                is_over.then(|| format!("{name} executes {} instructions instead of {stored}", counted))
             }
             (_, None) => Some(format!("{name} is not stored")),
-            (None, _) => Some(format!("{name} is stored, and there is no such bench")),
+            (None, _) => Some(format!("{name} is stored, but does not exist")),
         }
     }
 
-    /// Whether it takes so much less that this should be stored.
+    /// Whether the count fell so much that it should be stored.
     fn is_gain(&self) -> bool {
         let (Some(counted), Some(stored)) = (self.counted, self.stored) else { return false };
         counted * 100 < stored * (100 - GAIN)
@@ -145,12 +146,12 @@ impl fmt::Display for Comparison {
         }
         if let Some(versions) = &self.stored_with {
             let tolerance = self.tolerance;
-            writeln!(f, "what is stored was built with {versions}: {tolerance} % more are taken for the compiler's")?;
+            writeln!(f, "the stored counts are from {versions}: up to {tolerance} % more is allowed")?;
         }
         let gains: Vec<_> = self.rows.iter().filter(|row| row.is_gain()).map(|row| row.name.as_str()).collect();
         if !gains.is_empty() {
             let gains = gains.join(", ");
-            writeln!(f, "less than before, and worth keeping with `cargo xtask instructions --accept`: {gains}")?;
+            writeln!(f, "lower counts, to store with `cargo xtask instructions --accept`: {gains}")?;
         }
         Ok(())
     }
@@ -166,7 +167,7 @@ mod tests {
         Record { toolchain, counts: counts.iter().map(count).collect() }
     }
 
-    /// What is said of one bench with these counts, stored by rustc 1.
+    /// Compares two counts of one benchmark. The stored one is from rustc 1.
     #[track_caller]
     fn check(rustc: &str, counted: u64, stored: u64, objects: bool, gains: bool) {
         let comparison = record("rustc 1", &[("a", stored)]).compare(&record(rustc, &[("a", counted)]));
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_more_are_taken_and_an_instruction_on_top_is_not() {
+    fn two_percent_more_is_the_limit() {
         check("rustc 1", 10_000, 10_000, false, false);
         check("rustc 1", 10_200, 10_000, false, false);
         check("rustc 1", 10_201, 10_000, true, false);
@@ -183,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn less_is_no_reason_to_fail_and_much_less_is_to_be_stored() {
+    fn a_lower_count_passes_and_a_much_lower_one_is_reported() {
         check("rustc 1", 9_000, 10_000, false, false);
         check("rustc 1", 8_999, 10_000, false, true);
     }
 
     #[test]
-    fn another_compiler_is_named_and_given_more_room() {
+    fn another_compiler_has_a_higher_limit_and_is_named() {
         check("rustc 2", 11_000, 10_000, false, false);
         check("rustc 2", 11_001, 10_000, true, false);
         let comparison = record("rustc 1", &[("a", 1)]).compare(&record("rustc 2", &[("a", 1)]));
@@ -197,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bench_that_is_on_one_side_only_is_an_objection() {
+    fn a_missing_or_new_benchmark_is_an_objection() {
         let stored = record("rustc 1", &[("a", 1), ("gone", 1)]);
         let objections = stored.compare(&record("rustc 1", &[("new", 1), ("a", 1)])).objections();
-        assert_eq!(objections, ["new is not stored", "gone is stored, and there is no such bench"]);
+        assert_eq!(objections, ["new is not stored", "gone is stored, but does not exist"]);
     }
 
     #[test]
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_count_is_named() {
+    fn a_malformed_line_is_named() {
         for line in ["a", "a b", "a 0", "a -1", "a 1 2"] {
             let error = line.parse::<Record>().unwrap_err().to_string();
             assert!(error.contains(line), "{error}");

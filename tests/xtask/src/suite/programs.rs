@@ -1,7 +1,7 @@
-//! The workspace's test programs, several at a time.
+//! Runs the workspace's test programs in parallel.
 //!
-//! `cargo test` runs one after the other. Most of them wait for sound, for time-outs or for an emulated board, so a run of
-//! one leaves the processors idle.
+//! `cargo test` runs them one after the other. Most of them wait for sound, time-outs or an emulated board, so one at a
+//! time leaves the processors idle.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

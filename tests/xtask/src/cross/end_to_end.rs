@@ -1,37 +1,36 @@
-//! Server and client of another machine, run as they are there, over a real connection: what the client writes into a
-//! WAV file is what this machine's client writes.
+//! Runs another architecture's server and client over a real connection. The WAV files of its client must match those
+//! of this machine's client.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Suite, Workshop};
+use super::{Suite, Tools};
 use crate::demo::Songs;
 use crate::error::Error;
 use crate::process::{self, cargo, executable, programs_dir};
 
-/// Of a WAV file as the client writes it: 16 bits a sample follow.
+/// Header bytes of the client's WAV files. 16-bit samples follow.
 const HEADER_BYTES: usize = 44;
-/// At most one of so many samples may be rounded otherwise, by one: minimp3 rounds with each processor's own instructions.
-/// Of the demo songs it is one in 5,700 to 9,900, and one in 2,200 to 3,700 where the C compiler fuses multiplications with
-/// additions.
+/// At most one in so many samples may differ by one: minimp3 uses each processor's own rounding. The demo songs have
+/// one in 5,700 to 9,900, or one in 2,200 to 3,700 where the C compiler fuses multiplications with additions.
 const SAMPLES_FOR_EACH_ROUNDED: usize = 1_000;
 
 /// Lists and plays the demo songs.
 ///
 /// # Errors
-/// [`Error::Differs`] when something else comes out than from this machine's client; and whatever keeps it from running.
-pub(super) fn check(workshop: &Workshop, suite: &Suite) -> Result<(), Error> {
-    let programs = workshop.build(suite)?;
+/// [`Error::Differs`] when the output differs from that of this machine's client, and the errors of running the
+/// programs.
+pub(super) fn check(tools: &Tools, suite: &Suite) -> Result<(), Error> {
+    let programs = tools.build(suite)?;
     process::run(cargo()?.args(["build", "--package", "trill-server", "--package", "trill"]))?;
-    let emulated =
-        Client { workshop: Some(workshop), program: programs.join("trill"), wav: programs.join("emulated.wav") };
-    let own = Client { workshop: None, program: executable(&programs_dir()?, "trill"), wav: programs.join("own.wav") };
+    let emulated = Client { tools: Some(tools), program: programs.join("trill"), wav: programs.join("emulated.wav") };
+    let own = Client { tools: None, program: executable(&programs_dir()?, "trill"), wav: programs.join("own.wav") };
 
-    let server = workshop.emulate(&programs.join("trill-server"));
+    let server = tools.emulate(&programs.join("trill-server"));
     let songs = Songs::serve_with(server, &programs.join("server.log"))?;
-    let differs = |what| Error::Differs { what, target: workshop.machine.target };
+    let differs = |what| Error::Differs { what, target: tools.machine.target };
     let list = emulated.list(songs.address())?;
     if list.is_empty() || list != own.list(songs.address())? {
         return Err(differs("the list of songs"));
@@ -39,22 +38,22 @@ pub(super) fn check(workshop: &Workshop, suite: &Suite) -> Result<(), Error> {
     for id in list.lines().filter_map(|line| line.split('\t').next()) {
         let [one, other] = [emulated.play(songs.address(), id)?, own.play(songs.address(), id)?];
         let rounded = rounded_otherwise(&one, &other).ok_or_else(|| differs("the sound of a song"))?;
-        eprintln!("song {id}: the same {} samples, {rounded} of them rounded otherwise", samples(&one).count());
+        eprintln!("song {id}: the same {} samples, {rounded} of them differ by rounding", samples(&one).count());
     }
     songs.stop()
 }
 
-/// A client, of this machine or of an emulated one.
+/// A client of this machine or of the emulated one.
 struct Client<'a> {
-    workshop: Option<&'a Workshop>,
+    tools: Option<&'a Tools>,
     program: PathBuf,
-    /// Where its sound goes.
+    /// Its output file.
     wav: PathBuf,
 }
 
 impl Client<'_> {
     fn command(&self) -> Command {
-        self.workshop.map_or_else(|| Command::new(&self.program), |workshop| workshop.emulate(&self.program))
+        self.tools.map_or_else(|| Command::new(&self.program), |tools| tools.emulate(&self.program))
     }
 
     fn list(&self, server: SocketAddr) -> Result<String, Error> {
@@ -62,7 +61,7 @@ impl Client<'_> {
         process::output(command.arg(server.to_string()).arg("list"))
     }
 
-    /// The file that it makes of the song.
+    /// Plays a song into a WAV file. Returns its bytes.
     fn play(&self, server: SocketAddr, id: &str) -> Result<Vec<u8>, Error> {
         let mut command = self.command();
         command.args(["--quiet", "--output"]).arg(format!("wav:{}", self.wav.display()));
@@ -71,7 +70,7 @@ impl Client<'_> {
     }
 }
 
-/// How many samples of two WAV files are not the same, unless the files differ in more than rounding.
+/// Counts the samples that differ by rounding. `None` if the files differ in anything else.
 fn rounded_otherwise(one: &[u8], other: &[u8]) -> Option<usize> {
     let is_alike = one.len() == other.len() && one.get(..HEADER_BYTES)? == other.get(..HEADER_BYTES)?;
     let differences = || samples(one).zip(samples(other)).map(|(one, other)| one.abs_diff(other));
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_is_told_from_another_sound() {
+    fn rounding_differs_from_another_sound() {
         let song: Vec<i16> = (0..2_000).collect();
         let but = |at: usize, sample: i16| {
             let mut other = song.clone();
