@@ -1,4 +1,4 @@
-//! The work of `cargo xtask soak`: `soak MINUTES PICTURE [SEED]`. See [`trill_tests::soak`].
+//! The program behind `cargo xtask soak`: `soak MINUTES SVG [SEED]`. See [`trill_tests::soak`].
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let (minutes, chart, seed) = match &arguments[..] {
         [minutes, chart] => (minutes.parse(), chart, Ok(fastrand::u64(..1 << 32))),
         [minutes, chart, seed] => (minutes.parse(), chart, seed.parse()),
-        _ => panic!("soak MINUTES PICTURE [SEED]"),
+        _ => panic!("usage: soak MINUTES SVG [SEED]"),
     };
     let options = Options {
         minutes: minutes.expect("a number of minutes"),
@@ -36,6 +36,6 @@ fn main() -> ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    eprintln!("soak reads /proc: it runs on Linux alone");
+    eprintln!("soak reads /proc: it runs only on Linux");
     ExitCode::FAILURE
 }

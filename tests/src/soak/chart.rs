@@ -1,19 +1,20 @@
-//! The series as a picture: an SVG that needs nothing else.
+//! Draws the measurements as a self-contained SVG.
 
 use super::samples::{Samples, Series};
 use std::time::Duration;
 
-/// Panels beside each other, and what each takes, in pixels.
+/// Panels per row, and the size of each in pixels.
 const COLUMNS: usize = 3;
 const PANEL: (f64, f64) = (400.0, 210.0);
 
-/// What of a panel is inside the axes: left, top, width, height.
+/// The plot area of a panel: left, top, width, height.
 const PLOT: (f64, f64, f64, f64) = (58.0, 34.0, 322.0, 142.0);
 
-/// Stretches of time that a line is drawn of: each from its least to its greatest value, so that no spike is lost.
+/// Points of a line: time is divided into so many intervals, each drawn from its minimum to its maximum, so that no
+/// spike is lost.
 const STRETCHES: usize = 150;
 
-/// Draws every series over time, from 0 up, so that a small change looks small.
+/// Draws every series over time. Every axis begins at 0, so that a small change looks small.
 pub(super) fn draw(samples: &Samples, title: &str) -> String {
     let rows = samples.series.len().div_ceil(COLUMNS);
     let (width, height) = (PANEL.0 * COLUMNS as f64, PANEL.1 * rows as f64 + 40.0);
@@ -66,7 +67,7 @@ fn panel(series: &Series, times: &[Duration], end: Duration) -> String {
     panel
 }
 
-/// The least and the greatest value of every stretch, in the order in which they come.
+/// The minimum and the maximum of every interval, in their order in time.
 fn envelope<'a>(times: &'a [Duration], values: &'a [f64]) -> impl Iterator<Item = (Duration, f64)> + 'a {
     let length = times.len().div_ceil(STRETCHES).max(1);
     times.chunks(length).zip(values.chunks(length)).flat_map(|(times, values)| {
@@ -80,14 +81,14 @@ fn envelope<'a>(times: &'a [Duration], values: &'a [f64]) -> impl Iterator<Item 
     })
 }
 
-/// A round number, such that a few of them reach `most`: 1, 2 or 5 with noughts.
+/// A round tick interval, 1, 2 or 5 times a power of ten, such that a few ticks reach `most`.
 fn step(most: f64) -> f64 {
     let rough = (most / 6.0).max(0.1);
     let power = 10f64.powf(rough.log10().floor());
     [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough).unwrap_or(rough)
 }
 
-/// From 0 on; rounded, as adding up fractions leaves crumbs.
+/// The ticks from 0 on, rounded because repeated addition accumulates error.
 fn ticks(step: f64, most: f64) -> impl Iterator<Item = f64> {
     (0..=100).map(move |index| (f64::from(index) * step * 10.0).round() / 10.0).take_while(move |tick| *tick <= most)
 }

@@ -1,33 +1,32 @@
-//! What counts as growth.
+//! Detects growth of a measurement.
 //!
-//! Memory moves all the time: stacks are touched for the first time, buffers fill, allocators keep what they were given. So
-//! no two readings are compared but medians of quarters of a run, which a spike or a sawtooth of a period well below a
-//! quarter does not move. The first quarter is left out: there everything is touched for the first time. What leaks goes on
-//! leaking, and has half a run, from the middle of the second quarter to the middle of the last, to show it: it is found
-//! once that comes to a tenth, and to the series' floor. So what a short run can find is a fast leak; an hour finds one of
-//! 1 % a minute.
+//! Memory use fluctuates: stacks are touched for the first time, buffers fill, allocators keep memory. So growth
+//! compares the medians of quarters of a run. Spikes, and sawtooths with a period well below a quarter, do not move a
+//! median. The first quarter does not count, because there everything is touched for the first time. A leak has half a
+//! run, from the middle of the second quarter to the middle of the last, to exceed a tenth and the series' floor. A
+//! short run finds only a fast leak; an hour finds one of 1 % a minute.
 
-/// What growth is measured against: at least this part of what there was, …
+/// The smallest growth that counts, as a fraction of the second quarter's median.
 const PART: f64 = 0.1;
 
-/// The medians of the four quarters of a run; `None` of a run that is too short to have them.
+/// The medians of the four quarters of a run; `None` for fewer than four values.
 pub(super) fn quarters(values: &[f64]) -> Option<[f64; 4]> {
     let length = values.len() / 4;
-    // What is left over is taken from the beginning.
+    // The first values beyond a multiple of four are left out.
     let mut quarters = values[values.len() % 4..].chunks_exact(length.max(1));
     let mut next = || quarters.next().and_then(median);
     Some([next()?, next()?, next()?, next()?])
 }
 
-/// The value in the middle; `None` of no values.
+/// The median; `None` without values.
 pub(super) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied()
 }
 
-/// Whether the values have grown: whether the median of the last quarter is above that of the second by a tenth, and by
-/// `floor`, which is what may come and go without meaning anything.
+/// Whether the last quarter's median exceeds the second's by more than a tenth and more than `floor`, the normal
+/// fluctuation.
 pub(super) fn has_grown(values: &[f64], floor: f64) -> bool {
     quarters(values).is_some_and(|[_, second, _, last]| last - second > (PART * second).max(floor))
 }
@@ -38,8 +37,7 @@ mod tests {
 
     const FLOOR: f64 = 512.0;
 
-    /// An hour of readings, a second apart, of a process that has 8 MiB and whatever `more` says; in KiB. They are never
-    /// quite the same twice.
+    /// An hour of measurements in KiB, one per second, of a process with 8 MiB plus `more`, with noise.
     #[track_caller]
     fn check(name: &str, has: bool, more: impl Fn(f64) -> f64) {
         let mut random = fastrand::Rng::with_seed(1);

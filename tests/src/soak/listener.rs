@@ -1,4 +1,4 @@
-//! A light client that listens at the pace of the music, does what people do meanwhile, and compares every byte.
+//! A light client that receives at the speed of the music, uses the commands at random, and compares every byte.
 
 use super::music::Take;
 use super::shared::Shared;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::message::{EndReason, Start};
 
-/// What its buffer holds: an eighth of a laptop's, 3 s of the largest songs.
+/// Receive buffer: an eighth of a laptop's, 3 s of the highest bit rate.
 const BUFFER_BYTES: u32 = 128 * 1024;
 
-/// How often it makes room there.
+/// Interval between grants of credit.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long one that is paused is silent before it asks for something: below the time after which a server pings.
+/// Silence of a paused client before its next request: shorter than the time after which a server pings.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Comes, listens for a while, and leaves. `is_disturbed` is whether its path is so bad that the music may stop.
+/// Connects, listens for a while and disconnects. `is_disturbed` allows underruns, because the path is bad.
 pub(super) fn visit(shared: &Shared<'_>, address: SocketAddr, is_disturbed: bool, random: &mut Rng) {
     let mut listener = Listener::open(shared, address, is_disturbed);
     for _ in 0..random.u8(5..60) {
@@ -31,8 +31,8 @@ pub(super) fn visit(shared: &Shared<'_>, address: SocketAddr, is_disturbed: bool
     listener.session.leave();
 }
 
-/// Comes, and is paused nearly all of the time.
-pub(super) fn linger(shared: &Shared<'_>, random: &mut Rng) {
+/// Connects, and pauses most of the time.
+pub(super) fn pause_often(shared: &Shared<'_>, random: &mut Rng) {
     let mut listener = Listener::open(shared, shared.address, false);
     for _ in 0..random.u8(1..5) {
         listener.play_any(random);
@@ -48,22 +48,22 @@ struct Listener<'a> {
     session: Session,
     is_disturbed: bool,
     listed: Vec<Listing>,
-    heard: Option<Heard<'a>>,
+    playback: Option<Playback<'a>>,
 }
 
-/// The song that plays.
-struct Heard<'a> {
+/// The playing song.
+struct Playback<'a> {
     stream: u32,
     song: u32,
-    /// What is still to come when it starts.
-    rest: &'a [u8],
+    /// The bytes expected from the start position on.
+    expected: &'a [u8],
     granted: usize,
-    /// Bytes that have come and were right.
-    here: usize,
+    /// Bytes received and verified.
+    received: usize,
     bytes_per_second: f64,
-    /// How much of it had been played at a moment, unless it has not begun or is paused.
+    /// When `played` was measured; `None` before the start and while paused.
     clock: Option<(Instant, f64)>,
-    /// … and then, how much of it had.
+    /// Bytes played at that time.
     played: f64,
 }
 
@@ -71,10 +71,10 @@ impl<'a> Listener<'a> {
     fn open(shared: &'a Shared<'a>, address: SocketAddr, is_disturbed: bool) -> Self {
         let mut session = Session::open(address);
         let listed = session.list();
-        Self { shared, session, is_disturbed, listed, heard: None }
+        Self { shared, session, is_disturbed, listed, playback: None }
     }
 
-    /// Does one of the things that people do.
+    /// Executes a random action.
     fn act(&mut self, random: &mut Rng) {
         self.shared.tally.operations.add(1);
         match random.u8(0..12) {
@@ -107,9 +107,10 @@ impl<'a> Listener<'a> {
         self.play(song, Start::Time(0));
     }
 
-    /// To somewhere in the song that plays, or else in another.
+    /// Seeks in the playing song, or plays another from within.
     fn seek(&mut self, random: &mut Rng) {
-        let playing = self.heard.as_ref().and_then(|heard| self.listed.iter().find(|listed| listed.id == heard.song));
+        let playing =
+            self.playback.as_ref().and_then(|playback| self.listed.iter().find(|listed| listed.id == playback.song));
         let Listing { id, duration_ms, .. } = *playing.unwrap_or_else(|| self.any(random));
         self.play(id, Start::Time(random.u64(0..u64::from(duration_ms.unwrap_or(0)) + 1)));
     }
@@ -119,7 +120,7 @@ impl<'a> Listener<'a> {
         self.await_start(stream);
     }
 
-    /// All of it at once: only the last counts.
+    /// Sends PLAY, STOP and PLAY at once. Only the last PLAY counts.
     fn play_stop_play(&mut self, random: &mut Rng) {
         let (first, second) = (self.any(random).id, self.any(random).id);
         let (stopped, stream) = self.session.together(|session| {
@@ -132,14 +133,14 @@ impl<'a> Listener<'a> {
             Ok(stopped) => assert!(stopped.audio.is_empty(), "only the last counts"),
             Err(code) => self.check_gone(code),
         }
-        // What played before may have made way for the one that was stopped.
-        if !has_started && let Some(heard) = &self.heard {
-            self.session.stop(heard.stream);
+        // The previous song may have been replaced by the stopped one.
+        if !has_started && let Some(playback) = &self.playback {
+            self.session.stop(playback.stream);
             self.end(&[EndReason::Replaced, EndReason::Stopped, EndReason::Finished]);
         }
     }
 
-    /// Returns whether the song plays now.
+    /// Returns whether the song has started.
     fn await_start(&mut self, stream: u32) -> bool {
         let started = match self.session.started(stream) {
             Ok(started) => started,
@@ -151,12 +152,12 @@ impl<'a> Listener<'a> {
         self.end(&[EndReason::Replaced, EndReason::Stopped, EndReason::Finished]);
         self.shared.tally.songs.add(1);
         let take: &'a Take = self.shared.music.of_size(started.size_bytes);
-        self.heard = Some(Heard {
+        self.playback = Some(Playback {
             stream,
             song: started.song.0,
-            rest: &take.audio[started.position as usize..],
+            expected: &take.audio[started.position as usize..],
             granted: BUFFER_BYTES as usize,
-            here: 0,
+            received: 0,
             bytes_per_second: f64::from(started.bitrate.max(8_000)) / 8.0,
             clock: None,
             played: 0.0,
@@ -165,32 +166,32 @@ impl<'a> Listener<'a> {
     }
 
     fn stop(&mut self) {
-        if let Some(heard) = &self.heard {
-            self.session.stop(heard.stream);
+        if let Some(playback) = &self.playback {
+            self.session.stop(playback.stream);
             self.end(&[EndReason::Stopped, EndReason::Finished]);
         }
     }
 
-    /// What plays is over, for one of these reasons.
+    /// Expects the end of the stream for one of these reasons.
     fn end(&mut self, reasons: &[EndReason]) {
-        if let Some(heard) = self.heard.take() {
-            let end = self.session.ended(heard.stream).end;
+        if let Some(playback) = self.playback.take() {
+            let end = self.session.ended(playback.stream).end;
             assert!(end.is_some_and(|end| reasons.contains(&end)), "{end:?}");
         }
     }
 
-    /// The song is not there any more, or is another: the list is not what it was. What played before plays on.
+    /// The song was removed or replaced since the list. The previous song continues.
     fn check_gone(&mut self, code: ErrorCode) {
         let codes = [ErrorCode::SONG_GONE, ErrorCode::BAD_POSITION];
         assert!(codes.contains(&code), "a song that was listed: {code:?}");
         self.listed = self.session.list();
     }
 
-    /// Grants nothing for so long.
+    /// Grants no credit for this time.
     fn pause(&mut self, length: Duration) {
         let end = Instant::now() + length;
-        if let Some(heard) = &mut self.heard {
-            heard.pause();
+        if let Some(playback) = &mut self.playback {
+            playback.pause();
         }
         while Instant::now() < end {
             if self.shared.stop.wait(SILENCE.min(end.saturating_duration_since(Instant::now()))) {
@@ -200,7 +201,7 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Listens for so long.
+    /// Listens for this time.
     fn listen(&mut self, length: Duration) {
         let end = Instant::now() + length;
         while Instant::now() < end {
@@ -211,45 +212,49 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Takes all that was granted, and grants what was played since.
+    /// Receives all granted bytes, and grants credit for the played ones.
     fn tick(&mut self) {
-        let Some(heard) = &mut self.heard else { return };
-        let due = heard.granted.min(heard.rest.len());
-        let audio = &self.session.receive_audio(heard.stream, due)[heard.here..due];
-        assert!(audio == &heard.rest[heard.here..due], "not the bytes of the file, between {} and {due}", heard.here);
+        let Some(playback) = &mut self.playback else { return };
+        let due = playback.granted.min(playback.expected.len());
+        let audio = &self.session.receive_audio(playback.stream, due)[playback.received..due];
+        assert!(
+            audio == &playback.expected[playback.received..due],
+            "not the bytes of the file, between {} and {due}",
+            playback.received
+        );
         self.shared.tally.bytes.add(audio.len() as u64);
         let now = Instant::now();
-        if heard.has_run_dry(now) {
-            // The music begins anew with what has come.
-            heard.pause();
-            heard.played = heard.here as f64;
+        if playback.has_run_dry(now) {
+            // After an underrun, playback restarts with the received bytes.
+            playback.pause();
+            playback.played = playback.received as f64;
             if !self.is_disturbed {
                 self.shared.tally.underruns.add(1);
             }
         }
-        heard.here = due;
-        heard.clock.get_or_insert((now, heard.played));
-        if due == heard.rest.len() {
+        playback.received = due;
+        playback.clock.get_or_insert((now, playback.played));
+        if due == playback.expected.len() {
             return self.end(&[EndReason::Finished]);
         }
-        let room = (heard.position(now) as usize + BUFFER_BYTES as usize).saturating_sub(heard.granted);
+        let room = (playback.position(now) as usize + BUFFER_BYTES as usize).saturating_sub(playback.granted);
         if let Ok(more @ 1..) = u32::try_from(room) {
-            self.session.grant(heard.stream, more);
-            heard.granted += room;
+            self.session.grant(playback.stream, more);
+            playback.granted += room;
         }
     }
 }
 
-impl Heard<'_> {
-    /// Bytes that have been played.
+impl Playback<'_> {
+    /// Bytes played.
     fn position(&self, now: Instant) -> f64 {
         let begun = self.clock.map(|(since, from)| from + (now - since).as_secs_f64() * self.bytes_per_second);
         begun.unwrap_or(self.played)
     }
 
-    /// Whether it has played all that had come before the last.
+    /// Whether playback had used up all bytes before the last ones arrived.
     fn has_run_dry(&self, now: Instant) -> bool {
-        self.clock.is_some() && self.position(now) > self.here as f64
+        self.clock.is_some() && self.position(now) > self.received as f64
     }
 
     fn pause(&mut self) {

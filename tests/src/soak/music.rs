@@ -1,4 +1,4 @@
-//! The directory that is served, and what every song that was ever in it must be.
+//! The served directory and every song that was ever in it.
 
 use crate::corpus::{self, MusicDir, Song};
 use crate::pcm::Pcm;
@@ -6,7 +6,7 @@ use crate::reference::{self, layout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Files that may be there at once, and how few of them at least.
+/// The largest and the smallest number of files.
 const PLACES: usize = 16;
 const LEAST: usize = 6;
 
@@ -17,18 +17,18 @@ pub(super) struct Music {
     takes: Vec<Take>,
 }
 
-/// One of the songs that come and go. No two have equally many bytes or samples: by these it is known again.
+/// A song that may be served. Its number of bytes and its number of samples are unique and identify it.
 #[derive(Debug)]
 pub(super) struct Take {
     song: Song,
-    /// The bytes that may be sent of it.
+    /// The bytes that the server may send.
     pub(super) audio: Vec<u8>,
     rate: u32,
     frames: usize,
 }
 
 impl Music {
-    /// Makes the songs; the directory is empty.
+    /// Encodes the songs. The directory is still empty.
     pub(super) fn new() -> Self {
         let short = corpus::ALL_KINDS.into_iter().zip(0..).map(|(kind, index)| kind.milliseconds(12_000 + 700 * index));
         let long = corpus::ALL_KINDS.into_iter().zip(0..).map(|(kind, index)| kind.milliseconds(40_000 + 900 * index));
@@ -46,27 +46,27 @@ impl Music {
         self.directory.path()
     }
 
-    /// The song of which so many bytes are sent.
+    /// The song with this number of bytes.
     ///
     /// # Panics
-    /// When there never was one.
+    /// No song has this size.
     #[track_caller]
     pub(super) fn of_size(&self, bytes: u64) -> &Take {
         let found = self.takes.iter().find(|take| take.audio.len() as u64 == bytes);
         found.unwrap_or_else(|| panic!("no song ever had {bytes} bytes"))
     }
 
-    /// Checks that `heard` is one of the songs from its first sample to its last.
+    /// Checks that `recording` is one of the songs from its first sample to its last.
     ///
     /// # Panics
-    /// When it is not.
+    /// It is none of them.
     #[track_caller]
-    pub(super) fn check_whole(&self, heard: &Pcm) {
-        let found = self.takes.iter().find(|take| (take.rate, take.frames) == (heard.rate, heard.frames()));
-        let Some(take) = found else { panic!("no song ever was {heard:?}") };
+    pub(super) fn check_whole(&self, recording: &Pcm) {
+        let found = self.takes.iter().find(|take| (take.rate, take.frames) == (recording.rate, recording.frames()));
+        let Some(take) = found else { panic!("no song ever was {recording:?}") };
         let music = reference::decode(&take.song.make()).music;
-        let music = if heard.channels > music.channels { music.to_stereo() } else { music };
-        reference::compare::assert_same_from(heard, &music, 0);
+        let music = if recording.channels > music.channels { music.to_stereo() } else { music };
+        reference::compare::assert_same_from(recording, &music, 0);
     }
 }
 
@@ -78,23 +78,23 @@ impl Take {
     }
 }
 
-/// Who adds, replaces and removes files.
+/// Adds, replaces and removes files.
 #[derive(Debug)]
-pub(super) struct Keeper<'a> {
+pub(super) struct DirectoryEditor<'a> {
     music: &'a Music,
     random: fastrand::Rng,
     is_taken: [bool; PLACES],
 }
 
-impl<'a> Keeper<'a> {
-    /// Puts the first files there.
+impl<'a> DirectoryEditor<'a> {
+    /// Writes the first files.
     pub(super) fn new(music: &'a Music, seed: u64) -> Self {
-        let mut keeper = Self { music, random: fastrand::Rng::with_seed(seed), is_taken: [false; PLACES] };
-        (0..PLACES / 2 + 2).for_each(|place| keeper.fill(place));
-        keeper
+        let mut editor = Self { music, random: fastrand::Rng::with_seed(seed), is_taken: [false; PLACES] };
+        (0..PLACES / 2 + 2).for_each(|place| editor.fill(place));
+        editor
     }
 
-    /// Lets a file appear, become another, or go.
+    /// Adds, replaces or removes a file.
     pub(super) fn change(&mut self) {
         let place = self.random.usize(0..PLACES);
         let count = self.is_taken.iter().filter(|taken| **taken).count();
@@ -106,7 +106,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// How long nothing happens.
+    /// The time until the next change.
     pub(super) fn pause(&mut self) -> Duration {
         Duration::from_millis(self.random.u64(1_000..8_000))
     }

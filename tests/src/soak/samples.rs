@@ -1,4 +1,4 @@
-//! What is read every second, and what is made of it.
+//! The measurements of each second, and their evaluation.
 
 use super::growth;
 use super::shared::{Shared, lock};
@@ -9,17 +9,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Memory of the server that comes and goes. Its allocator has eight arenas a processor, each as large as those who used it
-/// ever needed at once: frames of 64 KiB, mostly. It takes minutes until each has had its worst moment.
+/// Normal fluctuation of the server's memory. Its allocator has eight arenas per processor. Each grows to the largest
+/// simultaneous use of its threads, mostly frames of 64 KiB. All arenas reach that only after minutes.
 const SERVER_FLOOR_KIB: f64 = 1_024.0;
 
-/// The same of a client: of the two songs of 1 MiB each that it buffers, what it happens to play fills the second or does not.
+/// Normal fluctuation of a client's memory. It buffers two songs of 1 MiB each; the second may be empty.
 const CLIENT_FLOOR_KIB: f64 = 1_024.0;
 
-/// Threads or descriptors of a client that come and go: those of a connection that is being made while one is closed.
+/// Normal fluctuation of a client's threads or descriptors: a new connection exists while the old one closes.
 const COUNT_FLOOR: f64 = 4.0;
 
-/// Readings of one figure.
+/// The measurements of one quantity.
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) name: &'static str,
@@ -28,14 +28,14 @@ pub(super) struct Series {
     rule: Rule,
 }
 
-/// What must be true of a series.
+/// The pass criterion of a series.
 #[derive(Clone, Copy, Debug)]
 enum Rule {
-    /// Nothing: it is shown.
+    /// No criterion.
     Shown,
-    /// It does not [grow](growth::has_grown); what is below the floor does not count.
+    /// It does not [grow](growth::has_grown) by more than the floor.
     Steady { floor: f64 },
-    /// All of it is 0.
+    /// Every value is 0.
     Zero,
 }
 
@@ -44,8 +44,8 @@ impl Series {
         Self { name, unit, values: Vec::new(), rule }
     }
 
-    /// What is wrong with it, if anything is.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// Why the series fails its rule; `None` if it passes.
+    pub(super) fn failure(&self) -> Option<String> {
         let last = self.values.last().copied().unwrap_or_default();
         match self.rule {
             Rule::Steady { floor } if growth::has_grown(&self.values, floor) => {
@@ -61,9 +61,9 @@ impl Series {
 /// All series.
 #[derive(Debug)]
 pub(super) struct Samples {
-    /// When each reading was made.
+    /// Time of each measurement.
     pub(super) times: Vec<Duration>,
-    /// In the order of [`Self::NEW`].
+    /// The series, in the order of [`Self::NEW`].
     pub(super) series: [Series; 11],
     cpu_time: Duration,
 }
@@ -71,7 +71,7 @@ pub(super) struct Samples {
 impl Samples {
     const NEW: [Series; 11] = [
         Series::new("server: memory", "KiB", Rule::Steady { floor: SERVER_FLOOR_KIB }),
-        // These follow the connections; they must be back at the end.
+        // These follow the number of connections. `check_rest` compares them at the end.
         Series::new("server: threads", "", Rule::Shown),
         Series::new("server: descriptors", "", Rule::Shown),
         Series::new("server: CPU", "%", Rule::Shown),
@@ -79,25 +79,25 @@ impl Samples {
         Series::new("trill, the largest: memory", "KiB", Rule::Steady { floor: CLIENT_FLOOR_KIB }),
         Series::new("trill, the largest: threads", "", Rule::Steady { floor: COUNT_FLOOR }),
         Series::new("trill, the largest: descriptors", "", Rule::Steady { floor: COUNT_FLOOR }),
-        Series::new("underruns of the undisturbed", "", Rule::Zero),
-        Series::new("… while this machine stood still", "", Rule::Shown),
-        Series::new("this machine: lateness", "ms", Rule::Shown),
+        Series::new("underruns on the good path", "", Rule::Zero),
+        Series::new("underruns during stalls", "", Rule::Shown),
+        Series::new("this machine: longest stall", "ms", Rule::Shown),
     ];
 
     pub(super) fn new(server: &Usage) -> Self {
         Self { times: Vec::new(), series: Self::NEW, cpu_time: server.cpu_time }
     }
 
-    /// Makes a reading.
+    /// Measures everything once.
     ///
     /// # Errors
-    /// When there is no server any more.
+    /// The server has ended.
     pub(super) fn take(&mut self, shared: &Shared<'_>, server: &mut ServerProcess) -> io::Result<()> {
         let usage = usage::of(server.process().id())?;
         let now = shared.elapsed();
         let since = now.saturating_sub(self.times.last().copied().unwrap_or_default()).as_secs_f64();
         let cpu_percent = (usage.cpu_time - self.cpu_time).as_secs_f64() / since * 100.0;
-        // One that is just ending has no reading.
+        // A client that is ending has no measurement.
         let residents: Vec<u32> = lock(&shared.residents).iter().copied().collect();
         let residents: Vec<Usage> = residents.into_iter().filter_map(|pid| usage::of(pid).ok()).collect();
         let largest = |figure: fn(&Usage) -> f64| residents.iter().map(figure).fold(0.0, f64::max);
@@ -112,7 +112,7 @@ impl Samples {
             largest(|usage| usage.open_files as f64),
             shared.tally.underruns.value() as f64,
             shared.tally.excused_underruns.value() as f64,
-            shared.witness.take_latest().as_secs_f64() * 1_000.0,
+            shared.stall_monitor.take_latest().as_secs_f64() * 1_000.0,
         ];
         for (series, value) in self.series.iter_mut().zip(values) {
             series.values.push(value);
@@ -122,7 +122,7 @@ impl Samples {
         Ok(())
     }
 
-    /// A line for each series.
+    /// One line per series.
     pub(super) fn table(&self) -> String {
         let columns = ["min", "median", "max", "1st quarter", "2nd quarter", "3rd quarter", "last quarter"];
         let row = |name: &str, cells: [String; 7]| {
@@ -175,26 +175,26 @@ mod tests {
 
     #[test]
     fn an_hour_shows_a_leak_of_1_percent_a_minute_in_either_program() {
-        // As much as the smaller of the two has.
+        // The memory of the smaller program.
         let leak: Vec<f64> = (0..3_600).map(|s| 6_000.0 * (1.0 + f64::from(s) / 6_000.0)).collect();
         for series in Samples::NEW {
             let leaks = series.name.ends_with("memory");
             let series = Series { values: if leaks { leak.clone() } else { vec![0.0; 3_600] }, ..series };
-            assert_eq!(series.trouble().is_some(), leaks, "{}", series.name);
+            assert_eq!(series.failure().is_some(), leaks, "{}", series.name);
         }
     }
 
     #[test]
     fn a_series_says_what_is_wrong_with_it() {
         let grown = [100.0, 100.0, 150.0, 200.0];
-        let said = series(Rule::Steady { floor: 50.0 }, &grown).trouble();
+        let lines = series(Rule::Steady { floor: 50.0 }, &grown).failure();
         assert_eq!(
-            said.as_deref(),
+            lines.as_deref(),
             Some("memory grew: the medians of the quarters are [100.0, 100.0, 150.0, 200.0] KiB")
         );
-        assert_eq!(series(Rule::Steady { floor: 100.0 }, &grown).trouble(), None);
-        assert_eq!(series(Rule::Shown, &grown).trouble(), None);
-        assert_eq!(series(Rule::Zero, &[0.0, 0.0, 3.0]).trouble().as_deref(), Some("memory: 3"));
-        assert_eq!(series(Rule::Zero, &[0.0]).trouble(), None);
+        assert_eq!(series(Rule::Steady { floor: 100.0 }, &grown).failure(), None);
+        assert_eq!(series(Rule::Shown, &grown).failure(), None);
+        assert_eq!(series(Rule::Zero, &[0.0, 0.0, 3.0]).failure().as_deref(), Some("memory: 3"));
+        assert_eq!(series(Rule::Zero, &[0.0]).failure(), None);
     }
 }

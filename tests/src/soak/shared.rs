@@ -1,7 +1,7 @@
-//! What all who take part know.
+//! State shared by all clients and monitors.
 
 use super::music::Music;
-use super::witness::Witness;
+use super::stall_monitor::StallMonitor;
 use crate::proxy::Proxy;
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -11,28 +11,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many kinds of trouble are enough to know.
-const MOST_TROUBLES: usize = 20;
+/// Number of failures that ends the run.
+const MAX_FAILURES: usize = 20;
 
-/// What all who take part know, and tell.
+/// State shared by all clients and monitors.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
     pub(super) music: &'a Music,
-    /// The server itself.
+    /// The server's own address.
     pub(super) address: SocketAddr,
-    /// A path that delays, freezes for moments and cuts into pieces, and loses nothing.
+    /// A path that delays, freezes briefly and fragments, but loses nothing.
     pub(super) bad: &'a Proxy,
-    /// A path that breaks.
+    /// A path whose connections break.
     pub(super) broken: &'a Proxy,
-    /// For files.
+    /// A folder for temporary files.
     pub(super) folder: &'a Path,
     pub(super) stop: Stop,
-    pub(super) witness: Witness,
+    pub(super) stall_monitor: StallMonitor,
     pub(super) tally: Tally,
-    /// The `trill`s that stay from the beginning to the end, by their process ids.
+    /// Process ids of the `trill`s that run from the beginning to the end.
     pub(super) residents: Mutex<BTreeSet<u32>>,
     begun: Instant,
-    troubles: Mutex<Vec<String>>,
+    failures: Mutex<Vec<String>>,
 }
 
 impl<'a> Shared<'a> {
@@ -43,43 +43,55 @@ impl<'a> Shared<'a> {
         broken: &'a Proxy,
         folder: &'a Path,
     ) -> Self {
-        let (stop, witness, tally) = (Stop::default(), Witness::default(), Tally::default());
-        let (residents, troubles) = (Mutex::default(), Mutex::default());
-        Self { music, address, bad, broken, folder, stop, witness, tally, residents, begun: Instant::now(), troubles }
+        let (stop, stall_monitor, tally) = (Stop::default(), StallMonitor::default(), Tally::default());
+        let (residents, failures) = (Mutex::default(), Mutex::default());
+        Self {
+            music,
+            address,
+            bad,
+            broken,
+            folder,
+            stop,
+            stall_monitor,
+            tally,
+            residents,
+            begun: Instant::now(),
+            failures,
+        }
     }
 
     pub(super) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Something is not as it must be. Of too much the run ends.
-    pub(super) fn report(&self, trouble: &str) {
-        let trouble = format!("after {:.0} s: {trouble}", self.elapsed().as_secs_f64());
-        eprintln!("soak: {trouble}");
-        let mut troubles = lock(&self.troubles);
-        troubles.push(trouble);
-        if troubles.len() >= MOST_TROUBLES {
+    /// Records a failure. Too many end the run.
+    pub(super) fn report(&self, failure: &str) {
+        let failure = format!("after {:.0} s: {failure}", self.elapsed().as_secs_f64());
+        eprintln!("soak: {failure}");
+        let mut failures = lock(&self.failures);
+        failures.push(failure);
+        if failures.len() >= MAX_FAILURES {
             self.stop.set();
         }
     }
 
-    pub(super) fn troubles(&self) -> Vec<String> {
-        lock(&self.troubles).clone()
+    pub(super) fn failures(&self) -> Vec<String> {
+        lock(&self.failures).clone()
     }
 }
 
-/// A panic elsewhere leaves what is here whole: each change is one step.
+/// Locks a mutex. A panic of another thread leaves the data consistent, because each change is a single step.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a panic said.
+/// The message of a panic.
 pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
     literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a word")
 }
 
-/// Whether all is over.
+/// A flag that ends the run.
 #[derive(Debug, Default)]
 pub(super) struct Stop {
     is_set: Mutex<bool>,
@@ -96,37 +108,37 @@ impl Stop {
         *lock(&self.is_set)
     }
 
-    /// Lets so much time pass, unless all is over before. Returns whether it is.
+    /// Waits for this time or until the flag is set. Returns whether it is.
     pub(super) fn wait(&self, time: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(lock(&self.is_set), time, |is_set| !*is_set);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// What was done.
+/// The totals of a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// What was asked for by those who listen.
+    /// Commands of the listening clients.
     pub(super) operations: Count,
-    /// Songs that began.
+    /// Songs that started.
     pub(super) songs: Count,
     /// Bytes of songs that were compared.
     pub(super) bytes: Count,
     /// Songs that were compared sample by sample.
     pub(super) recordings: Count,
-    /// Comings and goings of those whom nobody wants.
-    pub(super) nuisances: Count,
+    /// Connections of hostile clients.
+    pub(super) hostile_connections: Count,
     /// Faults of the paths.
     pub(super) faults: Count,
     /// Changes of the directory.
     pub(super) changes: Count,
-    /// How often the music stopped for those whose path is good.
+    /// Underruns on the good path.
     pub(super) underruns: Count,
-    /// … and how often while this machine stood still.
+    /// Underruns on the good path during stalls of the machine.
     pub(super) excused_underruns: Count,
 }
 
-/// How often something happened.
+/// A counter.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
 

@@ -41,7 +41,8 @@ impl Toolchain {
 
     /// Checks that the toolchain for `target` and the packages for `needs` are installed, and installs them if it may.
     ///
-    /// # Errors As [`system::ensure`], as [`Error::NoBareMetal`] if rustup could install the target too.
+    /// # Errors
+    /// As [`system::ensure`], as [`Error::NoBareMetal`] if rustup could install the target too.
     pub(crate) fn ensure(self, target: &'static str, needs: &[Need]) -> Result<(), Error> {
         match self {
             Self::Own | Self::OwnFromSource => system::ensure(needs),

@@ -12,7 +12,8 @@ const RESULTS: &str = "tests/benches";
 /// Runs these sections, or all, in a release build, `rounds` times each, and updates the results. Returns the exit code
 /// of the benchmark program.
 ///
-/// # Errors The build or the program cannot start.
+/// # Errors
+/// The build or the program cannot start.
 pub(crate) fn run(sections: &[String], rounds: u32) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Peers])?;
     let mut build = process::cargo()?;

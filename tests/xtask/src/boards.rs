@@ -104,7 +104,8 @@ pub(crate) fn build(board: &Board) -> Result<PathBuf, Error> {
 
 /// Runs clippy and rustdoc on each board's program and on the shared packages, for the board's target.
 ///
-/// # Errors The first failed check.
+/// # Errors
+/// The first failed check.
 pub(crate) fn lint() -> Result<(), Error> {
     for board in BOARDS {
         let toolchain = board.toolchain()?;

@@ -69,7 +69,8 @@ const MACHINES: &[Machine] = &[
 
 /// Runs the tests for every architecture, and server and client together where both are built.
 ///
-/// # Errors Missing packages, before anything runs; then the first failed suite.
+/// # Errors
+/// Missing packages, before anything runs; then the first failed suite.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Cross])?;
     for machine in MACHINES {

@@ -31,7 +31,8 @@ enum Event {
 /// Builds server and client, serves `dir` or the built-in songs, and waits until the client ends. Returns the client's
 /// exit code.
 ///
-/// # Errors Errors of building and starting, and [`Error::Server`] when the server fails.
+/// # Errors
+/// Errors of building and starting, and [`Error::Server`] when the server fails.
 pub(crate) fn run(dir: Option<&Path>, client_args: &[OsString]) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build])?;
     process::run(cargo()?.args(["build", "--package", "trill-server", "--package", "trill"]))?;
@@ -68,7 +69,8 @@ pub(crate) struct Songs {
 impl Songs {
     /// Builds and starts the server.
     ///
-    /// # Errors Errors of building and starting.
+    /// # Errors
+    /// Errors of building and starting.
     pub(crate) fn serve() -> Result<Self, Error> {
         system::ensure(&[Need::Build])?;
         process::run(cargo()?.args(["build", "--package", "trill-server"]))?;
@@ -79,7 +81,8 @@ impl Songs {
 
     /// Starts the server with `program`, a command without server arguments. Its output goes to `log_path`.
     ///
-    /// # Errors Errors of starting.
+    /// # Errors
+    /// Errors of starting.
     pub(crate) fn serve_with(mut program: Command, log_path: &Path) -> Result<Self, Error> {
         program.args(["--listen", "127.0.0.1:0"]);
         let mut server = Server::start(program, log_path)?;

@@ -72,7 +72,8 @@ pub(crate) fn run(targets: &[&'static str], span: Duration) -> Result<(), Error>
 
 /// Checks the format and lints of the targets, where they compile.
 ///
-/// # Errors The first failed check.
+/// # Errors
+/// The first failed check.
 pub(crate) fn lint() -> Result<(), Error> {
     process::run(cargo()?.current_dir(workspace_dir()).args(["fmt", "--check"]))?;
     if why_not().is_some() {

@@ -28,7 +28,8 @@ const SAME_COPIES: &str = "glibc.cpu.hwcaps=-AVX2,-AVX_Fast_Unaligned_Load,-ERMS
 
 /// Counts and prints a table. With `accept`, stores the counts.
 ///
-/// # Errors [`Error::NotAsStored`] after the table if a count exceeds the stored one and `accept` is false; and the
+/// # Errors
+/// [`Error::NotAsStored`] after the table if a count exceeds the stored one and `accept` is false; and the
 /// errors of building and counting.
 pub(crate) fn run(accept: bool) -> Result<(), Error> {
     if !cfg!(target_os = "linux") {

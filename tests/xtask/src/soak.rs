@@ -9,7 +9,8 @@ use crate::system::{self, Need};
 
 /// Runs the soak in a release build for `minutes` and draws the charts into `svg`. Returns the exit code of the soak.
 ///
-/// # Errors The build or the program cannot start.
+/// # Errors
+/// The build or the program cannot start.
 pub(crate) fn run(minutes: u32, seed: Option<u64>, svg: Option<&Path>) -> Result<ExitCode, Error> {
     system::ensure(&[Need::Build, Need::Tests])?;
     // The program runs in the workspace's folder, but a relative path is relative to the user's.

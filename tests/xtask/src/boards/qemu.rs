@@ -37,7 +37,8 @@ const CHANNELS: u16 = 2;
 /// Runs `board` with its console on the terminal until Ctrl-A X, and records its sound into `wav`. Without a `server`
 /// it starts one with the demo songs.
 ///
-/// # Errors Errors of building, of starting the server or QEMU, and of writing files.
+/// # Errors
+/// Errors of building, of starting the server or QEMU, and of writing files.
 pub(crate) fn run(board: &Board, server: Option<&str>, wav: Option<&Path>) -> Result<ExitCode, Error> {
     let Some(machine) = &board.machine else {
         return Err(Error::Usage(format!(

@@ -1,4 +1,4 @@
-//! Real `trill`s, driven over their standard input, and such that write to a file.
+//! Real `trill` programs that are controlled through standard input or write to a file.
 
 use super::shared::{Shared, lock};
 use crate::client::Client;
@@ -11,46 +11,46 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
-/// How long a command may take, on whatever path, before the program counts as hung: longer than it tries to reach a server.
+/// Time for a command on any path before the program counts as hung: longer than its attempts to reach a server.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(90);
 
-/// How long a whole song may take to be written to a file.
+/// Time to write a whole song to a file.
 const RECORDING_DEADLINE: Duration = Duration::from_secs(240);
 
-/// What a program says of a song that was changed or removed between the list and the song.
+/// Error messages for a song that was changed or removed since the list.
 const GONE: [&str; 4] = ["is gone; list", "has changed on the server", "there is no song", "is not that long"];
 
 /// The last line of the answer to `status`.
 const LAST_OF_STATUS: &str = "volume  ";
 
-/// Lines that are kept to be shown when something is wrong.
+/// Number of log lines that an error shows.
 const KEPT_LINES: usize = 30;
 
-/// How a program takes part.
+/// The behaviour of a player.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Part {
-    /// Its path breaks.
+pub(super) struct Role {
+    /// Whether it uses the broken path.
     pub(super) is_broken: bool,
-    /// It stays to the end; else it quits now and then, and another comes.
+    /// Whether it runs to the end. Otherwise it quits from time to time, and another starts.
     pub(super) stays: bool,
 }
 
-/// Starts a `trill` that plays to nowhere, and lets it do what people do until it quits.
-pub(super) fn play(shared: &Shared<'_>, part: Part, random: &mut Rng) {
-    let address = if part.is_broken { shared.broken.address() } else { shared.address };
-    let Some(mut player) = Player::start(address, part) else { return };
-    if part.stays {
+/// Runs a `trill` without sound output and sends it random commands until it quits.
+pub(super) fn play(shared: &Shared<'_>, role: Role, random: &mut Rng) {
+    let address = if role.is_broken { shared.broken.address() } else { shared.address };
+    let Some(mut player) = Player::start(address, role) else { return };
+    if role.stays {
         lock(&shared.residents).insert(player.process.id());
     }
     let mut left = random.u32(5..50);
     while !shared.stop.wait(Duration::from_millis(random.u64(200..4_000))) && left > 0 {
         shared.tally.operations.add(1);
         let command = player.any_command(random);
-        player.obey(&command);
-        if !part.is_broken {
-            player.tell_underruns(shared);
+        player.execute(&command);
+        if !role.is_broken {
+            player.report_underruns(shared);
         }
-        left -= u32::from(!part.stays);
+        left -= u32::from(!role.stays);
     }
     lock(&shared.residents).remove(&player.process.id());
     player.quit();
@@ -58,9 +58,9 @@ pub(super) fn play(shared: &Shared<'_>, part: Part, random: &mut Rng) {
 
 struct Player {
     process: Process,
-    part: Part,
+    role: Role,
     songs: Vec<u32>,
-    said: Vec<String>,
+    lines: Vec<String>,
     has_complained: bool,
     underruns: u64,
     told_underruns: u64,
@@ -68,14 +68,14 @@ struct Player {
 }
 
 impl Player {
-    /// `None` if the path broke before the server answered.
-    fn start(address: SocketAddr, part: Part) -> Option<Self> {
+    /// Starts the program. `None` if the path broke before the server answered.
+    fn start(address: SocketAddr, role: Role) -> Option<Self> {
         let client = Client::of(address).args(["-v", "--output=null"]).preferred();
         let mut player = Self {
             process: spawn(client),
-            part,
+            role,
             songs: Vec::new(),
-            said: Vec::new(),
+            lines: Vec::new(),
             has_complained: false,
             underruns: 0,
             told_underruns: 0,
@@ -87,10 +87,10 @@ impl Player {
         });
         match is_connected {
             Some(true) => {
-                player.obey("list");
+                player.execute("list");
                 Some(player)
             }
-            Some(false) if part.is_broken => {
+            Some(false) if role.is_broken => {
                 player.process.wait(COMMAND_DEADLINE).expect_code(1);
                 None
             }
@@ -99,7 +99,7 @@ impl Player {
     }
 
     fn any_command(&self, random: &mut Rng) -> String {
-        // One that never was, if none is known.
+        // A nonexistent song if the list is unknown.
         let mut song = || self.songs.get(random.usize(0..self.songs.len().max(1))).copied().unwrap_or(1);
         let (first, second) = (song(), song());
         let seconds = random.u8(0..30);
@@ -125,13 +125,13 @@ impl Player {
         }
     }
 
-    /// Says `command`, and waits until it is obeyed: then the next, which is `status`, is answered.
+    /// Sends `command` and `status`, and waits for the answer to `status`: then `command` was executed.
     ///
     /// # Panics
-    /// When that takes too long, or the program ends.
+    /// The answer takes too long, or the program ends.
     #[track_caller]
-    fn obey(&mut self, command: &str) {
-        self.said.push(format!("> {command}"));
+    fn execute(&mut self, command: &str) {
+        self.lines.push(format!("> {command}"));
         self.process.write(format!("{command}\nstatus\n").as_bytes());
         let mut songs = Vec::new();
         let answered = wait::try_wait(COMMAND_DEADLINE, || {
@@ -149,10 +149,10 @@ impl Player {
         }
     }
 
-    /// Tells how often the music has stopped since the last call.
-    fn tell_underruns(&mut self, shared: &Shared<'_>) {
+    /// Reports the underruns since the last call.
+    fn report_underruns(&mut self, shared: &Shared<'_>) {
         let more = self.underruns - self.told_underruns;
-        let excused = more.min(shared.witness.times_too_late_since(self.told_at));
+        let excused = more.min(shared.stall_monitor.stalls_since(self.told_at));
         shared.tally.excused_underruns.add(excused);
         shared.tally.underruns.add(more - excused);
         if more > 0 {
@@ -162,7 +162,7 @@ impl Player {
     }
 
     fn quit(mut self) {
-        self.said.push("> quit".into());
+        self.lines.push("> quit".into());
         self.process.write(b"quit\n");
         let ended = wait::try_wait(COMMAND_DEADLINE, || {
             self.take_lines();
@@ -172,28 +172,28 @@ impl Player {
         self.take_lines();
         let shown = self.shown();
         let (code, expected) = (self.process.wait(COMMAND_DEADLINE).status.code(), i32::from(self.has_complained));
-        // What was said last may come with the end.
+        // The last answer may arrive together with the end.
         assert!(code == Some(expected) || code == Some(1), "{shown}ended with {code:?}, not {expected}");
     }
 
     fn take_lines(&mut self) -> Vec<String> {
         let lines = self.process.take_lines();
         self.has_complained |= lines.iter().any(|line| line.starts_with("trill: "));
-        self.said.extend(lines.iter().cloned());
-        let old = self.said.len().saturating_sub(KEPT_LINES);
-        self.said.drain(..old);
+        self.lines.extend(lines.iter().cloned());
+        let old = self.lines.len().saturating_sub(KEPT_LINES);
+        self.lines.drain(..old);
         assert!(!lines.iter().any(|line| line.contains("panicked at")), "{}it panicked", self.shown());
         lines
     }
 
-    /// What was said last, for people.
+    /// The last lines, for an error message.
     fn shown(&self) -> String {
-        let path = if self.part.is_broken { "a path that breaks" } else { "a good path" };
-        format!("trill {} on {path}:\n  {}\n", self.process.id(), self.said.join("\n  "))
+        let path = if self.role.is_broken { "a path that breaks" } else { "a good path" };
+        format!("trill {} on {path}:\n  {}\n", self.process.id(), self.lines.join("\n  "))
     }
 }
 
-/// Lets a `trill` write a song to a file, and compares every sample.
+/// Runs a `trill` that writes a song to a file, and compares every sample.
 pub(super) fn record(shared: &Shared<'_>, is_broken: bool, random: &mut Rng) {
     let songs = Session::open(shared.address).list();
     let song = songs[random.usize(0..songs.len())].id.to_string();
@@ -209,7 +209,7 @@ pub(super) fn record(shared: &Shared<'_>, is_broken: bool, random: &mut Rng) {
 
 fn check_recording(shared: &Shared<'_>, is_broken: bool, file: &std::path::Path, output: Output) {
     let is_gone = GONE.iter().any(|gone| output.stderr.contains(gone));
-    // A song that never began is given up when there is no way to the server; one that did is brought to its end.
+    // If the server is unreachable before the song starts, the program gives up. After that it finishes the song.
     let has_begun = output.stderr.contains(" starts: bytes ");
     match output.status.code() {
         Some(0) => {
@@ -221,7 +221,7 @@ fn check_recording(shared: &Shared<'_>, is_broken: bool, file: &std::path::Path,
     }
 }
 
-/// Starts a client that the terminal's Ctrl-C does not reach: it is this program that ends it.
+/// Starts a client out of reach of the terminal's Ctrl-C: this program stops it.
 fn spawn(client: Client) -> Process {
     let mut command = client.into_command();
     command.process_group(0);

@@ -1,20 +1,20 @@
-//! What happens to the two paths that are no good.
+//! Faults of the two bad network paths.
 
 use super::shared::Shared;
 use crate::proxy::{Conditions, Direction, Fault, Proxy, Shape};
 use fastrand::Rng;
 use std::time::Duration;
 
-/// Lets faults happen that nobody may notice but by waiting.
-pub(super) fn roughen(shared: &Shared<'_>, random: &mut Rng) {
+/// Degrades the bad path: delay, freezes, low rate, fragments. No data is lost.
+pub(super) fn degrade(shared: &Shared<'_>, random: &mut Rng) {
     if shared.stop.wait(Duration::from_millis(random.u64(100..3_000))) {
         return;
     }
-    harm(shared, shared.bad, random);
+    shape(shared, shared.bad, random);
 }
 
-/// Lets all happen that can happen.
-pub(super) fn wreck(shared: &Shared<'_>, random: &mut Rng) {
+/// Disrupts the broken path: resets, closes, long freezes, refused connections.
+pub(super) fn disrupt(shared: &Shared<'_>, random: &mut Rng) {
     if shared.stop.wait(Duration::from_millis(random.u64(200..6_000))) {
         return;
     }
@@ -25,7 +25,7 @@ pub(super) fn wreck(shared: &Shared<'_>, random: &mut Rng) {
         3 => path.inject_both(Fault::Close),
         4 => path.inject(direction, Fault::HalfClose),
         5 => path.inject(direction, Fault::Freeze(Duration::from_millis(random.u64(500..5_000)))),
-        // Dead for good: longer than anybody waits.
+        // Longer than every timeout.
         6 => path.inject(direction, Fault::Freeze(Duration::from_secs(60))),
         7 => {
             path.inject_both(Fault::Reset);
@@ -33,12 +33,12 @@ pub(super) fn wreck(shared: &Shared<'_>, random: &mut Rng) {
             shared.stop.wait(Duration::from_millis(random.u64(100..4_000)));
             path.refuse(false);
         }
-        _ => return harm(shared, path, random),
+        _ => return shape(shared, path, random),
     }
     shared.tally.faults.add(1);
 }
 
-fn harm(shared: &Shared<'_>, path: &Proxy, random: &mut Rng) {
+fn shape(shared: &Shared<'_>, path: &Proxy, random: &mut Rng) {
     let direction = any_direction(random);
     let conditions = Conditions { delay: Duration::from_millis(random.u64(0..60)), ..Conditions::PERFECT };
     match random.u8(0..5) {

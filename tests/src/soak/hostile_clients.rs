@@ -1,4 +1,4 @@
-//! Those who mean no good, or do not know better: whatever becomes of them, they may disturb nobody.
+//! Hostile and faulty clients, which must not disturb the others.
 
 use super::shared::Shared;
 use crate::messages::{encode, frame};
@@ -13,23 +13,23 @@ use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::HELLO_DEADLINE;
 use trill_proto::message::{Hello, Info, List, Message, MessageType, PREAMBLE, Ping, Play, Start, Stop};
 
-/// Long enough for a machine on its knees.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How long a socket is waited for by somebody who has more to do.
+/// Timeout of a read or write, so that the client can stop soon.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Never says HELLO, and must be thrown out in time.
-pub(super) fn say_nothing(shared: &Shared<'_>, random: &mut Rng) {
+/// Never sends HELLO. The server must close the connection in time.
+pub(super) fn stay_silent(shared: &Shared<'_>, random: &mut Rng) {
     let mut connection = RawConnection::connect(shared.address);
     connection.send(&PREAMBLE[..random.usize(0..=PREAMBLE.len())]);
     connection.receive_to_end(HELLO_DEADLINE + DEADLINE);
-    shared.tally.nuisances.add(1);
+    shared.tally.hostile_connections.add(1);
     shared.stop.wait(Duration::from_millis(random.u64(0..2_000)));
 }
 
-/// Asks for music, and is gone: without a word, in the middle of one, or with a bang.
-pub(super) fn vanish(shared: &Shared<'_>, random: &mut Rng) {
+/// Requests music and disconnects: without BYE, in the middle of a command, or with a reset.
+pub(super) fn disconnect_abruptly(shared: &Shared<'_>, random: &mut Rng) {
     let mut session = Session::open(shared.address);
     let songs = session.list();
     session.request_play(songs[random.usize(0..songs.len())].id, Start::Time(0));
@@ -39,11 +39,11 @@ pub(super) fn vanish(shared: &Shared<'_>, random: &mut Rng) {
         1 => session.send(&frame(MessageType::List.to_byte(), 1 << 30, &[0; 8])[..random.usize(1..16)]),
         _ => SockRef::from(session.stream()).set_linger(Some(Duration::ZERO)).expect("a socket"),
     }
-    shared.tally.nuisances.add(1);
+    shared.tally.hostile_connections.add(1);
 }
 
-/// Comes and goes all the time, as the same one who was just there, and who may not have been missed yet.
-pub(super) fn come_and_go(shared: &Shared<'_>, random: &mut Rng) {
+/// Reconnects constantly with the same client ID, possibly before the server has noticed the disconnection.
+pub(super) fn reconnect(shared: &Shared<'_>, random: &mut Rng) {
     let mut nonce = [0; 16];
     random.fill(&mut nonce);
     for _ in 0..random.u8(1..50) {
@@ -54,14 +54,14 @@ pub(super) fn come_and_go(shared: &Shared<'_>, random: &mut Rng) {
         if random.bool() {
             session.leave();
         }
-        shared.tally.nuisances.add(1);
+        shared.tally.hostile_connections.add(1);
         if shared.stop.wait(Duration::from_millis(random.u64(10..200))) {
             return;
         }
     }
 }
 
-/// Sends commands as fast as they are taken, and reads the answers or does not.
+/// Sends commands as fast as possible, with or without reading the answers.
 pub(super) fn flood(shared: &Shared<'_>, random: &mut Rng) {
     let connection = greet(shared.address);
     let request = RequestId(1);
@@ -87,11 +87,11 @@ pub(super) fn flood(shared: &Shared<'_>, random: &mut Rng) {
             break;
         }
     }
-    shared.tally.nuisances.add(1);
+    shared.tally.hostile_connections.add(1);
 }
 
-/// Asks for a lot, and takes it a few bytes at a time.
-pub(super) fn dawdle(shared: &Shared<'_>, random: &mut Rng) {
+/// Requests much data and reads it a few bytes at a time.
+pub(super) fn read_slowly(shared: &Shared<'_>, random: &mut Rng) {
     let connection = greet(shared.address);
     SockRef::from(&connection).set_recv_buffer_size(4_096).expect("the kernel takes any size");
     let (stream, song) = (StreamId(1), SongId(random.u32(1..20)));
@@ -107,11 +107,11 @@ pub(super) fn dawdle(shared: &Shared<'_>, random: &mut Rng) {
             Err(error) => is_time_out(&error),
         };
     }
-    shared.tally.nuisances.add(1);
+    shared.tally.hostile_connections.add(1);
 }
 
-/// Says anything, over a path that breaks.
-pub(super) fn babble(shared: &Shared<'_>, random: &mut Rng) {
+/// Sends random bytes over the broken path.
+pub(super) fn send_garbage(shared: &Shared<'_>, random: &mut Rng) {
     let mut bytes = vec![0; random.usize(1..5_000)];
     random.fill(&mut bytes);
     if random.bool() {
@@ -119,7 +119,7 @@ pub(super) fn babble(shared: &Shared<'_>, random: &mut Rng) {
         bytes.splice(..0, hello);
     }
     if let Ok(connection) = connect(shared.broken.address()) {
-        // The path may be broken already.
+        // The path may already be broken.
         let _ = (&connection).write_all(&bytes);
         let end = Instant::now() + Duration::from_secs(random.u64(1..8));
         while Instant::now() < end && !shared.stop.is_set() {
@@ -130,7 +130,7 @@ pub(super) fn babble(shared: &Shared<'_>, random: &mut Rng) {
             }
         }
     }
-    shared.tally.nuisances.add(1);
+    shared.tally.hostile_connections.add(1);
     shared.stop.wait(Duration::from_millis(random.u64(0..1_000)));
 }
 
