@@ -1,4 +1,4 @@
-//! How often memory is asked for while music plays.
+//! Counts memory allocations during playback.
 
 use super::figures::{Row, Target};
 use super::{Plan, Section};
@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
     measure,
 };
 
-/// To build it, too.
+/// Includes the build.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 fn measure(plan: &Plan) -> Vec<Row> {
@@ -29,16 +29,16 @@ fn measure(plan: &Plan) -> Vec<Row> {
     vec![row("allocations of the server", 0), row("allocations of the client", 1)]
 }
 
-/// Of server and client.
+/// The counts of server and client.
 fn counted() -> [f64; 2] {
     let mut bench = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     bench.current_dir(env!("CARGO_MANIFEST_DIR"));
     bench.args(["bench", "--quiet", "--package", "trill-tests", "--bench", "allocations"]);
-    // It fails when there are any, which is for the table to say.
+    // The benchmark exits with an error if there are any. The table reports them instead.
     let said = Process::spawn("cargo bench", bench).wait(PATIENCE).stdout;
     ["server: ", "client: "].map(|who| match allocations(&said, who) {
         Some(count) => count,
-        None => panic!("nothing of the {who}in {said:?}"),
+        None => panic!("no count of {who}in {said:?}"),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the boards' client takes, beside C decoders on the same processor.
+//! Compares the boards' client with C decoders on the same processor.
 
 use super::figures::{Row, Target};
 use super::{Plan, Section};
@@ -19,10 +19,10 @@ pub(super) const SECTION: Section = Section {
     measure,
 };
 
-/// To build everything, and to run it.
+/// Includes the build.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
-/// The board with a Cortex-M4F, and millions of instructions for a second of music there.
+/// The board with a Cortex-M4F, and the C decoders' millions of instructions for a second of music on it.
 const CORTEX_M4F: &str = "mps2-an386";
 const MINIMP3: f64 = 10.6;
 const HELIX: f64 = 12.5;
@@ -30,21 +30,21 @@ const HELIX: f64 = 12.5;
 fn measure(_: &Plan) -> Vec<Row> {
     let mut size = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     size.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--package", "xtask", "--", "size"]);
-    // It fails where a budget is missed, which the rows tell.
+    // `xtask size` fails if a budget is exceeded. The rows report that.
     let output = Process::spawn("cargo xtask size", size).wait(PATIENCE);
     let boards: Vec<Board> = output.stdout.lines().filter_map(board).collect();
     assert!(!boards.is_empty(), "no board in {output:?}");
     boards.iter().flat_map(rows).collect()
 }
 
-/// A line of that table: what is taken, and the budget.
+/// A line of the table: each figure and its budget.
 #[derive(Debug, PartialEq)]
 struct Board {
     name: String,
     figures: Vec<Option<(f64, f64)>>,
 }
 
-/// The columns, and what a unit of each is in the results.
+/// The columns, their units in the results, and the divisors.
 const COLUMNS: [(&str, &str, f64); 6] = [
     ("flash", "bytes", 1.0),
     ("static RAM", "bytes", 1.0),
@@ -68,7 +68,7 @@ fn rows(board: &Board) -> Vec<Row> {
     rows.collect()
 }
 
-/// `mps2-an386 124304/131072 …` with any separators; `None` for other lines. A dash is a figure that there is not.
+/// Parses `mps2-an386 124304/131072 …` with any separators; `None` for other lines. A dash means no figure.
 fn board(line: &str) -> Option<Board> {
     let mut words = line.split(|c: char| c.is_whitespace() || c == '|').filter(|word| !word.is_empty());
     let name = words.next()?.to_owned();

@@ -1,4 +1,4 @@
-//! The section `client`: what it costs to listen.
+//! The section `client`: CPU time and memory of a player.
 
 use super::figures::{Row, Target};
 use super::peers::nginx::Nginx;
@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// See the results.
+/// The paragraph for the results.
 pub(super) const CLIENT: Section = Section {
     name: "client",
     title: "What it costs to listen",
@@ -29,21 +29,21 @@ pub(super) const CLIENT: Section = Section {
     measure,
 };
 
-/// The song, as the peers know it.
+/// The song's name on the HTTP server.
 const NAME: &str = "hour.mp3";
 const SECONDS_AN_HOUR: f64 = 3_600.0;
 
-/// How long a player plays before it is measured: the beginning, with its buffers to fill, is not what an hour is like.
+/// Time before a player is measured. At the start it fills its buffers.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// How long it is measured at the pace of the music: Trill asks for a quarter of its buffer anew every 11 seconds.
+/// Duration of a measurement in real time. Trill requests a quarter of its buffer every 11 seconds.
 const WINDOW: Duration = Duration::from_secs(33);
 
-/// How often the sound is taken from a pipe, and how much of it: 44,100 frames of 4 bytes a second.
+/// Interval and size of reads from a player's pipe: 44,100 frames of 4 bytes per second.
 const PERIOD: Duration = Duration::from_millis(50);
 const PERIOD_BYTES: usize = 2_205 * 4;
 
-/// The thread of Trill that takes the sound at the pace of a clock.
+/// The thread of Trill that consumes the sound at the rate of a clock.
 const SINK: &str = "null output";
 
 const FFMPEG: &str = "ffmpeg";
@@ -100,7 +100,7 @@ fn measure(plan: &Plan) -> Vec<Row> {
     ]
 }
 
-/// What a program took from its start to its end.
+/// The cost of a whole run of a program.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     cpu_time: Duration,
@@ -111,13 +111,13 @@ struct Cost {
 fn run(mut command: Command) -> Cost {
     let mut process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
     let (pid, mut peak_bytes) = (process.0.id(), 0);
-    // Waited for without being forgotten: what it took is read after its end.
+    // Polls without reaping the child, so that its CPU time can be read after its end.
     while !has_ended(&process.0) {
-        // In the moment of its end it has no memory any more.
+        // A process that is ending has no memory any more.
         peak_bytes = usage::peak_resident_bytes(pid).unwrap_or(peak_bytes);
         thread::sleep(PERIOD);
     }
-    let cpu_time = usage::cpu_time_of(pid).expect("a process that was not waited for has a record");
+    let cpu_time = usage::cpu_time_of(pid).expect("an unreaped process has a record");
     let status = process.0.wait().expect("an ended child has a status");
     assert!(status.success(), "{command:?}: {status}");
     Cost { cpu_time, peak_bytes }
@@ -129,7 +129,7 @@ fn has_ended(process: &Child) -> bool {
     ended.expect("a child can be asked for its status").is_some()
 }
 
-/// CPU seconds an hour of a player that keeps its own time: its own, and those of the thread that takes the sound.
+/// CPU seconds per hour of a player with its own clock: of the player, and of the thread that consumes the sound.
 fn play(mut command: Command, window: Duration) -> (f64, f64) {
     let process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
     thread::sleep(SETTLING);
@@ -140,7 +140,7 @@ fn play(mut command: Command, window: Duration) -> (f64, f64) {
     (player, sink)
 }
 
-/// CPU seconds an hour of a player that waits for whoever reads what it plays.
+/// CPU seconds per hour of a player that is paced by the reader of its pipe.
 fn play_to_pipe(mut command: Command, window: Duration) -> f64 {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut process = Playing(command.spawn().expect("a program that was just found"));
@@ -151,7 +151,7 @@ fn play_to_pipe(mut command: Command, window: Duration) -> f64 {
     meter.an_hour()
 }
 
-/// Reads sound for so long, as a device does.
+/// Reads sound at the rate of a device for this time.
 fn take_sound(sound: &mut ChildStdout, length: Duration) {
     let begin = Instant::now();
     let periods = length.as_millis() / PERIOD.as_millis();
@@ -161,16 +161,16 @@ fn take_sound(sound: &mut ChildStdout, length: Duration) {
     }
 }
 
-/// Which threads of a process.
+/// A subset of a process's threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
-    /// The one that takes the sound, if there is one.
+    /// The thread that consumes the sound, if any.
     Sink,
-    /// All others.
+    /// All other threads.
     Player,
 }
 
-/// Counts the CPU time of a process from some moment on.
+/// Measures the CPU time of a process from its creation on.
 struct Meter {
     pid: u32,
     whose: Of,
@@ -184,7 +184,7 @@ impl Meter {
         Self { pid, whose, begin: Instant::now(), before: running_time(pid, whose) }
     }
 
-    /// Seconds that it would take in an hour.
+    /// CPU seconds per hour.
     fn an_hour(&self) -> f64 {
         let taken = running_time(self.pid, self.whose) - self.before;
         taken.as_secs_f64() / self.begin.elapsed().as_secs_f64() * SECONDS_AN_HOUR
@@ -196,18 +196,18 @@ fn running_time(pid: u32, whose: Of) -> Duration {
     usage::running_time_of(pid, is_meant).expect("a process that plays has a record")
 }
 
-/// A process that is killed when it is dropped.
+/// A child process. Dropping it kills it.
 struct Playing(Child);
 
 impl Drop for Playing {
     fn drop(&mut self) {
-        // Fails only for one that has been waited for already.
+        // Fails only for a child that was already reaped.
         self.0.kill().ok();
         self.0.wait().ok();
     }
 }
 
-/// The first that it names of those it can use here is the one it uses.
+/// The decoder that mpg123 uses: the first supported one that it lists.
 fn decoder_of_mpg123() -> String {
     let mut command = system_program("mpg123", "mpg123");
     command.arg("--test-cpu");
@@ -215,7 +215,7 @@ fn decoder_of_mpg123() -> String {
     first_decoder(&said).unwrap_or("unknown").to_owned()
 }
 
-/// The first word behind `Supported decoders:`.
+/// The first word after `Supported decoders:`.
 fn first_decoder(said: &str) -> Option<&str> {
     said.lines().find_map(|line| line.strip_prefix("Supported decoders:"))?.split_whitespace().next()
 }

@@ -1,55 +1,55 @@
-//! Figures, taken several times, and what they are held to.
+//! Figures of several rounds, and their targets.
 
 use serde_json::{Value, json};
 use std::fmt;
 
-/// One line of the results: a quantity of Trill, of its peers, and the target.
+/// One row of the results: a quantity, measured for Trill and its peers, and its targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// What was measured, under which conditions.
+    /// The quantity and its conditions.
     pub what: String,
     /// The unit of all figures.
     pub unit: String,
-    /// Trill's, a figure a round.
+    /// Trill's figures, one per round.
     pub trill: Vec<f64>,
-    /// The same of others.
+    /// The peers' figures.
     pub peers: Vec<Peer>,
-    /// What Trill's figures are held to: all of these.
+    /// The targets of Trill's figures. All must be met.
     pub targets: Vec<Target>,
 }
 
-/// Somebody who does the same.
+/// A program for the same purpose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peer {
-    /// Who, and what of it is not obvious.
+    /// Its name and unusual settings.
     pub name: String,
-    /// A figure a round. None means that it could not: `note` says why.
+    /// Its figures, one per round. Empty if it could not be measured; `note` says why.
     pub rounds: Vec<f64>,
-    /// What is to be known of its figures.
+    /// A remark on its figures.
     pub note: String,
 }
 
-/// What figures are held to: their median, unless it says otherwise.
+/// A target for the median, unless the variant says otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// At most so many times the peer's.
+    /// At most this multiple of the peer's figure.
     AtMostTimes(f64, String),
-    /// At least so many times the peer's.
+    /// At least this multiple of the peer's figure.
     AtLeastTimes(f64, String),
     /// At most this, in the row's unit.
     AtMost(f64),
-    /// Exactly this in each round: one that goes wrong is one too many, and no median hides it.
+    /// Exactly this in every round. A median would hide a single failure.
     Always(f64),
 }
 
-/// Whether a target was met.
+/// The result of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was.
+    /// The target was met.
     Met,
-    /// It was not.
+    /// The target was missed.
     Missed,
-    /// There is no figure to compare with.
+    /// The peer has no figure.
     Unknown,
 }
 
@@ -66,7 +66,7 @@ impl Row {
         self
     }
 
-    /// Adds a peer that cannot do it.
+    /// Adds a peer that could not be measured.
     #[must_use]
     pub fn beside_none(mut self, name: impl Into<String>, note: impl Into<String>) -> Self {
         self.peers.push(Peer { name: name.into(), rounds: Vec::new(), note: note.into() });
@@ -80,12 +80,12 @@ impl Row {
         self
     }
 
-    /// Whether each target was met, in their order.
+    /// The verdict of each target, in their order.
     pub fn verdicts(&self) -> Vec<Verdict> {
         self.targets.iter().map(|target| self.verdict_on(target)).collect()
     }
 
-    /// As [`Self::verdicts`], of those targets alone that name `peer`.
+    /// The [`Self::verdicts`] of the targets that name `peer`.
     pub fn verdicts_beside(&self, peer: &str) -> Vec<Verdict> {
         let names_it = |target: &&Target| target.peer() == Some(peer);
         self.targets.iter().filter(names_it).map(|target| self.verdict_on(target)).collect()
@@ -109,7 +109,7 @@ impl Row {
         }
     }
 
-    /// For a file.
+    /// Converts the row to JSON.
     pub fn to_json(&self) -> Value {
         let peers: Vec<Value> = self
             .peers
@@ -120,7 +120,7 @@ impl Row {
         json!({ "what": self.what, "unit": self.unit, "trill": self.trill, "peers": peers, "targets": targets })
     }
 
-    /// From such a file; `None` if it is no row.
+    /// Parses the output of [`Self::to_json`]; `None` for anything else.
     pub fn from_json(value: &Value) -> Option<Self> {
         let peer = |value: &Value| {
             Some(Peer { name: text(value, "name")?, rounds: numbers(value, "rounds")?, note: text(value, "note")? })
@@ -136,7 +136,7 @@ impl Row {
 }
 
 impl Target {
-    /// With whom it compares.
+    /// The peer of the target, if any.
     pub fn peer(&self) -> Option<&str> {
         match self {
             Self::AtMostTimes(_, peer) | Self::AtLeastTimes(_, peer) => Some(peer),
@@ -186,7 +186,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A number to three significant digits, large ones whole.
+/// Formats a number with three significant digits. Large numbers are rounded to integers.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure(pub f64);
 
@@ -207,7 +207,7 @@ impl fmt::Display for Figure {
     }
 }
 
-/// `12345` as `12,345`.
+/// Formats `12345` as `12,345`.
 fn in_thousands(digits: &str) -> String {
     let mut grouped = String::new();
     for (index, digit) in digits.char_indices() {
@@ -219,7 +219,7 @@ fn in_thousands(digits: &str) -> String {
     grouped
 }
 
-/// The middle of `figures`; of an even number of them the mean of the two in the middle.
+/// The median of `figures`. For an even count, the mean of the two middle values.
 pub fn median(figures: &[f64]) -> Option<f64> {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The load generator as a program of its own, so that what it takes is not taken from what is measured.
+//! Runs the load generator as a separate process, so that its CPU time does not count as the server's or ours.
 
 use crate::load::{Options, Report, Service};
 use crate::process::Process;
@@ -9,10 +9,10 @@ use std::time::Duration;
 /// How much longer than planned a run may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Lets the listeners of `options` listen, and returns what that took.
+/// Runs the listeners of `options` and returns their report.
 ///
 /// # Panics
-/// When they cannot, or the generator does not end.
+/// The generator fails or does not end.
 #[track_caller]
 pub(super) fn run(options: &Options) -> Report {
     let Options { service, address, listeners, bytes_per_second, ramp, settle, window, watched } = options;
@@ -32,10 +32,10 @@ pub(super) fn run(options: &Options) -> Report {
     }
     let output = Process::spawn("load", command).wait(*ramp + *settle + *window + PATIENCE).expect_code(0);
     let report = serde_json::from_str(&output.stdout).ok().and_then(|value| Report::from_json(&value));
-    report.unwrap_or_else(|| panic!("no report of the generator in {output:?}"))
+    report.unwrap_or_else(|| panic!("the generator printed no report: {output:?}"))
 }
 
-/// It is built together with the program that runs this, and lies beside it.
+/// The generator is built together with this program, into the same folder.
 fn program() -> PathBuf {
     let own = std::env::current_exe().expect("this program has a path");
     let program = own.with_file_name("load");

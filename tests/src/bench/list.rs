@@ -1,4 +1,4 @@
-//! The list of all songs, beside MPD's `listallinfo`.
+//! The section `list`: the list of all songs, next to MPD's `listallinfo`.
 
 use super::figures::{Figure, Row, Target};
 use super::lister::{Listed, Lister};
@@ -9,7 +9,7 @@ use std::io;
 use std::iter;
 use std::time::Duration;
 
-/// Its entry in the table of sections.
+/// The section.
 pub const SECTION: Section = Section {
     name: "list",
     title: "The list of all songs",
@@ -24,10 +24,10 @@ pub const SECTION: Section = Section {
     measure,
 };
 
-/// How many songs.
+/// Number of songs.
 const SIZES: [usize; 3] = [100, 10_000, 100_000];
 
-/// More than any list here.
+/// Deadline of any list.
 const RAISED_OUTPUT_KIB: u32 = 1_024 * 1_024;
 
 const USUAL: &str = "MPD";
@@ -47,7 +47,7 @@ fn measure_size(plan: &Plan, songs: usize) -> Vec<Row> {
     raised.wait_until_updated(songs);
 
     let (mut trill, mut of_usual, mut of_raised) = (Lists::default(), Lists::default(), Lists::default());
-    // The first list of each is not counted: it finds memory and caches as no later one does.
+    // The first list is not counted: later ones find warm memory and caches.
     for is_counted in iter::once(false).chain(iter::repeat_n(true, plan.rounds)) {
         let lists =
             [(&mut trill, Ok(list_of(&server))), (&mut of_usual, usual.list()), (&mut of_raised, raised.list())];
@@ -58,19 +58,19 @@ fn measure_size(plan: &Plan, songs: usize) -> Vec<Row> {
     rows(songs, &trill, [(USUAL, &of_usual), (RAISED, &of_raised)])
 }
 
-/// Lists over a connection that is open already, and waits until the server has ended what it began for it: after a list it
-/// looks at every file, and whoever is measured next would have to share the processors with that.
+/// Lists over an open connection and waits until the server is idle. After a list the server checks every file, which
+/// would take CPU time from the next measurement.
 fn list_of(server: &ServerProcess) -> Listed {
     let listed = Lister::connect(server.address()).list();
     server.usage_at_rest();
     listed
 }
 
-/// What came in all rounds.
+/// The lists of all rounds.
 #[derive(Debug, Default)]
 struct Lists {
     whole: Vec<Listed>,
-    /// Why the last one did not come that did not.
+    /// The error of the last list that failed.
     failure: Option<io::Error>,
 }
 

@@ -1,4 +1,4 @@
-//! What a server takes for many listeners.
+//! The section `listeners`: a server's CPU time and memory for many listeners.
 
 use super::figures::{Row, Target};
 use super::peers::icecast::Icecast;
@@ -35,33 +35,33 @@ pub(super) const SECTION: Section = Section {
     measure,
 };
 
-/// Crowds whose CPU time is compared.
+/// Crowd sizes whose CPU time is compared.
 const CROWDS: [usize; 3] = [500, 2_000, 8_000];
 
-/// Icecast is not asked for more: a megabyte takes it a hundred times as much, which is more than there is.
+/// Largest crowd for Icecast. It needs a hundred times the CPU time per megabyte.
 const MOST_OF_ICECAST: usize = 2_000;
 
-/// A crowd that must not lose a second.
+/// The crowd that must not lose a second of music.
 const ALL: usize = 10_000;
 
-/// As often as that is enough to see whether it does.
+/// Rounds for that crowd.
 const ROUNDS_OF_ALL: usize = 3;
 
-/// What a listener takes in a second: a song of 128 kbit/s.
+/// Bytes per second of a listener: a song of 128 kbit/s.
 const RATE: u32 = 16_000;
 
 const RAMP: Duration = Duration::from_secs(16);
 const SETTLE: Duration = Duration::from_secs(1);
 const WINDOW: Duration = Duration::from_secs(24);
 
-/// The song lasts longer than anybody listens: ten times four minutes, so that no server has given away all of it.
+/// The song is longer than any measurement: ten times four minutes, so that no server finishes sending it.
 const REPEATED: usize = 10;
 
 fn measure(plan: &Plan) -> Vec<Row> {
     let directory = MusicDir::new();
     let song = fs::read(corpus::LONG.make()).expect("a song that was just made");
     directory.add_bytes("1.mp3", &song.repeat(REPEATED));
-    // Icecast runs as nobody.
+    // Icecast runs as `nobody` and needs access.
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("a directory of its own");
     let mut rows: Vec<Row> = CROWDS.iter().flat_map(|crowd| costs(plan, &directory, *crowd)).collect();
     rows.extend(held(plan, &directory));
@@ -69,7 +69,7 @@ fn measure(plan: &Plan) -> Vec<Row> {
 }
 
 fn costs(plan: &Plan, directory: &MusicDir, crowd: usize) -> Vec<Row> {
-    // Once is enough for a tenth.
+    // One round is enough for the smallest crowd.
     let rounds_of_icecast = if crowd <= MOST_OF_ICECAST { 1 } else { 0 };
     let compared = Compared::measure(directory, crowd, plan.rounds, rounds_of_icecast);
     let per_mb = |cpu: f64, bytes: f64| cpu * 1e3 / (bytes / 1e6);
@@ -102,7 +102,7 @@ fn held(plan: &Plan, directory: &MusicDir) -> Vec<Row> {
     compared.judged(rows)
 }
 
-/// What servers took for a crowd, a report a round.
+/// The reports of all servers for a crowd, one per round.
 struct Compared {
     crowd: usize,
     trill: Vec<Report>,
@@ -129,7 +129,7 @@ impl Compared {
         Row::new(format!("{what}, {} listeners", self.crowd), unit, trill).beside("nginx", nginx)
     }
 
-    /// What is asked of a crowd of any size.
+    /// Rows for a crowd of any size.
     fn how_they_fared(&self) -> [Row; 4] {
         [
             self.row("who failed or did not begin", "", |report| report.failed).target(Target::Always(0.0)),
@@ -139,7 +139,7 @@ impl Compared {
         ]
     }
 
-    /// The rows without targets if it was the generator that was measured.
+    /// Drops the targets if the generator limited the result.
     fn judged(&self, mut rows: Vec<Row>) -> Vec<Row> {
         if [&self.trill, &self.nginx, &self.icecast].into_iter().flatten().any(Report::is_saturated) {
             for row in rows.iter_mut().filter(|row| !row.targets.is_empty()) {
@@ -151,7 +151,7 @@ impl Compared {
     }
 }
 
-/// Without those of rounds in which nobody listened: there are none.
+/// Figures of the rounds that had listeners.
 fn figures(reports: &[Report], figure: impl Fn(&Report) -> f64) -> Vec<f64> {
     reports.iter().map(figure).filter(|figure| figure.is_finite()).collect()
 }
@@ -161,7 +161,7 @@ fn at_most_nginx(times: f64) -> Target {
 }
 
 fn of_trill(directory: &MusicDir, crowd: usize) -> Report {
-    // By default it takes only as many as can each play another song.
+    // Raises the server's limit: by default each client must be able to open another song.
     let server = ServerProcess::start_with(directory.path(), &["--quiet", "--max-clients", &crowd.to_string()]);
     server.usage_at_rest();
     listen(Service::Trill, server.address(), crowd, vec![server.id()])

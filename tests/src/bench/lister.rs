@@ -1,4 +1,4 @@
-//! A connected client that lists all songs, as the laptop's does, and notes when they came.
+//! A connected client that lists all songs like the laptop's, and records the times.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 use trill_proto::ids::SongId;
 use trill_proto::session::client::{Client, Event, Identity};
 
-/// What the laptop's client asks for at once.
+/// Songs per request, as in the laptop's client.
 const PAGE_SONGS: u32 = 500;
 
-/// What one read takes at most.
+/// Size of one read.
 const READ_BYTES: usize = 64 * 1024;
 
-/// How long the server may say nothing.
+/// Longest silence of the server.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A list that came whole.
+/// A complete list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// From the request to the first entry, taken apart.
+    /// From the request to the first parsed entry.
     pub first: Duration,
-    /// From the request to the last one.
+    /// From the request to the last parsed entry.
     pub last: Duration,
-    /// How many came.
+    /// Number of entries.
     pub entries: usize,
-    /// How many of them with a duration.
+    /// Number of entries with a duration.
     pub measured: usize,
 }
 
-/// A client that is connected.
+/// A connected client.
 #[derive(Debug)]
 pub struct Lister {
     stream: TcpStream,
@@ -41,7 +41,7 @@ impl Lister {
     /// Connects and waits for WELCOME.
     ///
     /// # Panics
-    /// When there is no server.
+    /// The server is unreachable.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a server that listens");
@@ -57,10 +57,10 @@ impl Lister {
         lister
     }
 
-    /// Lists all songs, a page after the other.
+    /// Lists all songs, page by page.
     ///
     /// # Panics
-    /// When the server refuses, or does not answer.
+    /// The server refuses or does not answer.
     #[track_caller]
     pub fn list(&mut self) -> Listed {
         let asked = Instant::now();
@@ -77,8 +77,8 @@ impl Lister {
                         measured += usize::from(song.duration_ms.is_some());
                     }
                     Event::ListEnd(list_end) => end = Some(list_end.next),
-                    Event::Failed(error) => panic!("no list: {error:?}"),
-                    Event::Goodbye(reason) => panic!("no list: {reason:?}"),
+                    Event::Failed(error) => panic!("the list failed: {error:?}"),
+                    Event::Goodbye(reason) => panic!("the server sent GOODBYE: {reason:?}"),
                     _ => {}
                 });
             }
@@ -88,7 +88,7 @@ impl Lister {
         Listed { first: first.unwrap_or(last), last, entries, measured }
     }
 
-    /// Sends what is to be sent, and takes what one read brings.
+    /// Sends pending bytes and handles one read.
     #[track_caller]
     fn exchange(&mut self, mut on_event: impl FnMut(Event<'_>)) {
         let now = trill_proto::time::Instant::from_micros(self.epoch.elapsed().as_micros() as u64);

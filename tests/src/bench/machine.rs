@@ -1,4 +1,4 @@
-//! Where and when figures were taken, and of what.
+//! The machine, date and commit of the figures.
 
 use super::results;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 use std::thread;
 
-/// The machine, the date and the state of the sources.
+/// The machine, date and commit of the figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
     processor: String,
@@ -19,7 +19,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, now: to be asked before anything is measured, for the sources of which the figures are.
+    /// Describes this machine and the sources. Call it before results change the sources.
     pub fn here() -> Self {
         let memory_kib: Option<u64> = field("/proc/meminfo", "MemTotal").and_then(|size| {
             let (number, _) = size.split_once(' ')?;
@@ -64,14 +64,14 @@ impl fmt::Display for Machine {
     }
 }
 
-/// The value of the first line `name : value` of a file of the kernel's.
+/// The value of the first line `name : value` in a file of `/proc`.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
     value.map(|value| value.trim().to_owned())
 }
 
-/// The commit of the sources, and whether they are as committed; the results themselves are no source.
+/// The commit, and whether the sources differ from it. The result files do not count.
 fn commit() -> String {
     let commit = said("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--abbrev=12"]);
     let mut difference = Command::new("git");
@@ -83,7 +83,7 @@ fn commit() -> String {
     }
 }
 
-/// What a program says in one line; nothing if there is no such program.
+/// The output of a program in one line; empty if it does not exist.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     output.map_or_else(|_| "unknown".into(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())

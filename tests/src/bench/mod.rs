@@ -1,23 +1,23 @@
-//! Trill beside what a person would pick instead, in one run on one machine: the work of `cargo xtask bench`.
+//! Benchmarks Trill next to comparable programs on one machine: the work of `cargo xtask bench`.
 //!
-//! | section | what is measured | beside |
+//! | section | measures | next to |
 //! |---|---|---|
-//! | `listeners` | a server's CPU time and memory for 500 to 10,000 listeners, and whether any is late | nginx, Icecast |
-//! | `throughput` | a song without the pace of its music | nginx, with curl and without |
-//! | `wire` | bytes beyond the music, on a fast path and on slow ones | HTTP/1.1 |
-//! | `play` | from `play N` and from a switch to the first sample, near and far; stale sound | mpg123, ffmpeg |
-//! | `client` | CPU and memory of a player for an hour of music | mpg123, ffmpeg |
-//! | `list` | all songs of a library, to the first entry and to the last | MPD |
-//! | `scan` | a cold start on a library, to listening and to knowing everything; memory | MPD |
-//! | `allocations` | how often memory is asked for while music plays | |
+//! | `listeners` | CPU time and memory of a server with 500 to 10,000 listeners, and late music | nginx, Icecast |
+//! | `throughput` | transfer of a song without a rate limit | nginx, with curl and without |
+//! | `wire` | bytes beyond the music, on fast and slow paths | HTTP/1.1 |
+//! | `play` | time from `play N` and from a switch to the first sample, on short and long paths; stale sound | mpg123, ffmpeg |
+//! | `client` | CPU time and memory of a player for an hour of music | mpg123, ffmpeg |
+//! | `list` | time to the first and the last entry of a list of all songs | MPD |
+//! | `scan` | cold start on a library: time to listening and to completion; memory | MPD |
+//! | `allocations` | memory allocations during playback | |
 //! | `boards` | instructions and memory of the boards' client | minimp3 and Helix in C |
 //!
-//! A section measures Trill and its peers in turn, [round](Plan::rounds) by round, so that what else the machine does
-//! strikes both. What counts is the median, and [the worst round](figures::Target::Always) of what must never happen.
-//! Ratios say more than figures: those depend on the machine.
+//! A section measures Trill and its peers alternately, [round](Plan::rounds) by round, so that the machine's other load
+//! affects both. The median counts; for events that must never happen, [the worst round](figures::Target::Always) does.
+//! Ratios are more meaningful than figures, which depend on the machine.
 //!
-//! Everything runs on the loopback address, and every program as it ships: released, with the options that a person would
-//! give it. What is measured of a server is what the kernel counts for its process.
+//! Everything runs on the loopback address. Programs are release builds with usual options. Server figures come from
+//! the kernel's counters for the process.
 
 pub mod figures;
 pub mod list;
@@ -41,23 +41,23 @@ pub use machine::Machine;
 
 use figures::Row;
 
-/// How thoroughly.
+/// The extent of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How often each figure is taken, of Trill and of its peers in turn.
+    /// Measurements per figure, alternately of Trill and of its peers.
     pub rounds: usize,
 }
 
-/// A part of the benchmarks, which can be run alone.
+/// A part of the benchmarks that can run alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Section {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it is called in the results.
+    /// Its title in the results.
     pub title: &'static str,
-    /// What is measured, and how: a paragraph for the results.
+    /// What it measures and how: a paragraph for the results.
     pub about: &'static str,
-    /// Takes its figures.
+    /// Measures its rows.
     pub measure: fn(&Plan) -> Vec<Row>,
 }
 

@@ -1,39 +1,39 @@
-//! The ratios as a picture: an SVG that needs nothing else.
+//! Draws the ratios as a self-contained SVG.
 
 use super::figures::{Figure, Row, Target, Verdict, median};
 use super::results::Measured;
 
-/// Height of a line and of a title, width of a letter (no font of 11 pixels is wider on average) and of the bars, in pixels.
+/// Pixels: height of a line and of a title, average width of a letter (no 11-pixel font is wider), width of the bars.
 const LINE: f64 = 18.0;
 const TITLE: f64 = 28.0;
 const LETTER: f64 = 6.5;
 const BARS: f64 = 420.0;
 
-/// Around everything, and between a bar and its texts.
+/// Margins around everything and between a bar and its labels.
 const MARGIN: f64 = 20.0;
 const GAP: f64 = 10.0;
 
-/// Title and legend above the bars.
+/// Height of title and legend.
 const HEAD: f64 = 88.0;
 
-/// The scale goes so many decades either way at least, and at most.
+/// Minimum and maximum extent of the scale in either direction, in decades.
 const DECADES: (i32, i32) = (1, 4);
 
 const MET: &str = "#2f8f5b";
 const MISSED: &str = "#c8452f";
 const NO_TARGET: &str = "#a3abb2";
 
-/// The style of a text that crosses the lines of the scale.
+/// Style of a text that crosses grid lines.
 const OVER_LINES: &str = " fill=\"#666\" stroke=\"#fff\" stroke-width=\"4\" paint-order=\"stroke\"";
 
 const LEGEND: [(&str, &str); 3] =
     [(MET, "target beside this one met"), (MISSED, "missed"), (NO_TARGET, "no target beside this one")];
 
-/// What stands on a line of its own.
+/// A line of the picture.
 enum Line<'a> {
     /// The title of a section.
     Title(&'a str),
-    /// Where and when the sections below were measured.
+    /// The machine and date of the sections below.
     Machine(String),
     Bar(Bar<'a>),
 }
@@ -47,16 +47,16 @@ impl Line<'_> {
     }
 }
 
-/// Trill's figure by that of a peer.
+/// The ratio of Trill's figure to a peer's.
 struct Bar<'a> {
-    /// What was measured, at the first bar of a row.
+    /// The row's label; empty after its first bar.
     label: String,
     peer: &'a str,
     ratio: f64,
     colour: &'static str,
 }
 
-/// Draws each ratio from 1 on a logarithmic scale, section by section.
+/// Draws all ratios on a logarithmic scale, section by section.
 pub(super) fn draw(all: &[Measured]) -> String {
     let lines = lines(all);
     let plot = Plot::of(&lines);
@@ -86,7 +86,7 @@ fn lines(all: &[Measured]) -> Vec<Line<'_>> {
     lines
 }
 
-/// A bar for each peer with which there is something to compare.
+/// One bar for each peer with a comparable figure.
 fn bars(row: &Row) -> impl Iterator<Item = Bar<'_>> {
     let is_count = row.targets.iter().any(|target| matches!(target, Target::Always(_)));
     let compared = row.peers.iter().filter(move |_| !is_count).filter_map(|peer| {
@@ -107,7 +107,7 @@ fn label(row: &Row) -> String {
     if is_better_more { format!("{what} (more is better)") } else { what }
 }
 
-/// By the targets that name `peer`: one who was beaten is not to blame for another who was not.
+/// The colour of the worst verdict among the targets that name `peer`.
 fn colour(row: &Row, peer: &str) -> &'static str {
     match &row.verdicts_beside(peer)[..] {
         [] => NO_TARGET,
@@ -116,9 +116,9 @@ fn colour(row: &Row, peer: &str) -> &'static str {
     }
 }
 
-/// Where things lie.
+/// The layout of the picture.
 struct Plot {
-    /// Where the bars begin, and where their texts end.
+    /// Left edge of the bars, and right edge of their labels.
     left: f64,
     width: f64,
     /// The ends of the scale, as powers of ten.
@@ -126,7 +126,7 @@ struct Plot {
 }
 
 impl Plot {
-    /// One on which all of them have room.
+    /// A layout in which all `lines` fit.
     fn of(lines: &[Line<'_>]) -> Self {
         let bars = || lines.iter().filter_map(|line| if let Line::Bar(bar) = line { Some(bar) } else { None });
         let longest =
@@ -185,14 +185,14 @@ impl Plot {
         }
     }
 
-    /// Where a ratio lies; what is off the scale lies at its end.
+    /// The position of a ratio. Ratios beyond the scale are at its end.
     fn x_of(&self, ratio: f64) -> f64 {
         let (from, to) = (f64::from(self.decades.0), f64::from(self.decades.1));
         self.left + (ratio.log10().clamp(from, to) - from) / (to - from) * BARS
     }
 }
 
-/// What stands behind a bar.
+/// The text after a bar.
 fn behind(bar: &Bar<'_>) -> String {
     format!("{} × {}", Figure(bar.ratio), bar.peer)
 }

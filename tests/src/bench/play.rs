@@ -1,4 +1,4 @@
-//! The section `play`: from a command to the music.
+//! The section `play`: time from a command to the music.
 
 use super::figures::{Row, Target, median};
 use super::peers::nginx::Nginx;
@@ -18,7 +18,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// See the results.
+/// The paragraph for the results.
 pub(super) const PLAY: Section = Section {
     name: "play",
     title: "From a command to the music",
@@ -32,32 +32,31 @@ pub(super) const PLAY: Section = Section {
     measure,
 };
 
-/// Round-trips in milliseconds; without one there is no proxy.
+/// Round-trip times in milliseconds. 0 means without a proxy.
 const ROUND_TRIPS_MS: [u64; 4] = [0, 20, 100, 300];
 
-/// What a command may take of the time of a player that has to be started: half where there is no path, all of it where the
-/// path takes most of the time.
+/// Largest allowed fraction of a newly started player's time: half on loopback, all of it where the path dominates.
 fn most_of_start(round_trip_ms: u64) -> f64 {
     if round_trip_ms == 0 { 0.5 } else { 1.0 }
 }
 
-/// Commands of each kind a round.
+/// Commands of each kind per round.
 const COMMANDS: usize = 5;
 
 const LOOPBACK: &str = "loopback";
 
-/// The round-trip at which switches are listened to, apart from loopback: music of the old song is still on its way.
+/// Round-trip time of the second recording of switches. Data of the old song is still in flight then.
 const FAR_MS: u64 = 100;
 
-/// Switches a round that are listened to.
+/// Recorded switches per round.
 const SWITCHES: usize = 10;
 
-/// How long a song sounds before another takes its place.
+/// How long a song plays before the next switch.
 const LISTENING: Duration = Duration::from_millis(300);
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Two songs of a minute, of the most common kind.
+/// Two one-minute songs of the most common kind.
 const SONGS: [Song; 2] = [corpus::CBR_128.milliseconds(60_000), corpus::CBR_128.milliseconds(60_000).seed(2)];
 const NAMES: [&str; 2] = ["1.mp3", "2.mp3"];
 
@@ -79,7 +78,7 @@ fn measure(plan: &Plan) -> Vec<Row> {
     rows
 }
 
-/// A proxy that makes a path this long.
+/// A proxy with this round-trip time.
 fn path_to(address: SocketAddr, milliseconds: u64) -> Proxy {
     let delay = Duration::from_micros(milliseconds * 1_000 / 2);
     Proxy::start(address, Conditions { delay, ..Conditions::PERFECT })
@@ -89,9 +88,9 @@ fn far(milliseconds: u64) -> String {
     format!("round-trip {milliseconds} ms")
 }
 
-// ── how soon ──
+// ── latency ──
 
-/// `play` and a switch at this round-trip.
+/// Latency of `play` and of a switch at this round-trip time.
 fn at_distance(plan: &Plan, milliseconds: u64, trill: SocketAddr, http: SocketAddr) -> [Row; 2] {
     let paths = (milliseconds > 0).then(|| [trill, http].map(|address| path_to(address, milliseconds)));
     let [trill, http] = paths.as_ref().map_or([trill, http], |paths| paths.each_ref().map(Proxy::address));
@@ -134,34 +133,34 @@ fn at_distance(plan: &Plan, milliseconds: u64, trill: SocketAddr, http: SocketAd
     ]
 }
 
-/// The median, in milliseconds, of what `measure` returns so many times.
+/// The median of `count` measurements, in milliseconds.
 fn middle_of(times: usize, mut measure: impl FnMut() -> Duration) -> f64 {
     let all: Vec<f64> = (0..times).map(|_| measure().as_secs_f64() * 1_000.0).collect();
     median(&all).expect("it is measured at least once")
 }
 
-/// A `trill` that obeys lines. Dropping it kills it.
+/// A `trill` that reads commands from a pipe. Dropping it kills it.
 struct Listener {
     process: Child,
     commands: ChildStdin,
-    /// All that it says, line by line as it is written.
+    /// Its output and error output, line by line.
     words: BufReader<PipeReader>,
 }
 
 impl Listener {
-    /// One that has played a song of the server at `address`, and still does, to no device.
+    /// Starts a player on the server at `address`, without a sound device, and plays a song.
     fn connected_to(address: SocketAddr) -> Self {
         Self::launch(Client::of(address).args(["--output=null", "--verbose"]))
     }
 
-    /// As [`Self::connected_to`], in the words of `client`.
+    /// As [`Self::connected_to`], for any `client`.
     fn launch(client: Client) -> Self {
         let (words, said) = io::pipe().expect("the system has free descriptors");
         let mut command = client.into_command();
         command.stdin(Stdio::piped());
         command.stdout(said.try_clone().expect("the system has free descriptors")).stderr(said);
         let mut process = command.spawn().expect("a program that was just built");
-        // The command holds this process's copies of the pipe, without which its end would never be read.
+        // Drops this process's ends of the pipe, so that its end can be detected.
         drop(command);
         let commands = process.stdin.take().expect("stdin was piped above");
         let mut listener = Self { process, commands, words: BufReader::new(words) };
@@ -169,7 +168,7 @@ impl Listener {
         listener
     }
 
-    /// Plays a song, and waits until its first samples are on their way to the output; returns how long it took.
+    /// Plays a song and waits for its first samples. Returns the time taken.
     fn play(&mut self, song: usize) -> Duration {
         let typed = Instant::now();
         self.type_lines(&format!("play {song}\n"));
@@ -177,7 +176,7 @@ impl Listener {
         typed.elapsed()
     }
 
-    /// Ends the music, and waits until it has been ended.
+    /// Stops the music and waits until it has stopped.
     fn stop(&mut self) {
         self.type_lines("stop\nvolume\n");
         self.wait_for_word("volume 100");
@@ -192,7 +191,7 @@ impl Listener {
         loop {
             let begin = said.len();
             let count = self.words.read_line(&mut said).expect("what trill says is text");
-            assert!(count > 0, "trill ended before it said {word:?}: {said}");
+            assert!(count > 0, "trill ended without printing {word:?}: {said}");
             if said[begin..].contains(word) {
                 return;
             }
@@ -206,11 +205,11 @@ impl Drop for Listener {
     }
 }
 
-/// A player that writes what it plays to its standard output. Dropping it kills it.
+/// A player that writes sound to its standard output. Dropping it kills it.
 struct Player(Child);
 
 impl Player {
-    /// Starts one, and waits for its first samples; returns how long it took.
+    /// Starts a player and waits for its first samples. Returns the time taken.
     fn started(mut command: Command) -> (Self, Duration) {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let begin = Instant::now();
@@ -231,9 +230,9 @@ impl Drop for Player {
     }
 }
 
-/// Kills a process and waits until it is gone.
+/// Kills a process and waits for its end.
 fn end(process: &mut Child) {
-    // Fails only for a process that has been waited for already.
+    // Fails only for a process that was already reaped.
     process.kill().ok();
     process.wait().ok();
 }
@@ -254,12 +253,12 @@ fn ffmpeg(url: &str) -> Command {
     command
 }
 
-// ── nothing stale ──
+// ── stale sound ──
 
-/// What is recorded of an old song after the first sample of a new one, near and far.
+/// Samples of an old song recorded after the first sample of a new one, on loopback and on a long path.
 fn stale_sound(plan: &Plan, server: SocketAddr) -> [Row; 2] {
     let path = path_to(server, FAR_MS);
-    // On a thread of its own: those that start a sound server go before other work from then on.
+    // On a thread of its own, because starting a sound server raises the thread's priority.
     let counted = thread::scope(|scope| {
         let counting = scope.spawn(|| {
             let pulse = PulseServer::start();
@@ -297,12 +296,12 @@ fn wait_for_more(capture: &Capture, begin: usize) {
     wait::wait_for(DEADLINE, "more sound in the recording", || capture.frames() >= end);
 }
 
-/// What a recording of switches holds.
+/// The analysis of a recording of switches.
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
-    /// Songs that begin in it.
+    /// Number of songs that begin.
     beginnings: usize,
-    /// Frames that are neither silence nor of the song that began last.
+    /// Frames that are neither silent nor from the latest song.
     stale: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured: kept in a file per section, and shown as a table and a picture.
+//! Stores the figures of each section, and shows all as a table and a picture.
 
 use super::figures::{Figure, Row, Verdict, median};
 use super::machine::Machine;
@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The rows of one section, with where and when they were taken.
+/// The rows of a section with their machine and date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
     /// The section's name.
@@ -20,20 +20,20 @@ pub struct Measured {
     pub rows: Vec<Row>,
 }
 
-/// The file with everything, in the folder of the results.
+/// The file of all figures, in the folder of the results.
 const FIGURES: &str = "results.json";
 
-/// What it is drawn up to.
+/// The table and the picture.
 const TABLE: &str = "RESULTS.md";
 const PICTURE: &str = "results.svg";
 
-/// All that is written.
+/// All written files.
 pub const FILES: [&str; 3] = [FIGURES, TABLE, PICTURE];
 
-/// Puts `measured` in the place of what `directory` holds of that section, and draws table and picture anew.
+/// Replaces the stored figures of each section in `measured`, and redraws table and picture.
 ///
 /// # Errors
-/// The file system's; [`io::ErrorKind::InvalidData`] when the figures of before cannot be read.
+/// Errors of the file system; [`io::ErrorKind::InvalidData`] when the stored figures cannot be parsed.
 pub fn keep(directory: &Path, measured: Vec<Measured>) -> io::Result<()> {
     let mut all = load(directory)?;
     all.retain(|old| !measured.iter().any(|new| new.section == old.section));
@@ -47,7 +47,7 @@ pub fn keep(directory: &Path, measured: Vec<Measured>) -> io::Result<()> {
     write(directory, PICTURE, &picture::draw(&all))
 }
 
-/// Puts a file in the place of the one of before, whole: half of the figures would be worth nothing the next time.
+/// Replaces a file atomically: half a file of figures could not be read the next time.
 fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     let partial = directory.join(format!("{name}.partial"));
     fs::write(&partial, text)?;
@@ -65,12 +65,12 @@ fn load(directory: &Path) -> io::Result<Vec<Measured>> {
     sections.iter().map(|section| Measured::from_json(section).ok_or_else(not_understood)).collect()
 }
 
-/// Where a section comes in the results; `None` if there is none of this name any more.
+/// The position of a section in the results; `None` for an unknown name.
 fn place(measured: &Measured) -> Option<usize> {
     SECTIONS.iter().position(|section| section.name == measured.section)
 }
 
-/// The whole of `RESULTS.md`.
+/// The contents of `RESULTS.md`.
 fn document(all: &[Measured]) -> String {
     let mut text = "# Trill beside others\n\n\
         Made by `cargo xtask bench`; do not edit. Each figure is the median of its rounds, with the least and the greatest of\n\
@@ -91,7 +91,7 @@ fn document(all: &[Measured]) -> String {
     text
 }
 
-/// The rows as a table, in Markdown, below how often the figures were taken.
+/// The rows as a Markdown table, after the number of rounds.
 pub fn table(rows: &[Row]) -> String {
     let usual = usual_rounds(rows);
     let mut text = format!(
@@ -122,18 +122,18 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// One below the other in a cell.
+/// Joins lines in a table cell.
 fn lines(lines: impl Iterator<Item = String>) -> String {
     lines.collect::<Vec<_>>().join("<br>")
 }
 
-/// How often most figures of Trill were taken.
+/// The most common number of rounds of Trill's figures.
 fn usual_rounds(rows: &[Row]) -> usize {
     let count = |rounds: usize| rows.iter().filter(|row| row.trill.len() == rounds).count();
     rows.iter().map(|row| row.trill.len()).max_by_key(|&rounds| (count(rounds), rounds)).unwrap_or_default()
 }
 
-/// `12.3 (11.9…13.0)`, with the number of `rounds` if that is not the usual one: `12.3 (11.9…13.0, rounds: 3)`.
+/// Formats `12.3 (11.9…13.0)`, with `rounds` if it is unusual: `12.3 (11.9…13.0, rounds: 3)`.
 fn spread(rounds: &[f64], usual: usize) -> String {
     let Some(middle) = median(rounds) else { return "–".into() };
     let (least, most) = rounds
@@ -148,7 +148,7 @@ fn spread(rounds: &[f64], usual: usize) -> String {
     }
 }
 
-/// Targets that were missed.
+/// The number of missed targets.
 pub fn missed(rows: &[Row]) -> usize {
     rows.iter().flat_map(Row::verdicts).filter(|verdict| *verdict == Verdict::Missed).count()
 }

@@ -1,4 +1,4 @@
-//! A cold start on a large library, beside MPD's `update`.
+//! The section `scan`: a cold start on a large library, next to MPD's `update`.
 
 use super::figures::{Figure, Row, Target};
 use super::lister::Lister;
@@ -9,7 +9,7 @@ use crate::server::ServerProcess;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Its entry in the table of sections.
+/// The section.
 pub const SECTION: Section = Section {
     name: "scan",
     title: "A cold start on a large library",
@@ -26,21 +26,21 @@ pub const SECTION: Section = Section {
 
 const MPD: &str = "MPD";
 
-/// The largest part of MPD's time that Trill may take.
+/// Largest fraction of MPD's time.
 const MOST_OF_TIME: f64 = 0.1;
 
-/// The largest part of MPD's memory that Trill may take.
+/// Largest fraction of MPD's memory.
 const MOST_OF_MEMORY: f64 = 0.4;
 
-/// Clients can connect this soon, whatever the size of the library: in so many times what a start without songs takes.
+/// Largest time to listening, as a multiple of a start without songs. It must not depend on the size of the library.
 const MOST_TO_LISTEN: f64 = 1.5;
 
 const NO_SONGS: &str = "Trill, without songs";
 
-/// Half a minute each of MPD's for a large library is enough.
+/// Largest number of rounds: MPD needs half a minute for each large library.
 const MAX_LONG_ROUNDS: usize = 3;
 
-/// A library to start on.
+/// A library.
 struct Library {
     what: &'static str,
     songs: usize,
@@ -53,7 +53,7 @@ const LIBRARIES: [Library; 3] = [
     Library { what: "files of 5 MB", songs: 10_000, make: trees::large },
 ];
 
-/// What one start has shown.
+/// The figures of one start.
 struct Start {
     to_listening: Option<Duration>,
     to_complete: Duration,
@@ -68,7 +68,7 @@ fn measure_library(plan: &Plan, library: &Library) -> Vec<Row> {
     let Library { what, songs, make } = *library;
     let music = make(songs);
     let rounds = if songs > 10_000 { plan.rounds.min(MAX_LONG_ROUNDS) } else { plan.rounds };
-    // The first start of each is not counted: it brings the directory into the kernel's memory.
+    // The first start of each is not counted: it loads the directory into the kernel's cache.
     let (trill, mpd): (Vec<Start>, Vec<Start>) =
         (0..=rounds).map(|_| (start_trill(&music, songs), start_mpd(&music, songs))).skip(1).unzip();
 

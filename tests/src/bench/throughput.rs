@@ -1,4 +1,4 @@
-//! How fast a song passes when nobody waits for its music, and what passes beside the song.
+//! The sections `throughput` and `wire`: transfer of a song without a rate limit, and bytes beyond the music.
 
 use super::figures::{Figure, Row, Target};
 use super::peers::nginx::Nginx;
@@ -34,28 +34,28 @@ pub(super) const WIRE: Section = Section {
     measure: wire,
 };
 
-/// Longer than any of it takes.
+/// Deadline of any step.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// At least so many times the peer's.
+/// Smallest multiple of the peer's throughput.
 const LEAST_OF_NGINX: f64 = 0.9;
 
 const CURL: &str = "nginx + curl";
 const GENERATOR: &str = "nginx";
 
-/// Bits a second of the paths; `None` is the loopback address as it is.
+/// Bits per second of the paths; `None` for plain loopback.
 const PATHS: [Option<u64>; 3] = [None, Some(1_000_000), Some(256_000)];
 
-/// Frames of MPEG 1 in 75 seconds at 44.1 kHz.
+/// MPEG 1 frames in 75 seconds at 44.1 kHz.
 const HEARD_FRAMES: usize = 75 * 44_100 / 1_152;
 
-/// Nobody takes longer to hear them.
+/// Deadline of a listener.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// Bytes, not times: what differs between rounds is how the rate of a slow path was estimated.
+/// One round: byte counts vary only with the estimated rate of a slow path.
 const MAX_WIRE_ROUNDS: usize = 3;
 
-/// What may come beyond the music, in percent of it.
+/// Largest overhead in percent of the music.
 const MOST_BEYOND: f64 = 0.3;
 
 fn throughput(plan: &Plan) -> Vec<Row> {
@@ -87,7 +87,7 @@ fn take_all(service: Service, address: SocketAddr, listeners: usize) -> Report {
     report
 }
 
-/// Megabytes a second with which curl fetches `url` so many times at once.
+/// Megabytes per second of so many parallel curl downloads of `url`.
 fn curl_all(url: &str, times: usize) -> f64 {
     let mut curl = system_program("curl", "curl");
     curl.args(["--silent", "--fail", "--parallel", "--parallel-immediate", "--parallel-max", "300"]);
@@ -109,7 +109,7 @@ fn wire(plan: &Plan) -> Vec<Row> {
     directory.add_bytes("1.mp3", &song);
     let (server, nginx) = (ServerProcess::start(directory.path()), Nginx::start(directory.path()));
     let (trill, http) = (server.address(), nginx.address());
-    // All paths at once: it is bytes that are counted, and the paths are slow.
+    // All paths in parallel: bytes are counted, and the paths are slow.
     thread::scope(|scope| {
         let song_bytes = song.len();
         let paths = PATHS.map(|rate| scope.spawn(move || over_path(plan, rate, song_bytes, trill, http)));
@@ -117,7 +117,7 @@ fn wire(plan: &Plan) -> Vec<Row> {
     })
 }
 
-/// Whole frames and nothing else.
+/// A song of whole frames without tags.
 fn song() -> Vec<u8> {
     let mut song = fs::read(corpus::LONG.make()).expect("a song that was just made");
     let heard = nanomp3::frames(&song).take(HEARD_FRAMES).map(|frame| frame.data.len()).sum();
@@ -156,7 +156,7 @@ fn percent(report: &Report, bytes: f64) -> f64 {
     bytes * 100.0 / report.whole.payload
 }
 
-/// Hears the song to its end, at the pace of its music.
+/// Receives the song to its end at the rate of the music.
 fn hear(service: Service, address: SocketAddr) -> Report {
     let bytes_per_second = Some(16_000);
     generator::run(&Options { bytes_per_second, window: LONGEST, ..Options::new(service, address, 1) })

@@ -1,7 +1,7 @@
-//! Large libraries to list and to scan, made once and kept in the target directory.
+//! Large libraries for lists and scans, made once and kept in the target directory.
 //!
-//! Artists have ten albums of ten songs each, every album a folder. Each file has a tag of its own, with title, artist,
-//! album and track, in front of what LAME made with its information frame, as most music in this world has it.
+//! Artists have ten albums of ten songs, and every album is a folder. Like most real files, each has its own tag with
+//! title, artist, album and track, followed by LAME's output with an information frame.
 
 use crate::binaries;
 use crate::corpus::tags::Tags;
@@ -13,29 +13,29 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// Part of the trees' names: count it up when the way they are made changes.
+/// Part of the trees' names. Increment it when the generation changes.
 const GENERATION: u32 = 1;
 
-/// How old a library is at the least. A file system's clock ticks every two seconds at worst: of a directory that changed just
-/// now its time tells nothing, so that every file is looked at for each list.
+/// Minimum age of a library. File time stamps have a resolution of up to two seconds. So for a list the server checks
+/// every file in a directory that has just changed.
 const AGE: Duration = Duration::from_secs(5);
 
 const SONGS_OF_ALBUM: usize = 10;
 const ALBUMS_OF_ARTIST: usize = 10;
 
-/// 0.3 s of music: as small as a file can be without being odd, 4 KiB on most disks.
+/// 0.3 s of music: the smallest normal file, 4 KiB on most disks.
 const SMALL: Song = MONO_22050.milliseconds(300);
 
 /// 5 MB of music.
 const LARGE: Song = CBR_320.milliseconds(131_000);
 
-/// So many files of 5 MB there are; what is more has links to them. Ten thousand would take 50 GB.
+/// Number of distinct 5 MB files; the rest are hard links. Ten thousand files would need 50 GB.
 pub const LARGE_FILES: usize = 100;
 
-/// A directory with `count` songs of 0.3 s, each a file of its own.
+/// A directory with `count` separate songs of 0.3 s.
 ///
 /// # Panics
-/// When it cannot be made.
+/// It cannot be made.
 pub fn small(count: usize) -> PathBuf {
     get_or_make(&format!("small-{count}"), |directory| {
         let audio = audio_of(&SMALL)?;
@@ -46,7 +46,7 @@ pub fn small(count: usize) -> PathBuf {
 /// A directory with `count` songs of 5 MB: hard links to [`LARGE_FILES`] files, in turn.
 ///
 /// # Panics
-/// When it cannot be made.
+/// It cannot be made.
 pub fn large(count: usize) -> PathBuf {
     get_or_make(&format!("large-{count}"), |directory| {
         let audio = audio_of(&LARGE)?;
@@ -58,7 +58,7 @@ pub fn large(count: usize) -> PathBuf {
     })
 }
 
-/// The tree of this name. It appears when it is whole: one that was interrupted is begun anew.
+/// The tree of this name. It is renamed into place when complete, so an interrupted one is made again.
 fn get_or_make(name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> PathBuf {
     let parent = binaries::target_dir().join("trill-bench");
     let path = parent.join(format!("{name}-{GENERATION}"));
@@ -80,7 +80,7 @@ fn get_or_make(name: &str, make: impl FnOnce(&Path) -> io::Result<()>) -> PathBu
     }
 }
 
-/// Calls `put` with the index and the path of each song.
+/// Calls `put` with the index and path of each song.
 fn place(directory: &Path, count: usize, put: impl Fn(usize, &Path) -> io::Result<()>) -> io::Result<()> {
     for index in 0..count {
         let path = directory.join(place_of(index));
@@ -96,7 +96,7 @@ fn audio_of(song: &Song) -> io::Result<Vec<u8>> {
     fs::read(song.make())
 }
 
-/// Where a song is in its tree. In the order of the numbers.
+/// The path of a song in its tree. Paths sort by number.
 fn place_of(index: usize) -> String {
     let (album, track) = (index / SONGS_OF_ALBUM, index % SONGS_OF_ALBUM + 1);
     let (artist, album) = (album / ALBUMS_OF_ARTIST, album % ALBUMS_OF_ARTIST);

@@ -1,4 +1,4 @@
-//! The work of `cargo xtask bench`: `bench FOLDER ROUNDS [SECTION...]`. See [`trill_tests::bench`].
+//! The program behind `cargo xtask bench`: `bench FOLDER ROUNDS [SECTION...]`. See [`trill_tests::bench`].
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -13,7 +13,7 @@ fn main() -> std::process::ExitCode {
     let plan = Plan { rounds: rounds.parse().expect("a number of rounds") };
     if let Some(unknown) = names.iter().find(|name| !SECTIONS.iter().any(|section| section.name == **name)) {
         let known: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
-        eprintln!("bench: there is no section `{unknown}`; there are {}", known.join(", "));
+        eprintln!("bench: unknown section `{unknown}`; sections: {}", known.join(", "));
         return ExitCode::from(2);
     }
     let machine = Machine::here(); // before results change the sources that it names
@@ -21,7 +21,7 @@ fn main() -> std::process::ExitCode {
         let kept = results::keep(Path::new(folder), measured);
         kept.map_err(|error| eprintln!("bench: {folder}: {error}"))
     };
-    // What cannot be kept is not measured for an hour.
+    // Checks that results can be written before an hour of measurements.
     if keep(vec![]).is_err() {
         return ExitCode::FAILURE;
     }
@@ -34,7 +34,7 @@ fn main() -> std::process::ExitCode {
         let rows = (section.measure)(&plan);
         println!("\n{}\n\n{}", section.title, table(&rows));
         missed += results::missed(&rows);
-        // At once: what has been measured is kept, whatever becomes of the rest.
+        // Written after each section, so that a later failure loses nothing.
         if keep(vec![Measured { section: section.name.into(), machine: machine.clone(), rows }]).is_err() {
             return ExitCode::FAILURE;
         }
@@ -43,21 +43,21 @@ fn main() -> std::process::ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A folder for all that is needed for a while only.
+/// The folder of all temporary files.
 #[cfg(target_os = "linux")]
 fn scratch() -> tempfile::TempDir {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt;
 
     let scratch = tempfile::Builder::new().prefix("trill-bench-").tempdir().expect("the system has room");
-    // Icecast, which runs as nobody, has to get through.
+    // Icecast runs as `nobody` and needs access.
     set_permissions(scratch.path(), Permissions::from_mode(0o755)).expect("a folder of its own");
     tempfile::env::override_temp_dir(scratch.path()).expect("it is overridden once");
     scratch
 }
 
-/// When it is asked to end, this program asks all that it has started: a server that is left behind would be there for ever.
-/// Nor is anything left behind in `scratch`.
+/// When this program is asked to stop, it stops all processes that it has started and removes `scratch`. Otherwise a
+/// server would keep running.
 #[cfg(target_os = "linux")]
 fn take_along(scratch: std::path::PathBuf) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -75,6 +75,6 @@ fn take_along(scratch: std::path::PathBuf) {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("bench reads /proc: it runs on Linux alone");
+    eprintln!("bench reads /proc: it runs only on Linux");
     std::process::ExitCode::FAILURE
 }

@@ -1,6 +1,6 @@
-//! Prints what the boards' client costs, for `cargo xtask size`: a board a line, its stack in bytes at its deepest; then, in
-//! instructions, what the decoder takes for a second of a song of 128 kbit/s (0 where it is not counted alone), what everything
-//! takes for it, and what it takes from `play N` to the first sample.
+//! Measures the boards' client for `cargo xtask size`. Prints one line per board: peak stack in bytes; instructions of
+//! the decoder for a second of a 128 kbit/s song (0 if not measured alone); instructions of everything for it; and
+//! instructions from `play N` to the first sample.
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The load generator alone: see [`trill_tests::load`]. Prints one line of JSON.
+//! Runs the load generator: see [`trill_tests::load`]. Prints one line of JSON.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -33,6 +33,6 @@ fn main() -> ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    eprintln!("load reads /proc: it runs on Linux alone");
+    eprintln!("load reads /proc: it runs only on Linux");
     ExitCode::FAILURE
 }

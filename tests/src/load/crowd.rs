@@ -1,4 +1,4 @@
-//! All listeners together, on one thread.
+//! Runs all listeners on one thread.
 
 use super::hearing::Hearing;
 use super::http::HttpListener;
@@ -13,18 +13,18 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// Bytes read at once, of any connection.
+/// Size of one read.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Events taken at once.
+/// Number of events per poll.
 const EVENTS: usize = 1_024;
 
-/// How long one connection may take; everybody else waits meanwhile.
+/// Time for one connection attempt. All listeners wait meanwhile.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Somebody who listens, or did.
+/// A listener, running or ended.
 struct Place {
-    /// None when it has failed.
+    /// `None` after a failure.
     listener: Option<Box<dyn Listener>>,
     hearing: Hearing,
 }
@@ -33,18 +33,18 @@ struct Place {
 pub(super) struct Crowd<'a> {
     options: &'a Options,
     epoll: OwnedFd,
-    /// In the order in which they connected.
+    /// In the order of their connections.
     places: Vec<Place>,
     wheel: Wheel,
     scratch: Vec<u8>,
     events: Vec<epoll::Event>,
-    /// Those who are there and whose music has not begun.
+    /// The number of connected listeners without music yet.
     waiting: usize,
     failed: usize,
     first_failure: Option<String>,
-    /// What those had who have failed.
+    /// The traffic of the failed listeners.
     lost: Traffic,
-    /// One of them has heard its song to the end.
+    /// Whether a listener has reached the end of its song.
     has_ended: bool,
 }
 
@@ -65,8 +65,8 @@ impl<'a> Crowd<'a> {
         })
     }
 
-    /// Lets them connect, one after the other over the ramp, and waits until the music of each has begun: for `patience`
-    /// after the ramp, and who has heard nothing by then has failed.
+    /// Connects the listeners one by one over the ramp, and waits until each has received music. Listeners without
+    /// music `patience` after the ramp have failed.
     pub(super) fn gather(&mut self, patience: Duration) -> Result<(), LoadError> {
         let begun = Instant::now();
         let deadline = begun + self.options.ramp + patience;
@@ -81,7 +81,8 @@ impl<'a> Crowd<'a> {
             }
             self.turn()?;
         }
-        // Who takes all at once may be at the end before others have begun; at the pace of the music, all are to hear it.
+        // Listeners without a rate may finish before others have begun. Listeners at the music's rate must all be
+        // measured.
         if self.is_gathering() && self.options.bytes_per_second.is_some() {
             self.give_up("the song was over before");
         }
@@ -92,14 +93,14 @@ impl<'a> Crowd<'a> {
         self.places.len() < self.options.listeners || self.waiting > 0
     }
 
-    /// How many are to be there so long after the first.
+    /// The number of listeners to have connected after this time.
     fn due_after(&self, elapsed: Duration) -> usize {
         let Options { listeners, ramp, .. } = *self.options;
         let share = elapsed.as_secs_f64() / ramp.as_secs_f64().max(0.001);
         ((share * listeners as f64) as usize + 1).min(listeners)
     }
 
-    /// Lets one more connect. If the first cannot, nobody can; who cannot later has failed.
+    /// Connects one more listener. If the first cannot connect, the run fails; a later one counts as failed.
     fn connect(&mut self) -> Result<(), LoadError> {
         let (index, now) = (self.places.len(), Instant::now());
         let joined = self.join(index, now);
@@ -133,7 +134,7 @@ impl<'a> Crowd<'a> {
         Ok(listener)
     }
 
-    /// Turns until `end`, or until a listener has heard its song to the end, or nobody listens any more.
+    /// Runs until `end`, until a listener has reached the end of its song, or until none is left.
     pub(super) fn wait_until(&mut self, end: Instant) -> Result<(), LoadError> {
         while Instant::now() < end && !self.has_ended && self.failed < self.options.listeners {
             self.turn()?;
@@ -141,7 +142,7 @@ impl<'a> Crowd<'a> {
         Ok(())
     }
 
-    /// Takes what has come, and lets those listen whose time it is.
+    /// Handles input and the listeners' timers.
     fn turn(&mut self) -> Result<(), LoadError> {
         let timeout = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
         self.events.clear();
@@ -173,7 +174,7 @@ impl<'a> Crowd<'a> {
         match listener.on_tick(now, needed, &mut self.scratch) {
             Ok(tick) => {
                 self.has_ended |= listener.is_over();
-                // After the end nothing is late.
+                // After the end nothing can be late.
                 let tick = if listener.is_over() { Tick::Full } else { tick };
                 self.waiting -= usize::from(hearing.on_tick(tick, now));
             }
@@ -181,7 +182,7 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    /// Listens no more for this one, whose connection is closed, and remembers the first reason of all.
+    /// Closes and counts a failed listener. Keeps the first reason.
     fn fail(&mut self, index: usize, reason: &io::Error) {
         let Place { listener, hearing } = &mut self.places[index];
         if let Some(listener) = listener.take() {
@@ -192,7 +193,7 @@ impl<'a> Crowd<'a> {
         self.first_failure.get_or_insert_with(|| reason.to_string());
     }
 
-    /// Whose music has not begun, or who has not even connected, has failed.
+    /// Fails all listeners that have no music yet or are not connected.
     fn give_up(&mut self, reason: &str) {
         let reason = io::Error::other(reason);
         for index in 0..self.places.len() {
@@ -204,12 +205,12 @@ impl<'a> Crowd<'a> {
         self.first_failure.get_or_insert_with(|| reason.to_string());
     }
 
-    /// Why the first that failed did.
+    /// The reason of the first failure.
     pub(super) fn first_failure(&self) -> Option<String> {
         self.first_failure.clone()
     }
 
-    /// How everything is now.
+    /// The current readings of everything.
     pub(super) fn reading(&self) -> Result<Reading, LoadError> {
         let mut traffic = self.lost;
         for listener in self.places.iter().filter_map(|place| place.listener.as_ref()) {

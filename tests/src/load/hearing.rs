@@ -1,20 +1,20 @@
-//! What becomes of one listener's music.
+//! Records underruns of one listener.
 
 use super::Tick;
 use std::time::{Duration, Instant};
 
-/// What one listener has heard, and what not. Silence after the music has begun is late, whether its player ran dry or
-/// fills its buffer again.
+/// What one listener received in time. After the music has begun, every tick of silence is late, whether the player ran
+/// dry or refills its buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hearing {
     connected: Instant,
-    /// How long the first music took to come, to a tick.
+    /// Time from the connection to the first music, rounded to a tick.
     pub(super) beginning: Option<Duration>,
-    /// Ticks for which the music was not there in time.
+    /// Ticks without enough music.
     pub(super) underruns: u64,
-    /// Seconds with such ticks in them.
+    /// Seconds with at least one such tick.
     pub(super) late_seconds: u64,
-    /// The last of these, counted from the connection.
+    /// The last late second, counted from the connection.
     last_late: Option<u64>,
 }
 
@@ -23,7 +23,7 @@ impl Hearing {
         Self { connected, beginning: None, underruns: 0, late_seconds: 0, last_late: None }
     }
 
-    /// Counts a tick, and tells whether the music began with it.
+    /// Counts a tick. Returns whether the music began with it.
     pub(super) fn on_tick(&mut self, tick: Tick, now: Instant) -> bool {
         let elapsed = now.saturating_duration_since(self.connected);
         let is_first = self.beginning.is_none() && tick != Tick::Silent;
@@ -59,7 +59,7 @@ mod tests {
         check(250, Tick::Silent, false, (0, 0));
         check(500, Tick::Full, true, (0, 0));
         check(750, Tick::Short, false, (1, 1));
-        // Its buffer is filled again: as long as that takes nothing is heard.
+        // While the buffer refills, nothing is played.
         check(1_000, Tick::Silent, false, (2, 2));
         check(1_250, Tick::Silent, false, (3, 2));
         check(2_000, Tick::Silent, false, (4, 3));

@@ -1,5 +1,4 @@
-//! A listener on a server that speaks HTTP/1.1: it asks for a file and takes it from the socket as its music needs it, as
-//! players do.
+//! A listener on an HTTP/1.1 server. It requests a file and reads it at the rate of the music, as players do.
 
 use super::{Listener, Tick, Traffic, closed};
 use rustix::event::epoll::EventFlags;
@@ -7,23 +6,23 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-/// Read at once of a header; what it has of the music does no harm.
+/// Size of one read of the header. It may include music.
 const HEADER_BYTES: usize = 1_024;
 
-/// No honest server's header is longer.
+/// Largest header of an honest server.
 const MOST_HEADER_BYTES: usize = 16 * 1_024;
 
 pub(super) struct HttpListener {
     stream: TcpStream,
-    /// What has come of the header; empty when it is complete.
+    /// The received part of the header; empty when it is complete.
     header: Vec<u8>,
-    /// The header is complete: what comes is music.
+    /// Whether the header is complete.
     is_playing: bool,
-    /// From when on the music of a whole tick was there.
+    /// Whether a whole tick of music has arrived, so that it plays.
     is_sounding: bool,
-    /// Bytes that are to come in all, if the header told.
+    /// The announced size of the file, if any.
     expected: Option<u64>,
-    /// The server sends no more.
+    /// Whether the server has closed its side.
     is_closed: bool,
     is_greedy: bool,
     traffic: Traffic,
@@ -50,7 +49,7 @@ impl HttpListener {
         })
     }
 
-    /// Reads what is there, once, and returns how many bytes that were.
+    /// Reads once. Returns the number of bytes.
     fn read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
         let count = match self.stream.read(scratch) {
             Ok(count) => count,
@@ -62,7 +61,7 @@ impl HttpListener {
         Ok(count)
     }
 
-    /// Reads into `scratch` until it is full or nothing is left, and returns how many bytes that were.
+    /// Reads until `scratch` is full or no input is left. Returns the number of bytes.
     fn fill(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < scratch.len() {
@@ -74,7 +73,7 @@ impl HttpListener {
         Ok(filled)
     }
 
-    /// Takes `bytes` that have come.
+    /// Counts received `bytes`.
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_playing {
             self.traffic.payload_bytes += bytes.len() as u64;
@@ -88,7 +87,7 @@ impl HttpListener {
         }
     }
 
-    /// Takes `bytes` of the header, and what may have come of the music with it.
+    /// Parses received `bytes` of the header. The rest is music.
     fn take_header(&mut self, bytes: &[u8]) -> io::Result<()> {
         const END: &[u8] = b"\r\n\r\n";
         self.header.extend_from_slice(bytes);
@@ -148,7 +147,7 @@ impl Listener for HttpListener {
     }
 
     fn is_over(&self) -> bool {
-        // Without a length the end of the connection is the end of the file.
+        // Without a size, the end of the connection is the end of the file.
         match self.expected {
             Some(expected) => self.traffic.payload_bytes >= expected,
             None => self.is_playing && self.is_closed,

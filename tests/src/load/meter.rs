@@ -1,23 +1,22 @@
-//! What processes take, as the kernel counts it.
+//! Resource use of processes, from the kernel's counters.
 
 use super::Traffic;
 use crate::usage;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// What some processes have taken so far, together.
+/// Sums over some processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Meter {
-    /// CPU time, user and system together, to 10 ms. What threads took that have ended stays in it: a server may start one
-    /// for each song that it opens.
+    /// CPU time, user and system, with a resolution of 10 ms. Includes threads that have ended.
     pub(super) cpu: Duration,
-    /// Bytes handed to the kernel by write, writev and sendfile (`wchar` of proc(5)); not by send.
+    /// Bytes written with write, writev and sendfile (`wchar` of proc(5)), but not with send.
     pub(super) written_bytes: u64,
     /// Resident memory in bytes.
     pub(super) resident_bytes: u64,
 }
 
-/// Everything at one moment.
+/// All readings at one time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     pub(super) at: Instant,
@@ -26,9 +25,9 @@ pub(super) struct Reading {
     pub(super) late_seconds: u64,
     /// Listeners whose music has begun.
     pub(super) begun: usize,
-    /// The longest time that one of these waited for that.
+    /// The longest time from a connection to its first music.
     pub(super) latest_beginning: Duration,
-    /// Listeners whose music did not begin in time, or whose connection failed.
+    /// Listeners that failed or received no music in time.
     pub(super) failed: usize,
     pub(super) server: Meter,
     pub(super) own: Meter,
@@ -56,12 +55,12 @@ mod tests {
     #[test]
     fn work_and_output_of_a_process_are_counted() {
         let own = [std::process::id()];
-        let before = Meter::read(&own).expect("this process");
-        // Reading it takes time too.
+        let before = Meter::read(&own).expect("this process exists");
+        // Reading the counters takes CPU time too.
         let is_more = || Meter::read(&own).is_ok_and(|now| now.cpu > before.cpu);
         wait::wait_for(Duration::from_secs(10), "a hundredth of a second of work", is_more);
         fs::write("/dev/null", [0; 10_000]).expect("a file that takes everything");
-        let after = Meter::read(&own).expect("this process");
+        let after = Meter::read(&own).expect("this process exists");
         assert!(after.written_bytes >= before.written_bytes + 10_000, "{before:?}, then {after:?}");
     }
 }

@@ -1,22 +1,22 @@
-//! The load generator: thousands of listeners on one thread, and what a server takes for them.
+//! Load generator: runs thousands of listeners on one thread and measures a server.
 //!
-//! A listener on a Trill server runs `proto`'s client with the policy that the laptop's client ships with: the same buffer,
-//! the same grants, the same moment to begin. Only what happens to the music is left out: bytes are counted, not kept. A
-//! listener on another server sends a GET for a file and takes its bytes from the socket as its music needs them.
+//! A listener on a Trill server runs `proto`'s client with the policy of the laptop's client: the same buffer, the same
+//! credit and the same start threshold. Only the music is dropped: bytes are counted, not kept. A listener on another
+//! server requests a file with GET and reads it at the rate of the music.
 //!
 //! ```text
-//!        connect            begin                               end of window
-//! ──────────┬─────────────────┬──────────────────┬─────────────────┬──────▶
-//!           │  one by one, over the ramp         │  what the server takes is counted
+//!         connect            begin                               end of window
+//!  ──────────┬─────────────────┬──────────────────┬─────────────────┬──────▶
+//!            │  one by one, over the ramp         │  server's usage is measured
 //! ```
 //!
-//! The whole counts too: a server that writes megabytes ahead into its sockets has little to do for a minute then.
+//! The usage of the whole run is reported too, because a server that fills large socket buffers early has little work
+//! in the window.
 //!
-//! What is measured is the server: its CPU time as the kernel counts it for the whole process, and its memory. What the
-//! generator itself takes is told too, and if that is nearly all of a core the report says so: then the generator is itself
-//! what is measured.
+//! The kernel's counters give the server's CPU time and memory. The report includes the generator's own CPU time and
+//! warns if it takes nearly a whole core, because the generator then limits the result.
 //!
-//! A listener that fails, or that hears nothing in time, is counted and told with its reason; the others listen on.
+//! Listeners that fail or receive no music in time are counted and reported with a reason. The others continue.
 
 mod crowd;
 mod hearing;
@@ -37,61 +37,61 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What to do.
+/// Options of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whom to listen to, and how.
+    /// The protocol of the server.
     pub service: Service,
-    /// Where that is.
+    /// Address of the server.
     pub address: SocketAddr,
-    /// How many listeners.
+    /// Number of listeners.
     pub listeners: usize,
-    /// What each takes a second, in bytes; `None` for as much as comes.
+    /// Bytes per second of each listener; `None` for no limit.
     pub bytes_per_second: Option<u32>,
-    /// They begin one after the other over this time.
+    /// The listeners connect one by one over this time.
     pub ramp: Duration,
-    /// After the last of them has begun, nothing is counted for this time.
+    /// Time between the last connection and the window.
     pub settle: Duration,
-    /// For how long it is counted then; every listener that reaches the end of its song before ends the measurement.
+    /// Duration of the window. A listener that reaches the end of its song ends it early.
     pub window: Duration,
-    /// The server's processes.
+    /// Process ids of the server.
     pub watched: Vec<u32>,
 }
 
 impl Options {
-    /// All listeners at once take as much as comes, for ten seconds, and nobody is watched.
+    /// Options without a ramp, a rate or watched processes, and with a window of ten seconds.
     pub fn new(service: Service, address: SocketAddr, listeners: usize) -> Self {
         let (ramp, settle, window) = (Duration::ZERO, Duration::ZERO, Duration::from_secs(10));
         Self { service, address, listeners, bytes_per_second: None, ramp, settle, window, watched: Vec::new() }
     }
 }
 
-/// What kind of server it is.
+/// The protocol of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Service {
-    /// Trill: song 1.
+    /// Trill: plays song 1.
     Trill,
-    /// HTTP: this path.
+    /// HTTP: requests this path.
     Http(String),
 }
 
-/// How often a listener takes music out of its buffer.
+/// Interval in which a listener takes music from its buffer.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Ticks of a second.
+/// Ticks per second.
 const TICKS: u32 = 4;
 
-/// How long after the ramp the music of all must have begun: who has heard nothing by then has failed.
+/// Time after the ramp for the first music of every listener. Later ones have failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a listener has had so far.
+/// Traffic of a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes of music.
     pub payload_bytes: u64,
-    /// Bytes from the server, everything included.
+    /// All bytes from the server.
     pub received_bytes: u64,
-    /// Bytes to the server.
+    /// All bytes to the server.
     pub sent_bytes: u64,
 }
 
@@ -103,32 +103,32 @@ impl Traffic {
     }
 }
 
-/// Somebody who listens. With an error, from whichever of its functions, it has failed.
+/// A listener. An error from any method means that it has failed.
 trait Listener {
     fn stream(&self) -> &TcpStream;
-    /// What the kernel shall wake it for: input, unless it takes that at its own pace.
+    /// The events that wake it: none for input if it reads at its own rate.
     fn interest(&self) -> EventFlags;
-    /// Takes what has come.
+    /// Handles input.
     fn on_input(&mut self, now: Instant, scratch: &mut [u8]) -> io::Result<()>;
-    /// A quarter of a second has passed, in which it needed `needed` bytes.
+    /// Advances by a tick, in which it needed `needed` bytes.
     fn on_tick(&mut self, now: Instant, needed: u32, scratch: &mut [u8]) -> io::Result<Tick>;
-    /// The song has ended.
+    /// Whether the song has ended.
     fn is_over(&self) -> bool;
     fn traffic(&self) -> Traffic;
 }
 
-/// What became of a quarter of a second.
+/// The state of the music in a tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tick {
-    /// No music was due: it has not begun, or the player fills its buffer again after it ran dry.
+    /// No music was due: before the start, or while an empty buffer refills.
     Silent,
-    /// All of it was there.
+    /// All music was present.
     Full,
-    /// Not all of it was there: an underrun.
+    /// Music was missing: an underrun.
     Short,
 }
 
-/// Why nothing was measured.
+/// Why the measurement failed.
 #[derive(Debug)]
 pub struct LoadError {
     what: &'static str,
@@ -147,22 +147,22 @@ fn failed(what: &'static str) -> impl Fn(io::Error) -> LoadError {
     move |source| LoadError { what, source }
 }
 
-/// Raises this process's limit of open files, which its children take over, as far as it may: each listener is one.
+/// Raises the limit of open files of this process and its children to the maximum. Each listener needs one.
 pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
-    // Where it cannot be raised, so many listeners as were asked for may still be allowed.
+    // If it fails, the current limit may still suffice.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// An error for a server that closed the connection before the end of the music.
+/// The error for a connection that closes before the end of the music.
 fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection")
 }
 
-/// Listens, and returns what it took. Listeners that fail are counted, and the others listen on.
+/// Runs the listeners and returns the report. Listeners that fail are counted, and the others continue.
 ///
 /// # Errors
-/// A server to which the first listener cannot connect, or that cannot be watched.
+/// The first listener cannot connect, or the server's processes cannot be measured.
 pub fn run(options: &Options) -> Result<Report, LoadError> {
     run_with(options, PATIENCE)
 }
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn who_hears_nothing_has_failed_when_the_gathering_ends() {
-        // Its kernel takes the connections; nobody answers.
+        // The kernel accepts the connections, but nothing answers.
         let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
         let address = mute.local_addr().expect("a listener has an address");
         let (bytes_per_second, window) = (Some(16_000), Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! The command line of the load generator.
+//! Command line of the load generator.
 
 use super::{Options, Service};
 use std::ffi::OsString;
@@ -7,29 +7,29 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// How it is called.
+/// The usage text.
 pub const HELP: &str = "\
 Usage: load ADDRESS LISTENERS [--http PATH] [--rate BYTES] [--ramp SECONDS] [--settle SECONDS] [--window SECONDS]
             [--watch PID]...
 
-Lets so many LISTENERS play song 1 of the Trill server at ADDRESS, or with --http that file of a web server, each at
---rate bytes a second, or else as fast as it comes. They begin one after the other over the --ramp (0); --settle (0)
-later, what the processes to --watch take is counted for the --window (10), or until a listener is at its end.
+Run LISTENERS clients that play song 1 of the Trill server at ADDRESS, or with --http that file of a web server. Each
+reads at most --rate bytes a second (unlimited). They connect one by one over the --ramp (0). --settle (0) seconds later
+the usage of the --watch processes is measured for the --window (10), or until a client reaches the end of its song.
 ";
 
 /// More than there are ports.
 const LISTENERS: RangeInclusive<usize> = 1..=100_000;
 
-/// From slow speech to more than any music; in a tick it is less than is read at once.
+/// From slow speech to more than any music. A tick's bytes fit in one read.
 const BYTES_PER_SECOND: RangeInclusive<u32> = 1_000..=1_000_000;
 
-/// A day at most.
+/// At most a day.
 const SECONDS: RangeInclusive<f64> = 0.0..=86_400.0;
 
-/// Understands the arguments that follow the program's name.
+/// Parses the arguments after the program's name.
 ///
 /// # Errors
-/// What is wrong with them.
+/// A message that names the wrong argument.
 pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     let mut arguments = pico_args::Arguments::from_vec(arguments);
     let seconds = |text: &str| within(SECONDS, text).map(Duration::from_secs_f64);
@@ -42,7 +42,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
     let listeners = arguments.free_from_fn(|text| within(LISTENERS, text))?;
     let rest = arguments.finish();
     if !rest.is_empty() {
-        let cause = format!("there is no {rest:?}");
+        let cause = format!("unexpected argument {rest:?}");
         return Err(pico_args::Error::ArgumentParsingFailed { cause });
     }
     let service = http.map_or(Service::Trill, Service::Http);
@@ -59,7 +59,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Options, pico_args::Error> {
 
 fn within<T: FromStr + PartialOrd + Display>(range: RangeInclusive<T>, text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("not a number from {} to {}", range.start(), range.end()))
+    number.ok_or_else(|| format!("not a number between {} and {}", range.start(), range.end()))
 }
 
 #[cfg(test)]

@@ -1,54 +1,54 @@
-//! What was measured, as one line that another program reads.
+//! The report of a run, as one line of JSON.
 
 use super::meter::{Meter, Reading};
 use serde_json::{Value, json};
 use std::io;
 
-/// The share of a core from which on the generator, which has one thread, is itself what is measured.
+/// CPU share of a core from which the generator's single thread limits the result.
 const MOST_OWN_SHARE: f64 = 0.9;
 
-/// Of a shorter time, CPU time that is counted in steps of 10 ms tells nothing of the share.
+/// In a shorter time, the 10 ms resolution of CPU time is too coarse for the share.
 const LEAST_SECONDS: f64 = 1.0;
 
-/// What a server took for its listeners.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Listeners whose music had begun, also if their connections failed later.
+    /// Listeners whose music began, including those that failed later.
     pub listeners: f64,
-    /// Listeners whose music did not begin in time, or whose connection failed before the end.
+    /// Listeners that received no music in time or failed before the end.
     pub failed: f64,
-    /// Why the first of those failed.
+    /// The reason of the first failure.
     pub first_failure: Option<String>,
-    /// The longest time from a connection to its first music, in seconds, to a quarter of one.
+    /// Longest time from a connection to its first music, in seconds, rounded to a quarter.
     pub latest_beginning: f64,
-    /// Memory of the server at the end beyond what it had before the first listener, in bytes.
+    /// The server's memory at the end minus that before the first listener, in bytes.
     pub server_memory: f64,
-    /// Quarters of a second for which the music was not there in time, after it had begun.
+    /// Ticks without enough music after its start, summed over all listeners.
     pub underruns: f64,
-    /// Seconds in which that happened, of each listener.
+    /// Seconds with at least one such tick, summed over all listeners.
     pub late_seconds: f64,
     /// From before the first connection to the end.
     pub whole: Span,
-    /// The window at its end, when nobody connects.
+    /// The window at the end, without new connections.
     pub window: Span,
 }
 
-/// What happened in a span of time, of all listeners together.
+/// Usage and traffic of an interval, summed over all listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Span {
-    /// How long it was, in seconds.
+    /// Length in seconds.
     pub seconds: f64,
     /// CPU time of the server in seconds.
     pub server_cpu: f64,
-    /// Bytes that the server handed to the kernel by write, writev and sendfile.
+    /// Bytes that the server wrote with write, writev and sendfile.
     pub server_written: f64,
     /// CPU time of the generator in seconds.
     pub own_cpu: f64,
-    /// Bytes of music that came.
+    /// Bytes of music received.
     pub payload: f64,
-    /// Bytes that came.
+    /// All bytes received.
     pub received: f64,
-    /// Bytes that were sent to the server.
+    /// All bytes sent to the server.
     pub sent: f64,
 }
 
@@ -59,7 +59,7 @@ impl Report {
             failed: after.failed as f64,
             first_failure: None,
             latest_beginning: after.latest_beginning.as_secs_f64(),
-            // It may have become less.
+            // Memory can shrink.
             server_memory: after.server.resident_bytes as f64 - first.server.resident_bytes as f64,
             underruns: after.underruns as f64,
             late_seconds: after.late_seconds as f64,
@@ -68,7 +68,7 @@ impl Report {
         })
     }
 
-    /// The share of a core that the generator took: the greater of that until the window and that in it.
+    /// The generator's share of a core: the larger of before and in the window.
     pub fn own_share(&self) -> f64 {
         let Self { whole, window, .. } = self;
         let gathering = (whole.own_cpu - window.own_cpu, whole.seconds - window.seconds);
@@ -78,23 +78,23 @@ impl Report {
         shares.fold(0.0, f64::max)
     }
 
-    /// Whether the generator itself is what was measured: it had no time left.
+    /// Whether the generator limited the result.
     pub fn is_saturated(&self) -> bool {
         self.own_share() > MOST_OWN_SHARE
     }
 
-    /// What whoever reads the figures must know, in words.
+    /// Warnings for readers of the figures.
     pub fn remarks(&self) -> Vec<String> {
-        let why = self.first_failure.as_deref().unwrap_or("nobody knows why");
+        let why = self.first_failure.as_deref().unwrap_or("unknown reason");
         let failed = || format!("{} listeners failed or did not begin, the first because: {why}", self.failed);
         let saturated = || {
             let share = self.own_share();
-            format!("the generator took {share:.2} of a core: it is itself what is measured")
+            format!("the generator took {share:.2} of a core: it limits the result")
         };
         [(self.failed > 0.0).then(failed), self.is_saturated().then(saturated)].into_iter().flatten().collect()
     }
 
-    /// For the program that started the generator.
+    /// Formats the report for the program that started the generator.
     pub fn to_json(&self) -> Value {
         let Self { listeners, failed, first_failure, latest_beginning, .. } = self;
         let Self { server_memory, underruns, late_seconds, whole, window, .. } = self;
@@ -106,7 +106,7 @@ impl Report {
         })
     }
 
-    /// From what [`to_json`](Self::to_json) made; `None` if it is something else.
+    /// Parses the output of [`to_json`](Self::to_json); `None` for anything else.
     pub fn from_json(value: &Value) -> Option<Self> {
         let number = |key: &str| value.get(key)?.as_f64();
         Some(Self {
@@ -131,7 +131,7 @@ impl Span {
         };
         let (came, had) = (&after.traffic, &before.traffic);
         let received = step(came.received_bytes, had.received_bytes, "the bytes that came")?;
-        // The kernel does not count what a server sends with sendmsg; what came was handed over.
+        // The kernel does not count sendmsg, so at least the received bytes were written.
         let written = step(after.server.written_bytes, before.server.written_bytes, "what the server wrote")?;
         Ok(Self {
             seconds: (after.at - before.at).as_secs_f64(),
@@ -166,7 +166,7 @@ impl Span {
     }
 }
 
-/// How far a count went on. It never goes back: if it seems to, the wrong thing was counted.
+/// The increase of a counter. A decrease means that the wrong thing was counted.
 fn step(after: u64, before: u64, what: &str) -> io::Result<f64> {
     after.checked_sub(before).map(|step| step as f64).ok_or_else(|| went_backwards(what))
 }
@@ -221,9 +221,9 @@ mod tests {
         check((4.0, 20.0), (1.0, 10.0), 0.3, false);
         check((9.0, 20.0), (9.0, 10.0), 0.9, false);
         check((10.0, 20.0), (9.5, 10.0), 0.95, true);
-        // While they gather.
+        // During the ramp.
         check((10.0, 20.0), (0.5, 10.0), 0.95, true);
-        // A step of 10 ms in no time at all.
+        // One 10 ms step in a very short time.
         check((1.01, 10.001), (1.0, 10.0), 0.1, false);
     }
 

@@ -12,16 +12,16 @@ use trill_proto::playback::{Playback, Supply};
 use trill_proto::session::client::{Client, Event, Identity, PlayRequest};
 use trill_proto::time;
 
-/// The compressed buffer of the laptop's client.
+/// The compressed buffer's capacity, as in the laptop's client.
 const CAPACITY_BYTES: u32 = 1 << 20;
 
-/// What all listen to.
+/// The song of every listener.
 const SONG: SongId = SongId(1);
 
-/// Nobody who listens asks for more than small messages.
+/// Space for unsent commands, which are small.
 const CONTROL_BYTES: usize = 256;
 
-/// The moment from which the machines count.
+/// The origin of the machines' clock.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn machine_time(now: Instant) -> time::Instant {
@@ -31,13 +31,13 @@ fn machine_time(now: Instant) -> time::Instant {
 pub(super) struct TrillListener {
     stream: TcpStream,
     client: Client<CONTROL_BYTES>,
-    /// What could not be written at once.
+    /// Bytes that the socket did not accept yet.
     unsent: Vec<u8>,
-    /// From STARTED on.
+    /// Set from STARTED on.
     playback: Option<Playback>,
-    /// Bytes of music that were not needed yet.
+    /// Music bytes received but not played.
     buffered: u32,
-    /// Needs everything at once.
+    /// Whether it reads without a rate limit.
     is_greedy: bool,
     is_over: bool,
     traffic: Traffic,
@@ -59,7 +59,7 @@ impl TrillListener {
         Ok(listener)
     }
 
-    /// Hands the machine what has come, and keeps count of what it makes of it.
+    /// Passes input to the machine and counts the results.
     fn take(&mut self, now: Instant, mut input: &[u8]) -> io::Result<()> {
         let mut released = None;
         while !input.is_empty() {
@@ -80,7 +80,7 @@ impl TrillListener {
                     return Err(io::Error::other(format!("the song ended: {reason:?}")));
                 }
                 Some(Event::Failed(error)) => return Err(io::Error::other(error.text.to_owned())),
-                Some(Event::Goodbye(_)) => return Err(io::Error::other("the server says goodbye")),
+                Some(Event::Goodbye(_)) => return Err(io::Error::other("the server sent GOODBYE")),
                 Some(Event::Welcome(_) | Event::Song(_) | Event::ListEnd(_)) | None => {}
             }
         }
@@ -100,7 +100,7 @@ impl TrillListener {
                     self.traffic.sent_bytes += count as u64;
                     self.unsent.drain(..count);
                 }
-                // With the next tick.
+                // Sent with the next tick.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -108,7 +108,7 @@ impl TrillListener {
         Ok(())
     }
 
-    /// Whether the music sounds: the laptop's rule for when to begin. Who needs everything at once has no buffer to fill.
+    /// Whether playback runs, by the laptop's start rule. A listener without a rate has no buffer to fill.
     fn is_sounding(&mut self, now: Instant) -> bool {
         if self.is_greedy {
             return self.traffic.payload_bytes > 0;
@@ -187,7 +187,7 @@ mod tests {
     use trill_proto::ids::StreamId;
     use trill_proto::message::{End, Message, PREAMBLE, Started, Welcome};
 
-    /// Lets one listener take what a server says whose song has no bytes at all.
+    /// Runs one listener against a server that sends these messages and no music.
     fn listen(song: SongId, reason: EndReason) -> Report {
         let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = server.local_addr().expect("a bound socket has an address");

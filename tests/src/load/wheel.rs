@@ -1,13 +1,13 @@
-//! Whose time it is: every listener once in a period, each at a moment of its own.
+//! A timer wheel: every listener is due once per period, each at a different time.
 
 use std::time::{Duration, Instant};
 
-/// A wheel with a slot a millisecond, which turns once in a period.
+/// A wheel with one slot per millisecond and one turn per period.
 #[derive(Debug)]
 pub(super) struct Wheel {
     slots: Vec<Vec<usize>>,
     begun: Instant,
-    /// Milliseconds that have been dealt with.
+    /// Milliseconds handled so far.
     dealt_with: u64,
 }
 
@@ -16,13 +16,13 @@ impl Wheel {
         Self { slots: vec![Vec::new(); period.as_millis() as usize], begun: Instant::now(), dealt_with: 0 }
     }
 
-    /// Whoever is added now is due with the next turn for the first time, and then once a period.
+    /// Adds a listener. It is due within one period, and then once per period.
     pub(super) fn add(&mut self, index: usize, now: Instant) {
         let slot = self.elapsed(now) as usize % self.slots.len();
         self.slots[slot].push(index);
     }
 
-    /// Everybody who has become due since the last call, as often as they have.
+    /// The listeners that became due since the last call, as often as each was due.
     pub(super) fn due(&mut self, now: Instant) -> Vec<usize> {
         let elapsed = self.elapsed(now);
         let slots = self.slots.len() as u64;
@@ -49,14 +49,14 @@ mod tests {
         wheel.add(1, times[1]);
         wheel.add(2, times[2]);
         let mut check = |at: usize, expected: &[usize]| assert_eq!(wheel.due(times[at]), expected, "{at}");
-        // Those who were added after the wheel had passed …
+        // Listeners that were added after the wheel had passed their slot.
         check(2, &[0, 1]);
         check(3, &[2]);
         check(4, &[]);
         check(5, &[0, 1]);
         check(6, &[2]);
         check(7, &[0, 1]);
-        // … and nobody is forgotten when the wheel stood still.
+        // A late call returns every missed listener.
         check(8, &[2, 0, 1, 2, 0, 1, 2, 0, 1, 2]);
     }
 

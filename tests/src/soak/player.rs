@@ -156,7 +156,7 @@ impl Player {
         shared.tally.excused_underruns.add(excused);
         shared.tally.underruns.add(more - excused);
         if more > 0 {
-            eprintln!("soak: {}{more} underruns, {excused} of them while this machine stood still", self.shown());
+            eprintln!("soak: {}{more} underruns, {excused} of them during stalls of this machine", self.shown());
         }
         (self.told_underruns, self.told_at) = (self.underruns, Instant::now());
     }

@@ -1,4 +1,4 @@
-//! Icecast as it serves the files of a directory.
+//! Icecast as a file server.
 
 use super::free_address;
 use crate::process::{Process, system_program};
@@ -11,16 +11,16 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long it may take to start, and to end.
+/// Deadline of start and stop.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// More clients than any section lets listen.
+/// More clients than any section has.
 const CLIENTS: usize = 16_384;
 
-/// It refuses to run as root: the user `nobody`, by custom.
+/// The user `nobody`: Icecast refuses to run as root.
 const NOBODY: u32 = 65_534;
 
-/// A running Icecast. Dropping it ends it.
+/// A running Icecast. Dropping it stops it.
 #[derive(Debug)]
 pub struct Icecast {
     process: Process,
@@ -30,10 +30,10 @@ pub struct Icecast {
 }
 
 impl Icecast {
-    /// Serves the files of `directory`, which everybody must be able to read, on a free port of the loopback address.
+    /// Serves the files of `directory`, which must be world-readable, on a free loopback port.
     ///
     /// # Panics
-    /// When it does not start; the message holds what it said.
+    /// It does not start. The message has its output.
     #[track_caller]
     pub fn start(directory: &Path) -> Self {
         let prefix = TempDir::with_prefix("trill-icecast-").expect("a temporary directory");
@@ -55,7 +55,7 @@ impl Icecast {
         icecast
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -73,7 +73,7 @@ impl Drop for Icecast {
     }
 }
 
-/// What Debian's configuration says, but for the places and the number of clients.
+/// Debian's configuration, except for the paths and the number of clients.
 fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String {
     format!(
         "<icecast>\n\

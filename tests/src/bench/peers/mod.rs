@@ -1,5 +1,5 @@
-//! What Trill is measured beside, as it comes from Debian: started for the purpose, on a port of its own, and ended with
-//! its guard.
+//! The programs that Trill is compared with, from Debian. Each runs on its own port and stops when its guard is
+//! dropped.
 
 pub mod icecast;
 pub mod mpd;
@@ -7,7 +7,7 @@ pub mod nginx;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-/// An address that nobody listens at just now: not every program tells which port it was given.
+/// A free address: not every program reports a port chosen by the kernel.
 pub(super) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
     listener.local_addr().expect("a listener has an address")

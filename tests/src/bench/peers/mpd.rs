@@ -1,4 +1,4 @@
-//! MPD as a database of music: its own configuration and database, nothing to be heard.
+//! MPD as a music database, with its own configuration and without sound.
 
 use super::free_address;
 use crate::bench::lister::Listed;
@@ -11,19 +11,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How long it may take to start, and to say anything; an update of 100,000 files is half a minute of silence.
+/// Deadline of a start or an answer. An update of 100,000 files takes half a minute.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// How often to try to connect while it starts.
+/// Interval of connection attempts during the start.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What one read takes at most, as much as Trill's client does.
+/// Size of one read, as in Trill's client.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What Debian's configuration leaves it: `max_output_buffer_size` in KiB (mpd.conf(5)).
+/// Debian's default `max_output_buffer_size` in KiB (mpd.conf(5)).
 pub const USUAL_OUTPUT_KIB: u32 = 8_192;
 
-/// A running MPD. Dropping it ends it.
+/// A running MPD. Dropping it stops it.
 #[derive(Debug)]
 pub struct Mpd {
     process: Process,
@@ -34,10 +34,10 @@ pub struct Mpd {
 }
 
 impl Mpd {
-    /// Starts it on the loopback address with the songs in `music` and no database, so that it begins to update at once.
+    /// Starts it on the loopback address with the songs in `music` and an empty database, so that it updates at once.
     ///
     /// # Panics
-    /// When it is not installed.
+    /// It is not installed.
     #[track_caller]
     pub fn start(music: &Path, max_output_kib: u32) -> Self {
         let directory = TempDir::with_prefix("trill-mpd-").expect("a temporary directory");
@@ -52,22 +52,22 @@ impl Mpd {
         Self { process, address, started, _directory: directory }
     }
 
-    /// Lists all songs with their tags over a connection that is open already.
+    /// Lists all songs with their tags over an open connection.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::ConnectionReset`] if it closes that before the end.
+    /// [`io::ErrorKind::UnexpectedEof`] or [`io::ErrorKind::ConnectionReset`] if it closes the connection early.
     ///
     /// # Panics
-    /// When it has ended.
+    /// It has ended.
     #[track_caller]
     pub fn list(&mut self) -> io::Result<Listed> {
         self.connect().list()
     }
 
-    /// Connects, as soon as it listens.
+    /// Connects as soon as it listens.
     ///
     /// # Panics
-    /// When it has ended, or never listens.
+    /// It has ended or does not listen in time.
     #[track_caller]
     fn connect(&mut self) -> Connection {
         let end = Instant::now() + DEADLINE;
@@ -82,15 +82,15 @@ impl Mpd {
         }
     }
 
-    /// Waits until its database holds `songs` and nothing is being updated, and says how long after its start that was.
+    /// Waits until it is idle with `songs` in its database. Returns the time since its start.
     ///
     /// # Panics
-    /// When it has another number of songs when it is done.
+    /// It is idle with another number of songs.
     #[track_caller]
     pub fn wait_until_updated(&mut self, songs: usize) -> Duration {
         let mut connection = self.connect();
         loop {
-            // Events since the connection was opened are told also if they were before `idle`.
+            // `idle` also reports earlier events of this connection.
             let status = connection.ask("status").expect("a status");
             if !status.contains("\nupdating_db: ") {
                 break;
@@ -103,17 +103,17 @@ impl Mpd {
         elapsed
     }
 
-    /// What it costs now.
+    /// Its resource use.
     ///
     /// # Panics
-    /// When it has ended.
+    /// It has ended.
     #[track_caller]
     pub fn usage(&self) -> Usage {
         self.process.usage()
     }
 }
 
-/// As Debian configures it, but for what keeps it to itself.
+/// Debian's configuration, except for private paths and no sound.
 fn configuration(directory: &Path, music: &Path, address: SocketAddr, max_output_kib: u32) -> String {
     format!(
         "music_directory \"{music}\"\n\
@@ -132,7 +132,7 @@ fn configuration(directory: &Path, music: &Path, address: SocketAddr, max_output
     )
 }
 
-/// A connection that it has greeted.
+/// A connection after MPD's greeting.
 #[derive(Debug)]
 struct Connection {
     stream: BufReader<TcpStream>,
@@ -191,11 +191,11 @@ impl Connection {
     }
 }
 
-/// The songs in the answer to `listallinfo`, counted as it comes.
+/// Counts the songs in the answer to `listallinfo` while it arrives.
 ///
 /// ```text
-///  directory: Artist             a line each: a name, a colon and a space, a value
-///  file: Artist/1 Song.mp3       begins a song, which ends where something else begins
+///  directory: Artist             one line each: a name, a colon and a space, a value
+///  file: Artist/1 Song.mp3       begins a song, which ends at the next song, directory, playlist or OK
 ///  Title: Song
 ///  duration: 0.300
 ///  OK
@@ -203,15 +203,15 @@ impl Connection {
 #[derive(Debug, Default, PartialEq)]
 struct Songs {
     complete: usize,
-    /// With a duration.
+    /// Songs with a duration.
     measured: usize,
     is_in_song: bool,
     is_over: bool,
 }
 
 impl Songs {
-    /// Takes apart the whole lines at the front of `bytes`, calls `on_song` at each that is complete, and says how many bytes
-    /// the lines are.
+    /// Parses the complete lines at the front of `bytes`, calls `on_song` for each complete song, and returns the
+    /// length of the lines in bytes.
     fn take(&mut self, bytes: &[u8], mut on_song: impl FnMut()) -> usize {
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         for line in bytes[..whole].split_inclusive(|&byte| byte == b'\n') {

@@ -11,16 +11,16 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// How long it may take to start, and to end.
+/// Deadline of start and stop.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Where Debian puts it: not on everybody's path.
+/// Debian's path, which is not on every user's search path.
 const PROGRAM: &str = "/usr/sbin/nginx";
 
-/// Connections of its one worker: more than any section opens.
+/// Connections of its single worker: more than any section opens.
 const CONNECTIONS: usize = 16_384;
 
-/// A running nginx: a master and one worker. Dropping it ends both.
+/// A running nginx: a master and one worker. Dropping it stops both.
 #[derive(Debug)]
 pub struct Nginx {
     master: Process,
@@ -31,11 +31,11 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Serves the files of `directory` on a free port of the loopback address: one worker, sendfile as Debian
-    /// configures it, no access log.
+    /// Serves the files of `directory` on a free loopback port: one worker, sendfile as in Debian's configuration, no
+    /// access log.
     ///
     /// # Panics
-    /// When it does not start; the message holds what it said.
+    /// It does not start. The message has its output.
     #[track_caller]
     pub fn start(directory: &Path) -> Self {
         let prefix = TempDir::with_prefix("trill-nginx-").expect("a temporary directory");
@@ -44,24 +44,24 @@ impl Nginx {
         fs::write(&configuration, self::configuration(prefix.path(), directory, address))
             .expect("a writable temporary directory");
         let mut command = program();
-        // Its errors first go where its configuration says only once that is read.
+        // Before nginx has read the configuration, errors go to the log given here.
         command.args(["-e", "stderr", "-c"]).arg(configuration);
         let mut master = Process::spawn("nginx", command);
         wait::wait_for(DEADLINE, "a connection to nginx", || {
             assert!(!master.has_ended(), "nginx ended: {master}");
             TcpStream::connect(address).is_ok()
         });
-        // The port is open before the worker is there.
+        // The port opens before the worker starts.
         let worker = wait::wait_for_some(DEADLINE, "the worker of nginx", || children(master.id()).first().copied());
         Self { master, worker, address, _prefix: prefix }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What to fetch a file of the directory by.
+    /// The URL of a file in the directory.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
@@ -74,7 +74,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Asked to end, the master takes its worker along; killed, it would leave it behind.
+        // SIGTERM stops master and worker. Killing the master would leave the worker.
         self.master.signal(Signal::TERM);
         wait::try_wait(DEADLINE, || self.master.has_ended().then_some(()));
     }
@@ -87,10 +87,10 @@ fn program() -> Command {
     }
 }
 
-/// All that nginx needs to know. What Debian's configuration says of sending files it says too. Open files are shared: one
-/// for each listener would be more than a process may have.
+/// A minimal configuration with Debian's settings for sending files. Listeners share open files, because one per
+/// listener would exceed the limit.
 fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String {
-    // By itself a worker of root's becomes somebody who may not enter temporary directories.
+    // By default root's worker switches to a user without access to temporary directories.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -120,7 +120,7 @@ fn configuration(prefix: &Path, directory: &Path, address: SocketAddr) -> String
     )
 }
 
-/// The processes that process `pid` started and that live.
+/// The living child processes of `pid`.
 fn children(pid: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
