@@ -451,6 +451,16 @@ mod tests {
     }
 
     #[test]
+    fn an_unread_song_has_the_size_of_its_file_up_to_the_limit() {
+        let path = FilePath::new(&Path::new("").into(), OsStr::new("a.mp3"));
+        let song = Song::new(SongId(1), path, Stamp::of_built_in(b"12345"));
+        assert_eq!(song.listing().size_bytes, 5);
+        // The client would reject a larger size.
+        song.known().stamp.size_bytes = MAX_SONG_BYTES + 1;
+        assert_eq!(song.listing().size_bytes, MAX_SONG_BYTES);
+    }
+
+    #[test]
     fn a_song_is_small() {
         assert!(size_of::<Song>() <= 144, "{} bytes", size_of::<Song>());
     }
