@@ -25,8 +25,14 @@ const CROWD: usize = 2_000;
 /// How long the crowd stays, once all of it is there.
 const STAY: Duration = Duration::from_secs(12);
 
-/// How long somebody honest may wait for a list.
-const LIST_DEADLINE: Duration = Duration::from_secs(20);
+/// The longest time from an honest client's connection to the end of its list. No process starts meanwhile, so little of it
+/// depends on how busy the machine is.
+const MAX_LIST_TIME: Duration = Duration::from_secs(5);
+
+/// How full trill's buffer must be whenever it is looked at. trill grants credit when a quarter of its buffer of 65 s is
+/// free. The remaining 5 % are the 3 s of music that may play before the server sends what was granted. This does not depend
+/// on the speed of the machine: without a processor trill's music stops too.
+const MIN_BUFFER_PERCENT: u32 = 70;
 
 /// Long enough for a machine on its knees; nothing waits this long if all is well.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -49,7 +55,7 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
 
     let mut client = Client::of(server.address()).arg("--output=null").preferred().spawn();
     client.write(b"play 1\n");
-    let (mut list_time, mut peak, mut queued) = (Duration::ZERO, first, Queued::default());
+    let (mut rounds, mut list_time, mut peak, mut queued) = (0, Duration::ZERO, first, Queued::default());
     let connections = thread::scope(|scope| {
         let listener = Listener::start(scope, server.address(), &audio);
         let (stop, stopped) = mpsc::channel();
@@ -58,9 +64,11 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
         gathered.recv_timeout(DEADLINE).expect("the crowd gathers");
         let begun = Instant::now();
         while begun.elapsed() < STAY {
-            let list = Client::of(server.address()).arg("list").run(LIST_DEADLINE).expect_code(0);
+            let list = Client::of(server.address()).arg("list").run(DEADLINE).expect_code(0);
             assert_eq!(list.stdout.lines().count(), 2, "{list}");
-            list_time = list_time.max(list.elapsed);
+            list_time = list_time.max(time_of_list(server.address()));
+            client.write(b"status\n");
+            rounds += 1;
             let usage = server.usage();
             peak.resident_bytes = peak.resident_bytes.max(usage.resident_bytes);
             peak.threads = peak.threads.max(usage.threads);
@@ -70,13 +78,12 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
         listener.check("crowd");
         crowd.join().expect("the crowd panics for itself")
     });
-    client.write(b"status\n");
-    let buffer = client.wait_for_line(DEADLINE, "buffer ");
-    let underruns = client.wait_for_line(DEADLINE, "underruns ");
+    let fills = client.wait_for_lines(DEADLINE, "buffer ", rounds);
+    let fill_percent = fills.iter().map(|line| percent_in(line)).min().expect("a round");
+    let underruns = client.wait_for_lines(DEADLINE, "underruns ", rounds).pop().expect("a round");
     println!("figure: crowd: {CROWD} at once, {connections} connections in all, within {STAY:?}");
-    println!(
-        "figure: crowd: trill's {buffer}, {underruns}; its list took {list_time:?} at most (deadline {LIST_DEADLINE:?})"
-    );
+    println!("figure: crowd: trill's buffer was {fill_percent} % full at least in {rounds} looks; {underruns}");
+    println!("figure: crowd: a list took {list_time:?} at most (limit {MAX_LIST_TIME:?})");
     println!(
         "figure: crowd: the server had {} KiB before, {} KiB and {} threads at most",
         first.resident_bytes / 1024,
@@ -84,10 +91,9 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
         peak.threads
     );
     println!("figure: crowd: its kernel had {} KiB for one that does not read at most", queued.unsent / 1024);
-    // Underruns may be for want of a processor, an empty buffer is the server's fault.
-    let buffered_seconds: f64 =
-        buffer.split_whitespace().nth(1).and_then(|seconds| seconds.parse().ok()).expect("seconds");
-    assert!(buffered_seconds > 1.0, "{client}");
+    assert!(list_time < MAX_LIST_TIME, "{list_time:?}");
+    // Underruns are not checked: a client without a processor has them beside any server.
+    assert!(fill_percent >= MIN_BUFFER_PERCENT, "{client}");
     assert!(client.stdout().lines().any(|line| line.ends_with("playing")), "{client}");
     assert!(peak.resident_bytes <= first.resident_bytes + CROWD as u64 * BYTES_EACH, "{peak:?}, before {first:?}");
     // The second shows that there was something to hold back.
@@ -120,6 +126,22 @@ fn what_a_flooder_sends_waits_on_its_own_side() {
     println!("figure: crowd: its kernel had {} KiB of commands from a flooder", queued.unread / 1024);
     assert!((1..=u64::from(MAX_QUEUED_BYTES)).contains(&queued.unread), "{queued:?}");
     server.stop().expect_code(0);
+}
+
+/// How long a new client waits for its list.
+fn time_of_list(server: SocketAddr) -> Duration {
+    let begun = Instant::now();
+    let mut session = Session::open(server);
+    assert_eq!(session.list().len(), 2);
+    let elapsed = begun.elapsed();
+    session.leave();
+    elapsed
+}
+
+/// The percentage in a line such as `buffer     53.3 s, 81 % full`.
+fn percent_in(line: &str) -> u32 {
+    let word = line.rsplit(' ').nth(2).unwrap_or_default();
+    word.parse().unwrap_or_else(|_| panic!("no percentage in {line:?}"))
 }
 
 fn allow_many_files() {
