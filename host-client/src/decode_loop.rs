@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use trill_player::{Sound, Step};
+use trill_player::{ItemId, Sound, Step};
 use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -35,13 +35,8 @@ const SAMPLE_RATES: std::ops::RangeInclusive<u32> = 8_000..=48_000;
 /// Progress of the songs.
 #[derive(Debug)]
 pub enum Event {
-    /// A song begins, or goes on from another position.
-    Began {
-        /// The song.
-        song: SongId,
-        /// The song differs from the one before.
-        is_new: bool,
-    },
+    /// A song begins. Not sent if the same song goes on from another position.
+    Began(SongId),
     /// The first sample of a song that the user started was written to the output.
     Sounded {
         /// The song.
@@ -134,7 +129,7 @@ impl Worker {
     fn obey(&mut self, step: Step, change: u64) -> Result<(), OutputError> {
         match step {
             Step::Idle => self.idle(change),
-            Step::Begin(started) => return self.begin(&started),
+            Step::Begin { id, started } => return self.begin(id, &started),
             Step::Wait => self.wait(change),
             Step::Again => {}
             Step::Sound(sound) => return self.put_out(sound),
@@ -156,7 +151,7 @@ impl Worker {
     }
 
     /// Opens the device, if necessary, while the first bytes arrive.
-    fn begin(&mut self, started: &Started) -> Result<(), OutputError> {
+    fn begin(&mut self, id: ItemId, started: &Started) -> Result<(), OutputError> {
         self.discard_rest();
         self.is_playing = true;
         let Started { song, rate, channels, .. } = *started;
@@ -165,7 +160,11 @@ impl Worker {
         self.format = is_plausible.then_some(PcmFormat { rate, channels: channels.into() });
         let result = self.format.map_or(Ok(()), |format| self.output.start(format));
         let notify = &self.notify;
-        self.shared.with(|player, _| notify(Event::Began { song, is_new: player.handle_began() }));
+        self.shared.with(|player, _| {
+            if player.handle_began(id) {
+                notify(Event::Began(song));
+            }
+        });
         result
     }
 

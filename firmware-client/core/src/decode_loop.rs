@@ -81,10 +81,10 @@ impl<C: Clock, A: Audio, const FRAMES: usize> DecodeLoop<C, A, FRAMES> {
         }
         match state.player.decode(now, self.decoder, self.samples) {
             Step::Idle => Next::Idle,
-            Step::Begin(_) => {
+            Step::Begin { id, .. } => {
                 // The song before is wholly in the ring or dropped. From here on the position is that of this song.
                 self.pcm.controls().count_song();
-                state.player.handle_began();
+                state.player.handle_began(id);
                 Next::Now
             }
             Step::Wait => self.wait(state),

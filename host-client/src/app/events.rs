@@ -162,8 +162,8 @@ impl App {
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {
         match event {
             // Keep the title of this song, which may have come already.
-            decode_loop::Event::Began { song, is_new: true } => drop(self.title.take_if(|title| title.id != song)),
-            decode_loop::Event::Began { is_new: false, .. } | decode_loop::Event::Finished => {}
+            decode_loop::Event::Began(song) => drop(self.title.take_if(|title| title.id != song)),
+            decode_loop::Event::Finished => {}
             decode_loop::Event::Sounded { song, after } => {
                 let ms = after.as_secs_f64() * 1000.0;
                 self.console.verbose(&format!("play {song}: first sample after {ms:.1} ms"));

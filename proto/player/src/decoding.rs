@@ -19,8 +19,13 @@ use crate::item::{ItemId, Transition};
 pub enum Step {
     /// There is no song. Wait until the buffer changes.
     Idle,
-    /// A song begins. Prepare the output, then call [`handle_began`](crate::Player::handle_began).
-    Begin(Started),
+    /// A song begins. Prepare the output, then call [`handle_began`](crate::Player::handle_began) with `id`.
+    Begin {
+        /// The song's id in the player.
+        id: ItemId,
+        /// The server's description.
+        started: Started,
+    },
     /// More bytes must arrive. Wait until the buffer changes; if the output runs dry meanwhile, call
     /// [`handle_dry`](crate::Player::handle_dry).
     Wait,

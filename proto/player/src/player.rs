@@ -18,7 +18,7 @@ use crate::buffer::Track;
 use crate::command::{Play, Seek};
 use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
-use crate::item::QueueItem;
+use crate::item::{ItemId, QueueItem};
 use crate::music::Music;
 use crate::playlist::{Direction, Playlist, Search};
 use crate::questions::{Question, Questions};
@@ -434,7 +434,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         let Core { music, decoding, .. } = &mut self.core;
         let Some(track) = music.buffer.first() else { return Step::Idle };
         let Some(decoding) = decoding.as_mut().filter(|decoding| decoding.id == track.item.id) else {
-            return Step::Begin(track.started);
+            return Step::Begin { id: track.item.id, started: track.started };
         };
         let (step, consumed) = decoding.step(track, &supply, music.buffer.front(), decoder, pcm);
         self.consume(consumed);
@@ -451,11 +451,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.buffer.is_followed()
     }
 
-    /// The output is ready for the song heard, and counts its frames from the first that is heard, at the rate of STARTED.
-    /// Returns whether it is another song than before, not another position in the same song.
-    pub fn handle_began(&mut self) -> bool {
+    /// The output is ready for the song `id`, and counts its frames from the first that is heard, at the rate of STARTED. If
+    /// another song has taken its place meanwhile, nothing happens. Returns whether a new song begins, not another position in
+    /// the same song.
+    pub fn handle_began(&mut self, id: ItemId) -> bool {
         let Core { music, decoding, ended, .. } = &mut self.core;
-        let Some(track) = music.buffer.first() else { return false };
+        let Some(track) = music.buffer.first().filter(|track| track.item.id == id) else { return false };
         *decoding = Some(Decoding::new(track, ended.take()));
         self.core.want_title();
         self.core.music.buffer.announce()

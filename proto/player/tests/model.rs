@@ -169,9 +169,9 @@ impl Run<'_> {
         frame.into_iter().for_each(|(song, position)| listener.on_frame(song, position));
         match step {
             Step::Idle | Step::Wait | Step::Ending => return false,
-            Step::Begin(_) => {
+            Step::Begin { id, .. } => {
                 listener.on_began(world.player.heard().expect("it begins"));
-                let _ = world.player.handle_began();
+                let _ = world.player.handle_began(id);
             }
             Step::Again | Step::Sound(_) => {}
             Step::Ended => {

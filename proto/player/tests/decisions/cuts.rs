@@ -15,13 +15,13 @@ fn a_title_is_asked_for_only_by_a_number_of_the_present_server() {
     let mut world = World::with_titles();
     world.connect();
     world.hear_range(1, 2);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     world.inform(1);
     world.answer("LIST 2 1", &[2], None);
     world.start(2);
     world.cut();
     world.finish();
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     assert!(world.player.is_settled(), "nobody waits for what cannot be asked for");
     world.connect();
     world.check_asked(&[]);

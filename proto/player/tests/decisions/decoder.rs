@@ -25,9 +25,9 @@ fn a_song_is_decoded_from_its_beginning_to_its_end() {
     let mut world = World::connected();
     assert_eq!(world.step(JUNK), Step::Idle);
     world.hear_range(1, 2);
-    assert!(matches!(world.step(JUNK), Step::Begin(started) if started.song == SongId(1)));
+    assert!(matches!(world.step(JUNK), Step::Begin { started, .. } if started.song == SongId(1)));
     assert!(!world.player.has_begun());
-    assert!(world.player.handle_began());
+    assert!(world.begin());
     let first = check_sound(world.step(frame(1_152, 44_100, 2)));
     assert_eq!((first.heard.clone(), first.silence, first.is_new_format), (0..1_152, 0, true));
     assert!(first.asked.is_some());
@@ -40,14 +40,26 @@ fn a_song_is_decoded_from_its_beginning_to_its_end() {
     world.answer("LIST 2 1", &[2], None);
     world.start(2);
     assert_eq!((world.player.handle_finished(), world.player.has_begun()), (None, false));
-    assert!(matches!(world.step(JUNK), Step::Begin(started) if started.song == SongId(2)));
+    assert!(matches!(world.step(JUNK), Step::Begin { started, .. } if started.song == SongId(2)));
+}
+
+#[test]
+fn a_song_that_was_replaced_while_the_output_was_prepared_does_not_begin() {
+    let mut world = World::connected();
+    world.hear(1);
+    let Step::Begin { id, .. } = world.step(JUNK) else { panic!("a song begins") };
+    world.hear(2);
+    assert!(!world.player.handle_began(id));
+    assert!(!world.player.has_begun());
+    assert!(matches!(world.step(JUNK), Step::Begin { started, .. } if started.song == SongId(2)));
+    assert!(world.begin(), "its title is still to come");
 }
 
 #[test]
 fn the_silence_before_the_first_sound_is_put_out_with_it() {
     let mut world = World::connected();
     world.hear(1);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     for _ in 0..3 {
         assert_eq!(world.step(frame(0, 44_100, 2)), Step::Again);
     }
@@ -59,7 +71,7 @@ fn the_silence_before_the_first_sound_is_put_out_with_it() {
 fn a_song_of_another_format_than_was_said_is_counted_in_its_own() {
     let mut world = World::connected();
     world.hear(1);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     let _ = world.step(frame(1_152, 44_100, 2));
     let sound = check_sound(world.step(frame(1_152, 22_050, 2)));
     assert!(sound.is_new_format);
@@ -79,7 +91,7 @@ fn a_song_without_sound_is_told_if_all_of_it_came() {
             world.server.fail(stream).expect("room");
             world.exchange();
         }
-        let _ = world.player.handle_began();
+        let _ = world.begin();
         while world.step(JUNK) == Step::Again {}
         assert_eq!(world.step(JUNK), Step::Ended);
         assert_eq!(world.player.handle_finished(), is_whole.then_some(SongId(1)));
@@ -90,7 +102,7 @@ fn a_song_without_sound_is_told_if_all_of_it_came() {
 fn a_song_that_runs_dry_waits_for_more_unless_it_is_paused() {
     let mut world = World::connected();
     world.hear(1);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     let _ = world.step(frame(1_152, 44_100, 2));
     world.player.set_paused(true).expect("a song is meant");
     world.player.handle_dry();
@@ -103,8 +115,8 @@ fn a_song_that_runs_dry_waits_for_more_unless_it_is_paused() {
 #[test]
 fn what_is_decoded_makes_room_for_more() {
     let (mut world, received) = half_heard();
-    assert!(matches!(world.step(JUNK), Step::Begin(_)));
-    assert!(world.player.handle_began());
+    assert!(matches!(world.step(JUNK), Step::Begin { .. }));
+    assert!(world.begin());
     for _ in 0..received / 1_000 {
         assert_eq!(world.step(JUNK), Step::Again);
     }

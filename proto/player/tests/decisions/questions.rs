@@ -68,13 +68,13 @@ fn a_title_is_told_once_for_a_song() {
     let mut world = World::with_titles();
     world.hear(1);
     for _ in 0..2 {
-        let _ = world.player.handle_began();
+        let _ = world.begin();
     }
     world.inform(1);
     world.check_asked(&[]);
     world.player.seek(world.now, Seek::To(Duration::from_secs(2)), 0).expect("a song is meant");
     world.start_as(&format!("PLAY 1 at 2000 ms tag {}", tag_of(1)), 1, tag_of(1), 0);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     world.check_asked(&[]);
     world.check_told(&["connected to attic", "title of 1"]);
 }
@@ -83,7 +83,7 @@ fn a_title_is_told_once_for_a_song() {
 fn the_title_of_a_song_that_is_over_is_asked_for_once() {
     let mut world = World::with_titles();
     world.hear(1);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     world.check_asked(&["INFO 1"]);
     world.finish();
     assert!(!world.player.is_settled(), "it is on its way");
@@ -100,7 +100,7 @@ fn the_title_of_a_song_that_is_over_is_not_asked_for() {
     world.start(4);
     world.cut();
     world.finish();
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     world.finish();
     world.connect();
     world.check_asked(&["LIST 5 1"]);
@@ -124,7 +124,7 @@ fn the_network_is_woken_for_a_title() {
     world.start(2);
     world.player.handle_finished();
     let _ = world.player.take_wakeups();
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     assert!(world.player.take_wakeups().network);
 }
 
@@ -137,6 +137,6 @@ fn nothing_is_settled_between_the_start_of_a_song_and_its_title() {
     assert!(!world.player.is_settled());
     world.inform(1);
     assert!(world.player.is_settled());
-    assert!(world.player.handle_began(), "it is another song than before");
+    assert!(world.begin(), "it is another song than before");
     world.check_asked(&[]);
 }

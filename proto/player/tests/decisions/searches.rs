@@ -65,7 +65,7 @@ fn a_song_that_is_found_begins_where_the_listener_sought_meanwhile() {
 fn a_seek_during_a_search_that_finds_no_song_is_one_in_the_song_that_is_heard() {
     let mut world = World::connected();
     world.hear(3);
-    let _ = world.player.handle_began();
+    let _ = world.begin();
     world.player.step(world.now, Direction::Next).expect("it is not known");
     let forward = Seek::Forward(Duration::from_secs(2));
     assert_eq!(world.player.seek(world.now, forward, 44_100), Ok((None, 2_000)));

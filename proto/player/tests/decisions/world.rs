@@ -254,6 +254,12 @@ impl World {
         step
     }
 
+    /// The output is ready for the song heard.
+    pub(crate) fn begin(&mut self) -> bool {
+        let heard = self.player.heard().expect("a song is heard").item.id;
+        self.player.handle_began(heard)
+    }
+
     /// The song heard, and all that is to come of it, is heard to its end.
     pub(crate) fn finish(&mut self) {
         self.player.handle_finished();
