@@ -1,8 +1,7 @@
-//! The programs under test, built from the sources at hand.
+//! Builds the programs under test from the current sources.
 //!
-//! `cargo test` builds no binaries of other packages and sets no `CARGO_BIN_EXE_*` for them, so each test process
-//! asks cargo for both once. Cargo knows what is fresh: a stale binary is never run, and a second test process
-//! pays only the check.
+//! `cargo test` builds no binaries of other packages and sets no `CARGO_BIN_EXE_*` for them. So each test process runs
+//! cargo once for both programs. Cargo rebuilds stale binaries and only checks fresh ones.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -29,7 +28,7 @@ pub fn client() -> &'static Path {
     binary("trill")
 }
 
-/// The path of the program of a board, by the name of its folder.
+/// The path of a board's program, by the name of its folder.
 ///
 /// # Panics
 /// When it does not build; the messages are on stderr.
@@ -44,19 +43,19 @@ pub fn board(name: &str) -> PathBuf {
     PathBuf::from(path.trim_end())
 }
 
-/// A command that runs a program which was built for the machine that the tests were built for. Where that is another
-/// than this, cargo was told by `CARGO_TARGET_TRIPLE_RUNNER` how its tests are run, and its programs run in the same way.
+/// A command that runs a program built for the tests' target. If that differs from the host, the runner in
+/// `CARGO_TARGET_TRIPLE_RUNNER` runs the program as it runs the tests.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let runner = layout().target.as_deref().and_then(|triple| env::var(runner_variable(triple)).ok());
     run_by(runner.as_deref().unwrap_or_default(), program.as_ref())
 }
 
-/// The variable for a target's runner; cargo's documentation of its configuration has the rule.
+/// Cargo's variable for a target's runner.
 fn runner_variable(triple: &str) -> String {
     format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"))
 }
 
-/// `program`, run by the words of `runner` if there are any.
+/// Runs `program` with the words of `runner`, if any.
 fn run_by(runner: &str, program: &OsStr) -> Command {
     let mut words = runner.split_whitespace().map(OsStr::new).chain([program]);
     let mut command = Command::new(words.next().expect("the program at least"));
@@ -64,7 +63,7 @@ fn run_by(runner: &str, program: &OsStr) -> Command {
     command
 }
 
-/// The target directory this test process was built in: where made files may be kept between runs.
+/// The target directory of this test process. Generated files are kept there between runs.
 pub fn target_dir() -> &'static Path {
     &layout().target_dir
 }
@@ -75,7 +74,7 @@ fn binary(name: &str) -> &'static Path {
     let path = built.as_ref().map(|binaries| binaries.get(name));
     match path {
         Ok(Some(path)) => path,
-        Ok(None) => panic!("cargo built {PACKAGES:?} but no binary `{name}` came out"),
+        Ok(None) => panic!("cargo built {PACKAGES:?} but no binary `{name}`"),
         Err(reason) => panic!("the programs under test do not build: {reason}"),
     }
 }
@@ -97,7 +96,7 @@ fn build() -> Result<BTreeMap<String, PathBuf>, String> {
     for package in PACKAGES {
         command.arg("--package").arg(package);
     }
-    // Diagnostics go to the person who runs the tests; the machine-readable messages come here.
+    // Diagnostics go to stderr; the JSON messages come here.
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -109,7 +108,7 @@ fn build() -> Result<BTreeMap<String, PathBuf>, String> {
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// The binaries named in cargo's JSON messages, one message a line.
+/// The binaries in cargo's JSON messages, one message per line.
 fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     let parsed = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     parsed
@@ -122,7 +121,7 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-/// Where and how this test process itself was built.
+/// The target directory, profile and triple of this test process.
 #[derive(Debug, PartialEq)]
 struct Layout {
     target_dir: PathBuf,
@@ -138,8 +137,8 @@ fn layout() -> &'static Layout {
     })
 }
 
-/// Reads `TARGET_DIR[/TRIPLE]/PROFILE/deps/TEST` or `TARGET_DIR[/TRIPLE]/PROFILE/PROGRAM`: it holds whichever way the
-/// directory was chosen (`CARGO_TARGET_DIR`, `--target-dir`, the configuration), and in each cargo profile.
+/// Parses `TARGET_DIR[/TRIPLE]/PROFILE/deps/TEST` or `TARGET_DIR[/TRIPLE]/PROFILE/PROGRAM`. This works for every way to
+/// choose the directory (`CARGO_TARGET_DIR`, `--target-dir`, the configuration) and for every profile.
 fn layout_of(exe: &Path) -> Option<Layout> {
     let folder = exe.parent()?;
     let profile_dir = if folder.file_name()? == "deps" { folder.parent()? } else { folder };
@@ -149,7 +148,8 @@ fn layout_of(exe: &Path) -> Option<Layout> {
     };
     let above = profile_dir.parent()?;
     let triple = above.file_name().and_then(|name| name.to_str()).filter(|name| name.matches('-').count() >= 2);
-    // A target directory may have dashes in its own name; one that cargo made for a triple has no tag of its own.
+    // A target directory may have dashes in its name. Cargo puts its tag file only into the target directory, not into
+    // that of a triple.
     let triple = triple.filter(|_| above.parent().is_some_and(|dir| dir.join("CACHEDIR.TAG").exists()));
     let target_dir = if triple.is_some() { above.parent()? } else { above };
     Some(Layout { target_dir: target_dir.into(), target: triple.map(str::to_owned), profile: profile.to_owned() })

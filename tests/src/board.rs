@@ -17,30 +17,30 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// An emulated second takes longer than a second on a busy machine.
+/// An emulated second takes longer on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A network in QEMU, behind which is this machine.
+/// A QEMU network with access to this machine.
 const NETWORK: &str = "user,model=lan9118";
 
-/// An instruction takes 8 ns, as on a core that does 125 million a second. While the board waits, its clock follows this
-/// machine's.
+/// An instruction takes 8 ns, as on a core with 125 million per second. While the board waits, its clock follows the
+/// host's.
 const CLOCK: [&str; 2] = ["-icount", "shift=3"];
 
-/// What the emulated network calls this machine.
+/// The address of this machine in QEMU's user network.
 const HOST: &str = "10.0.2.2";
 
-/// A board that QEMU emulates, by the name of its folder.
+/// A board that QEMU emulates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The constrained one, whose sound is written by semihosting: music only, bare samples.
+    /// The constrained board. It writes raw samples by semihosting, without silence.
     Mps2An386,
-    /// The one with a codec, whose sound is captured at the codec's pace, silence included.
+    /// The board with a codec, whose sound is captured at the codec's rate, including silence.
     VexpressA9,
 }
 
 impl Kind {
-    /// The board's folder, and QEMU's machine.
+    /// The name of the board's folder and of QEMU's machine.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mps2An386 => "mps2-an386",
@@ -58,17 +58,17 @@ pub struct Board {
 }
 
 impl Board {
-    /// Starts a board that connects to `server`, which listens on this machine's loopback address. What comes out of a
-    /// codec is captured at `rate`: songs of other rates are resampled on the way.
+    /// Starts a board that connects to `server` on this machine's loopback address. A codec's sound is captured at
+    /// `rate`; songs of other rates are resampled.
     ///
     /// # Panics
-    /// When its program does not build, or QEMU is not there.
+    /// When its program does not build, or QEMU is missing.
     #[track_caller]
     pub fn start(kind: Kind, server: SocketAddr, rate: u32) -> Self {
         Self::start_with(kind, server, rate, NETWORK)
     }
 
-    /// As [`start`](Self::start), with nothing at the other end of the board's network cable.
+    /// Starts a board like [`start`](Self::start), but with a disconnected network cable.
     ///
     /// # Panics
     /// As [`start`](Self::start).
@@ -106,15 +106,15 @@ impl Board {
         self.process.write(format!("{line}\r").as_bytes());
     }
 
-    /// Everything the console has shown.
+    /// Everything that the console has shown.
     pub fn said(&self) -> String {
         self.process.stdout()
     }
 
-    /// Waits until the console has shown this, `count` times in all.
+    /// Waits until the console has shown this text `count` times in total.
     ///
     /// # Panics
-    /// When it does not.
+    /// When it does not in time.
     #[track_caller]
     pub fn wait_for_times(&mut self, count: usize, text: &str) {
         let found = wait::try_wait(DEADLINE, || {
@@ -122,23 +122,22 @@ impl Board {
             let is_there = self.process.stdout().matches(text).count() >= count;
             (is_there || ended).then_some(is_there)
         });
-        assert_eq!(found, Some(true), "{text:?} is not shown {count} times by {}", self.process);
+        assert_eq!(found, Some(true), "{text:?} was not shown {count} times by {}", self.process);
     }
 
     /// Waits until the console has shown this.
     ///
     /// # Panics
-    /// When it does not.
+    /// When it does not in time.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) {
         self.wait_for_times(1, text);
     }
 
-    /// Types a line, and waits for an answer with this in one of its lines; returns that line from there on, and what
-    /// follows.
+    /// Types a line and waits for `answer` in a later line. Returns the console's text from there on.
     ///
     /// # Panics
-    /// When it does not come.
+    /// When it does not come in time.
     #[track_caller]
     pub fn ask(&mut self, line: &str, answer: &str) -> String {
         let before = self.said().len();
@@ -154,20 +153,19 @@ impl Board {
         found.flatten().unwrap_or_else(|| panic!("no {answer:?} after {line:?} from {}", self.process))
     }
 
-    /// Waits until nothing plays any more.
+    /// Waits until nothing plays.
     ///
     /// # Panics
-    /// When something does for a long time.
+    /// When something still plays after a long time.
     #[track_caller]
     pub fn wait_for_the_end(&mut self) {
         wait::wait_for(DEADLINE, "the end of the music", || self.ask("status", "song    ").starts_with("song    none"));
     }
 
-    /// Runs `act` while the board and its clock stand still: for what takes this machine a time that the board must not
-    /// notice.
+    /// Runs `act` while the board and its clock are stopped, so that the board does not notice the time that it takes.
     ///
     /// # Panics
-    /// When QEMU does not obey.
+    /// When QEMU refuses.
     #[track_caller]
     pub fn while_stopped<T>(&self, act: impl FnOnce() -> T) -> T {
         self.control("stop");
@@ -184,13 +182,13 @@ impl Board {
         let mut lines = BufReader::new(&socket).lines();
         for command in ["qmp_capabilities", command] {
             writeln!(&socket, r#"{{"execute": "{command}"}}"#).expect("QEMU reads");
-            // Its greeting and events come in between.
+            // QMP's greeting and events may come first.
             let answer = lines.by_ref().map(|line| line.expect("an answer")).find(|line| line.contains(r#""return""#));
             assert!(answer.is_some(), "no answer to {command:?} from {}", self.process);
         }
     }
 
-    /// All that was heard so far, at `rate`: of [`Kind::Mps2An386`] the music, of [`Kind::VexpressA9`] the silence too.
+    /// The sound so far, at `rate`: from [`Kind::Mps2An386`] only music, from [`Kind::VexpressA9`] also silence.
     ///
     /// # Panics
     /// When it cannot be read.
@@ -199,7 +197,7 @@ impl Board {
         let bytes = fs::read(sound_in(&self.directory)).unwrap_or_default();
         let samples = match self.kind {
             Kind::Mps2An386 => &bytes[..],
-            // The length in its header is written at the end only.
+            // QEMU writes the length into the header only at its end.
             Kind::VexpressA9 => bytes.get(44..).unwrap_or_default(),
         };
         let samples = samples.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect();
@@ -215,29 +213,29 @@ fn control_in(directory: &TempDir) -> PathBuf {
     directory.path().join("control")
 }
 
-/// What the constrained board's program of checks found.
+/// The results of the constrained board's test program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Byte vectors that were decoded and encoded again to the same bytes.
+    /// Number of byte vectors that were decoded and encoded again to the same bytes.
     pub vectors: usize,
-    /// Frames that the decoder found.
+    /// Number of frames that the decoder found.
     pub frames: usize,
-    /// Samples a channel that it put out.
+    /// Number of decoded samples per channel.
     pub samples: usize,
-    /// Adler-32 of them, as bytes (RFC 1950).
+    /// Adler-32 of the samples, as bytes (RFC 1950).
     pub sum: u32,
-    /// Instructions that it took for them.
+    /// Number of instructions for decoding.
     pub decoder_instructions: u64,
 }
 
-/// Checks `vectors`, and the decoding of `audio`, the frames of an MP3 file, on the constrained board. As QEMU counts them,
-/// instructions are exact and the same in every run.
+/// Checks `vectors` and decodes `audio`, the frames of an MP3 file, on the constrained board. QEMU's instruction counts
+/// are exact and reproducible.
 ///
 /// # Panics
-/// When a vector is not what it should be, or the board does not come to an end.
+/// When a vector is wrong, or the board does not finish.
 #[track_caller]
 pub fn check(vectors: &[Vec<u8>], audio: &[u8]) -> Check {
-    /// Instructions in one cycle of the board's clock of 25 MHz, when one is told to take a nanosecond.
+    /// Instructions per cycle of the board's 25 MHz clock, at one instruction per nanosecond.
     const INSTRUCTIONS_PER_CYCLE: u64 = 40;
 
     let program = binaries::board(Kind::Mps2An386.name()).with_file_name("trill-mps2-an386-check");

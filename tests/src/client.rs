@@ -1,4 +1,4 @@
-//! `trill`, the host client: one command, piped commands, or a person at a terminal.
+//! Runs `trill`, the host client, with one command, with piped commands or in a terminal.
 
 use crate::binaries;
 use crate::process::{Output, Process};
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-/// A client to be started: its arguments and surroundings.
+/// A client to start, with its arguments and environment.
 ///
 /// ```no_run
 /// # use trill_tests::{client::Client, server::ServerProcess};
@@ -26,7 +26,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client without arguments, away from the sound server and the home directory of whoever runs the tests.
+    /// A client without arguments and without the user's sound server and home directory.
     pub fn new() -> Self {
         let home = binaries::target_dir().join("trill-home");
         fs::create_dir_all(&home).expect("a home directory in the target directory");
@@ -66,14 +66,14 @@ impl Client {
         self
     }
 
-    /// Lets this machine's processors prefer the client to everything else, as they prefer players on many systems, where
-    /// this user may ask for that: for tests of the server, not of whether 300 ms of sound last while others compile.
+    /// Gives the client the highest priority if permitted, as many systems do for players. For tests of the server, not
+    /// of whether 300 ms of sound survive parallel compilation.
     #[must_use]
     pub fn preferred(self) -> Self {
         self.started_by("nice", ["-n", "-19"])
     }
 
-    /// Lets `program` start the client: it gets `arguments`, then the client's path and arguments.
+    /// Starts the client through `program`, which gets `arguments`, then the client's path and arguments.
     #[must_use]
     pub fn started_by<S: AsRef<OsStr>>(self, program: &str, arguments: impl IntoIterator<Item = S>) -> Self {
         let mut command = Command::new(program);
@@ -94,7 +94,7 @@ impl Client {
         self
     }
 
-    /// The command itself, for a test that sees to its streams.
+    /// The bare command, for a test that sets up its own streams.
     pub fn into_command(self) -> Command {
         self.command
     }

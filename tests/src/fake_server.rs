@@ -1,4 +1,4 @@
-//! A server in the test's own process: small, honest, and cut off on demand.
+//! A small correct server in the test's process that can drop connections on demand.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,16 +19,16 @@ pub use song::Song;
 
 mod song;
 
-/// Far longer than anything here takes.
+/// A generous deadline.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Songs in a page at most.
+/// Most songs per page.
 const PAGE_SONGS: usize = 3;
 
 /// A running server. Its threads end with the test's process.
 #[derive(Debug)]
 pub struct FakeServer {
-    /// Where it listens, on the loopback interface.
+    /// Its address on the loopback interface.
     pub address: SocketAddr,
     log: Arc<Log>,
 }
@@ -39,16 +39,17 @@ struct Log {
     grown: Condvar,
 }
 
-/// What a server has, and what goes wrong with it.
+/// The server's songs and faults.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
-    /// Songs with their numbers.
+    /// Songs by number.
     pub songs: Vec<(u32, Song)>,
-    /// Each connection is dropped after so many bytes of DATA, the first after the first number; later ones live on.
+    /// Each connection is dropped after this many bytes of DATA, in order of acceptance. Later connections are not
+    /// dropped.
     pub cut_after: Vec<usize>,
-    /// Songs that are listed, and whose PLAY is refused.
+    /// Songs that are listed, but whose PLAY is refused.
     pub refused: Vec<u32>,
-    /// PLAYs that resume are refused with this.
+    /// The error for PLAYs that resume, if any.
     pub refuses_resume: Option<ErrorCode>,
 }
 
@@ -58,9 +59,10 @@ impl FakeServer {
         Self::start(Setup { songs: (1..).zip(songs).collect(), ..Setup::default() })
     }
 
-    /// A server with this and that.
+    /// Starts a server.
     ///
     /// # Panics
+    /// When no port is free.
     /// When there is no port to listen on.
     pub fn start(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -79,32 +81,32 @@ impl FakeServer {
         Self { address, log }
     }
 
-    /// What the clients asked, a line for each message.
+    /// The requests of the clients, one line per message.
     ///
     /// # Panics
-    /// When a connection's thread did.
+    /// When a connection's thread panicked.
     pub fn log(&self) -> Vec<String> {
         self.log.lines.lock().expect("no thread panicked").clone()
     }
 
-    /// How often a client asked for something that begins like this.
+    /// The number of requests that begin with `prefix`.
     ///
     /// # Panics
-    /// When a connection's thread did.
-    pub fn count(&self, beginning: &str) -> usize {
-        self.log().iter().filter(|line| line.starts_with(beginning)).count()
+    /// When a connection's thread panicked.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.log().iter().filter(|line| line.starts_with(prefix)).count()
     }
 
-    /// Waits until a client has said this.
+    /// Waits for a request line.
     ///
     /// # Panics
-    /// When none has for a long time.
+    /// When it does not come in time.
     #[track_caller]
     pub fn wait_for(&self, line: &str) {
         let lines = self.log.lines.lock().expect("no thread panicked");
         let lacks = |lines: &mut Vec<String>| lines.iter().all(|said| said != line);
         let (lines, waited) = self.log.grown.wait_timeout_while(lines, DEADLINE, lacks).expect("no thread panicked");
-        assert!(!waited.timed_out(), "no {line} in {lines:?}");
+        assert!(!waited.timed_out(), "{line} did not come: {lines:?}");
     }
 }
 
@@ -138,7 +140,7 @@ impl Connection {
                     while !rest.is_empty() {
                         let taken = self.take(&mut server, now(), rest, socket);
                         rest = &rest[taken..];
-                        // Only when the machine is full: a client that has said goodbye may be gone.
+                        // The outbox is full, or the client has sent GOODBYE and is gone.
                         if taken == 0 && transmit_server(&mut server, now(), &mut io).is_err() {
                             return;
                         }
@@ -150,9 +152,9 @@ impl Connection {
         }
     }
 
-    /// Sends one DATA frame if there is credit for one. Says whether there was.
+    /// Sends one DATA frame if there is credit. Returns whether it did.
     fn send_data(&mut self, server: &mut Server, mut socket: &TcpStream) -> io::Result<bool> {
-        // What was cut off is cut off in the middle of a frame's worth of bytes.
+        // A dropped connection ends inside a frame.
         let at_most = self.cut_after.unwrap_or(usize::MAX).clamp(1, MAX_PAYLOAD_BYTES);
         let Some(frame) = server.poll_data(at_most) else { return Ok(false) };
         let (playing, song) = self.playing.as_ref().expect("a song");
@@ -165,7 +167,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// Answers the first message in `input`, and says how many bytes that took.
+    /// Answers the first message in `input`. Returns its length in bytes.
     fn take(&mut self, server: &mut Server, now: time::Instant, input: &[u8], socket: &TcpStream) -> usize {
         let (taken, event) = server.handle_input(now, input).expect("an honest client");
         let request = match event {
@@ -213,7 +215,7 @@ impl Connection {
         let mut rest = self.setup.songs.iter().filter(|(number, _)| *number >= first.0);
         for (number, song) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
             server.song(&describe(request, *number, song)).expect("room");
-            // Fails where the client has gone; then the next read fails, too.
+            // Fails if the client has gone. Then the next read fails too.
             let _ = transmit_server(server, now, &mut StdIo(socket));
         }
         let next = rest.next().map(|(number, _)| SongId(*number));
@@ -246,7 +248,7 @@ impl Connection {
     }
 }
 
-/// A message of the client, on its own.
+/// A single message of the client.
 enum Request {
     List(List<'static>),
     Info(Info),

@@ -1,29 +1,30 @@
 //! The harness of Trill's end-to-end tests: real processes, real sockets, real sound.
 //!
-//! | module | what it gives a test |
+//! | module | provides |
 //! |---|---|
-//! | [`binaries`] | freshly built `trill-server` and `trill`, also for another machine that is emulated |
-//! | [`server`], [`client`], [`terminal`] | the two programs running: their addresses, output, screens and costs |
+//! | [`binaries`] | freshly built `trill-server` and `trill`, also for an emulated machine |
+//! | [`server`], [`client`], [`terminal`] | the running programs: addresses, output, screens and costs |
 //! | [`board`] | a board in QEMU: its console and its sound |
-//! | [`pulse`] | a private PulseAudio whose sinks record what was played |
-//! | [`corpus`] | MP3 files made for the purpose, and directories of them |
-//! | [`mod@reference`] | what a file must sound like, and where two pieces of sound differ |
+//! | [`pulse`] | a private PulseAudio server whose sinks are recorded |
+//! | [`corpus`] | generated MP3 files, and directories of them |
+//! | [`mod@reference`] | the expected sound of a file, and comparison of sounds |
 //! | [`proxy`] | a bad network between the two programs |
-//! | [`names`] | what names of hosts mean to a program, changed while it runs |
-//! | [`stretch`] | how much of a song passed on each of the connections that brought it |
-//! | [`raw`], [`messages`] | a peer that speaks bytes, however wrong, and whole messages |
-//! | [`session`] | an honest client that holds the server to every rule of the protocol |
-//! | [`listener`] | somebody who hears every byte in time, whatever happens to others |
-//! | [`fake_server`] | a server in the test's own process, honest, and cut off on demand |
-//! | [`scenarios`] | what every client must do, on a laptop and on a board |
-//! | [`soak`] | fifty clients of all kinds on one server, for as long as one likes |
-//! | [`load`] | thousands of listeners on one thread, and what a server takes for them |
-//! | [`mod@bench`] | Trill beside what a person would pick instead |
-//! | [`wait`] | waiting for something to happen, with a deadline |
+//! | [`names`] | host names of a program, changeable while it runs |
+//! | [`stretch`] | the part of a song that passed on each connection |
+//! | [`raw`], [`messages`] | peers for arbitrary bytes and for whole messages |
+//! | [`session`] | a client that checks every protocol rule for servers |
+//! | [`listener`] | a listener that requires every byte in time |
+//! | [`fake_server`] | a correct server in the test's process that drops connections on demand |
+//! | [`scenarios`] | scenarios for every client, on laptops and boards |
+//! | [`soak`] | fifty clients of all kinds against one server for a long time |
+//! | [`load`] | thousands of listeners on one thread, and measurement of the server |
+//! | [`mod@bench`] | benchmarks next to comparable programs |
+//! | [`wait`] | waits for conditions with a deadline |
 //!
-//! Everything here serves tests, so what cannot be set up panics with a sentence that says why;
-//! a missing system package is named. Nothing sleeps to make sure: every wait has a condition and a deadline.
-//! The modules that read /proc, open terminals or run PulseAudio are there on Linux alone. A guard ([`server::ServerProcess`], [`pulse::PulseServer`], …) ends what it started when it is dropped.
+//! A helper that cannot be set up panics with the reason, such as a missing system package. Nothing sleeps for a fixed
+//! time: every wait has a condition and a deadline. The modules that read /proc, open terminals or run PulseAudio exist
+//! only on Linux. A guard ([`server::ServerProcess`], [`pulse::PulseServer`], …) stops what it started when it is
+//! dropped.
 #![forbid(unsafe_code)]
 
 pub mod binaries;

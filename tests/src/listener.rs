@@ -1,4 +1,4 @@
-//! An honest listener at the speed of the music, whom nothing that happens to others may disturb.
+//! A listener at the speed of the music, which other clients must not disturb.
 
 use crate::session::Session;
 use std::net::SocketAddr;
@@ -7,41 +7,41 @@ use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 use trill_proto::message::{EndReason, Start};
 
-/// Plays song 1 over and over out of a buffer of two seconds, and compares every byte.
+/// Plays song 1 repeatedly with a buffer of two seconds, and compares every byte.
 #[derive(Debug)]
 pub struct Listener<'scope> {
     stop: Sender<()>,
     thread: ScopedJoinHandle<'scope, Heard>,
 }
 
-/// What a listener can tell.
+/// The measurements of a listener.
 #[derive(Debug, Default)]
 struct Heard {
     bytes: usize,
-    /// The longest time from a grant to the last byte that was granted.
+    /// The longest time from a grant to its last byte.
     longest_wait: Duration,
 }
 
-/// What a listener's buffer holds: two seconds of 128 kbit/s.
+/// Buffer size: two seconds of 128 kbit/s.
 const BUFFER_BYTES: u32 = 32_000;
 const BUFFER_TIME: Duration = Duration::from_secs(2);
 
-/// How often it makes room in its buffer, and for how much.
+/// Interval and size of its grants.
 const TICK: Duration = Duration::from_millis(50);
 const TICK_BYTES: u32 = 800;
 
 impl<'scope> Listener<'scope> {
-    /// Starts to listen; `audio` is what song 1 must be, at 128 kbit/s.
+    /// Starts the listener. `audio` is the content of song 1, at 128 kbit/s.
     pub fn start(scope: &'scope Scope<'scope, '_>, address: SocketAddr, audio: &'scope [u8]) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = scope.spawn(move || listen(address, audio, &stopped));
         Self { stop, thread }
     }
 
-    /// Ends it and prints what it says as a figure of `test`.
+    /// Stops the listener and prints its measurements under the name of `test`.
     ///
     /// # Panics
-    /// When a byte was wrong, or came so late that the music would have stopped.
+    /// When a byte was wrong or too late.
     #[track_caller]
     pub fn check(self, test: &str) {
         drop(self.stop);

@@ -1,6 +1,6 @@
-//! Whole messages over a [`RawConnection`], and taking recorded bytes apart.
+//! Sends whole messages over a [`RawConnection`] and parses recorded bytes.
 //!
-//! The encoder is the project's own; what it will not encode, [`frame`] makes of any bytes.
+//! Messages use the project's encoder. [`frame`] builds frames that the encoder refuses.
 
 use crate::raw::RawConnection;
 use std::fmt;
@@ -9,7 +9,7 @@ use trill_proto::frame::{FrameReader, Part};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{Header, Hello, Message, MessageType, PREAMBLE, Play, Welcome};
 
-/// A frame as it came.
+/// A received frame.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// Its header.
@@ -24,15 +24,15 @@ impl Frame {
         MessageType::from_byte(self.header.kind)
     }
 
-    /// The message it holds.
+    /// Decodes the message.
     ///
     /// # Panics
-    /// When it holds none.
+    /// When it is invalid.
     #[track_caller]
     pub fn message(&self) -> Message<'_> {
         match Message::decode(self.header, &self.payload) {
             Ok(message) => message,
-            Err(_) => panic!("no message: {self:?}"),
+            Err(_) => panic!("not a valid message: {self:?}"),
         }
     }
 }
@@ -55,13 +55,14 @@ pub fn encode(message: &Message<'_>) -> Vec<u8> {
     bytes
 }
 
-/// The bytes of a frame with any type and payload, however wrong. A payload over 65,535 bytes gets a length that lies.
+/// The bytes of a frame with any type and payload, valid or not. For a payload over 65,535 bytes the length field is
+/// wrong.
 pub fn frame(kind: u8, id: u32, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
     [&Header { kind, flags: 0, length, id }.encode(), payload].concat()
 }
 
-/// The payload of PLAY of a song from its beginning, or in whatever way `start` says.
+/// The payload of PLAY from the beginning, or as in `start`.
 pub fn play_payload(song: u32, start: u8, credit: u32) -> Vec<u8> {
     let mut payload = vec![0; 28];
     payload[..4].copy_from_slice(&song.to_be_bytes());
@@ -70,7 +71,7 @@ pub fn play_payload(song: u32, start: u8, credit: u32) -> Vec<u8> {
     payload
 }
 
-/// Takes recorded bytes apart: the preamble, then frames. What is cut short at the end is left out.
+/// Splits recorded bytes into the preamble and frames. An incomplete last frame is left out.
 ///
 /// # Panics
 /// When the bytes do not begin with a preamble.
@@ -91,7 +92,7 @@ pub fn frames(recorded: &[u8]) -> Vec<Frame> {
     frames
 }
 
-/// The songs that a client asked for in what was recorded.
+/// The songs that a client requested in the recorded bytes.
 ///
 /// # Panics
 /// As [`frames`].

@@ -1,4 +1,4 @@
-//! Names of hosts, as a test wants them: for one process, and changed while it runs.
+//! Host names for one process, changeable while it runs.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-/// The library that takes the names of a process from a file; preloaded, it needs no privileges.
+/// The library that redirects a process's name lookups to a file. It is preloaded and needs no privileges.
 const WRAPPER: &str = "libnss_wrapper.so";
 
-/// A file in the format of hosts(5) that stands in for the system's.
+/// A file in the format of hosts(5) that replaces the system's.
 #[derive(Debug)]
 pub struct Hosts {
     directory: TempDir,
-    /// Changes are known by the time of the last one, in seconds: each has another.
+    /// The library detects changes by the file's time in seconds, so each version gets a new time.
     changes: u64,
 }
 
@@ -30,12 +30,12 @@ impl Hosts {
         hosts
     }
 
-    /// From now on names mean something else.
+    /// Replaces the names.
     ///
     /// # Panics
     /// When the file cannot be written.
     pub fn change(&mut self, lines: &[&str]) {
-        // In one step, so that no process reads half of it.
+        // Replaced atomically, so that no process reads half of it.
         let new = self.directory.path().join("new");
         fs::write(&new, lines.join("\n") + "\n").expect("a file of this test's own");
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + self.changes);
@@ -44,8 +44,8 @@ impl Hosts {
         self.changes += 1;
     }
 
-    /// Lets `command` look names up here. If the package `libnss-wrapper` is missing, it says so on standard error and
-    /// knows no such name.
+    /// Makes `command` look names up here. If the package `libnss-wrapper` is missing, the loader prints an error and
+    /// lookups fail.
     pub fn apply_to(&self, command: &mut Command) {
         command.env("LD_PRELOAD", WRAPPER).env("NSS_WRAPPER_HOSTS", self.path());
     }

@@ -1,4 +1,4 @@
-//! Sound in memory: 16-bit samples, as captured, decoded or read from a WAV file.
+//! Sound in memory: captured, decoded or read 16-bit samples.
 
 use std::fmt;
 use std::ops::Range;
@@ -40,7 +40,7 @@ impl Pcm {
         Self { samples, ..*self }
     }
 
-    /// The same sound with both channels: what a mono song is on a stereo device.
+    /// The same sound in stereo: how a mono song sounds on a stereo device.
     ///
     /// # Panics
     /// When it has more than two channels.

@@ -1,4 +1,4 @@
-//! A child process with its output collected, ended when the guard is dropped.
+//! A child process whose output is collected. Dropping the guard kills it.
 
 use crate::usage::{self, Usage};
 use crate::wait;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a process that was told to end, and the last of its output, may take before a test fails.
+/// Time for a process to end after a signal, and for the rest of its output.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A running (or ended) child process. Dropping it kills it.
@@ -28,7 +28,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with stdin, stdout and stderr piped. `name` is what messages call it.
+    /// Starts `command` with stdin, stdout and stderr piped. `name` is its name in messages.
     ///
     /// # Panics
     /// When the program cannot be started.
@@ -51,7 +51,7 @@ impl Process {
         self.child.id()
     }
 
-    /// What the process costs now.
+    /// Its current resource use.
     ///
     /// # Panics
     /// When it has ended.
@@ -63,17 +63,17 @@ impl Process {
         }
     }
 
-    /// What it has written to stdout so far; bytes that are not UTF-8 become U+FFFD.
+    /// Its output to stdout so far. Bytes that are not UTF-8 become U+FFFD.
     pub fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    /// What it has written to stderr so far; bytes that are not UTF-8 become U+FFFD.
+    /// Its output to stderr so far. Bytes that are not UTF-8 become U+FFFD.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// Every complete line so far: those of stdout, then those of stderr.
+    /// Every complete line so far: stdout's, then stderr's.
     pub fn lines(&self) -> Vec<String> {
         let complete = |text: String| {
             let end = text.rfind('\n').map_or(0, |newline| newline + 1);
@@ -82,7 +82,7 @@ impl Process {
         [complete(self.stdout()), complete(self.stderr())].concat()
     }
 
-    /// Every complete line since the last call, as [`Self::lines`], and forgets them: for a process that writes for hours.
+    /// Like [`Self::lines`] since the last call, and drops the lines: for a process that writes for hours.
     pub fn take_lines(&mut self) -> Vec<String> {
         [self.stdout.take_lines(), self.stderr.take_lines()].concat()
     }
@@ -125,7 +125,7 @@ impl Process {
         }
     }
 
-    /// Closes the process's stdin: it reads end of file.
+    /// Closes the process's stdin, so that it reads end of file.
     pub fn close_stdin(&mut self) {
         self.stdin = None;
     }
@@ -135,10 +135,10 @@ impl Process {
         self.child.try_wait().expect("a child can be asked for its status").is_some()
     }
 
-    /// Sends a signal. One for a process that has ended is lost, as it is on a real system.
+    /// Sends a signal. If the process has ended, nothing happens.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
-        // ESRCH cannot hit a stranger: until the child is waited for, its id is not given to another process.
+        // The id cannot belong to another process: the child has not been reaped.
         rustix::process::kill_process(pid, signal).ok();
     }
 
@@ -165,9 +165,9 @@ impl Process {
         Output { status, stdout: self.stdout(), stderr: self.stderr(), elapsed }
     }
 
-    /// Kills the process, as a power cut would, and waits until it is gone.
+    /// Kills the process, as a power cut would, and waits for its end.
     pub fn kill(&mut self) {
-        // Fails only for a process that has been waited for already.
+        // Fails only for a process that was already reaped.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -190,7 +190,7 @@ impl fmt::Display for Process {
     }
 }
 
-/// A command for a program of the operating system.
+/// A command for a system program.
 ///
 /// # Panics
 /// When it is not installed; the message names its Debian package.
@@ -202,7 +202,7 @@ pub(crate) fn system_program(program: &str, package: &str) -> Command {
     Command::new(program)
 }
 
-/// Asks all processes to end that process `parent` has started and that live.
+/// Sends SIGTERM to all living child processes of `parent`.
 pub fn end_children(parent: u32) {
     let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
     for thread in threads {
@@ -213,7 +213,7 @@ pub fn end_children(parent: u32) {
     }
 }
 
-/// How a process ended, and all it has written.
+/// How a process ended, and all of its output.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The exit status.
@@ -222,7 +222,7 @@ pub struct Output {
     pub stdout: String,
     /// All of stderr; bytes that are not UTF-8 are U+FFFD.
     pub stderr: String,
-    /// From the start of the process to when its end was seen.
+    /// From the start of the process until its end was noticed.
     pub elapsed: Duration,
 }
 
@@ -248,7 +248,7 @@ impl fmt::Display for Output {
     }
 }
 
-/// One output stream of a child, collected by a thread until its end.
+/// One output stream of a child, collected by a thread.
 #[derive(Clone, Debug)]
 struct Collected(Arc<Mutex<Stream>>);
 
@@ -291,7 +291,7 @@ impl Collected {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
-        // A panic elsewhere leaves whole bytes here: what was collected is still worth showing.
+        // After a panic elsewhere the bytes here are still consistent and worth showing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

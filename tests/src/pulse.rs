@@ -1,7 +1,7 @@
-//! A private PulseAudio: sinks that play at the pace of a real device and record, to the sample, what was played.
+//! A private PulseAudio server. Its sinks play at the rate of a real device and record every sample.
 //!
-//! A null sink is clocked like hardware, and its monitor gives back every sample that passed. With `norewinds=1`
-//! nothing that was handed over is taken back, so captures are whole even on a busy machine.
+//! A null sink is clocked like hardware, and its monitor returns every sample. With `norewinds=1` PulseAudio does not
+//! take back samples, so captures are complete even on a busy machine.
 //! Debian packages: `pulseaudio pulseaudio-utils libasound2-plugins`.
 
 use crate::binaries;
@@ -18,16 +18,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The sink every server has: 44.1 kHz, stereo.
+/// The sink of every server: 44.1 kHz, stereo.
 pub const DEFAULT_SINK: &str = "cap";
 
-/// How long the sound server may take for anything it is asked.
+/// Deadline of any request to the sound server.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A running PulseAudio that nobody else can reach. Dropping it ends it.
+/// A private PulseAudio server. Dropping it stops it.
 #[derive(Debug)]
 pub struct PulseServer {
-    // Declared before the directory, so that it is gone before its files are.
+    // Declared before the directory, so that it ends before its files are removed.
     process: Process,
     directory: TempDir,
     sinks: Vec<String>,
@@ -36,15 +36,15 @@ pub struct PulseServer {
 impl PulseServer {
     /// Starts a sound server with [`DEFAULT_SINK`].
     ///
-    /// From now on the calling thread and what it starts go before the other work of the machine, where the system
-    /// permits it: a device does not wait for a compiler.
+    /// Raises the priority of the calling thread and its later children if permitted, because a device does not wait
+    /// for a compiler.
     ///
     /// # Panics
     /// When it does not start; the message names missing packages.
     #[track_caller]
     pub fn start() -> Self {
         require_alsa_plugin();
-        // Whatever has to be compiled first does not go before others.
+        // Builds the programs first, so that compilers do not get the higher priority.
         binaries::client();
         let directory = TempDir::with_prefix("trill-pulse-").expect("a temporary directory");
         let configuration = directory.path().join("pulse.pa");
@@ -61,9 +61,9 @@ impl PulseServer {
         let mut command = system_program("pulseaudio", "pulseaudio");
         command.arg("-n").arg("-F").arg(&configuration);
         command.args(["--daemonize=no", "--disallow-exit", "--use-pid-file=no"]);
-        // It would give up the place in line that it gets below.
+        // Otherwise it would lower the priority that it gets below.
         command.args(["--high-priority=no", "--realtime=no"]);
-        // Ends by itself if the test process dies without dropping its guards.
+        // It exits by itself if the test process dies without dropping its guards.
         command.arg("--exit-idle-time=600");
         command.env("HOME", directory.path()).env("XDG_RUNTIME_DIR", directory.path());
         let mut process = Process::spawn("pulseaudio", command);
@@ -89,8 +89,8 @@ impl PulseServer {
         self.load_sink(name, &null_sink(name, rate));
     }
 
-    /// Adds a sink of 44.1 kHz as an ordinary user has it: it plays up to 2 s ahead while nobody needs it, and takes back
-    /// what it has not played when somebody does.
+    /// Adds a 44.1 kHz sink with the usual settings: it buffers up to 2 s ahead, and rewinds to replace samples that it
+    /// has not played yet.
     ///
     /// # Panics
     /// When the sound server refuses.
@@ -108,8 +108,7 @@ impl PulseServer {
         self.write_alsa_configuration();
     }
 
-    /// Takes a sink away, as when headphones are unplugged. Streams that play to it move to another sink, or are killed
-    /// if there is none.
+    /// Removes a sink, as when headphones are unplugged. Its streams move to another sink, or are killed without one.
     ///
     /// # Panics
     /// When there is no such sink.
@@ -124,7 +123,7 @@ impl PulseServer {
         self.sinks.retain(|sink| sink != name);
     }
 
-    /// How many streams are playing to any sink now.
+    /// The number of streams playing to any sink.
     ///
     /// # Panics
     /// When the sound server does not answer.
@@ -133,7 +132,7 @@ impl PulseServer {
         self.control(&["list", "short", "sink-inputs"]).lines().count()
     }
 
-    /// The environment of a program that shall play to `sink`, through ALSA or directly.
+    /// The environment of a program that plays to `sink`, through ALSA or directly.
     pub fn env(&self, sink: &str) -> Vec<(&'static str, OsString)> {
         vec![
             ("PULSE_SERVER", format!("unix:{}", socket_in(self.directory.path()).display()).into()),
@@ -143,7 +142,7 @@ impl PulseServer {
         ]
     }
 
-    /// Starts to record what `sink` plays, at 44.1 kHz; returns once it does.
+    /// Records what `sink` plays, at 44.1 kHz. Returns when the recording has started.
     ///
     /// # Panics
     /// When the recorder does not start.
@@ -152,7 +151,7 @@ impl PulseServer {
         self.capture_at(sink, 44_100)
     }
 
-    /// As [`Self::capture`], of a sink that runs at `rate` Hz. Another rate than the sink's is resampled.
+    /// Records like [`Self::capture`] from a sink at `rate` Hz. PulseAudio resamples if the sink has another rate.
     ///
     /// # Panics
     /// When the recorder does not start.
@@ -165,7 +164,7 @@ impl PulseServer {
         Capture::start(command, rate)
     }
 
-    /// Plays a WAV file to `sink`, to the end.
+    /// Plays a whole WAV file to `sink`.
     ///
     /// # Panics
     /// When it does not play.
@@ -176,7 +175,7 @@ impl PulseServer {
         Process::spawn("paplay", command).wait(Duration::from_secs(60)).expect_code(0);
     }
 
-    /// Asks the sound server through `pactl` and returns its answer.
+    /// Sends a request to the sound server with `pactl`. Returns the answer.
     ///
     /// # Panics
     /// When it refuses.
@@ -200,7 +199,7 @@ impl PulseServer {
         self.directory.path().join("asound.conf")
     }
 
-    /// The whole configuration of ALSA for a client: the default device and one named for each sink.
+    /// ALSA's whole configuration for a client: the default device, and one named for each sink.
     fn write_alsa_configuration(&self) {
         let device = |name: &str, target: &str, description: &str| {
             format!(
@@ -213,14 +212,14 @@ impl PulseServer {
         for sink in &self.sinks {
             text.push_str(&device(sink, &format!("  device {sink}\n"), &format!("the sink {sink} of a test")));
         }
-        // Replaced whole: a client that starts meanwhile reads the old file or the new one.
+        // Replaced atomically: a client that is starting reads the old or the new file.
         let new = self.directory.path().join("asound.conf.new");
         fs::write(&new, text).expect("a writable temporary directory");
         fs::rename(&new, self.alsa_configuration()).expect("a writable temporary directory");
     }
 }
 
-/// A recording in progress. Dropping it ends the recorder.
+/// A running recording. Dropping it stops the recorder.
 #[derive(Debug)]
 pub struct Capture {
     recorder: Child,
@@ -231,7 +230,7 @@ pub struct Capture {
 #[derive(Debug, Default)]
 struct Recorded {
     bytes: Vec<u8>,
-    /// When which total length had arrived.
+    /// Arrival times of the total lengths.
     arrivals: Vec<(usize, Instant)>,
 }
 
@@ -244,22 +243,22 @@ impl Capture {
         let writer = Arc::clone(&recorded);
         thread::spawn(move || record(stream, &writer));
         let capture = Self { recorder, rate, recorded };
-        // A monitor runs from the moment somebody records it: silence arrives before anything is played.
+        // A monitor runs while it is recorded: silence arrives before anything plays.
         wait::wait_for(DEADLINE, "the first recorded sample", || capture.frames() > 0);
         capture
     }
 
-    /// How many frames have been recorded so far.
+    /// The number of recorded frames.
     pub fn frames(&self) -> usize {
         self.lock().bytes.len() / BYTES_PER_FRAME
     }
 
-    /// What has been recorded so far.
+    /// The recording so far.
     pub fn so_far(&self) -> Pcm {
         self.since(0)
     }
 
-    /// What has been recorded from frame `start` on.
+    /// The recording from frame `start` on.
     ///
     /// # Panics
     /// When fewer frames have been recorded.
@@ -272,7 +271,7 @@ impl Capture {
         Pcm { rate: self.rate, channels: 2, samples }
     }
 
-    /// When frame `index` reached this process: not before it was played, and later by the recorder's buffer.
+    /// When frame `index` reached this process: after it was played, by up to the recorder's buffer.
     ///
     /// # Panics
     /// When it has not been recorded.
@@ -282,7 +281,7 @@ impl Capture {
         later.expect("the frame has been recorded").1
     }
 
-    /// Waits until something that is not silence has been recorded at or after frame `start`; returns its frame.
+    /// Waits until a frame at or after `start` is not silent. Returns its index.
     ///
     /// # Panics
     /// When nothing sounds within `deadline`.
@@ -297,7 +296,7 @@ impl Capture {
         })
     }
 
-    /// Waits until the recording ends in `length` of silence: what was played before has then been recorded.
+    /// Waits until the recording ends in `length` of silence: then everything played before it has been recorded.
     ///
     /// # Panics
     /// When it still sounds after `deadline`.
@@ -311,20 +310,20 @@ impl Capture {
         });
     }
 
-    /// Ends the recording and returns it.
+    /// Stops the recording and returns it.
     pub fn stop(self) -> Pcm {
         self.so_far()
     }
 
     fn lock(&self) -> MutexGuard<'_, Recorded> {
-        // A panic elsewhere leaves whole pieces of sound here.
+        // After a panic elsewhere the pieces here are still complete.
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        // Fails only when the recorder has ended by itself.
+        // Fails only when the recorder has already ended.
         self.recorder.kill().ok();
         self.recorder.wait().ok();
     }
@@ -343,8 +342,8 @@ fn record(mut stream: impl Read, recorded: &Mutex<Recorded>) {
     }
 }
 
-/// Lets a thread, and whatever it starts later, run whenever it can (`SCHED_RR`), as desktops let sound servers.
-/// Not everybody is permitted to: sound then shares the machine, and a busy one is heard.
+/// Gives a thread and its later children real-time priority (`SCHED_RR`), as desktops do for sound servers. Without the
+/// permission, sound may have gaps on a busy machine.
 fn put_first(options: &[&str], id: String) {
     let mut command = system_program("chrt", "util-linux");
     command.args(options).args(["--rr", "--pid", "1", &id]);
@@ -359,7 +358,7 @@ fn null_sink(name: &str, rate: u32) -> String {
     format!("sink_name={name} norewinds=1 rate={rate} channels=2 format=s16le")
 }
 
-/// Clients reach PulseAudio through ALSA, which needs a plugin of its own package.
+/// Clients reach PulseAudio through ALSA's plugin, which is a separate package.
 #[track_caller]
 fn require_alsa_plugin() {
     let libraries = ["/usr/lib", "/usr/lib64"].iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten();
@@ -374,7 +373,7 @@ mod tests {
     use super::*;
     use crate::reference::compare::assert_same;
 
-    /// Half a second of noise: no two places in it are alike.
+    /// Half a second of noise, in which every position is unique.
     fn noise(rate: u32) -> Pcm {
         let mut random = fastrand::Rng::with_seed(rate.into());
         let samples = (0..rate).map(|_| random.i16(..)).collect();

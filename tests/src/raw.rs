@@ -1,4 +1,4 @@
-//! A peer that speaks bytes, however wrong: what hostile clients and lying servers are made of.
+//! A peer that sends and receives arbitrary bytes, for hostile clients and servers.
 
 use crate::wait;
 use socket2::{Domain, SockRef, Socket, Type};
@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-/// How long a send may wait for the other end to read before a test fails.
+/// Time for the other end to read what a test sends.
 const SEND_DEADLINE: Duration = Duration::from_secs(20);
 
 /// A TCP connection of a test.
@@ -16,12 +16,12 @@ pub struct RawConnection {
     stream: TcpStream,
 }
 
-/// How the other end has ended a connection.
+/// How the other end closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// It has closed it (FIN).
+    /// Closed (FIN).
     EndOfStream,
-    /// It has reset it (RST): closed it with bytes unread, or broken it.
+    /// Reset (RST): closed with unread bytes, or broken.
     Reset,
 }
 
@@ -29,7 +29,7 @@ impl RawConnection {
     /// Connects to `address`.
     ///
     /// # Panics
-    /// When nobody listens there.
+    /// When the connection fails.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
         match Self::try_connect(address) {
@@ -41,15 +41,15 @@ impl RawConnection {
     /// Connects to `address`.
     ///
     /// # Errors
-    /// When nobody listens there or the connection is refused.
+    /// When the connection fails.
     pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
         TcpStream::connect(address).and_then(Self::of)
     }
 
-    /// Connects to `address` from one of this machine's addresses that is not the usual one.
+    /// Connects to `address` from another address of this machine.
     ///
     /// # Panics
-    /// When nobody listens there, or `from` is no address of this machine.
+    /// When the connection fails, or `from` is not an address of this machine.
     #[track_caller]
     pub fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
@@ -66,12 +66,12 @@ impl RawConnection {
         Ok(Self { stream })
     }
 
-    /// The socket itself, for what is not offered here.
+    /// The underlying socket.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// The local address: what the other end calls this one.
+    /// The local address, as the other end sees it.
     ///
     /// # Panics
     /// When the socket is dead.
@@ -79,7 +79,7 @@ impl RawConnection {
         self.stream.local_addr().expect("a connected socket has an address")
     }
 
-    /// Makes the kernel's send buffer small (it doubles the figure), so that a slow receiver shows soon.
+    /// Limits the kernel's send buffer (it doubles the value), so that a slow receiver is noticed soon.
     ///
     /// # Panics
     /// When the kernel refuses.
@@ -87,7 +87,7 @@ impl RawConnection {
         SockRef::from(&self.stream).set_send_buffer_size(bytes).expect("the kernel takes any size");
     }
 
-    /// Makes the kernel's receive buffer small, so that the sender soon notices that nothing is read.
+    /// Limits the kernel's receive buffer, so that the sender soon notices that nothing is read.
     ///
     /// # Panics
     /// When the kernel refuses.
@@ -114,7 +114,7 @@ impl RawConnection {
         self.stream.write_all(bytes)
     }
 
-    /// Sends until the other end has taken nothing for `patience`; returns how many bytes went into the connection.
+    /// Sends until the other end has read nothing for `patience`. Returns the number of bytes sent.
     ///
     /// # Panics
     /// When the connection has ended.
@@ -151,7 +151,7 @@ impl RawConnection {
         received
     }
 
-    /// Receives what one read gives: at least one byte.
+    /// Receives the result of one read: at least one byte.
     ///
     /// # Panics
     /// When the connection ends, or nothing comes within `deadline`.
@@ -164,7 +164,7 @@ impl RawConnection {
         }
     }
 
-    /// Receives until the other end ends the connection; returns what came before, and how it ended.
+    /// Receives until the other end closes the connection. Returns the bytes and how it was closed.
     ///
     /// # Panics
     /// When it has not ended within `deadline`; the message shows what came.
@@ -182,15 +182,15 @@ impl RawConnection {
         }
     }
 
-    /// Tells the other end that nothing more will be sent; receiving goes on.
+    /// Shuts down the sending side. Receiving continues.
     pub fn finish(&mut self) {
-        // Fails only when the connection has ended, which is what the other end then knows already.
+        // Fails only when the connection has ended; then the other end already knows.
         self.stream.shutdown(Shutdown::Write).ok();
     }
 
-    /// Breaks the connection: the other end gets a reset.
+    /// Resets the connection.
     pub fn reset(self) {
-        // Fails only for a socket that is dead already.
+        // Fails only for a dead socket.
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).ok();
     }
 
@@ -215,13 +215,13 @@ impl RawConnection {
     }
 }
 
-/// What one read gave.
+/// The result of one read.
 enum Read1 {
     Bytes(Vec<u8>),
     End,
 }
 
-/// A port on the loopback address, for a server that is made of bytes.
+/// A listening port on the loopback address, for a server that sends arbitrary bytes.
 #[derive(Debug)]
 pub struct RawListener {
     listener: TcpListener,
@@ -260,8 +260,7 @@ impl RawListener {
     }
 }
 
-/// An address at which nothing answers, as behind a firewall that drops what it does not like: its queue of connections is
-/// full.
+/// An address that does not answer, as behind a firewall that drops packets: its connection queue is full.
 #[derive(Debug)]
 pub struct SilentListener {
     listener: Socket,
@@ -269,12 +268,12 @@ pub struct SilentListener {
 }
 
 impl SilentListener {
-    /// Makes `address` silent; port 0 is any that is free.
+    /// Makes `address` silent. Port 0 chooses a free one.
     ///
     /// # Errors
     /// When the address is not one of this machine, or is in use.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        /// Far longer than connecting on this machine takes.
+        /// A generous deadline.
         const PATIENCE: Duration = Duration::from_millis(300);
         let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         listener.bind(&address.into())?;
@@ -292,7 +291,7 @@ impl SilentListener {
     }
 }
 
-/// A port of the loopback address that refuses connections, and that nobody else gets meanwhile.
+/// A loopback port that refuses connections and stays reserved.
 #[derive(Debug)]
 pub struct ClosedPort(Socket);
 
@@ -318,7 +317,7 @@ fn address_of(socket: &Socket) -> SocketAddr {
     socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket has an address")
 }
 
-/// Bytes for people: the first of them in hex.
+/// Formats the first bytes in hex.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

@@ -1,7 +1,6 @@
-//! What every client must do: the laptop's and the boards' pass the same scenarios.
+//! Scenarios that every client must pass, the laptop's and the boards'.
 //!
-//! A client is anything that takes [`Client::run`]'s lines and is heard. [`client_scenarios!`](crate::client_scenarios)
-//! makes a test of each scenario.
+//! A client implements [`Client::run`]. [`client_scenarios!`](crate::client_scenarios) makes one test per scenario.
 
 use std::net::SocketAddr;
 #[cfg(target_os = "linux")]
@@ -22,26 +21,26 @@ use crate::raw::{RawConnection, RawListener};
 #[cfg(target_os = "linux")]
 use crate::stretch;
 
-/// Far longer than anything here takes.
+/// A generous deadline.
 #[cfg(target_os = "linux")]
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A client under test.
 pub trait Client {
-    /// Connects to `server`, types `lines`, and lets what plays then be heard to its end.
+    /// Connects to `server`, types `lines`, and plays to the end.
     fn run(&self, server: SocketAddr, lines: &[&str]) -> Heard;
 }
 
-/// What became of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// All that was heard, left and right; of mono both are alike.
+    /// The sound, left and right. Mono is the same on both.
     pub frames: Vec<[i16; 2]>,
-    /// All that was said, on whatever it is said.
+    /// The text output, on any stream.
     pub text: String,
 }
 
-/// Makes a test of each scenario for the client that this expression gives.
+/// Makes one test per scenario, for the client that the expression creates.
 #[macro_export]
 macro_rules! client_scenarios {
     ($client:expr) => {
@@ -62,7 +61,7 @@ macro_rules! client_scenarios {
             a_server_without_songs_has_nothing_to_play
             what_a_server_sends_cannot_command_the_terminal
         }
-        // These need the fault proxy, or a server that is made of bytes.
+        // These need the fault proxy or a server that sends arbitrary bytes.
         #[cfg(target_os = "linux")]
         mod faults {
             use super::*;
@@ -84,7 +83,7 @@ macro_rules! client_scenarios {
     };
 }
 
-/// Gapless trimming, at every rate and number of channels.
+/// Trims songs for gapless playback at every rate and number of channels.
 ///
 /// # Panics
 /// When a client fails it.
@@ -102,7 +101,7 @@ pub fn a_song_has_exactly_the_samples_that_went_into_the_encoder(client: &impl C
     }
 }
 
-/// Gapless joins, over numbers that no song has.
+/// Joins songs without gaps, across missing song numbers.
 ///
 /// # Panics
 /// When a client fails it.
@@ -118,8 +117,8 @@ pub fn songs_of_a_range_follow_each_other_without_a_gap(client: &impl Client) {
     assert!(heard.frames.is_empty() && heard.text.contains("songs from 10 to 20"), "{}", heard.text);
 }
 
-/// A range whose first songs cannot be had, from silence and while something else plays. Where all of it cannot be had, what
-/// plays goes on.
+/// Plays a range whose first songs are missing, from silence and over another song. If the whole range is missing, the
+/// other song continues.
 ///
 /// # Panics
 /// When a client fails it.
@@ -141,7 +140,7 @@ pub fn a_range_goes_on_behind_songs_that_are_refused(client: &impl Client) {
     assert_eq!(server.count("PLAY"), 4, "{:?}", server.log());
 }
 
-/// A recording that was cut after it was encoded. A part that is played alone, or after a switch, is decoded alone.
+/// Plays parts of a recording that was cut after encoding. A part that plays alone or after a switch is decoded alone.
 ///
 /// # Panics
 /// When a client fails it.
@@ -160,7 +159,7 @@ pub fn a_recording_in_several_songs_sounds_as_one(client: &impl Client) {
     assert_same_sound(&switched[switched.len() - alone.len()..], &alone);
 }
 
-/// A song of whole frames of which a decoder makes no sound, among others.
+/// Plays a song of valid frames without decodable sound, among others.
 ///
 /// # Panics
 /// When a client fails it.
@@ -169,16 +168,16 @@ pub fn a_song_that_decodes_to_nothing_is_told_and_passed(client: &impl Client) {
     let server = FakeServer::with(songs.clone());
     let heard = client.run(server.address, &["play all"]);
     assert!(heard.text.contains("song 2 contains no decodable MP3 audio"), "{}", heard.text);
-    // No silence stands for it.
+    // No silence replaces it.
     assert_same_sound(&heard.frames, &[frames(&songs[0]), frames(&songs[2])].concat());
 }
 
-/// Songs left and right of a single one; those of a range alone; and after a single song, silence.
+/// Skips forwards and backwards from a single song and within a range. After a single song comes silence.
 ///
 /// # Panics
 /// When a client fails it.
 pub fn next_and_previous_find_songs_across_gaps_and_stay_in_the_range(client: &impl Client) {
-    // Long enough not to be over when it is to be left.
+    // Long enough to be still playing at the skip.
     let song = |title, pitch| Song::encode(title, pitch, 20, 44_100, 2, &["-b", "128"]);
     let songs = [(2, song("two", 300.0)), (5, song("five", 500.0)), (9, song("nine", 700.0))];
     for (lines, last, said) in [
@@ -202,7 +201,7 @@ pub fn next_and_previous_find_songs_across_gaps_and_stay_in_the_range(client: &i
     }
 }
 
-/// What comes after a song's last sample is not heard, and holds up nothing.
+/// Bytes after a song's last sample are not played and delay nothing.
 ///
 /// # Panics
 /// When a client fails it.
@@ -216,7 +215,7 @@ pub fn a_song_whose_sound_ends_before_its_bytes_is_followed(client: &impl Client
     assert_same_sound(&heard.frames, &songs.iter().flat_map(frames).collect::<Vec<_>>());
 }
 
-/// A switch is at once, and for good.
+/// A switch takes effect at once and permanently.
 ///
 /// # Panics
 /// When a client fails it.
@@ -231,7 +230,7 @@ pub fn after_a_switch_there_is_only_the_new_song(client: &impl Client) {
     assert_same_sound(old, &whole[..old.len()]);
 }
 
-/// Mistakes are told, and nothing else.
+/// Input errors are reported and have no other effect.
 ///
 /// # Panics
 /// When a client fails it.
@@ -245,7 +244,7 @@ pub fn a_wrong_song_number_leaves_the_music_alone(client: &impl Client) {
     assert_same_sound(&heard.frames, &frames(&song));
 }
 
-/// Every command asks the server anew.
+/// Every command uses fresh data from the server.
 ///
 /// # Panics
 /// When a client fails it.
@@ -263,7 +262,7 @@ pub fn nothing_is_cached(client: &impl Client) {
     assert_eq!((server.count("LIST 1 "), server.count("PLAY 1 at 0 ms")), (2, 2), "{:?}", server.log());
 }
 
-/// A seek is the server's work.
+/// The server executes a seek.
 ///
 /// # Panics
 /// When a client fails it.
@@ -274,7 +273,7 @@ pub fn a_seek_asks_the_server_anew(client: &impl Client) {
     assert_eq!(asked, ["PLAY 1 at 0 ms", "PLAY 1 at 20000 ms"]);
 }
 
-/// A lost connection is made good.
+/// A client recovers from a lost connection.
 ///
 /// # Panics
 /// When a client fails it.
@@ -288,7 +287,7 @@ pub fn a_cut_connection_is_resumed_and_not_heard(client: &impl Client) {
     assert_eq!(server.count("PLAY 1 from"), 3, "{:?}", server.log());
 }
 
-/// Wrong bytes are not played.
+/// A song with wrong bytes is not played.
 ///
 /// # Panics
 /// When a client fails it.
@@ -307,7 +306,7 @@ pub fn a_song_that_changed_meanwhile_ends_where_it_is(client: &impl Client) {
     assert_same_sound(&heard.frames, &whole[..heard.frames.len()]);
 }
 
-/// Nothing is nothing, and said.
+/// An empty library is reported.
 ///
 /// # Panics
 /// When a client fails it.
@@ -318,7 +317,7 @@ pub fn a_server_without_songs_has_nothing_to_play(client: &impl Client) {
     assert_eq!(server.count("PLAY"), 0, "{:?}", server.log());
 }
 
-/// Text is only text.
+/// Control characters in tags are not output.
 ///
 /// # Panics
 /// When a client fails it.
@@ -330,7 +329,7 @@ pub fn what_a_server_sends_cannot_command_the_terminal(client: &impl Client) {
     assert!(!heard.text.contains("[2J") && !heard.text.contains('\u{202e}'), "{}", heard.text);
 }
 
-/// Every cut is made good, wherever it falls.
+/// A client recovers from a cut at any byte.
 ///
 /// # Panics
 /// When a client fails it.
@@ -339,8 +338,8 @@ pub fn cuts_at_any_byte_are_not_heard(client: &impl Client) {
     const CUTS: usize = 60;
     let song = Song::encode("long", 300.0, 60, 44_100, 2, &["-b", "128"]);
     let server = FakeServer::with([song.clone()]);
-    // Every other cut falls on what is said before the music, so that the client has to back off only once in a row: within
-    // the first 80 bytes of a client, who on a good path says nothing after them for long, or 150 of the server.
+    // Every other cut comes before the music, so that the client backs off only once in a row: within the client's
+    // first 80 bytes, after which it sends little on a good path, or the server's first 150.
     let early = Script::random_cuts(1, CUTS / 2, 80, 150);
     let late = Script::random_cuts(2, CUTS / 2, 0, 20_000);
     let scripts: Vec<_> = early.into_iter().zip(late).flat_map(|(early, late)| [early, late]).collect();
@@ -351,7 +350,7 @@ pub fn cuts_at_any_byte_are_not_heard(client: &impl Client) {
     stretch::check(&stretch::all(&proxy, &scripts), song.audio.len() as u64);
 }
 
-/// Delays, pauses, and bytes in pieces or in heaps are survived without another connection.
+/// A client keeps its connection through delays, pauses, fragments and bursts.
 ///
 /// # Panics
 /// When a client fails it.
@@ -390,13 +389,13 @@ pub fn a_server_that_was_restarted_is_found_again(client: &impl Client) {
     assert!(heard.text.contains("connected again"), "{}", heard.text);
 }
 
-/// Only who delivers is tried at once.
+/// A client retries at once only if the server delivered music before.
 ///
 /// # Panics
 /// When a client fails it.
 #[cfg(target_os = "linux")]
 pub fn a_server_that_delivers_nothing_is_asked_ever_more_rarely(client: &impl Client) {
-    /// Preamble, WELCOME and STARTED of the server here.
+    /// Length of the server's preamble, WELCOME and STARTED.
     const SAID: u64 = 8 + 35 + 80;
     let song = Song::short("one", 300.0);
     let server = FakeServer::with([song.clone()]);
@@ -412,7 +411,7 @@ pub fn a_server_that_delivers_nothing_is_asked_ever_more_rarely(client: &impl Cl
     }
 }
 
-/// A song that the server ends before its first byte: what it holds is not known.
+/// The server ends a song before its first byte, so its content is unknown.
 ///
 /// # Panics
 /// When a client fails it.
@@ -435,14 +434,13 @@ pub fn a_song_of_which_nothing_came_is_not_called_undecodable(client: &impl Clie
     assert!(!heard.text.contains("decodable"), "{}", heard.text);
 }
 
-/// A song that the server ended for another goes on when that cannot be had: be it refused at once, or on the next
-/// connection.
+/// The old song continues if the new one is refused, at once or on the next connection.
 ///
 /// # Panics
 /// When a client fails it.
 #[cfg(target_os = "linux")]
 pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Client) {
-    /// What has come of it by then; all of it is within the first credit.
+    /// Bytes received by then, all within the first credit.
     const COME: usize = 5_000;
     let song = Song::encode("one", 300.0, 1, 44_100, 1, &["-b", "64", "-m", "m"]);
     let refusal =
@@ -458,7 +456,7 @@ pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Cli
             let mut second = next_play(&mut connection);
             connection.send_message(&Message::End(End { stream: first.stream, reason: EndReason::Replaced }));
             if is_cut {
-                // So that the end is not lost with the connection.
+                // So that the connection's loss does not lose the END.
                 connection.send_message(&Message::Ping(Ping { token: 7 }));
                 connection.receive_until(MessageType::Pong, DEADLINE);
                 connection = welcome(&listener);
@@ -486,13 +484,13 @@ pub fn a_song_goes_on_when_the_one_that_replaced_it_is_refused(client: &impl Cli
     }
 }
 
-/// A seek asks for the music that is heard, which may have another number by now.
+/// A seek refers to the playing song, even if its number has changed.
 ///
 /// # Panics
 /// When a client fails it.
 #[cfg(target_os = "linux")]
 pub fn a_seek_finds_the_same_music_under_another_number(client: &impl Client) {
-    /// What has come of it by then.
+    /// Bytes received by then.
     const COME: usize = 5_000;
     let song = Song::encode("one", 300.0, 1, 44_100, 1, &["-b", "64", "-m", "m"]);
     let listener = RawListener::bind();
@@ -520,7 +518,7 @@ pub fn a_seek_finds_the_same_music_under_another_number(client: &impl Client) {
     assert_same_sound(&heard.frames[heard.frames.len() - whole.len()..], &whole);
 }
 
-/// The next connection of a client, welcomed.
+/// Accepts and welcomes the client's next connection.
 #[cfg(target_os = "linux")]
 fn welcome(listener: &RawListener) -> RawConnection {
     let mut connection = listener.accept(DEADLINE);
@@ -528,7 +526,7 @@ fn welcome(listener: &RawListener) -> RawConnection {
     connection
 }
 
-/// The next song that a client asks for. What it asks about songs until then is answered.
+/// Answers the client's requests until its next PLAY. Returns that song.
 #[cfg(target_os = "linux")]
 fn next_play(connection: &mut RawConnection) -> Play {
     loop {
@@ -543,7 +541,7 @@ fn next_play(connection: &mut RawConnection) -> Play {
     }
 }
 
-/// The music of a song, mono on both sides.
+/// The sound of a song, with mono on both sides.
 fn frames(song: &Song) -> Vec<[i16; 2]> {
     match song.started.channels {
         1 => song.music.iter().map(|sample| [*sample, *sample]).collect(),
@@ -551,7 +549,7 @@ fn frames(song: &Song) -> Vec<[i16; 2]> {
     }
 }
 
-/// Panics unless both are as long and equal to one step of rounding.
+/// Asserts equal length and equal samples, except for one step of rounding.
 #[track_caller]
 fn assert_same_sound(heard: &[[i16; 2]], expected: &[[i16; 2]]) {
     assert_eq!(heard.len(), expected.len(), "frames");

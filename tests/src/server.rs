@@ -1,4 +1,4 @@
-//! `trill-server` running on a port of its own.
+//! Runs `trill-server` on a port of its own.
 
 use crate::binaries;
 use crate::process::{Output, Process};
@@ -14,12 +14,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long the server may take to open its port.
+/// Time for the server to open its port.
 const LISTEN_DEADLINE: Duration = Duration::from_secs(20);
-/// How long it may take to walk a directory of test size.
+/// Time for the server to scan a directory of test size.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A server that has opened its port. Dropping it kills it.
+/// A listening server. Dropping it kills it.
 #[derive(Debug)]
 pub struct ServerProcess {
     process: Process,
@@ -27,7 +27,7 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Serves `directory` on a free port of the loopback address, and waits until it is ready.
+    /// Serves `directory` on a free loopback port, and waits until it is ready.
     ///
     /// # Panics
     /// When the server does not get ready.
@@ -36,7 +36,7 @@ impl ServerProcess {
         Self::start_with(directory, &[])
     }
 
-    /// As [`Self::start`], with options in front of the directory.
+    /// Starts a server like [`Self::start`], with options in front of the directory.
     ///
     /// # Panics
     /// When the server does not get ready.
@@ -49,7 +49,7 @@ impl ServerProcess {
         server
     }
 
-    /// As [`Self::start`], at an address that was another server's a moment ago.
+    /// Starts a server like [`Self::start`], on the address of a server that has just stopped.
     ///
     /// # Panics
     /// When the server does not get ready.
@@ -62,7 +62,7 @@ impl ServerProcess {
         server
     }
 
-    /// Starts the server in the words of `command` and waits for its port only, not for its songs.
+    /// Starts the server with `command` and waits for its port, not for its songs.
     ///
     /// # Panics
     /// When it does not say `listening on ADDRESS` within 20 s.
@@ -74,24 +74,24 @@ impl ServerProcess {
         Self { process, address }
     }
 
-    /// A command that runs the server with no arguments yet, for [`Self::launch`] or a case that must fail.
+    /// The server's command without arguments, for [`Self::launch`] or a start that must fail.
     pub fn command() -> Command {
         binaries::command(binaries::server())
     }
 
-    /// As [`Self::command`], but as somebody whom the permissions of files bind, which they do not bind root. What the
-    /// server needs for that is put into `directory`, which must be one of those.
+    /// The server's command under an unprivileged user, because file permissions do not bind root. Copies the program
+    /// into `directory`, which that user must be able to read.
     ///
     /// # Panics
     /// When the program cannot be copied.
     pub fn command_without_privileges(directory: &Path) -> Command {
-        /// The user `nobody`, by custom.
+        /// The user `nobody`.
         const NOBODY: u32 = 65_534;
         if !rustix::process::geteuid().is_root() {
             return Self::command();
         }
-        // Where the program is built may be closed to others. Not copied by this process: while a file is open for
-        // writing in any process, and each that another test starts has it open for a moment, it cannot be run.
+        // The build folder may be closed to other users. Not copied by this process: a file that any process has open
+        // for writing cannot be executed, and a child started by another test briefly inherits the open file.
         let program = directory.join("trill-server");
         let mut copy = Command::new("cp");
         copy.arg(binaries::server()).arg(&program);
@@ -104,7 +104,7 @@ impl ServerProcess {
         command
     }
 
-    /// Runs the server with `arguments` that make it exit at once, and returns how.
+    /// Runs the server with `arguments` that make it exit at once. Returns its output.
     ///
     /// # Panics
     /// When it is still running after 20 s.
@@ -115,7 +115,7 @@ impl ServerProcess {
         Process::spawn("trill-server", command).wait(LISTEN_DEADLINE)
     }
 
-    /// Waits for the end of the directory walk and returns how many songs the server says it has.
+    /// Waits for the end of the directory scan. Returns the number of songs that the server reports.
     ///
     /// # Panics
     /// When it does not say `ready, N songs` within 60 s.
@@ -126,7 +126,7 @@ impl ServerProcess {
         songs
     }
 
-    /// The address to connect to; of a server that listens everywhere, its loopback address.
+    /// The address to connect to. For a server on all addresses, its loopback address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -136,7 +136,7 @@ impl ServerProcess {
         self.process.id()
     }
 
-    /// What the server costs now.
+    /// Its current resource use.
     ///
     /// # Panics
     /// When it has ended.
@@ -145,13 +145,13 @@ impl ServerProcess {
         self.process.usage()
     }
 
-    /// What the server costs when it has nothing to do: nobody is connected, and all songs have been read.
+    /// Its resource use when idle: without connections, and with all songs read.
     ///
     /// # Panics
     /// When it still has something to do after 60 s.
     #[track_caller]
     pub fn usage_at_rest(&self) -> Usage {
-        // One thread may start another and end while they are counted, and be missed together with it, but not twice.
+        // A count can miss a thread that ends while it starts another, but not twice in a row.
         let mut was_at_rest = false;
         wait::wait_for(READY_DEADLINE, "the server's threads for songs and clients to end", || {
             std::mem::replace(&mut was_at_rest, self.is_at_rest()) && was_at_rest
@@ -162,12 +162,12 @@ impl ServerProcess {
     fn is_at_rest(&self) -> bool {
         let names = usage::thread_names(self.process.id()).expect("a running process has threads");
         let is_busy = |name: &str| ["tags", "check", "scan", "worker"].contains(&name) || name.starts_with("client");
-        // A thread that has just begun is still called what its process is.
+        // A new thread first has the name of its process.
         let unnamed = names.iter().filter(|name| *name == "trill-server").count();
         unnamed <= 1 && !names.iter().any(|name| is_busy(name))
     }
 
-    /// Waits until the server has no more threads and open files than at `first`.
+    /// Waits until the server has at most the threads and open files of `first`.
     ///
     /// # Panics
     /// When that takes longer than `deadline`; the message names the threads that are left.
@@ -183,12 +183,12 @@ impl ServerProcess {
         }
     }
 
-    /// Bytes of its log so far.
+    /// The size of its log, in bytes.
     pub fn logged_bytes(&self) -> usize {
         self.process.stderr().len()
     }
 
-    /// The process: its lines, its end.
+    /// The process.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
@@ -198,7 +198,7 @@ impl ServerProcess {
         self.process.signal(signal);
     }
 
-    /// Waits for the server to end by itself and returns how it did.
+    /// Waits for the server to end by itself. Returns its output.
     ///
     /// # Panics
     /// When it does not end within `deadline`.
@@ -207,7 +207,7 @@ impl ServerProcess {
         self.process.wait(deadline)
     }
 
-    /// Asks the server to end (SIGTERM) and returns how it did.
+    /// Stops the server with SIGTERM. Returns its output.
     ///
     /// # Panics
     /// When it does not end within 10 s.
@@ -217,7 +217,7 @@ impl ServerProcess {
     }
 }
 
-/// The address in `… listening on ADDRESS …`, made one that can be connected to.
+/// The address in `… listening on ADDRESS …`; an unspecified address becomes loopback.
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let (_, after) = line.split_once("listening on ")?;
     let word = after.split_whitespace().next()?.trim_end_matches([',', '.', ';']);

@@ -1,19 +1,19 @@
-//! A song that comes over many connections, each of which is cut: how much of it passed on each.
+//! Checks a song that arrives over several connections, each cut by the proxy.
 
 use crate::messages;
 use crate::proxy::{Direction, Fault, Proxy, Script};
 use trill_proto::message::{Message, Start};
 
-/// What passed on a connection, as far as the song is concerned.
+/// The traffic of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch {
-    /// Where the client asked for the song to begin; `None` if no PLAY reached the server.
+    /// The start position in the client's PLAY; `None` if no PLAY reached the server.
     pub from: Option<u64>,
-    /// The credit that reached the server: that of PLAY and of every CREDIT.
+    /// The credit that reached the server in PLAY and CREDIT.
     pub granted: u64,
     /// Bytes of the song that the server sent.
     pub sent: u64,
-    /// Those of them that were handed to the client.
+    /// Bytes of the song that reached the client's socket.
     pub handed: u64,
     /// How the connection was cut. A reset destroys what the client has not read yet.
     pub cut: Option<Fault>,
@@ -33,7 +33,7 @@ impl Stretch {
                 Message::Play(play) => {
                     stretch.from = Some(match play.start {
                         Start::Resume(position) => position,
-                        Start::Time(ms) => ms, // from the beginning, before any of the song has come
+                        Start::Time(ms) => ms, // from the beginning, before any of the song arrived
                     });
                     stretch.granted += u64::from(play.credit);
                 }
@@ -45,28 +45,28 @@ impl Stretch {
     }
 }
 
-/// The connections of a proxy that was [started with these scripts](Proxy::scripted_in_turn), each of which cuts.
+/// The connections of a proxy with [these scripts](Proxy::scripted_in_turn), each of which cuts.
 pub fn all(proxy: &Proxy, scripts: &[Script]) -> Vec<Stretch> {
     (0..proxy.accepted()).map(|index| Stretch::of(proxy, index, scripts.get(index))).collect()
 }
 
-/// What a song took in all.
+/// The total for a song.
 #[derive(Clone, Copy, Debug)]
 pub struct Sum {
     /// Bytes that the server sent.
     pub sent: u64,
-    /// At each cut, what had been granted and not arrived.
+    /// The outstanding credit at each cut.
     pub outstanding: u64,
 }
 
-/// Checks that a song of so many bytes came whole, that the client did not ask again for a byte that was handed to it, and
-/// that the server sent no more than the song and what was outstanding at the cuts.
+/// Checks that a song of so many bytes arrived completely, that the client did not request received bytes again, and
+/// that the server sent no more than the song plus the outstanding credit at the cuts.
 ///
-/// What is outstanding at a cut is the credit that reached the server in PLAY and CREDIT, less what the client has received.
-/// That is told by where it asked the next connection to begin.
+/// The outstanding credit at a cut is the credit that reached the server minus the bytes that the client received. The
+/// start position of the next connection gives the latter.
 ///
 /// # Panics
-/// When that is not so.
+/// When a check fails.
 #[track_caller]
 pub fn check(stretches: &[Stretch], song: u64) -> Sum {
     let starts = stretches.iter().filter_map(|stretch| Some((stretch.from?, stretch)));

@@ -1,4 +1,4 @@
-//! A program in a terminal, with the screen as a person sees it.
+//! Runs a program in a terminal, with its screen.
 
 use crate::wait;
 use pty_process::blocking::{self as pty, Pty};
@@ -15,16 +15,16 @@ use std::time::Duration;
 /// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Lines.
+    /// Rows.
     pub rows: u16,
-    /// Characters a line.
+    /// Columns.
     pub columns: u16,
 }
 
 /// 24 lines of 80 characters.
 pub const VT100: Size = Size { rows: 24, columns: 80 };
 
-/// Keys that are more than their letter, as a terminal sends them.
+/// The byte sequences of special keys.
 pub mod key {
     /// Return.
     pub const ENTER: &str = "\r";
@@ -84,7 +84,7 @@ impl Terminal {
         self.type_bytes(text.as_bytes());
     }
 
-    /// Types what need not be text.
+    /// Types arbitrary bytes.
     ///
     /// # Panics
     /// When the program has closed the terminal.
@@ -95,17 +95,17 @@ impl Terminal {
         }
     }
 
-    /// Whether the terminal edits and echoes lines by itself, as it does for a program that knows nothing of terminals.
+    /// Whether the terminal itself edits and echoes lines (canonical mode).
     ///
     /// # Panics
-    /// When the system does not say.
+    /// When the system call fails.
     pub fn is_cooked(&self) -> bool {
         // On Linux the modes of both ends are the same.
         let modes = rustix::termios::tcgetattr(&*self.keyboard).expect("a terminal has modes");
         modes.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
     }
 
-    /// Takes nothing more from the program, as after Ctrl-S: its writes block sooner or later. The screen stays as it is.
+    /// Stops reading the program's output, as after Ctrl-S. Its writes block eventually. The screen does not change.
     pub fn halt(&self) {
         self.display.lock().halted = true;
     }
@@ -125,22 +125,22 @@ impl Terminal {
         self.keyboard.resize(pty_process::Size::new(size.rows, size.columns)).expect("a terminal takes any size");
     }
 
-    /// What the screen shows now.
+    /// The current screen.
     pub fn screen(&self) -> Screen {
         Screen::of(self.display.lock().parser.screen())
     }
 
-    /// Whether the screen shows `text` on one line now.
+    /// Whether the screen shows `text` on one line.
     pub fn screen_contains(&self, text: &str) -> bool {
         self.screen().contains(text)
     }
 
-    /// Everything the program has written, escape sequences included.
+    /// The program's whole output, including escape sequences.
     pub fn transcript(&self) -> String {
         String::from_utf8_lossy(&self.display.lock().transcript).into_owned()
     }
 
-    /// What the program did to the terminal beside showing text: titles set, bells, sequences nobody knows.
+    /// The program's other effects on the terminal: titles, bells, unknown sequences.
     pub fn side_effects(&self) -> Vec<String> {
         self.display.lock().parser.callbacks().side_effects.clone()
     }
@@ -166,11 +166,11 @@ impl Terminal {
 
     /// Sends a signal to the program itself.
     pub fn signal(&self, signal: Signal) {
-        // An ended child keeps its id until it is waited for, so no stranger can be hit.
+        // An unreaped child keeps its id, so the signal cannot reach another process.
         rustix::process::kill_process(Pid::from_child(&self.child), signal).ok();
     }
 
-    /// Waits for the program to end by itself; the screen is complete then, unless it was [halted](Self::halt).
+    /// Waits for the program to end by itself. Then the screen is complete, unless it was [halted](Self::halt).
     ///
     /// # Panics
     /// When it does not end within `deadline`; the message shows the screen.
@@ -185,7 +185,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // Fails only for a program that has been waited for already.
+        // Fails only for a program that was already reaped.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -197,10 +197,10 @@ impl fmt::Display for Terminal {
     }
 }
 
-/// What a screen showed at one moment.
+/// A snapshot of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Screen {
-    /// The lines from the top, without the spaces at their ends; as many as the terminal has rows.
+    /// The lines from the top without trailing spaces, one per row of the terminal.
     pub rows: Vec<String>,
     /// Row and column of the cursor, both from 0.
     pub cursor: (u16, u16),
@@ -231,7 +231,7 @@ impl fmt::Display for Screen {
     }
 }
 
-/// The emulator behind the screen, fed by a thread with what the program writes.
+/// The terminal emulator. A thread feeds it the program's output.
 #[derive(Clone)]
 struct Display(Arc<Mutex<Emulator>>);
 
@@ -253,7 +253,7 @@ impl Display {
         display
     }
 
-    /// Shows what the program writes until the other end of the terminal is closed (EIO on Linux).
+    /// Feeds the program's output until the other end of the terminal closes (EIO on Linux).
     fn show(&self, mut pty: &Pty) {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = pty.read(&mut buffer) {
@@ -278,15 +278,15 @@ impl Display {
     }
 
     fn lock(&self) -> MutexGuard<'_, Emulator> {
-        // A panic elsewhere leaves a screen that is still worth showing.
+        // After a panic elsewhere the screen is still worth showing.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a terminal does beside showing text.
+/// The terminal's state beyond text.
 #[derive(Default)]
 struct Reactions {
-    /// Bytes the terminal has to say to the program.
+    /// The terminal's answers to the program.
     answers: Vec<u8>,
     side_effects: Vec<String>,
 }
@@ -313,9 +313,9 @@ impl vt100::Callbacks for Reactions {
         letter: char,
     ) {
         match (intermediate, parameters, letter) {
-            // Mode 2026 holds the screen still while it is drawn; what is drawn is the same.
+            // Mode 2026 delays the display during drawing; the result is the same.
             (Some(b'?'), [[2026]], 'h' | 'l') => {}
-            // Device status report 6: the cursor's position, counted from 1.
+            // Device status report 6: the cursor position, from 1.
             (None, [[6]], 'n') => {
                 let (row, column) = screen.cursor_position();
                 self.answers.extend(format!("\x1b[{};{}R", row + 1, column + 1).bytes());
@@ -330,7 +330,7 @@ impl vt100::Callbacks for Reactions {
     }
 }
 
-/// A row or column count for the emulator, which knows no empty screen.
+/// A row or column count for the emulator, which allows no empty screen.
 fn dimension(count: u16) -> NonZeroU16 {
     NonZeroU16::new(count).expect("a terminal has at least one row and one column")
 }
@@ -344,7 +344,7 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn shell(script: &str) -> Terminal {
-        // Who runs the tests in the background has these ignored, and what is ignored is inherited.
+        // Background jobs inherit ignored signals, so their default actions are restored.
         let mut command = Command::new("env");
         command.args(["--default-signal=INT,QUIT", "sh", "-c", script]);
         Terminal::spawn("a shell script", command, VT100)

@@ -1,11 +1,11 @@
-//! What a process costs, as the kernel counts it in `/proc`.
+//! The resource use of a process, from `/proc`.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// A reading of one process.
+/// The resource use of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// Resident memory in bytes (`VmRSS`).
@@ -14,11 +14,11 @@ pub struct Usage {
     pub threads: usize,
     /// Open file descriptors.
     pub open_files: usize,
-    /// CPU time used since the start, user and system together, to 10 ms; that of threads that have ended too.
+    /// CPU time since the start, user and system, with a resolution of 10 ms. Includes threads that have ended.
     pub cpu_time: Duration,
 }
 
-/// Reads the costs of process `pid`.
+/// Reads the resource use of process `pid`.
 ///
 /// # Errors
 /// [`io::ErrorKind::NotFound`] when there is no such process; [`io::ErrorKind::InvalidData`] when the kernel's
@@ -35,9 +35,8 @@ pub fn of(pid: u32) -> io::Result<Usage> {
     })
 }
 
-/// The CPU time that the threads of process `pid` have used since each was started, to the nanosecond. Threads that have
-/// ended are not in it: for a process whose threads live on, and that does so little that the 10 ms of [`cpu_time_of`] are
-/// too coarse.
+/// The CPU time of the living threads of process `pid`, in nanoseconds. For a process with permanent threads and too
+/// little work for the 10 ms resolution of [`cpu_time_of`].
 ///
 /// # Errors
 /// As [`of`].
@@ -45,7 +44,7 @@ pub fn running_time(pid: u32) -> io::Result<Duration> {
     running_time_of(pid, |_| true)
 }
 
-/// The same of those threads alone whose names, cut to 15 bytes, are `wanted`.
+/// The CPU time of the living threads with `wanted` names, cut to 15 bytes.
 ///
 /// # Errors
 /// As [`of`].
@@ -59,16 +58,16 @@ pub fn running_time_of(pid: u32, wanted: impl Fn(&str) -> bool) -> io::Result<Du
     Ok(each_thread(pid, of_thread)?.into_iter().sum())
 }
 
-/// The most memory that process `pid` has ever had resident, in bytes (`VmHWM`).
+/// The peak resident memory of process `pid`, in bytes (`VmHWM`).
 ///
 /// # Errors
-/// As [`of`]; [`io::ErrorKind::InvalidData`] also for a process that has ended and been waited for by nobody.
+/// As [`of`]; [`io::ErrorKind::InvalidData`] also for a process that has ended but was not reaped.
 pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     Ok(status_field(&status, "VmHWM")? * 1024)
 }
 
-/// Bytes that process `pid` has handed to the kernel by write, writev and sendfile (`wchar` of proc(5)); not by send.
+/// Bytes that process `pid` has written with write, writev and sendfile (`wchar` of proc(5)), but not with send.
 ///
 /// # Errors
 /// As [`of`].
@@ -77,7 +76,7 @@ pub fn written_bytes(pid: u32) -> io::Result<u64> {
     status_field(&counts, "wchar")
 }
 
-/// Bytes that process `pid` has read from files and pipes (`rchar` of proc(5)); not by receive.
+/// Bytes that process `pid` has read from files and pipes (`rchar` of proc(5)), but not with recv.
 ///
 /// # Errors
 /// As [`of`].
@@ -86,8 +85,8 @@ pub fn read_bytes(pid: u32) -> io::Result<u64> {
     status_field(&counts, "rchar")
 }
 
-/// The CPU time of process `pid`, as in [`Usage`], that of threads that have ended included; also when it has ended itself,
-/// until somebody waits for it.
+/// The CPU time of process `pid`, as in [`Usage`], including threads that have ended. Also works for an ended process
+/// that was not reaped.
 ///
 /// # Errors
 /// As [`of`].
@@ -103,13 +102,13 @@ pub fn thread_names(pid: u32) -> io::Result<Vec<String>> {
     each_thread(pid, |task| Ok(fs::read_to_string(task.join("comm"))?.trim_end().to_owned()))
 }
 
-/// What `read` says of the directory of each thread in `/proc`.
+/// Calls `read` for the `/proc` directory of each thread. Skips threads that have ended.
 fn each_thread<T>(pid: u32, read: impl Fn(&Path) -> io::Result<T>) -> io::Result<Vec<T>> {
     let mut all = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         match read(&task?.path()) {
             Ok(one) => all.push(one),
-            // It ended since the directory was read.
+            // It has ended since the directory was read.
             Err(e) if e.kind() == io::ErrorKind::NotFound || e.raw_os_error() == Some(ESRCH) => {}
             Err(e) => return Err(e),
         }
@@ -117,7 +116,7 @@ fn each_thread<T>(pid: u32, read: impl Fn(&Path) -> io::Result<T>) -> io::Result
     Ok(all)
 }
 
-/// What reading a file of a thread that has just ended gives: no such process.
+/// The error of reading a file of a thread that has just ended.
 const ESRCH: i32 = 3;
 
 /// The number in a line such as `VmRSS: 5012 kB` of `/proc/PID/status`.
@@ -164,7 +163,7 @@ mod tests {
     fn counts_the_time_of_a_thread_that_works() {
         let before = running_time(process::id()).expect("a reading of this process");
         let is_more = || running_time(process::id()).is_ok_and(|now| now > before + Duration::from_millis(1));
-        // Reading it takes time too.
+        // Reading takes CPU time too.
         crate::wait::wait_for(Duration::from_secs(10), "a millisecond of work", is_more);
         assert!(peak_resident_bytes(process::id()).expect("a reading of this process") > 1 << 20);
     }
@@ -218,7 +217,7 @@ mod tests {
         let files: Vec<File> = (0..50).map(|_| File::open("/dev/null").expect("/dev/null")).collect();
         let after = of(process::id()).expect("a reading of this process");
         drop(files);
-        // Other tests of this process open and close files too; not fifty.
+        // Other tests of this process open and close files too, but not fifty.
         assert!(after.open_files >= before.open_files + 25, "{before:?}, then {after:?}");
         assert!(after.resident_bytes > 1 << 20 && after.threads >= 1, "{after:?}");
     }

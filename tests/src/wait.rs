@@ -1,10 +1,9 @@
-//! Waiting for something to happen, with a deadline.
+//! Waits for a condition, with a deadline.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at: short beside anything a person notices, long enough to leave the CPU to
-/// the programs under test.
+/// Polling interval: shorter than a person notices, long enough to leave the CPU to the programs under test.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Waits until `condition` holds.
@@ -28,11 +27,11 @@ pub fn wait_for_some<T>(deadline: Duration, what: &str, probe: impl FnMut() -> O
     value
 }
 
-/// Waits until `probe` returns a value; `None` when `deadline` has passed without one.
+/// Waits until `probe` returns a value. Returns `None` when `deadline` has passed.
 pub fn try_wait<T>(deadline: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + deadline;
     loop {
-        // The clock is read before the probe, so that a slow machine gives the condition one look after the deadline.
+        // Reading the clock before the probe guarantees one probe after the deadline, even on a slow machine.
         let last = Instant::now() >= end;
         let value = probe();
         if value.is_some() || last {

@@ -1,7 +1,7 @@
-//! What the boards' client costs: stack, in bytes, and instructions.
+//! Measures the stack, in bytes, and the instructions of the boards' client.
 //!
-//! QEMU keeps a board's time by counting instructions; the boards tell for how long they were busy by that time. The decoder alone is counted to the instruction. Everything together depends a little on
-//! when packets come and when the console is looked at.
+//! QEMU derives a board's time from the number of instructions, and the boards report how long they were busy. The
+//! decoder's count is exact. The total varies slightly with the arrival of packets and the polling of the console.
 
 use super::{Board, HOST, Kind, check};
 use crate::corpus::tags::Tags;
@@ -13,30 +13,30 @@ use id3::Version;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What [`super::CLOCK`] says.
+/// Instructions per microsecond with [`super::CLOCK`].
 const INSTRUCTIONS_PER_MICROSECOND: u64 = 125;
 
 const RATE: u32 = 44_100;
 const SONG_MS: u32 = 10_000;
 
-/// A song is begun so often, and the cheapest counts: a board that waits for the host plays silence meanwhile.
+/// Number of starts of a song; the cheapest counts. A board that waits for the host plays silence meanwhile.
 const BEGINNINGS: usize = 7;
 
-/// An emulated second takes longer than a second on a busy machine.
+/// An emulated second takes longer on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// What playing costs.
+/// The cost of playback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Costs {
-    /// Bytes of stack at its deepest, in a session that does all there is to do.
+    /// Peak stack in bytes, in a session that uses every function.
     pub stack: u64,
-    /// Instructions for a second of a song of 128 kbit/s: everything, network, console and interrupts included.
+    /// Instructions for a second of a 128 kbit/s song, including network, console and interrupts.
     pub second: u64,
-    /// Instructions from the return key after `play N` to the first sample that goes out.
+    /// Instructions from the return key after `play N` to the first output sample.
     pub first_sample: u64,
 }
 
-/// What the decoder takes on the constrained board for a second of a song of 128 kbit/s, in instructions.
+/// Instructions of the decoder on the constrained board for a second of a 128 kbit/s song.
 ///
 /// # Panics
 /// As [`check`].
@@ -47,10 +47,10 @@ pub fn decoder() -> u64 {
     found.decoder_instructions * u64::from(RATE) / found.samples as u64
 }
 
-/// What a board takes to play a song of 128 kbit/s.
+/// Measures a board that plays a 128 kbit/s song.
 ///
 /// # Panics
-/// When it does not play it.
+/// When it does not play.
 #[track_caller]
 pub fn measure(kind: Kind) -> Costs {
     let directory = MusicDir::new();
@@ -61,7 +61,7 @@ pub fn measure(kind: Kind) -> Costs {
     Costs { stack: peak_stack(kind), second, first_sample }
 }
 
-/// Everything is done once, on songs of every kind, with the longest names.
+/// Uses every function once, with songs of every kind and the longest names.
 fn peak_stack(kind: Kind) -> u64 {
     let directory = MusicDir::new();
     let long = "Ж".repeat(127);
@@ -102,7 +102,7 @@ fn peak_stack(kind: Kind) -> u64 {
     board.ask(&format!("server {HOST}:{}", address.port()), "connected to ");
     let told = board.ask("memory", "stack: ");
     let bytes = told.split_whitespace().nth(1).and_then(|bytes| bytes.parse().ok());
-    bytes.unwrap_or_else(|| panic!("no bytes of stack in {told}"))
+    bytes.unwrap_or_else(|| panic!("no stack size in {told}"))
 }
 
 fn count_beginnings(kind: Kind, server: SocketAddr) -> u64 {
@@ -126,7 +126,7 @@ fn count_song(kind: Kind, server: SocketAddr) -> u64 {
     let mut board = start(kind, server);
     let before = load(&mut board);
     board.type_line("play 1");
-    // Not by asking for the status again and again, which is work too.
+    // Without `status` commands, which cost instructions too.
     let last = (RATE / 1000 * SONG_MS) as usize;
     let is_over = || (board.heard(RATE).sounding().end >= last).then_some(());
     wait::wait_for_some(DEADLINE, "the end of the song", is_over);
@@ -139,13 +139,13 @@ fn start(kind: Kind, server: SocketAddr) -> Board {
     board
 }
 
-/// In microseconds since the start.
+/// Reads microseconds since the start.
 struct Load {
     busy: u64,
     at_sound: u64,
 }
 
-/// Asks for `processor: busy 3718 of 3567629 us, 0 when sound began`.
+/// Reads `processor: busy 3718 of 3567629 us, 0 when sound began`.
 fn load(board: &mut Board) -> Load {
     let line = board.ask("load", "processor: busy ");
     let mut numbers = line.split(|char: char| !char.is_ascii_digit()).filter_map(|digits| digits.parse().ok());

@@ -1,14 +1,14 @@
-//! Files that are made once and kept in the target directory.
+//! Files that are generated once and kept in the target directory.
 
 use crate::binaries;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Returns the file made under `key` earlier, by this process or another, or lets `make` write it.
+/// Returns the file for `key`. If no process has made it yet, `make` writes it.
 ///
-/// `make` gets a path that nobody else uses; the file appears under its final name when it is whole, so a test run
-/// that is interrupted leaves nothing half made. `name` is for people who look into the directory.
+/// `make` gets a private path. The file is renamed when complete, so an interrupted run leaves no partial file. `name`
+/// is the readable part of the file name.
 ///
 /// # Panics
 /// When the file cannot be made.
@@ -31,8 +31,8 @@ fn try_get_or_make(
     if path.exists() {
         return Ok(path);
     }
-    // Several test processes want the same song at the same time: one makes it, the others wait. The kernel gives
-    // the lock back when its holder dies.
+    // Several test processes may want the same song: one makes it, the others wait. The kernel releases the lock when
+    // its holder dies.
     let lock = File::create(path.with_extension("lock"))?;
     lock.lock()?;
     if !path.exists() {

@@ -1,4 +1,4 @@
-//! MP3 files made for the tests: synthesised, encoded by LAME, made once and kept in the target directory.
+//! MP3 files for the tests, synthesised and encoded by LAME once and kept in the target directory.
 //!
 //! ```no_run
 //! use trill_tests::corpus::{self, MusicDir};
@@ -20,16 +20,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Part of the key under which songs are kept: count it up when the way they are made changes.
+/// Part of the songs' cache key. Increment it when the generation changes.
 const GENERATION: u32 = 1;
 
-/// How long LAME may take for one song, on a machine that is busy with other tests.
+/// Time for LAME to encode a song on a busy machine.
 const ENCODER_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A song that can be made: what sound, and in which kind of file.
+/// A song: its sound and its kind of file.
 ///
-/// Songs that differ in seed, kind or rate sound different everywhere, so a few frames tell which one is heard and
-/// from which place. They begin and end at full loudness: a sample cut off at either end shows.
+/// Songs that differ in seed, kind or rate differ everywhere, so a few frames identify song and position. They begin
+/// and end at full loudness, so a missing sample at either end shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Song {
     kind: &'static str,
@@ -37,24 +37,24 @@ pub struct Song {
     channels: usize,
     milliseconds: u32,
     seed: u64,
-    /// LAME's options beside those that follow from the fields above.
+    /// Further options of LAME.
     options: &'static [&'static str],
     wrapping: Wrapping,
 }
 
-/// What is put around the encoder's output.
+/// An addition to the encoder's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrapping {
     None,
-    /// An ID3v2 tag with a picture of this many bytes in front.
+    /// An ID3v2 tag in front, with a picture of this many bytes.
     Picture(usize),
     /// An ID3v1 tag at the end.
     Id3v1,
-    /// The same frames again and again until the file has this many bytes.
+    /// Repetitions of the same frames up to this size in bytes.
     Repeated(usize),
 }
 
-/// 128 kbps joint stereo, 12 s: what most files are.
+/// 128 kbps joint stereo, 12 s: the most common kind of file.
 pub const CBR_128: Song = Song {
     kind: "cbr-128",
     rate: 44_100,
@@ -71,7 +71,7 @@ pub const CBR_320: Song = Song { kind: "cbr-320", options: &["-b", "320", "-m", 
 /// Variable bitrate with a Xing frame, 12 s.
 pub const VBR: Song = Song { kind: "vbr", options: &["-V", "4"], ..CBR_128 };
 
-/// Variable bitrate without a Xing frame: nothing in the file tells its duration, delay or padding.
+/// Variable bitrate without a Xing frame: nothing in the file gives duration, delay or padding.
 pub const VBR_WITHOUT_XING: Song = Song { kind: "vbr-without-xing", options: &["-V", "4", "-t"], ..CBR_128 };
 
 /// MPEG-2 at 22.05 kHz, mono, 12 s.
@@ -105,7 +105,7 @@ pub const LONG: Song = repeated("long", &["-b", "128", "-m", "j", "--nores", "-t
 /// An hour at 192 kbps: 86 MB, the same 10 s over and over, without a LAME tag.
 pub const HOUR: Song = repeated("hour", &["-b", "192", "-m", "j", "--nores", "-t"], 86_400_000);
 
-/// Ten seconds, again and again until the file has so many bytes.
+/// Repeats ten seconds up to this size in bytes.
 const fn repeated(kind: &'static str, options: &'static [&'static str], bytes: usize) -> Song {
     Song { kind, milliseconds: 10_000, options, wrapping: Wrapping::Repeated(bytes), ..CBR_128 }
 }
@@ -115,35 +115,35 @@ pub const ALL_KINDS: [Song; 9] =
     [CBR_128, CBR_320, VBR, VBR_WITHOUT_XING, MONO_22050, MONO_32_KBPS, MONO_8_KBPS, WITH_PICTURE, WITH_ID3V1];
 
 impl Song {
-    /// The same kind of file with other music in it.
+    /// The same kind of file with other music.
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// The same song at another length.
+    /// The same song with another length.
     #[must_use]
     pub const fn milliseconds(self, milliseconds: u32) -> Self {
         Self { milliseconds, ..self }
     }
 
-    /// What kind of file it is, for messages.
+    /// The kind of file, for messages.
     pub const fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// Whether the file tells delay and padding. LAME leaves its tag out when a frame of the bitrate has no room
-    /// for it, which takes about 160 bytes.
+    /// Whether the file has LAME's tag with delay and padding. LAME omits the tag if a frame is too small for its 160
+    /// bytes.
     pub fn has_lame_tag(&self) -> bool {
         !self.options.contains(&"-t") && !["32", "8"].contains(&self.options[1])
     }
 
-    /// How many samples a channel go into the encoder: what a gapless player plays of a file with a LAME tag.
+    /// Samples per channel that go into the encoder. A gapless player plays this many from a file with a LAME tag.
     pub const fn input_frames(&self) -> usize {
         (self.rate as u64 * self.milliseconds as u64 / 1000) as usize
     }
 
-    /// Makes the song unless it is there, and returns its path. The file is shared: copy it to change it.
+    /// Makes the song if necessary. Returns its path. The file is shared: copy it before a change.
     ///
     /// # Panics
     /// When LAME is missing or fails; the message says so.
@@ -155,20 +155,20 @@ impl Song {
         })
     }
 
-    /// The music that goes into the encoder.
+    /// The encoder's input.
     pub fn music(&self) -> Pcm {
-        // Two kinds of file with one seed do not sound alike either.
+        // Kinds of files with the same seed also sound different.
         let kind = self.kind.bytes().fold(self.seed, |seed, byte| seed.wrapping_mul(131).wrapping_add(byte.into()));
         synth::music(self.rate, self.channels, self.input_frames(), kind)
     }
 
-    /// Runs LAME on a WAV file beside `path` and returns what it made.
+    /// Runs LAME on a WAV file next to `path`. Returns its output.
     #[track_caller]
     fn encode(&self, path: &Path) -> Vec<u8> {
         let (wav, mp3) = (path.with_extension("wav"), path.with_extension("lame"));
         self.music().write_wav(&wav);
         let mut lame = system_program("lame", "lame");
-        // By itself LAME would choose a lower rate for a low bitrate.
+        // LAME would choose a lower sample rate for a low bitrate.
         let kilohertz = f64::from(self.rate) / 1000.0;
         lame.arg("--quiet").args(self.options).args(["--resample", &kilohertz.to_string()]).arg(&wav).arg(&mp3);
         Process::spawn("lame", lame).wait(ENCODER_DEADLINE).expect_code(0);
@@ -215,7 +215,7 @@ mod tests {
             signal += f64::from(a).powi(2);
             error += (f64::from(a) - f64::from(b)).powi(2);
         }
-        // One frame too early or too late would leave almost no resemblance.
+        // An offset of one frame would leave almost no resemblance.
         assert!(error < signal / 30.0, "signal {signal:e}, error {error:e}");
     }
 

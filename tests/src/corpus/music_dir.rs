@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// A temporary directory to serve. It is removed when dropped.
+/// A temporary music directory. Dropping it removes it.
 #[derive(Debug)]
 pub struct MusicDir(TempDir);
 
@@ -15,12 +15,12 @@ impl MusicDir {
         Self(TempDir::with_prefix("trill-music-").expect("a temporary directory"))
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Adds a copy of a song under `name`, which may have directories in front; returns its path.
+    /// Adds a copy of a song under `name`, which may include folders. Returns its path.
     ///
     /// # Panics
     /// When the file cannot be written.
@@ -39,7 +39,7 @@ impl MusicDir {
         self.add_bytes(name, &[tag, &audio].concat())
     }
 
-    /// Adds a file of any content; one that exists is replaced.
+    /// Writes a file with any content, replacing an existing one.
     ///
     /// # Panics
     /// When the file cannot be written.
@@ -59,7 +59,7 @@ impl MusicDir {
         }
     }
 
-    /// Lets a file appear whole: written under a name that is no song's, then renamed.
+    /// Writes a file atomically: under a name that is not a song's, then renamed.
     #[track_caller]
     fn place(&self, name: &Path, write: impl FnOnce(&Path) -> std::io::Result<()>) -> PathBuf {
         let path = self.path().join(name);

@@ -1,12 +1,12 @@
-//! Sound that is as rich as music to an encoder, and nowhere the same twice.
+//! Synthesises sound that is as rich as music to an encoder and never repeats.
 
 use crate::pcm::Pcm;
 use std::f64::consts::TAU;
 
-/// Seconds between two chords, and between two strokes of the drum.
+/// Seconds between chords, and between drum strokes.
 const CHORD_SECONDS: f64 = 0.25;
 const STROKE_SECONDS: f64 = 0.19;
-/// How fast a stroke fades away, a second.
+/// Decay rate of a stroke, per second.
 const STROKE_DECAY: f64 = 25.0;
 
 /// Synthesises chords, a sweep and drum strokes: tones, glides and noise in one.
@@ -28,7 +28,7 @@ pub(super) fn music(rate: u32, channels: usize, frames: usize, seed: u64) -> Pcm
 struct Band {
     random: fastrand::Rng,
     seconds_per_frame: f64,
-    /// Above this a low rate or a low bitrate leaves nothing.
+    /// Higher tones are lost at a low rate or bitrate.
     highest_hz: f64,
     chord: [Voice; 3],
     chord_left: f64,
@@ -80,14 +80,14 @@ impl Band {
         mix
     }
 
-    /// Lets time pass: new chords, the next place in the sweep, new strokes.
+    /// Advances the time: new chords, sweep position and strokes.
     fn conduct(&mut self) {
         let dt = self.seconds_per_frame;
         self.chord_left -= dt;
         if self.chord_left <= 0.0 {
             self.chord_left = CHORD_SECONDS;
             for voice in &mut self.chord {
-                // Any pitch between 110 Hz and 880 Hz, phase kept: no click of its own.
+                // Any pitch between 110 Hz and 880 Hz, with continuous phase to avoid a click.
                 voice.hz = 110.0 * (self.random.f64() * 3.0).exp2();
                 voice.place = self.random.f64();
             }
@@ -110,7 +110,7 @@ impl Voice {
     fn add_to(&mut self, mix: &mut [f64; 2], loudness: f64, dt: f64) {
         self.phase = (self.phase + self.hz * dt).fract();
         let value = (self.phase * TAU).sin() * loudness;
-        // Never silent on either side, so that no place of a channel is empty.
+        // Never silent on either side, so that every position is recognisable.
         mix[0] += value * (0.3 + 0.7 * (1.0 - self.place));
         mix[1] += value * (0.3 + 0.7 * self.place);
     }

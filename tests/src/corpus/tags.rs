@@ -1,9 +1,9 @@
-//! Tags to put in front of a song or after it, right and wrong ones.
+//! Valid and invalid tags.
 
 use id3::frame::{Picture, PictureType};
 use id3::{Encoder, Tag, TagLike, Version};
 
-/// What a tag says. Empty fields are left out.
+/// The fields of a tag. Empty fields are left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tags<'a> {
     /// Title.
@@ -25,7 +25,7 @@ impl Tags<'_> {
     /// The bytes of an ID3v2.3 tag with a picture of `size` bytes.
     pub fn id3v2_with_picture(&self, size: usize) -> Vec<u8> {
         let mut tag = self.to_tag();
-        // Random bytes hold what looks like frame headers: a scan that does not skip the tag finds false ones.
+        // Random bytes contain apparent frame headers. A scan that does not skip the tag finds them.
         let mut data = vec![0; size];
         fastrand::Rng::with_seed(size as u64).fill(&mut data);
         tag.add_frame(Picture {
@@ -37,7 +37,7 @@ impl Tags<'_> {
         encode(&tag, Version::Id3v23)
     }
 
-    /// The bytes of an ID3v1.1 tag; text is cut at 30 bytes.
+    /// The bytes of an ID3v1.1 tag. Text is cut at 30 bytes.
     pub fn id3v1(&self) -> [u8; 128] {
         let mut tag = [0; 128];
         tag[..3].copy_from_slice(b"TAG");
@@ -67,7 +67,7 @@ impl Tags<'_> {
     }
 }
 
-/// The bytes of an ID3v2.4 tag whose frames hold just these bytes, for what no honest encoder writes.
+/// The bytes of an ID3v2.4 tag with exactly these bytes in its frames, for content that no correct encoder writes.
 ///
 /// The first byte of a text frame (`TIT2`, `TPE1`, …) is the encoding it claims: 0 Latin-1, 1 UTF-16, 3 UTF-8.
 ///
@@ -77,7 +77,7 @@ pub fn raw_id3v24(frames: &[(&str, &[u8])]) -> Vec<u8> {
     raw_id3v2(4, syncsafe, frames)
 }
 
-/// As [`raw_id3v24`], for any version, with the sizes of the frames as `size` writes them: [`syncsafe`] is right for 2.4
+/// Builds a tag like [`raw_id3v24`] for any version, with frame sizes encoded by `size`: [`syncsafe`] is right for 2.4
 /// and [`plain`] for 2.3.
 ///
 /// # Panics
@@ -94,7 +94,7 @@ pub fn raw_id3v2(version: u8, size: fn(usize) -> [u8; 4], frames: &[(&str, &[u8]
     [&id3v2_header(version, 0, body.len())[..], &body].concat()
 }
 
-/// The first ten bytes of an ID3v2 tag that claims to have `size` more.
+/// The ten header bytes of an ID3v2 tag that claims `size` more bytes.
 ///
 /// # Panics
 /// When the size takes more than 28 bits.
@@ -102,14 +102,14 @@ pub fn id3v2_header(version: u8, flags: u8, size: usize) -> Vec<u8> {
     [b"ID3".as_slice(), &[version, 0, flags], &syncsafe(size)].concat()
 }
 
-/// An APEv2 tag of `size` bytes, with a header and a footer of 32 bytes each; the item between them is not valid.
+/// An APEv2 tag of `size` bytes, with 32 bytes each of header and footer, and an invalid item between them.
 ///
 /// # Panics
 /// When `size` is below 64.
 pub fn ape(size: usize) -> Vec<u8> {
     const MARK: usize = 32;
     let mark = |flags: u32| {
-        // The header does not count in the size.
+        // The size field excludes the header.
         let counted = u32::try_from(size - MARK).expect("a small tag");
         let numbers = [2_000, counted, 1, flags].map(u32::to_le_bytes).concat();
         [b"APETAGEX".as_slice(), &numbers, &[0; 8]].concat()

@@ -1,4 +1,4 @@
-//! Songs made by LAME, what the server says of them, and what they sound like.
+//! Songs encoded by LAME, with the server's data and the decoded sound.
 
 use std::f64::consts::TAU;
 use std::process::Command;
@@ -13,16 +13,16 @@ use crate::reference::layout;
 pub struct Song {
     /// Its title.
     pub title: String,
-    /// The frames that are sent.
+    /// The frames to send.
     pub audio: Vec<u8>,
-    /// What STARTED says of them, from the beginning; stream and song are filled in by the server.
+    /// STARTED for a start at the beginning. The server fills in stream and song.
     pub started: Started,
-    /// What is to be heard, interleaved.
+    /// The expected sound, interleaved.
     pub music: Vec<i16>,
 }
 
 impl Song {
-    /// Music of a pitch, so that songs can be told apart, through LAME with `options`.
+    /// Encodes a tone of this pitch with LAME and `options`. The pitch identifies the song.
     ///
     /// # Panics
     /// When LAME is not installed, or loses samples.
@@ -36,8 +36,8 @@ impl Song {
         song
     }
 
-    /// One recording of so many times two seconds that was cut after it was encoded, as `mp3splt` does: nothing says where
-    /// the sound of a song begins and ends, and each is decoded right only after the one before.
+    /// Parts of one recording, `count` times two seconds, cut after encoding as by `mp3splt`. No tag marks the limits
+    /// of the sound, and each part decodes correctly only after the one before.
     ///
     /// # Panics
     /// When LAME is not installed.
@@ -64,12 +64,12 @@ impl Song {
         (0..count).map(song).collect()
     }
 
-    /// Whole frames of which no decoder here makes sound: MPEG 2.5 at 8 kHz, with blocks that no encoder mixes.
+    /// Valid frames that no decoder here can decode: MPEG 2.5 at 8 kHz with mixed blocks.
     pub fn mute() -> Self {
         const FRAMES: usize = 100;
         let mut frame = [0; 72];
         frame[..4].copy_from_slice(&[0xff, 0xe3, 0x18, 0xc4]);
-        // Window switching, short blocks, mixed.
+        // Window switching with short, mixed blocks.
         (frame[9], frame[10]) = (0b1101 >> 3, 0b1101 << 5);
         let audio = frame.repeat(FRAMES);
         let started = Started {
@@ -92,7 +92,7 @@ impl Song {
         Self::encode(title, pitch, 2, 44_100, 2, &["-b", "128"])
     }
 
-    /// An MP3 file without ID3 tags, with an information frame by LAME.
+    /// An MP3 file without ID3 tags, with LAME's information frame.
     fn of_file(title: &str, file: &[u8]) -> Self {
         let layout = layout::of(file);
         let added = layout.added.expect("LAME's extension");
@@ -118,7 +118,7 @@ impl Song {
     }
 }
 
-/// Music of a pitch, as LAME encodes it.
+/// A tone of this pitch, encoded by LAME.
 fn lame(pitch: f64, seconds: u32, rate: u32, channels: u16, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (wav, mp3) = (folder.path().join("in.wav"), folder.path().join("out.mp3"));
@@ -136,7 +136,7 @@ fn lame(pitch: f64, seconds: u32, rate: u32, channels: u16, options: &[&str]) ->
     std::fs::read(mp3).expect("LAME's output")
 }
 
-/// All that a decoder puts out, interleaved.
+/// The decoder's whole output, interleaved.
 struct Sound {
     samples: Vec<i16>,
     rate: u32,
@@ -144,11 +144,11 @@ struct Sound {
     frame_ends: Vec<Place>,
 }
 
-/// A place between two frames.
+/// A position between two frames.
 #[derive(Clone, Copy, Default)]
 struct Place {
     byte: usize,
-    /// Among those of all channels.
+    /// Sample index over all channels.
     sample: usize,
 }
 

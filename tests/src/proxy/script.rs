@@ -1,4 +1,4 @@
-//! Faults that strike every connection at given bytes.
+//! Faults at given bytes of every connection.
 
 use super::{Conditions, Direction, Fault, Shape};
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 /// One fault of a script.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// In which direction it strikes.
+    /// The direction.
     pub direction: Direction,
-    /// Once so many bytes have been handed to the receiver in that direction: 0 is before the first.
+    /// The number of bytes delivered in that direction before it: 0 is before the first.
     pub after_bytes: u64,
-    /// What happens.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// Faults by position in the stream: the same in every run, however fast the machine.
+/// Faults by position in the stream, independent of the machine's speed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Script {
-    /// The faults; those of one direction strike in the order of their positions.
+    /// The faults. Those of one direction occur in the order of their positions.
     pub steps: Vec<Step>,
 }
 
@@ -27,8 +27,8 @@ impl Script {
         Self { steps: vec![Step { direction, after_bytes: bytes, fault }] }
     }
 
-    /// Ten faults over `span_bytes` of each direction that a session must survive: changing delays, rates and pieces,
-    /// and short freezes. Equal seeds give equal scripts.
+    /// Ten faults over `span_bytes` of each direction that a session must survive: changing delays, rates and
+    /// fragments, and short freezes. The seed determines the script.
     pub fn survivable(seed: u64, span_bytes: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut steps = Vec::new();
@@ -41,9 +41,8 @@ impl Script {
         Self { steps }
     }
 
-    /// `count` scripts, one for each connection of a run that must survive them all: each cuts once, by any fault that
-    /// cuts, at any of the first `to_server` and `to_client` bytes, between which all are equally likely. Equal seeds give
-    /// equal scripts.
+    /// `count` scripts, one per connection of a run that must survive them all. Each has one cut of any kind, at a
+    /// uniformly random position within the first `to_server` or `to_client` bytes. The seed determines the scripts.
     pub fn random_cuts(seed: u64, count: usize, to_server: u64, to_client: u64) -> Vec<Self> {
         let mut random = fastrand::Rng::with_seed(seed);
         let faults = [Fault::Close, Fault::HalfClose, Fault::Reset];
@@ -58,7 +57,7 @@ impl Script {
         (0..count).map(|_| cut()).collect()
     }
 
-    /// The steps of one direction, the first to strike first.
+    /// The steps of one direction, in order.
     pub(super) fn of(&self, direction: Direction) -> Vec<Step> {
         let mut steps: Vec<Step> = self.steps.iter().filter(|step| step.direction == direction).copied().collect();
         steps.sort_by_key(|step| step.after_bytes);

@@ -74,7 +74,7 @@ fn holds_a_fast_sender_back() {
     let (mut client, proxy, mut server) = connected(Conditions { rate: Some(80_000), ..Conditions::PERFECT });
     server.set_send_buffer(SOCKET_BUFFER_BYTES);
     let accepted = server.send_what_fits(&bytes(10_000_000), MS(300));
-    // The queue, the proxy's receive buffer and the sender's own, which the kernel doubles, and a little that left.
+    // The queue, the proxy's receive buffer, the sender's buffer, which the kernel doubles, and a few delivered bytes.
     let limit = Conditions::PERFECT.queue_bytes + 4 * SOCKET_BUFFER_BYTES + 32 * 1024;
     assert!(accepted < limit, "{accepted} of at most {limit} bytes");
     assert!(proxy.received(ToClient) <= Conditions::PERFECT.queue_bytes as u64 + 16 * 1024);
@@ -86,7 +86,7 @@ fn a_receiver_that_does_not_read_holds_the_sender_back() {
     let (_client, proxy, mut server) = connected(Conditions::PERFECT);
     server.set_send_buffer(SOCKET_BUFFER_BYTES);
     let accepted = server.send_what_fits(&bytes(50_000_000), MS(300));
-    // The receiver's own buffer, which the kernel lets grow up to 6 MB, is not the proxy's to limit.
+    // The proxy cannot limit the receiver's own buffer, which the kernel grows up to 6 MB.
     assert!(accepted < 10_000_000, "{accepted} bytes");
     let held = proxy.received(ToClient) - proxy.forwarded(ToClient);
     assert!(held <= Conditions::PERFECT.queue_bytes as u64, "{held}");
@@ -159,7 +159,7 @@ fn cuts_after_a_number_of_bytes() {
         });
         server.send(&bytes(5_000));
         let (received, how) = client.receive_to_end(DEADLINE);
-        // A reset may overtake bytes in the receiver's own buffer.
+        // A reset may overtake bytes in the receiver's buffer.
         assert!(received.len() == 1_000 || ending == Ending::Reset && received.len() < 1_000, "{}", received.len());
         assert_eq!((how, server.receive_to_end(DEADLINE).1), (ending, ending), "{fault:?}");
     };
@@ -230,7 +230,7 @@ fn a_connection_that_has_ended_keeps_no_descriptor() {
     }
     crate::wait::wait_for(DEADLINE, "all to have ended", || proxy.open() == 0);
     assert_eq!(proxy.accepted(), 200);
-    // Other tests of this process open files too; not a hundred.
+    // Other tests of this process open files too, but not a hundred.
     crate::wait::wait_for(DEADLINE, "their descriptors to be closed", || open_files() < before + 100);
     proxy.inject_both(Fault::Thaw);
 }

@@ -1,41 +1,41 @@
-//! Where two pieces of sound differ.
+//! Finds where two sounds differ.
 //!
-//! Two decoders of the same file may round one sample in thousands differently, so samples count as equal when they
-//! are at most [`TOLERANCE`] apart. Within that, the sound of the [corpus](crate::corpus) is like a text without
-//! repetition: a few dozen frames tell from which song and from which place in it they are.
+//! Two decoders may round one sample in thousands differently, so samples count as equal if they differ by at most
+//! [`TOLERANCE`]. Apart from that, the sound of the [corpus](crate::corpus) never repeats: a few dozen frames identify
+//! song and position.
 
 use crate::pcm::Pcm;
 use std::fmt;
 use std::ops::Range;
 
-/// How far apart two equal samples may be.
+/// Largest difference of equal samples.
 pub const TOLERANCE: u16 = 1;
 
-/// How many frames are looked for at once: loud music is recognised without doubt by fewer.
+/// Window of a search in frames. Loud music needs fewer to be recognised.
 const WINDOW: usize = 64;
-/// How loud a window must become to be recognisable: quieter ones look alike.
+/// Smallest peak of a recognisable window. Quieter windows look alike.
 const LOUD: u16 = 256;
 
-/// How a captured sound lies beside its reference.
+/// The alignment of a captured sound with its reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// The captured frame at which frame 0 of the reference lies; negative when the capture begins inside it.
+    /// The captured frame of the reference's frame 0; negative if the capture begins inside the reference.
     pub offset: i64,
-    /// How many frames lie beside each other.
+    /// Number of overlapping frames.
     pub frames: usize,
-    /// How many frames of the reference come before the capture's first.
+    /// Number of reference frames before the capture's first.
     pub missing_at_start: usize,
-    /// How many frames of the reference come after the capture's last.
+    /// Number of reference frames after the capture's last.
     pub missing_at_end: usize,
-    /// The largest difference of two samples that lie beside each other.
+    /// Largest difference of overlapping samples.
     pub max_difference: u16,
-    /// The first two samples that are more than [`TOLERANCE`] apart.
+    /// The first overlapping samples that differ by more than [`TOLERANCE`].
     pub first_mismatch: Option<Mismatch>,
-    /// The first captured frame outside the reference that is not silence.
+    /// The first captured frame outside the reference that is not silent.
     pub first_stray: Option<usize>,
 }
 
-/// Two samples that should be equal and are not.
+/// Two samples that should be equal but are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// Frame of the reference.
@@ -56,15 +56,15 @@ impl Match {
         self.is_equal() && self.first_stray.is_none() && self.missing_at_start == 0 && self.missing_at_end == 0
     }
 
-    /// Whether all frames that lie beside each other are equal.
+    /// Whether all overlapping frames are equal.
     pub fn is_equal(&self) -> bool {
         self.frames > 0 && self.first_mismatch.is_none()
     }
 }
 
-/// Finds where in `captured` the reference begins and compares all that lies beside it.
+/// Finds the reference in `captured` and compares the overlapping frames.
 ///
-/// `None` when no part of the reference is found: see [`stretches`] for what is there instead.
+/// Returns `None` if no part of the reference is found: see [`stretches`].
 ///
 /// # Panics
 /// When the two differ in rate or channels.
@@ -79,7 +79,7 @@ pub fn compare(captured: &Pcm, reference: &Pcm) -> Option<Match> {
     Some(lay(captured, reference, offset))
 }
 
-/// Compares `captured` with the reference from `reference_frame` on: both begin there, to the frame.
+/// Compares `captured` with the reference from `reference_frame` on, aligned at their first frames.
 ///
 /// # Panics
 /// When the two differ in rate or channels.
@@ -92,7 +92,7 @@ pub fn compare_at(captured: &Pcm, reference: &Pcm, reference_frame: usize) -> Ma
 /// Asserts that `captured` is the whole reference with at most silence before and after it.
 ///
 /// # Panics
-/// When it is not; the message tells what was captured instead, stretch by stretch.
+/// When it is not. The message describes the capture, stretch by stretch.
 #[track_caller]
 pub fn assert_same(captured: &Pcm, reference: &Pcm) {
     let found = compare(captured, reference);
@@ -100,10 +100,10 @@ pub fn assert_same(captured: &Pcm, reference: &Pcm) {
     assert!(whole, "the captured sound is not the reference:\n{}", Diagnosis { captured, reference, found });
 }
 
-/// Asserts that `captured` is the reference from `reference_frame` to its end, to the frame at either end.
+/// Asserts that `captured` is exactly the reference from `reference_frame` to its end.
 ///
 /// # Panics
-/// When it is not; the message tells what was captured instead, stretch by stretch.
+/// When it is not. The message describes the capture, stretch by stretch.
 #[track_caller]
 pub fn assert_same_from(captured: &Pcm, reference: &Pcm, reference_frame: usize) {
     let found = compare_at(captured, reference, reference_frame);
@@ -118,28 +118,28 @@ pub fn assert_same_from(captured: &Pcm, reference: &Pcm, reference_frame: usize)
     );
 }
 
-/// A piece of a captured sound and what it is.
+/// A stretch of a captured sound and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// The captured frames.
     pub captured: Range<usize>,
-    /// What they are.
+    /// Their source.
     pub what: Sound,
 }
 
-/// What a stretch of captured sound is.
+/// The source of a stretch of captured sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound {
-    /// No sound.
+    /// Silence.
     Silence,
-    /// A part of reference `song` (an index), which begins at its frame `from`.
+    /// A part of reference `song` (an index) from its frame `from`.
     Song {
         /// Index of the reference.
         song: usize,
         /// Frame of the reference at which the stretch begins.
         from: usize,
     },
-    /// None of the references.
+    /// Not from any reference.
     Unknown,
 }
 
@@ -156,10 +156,10 @@ impl fmt::Display for Stretch {
     }
 }
 
-/// Divides a captured sound into silence, parts of the references, and the unknown.
+/// Divides a captured sound into silence, parts of the references, and unknown sound.
 ///
-/// A dropout shows as silence between two parts of one song, a lost piece as two parts that do not join, a switch as
-/// a part of one song and then of another.
+/// A dropout shows as silence between two parts of a song, a lost piece as two parts with a jump, and a switch as parts
+/// of two songs.
 ///
 /// # Panics
 /// When the references differ from the capture in rate or channels.
@@ -186,7 +186,7 @@ pub fn stretches(captured: &Pcm, references: &[&Pcm]) -> Vec<Stretch> {
     found
 }
 
-/// The next place at or after `start` that is part of a reference: captured frame, reference, and its frame.
+/// The next position at or after `start` that is in a reference: captured frame, reference, and its frame.
 fn recognise(captured: &Pcm, start: usize, references: &[Index<'_>]) -> Option<(usize, usize, usize)> {
     let places = (start..captured.frames().saturating_sub(WINDOW - 1)).step_by(WINDOW / 2);
     places.filter(|&at| is_loud(captured, at)).find_map(|at| {
@@ -196,7 +196,7 @@ fn recognise(captured: &Pcm, start: usize, references: &[Index<'_>]) -> Option<(
     })
 }
 
-/// Adds what belongs to no reference: silence, then sound without its silent ends, then silence.
+/// Adds sound outside the references: silence, then sound without silent ends, then silence.
 fn push_unrecognised(found: &mut Vec<Stretch>, captured: &Pcm, frames: Range<usize>) {
     let sounding = captured.slice(frames.clone()).sounding();
     let sounding = if sounding.is_empty() {
@@ -213,11 +213,11 @@ fn push_unrecognised(found: &mut Vec<Stretch>, captured: &Pcm, frames: Range<usi
     found.extend(parts.map(|(captured, what)| Stretch { captured, what }));
 }
 
-/// Places in the reference that can be recognised, in the order in which they are worth a try.
+/// Recognisable positions in the reference, best first.
 fn anchors(reference: &Pcm) -> impl Iterator<Item = usize> {
     const TRIES: usize = 16;
     let places = reference.frames().saturating_sub(WINDOW - 1);
-    // The middle first: it is there even when either end is missing.
+    // The middle first: it is present even if an end is missing.
     let order = (0..TRIES).map(|i| if i % 2 == 0 { TRIES / 2 + i / 2 } else { TRIES / 2 - 1 - i / 2 });
     order.filter_map(move |i| {
         let section = i * places / TRIES..(i + 1) * places / TRIES;
@@ -230,10 +230,10 @@ fn is_loud(pcm: &Pcm, at: usize) -> bool {
     window.iter().any(|sample| sample.unsigned_abs() >= LOUD)
 }
 
-/// The frames of a sound by the value of their first channel, for finding a window in long sounds.
+/// The frames of a sound, indexed by their first channel's value for fast searches.
 struct Index<'a> {
     sound: &'a Pcm,
-    /// By value, from `i16::MIN`: where its frames begin in `frames`; one more entry for the end of the last.
+    /// By value from `i16::MIN`: the start of its frames in `frames`. The last entry is the end.
     starts: Vec<u32>,
     frames: Vec<u32>,
 }
@@ -252,9 +252,9 @@ impl<'a> Index<'a> {
         Self { sound, starts, frames }
     }
 
-    /// The first frame at which all of `window` follows, within [`TOLERANCE`].
+    /// The first frame at which `window` matches within [`TOLERANCE`].
     fn find(&self, window: &Pcm) -> Option<usize> {
-        // Loud values are rare: few places are left to compare.
+        // Loud values are rare, so few positions are compared.
         let loudest = (0..window.frames()).max_by_key(|&frame| window.frame(frame)[0].unsigned_abs())?;
         let value = Self::slot(window.frame(loudest)[0]);
         let (low, high) = (value.saturating_sub(1), (value + 1).min(Self::slot(i16::MAX)));
@@ -278,7 +278,7 @@ fn same_frame(a: &Pcm, a_frame: usize, b: &Pcm, b_frame: usize) -> bool {
     a.frame(a_frame).iter().zip(b.frame(b_frame)).all(|(a, b)| a.abs_diff(*b) <= TOLERANCE)
 }
 
-/// Compares all frames that lie beside each other when frame 0 of the reference lies at captured frame `offset`.
+/// Compares all overlapping frames when frame 0 of the reference is at captured frame `offset`.
 fn lay(captured: &Pcm, reference: &Pcm, offset: i64) -> Match {
     let captured_end = captured.frames() as i64;
     let reference_end = offset + reference.frames() as i64;
@@ -320,7 +320,7 @@ fn assert_same_format(captured: &Pcm, reference: &Pcm) {
     assert_eq!(a, b, "captured sound and reference differ in (rate, channels)");
 }
 
-/// What a failed assertion tells a person.
+/// The message of a failed assertion.
 struct Diagnosis<'a> {
     captured: &'a Pcm,
     reference: &'a Pcm,
@@ -329,7 +329,7 @@ struct Diagnosis<'a> {
 
 impl fmt::Display for Diagnosis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Of a long list the beginning tells enough.
+        /// The beginning of a long list is enough.
         const SHOWN: usize = 20;
         writeln!(f, "captured:  {:?}, sounding {:?}", self.captured, self.captured.sounding())?;
         writeln!(f, "reference: {:?}", self.reference)?;
