@@ -1,4 +1,4 @@
-//! The boards' programs in QEMU, against the real server: what is typed, what is told, and every sample.
+//! The boards' programs in QEMU with the real server: commands, console output, and every sample.
 #![cfg(target_os = "linux")]
 
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use trill_tests::reference;
 use trill_tests::server::ServerProcess;
 use trill_tests::wait;
 
-/// That of most songs.
+/// The most common sample rate.
 const RATE: u32 = 44_100;
 
 /// The songs in the directory, in the order of their numbers.
@@ -31,7 +31,7 @@ fn directory() -> MusicDir {
     directory
 }
 
-/// What a board plays of a song: stereo, whatever the song is.
+/// The expected sound of a song on a board: always stereo.
 fn music(song: &Song) -> Pcm {
     reference::decode_as_a_board(&song.make()).music.to_stereo()
 }
@@ -52,14 +52,14 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Bytes of music that wait to be decoded.
+/// Bytes of music in the decoder's input buffer.
 #[track_caller]
 fn buffered(board: &mut Board) -> u32 {
     let line = board.ask("status", "buffer  ");
     line.split_whitespace().nth(1).and_then(|bytes| bytes.parse().ok()).expect("a number of bytes")
 }
 
-/// Waits until so many frames more than `before` were heard; returns how many there are.
+/// Waits until so many frames more than `before` have been captured. Returns their total.
 #[track_caller]
 fn wait_for_sound(board: &Board, before: usize, frames: usize) -> usize {
     let heard = || Some(board.heard(RATE).frames()).filter(|heard| *heard >= before + frames);
@@ -83,7 +83,7 @@ fn the_constrained_board_plays_every_kind_of_file_to_the_sample() {
     }
 }
 
-/// The boards' decoder reads Layer III only: the rest of it would not fit the smallest flash.
+/// The boards' decoder reads only Layer III: more would not fit the smallest flash.
 #[test]
 fn a_song_of_layer_2_is_told_and_the_next_one_is_heard() {
     let (directory, song) = (directory(), songs()[0]);
@@ -120,7 +120,7 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     board.ask("seek 5", "nothing is playing");
     board.ask("help", "server HOST[:PORT] connects to another server");
 
-    // A switch in mid-song: nothing of the old one after the first of the new.
+    // A switch within a song: no sample of the old song follows the first of the new one.
     board.ask("play 6", "playing 6 ");
     wait_for_sound(&board, 0, 4_000);
     board.ask("play 99", "play 99: there is no such song");
@@ -132,7 +132,7 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     assert_equal(&heard.slice(switch..heard.frames()), &new, "after the switch");
     assert_equal(&heard.slice(0..switch), &old.slice(0..switch), "before it");
 
-    // A seek in mid-song.
+    // A seek within a song.
     let before = heard.frames();
     board.ask("play 6", "playing 6 ");
     wait_for_sound(&board, before, 2_000);
@@ -142,7 +142,7 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     let last = old.slice(59 * RATE as usize..old.frames());
     assert_equal(&heard.slice(heard.frames() - last.frames()..heard.frames()), &last, "after the seek");
 
-    // A pause keeps the place.
+    // A pause keeps the position.
     let before = heard.frames();
     board.type_line("play 1");
     wait_for_sound(&board, before, 2_000);
@@ -164,7 +164,7 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     let (first, last) = (differing.first().copied().unwrap_or(0), differing.last().copied().unwrap_or(0));
     assert!(last - first < 600, "it is faded out and in, once: frames {first} to {last} differ");
 
-    // A stop ends it.
+    // A stop ends the song.
     board.ask("play 6", "playing 6 ");
     wait_for_sound(&board, heard.frames(), 2_000);
     board.type_line("stop");
@@ -210,7 +210,7 @@ fn a_board_without_a_network_says_so() {
     board.ask("status", "(not connected)");
 }
 
-/// Where in what was captured a song of this sound begins: its first sample that is no silence says.
+/// Finds where a song with this sound begins in the capture, by its first non-silent sample.
 #[track_caller]
 fn place_of(song: &Pcm, captured: &Pcm) -> usize {
     let (song, captured) = (song.sounding().start, captured.sounding().start);
@@ -232,7 +232,7 @@ fn the_board_with_a_codec_plays_every_kind_of_file_to_the_sample() {
                 let all = board.heard(rate);
                 let new = all.slice(heard..all.frames());
                 let end = (!new.sounding().is_empty()).then(|| place_of(&expected, &new) + expected.frames())?;
-                // What QEMU holds back is written with the silence that follows.
+                // The following silence flushes QEMU's buffer.
                 (new.frames() >= end).then(|| new.slice(0..end))
             });
             let music = captured.slice(captured.frames() - expected.frames()..captured.frames());
@@ -243,7 +243,7 @@ fn the_board_with_a_codec_plays_every_kind_of_file_to_the_sample() {
     }
 }
 
-/// What was heard of a song that has just ended, and is captured with the silence after it.
+/// The captured sound of a song that has just ended and is followed by silence.
 #[track_caller]
 fn last_heard(board: &Board, song: &Pcm) -> Pcm {
     let end_of = |sound: &Pcm| sound.sounding().end;
@@ -300,7 +300,7 @@ fn a_restarted_server_is_not_heard_where_the_buffer_bridges_it() {
     let address = server.as_ref().expect("a server").address();
     let mut board = connect(Kind::VexpressA9, address, RATE);
     board.ask("play 1", "playing 1 ");
-    // Seconds, for the server to come back in.
+    // Seconds, so that the server can restart meanwhile.
     wait::wait_for(Duration::from_secs(60), "a full buffer", || buffered(&mut board) > 100_000);
     server.take().expect("a server").process().kill();
     board.wait_for("trying again");
@@ -315,7 +315,7 @@ fn a_restarted_server_is_not_heard_where_the_buffer_bridges_it() {
 #[test]
 fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
     let directory = directory();
-    // So long that it is still being sent when the buffer is looked at for the last time, however late that is.
+    // Long enough to be still in transfer at the last check of the buffer, however late.
     let song = corpus::CBR_320.milliseconds(18_000);
     directory.add("6.mp3", &song);
     let server = ServerProcess::start(directory.path());
@@ -325,7 +325,7 @@ fn a_whole_song_is_played_without_a_gap_while_lists_are_asked_for() {
     for second in 1..=14 {
         wait_for_sound(&board, before, second * RATE as usize);
         board.ask("list", "    6  ");
-        // A second of it, but for the beginning, when the buffer fills, and the end, when there is no more.
+        // A second of music, except at the start, while the buffer fills, and at the end.
         assert!(!(3..=13).contains(&second) || buffered(&mut board) >= 40_000, "after {second} s");
     }
     board.wait_for_the_end();
@@ -348,7 +348,7 @@ fn the_target_reads_every_vector_and_decodes_to_the_bit() {
     assert_eq!((found.vectors, found.frames, found.samples, found.sum), (vectors.len(), frames, samples, sum));
 }
 
-/// The byte vectors of the document.
+/// The byte vectors of `wire-format.md`.
 fn vectors() -> Vec<Vec<u8>> {
     let document = include_str!("../../wire-format.md");
     let fences = document.split("```vector ").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
@@ -362,7 +362,7 @@ fn vectors() -> Vec<Vec<u8>> {
     fences.map(bytes).collect()
 }
 
-/// Frames, samples a channel and Adler-32 of what the boards' decoder makes of this on this machine.
+/// Frames, samples per channel and Adler-32 of the boards' decoder on this machine.
 fn decode(mut audio: &[u8]) -> (usize, usize, u32) {
     let (mut decoder, mut pcm) = (Decoder::new(), [0; PCM_SAMPLES]);
     let (mut frames, mut samples, mut sum) = (0, 0, (1_u32, 0_u32));

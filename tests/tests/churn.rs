@@ -1,4 +1,5 @@
-//! Five hundred clients that come, ask, listen and vanish: the server answers everybody else, and keeps nothing.
+//! Five hundred clients that connect, send requests, listen and vanish. The server must serve the others and leak
+//! nothing.
 #![cfg(target_os = "linux")]
 
 use socket2::SockRef;
@@ -18,13 +19,13 @@ use trill_tests::usage::Usage;
 const CLIENTS: usize = 500;
 const ROUNDS: u64 = 200;
 
-/// Threads of this process; each asks for all of its clients before it takes the first answer.
+/// Threads of this process. Each sends the requests of all of its clients before it reads the first answer.
 const DRIVERS: usize = 5;
 
-/// From this round on the server's memory may grow by a tenth at most.
+/// From this round on the server's memory may grow by at most a tenth.
 const WARM_ROUND: u64 = 20;
 
-/// How soon the server is to be back at its first count of threads and descriptors.
+/// Time for the server to return to its initial threads and descriptors.
 const REST_DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
@@ -79,19 +80,18 @@ fn five_hundred_clients_of_which_a_quarter_vanishes_each_round() {
     server.stop().expect_code(0);
 }
 
-/// The server's resident memory, once it has let go of those that vanished: so that like is compared with like.
+/// The server's resident memory after it has released vanished clients, so that rounds are comparable.
 fn resident_once_the_dead_are_gone(server: &ServerProcess, music: &Music, first: &Usage, connected: usize) -> u64 {
     let open_files = first.open_files + connected + music.songs.len();
     server.wait_until_back_at(&Usage { threads: first.threads + connected, open_files, ..*first }, REST_DEADLINE);
     server.usage().resident_bytes
 }
 
-/// Lets every client do something and a quarter of them vanish meanwhile; the places of those that are gone are taken
-/// first.
+/// Runs a round in which every client acts and a quarter of them vanish. New clients first take the places of those.
 fn play_round(address: SocketAddr, music: &Music, clients: &mut [Option<Client>], seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     for (place, client) in clients.iter_mut().enumerate() {
-        // Equal in every round: whoever comes back supersedes what is left of itself.
+        // The same nonces in every round: a returning client supersedes its old connection.
         let nonce = (seed % DRIVERS as u64) << 32 | (place as u64 + 1);
         client.get_or_insert_with(|| Client::connect(address, nonce));
     }
@@ -115,7 +115,7 @@ fn play_round(address: SocketAddr, music: &Music, clients: &mut [Option<Client>]
     }
 }
 
-/// One client, and the song that it hears.
+/// A client and its song.
 struct Client {
     session: Session,
     heard: Option<Heard>,
@@ -124,11 +124,11 @@ struct Client {
 #[derive(Clone, Copy)]
 struct Heard {
     stream: u32,
-    /// Place in [`Music::songs`].
+    /// Index in [`Music::songs`].
     song: usize,
 }
 
-/// What a client has asked for and the server has to answer.
+/// A request and its expected answer.
 enum Asked {
     Page { request: u32, first: u32, at_most: u32 },
     Info { request: u32, song: usize },
@@ -150,7 +150,7 @@ impl Client {
         }
     }
 
-    /// Asks for something, and sometimes for more of what it hears.
+    /// Sends a request, and sometimes grants more credit.
     fn ask(&mut self, music: &Music, random: &mut fastrand::Rng) -> Asked {
         if let Some(heard) = self.heard
             && random.bool()
@@ -193,7 +193,7 @@ impl Client {
         }
     }
 
-    /// Takes the answer, and compares it with what it must be. Returns itself, unless it was to leave.
+    /// Receives and checks the answer. Returns the client, unless it was to leave.
     fn check(mut self, music: &Music, asked: Asked) -> Option<Self> {
         let session = &mut self.session;
         match asked {
@@ -247,7 +247,7 @@ impl Client {
         }
     }
 
-    /// Waits until everything has come that may come of what it hears, and compares it with the file.
+    /// Receives all granted bytes of its song and compares them with the file.
     fn hear(&mut self, music: &Music) {
         let Some(Heard { stream, song }) = self.heard else { return };
         let played = self.session.played(stream);
@@ -260,7 +260,7 @@ impl Client {
         }
     }
 
-    /// Goes without a word, in the middle of one, or with a bang.
+    /// Vanishes: without GOODBYE, within a message, or with a reset.
     fn vanish(mut self, random: &mut fastrand::Rng) {
         match random.u8(0..3) {
             0 => {}
@@ -270,14 +270,14 @@ impl Client {
     }
 }
 
-/// The song that was heard before has ended.
+/// The previous song has ended.
 fn check_replaced(session: &mut Session, replaced: Heard) {
     let end = session.ended(replaced.stream).end;
-    // What it was granted last may have been all that was left.
+    // The last grant may have covered the rest of the song.
     assert!(matches!(end, Some(EndReason::Replaced | EndReason::Finished)), "{end:?}");
 }
 
-/// What is served, and what must come of it.
+/// The served songs and the expected answers.
 struct Music {
     directory: MusicDir,
     songs: Vec<Song>,
@@ -285,10 +285,10 @@ struct Music {
 
 struct Song {
     title: String,
-    /// The bytes that may be sent.
+    /// The bytes that the server may send.
     audio: Vec<u8>,
     rate: u32,
-    /// Which samples are music.
+    /// The samples that are music.
     heard: std::ops::Range<usize>,
 }
 
@@ -308,7 +308,7 @@ impl Music {
         Self { directory, songs }
     }
 
-    /// A song's place, and its id.
+    /// A song's index and id.
     fn any(&self, random: &mut fastrand::Rng) -> (usize, u32) {
         let song = random.usize(0..self.songs.len());
         (song, song as u32 + 1)
@@ -340,7 +340,7 @@ impl Song {
         self.heard.len() as u64 * 1_000 / u64::from(self.rate)
     }
 
-    /// Asks for what there is not, in one of many ways.
+    /// Sends one of many requests that must fail.
     fn ask_wrong(&self, session: &mut Session, id: u32, random: &mut fastrand::Rng) -> Asked {
         let beyond = self.audio.len() as u64 + 1;
         let (id, start, tag, code) = match random.u8(0..9) {

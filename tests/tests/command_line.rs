@@ -1,4 +1,4 @@
-//! The client without a terminal: one command, piped commands, and what it says when something is wrong.
+//! The client without a terminal: one command, piped commands, and error messages.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;
@@ -28,9 +28,9 @@ use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-// ── what is played ──
+// ── playback ──
 
-/// A song and how near to the encoder's input the decoded sound is at least, in dB.
+/// A song, and the smallest signal-to-error ratio of its decoded sound, in dB.
 const TAGGED: [(Song, f64); 6] = [
     (corpus::CBR_128, 12.0),
     (corpus::CBR_320, 14.0),
@@ -63,7 +63,7 @@ fn a_program_can_read_the_sound_from_standard_output() {
     music.add("1.mp3", &corpus::CBR_128.milliseconds(1_500));
     let server = ServerProcess::start(music.path());
     let expected = play_to_wav(server.address(), &["play", "1"]);
-    // One command, and a script that also asks for text.
+    // One command, and a script that also requests text.
     for (words, script) in [(&["play", "1"][..], ""), (&[], "list\nplay 1\n")] {
         let mut command = Client::of(server.address()).arg("--output=wav:-").args(words).into_command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -188,7 +188,7 @@ fn a_script_may_be_slow_on_a_descriptor_that_does_not_wait() {
     let mut client = command.spawn().expect("the client was just built");
     drop(command);
     let mut answers = BufReader::new(client.stdout.take().expect("stdout was piped above")).lines();
-    // A hundred times, since a line that is there before it is asked for shows nothing.
+    // A hundred times, because a line that arrives before its request proves nothing.
     for volume in 0..100 {
         for piece in ["volu", &format!("me {volume}\nvol"), "ume\n"] {
             writer.write_all(piece.as_bytes()).expect("the client reads");
@@ -200,7 +200,7 @@ fn a_script_may_be_slow_on_a_descriptor_that_does_not_wait() {
     assert_eq!(client.wait().expect("a child can be waited for").code(), Some(0));
 }
 
-// ── nothing is kept ──
+// ── no files are kept ──
 
 #[test]
 fn every_list_and_every_play_is_a_new_exchange() {
@@ -264,7 +264,7 @@ fn what_is_done_exits_with_0() {
 fn only_devices_that_a_person_can_use_are_listed() {
     let output = Client::new().arg("--list-devices").run(DEADLINE);
     let unknown = Client::new().args(["--output=device:x", "play", "1"]).run(DEADLINE).expect_code(1);
-    // What the ALSA plugins bring: parts of other devices, and ways to sound servers that do not run here.
+    // Pseudo-devices of the ALSA plugins: parts of other devices, and sound servers that do not run here.
     for name in ["lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix", "null", "oss", "pulse", "jack"] {
         let is_listed = output.stdout.lines().any(|line| line.split(' ').next() == Some(name));
         assert!(!is_listed, "{name}: {output}");
@@ -280,10 +280,10 @@ fn only_devices_that_a_person_can_use_are_listed() {
 #[test]
 fn a_missing_sound_device_is_explained_once() {
     let (_music, server) = serve(&[corpus::CBR_128.milliseconds(1_500)]);
-    // Without ALSA's configuration there is no device on any machine.
+    // Without ALSA's configuration no machine has a device.
     let client = Client::of(server.address()).env("ALSA_CONFIG_PATH", "/dev/null");
     let mut terminal = client.in_terminal(Size { rows: 24, columns: 59 });
-    // As much as fits the row, in whole words.
+    // As many whole words as fit the row.
     let explanation = "no sound device: connect one or start a sound server, or";
     terminal.wait_for(DEADLINE, "an explanation", |screen| screen.rows.iter().any(|row| row == explanation));
     terminal.wait_for_text(DEADLINE, "trill>");
@@ -363,7 +363,7 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn output_that_nobody_reads_is_no_disaster() {
     let music = MusicDir::new();
-    // Several pages of the list: the client shall not fetch them all for nobody.
+    // Several pages: the client must stop requesting pages when its output is closed.
     for index in 0..2_000 {
         music.add_bytes(format!("{index:04}.mp3"), b"");
     }
@@ -375,7 +375,7 @@ fn output_that_nobody_reads_is_no_disaster() {
     }
 }
 
-/// Runs a client whose stdout has been closed at the other end, as `| head -1` does sooner or later.
+/// Runs a client whose stdout is closed at the other end, as with `| head -1`.
 fn run_unread(server: SocketAddr, words: &[&str]) -> (ExitStatus, String) {
     let (reader, writer) = io::pipe().expect("the system has free descriptors");
     drop(reader);
@@ -417,7 +417,7 @@ fn expect_one_line(output: Output, code: i32, expected: &str) {
     assert!(output.stdout.is_empty(), "nothing was done: {output}");
 }
 
-/// Where a client writes its sound.
+/// The client's output file.
 struct WavPath(TempDir);
 
 impl WavPath {

@@ -1,5 +1,4 @@
-//! Two thousand connections that never say HELLO, drip a byte a second or never read, and somebody who just wants to
-//! listen.
+//! Two thousand connections that never send HELLO, send one byte per second or never read, and one client that listens.
 #![cfg(target_os = "linux")]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,25 +21,25 @@ use trill_tests::session::Session;
 
 const CROWD: usize = 2_000;
 
-/// How long the crowd stays, once all of it is there.
+/// How long the whole crowd stays.
 const STAY: Duration = Duration::from_secs(12);
 
-/// The longest time from an honest client's connection to the end of its list. No process starts meanwhile, so little of it
-/// depends on how busy the machine is.
+/// The longest time from an honest client's connection to the end of its list. No process starts meanwhile, so it
+/// depends little on the machine's load.
 const MAX_LIST_TIME: Duration = Duration::from_secs(5);
 
-/// How full trill's buffer must be whenever it is looked at. trill grants credit when a quarter of its buffer of 65 s is
-/// free. The remaining 5 % are the 3 s of music that may play before the server sends what was granted. This does not depend
-/// on the speed of the machine: without a processor trill's music stops too.
+/// The smallest fill level of trill's buffer. trill grants credit when a quarter of its 65 s is free. The remaining 5 %
+/// are 3 s of music that may play before granted data arrives. The machine's speed does not matter: without CPU time
+/// trill's playback stops too.
 const MIN_BUFFER_PERCENT: u32 = 70;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What one of the crowd may cost the server of its own memory on average: a stack, and a DATA frame of who reads none.
+/// Largest average memory of the server per crowd connection: a stack, and a DATA frame if the client does not read.
 const BYTES_EACH: u64 = 32 * 1024;
 
-/// What may wait in the server's socket for one that does not read, with the frame that was written when there was less.
+/// Largest unread data in the server's socket for such a client, including a frame written when there was less.
 const QUEUED_BYTES: u64 = MAX_QUEUED_BYTES as u64 + (HEADER_BYTES + MAX_PAYLOAD_BYTES) as u64;
 
 #[test]
@@ -92,11 +91,11 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
     );
     println!("figure: crowd: its kernel had {} KiB for one that does not read at most", queued.unsent / 1024);
     assert!(list_time < MAX_LIST_TIME, "{list_time:?}");
-    // Underruns are not checked: a client without a processor has them beside any server.
+    // Underruns are not checked: a client without CPU time has them with any server.
     assert!(fill_percent >= MIN_BUFFER_PERCENT, "{client}");
     assert!(client.stdout().lines().any(|line| line.ends_with("playing")), "{client}");
     assert!(peak.resident_bytes <= first.resident_bytes + CROWD as u64 * BYTES_EACH, "{peak:?}, before {first:?}");
-    // The second shows that there was something to hold back.
+    // The second shows that data was held back.
     assert!(queued.unsent <= QUEUED_BYTES && queued.unsent >= QUEUED_BYTES / 4, "{queued:?}");
     client.write(b"quit\n");
     client.wait(DEADLINE).expect_code(0);
@@ -104,7 +103,7 @@ fn a_crowd_that_means_no_good_disturbs_nobody() {
     server.stop().expect_code(0);
 }
 
-/// However fast its commands were read before, the server's kernel keeps so much of them and no more.
+/// Bounds the unread commands in the server's kernel, however fast it read commands before.
 #[test]
 fn what_a_flooder_sends_waits_on_its_own_side() {
     let music = MusicDir::new();
@@ -114,10 +113,10 @@ fn what_a_flooder_sends_waits_on_its_own_side() {
     assert_eq!(flooder.greet(Hello::default(), DEADLINE).kind(), Some(MessageType::Welcome));
     let (stream, song, start) = (StreamId(1), SongId(1), Start::Time(0));
     flooder.send_message(&Message::Play(Play { stream, song, start, content_tag: 0, credit: 0 }));
-    // The burst is read as fast as it comes.
+    // The server reads the burst immediately.
     let stop = frame(MessageType::Stop.to_byte(), 1, &[]);
     flooder.send(&stop.repeat(COMMAND_BURST as usize));
-    // Far more than any socket takes: at the end each side has all that it takes.
+    // Far more than any socket buffers, so both sides' buffers fill.
     let flood = stop.repeat(5_000_000);
     let sent = flooder.send_what_fits(&flood, Duration::from_millis(300));
     assert!(sent < flood.len(), "all {sent} bytes were taken");
@@ -128,7 +127,7 @@ fn what_a_flooder_sends_waits_on_its_own_side() {
     server.stop().expect_code(0);
 }
 
-/// How long a new client waits for its list.
+/// The time until a new client has its list.
 fn time_of_list(server: SocketAddr) -> Duration {
     let begun = Instant::now();
     let mut session = Session::open(server);
@@ -152,18 +151,18 @@ fn allow_many_files() {
 
 // ── the crowd ──
 
-/// All who mean no good, on one thread.
+/// All hostile clients, on one thread.
 struct Crowd {
     address: SocketAddr,
     members: Vec<Member>,
-    /// Connections so far.
+    /// Number of connections so far.
     connections: usize,
 }
 
 struct Member {
     habit: Habit,
     connection: TcpStream,
-    /// What it will send, a byte a second.
+    /// The bytes that it sends, one per second.
     drips: std::vec::IntoIter<u8>,
 }
 
@@ -171,21 +170,21 @@ struct Member {
 enum Habit {
     /// Never says HELLO.
     Silent,
-    /// Takes longer over its HELLO than it may.
+    /// Sends HELLO too slowly.
     DripsHello,
-    /// Says HELLO, and then asks for a list, a byte a second.
+    /// Sends HELLO, then a LIST at one byte per second.
     DripsCommands,
-    /// Asks for all there is, and reads nothing of it.
+    /// Requests everything and reads nothing.
     NeverReads,
 }
 
 const HABITS: [Habit; 4] = [Habit::Silent, Habit::DripsHello, Habit::DripsCommands, Habit::NeverReads];
 
-/// How often each of them does something.
+/// Interval between the actions of each client.
 const PACE: Duration = Duration::from_secs(1);
 
-/// In so many groups, one after the other, as a crowd is: at once they would fight for this machine's processors, and it
-/// is the server that is to be tested.
+/// The crowd acts in so many groups, one after the other. All at once would load this machine's CPU rather than test
+/// the server.
 const GROUPS: usize = 50;
 
 impl Crowd {
@@ -195,7 +194,7 @@ impl Crowd {
         Self { address, members, connections: CROWD }
     }
 
-    /// Stays until it is told to go; whoever is thrown out comes again.
+    /// Runs until told to stop. Closed connections are opened again.
     fn stay(mut self, report: mpsc::Sender<()>, stopped: Receiver<()>) -> usize {
         report.send(()).expect("somebody waits for it");
         for group in (0..GROUPS).cycle() {
@@ -228,13 +227,13 @@ impl Member {
                 ([hello, encode(&Message::Play(play))].concat(), Vec::new())
             }
         };
-        // A server that has thrown it out already does not take this.
+        // Fails if the server has already closed the connection.
         let _ = (&connection).write_all(&at_once);
         connection.set_nonblocking(true).expect("a socket");
         Self { habit, connection, drips: drips.into_iter() }
     }
 
-    /// Sends the next byte, if it has one.
+    /// Sends the next byte, if any.
     ///
     /// # Errors
     /// When the server has closed the connection.
@@ -253,19 +252,19 @@ impl Member {
     }
 }
 
-// ── what the kernel holds ──
+// ── the kernel's buffers ──
 
 /// Bytes in the buffers of the server's sockets, as `/proc/net/tcp` counts them.
 #[derive(Debug, Default)]
 struct Queued {
-    /// Not sent yet, or not confirmed, for one connection.
+    /// Unsent or unacknowledged bytes, for one connection.
     unsent: u64,
-    /// The same for what the server has not read.
+    /// Bytes that the server has not read, for one connection.
     unread: u64,
 }
 
 impl Queued {
-    /// Looks at the server's connections.
+    /// Reads the server's connections.
     fn take(&mut self, server: SocketAddr) {
         let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
         let port = format!(":{:04X}", server.port());
@@ -276,7 +275,7 @@ impl Queued {
                 let (sent, received) = fields[4].split_once(':').expect("two queues");
                 let number = |digits| u64::from_str_radix(digits, 16).expect("a hexadecimal number");
                 self.unsent = self.unsent.max(number(sent));
-                // Of the socket that listens these are connections that wait.
+                // For a listening socket these are waiting connections.
                 self.unread = self.unread.max(number(received));
             }
         }

@@ -1,4 +1,4 @@
-//! A connection that is cut again and again, at any byte: nothing is lost, and little is sent twice.
+//! A connection that is cut repeatedly, at any byte: no data may be lost, and little sent twice.
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -13,17 +13,17 @@ use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
 use trill_tests::stretch::{self, Stretch};
 
-/// Ten times as long as it takes.
+/// Ten times the usual duration.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// So many clients play at once, since each waits most of the time for its next connection.
+/// Parallel clients, because each waits most of the time for its next connection.
 const CLIENTS: u64 = 4;
 
-/// How often each is cut off.
+/// Cuts per client.
 const CUTS: usize = 250;
 
-/// Of a connection, the bytes among which one cut falls: what a client says before the song comes, since on a good path it
-/// says nothing after that for long, and as much of a song as is left of it after all cuts.
+/// The bytes of a connection in which the cut falls: the client's messages before the song, since it sends little later
+/// on a good path, and an equal share of the song.
 const TO_SERVER: u64 = 80;
 const TO_CLIENT: u64 = 12_000;
 
@@ -44,7 +44,7 @@ fn after_a_thousand_cuts_the_files_are_the_same_to_the_bit() {
     });
 }
 
-/// The file into which a client plays the song.
+/// The client's output file.
 #[track_caller]
 fn play(server: SocketAddr) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -74,7 +74,7 @@ fn check_cuts(server: SocketAddr, seed: u64, undisturbed: &[u8]) {
     check_retries(&proxy, &stretches);
 }
 
-/// After a connection that was useful, the next is tried for within 50 ms.
+/// After a useful connection, the next attempt comes within 50 ms.
 fn check_retries(proxy: &Proxy, stretches: &[Stretch]) {
     let after = |index: usize| {
         let cut = proxy.cut_at(index).expect("every connection but the last was cut");
@@ -91,6 +91,6 @@ fn check_retries(proxy: &Proxy, stretches: &[Stretch]) {
         within,
         times.len()
     );
-    // The program draws the delay from 20 to 40 ms; the rest is for a machine that is busy with other tests.
+    // The program draws the delay from 20 to 40 ms; the rest allows for a busy machine.
     assert!(median < Duration::from_millis(200) && slowest < Duration::from_secs(10), "median {median:?}");
 }

@@ -1,4 +1,4 @@
-//! The host client far from its server: what is typed within one round-trip, and a path that goes dead.
+//! The host client on a long path: commands within one round-trip, and a dead path.
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Long enough for two lines to be typed before the first is answered.
+/// Long enough to type two lines before the first answer.
 const FAR: Conditions = Conditions { delay: Duration::from_millis(500), ..Conditions::PERFECT };
 
 #[test]
@@ -37,7 +37,7 @@ fn a_song_that_is_looked_up_does_not_start_after_stop() {
     let host = Host::with_songs(2);
     let (proxy, mut client) = host.listener(FAR);
     enter(&client, &["play all", "stop", "info 2"]);
-    // Answered after the look-up.
+    // The answer comes after the name lookup.
     client.wait_for_text(DEADLINE, "kbit/s");
     quit(&mut client);
     assert!(
@@ -49,13 +49,13 @@ fn a_song_that_is_looked_up_does_not_start_after_stop() {
 #[test]
 fn a_path_that_goes_dead_is_noticed_within_seconds_and_the_song_resumed() {
     let host = Host::with_songs(1);
-    // So slow that the song is on its way all the time.
+    // Slow enough for the song to be in transfer all the time.
     let (proxy, mut client) = host.listener(Conditions::path(Duration::from_millis(40), 200_000));
     client.type_line("play 1");
     wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > 50_000);
     proxy.inject_both(Fault::Freeze(Duration::MAX));
     let frozen = Instant::now();
-    // A second of silence, two more after the PING; the rest is for a busy machine.
+    // A second of silence and two more after the PING; the rest allows for a busy machine.
     wait::wait_for(Duration::from_secs(15), "a new connection", || proxy.accepted() == 2);
     println!("figure: distance: a path that goes dead is given up after {:.1?}", frozen.elapsed());
     wait::wait_for(DEADLINE, "a PLAY on it", || !plays(&proxy, 1).is_empty());
@@ -76,9 +76,9 @@ fn what_is_asked_on_a_path_that_went_dead_is_given_up_within_seconds() {
     client.type_line("list");
     client.wait_for_text(DEADLINE, "list: ");
     println!("figure: distance: a list on a path that went dead is given up after {:.1?}", asked.elapsed());
-    // 3 s; without a question on its way, silence is borne for 30 s.
+    // 3 s. Without a pending request, the client waits 30 s.
     assert!(asked.elapsed() < Duration::from_secs(15));
-    // A song is asked for again by itself.
+    // The client requests the song again by itself.
     client.type_line("info 1");
     client.wait_for_text(DEADLINE, "kbit/s");
     proxy.inject_both(Fault::Freeze(Duration::MAX));
@@ -94,7 +94,7 @@ fn an_answer_comes_soon_after_a_path_became_slow() {
     const SLOW: Conditions = Conditions { queue_bytes: 16 * 1_024, ..Conditions::path(ROUND_TRIP, 256_000) };
     let music = MusicDir::new();
     let song = std::fs::read(music.add("1.mp3", &corpus::CBR_320)).expect("a song that was just added");
-    // Ten minutes, so that there is always more to come.
+    // Ten minutes, so that data never runs out.
     music.add_bytes("2.mp3", &song.repeat(24_000_000 / song.len()));
     let server = ServerProcess::start(music.path());
     let fast = Conditions { queue_bytes: SLOW.queue_bytes, ..Conditions::path(ROUND_TRIP, 20_000_000) };
@@ -102,7 +102,7 @@ fn an_answer_comes_soon_after_a_path_became_slow() {
     let mut client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
     client.wait_for_text(DEADLINE, "connected to");
     client.type_line("play 2");
-    // The buffer of 1 MiB is being filled.
+    // The buffer of 1 MiB is filling.
     wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > 300_000);
     proxy.set(Direction::ToClient, SLOW);
     let changed = Instant::now();
@@ -113,7 +113,7 @@ fn an_answer_comes_soon_after_a_path_became_slow() {
     client.type_line("info 1");
     client.wait_for_text(DEADLINE, "kbit/s");
     let took = asked.elapsed();
-    // What waits in the proxy: its queue, and the kernel's buffers before it, which it doubles.
+    // Data waiting in the proxy: its queue, and the kernel's buffers, which the kernel doubles.
     let queue = Duration::from_millis((SLOW.queue_bytes + 2 * 2 * SOCKET_BUFFER_BYTES) as u64 * 8 / 256);
     println!(
         "figure: distance: after 20 Mbit/s became 256 kbit/s an answer takes {took:.1?}; the path's queue {queue:.1?}"
@@ -123,7 +123,7 @@ fn an_answer_comes_soon_after_a_path_became_slow() {
     quit(&mut client);
 }
 
-/// A server with songs of 24 s that are called by their numbers.
+/// A server with songs of 24 s whose titles are their numbers.
 struct Host {
     server: ServerProcess,
     _music: MusicDir,
@@ -138,7 +138,7 @@ impl Host {
         Self { server: ServerProcess::start(music.path()), _music: music }
     }
 
-    /// Somebody at a terminal, on such a path.
+    /// A client in a terminal, on a path with this round-trip time.
     fn listener(&self, conditions: Conditions) -> (Proxy, Terminal) {
         let proxy = Proxy::recording(self.server.address(), conditions);
         let client = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
@@ -147,7 +147,7 @@ impl Host {
     }
 }
 
-/// What the client asked for on one of its connections.
+/// The client's requests on one of its connections.
 fn plays(proxy: &Proxy, connection: usize) -> Vec<Play> {
     if proxy.accepted() <= connection {
         return Vec::new();
@@ -155,7 +155,7 @@ fn plays(proxy: &Proxy, connection: usize) -> Vec<Play> {
     messages::plays(&proxy.recorded(connection, Direction::ToServer))
 }
 
-/// Types lines, each as soon as there is a prompt for it: long before the one before is answered.
+/// Types each line at its prompt, long before the previous one is answered.
 #[track_caller]
 fn enter(client: &Terminal, lines: &[&str]) {
     for line in lines {

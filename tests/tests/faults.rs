@@ -1,4 +1,4 @@
-//! What happens to a listener whose network, server or song goes away in the middle of it, with the programs as they are.
+//! A listener whose network, server or song disappears, with the real programs.
 #![cfg(target_os = "linux")]
 
 use std::net::{Ipv6Addr, SocketAddr};
@@ -28,13 +28,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// 384 KB.
 const SONG: Song = corpus::CBR_128.milliseconds(24_000);
 
-/// Such that the song takes a second and a half.
+/// Rate at which the song takes a second and a half.
 const SLOW: Conditions = Conditions::path(Duration::from_millis(20), 2_000_000);
 
-/// As many bytes of it are a part.
+/// Bytes of a part of the song.
 const PART: u64 = 100_000;
 
-// ── the server goes ──
+// ── the server ends ──
 
 #[test]
 fn a_server_that_was_restarted_on_its_directory_goes_on_with_the_song() {
@@ -48,7 +48,7 @@ fn a_server_that_was_restarted_on_its_directory_goes_on_with_the_song() {
         server.signal(signal);
         wait::wait_for(DEADLINE, "the server's end", || server.process().has_ended());
 
-        // Song 1 is song 2 from now on.
+        // Song 1 has become song 2.
         music.add("1.mp3", &corpus::VBR.milliseconds(2_000));
         let mut command = ServerProcess::command();
         command.args(["--listen", &server.address().to_string()]).arg(music.path());
@@ -73,13 +73,13 @@ fn a_song_that_was_replaced_meanwhile_ends_where_it_is() {
     let output = recorder.process.wait(DEADLINE).expect_code(1);
     assert!(output.stderr.contains("trill: song 1 has changed on the server; play it anew"), "{output}");
     let (heard, song) = (Pcm::read_wav(&recorder.file), reference::decode(&SONG.make()).music);
-    // A second of 128 kbit/s is 16,000 bytes; the last frame needs the next to be one.
+    // A second of 128 kbit/s is 16,000 bytes. The last frame needs the next one to be complete.
     let least = PART as usize / 16_000 * 44_100 - 44_100;
     assert!((least..song.frames()).contains(&heard.frames()), "{heard:?}");
     assert_same_from(&heard, &song.slice(0..heard.frames()), 0);
 }
 
-// ── one side stops to run ──
+// ── one side is suspended ──
 
 #[test]
 fn a_server_that_hangs_is_noticed_and_found_again_when_it_goes_on() {
@@ -91,7 +91,7 @@ fn a_server_that_hangs_is_noticed_and_found_again_when_it_goes_on() {
     wait_for_part(&proxy);
     server.signal(Signal::STOP);
     let stopped = Instant::now();
-    // Its kernel still takes connections.
+    // The stopped server's kernel still accepts connections.
     wait::wait_for(DEADLINE, "another connection", || proxy.accepted() > 1);
     println!("figure: faults: a server that hangs is given up after {:.1?}", stopped.elapsed());
     server.signal(Signal::CONT);
@@ -107,7 +107,7 @@ fn a_client_that_slept_goes_on_with_the_connection_that_it_has() {
     let proxy = Proxy::recording(server.address(), SLOW);
     let recorder = Recorder::start(proxy.address());
     wait_for_part(&proxy);
-    // The time that passes is the point: to the client its clock jumps, by more than it waits for a silent server.
+    // The test needs real time: the client's clock must jump by more than its timeout for a silent server.
     recorder.process.signal(Signal::STOP);
     thread::sleep(STALL_PING_AFTER + STALL_CLOSE_AFTER + Duration::from_secs(1));
     recorder.process.signal(Signal::CONT);
@@ -143,7 +143,7 @@ fn a_server_that_answers_at_only_one_of_its_addresses_is_reached_there_soon() {
     music.add("1.mp3", &SONG);
     let server = ServerProcess::start(music.path());
     let port = server.address().port();
-    // Without IPv6 on this machine, two addresses of IPv4 do.
+    // Two IPv4 addresses, if this machine has no IPv6.
     let first = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
     let (silent, first) = match SilentListener::bind(first) {
         Ok(silent) => (silent, first),
@@ -161,7 +161,7 @@ fn a_server_that_answers_at_only_one_of_its_addresses_is_reached_there_soon() {
         println!("figure: faults: list where {first} {what} and IPv4 answers: {:.0?}", output.elapsed);
         output.elapsed
     };
-    // The first address has 250 ms to itself; to wait for its answer would take 5 s.
+    // The first address has 250 ms before the second is tried. Waiting for its failure would take 5 s.
     assert!(list("is silent") < Duration::from_secs(4));
     drop(silent);
     assert!(list("refuses") < Duration::from_secs(4));
@@ -199,7 +199,7 @@ fn what_was_paused_or_stopped_stays_so() {
     };
     let before = position(&client);
 
-    // On a busy machine there may have been more than one connection before.
+    // On a busy machine there may have been several connections.
     let second = proxy.accepted();
     proxy.inject_both(Fault::Reset);
     wait::wait_for(DEADLINE, "a PLAY on another connection", || plays(&proxy, second).len() == 1);
@@ -221,7 +221,7 @@ fn what_was_paused_or_stopped_stays_so() {
     assert!(client.wait(DEADLINE).success());
 }
 
-/// The program at a terminal, playing song 1 over a path half as fast again as it plays, so that the song is on its way for
+/// The program in a terminal, playing song 1 over a path with 1.5 times the song's rate, so that the transfer takes
 /// long.
 struct Prompt {
     client: Terminal,
@@ -270,7 +270,7 @@ impl Recorder {
         Self { process: Process::spawn("trill", command), file, _folder: folder }
     }
 
-    /// Waits for the end of the song, of which nothing is missing, and returns what was said.
+    /// Waits for the end of the complete song. Returns the output.
     #[track_caller]
     fn expect_whole_song(self) -> String {
         let output = self.process.wait(DEADLINE).expect_code(0);
@@ -286,7 +286,7 @@ fn wait_for_part(proxy: &Proxy) {
     wait::wait_for(DEADLINE, "a part of the song", || proxy.forwarded(Direction::ToClient) > PART);
 }
 
-/// What the client asked for on one of its connections.
+/// The client's requests on one of its connections.
 fn plays(proxy: &Proxy, connection: usize) -> Vec<Play> {
     if proxy.accepted() <= connection {
         return Vec::new();

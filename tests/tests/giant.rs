@@ -1,4 +1,4 @@
-//! A song of 100 MB: it starts at once, and while it is sent everything else is still answered at once.
+//! A song of 100 MB: it starts at once, and requests during its transfer are answered at once.
 #![cfg(target_os = "linux")]
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use trill_tests::wait;
 const DEADLINE: Duration = Duration::from_secs(60);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// How often `list` is typed during the transmission.
+/// Number of `list` commands during the transfer.
 const LISTS: usize = 5;
 
 #[test]
@@ -25,7 +25,7 @@ fn it_starts_long_before_it_is_sent() {
     let proxy = Proxy::start(giant.server.address(), Conditions::PERFECT);
     let mut client = Client::of(proxy.address()).args(["-v", "--output=null", "play", "1"]).spawn();
     let line = client.wait_for_line(DEADLINE, "first sample after");
-    // Read later than the first sample was put out, so this is more than what had come until then.
+    // Read after the first sample was output, so this is an upper bound of the bytes received by then.
     let received = proxy.received(Direction::ToClient);
     let percent = 100.0 * received as f64 / giant.bytes as f64;
     println!("figure: giant: {}; {received} bytes sent, {percent:.2} % (bound 5 %)", line.trim());
@@ -44,7 +44,7 @@ fn everything_is_answered_while_it_is_sent_at_full_speed() {
     wait::wait_for(DEADLINE, "more of the song", || proxy.received(Direction::ToClient) > received + 100_000);
 
     listener.client.write(b"stop\n");
-    // The answer is sent after the STOP was obeyed, and after every byte that was sent before.
+    // The answer follows the STOP and all bytes sent before it.
     listener.list();
     let stopped = proxy.received(Direction::ToClient);
     listener.list();
@@ -58,7 +58,7 @@ fn everything_is_answered_while_it_is_sent_at_full_speed() {
 fn everything_is_answered_while_it_is_sent_over_a_slow_and_long_path() {
     /// 1 Mbit/s, in bytes.
     const RATE: f64 = 125_000.0;
-    /// What may be on its way by `wire-format.md`: the path's rate for its round-trip and 200 ms more.
+    /// The window of `wire-format.md`: the path's rate times its round-trip plus 200 ms.
     const WINDOW: f64 = RATE * 0.3;
 
     let giant = Giant::serve();
@@ -87,7 +87,7 @@ fn everything_is_answered_while_it_is_sent_over_a_slow_and_long_path() {
          (window {WINDOW} bytes)"
     );
     assert!(data <= granted, "{data} bytes came of {granted} that were asked for");
-    // Twice the window, for its rate is measured; and what the path carried before the server knew.
+    // Twice the window, since the rate is measured, plus the bytes carried before the server knew it.
     let most = 2.0 * WINDOW + RATE * obeyed_after.as_secs_f64();
     assert!((after as f64) < most, "{after} bytes after stop, {most} at most");
     let end = received.iter().position(is_stopped).expect("it was waited for");
@@ -112,7 +112,7 @@ impl Giant {
     }
 }
 
-/// A client that takes the song as fast as it comes.
+/// A client that reads the song at full speed.
 struct Listener {
     client: Process,
     lists: usize,
@@ -127,14 +127,14 @@ impl Listener {
         Self { client, lists: 0, _directory: directory }
     }
 
-    /// Plays the giant and waits until so many bytes of it have come.
+    /// Plays the giant and waits for so many bytes of it.
     #[track_caller]
     fn play_until(&mut self, proxy: &Proxy, bytes: u64) {
         self.client.write(b"play 1\n");
         wait::wait_for(DEADLINE, "the song", || proxy.forwarded(Direction::ToClient) >= bytes);
     }
 
-    /// Types `list` and returns how long its answer took to appear, whole.
+    /// Types `list`. Returns the time until the whole answer is shown.
     #[track_caller]
     fn list(&mut self) -> Duration {
         self.lists += 1;
@@ -172,7 +172,7 @@ fn is_stopped(frame: &Frame) -> bool {
         && matches!(frame.message(), Message::End(end) if end.reason == EndReason::Stopped)
 }
 
-/// All the credit that a client with one stream gave.
+/// The total credit of a client with one stream.
 fn granted_bytes(sent: &[Frame]) -> usize {
     let credit = sent.iter().map(|frame| match frame.message() {
         Message::Play(play) => play.credit,

@@ -1,4 +1,5 @@
-//! What a server does with those that say nothing, too slowly, not enough or too much, and that nobody else notices.
+//! Clients that are silent, too slow, or send too little or too much. The server must close them, and others must not
+//! notice.
 #![cfg(target_os = "linux")]
 
 use rustix::process::Signal;
@@ -20,10 +21,10 @@ use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 use trill_tests::usage::Usage;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// How soon the server is to be back at its first count of threads and descriptors.
+/// Time for the server to return to its initial threads and descriptors.
 const REST_DEADLINE: Duration = Duration::from_secs(10);
 
 #[test]
@@ -34,7 +35,7 @@ fn those_that_never_get_to_hello_are_told_so_and_nobody_else_notices() {
     let timeout = error_frame(ErrorCode::HELLO_TIMEOUT);
     thread::scope(|scope| {
         let listener = Listener::start(scope, host.address, &host.audio);
-        // Those that wait for the server to lose patience wait together.
+        // The clients that wait for the server's timeout run in parallel.
         let patient = [
             scope.spawn(|| host.check_no_hello("not a byte", b"", &refusal(Refusal::NotTrill))),
             scope.spawn(|| host.check_no_hello("half a preamble", b"TRI", &refusal(Refusal::NotTrill))),
@@ -93,12 +94,12 @@ fn those_that_vanish_at_any_byte_leave_nothing() {
 
 #[test]
 fn a_flooder_has_its_music_its_answers_and_a_goodbye() {
-    // Each is held back most of the time, and only then its end could be taken for its own doing.
+    // Each is throttled most of the time. Only then could its end be mistaken for its own doing.
     const FLOODERS: usize = 8;
     let (server, host) = Host::start();
     let stops = |count| frame(MessageType::Stop.to_byte(), 0, &[]).repeat(count);
     let play = frame(MessageType::Play.to_byte(), 1, &play_payload(1, 0, MAX_CREDIT_BYTES));
-    // PING is beyond what is taken at once.
+    // The PING exceeds what the server reads at once.
     let flood = [play, stops(4_200), encode(&Message::Ping(Ping { token: 7 })), stops(3_000)].concat();
     let flooders = (0..FLOODERS).map(|_| {
         let mut flooder = RawConnection::connect(host.address);
@@ -124,7 +125,7 @@ fn a_flooder_has_its_music_its_answers_and_a_goodbye() {
 
 #[test]
 fn what_a_flooder_leaves_behind_is_not_read() {
-    // Together less than the server's kernel takes at once.
+    // Together less than the server's kernel accepts at once.
     const TAKEN_AT_ONCE: usize = 4_000;
     const HELD_BACK: usize = 2_500;
     let (server, host) = Host::start();
@@ -137,13 +138,13 @@ fn what_a_flooder_leaves_behind_is_not_read() {
     flooder.finish();
     let (answers, _) = flooder.receive_to_end(DEADLINE);
     let answered = frames(&[&PREAMBLE, &answers[..]].concat()).len();
-    // On a machine that needs as long for an answer as one may take, nobody was held back.
+    // If the machine is slower than the allowed rate, nothing was throttled.
     let is_held_back = begun.elapsed() < COMMAND_TIME * HELD_BACK as u32;
     assert!(answered < HELD_BACK || !is_held_back, "all {answered} were answered within {:?}", begun.elapsed());
     server.stop().expect_code(0);
 }
 
-/// Nothing is left of anybody, and nothing got into the log that a terminal obeys.
+/// Checks that all connections are released, and that the log contains no control characters.
 fn close(server: ServerProcess, first: &Usage) {
     server.wait_until_back_at(first, REST_DEADLINE);
     let output = server.stop().expect_code(0);
@@ -151,7 +152,7 @@ fn close(server: ServerProcess, first: &Usage) {
     assert!(output.stderr.chars().all(is_plain), "the log: {}", output.stderr.escape_debug());
 }
 
-/// Where the server is, and what song 1 sounds like.
+/// The server's address and the sound of song 1.
 struct Host {
     address: SocketAddr,
     audio: Vec<u8>,
@@ -176,7 +177,7 @@ impl Host {
         (server, host)
     }
 
-    /// A HELLO of single bytes, each in a segment of its own.
+    /// A HELLO of single bytes, one per segment.
     fn check_fast_drip(&self) {
         let proxy = Proxy::start(self.address, Conditions::PERFECT);
         let drip = Shape::Pieces { bytes: 1, gap: Duration::ZERO };
@@ -184,7 +185,7 @@ impl Host {
         Session::open(proxy.address()).leave();
     }
 
-    /// The same, so slowly that it is not done in time, although there is never silence.
+    /// A HELLO too slow for the deadline, but without long silence.
     fn check_slow_drip(&self) {
         let proxy = Proxy::start(self.address, Conditions::PERFECT);
         let gap = HELLO_DEADLINE / 30;
@@ -196,12 +197,12 @@ impl Host {
         check_patience("a byte at a time", proxy.address(), &bytes, HELLO_DEADLINE, &said);
     }
 
-    /// Says `bytes`, which are no HELLO, and no more.
+    /// Sends `bytes`, which are not a HELLO, and nothing else.
     fn check_no_hello(&self, name: &str, bytes: &[u8], said: &[u8]) {
         check_patience(name, self.address, bytes, HELLO_DEADLINE, said);
     }
 
-    /// Joins, says `bytes`, and no more: not even an answer to PING.
+    /// Joins, sends `bytes` and nothing else, not even an answer to PING.
     fn check_silence(&self, name: &str, bytes: &[u8]) {
         let begun = Instant::now();
         let mut connection = RawConnection::connect(self.address);
@@ -214,7 +215,7 @@ impl Host {
         assert!(begun.elapsed() >= CLOSE_AFTER, "{name}: after {:?}", begun.elapsed());
     }
 
-    /// Asks for more than any buffer takes, and reads none of it.
+    /// Requests more than any buffer holds, and reads nothing.
     fn never_read(&self, bytes: &[u8]) -> RawConnection {
         let mut connection = RawConnection::connect(self.address);
         connection.set_receive_buffer(4_096);
@@ -222,18 +223,18 @@ impl Host {
         connection
     }
 
-    /// More silent connections than the server has patience with, and then somebody honest.
+    /// Opens more silent connections than the server tolerates, then an honest one.
     fn check_crowd(&self) {
         const MORE: usize = 44;
         let mut crowd: Vec<_> = (0..MAX_WAITING + MORE).map(|_| RawConnection::connect(self.address)).collect();
         Session::open(self.address).leave();
         for oldest in &mut crowd[..MORE] {
-            // Without the ERROR that those get whose time is up.
+            // Without the ERROR of a timeout.
             assert_eq!(oldest.receive_to_end(DEADLINE), (Vec::new(), Ending::EndOfStream));
         }
     }
 
-    /// A name that would take over the terminal in which the log is read.
+    /// A name with terminal control sequences for whoever reads the log.
     fn check_name(&self) {
         let name = "\x1b]0;owned\x07\x1b[2J\r\u{9b}31m\u{202e}";
         let mut session = Session::connect(self.address, Hello { name, ..Hello::default() });
@@ -242,7 +243,7 @@ impl Host {
     }
 }
 
-/// Says `bytes` and no more; the server must wait for so long, and then say this and close.
+/// Sends `bytes` and nothing else. The server must wait this long, then send this answer and close.
 fn check_patience(name: &str, address: SocketAddr, bytes: &[u8], patience: Duration, said: &[u8]) {
     let begun = Instant::now();
     let mut connection = RawConnection::connect(address);
@@ -256,7 +257,7 @@ fn hello() -> Vec<u8> {
     encode(&Message::Hello(Hello::default()))
 }
 
-/// An ERROR about the connection, with no text.
+/// A connection ERROR without text.
 fn error_frame(code: ErrorCode) -> Vec<u8> {
     frame(MessageType::Error.to_byte(), 0, &code.0.to_be_bytes())
 }

@@ -1,4 +1,4 @@
-//! The load generator from end to end: a crowd on a real server, on a tiny HTTP server, and on servers that fail it.
+//! The load generator with a crowd on a real server, on a small HTTP server, and on faulty servers.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -12,7 +12,7 @@ use trill_tests::server::ServerProcess;
 
 const LISTENERS: usize = 20;
 
-/// What each takes in a second.
+/// Bytes per second of each listener.
 const RATE: u32 = 16_000;
 
 const RAMP: Duration = Duration::from_millis(200);
@@ -28,7 +28,7 @@ fn a_crowd_hears_song_1_of_a_trill_server() {
     let report = listen(Service::Trill, server.address(), vec![server.id()]).expect("a server that is there");
     check_all_well(&report);
     check_bytes(&report, song.len());
-    // All music was written, and more than the music has come.
+    // All music was written, and more than the music was received.
     assert!(report.whole.server_written >= report.whole.payload, "{report:?}");
     assert!(report.whole.received > report.whole.payload, "{report:?}");
 }
@@ -46,7 +46,7 @@ fn a_crowd_fetches_a_file_by_http() {
 
 #[test]
 fn a_server_that_closes_half_way_fails_those_whom_it_leaves() {
-    // Of every two listeners one is left after a second of its music.
+    // Every second listener is dropped after a second of music.
     let file = vec![0x55; 4_000_000];
     let address = answer(move |index, stream| {
         let whole = file.len();
@@ -60,7 +60,7 @@ fn a_server_that_closes_half_way_fails_those_whom_it_leaves() {
 
 #[test]
 fn who_is_not_given_the_file_has_failed() {
-    // One listener in four.
+    // Every fourth listener.
     let file = vec![0x55; 4_000_000];
     let address = answer(move |index, stream| match index % 4 {
         3 => respond(&stream, "404 Not Found", b"no", 2),
@@ -82,7 +82,7 @@ fn a_server_that_closes_every_connection_fails_the_whole_crowd() {
 
 #[test]
 fn a_server_that_is_not_there_is_an_error() {
-    // Bound, but not listening: refused, and given to nobody else meanwhile.
+    // Bound but not listening: connections are refused, and no other process gets the port.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("the loopback address has a free port");
     let address =
@@ -105,7 +105,7 @@ fn check_all_well(report: &Report) {
     check_well(report);
 }
 
-/// Those who began heard everything in time, for as long as was asked.
+/// Listeners that began received everything in time, for the whole window.
 #[track_caller]
 fn check_well(report: &Report) {
     assert_eq!((report.underruns, report.late_seconds), (0.0, 0.0), "{report:?}");
@@ -121,7 +121,7 @@ fn check_failed(report: &Report, begun: usize, failed: usize, because: &str) {
     assert!(report.remarks().iter().any(|remark| remark.contains(because)), "{:?}", report.remarks());
 }
 
-/// Every listener had what it heard, nobody more than there is.
+/// Every listener received its music, and none more than the file.
 #[track_caller]
 fn check_bytes(report: &Report, song_bytes: usize) {
     let heard = LISTENERS as f64 * f64::from(RATE) * WINDOW.as_secs_f64();
@@ -131,7 +131,7 @@ fn check_bytes(report: &Report, song_bytes: usize) {
     assert!(report.window.payload <= report.whole.payload && report.whole.sent > 0.0, "{report:?}");
 }
 
-/// Answers the connections of a crowd, each by its index and on a thread of its own, which ends with the connection.
+/// Answers each connection of a crowd on a thread of its own, by its index.
 fn answer(with: impl Fn(usize, TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the loopback address has a free port");
     let address = listener.local_addr().expect("a listener has an address");
@@ -144,12 +144,12 @@ fn answer(with: impl Fn(usize, TcpStream) + Clone + Send + 'static) -> SocketAdd
     address
 }
 
-/// Reads a request and writes `body`, in which the header says there are `length` bytes.
+/// Reads a request and writes `body`, with `length` in the header.
 fn respond(mut stream: &TcpStream, status: &str, body: &[u8], length: usize) {
     let request = BufReader::new(stream).lines().map_while(io::Result::ok).take_while(|line| !line.is_empty());
     assert!(request.last().is_some(), "a request");
     let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n").into_bytes();
     answer.extend_from_slice(body);
-    // Who has heard enough goes away.
+    // Fails when the listener has finished.
     let _ = stream.write_all(&answer);
 }

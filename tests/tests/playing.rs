@@ -1,4 +1,4 @@
-//! The host client plays what an honest server sends: to the sample, in every way it can be asked.
+//! The host client plays a correct server's songs exactly, through every kind of command.
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use trill_tests::raw::RawListener;
 use trill_tests::scenarios::{self, Heard};
 use trill_tests::terminal::VT100;
 
-/// Far longer than anything here takes.
+/// A generous deadline.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The client, run with a script.
@@ -29,8 +29,8 @@ impl scenarios::Client for Program {
     }
 }
 
-/// Runs the client with a script, and with its sound going to a WAV file. Returns the frames of the file too: none if the
-/// client has not made it; of mono, left and right are alike.
+/// Runs the client with a script and a WAV file as output. Returns the frames of the file too, or none if there is no
+/// file. For mono, left and right are the same.
 #[track_caller]
 fn record(server: SocketAddr, words: &[&str], script: &str) -> (Output, Vec<[i16; 2]>) {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -44,7 +44,7 @@ fn record(server: SocketAddr, words: &[&str], script: &str) -> (Output, Vec<[i16
 
 client_scenarios!(Program);
 
-/// A board takes the next line before the song has started.
+/// A board accepts the next line before the song has started.
 #[test]
 fn a_seek_finds_the_same_music_under_another_number() {
     scenarios::a_seek_finds_the_same_music_under_another_number(&Program);
@@ -125,7 +125,7 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     terminal.type_line("play all");
     let request = RequestId(connection.receive_until(MessageType::List, DEADLINE).header.id);
     terminal.type_line("pause");
-    // Answered after the pause.
+    // The answer comes after the pause.
     terminal.type_line("volume");
     terminal.wait_for_text(DEADLINE, "volume 100");
     let found = message::Song { request, song: SongId(1), title: "long", ..message::Song::default() };
@@ -134,7 +134,7 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     let stream = StreamId(connection.receive_until(MessageType::Play, DEADLINE).header.id);
     connection.send_message(&Message::Started(Started { stream, song: SongId(1), ..song.started }));
     connection.send_message(&Message::Data(stream.0, &song.audio[..16_000]));
-    // Told after the song has begun.
+    // Printed after the song has started.
     terminal.wait_for_text(DEADLINE, "first sample after");
     terminal.wait_for_text(DEADLINE, "paused 1");
     assert!(!terminal.screen_contains("nothing is playing"), "{terminal}");

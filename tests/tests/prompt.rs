@@ -1,4 +1,4 @@
-//! What is typed at the prompt of a terminal, and what the terminal and the shell do to the program.
+//! Input at the prompt in a terminal, and the terminal's and shell's effects on the program.
 #![cfg(target_os = "linux")]
 
 use std::io::Read;
@@ -18,13 +18,13 @@ use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A test runner in the background has signals ignored, and a shell would pass that on.
+/// A test runner in the background ignores signals, and a shell would inherit that.
 const DEFAULT_SIGNALS: &str = "--default-signal=HUP,INT,QUIT,TERM,TSTP,TTIN,TTOU";
 
-/// Nothing scrolls out of sight.
+/// Large enough that nothing scrolls away.
 const TALL: Size = Size { rows: 200, columns: 80 };
 
-// ── what is typed ahead ──
+// ── input typed ahead ──
 
 #[test]
 fn no_line_is_lost_that_is_typed_ahead_or_pasted_with_others() {
@@ -104,7 +104,7 @@ fn prompts(screen: &Screen) -> usize {
     screen.rows.iter().filter(|row| row.starts_with("trill>")).count()
 }
 
-// ── what is wrong with the input ──
+// ── invalid input ──
 
 #[test]
 fn what_is_typed_and_not_utf_8_is_refused_and_the_music_goes_on() {
@@ -132,7 +132,7 @@ fn what_is_typed_and_not_utf_8_is_refused_and_the_music_goes_on() {
     assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
 }
 
-// ── a terminal that takes nothing ──
+// ── a blocked terminal ──
 
 #[test]
 fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
@@ -154,11 +154,11 @@ fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
         let frames = messages::frames(&proxy.recorded(0, direction));
         frames.iter().filter(|frame| frame.kind() == Some(kind)).count()
     };
-    // Asked for when the first song has been heard: long after a list of any length.
+    // Requested after the first song was heard, long after any list.
     wait::wait_for(DEADLINE, "the third song", || count(Direction::ToClient, MessageType::Started) == 3);
     terminal.signal(Signal::TERM);
     assert_eq!(terminal.wait(DEADLINE).signal(), Some(Signal::TERM.as_raw()), "{terminal}");
-    // Each song that follows is looked for with a LIST, too.
+    // Every following song also causes a LIST.
     let pages = count(Direction::ToServer, MessageType::List);
     assert!((4..=8).contains(&pages), "{pages} requests, of 20 pages that this terminal does not take");
 }
@@ -166,7 +166,7 @@ fn a_halted_terminal_holds_back_the_list_and_neither_music_nor_end() {
 #[test]
 fn a_client_whose_terminal_hangs_up_ends_as_the_system_asks() {
     let (_music, server) = serve_songs(1, 60_000);
-    // With SIGHUP ignored, it ends because nothing more can be typed.
+    // With SIGHUP ignored, it ends because of end of file.
     for (signals, expected) in [(DEFAULT_SIGNALS, (Some(1), None)), ("--ignore-signal=HUP", (None, Some(1)))] {
         let client = Client::of(server.address()).arg("--output=null").started_by("env", [signals]);
         let (mut terminal, program_side) = pty::open().expect("the kernel has a free pseudo-terminal");
@@ -201,7 +201,7 @@ fn ctrl_z_and_fg_restore_the_prompt_every_time() {
     }
 }
 
-/// Gives the shell a line, which lets it bring the client back, and sees that the prompt is as it should be.
+/// Types a shell command that resumes the client, and checks the prompt.
 #[track_caller]
 fn go_on(terminal: &Terminal, number: u32) {
     terminal.type_text("\n");
@@ -219,7 +219,7 @@ fn go_on(terminal: &Terminal, number: u32) {
 #[test]
 fn a_client_that_another_program_stops_comes_back_all_the_same() {
     let (_music, server) = serve_songs(1, 60_000);
-    // Started in the background, where it stops as soon as it wants the terminal.
+    // Started in the background, where it stops at its first use of the terminal.
     let script =
         [r#""$@" & echo "client $!"; fg"#, &halts(4, r#"stty sane; bg; until [ "$(jobs -s)" ]; do :; done;"#)].concat();
     let terminal = run_by_shell(&server, "bash", &script);
@@ -279,8 +279,8 @@ fn a_client_without_a_shell_cannot_be_stopped_from_the_keyboard() {
     terminal.wait_for_text(DEADLINE, "no command \"fly\"");
 }
 
-/// What a shell does when the client is stopped for the first time, the second time and so on: it says so, waits for a
-/// line, does what is to be done `first` and brings the client back. (Bash leaves a loop when a command is stopped.)
+/// The script of a shell that reports each time the client is stopped, waits for a line, runs `first` and resumes the
+/// client. (Bash leaves a loop when a command is stopped.)
 fn halts(count: u32, first: &str) -> String {
     (1..=count).map(|number| format!("; echo halt {number}; read line; {first} fg")).collect()
 }

@@ -1,4 +1,4 @@
-//! `trill-server` as somebody meets it who starts it, and those who listen when it ends.
+//! Starting, stopping and admission of `trill-server`.
 #![cfg(target_os = "linux")]
 
 use rustix::process::Signal;
@@ -24,10 +24,10 @@ use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 use trill_tests::wait;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Too long to be sent on the first credit.
+/// Longer than the first credit.
 const LONG: corpus::Song = corpus::CBR_128.milliseconds(5_000);
 
 // ── starting ──
@@ -82,7 +82,7 @@ fn it_says_where_it_listens_before_it_knows_its_songs_and_what_to_type() {
     let stdout = server.process().stdout();
     let lines: Vec<_> = stdout.lines().take(2).collect();
     assert_eq!(lines, [format!("listening on {address}"), "ready, 1 song".to_owned()]);
-    // What is offered works.
+    // The suggested command works.
     let (_, command) = typed.split_once("trill ").expect("the name of the client");
     let client = Client::new().arg(command).arg("list").run(DEADLINE).expect_code(0);
     assert_eq!(client.stdout.lines().count(), 1, "{client}");
@@ -170,7 +170,7 @@ fn the_log_tells_who_joined_what_they_play_who_left_and_why() {
 
 // ── admission ──
 
-/// How the server answers a client's greeting.
+/// The server's answer to a client's preamble and HELLO.
 fn answer(address: SocketAddr) -> (RawConnection, Vec<u8>) {
     let mut connection = RawConnection::connect(address);
     connection.send(&[PREAMBLE.as_slice(), &encode(&Message::Hello(Hello::default()))].concat());
@@ -192,12 +192,12 @@ fn a_full_server_is_busy_and_takes_the_next_when_somebody_has_left() {
     let client = Client::of(server.address()).arg("list").run(DEADLINE).expect_code(1);
     assert!(client.stderr.contains("full") && client.stderr.lines().count() == 1, "{client}");
 
-    // Whoever comes back for its own place is no third.
+    // A client that returns to its own place is not a third one.
     let mut again = Session::open_as(server.address(), nonce);
     assert_eq!(first.until_closed(), (Some(GoodbyeReason::Superseded), Ending::EndOfStream));
     assert_eq!(again.list().len(), 1);
 
-    // As soon as the server has seen that somebody has gone, and not only said so, there is a place.
+    // A place becomes free when the server has noticed the disconnection, not at GOODBYE.
     drop(second);
     let welcomed = wait::wait_for_some(DEADLINE, "a place", || {
         let (connection, answer) = answer(server.address());
@@ -211,7 +211,7 @@ fn a_full_server_is_busy_and_takes_the_next_when_somebody_has_left() {
 fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
     let music = MusicDir::new();
     music.add("1.mp3", &LONG);
-    // IPv4 clients of a server for both kinds of addresses come as IPv6 mapped ones.
+    // A server for both address families sees IPv4 clients as IPv4-mapped IPv6.
     let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let mut command = ServerProcess::command();
     command.args(["--listen", if has_ipv6 { "[::]:0" } else { "0.0.0.0:0" }, "--max-per-address", "2", "-v"]);
@@ -237,7 +237,7 @@ fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
         Session::open(at("::1")).leave();
     }
 
-    // Whoever comes back for its own place is no third.
+    // A client that returns to its own place is not a third one.
     let mut again = Session::open_as(at("127.0.0.1"), nonce);
     assert_eq!(first.until_closed(), (Some(GoodbyeReason::Superseded), Ending::EndOfStream));
     assert_eq!(again.list().len(), 1);
@@ -265,7 +265,7 @@ fn a_client_that_comes_again_takes_the_place_of_its_ghost() {
 
 // ── ending ──
 
-/// Somebody who is sent 16 MiB and reads nothing after the first frame.
+/// A client that is sent 16 MiB and reads only the first frame.
 fn stuck_client(server: &ServerProcess) -> RawConnection {
     let mut connection = RawConnection::connect(server.address());
     connection.set_receive_buffer(4_096);
@@ -282,7 +282,7 @@ fn stuck_client(server: &ServerProcess) -> RawConnection {
     connection
 }
 
-/// Somebody who asks about a song that takes minutes to read, and whom the server is about to answer.
+/// A client that requests a song whose scan takes minutes. The server has the request.
 fn patient_client(server: &mut ServerProcess) -> Session {
     let mut session = Session::open(server.address());
     session.request_info(3);
@@ -290,7 +290,7 @@ fn patient_client(server: &mut ServerProcess) -> Session {
     session
 }
 
-/// Song 1 is [`LONG`], song 2 has 20 MB, song 3 has 64 GB without a sound.
+/// Song 1 is [`LONG`], song 2 has 20 MB, song 3 has 64 GB without sound.
 fn music_for_difficult_clients() -> MusicDir {
     let music = MusicDir::new();
     let long = fs::read(music.add("1.mp3", &LONG)).expect("a song that was just added");
@@ -330,7 +330,7 @@ fn a_second_signal_ends_it_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = ServerProcess::start_with(music.path(), &["-v"]);
         let _patient = patient_client(&mut server);
-        // As somebody does who is in a hurry. The client keeps the server for a second.
+        // A second signal from an impatient user. The client delays the server's end by a second.
         let asked = Instant::now();
         wait::wait_for(DEADLINE, "the server's end", || {
             server.signal(signal);
@@ -362,7 +362,7 @@ fn a_stream_that_a_restart_has_cut_is_resumed_to_the_byte() {
         let mut heard = session.played(stream).audio.clone();
         wait::wait_for(DEADLINE, "the server's end", || server.process().has_ended());
 
-        // On the same port, although connections of the old server may linger there.
+        // On the same port, although old connections may linger there.
         let mut command: Command = ServerProcess::command();
         command.args(["--listen", &server.address().to_string()]).arg(music.path());
         let restarted = ServerProcess::launch(command);
@@ -378,7 +378,7 @@ fn a_stream_that_a_restart_has_cut_is_resumed_to_the_byte() {
         assert_eq!(rest.end, Some(EndReason::Finished));
         heard.extend(rest.audio);
         assert!(heard == audio, "{kill:?}: the two parts are not the song");
-        // One to whom only the end was not told.
+        // A client that missed only the end.
         let stream = session.request_play_of(2, Start::Resume(audio.len() as u64), before.content_tag, 0);
         assert_eq!(session.ended(stream).end, Some(EndReason::Finished));
         restarted.stop().expect_code(0);

@@ -1,5 +1,5 @@
-//! What can fail under a server: its disk, its directory, its share of descriptors and threads, its log. Whoever that
-//! concerns is told, and everybody else hears on, bit for bit.
+//! Faults below the server: disk, directory, descriptors, threads, log. Affected clients get an error, and all others
+//! hear every sample.
 #![cfg(target_os = "linux")]
 
 use rustix::fs::{Advice, fadvise};
@@ -24,13 +24,13 @@ use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 use trill_tests::wait;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What the listener hears meanwhile: longer than any fault here lasts.
+/// The listener's music, longer than any fault.
 const LISTENED_TO: Song = corpus::LONG;
 
-/// Too long to be sent on the first credit.
+/// Longer than the first credit.
 const OTHER: Song = corpus::CBR_128;
 
 /// `1.mp3` for the listener, and `more/2.mp3`.
@@ -41,7 +41,7 @@ fn music() -> MusicDir {
     music
 }
 
-/// Serves `directory` after what `script` does in a shell, whose parameters are `arguments`, in a mount namespace of its own.
+/// Serves `directory` after `script` ran in a shell with `arguments`, in a mount namespace of its own.
 fn serve_mounted(script: &str, arguments: &[&Path], directory: &Path) -> ServerProcess {
     launch(in_mount_namespace(), script, arguments, directory)
 }
@@ -52,7 +52,7 @@ fn in_mount_namespace() -> Command {
     command
 }
 
-/// Whether this user may mount `what`, as most users may not, and not even root in many containers; says so if not.
+/// Whether this user may mount `what`. Prints a message if not: most users may not, nor may root in many containers.
 fn may_mount(what: &str, place: &Path) -> bool {
     let mut attempt = in_mount_namespace();
     attempt.arg("-c").arg(format!("mount {what} \"$0\"")).arg(place);
@@ -72,7 +72,7 @@ fn launch(mut command: Command, script: &str, arguments: &[&Path], directory: &P
     server
 }
 
-/// What `path` is in the server's mount namespace.
+/// The path in the server's mount namespace.
 fn as_seen_by(server: &mut ServerProcess, path: &Path) -> PathBuf {
     let root = PathBuf::from(format!("/proc/{}/root", server.process().id()));
     root.join(path.strip_prefix("/").expect("an absolute path"))
@@ -86,14 +86,14 @@ fn run_inside(server: &mut ServerProcess, words: &[&str]) {
     Process::spawn(words[0], command).wait(DEADLINE).expect_code(0);
 }
 
-/// Lets somebody listen to song 1 while `act` does something to the server.
+/// Runs a listener of song 1 while `act` disturbs the server.
 fn while_somebody_listens(server: &mut ServerProcess, act: impl FnOnce(&mut ServerProcess, &mut Session)) {
     let audio = layout::audio_of(&LISTENED_TO.make());
     let mut session = Session::open(server.address());
     session.list_measured();
     thread::scope(|scope| {
         let listener = Listener::start(scope, server.address(), &audio);
-        // It has song 1 open from here on.
+        // From here on the server has song 1 open.
         server.process().wait_for_line(DEADLINE, "plays 1");
         act(server, &mut session);
         listener.check("server faults");
@@ -115,7 +115,7 @@ fn check_error(session: &mut Session, song: u32, expected: ErrorCode) {
 
 // ── disk and directory ──
 
-/// A disk that is an image in a file; cut short, it fails to read what lay behind the cut.
+/// A disk image in a file. After truncation, reads beyond the end fail.
 #[test]
 fn a_disk_that_fails_to_read_ends_that_song_alone_and_plays_it_when_it_is_whole_again() {
     let (music, disk) = (music(), tempfile::tempdir().expect("a temporary directory"));
@@ -145,7 +145,7 @@ fn a_disk_that_fails_to_read_ends_that_song_alone_and_plays_it_when_it_is_whole_
         let stream = session.request_play(2, Start::Time(0));
         session.receive_audio(stream, 16_384);
         let opened = File::options().write(true).open(&image).expect("the image");
-        // Of a page that the file ends in, the rest would be read as zeros.
+        // The rest of the file's last page would read as zeros.
         opened.set_len((place + bytes.len() / 2) as u64 & !0xfff).expect("a file can be cut");
         forget();
         let played = session.receive_all(stream);
@@ -153,7 +153,7 @@ fn a_disk_that_fails_to_read_ends_that_song_alone_and_plays_it_when_it_is_whole_
         let audio = layout::audio_of(&OTHER.make());
         assert!(audio.starts_with(&played.audio) && played.audio.len() < audio.len(), "not the beginning of the song");
         server.process().wait_for_line(DEADLINE, "song 2 broke off: the song cannot be read: Input/output error");
-        // The connection is as good as before. Whether the song starts again depends on whether it is counted again.
+        // The connection still works. Whether the song starts again depends on a new scan of it.
         let again = session.play_out(2).map(|played| played.end);
         assert!([Err(ErrorCode::READ_FAILED), Ok(Some(EndReason::Failed))].contains(&again), "{again:?}");
         assert_eq!(session.list().len(), 2);
@@ -215,10 +215,10 @@ fn a_directory_that_is_replaced_has_other_songs_and_what_plays_plays_on() {
 
 // ── descriptors and threads ──
 
-/// Lowers one of the server's limits as if all that it allows were used up, until the guard is dropped.
+/// Lowers a limit of the server to its current use, until the guard is dropped.
 struct Exhausted {
     pid: u32,
-    /// As `prlimit` calls it.
+    /// The name of the limit's option in `prlimit`.
     limit: &'static str,
     before: String,
 }
@@ -238,7 +238,7 @@ impl Drop for Exhausted {
     }
 }
 
-/// Runs `prlimit` as the user whose process that is: not even root may always change the limits of others.
+/// Runs `prlimit` as the process's user, since even root may not always change others' limits.
 #[track_caller]
 fn prlimit(pid: u32, arguments: &[&str]) -> String {
     let process = fs::metadata(format!("/proc/{pid}")).expect("a running process");
@@ -253,12 +253,12 @@ fn without_descriptors_nobody_comes_in_and_no_song_is_opened_until_there_are_som
     let mut server = ServerProcess::start(music.path());
     while_somebody_listens(&mut server, |server, session| {
         let exhausted = Exhausted::of(server, "--nofile");
-        // A server that waits for a connection has a descriptor for it.
+        // A waiting server has a descriptor for the connection.
         Session::open(server.address()).leave();
         let mut waiting = Session::connect(server.address(), Hello::default());
         server.process().wait_for_line(DEADLINE, "cannot accept connections: Too many open files");
         check_error(session, 2, ErrorCode::READ_FAILED);
-        // A directory in which nothing can be seen is not an empty one.
+        // An unreadable directory is not an empty one.
         assert_eq!(session.list().len(), 2);
         server.process().wait_for_line(DEADLINE, "its songs stay listed as they were");
 
@@ -285,7 +285,7 @@ fn without_threads_nobody_comes_in_and_those_who_are_in_have_what_they_want() {
         refused.send(&[PREAMBLE.as_slice(), &encode(&Message::Hello(Hello::default()))].concat());
         assert_eq!(refused.receive_to_end(DEADLINE), (refusal(Refusal::Busy).to_vec(), Ending::EndOfStream));
         server.process().wait_for_line(DEADLINE, "was refused: cannot start a thread");
-        // What others do on threads of their own, this connection's thread does by itself.
+        // Without other threads, the connection's thread does the work itself.
         assert_eq!(session.list().len(), 2);
         check_audio(session, 2, &OTHER);
         drop(exhausted);
@@ -300,7 +300,7 @@ fn without_threads_nobody_comes_in_and_those_who_are_in_have_what_they_want() {
 fn a_full_disk_for_what_it_says_harms_nobody() {
     let music = music();
     let audio = layout::audio_of(&LISTENED_TO.make());
-    // Where it listens is not to be read, so it is told: on an address that no other test has.
+    // The address cannot be read from the log, so it is chosen: one that no other test uses.
     let [.., high, low] = std::process::id().to_be_bytes();
     let address = SocketAddr::from((Ipv4Addr::new(127, high, low, 1), 7455));
     let mut command = Command::new("sh");

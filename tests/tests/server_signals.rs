@@ -1,4 +1,4 @@
-//! The server and the signals of a shell and a system, and outputs that take nothing.
+//! The server with signals of a shell and a system, and with blocked outputs.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -19,7 +19,7 @@ use trill_tests::{usage, wait};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What a pipe of Linux holds (pipe(7)).
+/// Capacity of a Linux pipe (pipe(7)).
 const PIPE_BYTES: usize = 65_536;
 
 fn music() -> MusicDir {
@@ -28,7 +28,7 @@ fn music() -> MusicDir {
     music
 }
 
-/// The server, started by `program`.
+/// Starts the server through `program`.
 fn started_by(program: &str, arguments: &[&str], music: &MusicDir) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).arg(ServerProcess::command().get_program());
@@ -71,7 +71,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
 #[test]
 fn it_ends_though_nobody_empties_its_output() {
     let music = music();
-    // Both outputs are pipes that are full.
+    // Both outputs are full pipes.
     let (_stdout, mut to_stdout) = io::pipe().expect("a pipe");
     let (_stderr, mut to_stderr) = io::pipe().expect("a pipe");
     to_stdout.write_all(&[b'x'; PIPE_BYTES]).expect("as much as a pipe takes");
@@ -85,7 +85,7 @@ fn it_ends_though_nobody_empties_its_output() {
     check_end(server);
 }
 
-/// Tells the server to end, which it does.
+/// Stops the server with a signal.
 #[track_caller]
 fn check_end(mut server: Child) {
     kill_process(Pid::from_child(&server), Signal::TERM).expect("a running process");
@@ -119,7 +119,7 @@ fn it_serves_on_when_nobody_reads_its_log() {
 fn it_serves_on_when_its_log_has_reached_its_limit() {
     let music = music();
     let directory = tempfile::tempdir().expect("a directory");
-    // `ulimit -f` counts kilobytes, or half ones.
+    // `ulimit -f` counts kilobytes or half kilobytes.
     let script = "ulimit -f 1; log=$0; exec \"$@\" 2>\"$log\"";
     for (log, is_limited) in [(directory.path().join("log"), true), ("/dev/full".into(), false)] {
         let arguments = ["-c", script, &log.display().to_string()];

@@ -1,4 +1,4 @@
-//! The client and the signals of a shell and a system.
+//! The client with signals of a shell and a system.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -17,7 +17,7 @@ use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A test runner in the background has signals ignored, and a client would inherit that.
+/// A test runner in the background ignores signals, and a client would inherit that.
 const DEFAULT_SIGNALS: [&str; 1] = ["--default-signal=HUP,INT,TERM,XFSZ"];
 
 #[test]
@@ -73,7 +73,7 @@ fn one_ctrl_c_ends_a_loop_of_the_shell() {
 #[test]
 fn one_signal_ends_a_client_whose_output_nobody_reads() {
     let music = MusicDir::new();
-    // A list that is longer than a pipe.
+    // A list longer than a pipe's capacity.
     let name = "x".repeat(200);
     for index in 0..1_000 {
         music.add_bytes(format!("{index:04} {name}.mp3"), b"");

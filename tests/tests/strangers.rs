@@ -1,5 +1,5 @@
-//! The host client and servers that are not what they should be: each is told what it did wrong, none is waited for without
-//! end, and the user is told why.
+//! The host client with servers that break the protocol. Each server is told its error, the client does not hang, and
+//! the user learns the reason.
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -17,13 +17,13 @@ use trill_tests::messages::{encode, frame};
 use trill_tests::raw::{Ending, RawConnection, RawListener};
 use trill_tests::terminal::VT100;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(150);
 
-/// How long a program that nobody sits at tries to get its music.
+/// How long a program without a terminal tries to get its music.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server made of what it does with each connection, from WELCOME on.
+/// A server defined by its reaction to each connection, from WELCOME on.
 struct Stranger {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -70,12 +70,12 @@ fn begin(play: &Play) -> Vec<u8> {
     }))
 }
 
-/// A byte of its stream.
+/// A byte of the stream.
 fn drip(play: &Play) -> Vec<u8> {
     encode(&Message::Data(play.stream.0, b"\xff"))
 }
 
-/// Says PING again and again, and this before each, until the client is gone.
+/// Sends PING repeatedly, each after these bytes, until the client disconnects.
 fn live_on(connection: &mut RawConnection, said: &[u8], every: Duration) {
     let ping = encode(&Message::Ping(Ping { token: 7 }));
     let said = [said, &ping].concat();
@@ -84,10 +84,10 @@ fn live_on(connection: &mut RawConnection, said: &[u8], every: Duration) {
     }
 }
 
-// ── what breaks the protocol is answered by the ERROR that says so ──
+// ── protocol violations are answered with the right ERROR ──
 
-/// What a server says to the first LIST or PLAY, which has the id 1, and the code that it is to be told. What else is wrong
-/// the tests of the session machine know.
+/// A server's answer to the first LIST or PLAY, which has the id 1, and the expected error code. The session machine's
+/// tests cover other violations.
 fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
     let end = ListEnd { request: RequestId(1), total: 9, next: Some(SongId(1)), generation: 1 };
     let play = Play { stream: StreamId(1), song: SongId(3), start: Start::Time(0), content_tag: 0, credit: 0 };
@@ -99,7 +99,7 @@ fn violations() -> Vec<(&'static str, &'static str, Vec<u8>, ErrorCode)> {
     ]
 }
 
-/// A server that answers the first question like this, and hands on what it is told then, and how the connection ends.
+/// A server that gives this answer to the first request, and reports what it receives then and how the connection ends.
 fn liar(wrong: Vec<u8>) -> (Stranger, mpsc::Receiver<(Vec<u8>, Ending)>) {
     let (sender, told) = mpsc::channel();
     let stranger = Stranger::start(move |mut connection| {
@@ -107,7 +107,7 @@ fn liar(wrong: Vec<u8>) -> (Stranger, mpsc::Receiver<(Vec<u8>, Ending)>) {
             connection.receive_frame(DEADLINE).kind(),
             Some(MessageType::List | MessageType::Info | MessageType::Play)
         ) {}
-        // What comes behind it makes a reset of a connection that is closed too early.
+        // Unread input causes a reset if the connection is closed too early.
         let ignorable = frame(0x9e, 0, &[0; 4_000]);
         let _ = connection.try_send(&[wrong.clone(), ignorable.repeat(10)].concat());
         let _ = sender.send(connection.receive_to_end(DEADLINE));
@@ -146,7 +146,7 @@ fn a_prompt_tells_a_server_what_it_did_wrong_and_goes_on() {
     }
 }
 
-// ── no server hangs a client ──
+// ── a client does not hang ──
 
 #[test]
 fn a_server_that_is_alive_and_does_not_do_what_it_owes_is_given_up() {
@@ -215,7 +215,7 @@ fn a_list_that_breaks_off_leaves_nothing_to_the_next() {
     output.expect_code(1);
 }
 
-// ── no server is stormed ──
+// ── retries back off ──
 
 #[test]
 fn a_server_that_drops_every_connection_is_given_up_by_a_command() {
@@ -252,7 +252,7 @@ fn a_server_that_drops_every_connection_is_given_up_by_a_command() {
                     "{name}"
                 );
                 output.expect_code(1);
-                // 40, 200, 400 ms and so on, each by up to a half less.
+                // 40, 200, 400 ms and so on, each reduced by up to a half.
                 assert!(took > PATIENCE && connections <= 11, "{name}: {connections} connections in {took:?}");
             });
         }
