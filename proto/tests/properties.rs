@@ -8,8 +8,8 @@ use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{MAX_BITRATE, MAX_QUERY_BYTES, MAX_SONG_BYTES};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Header, Hello, Info, List, ListEnd, Message,
-    MessageType, PREAMBLE, Ping, Play, Pong, Search, Song, Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Group, Header, Hello, Info, List, ListEnd, Message,
+    MessageType, PREAMBLE, Ping, Play, Pong, Search, Song, SongGroup, Start, Started, Stop, Welcome,
 };
 use trill_proto::session::client::{Client, Identity, PlayRequest};
 use trill_proto::session::server::{Event as ServerEvent, Server};
@@ -71,10 +71,10 @@ fn song() -> impl Strategy<Value = Message<'static>> {
     let sound = (0..=MAX_BITRATE, prop_oneof![Just(0), rate()], 0_u8..=2);
     let duration = proptest::option::of(0..u32::MAX);
     let texts = (text(255), text(255), text(255), text(255), text(255), text(255));
-    let more = (any::<(u16, u16)>(), gain());
+    let more = (any::<(u16, u16)>(), gain(), proptest::option::of(any::<(u32, u32)>()));
     (numbers, sound, duration, texts, more).prop_map(|(numbers, sound, duration, texts, more)| {
         let (title, artist, album, album_artist, genre, path) = texts;
-        let ((year, disc), gain) = more;
+        let ((year, disc), gain, group) = more;
         let (request, song, size_bytes, track, is_cut) = numbers;
         let (bitrate, rate, channels) = sound;
         let longest = u32::try_from((size_bytes / 4).saturating_mul(144)).unwrap_or(u32::MAX - 1);
@@ -98,6 +98,7 @@ fn song() -> impl Strategy<Value = Message<'static>> {
             year,
             disc,
             gain,
+            group: group.map(|(songs, rank)| SongGroup { songs, rank }),
         })
     })
 }
@@ -153,9 +154,12 @@ fn play() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn list() -> impl Strategy<Value = Message<'static>> {
-    let search = proptest::option::of((text(MAX_QUERY_BYTES), any::<u32>()));
+    let search = proptest::option::of((text(MAX_QUERY_BYTES), any::<u32>(), 0..3_usize));
     (1_u32.., any::<(u32, u32)>(), search).prop_map(|(request, (first, at_most), search)| {
-        let search = search.map(|(query, rank)| Search { query, rank });
+        let search = search.map(|(query, rank, group)| {
+            let group = [None, Some(Group::Album), Some(Group::Artist)][group];
+            Search { query, rank, group }
+        });
         Message::List(List { request: RequestId(request), first: SongId(first), at_most, search })
     })
 }

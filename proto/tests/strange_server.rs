@@ -345,7 +345,7 @@ fn the_answer_to_a_search_may_have_any_order_and_must_advance() {
         |next| Message::ListEnd(ListEnd { request: RequestId(1), total: 9, next: Some(SongId(next)), generation: 1 });
     let search = |at_most| {
         move |it: &mut Listener| {
-            it.client.search(Search { query: "x", rank: 0 }, SongId(5), at_most).expect("room");
+            it.client.search(Search { query: "x", ..Search::default() }, SongId(5), at_most).expect("room");
         }
     };
     let mut listener = Listener::new();

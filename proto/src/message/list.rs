@@ -5,7 +5,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |             first song            |             at most               |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
-//! | extensions: 1 = query, 2 = rank
+//! | extensions: 1 = query, 2 = rank, 3 = group
 //! +--------
 //! ```
 
@@ -19,7 +19,9 @@ use crate::limits::{HEADER_BYTES, MAX_QUERY_BYTES};
 const QUERY: u8 = 1;
 const RANK: u8 = 2;
 const FIXED_BYTES: usize = 8;
+const GROUP: u8 = 3;
 const RANK_BYTES: usize = 4;
+const GROUP_BYTES: usize = 1;
 
 /// Asks for songs: all of them by id, or the matches of a query in library order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,17 @@ pub struct Search<'a> {
     pub query: &'a str,
     /// How many matches precede the page. Counts only if the song at which the page begins is 0 or no longer in the library.
     pub rank: u32,
+    /// `Some` to list the albums or artists of the songs: one SONG for each.
+    pub group: Option<Group>,
+}
+
+/// What songs are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Songs with the same album and the same artist of the album.
+    Album,
+    /// Songs with the same artist.
+    Artist,
 }
 
 impl List<'_> {
@@ -61,8 +74,14 @@ impl<'a> Decode<'a> for List<'a> {
             Some(rank) => u32::from_be_bytes(rank.try_into().map_err(|_| Malformed)?),
             None => 0,
         };
+        let group = match extensions.find(GROUP) {
+            None => None,
+            Some([1]) => Some(Group::Album),
+            Some([2]) => Some(Group::Artist),
+            Some(_) => return Err(Malformed),
+        };
         let search = match extensions.find(QUERY) {
-            Some(query) => Some(Search { query: text::decode(query, MAX_QUERY_BYTES)?, rank }),
+            Some(query) => Some(Search { query: text::decode(query, MAX_QUERY_BYTES)?, rank, group }),
             None => None,
         };
         Ok(Self { request: RequestId(header.id), first, at_most, search })
@@ -72,7 +91,7 @@ impl<'a> Decode<'a> for List<'a> {
 impl Encode for List<'_> {
     const TYPE: MessageType = MessageType::List;
     const MAX_PAYLOAD_BYTES: usize =
-        FIXED_BYTES + EXTENSION_HEADER_BYTES + MAX_QUERY_BYTES + EXTENSION_HEADER_BYTES + RANK_BYTES;
+        FIXED_BYTES + 3 * EXTENSION_HEADER_BYTES + MAX_QUERY_BYTES + RANK_BYTES + GROUP_BYTES;
 
     fn id(&self) -> u32 {
         self.request.0
@@ -81,8 +100,15 @@ impl Encode for List<'_> {
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u32(self.first.0)?;
         out.u32(self.at_most)?;
-        let Some(Search { query, rank }) = self.search else { return Ok(()) };
+        let Some(Search { query, rank, group }) = self.search else { return Ok(()) };
         encode_even_empty(out, QUERY, cut(query, MAX_QUERY_BYTES).as_bytes())?;
-        if rank > 0 { encode_even_empty(out, RANK, &rank.to_be_bytes()) } else { Ok(()) }
+        if rank > 0 {
+            encode_even_empty(out, RANK, &rank.to_be_bytes())?;
+        }
+        match group {
+            None => Ok(()),
+            Some(Group::Album) => encode_even_empty(out, GROUP, &[1]),
+            Some(Group::Artist) => encode_even_empty(out, GROUP, &[2]),
+        }
     }
 }

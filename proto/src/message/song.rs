@@ -11,12 +11,13 @@
 //! |          bitrate in bit/s         |        sample rate in Hz          |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |channels|    0   |      track      | extensions: 1 = title, 2 = artist, 3 = album,
-//! +--------+--------+--------+--------+  4 = album artist, 5 = genre, 6 = path, 7 = year, 8 = disc, 9 = gain
+//! +--------+--------+--------+--------+  4 = album artist, 5 = genre, 6 = path, 7 = year, 8 = disc, 9 = gain,
+//!                                        10 = group
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
 use super::gain::{GAIN_BYTES, Gain};
-use super::{Decode, Encode, Header, MessageType, audio, cut, text};
+use super::{Decode, Encode, Header, MessageType, audio, cut, exact, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -31,6 +32,8 @@ const PATH: u8 = 6;
 const YEAR: u8 = 7;
 const DISC: u8 = 8;
 const GAIN: u8 = 9;
+const GROUP: u8 = 10;
+const GROUP_BYTES: usize = 8;
 const FLAG_CUT: u8 = 1;
 const UNKNOWN_DURATION: u32 = u32::MAX;
 const FIXED_BYTES: usize = 28;
@@ -76,6 +79,17 @@ pub struct Song<'a> {
     pub disc: u16,
     /// How loud it is.
     pub gain: Gain,
+    /// The group that this song stands for, if groups were asked for.
+    pub group: Option<SongGroup>,
+}
+
+/// A group of the songs that a query finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SongGroup {
+    /// How many songs it has.
+    pub songs: u32,
+    /// How many of the songs that the query finds precede its first song.
+    pub rank: u32,
 }
 
 impl<'a> Song<'a> {
@@ -109,8 +123,17 @@ impl<'a> Song<'a> {
     fn extension_bytes(&self) -> usize {
         let texts = self.texts().iter().filter(|text| !text.is_empty()).count();
         let numbers = self.numbers().iter().filter(|(_, number)| *number > 0).count();
-        let gains = usize::from(self.gain != Gain::UNKNOWN);
-        (texts + numbers + gains) * EXTENSION_HEADER_BYTES + numbers * NUMBER_BYTES + gains * GAIN_BYTES
+        let (gains, groups) = (usize::from(self.gain != Gain::UNKNOWN), usize::from(self.group.is_some()));
+        let values = numbers * NUMBER_BYTES + gains * GAIN_BYTES + groups * GROUP_BYTES;
+        (texts + numbers + gains + groups) * EXTENSION_HEADER_BYTES + values
+    }
+}
+
+impl SongGroup {
+    fn decode(value: &[u8]) -> Result<Self, Malformed> {
+        let mut fields = Reader::new(value);
+        let group = Self { songs: fields.u32()?, rank: fields.u32()? };
+        exact(fields, group)
     }
 }
 
@@ -155,6 +178,7 @@ impl<'a> Decode<'a> for Song<'a> {
             year: number(YEAR)?,
             disc: number(DISC)?,
             gain: Gain::decode(extensions.find(GAIN))?,
+            group: extensions.find(GROUP).map(SongGroup::decode).transpose()?,
         })
     }
 }
@@ -187,7 +211,11 @@ impl Encode for Song<'_> {
         for (tag, number) in self.numbers().into_iter().filter(|(_, number)| *number > 0) {
             extension::encode(out, tag, &number.to_be_bytes())?;
         }
-        self.gain.encode(out, GAIN)
+        self.gain.encode(out, GAIN)?;
+        let Some(SongGroup { songs, rank }) = self.group else { return Ok(()) };
+        extension::begin(out, GROUP, GROUP_BYTES)?;
+        out.u32(songs)?;
+        out.u32(rank)
     }
 }
 
@@ -212,7 +240,8 @@ mod tests {
         let long = "x".repeat(MAX_TEXT_BYTES);
         let (text, gain) = (long.as_str(), Gain { track: Some(-650), ..Gain::default() });
         let texts = Song { title: text, artist: text, album: text, album_artist: text, ..Song::default() };
-        let song = Song { genre: text, path: text, year: 1997, disc: 2, gain, ..texts };
+        let song =
+            Song { genre: text, path: text, year: 1997, disc: 2, gain, group: Some(SongGroup::default()), ..texts };
         for limit in [256, MAX_CONTROL_BYTES] {
             let mut out = [0; 2_000];
             let length = song.fitted(limit).encode(&mut out).expect("fits") - HEADER_BYTES;

@@ -3,8 +3,8 @@
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::message::{
-    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Hello, Info, List, ListEnd, Message, Ping, Play, Pong,
-    Search, Song, Start, Started, Stop, Welcome,
+    Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Group, Hello, Info, List, ListEnd, Message, Ping,
+    Play, Pong, Search, Song, SongGroup, Start, Started, Stop, Welcome,
 };
 
 const NONCE: [u8; 16] = *b"0123456789abcdef";
@@ -28,6 +28,7 @@ const SONG: Song<'_> = Song {
     year: 0,
     disc: 0,
     gain: Gain::UNKNOWN,
+    group: None,
 };
 
 const GAIN: Gain = Gain { track: Some(-650), track_peak: Some(-10), album: Some(-712), album_peak: None };
@@ -77,7 +78,7 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             request: RequestId(2),
             first: SongId(0),
             at_most: 20,
-            search: Some(Search { query: "bjork joga", rank: 40 }),
+            search: Some(Search { query: "bjork joga", rank: 40, group: None }),
         }),
     ),
     (
@@ -86,7 +87,16 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             request: RequestId(3),
             first: SongId(7),
             at_most: 100,
-            search: Some(Search { query: "", rank: 0 }),
+            search: Some(Search { query: "", rank: 0, group: None }),
+        }),
+    ),
+    (
+        "list-albums",
+        Message::List(List {
+            request: RequestId(4),
+            first: SongId(0),
+            at_most: 20,
+            search: Some(Search { query: "jazz", rank: 0, group: Some(Group::Album) }),
         }),
     ),
     ("info", Message::Info(Info { request: RequestId(2), song: SongId(7) })),
@@ -147,6 +157,20 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             year: 1997,
             disc: 1,
             gain: GAIN,
+            group: None,
+        }),
+    ),
+    (
+        "song-album",
+        Message::Song(Song {
+            request: RequestId(4),
+            song: SongId(3),
+            size_bytes: 5_000,
+            title: "So What",
+            artist: "Miles Davis",
+            album: "Kind of Blue",
+            group: Some(SongGroup { songs: 5, rank: 2 }),
+            ..SONG
         }),
     ),
     (

@@ -9,7 +9,7 @@ use heapless::String;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{MAX_NAME_BYTES, MAX_QUERY_BYTES};
-use trill_proto::message::{Info, List, Play};
+use trill_proto::message::{Group, Info, List, Play, Search};
 use trill_proto::session::server::Event;
 use trill_proto::transport::blocking::{Received, receive};
 
@@ -46,20 +46,28 @@ pub(super) struct ListRequest {
     pub(super) request: RequestId,
     pub(super) first: SongId,
     pub(super) at_most: u32,
-    /// A query and a rank. `None` for all songs in the order of their ids.
-    pub(super) search: Option<(Box<str>, u32)>,
+    /// `None` for all songs in the order of their ids.
+    pub(super) search: Option<SearchRequest>,
+}
+
+/// A [`Search`] that borrows nothing.
+#[derive(Debug)]
+pub(super) struct SearchRequest {
+    pub(super) query: Box<str>,
+    pub(super) rank: u32,
+    pub(super) group: Option<Group>,
 }
 
 impl ListRequest {
     pub(super) fn has_words(&self) -> bool {
-        self.search.as_ref().is_some_and(|(query, _)| !query.trim().is_empty())
+        self.search.as_ref().is_some_and(|search| !search.query.trim().is_empty())
     }
 
     /// Whether it begins a list, which is to show the latest changes.
     pub(super) const fn is_first_page(&self) -> bool {
-        match self.search {
+        match &self.search {
             None => self.first.0 <= 1,
-            Some((_, rank)) => self.first.0 == 0 && rank == 0,
+            Some(search) => self.first.0 == 0 && search.rank == 0,
         }
     }
 }
@@ -199,7 +207,8 @@ impl From<Event<'_>> for Request {
                 Self::Hello { nonce: hello.nonce, name: String::try_from(hello.name).unwrap_or_default() }
             }
             Event::List(List { request, first, at_most, search }) => {
-                let search = search.map(|search| (search.query.into(), search.rank));
+                let owned = |Search { query, rank, group }| SearchRequest { query: query.into(), rank, group };
+                let search = search.map(owned);
                 Self::List(ListRequest { request, first, at_most, search })
             }
             Event::Info(info) => Self::Info(info),

@@ -7,11 +7,11 @@ use log::Level;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
-use trill_proto::message::{Encode, Info, ListEnd, Play, Song, Welcome, cut};
+use trill_proto::message::{Encode, Group, Info, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::OutboxFull;
 
 use super::prepare::{PrepareError, error_code};
-use super::read::{ListRequest, Request};
+use super::read::{ListRequest, Request, SearchRequest};
 use super::{Connection, Session};
 use crate::close::CloseReason;
 use crate::library::{LIST_TIMEOUT, Listing, Page, PageStart, Query, SongDetails, SongError};
@@ -111,8 +111,9 @@ impl Connection {
         self.wait_for_first_scan()?;
         match &list.search {
             None => log::debug!("{} lists songs from {} on", self.client, list.first),
-            Some((query, rank)) => {
-                log::debug!("{} searches for {query:?} from {} or {rank} on", self.client, list.first)
+            Some(SearchRequest { query, rank, group }) => {
+                let what = group.map_or("songs", |group| if group == Group::Album { "albums" } else { "artists" });
+                log::debug!("{} searches for {what} with {query:?} from {} or {rank} on", self.client, list.first);
             }
         }
         if list.has_words() {
@@ -135,8 +136,12 @@ impl Connection {
         let (library, at_most) = (&self.shared.library, MAX_PAGE_SONGS.min(list.at_most as usize));
         match &list.search {
             None => library.page(list.first, at_most),
-            Some((query, rank)) => {
-                library.search(&Query::new(query), PageStart { song: list.first, rank: *rank }, at_most)
+            Some(SearchRequest { query, rank, group }) => {
+                let (query, start) = (Query::new(query), PageStart { song: list.first, rank: *rank });
+                match group {
+                    None => library.search(&query, start, at_most),
+                    Some(group) => library.search_groups(&query, *group, start, at_most),
+                }
             }
         }
     }
@@ -272,6 +277,7 @@ fn song(request: RequestId, listing: &Listing) -> Song<'_> {
         title: &listing.title,
         artist: &listing.artist,
         album: &listing.album,
+        group: listing.group,
         ..Song::default()
     }
 }

@@ -6,12 +6,13 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::iter::Peekable;
+use std::iter::{self, Peekable};
 use std::mem;
 use std::sync::Arc;
 use std::vec;
 
 use trill_proto::ids::SongId;
+use trill_proto::message::SongGroup;
 
 use super::song::{FilePath, Listing, Presence, Song, SongError};
 use super::storage::{Found, Sink, Stamp};
@@ -118,6 +119,8 @@ impl TagIndex {
 #[derive(Clone)]
 pub struct Page {
     pub(super) songs: Vec<Arc<Song>>,
+    /// The groups that these songs stand for; none if the page is one of songs.
+    pub(super) groups: Vec<SongGroup>,
     /// The first song after these, if there is one.
     pub next: Option<SongId>,
     /// Songs in the library, or songs that the query finds.
@@ -129,7 +132,8 @@ pub struct Page {
 impl Page {
     /// What is known about its songs.
     pub fn songs(&self) -> impl Iterator<Item = Listing> {
-        self.songs.iter().map(|song| song.listing())
+        let groups = self.groups.iter().copied().map(Some).chain(iter::repeat(None));
+        self.songs.iter().zip(groups).map(|(song, group)| Listing { group, ..song.listing() })
     }
 
     /// A page of all songs, in the order of their ids.
@@ -138,6 +142,7 @@ impl Page {
         let (places, rest) = places.split_at(places.len().min(at_most));
         Self {
             songs: places.iter().map(|place| listed.songs.at(*place).clone()).collect(),
+            groups: Vec::new(),
             next: rest.first().map(|place| listed.songs.at(*place).id),
             total: listed.len() as u32,
             generation: listed.generation,

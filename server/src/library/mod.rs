@@ -41,7 +41,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use trill_proto::ids::SongId;
-use trill_proto::message::Gain;
+use trill_proto::message::{Gain, Group};
 
 use folder::Folder;
 use index::{Listed, TagIndex};
@@ -204,6 +204,11 @@ impl Library {
     /// Up to `at_most` songs that a query finds, in library order. Takes some hundred nanoseconds for each song of the library.
     pub fn search(&self, query: &Query, start: PageStart, at_most: usize) -> Page {
         self.listed().search(query, start, at_most)
+    }
+
+    /// Up to `at_most` albums or artists of the songs that a query finds, each as its first song.
+    pub fn search_groups(&self, query: &Query, group: Group, start: PageStart, at_most: usize) -> Page {
+        self.listed().search_groups(query, group, start, at_most)
     }
 
     /// An open song's listing with its exact duration.

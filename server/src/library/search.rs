@@ -1,10 +1,12 @@
 //! Finds songs by words.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use trill_proto::ids::SongId;
+use trill_proto::message::{Group, SongGroup};
 
 use super::fold::fold_into;
 use super::index::{Listed, Page};
@@ -103,23 +105,115 @@ impl Matcher<'_> {
     }
 }
 
+/// The songs of a library that a query finds, with their places in library order.
+struct Matches<'a> {
+    listed: &'a Listed,
+    matcher: Matcher<'a>,
+    place: usize,
+}
+
+impl<'a> Iterator for Matches<'a> {
+    type Item = (usize, &'a Arc<Song>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let songs = self.listed.in_library_order().iter().enumerate().skip(self.place);
+        let found = songs.into_iter().find(|(_, song)| self.matcher.matches(song))?;
+        self.place = found.0 + 1;
+        Some(found)
+    }
+}
+
+/// Puts together a page of what is found.
+struct PageBuilder {
+    start: PageStart,
+    /// Place in library order of the song at which the page begins, if it is listed.
+    begin: Option<usize>,
+    at_most: usize,
+    page: Page,
+}
+
+impl PageBuilder {
+    fn new(listed: &Listed, start: PageStart, at_most: usize) -> Self {
+        let page = Page { songs: Vec::new(), groups: Vec::new(), next: None, total: 0, generation: listed.generation };
+        Self { start, begin: listed.place_of(start.song), at_most, page }
+    }
+
+    /// Takes the next song that is found, or the next group with its first song.
+    fn add(&mut self, place: usize, song: &Arc<Song>, group: Option<SongGroup>) {
+        let page = &mut self.page;
+        let is_before = self.begin.map_or(page.total < self.start.rank, |begin| place < begin);
+        page.total += 1;
+        if is_before {
+            return;
+        }
+        if page.songs.len() < self.at_most {
+            page.songs.push(song.clone());
+            page.groups.extend(group);
+        } else {
+            page.next = page.next.or(Some(song.id));
+        }
+    }
+}
+
 impl Listed {
+    fn matches<'a>(&'a self, query: &'a Query) -> Matches<'a> {
+        let matcher = Matcher { query, folded: String::new(), directory: None, album: None };
+        Matches { listed: self, matcher, place: 0 }
+    }
+
     /// A page of the songs that a query finds, in library order.
     pub(super) fn search(&self, query: &Query, start: PageStart, at_most: usize) -> Page {
-        let mut matcher = Matcher { query, folded: String::new(), directory: None, album: None };
-        let begin = self.place_of(start.song);
-        let (mut songs, mut next, mut total) = (Vec::new(), None, 0_u32);
-        for (place, song) in self.in_library_order().iter().enumerate() {
-            if query.words.is_empty() || matcher.matches(song) {
-                let is_before = begin.map_or(total < start.rank, |begin| place < begin);
-                match (is_before, songs.len() < at_most) {
-                    (true, _) => {}
-                    (false, true) => songs.push(song.clone()),
-                    (false, false) => next = next.or(Some(song.id)),
-                }
-                total += 1;
-            }
-        }
-        Page { songs, next, total, generation: self.generation }
+        let mut builder = PageBuilder::new(self, start, at_most);
+        self.matches(query).for_each(|(place, song)| builder.add(place, song, None));
+        builder.page
     }
+
+    /// A page of the groups of the songs that a query finds, in the order of their first songs.
+    pub(super) fn search_groups(&self, query: &Query, group: Group, start: PageStart, at_most: usize) -> Page {
+        let mut groups: Vec<(usize, &Arc<Song>, SongGroup)> = Vec::new();
+        let mut by_texts: HashMap<[String; 2], usize> = HashMap::new();
+        let (mut last, mut last_index) = (None, None);
+        for (rank, (place, song)) in self.matches(query).enumerate() {
+            // Neighbours usually are in the same group, so most texts need not be folded.
+            let shared = Some(SharedTexts::of(song));
+            if last != shared {
+                let texts = song.group_texts(group).map(|texts| texts.map(|text| folded(&text)));
+                last_index = texts.map(|texts| *by_texts.entry(texts).or_insert(groups.len()));
+                last = shared;
+            }
+            let Some(index) = last_index else { continue };
+            if index == groups.len() {
+                groups.push((place, song, SongGroup { songs: 0, rank: rank as u32 }));
+            }
+            groups[index].2.songs += 1;
+        }
+        let mut builder = PageBuilder::new(self, start, at_most);
+        groups.into_iter().for_each(|(place, song, group)| builder.add(place, song, Some(group)));
+        builder.page
+    }
+}
+
+/// What two songs share that have the same group for certain. Compared by address.
+struct SharedTexts {
+    directory: Arc<Path>,
+    album: Option<Arc<Album>>,
+}
+
+impl SharedTexts {
+    fn of(song: &Song) -> Self {
+        Self { directory: song.path.directory.clone(), album: song.known().album().cloned() }
+    }
+}
+
+impl PartialEq for SharedTexts {
+    fn eq(&self, other: &Self) -> bool {
+        let address = |album: &Option<Arc<Album>>| album.as_ref().map(Arc::as_ptr);
+        Arc::ptr_eq(&self.directory, &other.directory) && address(&self.album) == address(&other.album)
+    }
+}
+
+fn folded(text: &str) -> String {
+    let mut folded = String::new();
+    fold_into(text, &mut folded);
+    folded
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
-use trill_proto::message::Gain;
+use trill_proto::message::{Gain, Group, SongGroup};
 
 use super::fold::natural_cmp;
 use super::storage::Stamp;
@@ -136,6 +136,7 @@ impl Song {
             bitrate: 0,
             rate: 0,
             channels: 0,
+            group: None,
         };
         match known.audio() {
             Some(audio) => unmeasured.with_audio(audio),
@@ -160,6 +161,20 @@ impl Song {
                 ..details
             },
             None => details,
+        }
+    }
+
+    /// What songs of the same group have in common, apart from case and accents. `None` if it is in no group.
+    pub(super) fn group_texts(&self, group: Group) -> Option<[String; 2]> {
+        let Listing { artist, album, .. } = self.listing();
+        match group {
+            Group::Artist => Some([artist, String::new()]).filter(|[artist, _]| !artist.is_empty()),
+            Group::Album if album.is_empty() => None,
+            Group::Album => {
+                let known = self.known();
+                let album_artist = known.album.as_ref().map_or("", |album| &album.album_artist);
+                Some([if album_artist.is_empty() { artist } else { album_artist.into() }, album])
+            }
         }
     }
 
@@ -357,6 +372,8 @@ pub struct Listing {
     pub rate: u32,
     /// 1 or 2; 0 if unknown, or if there is no audio.
     pub channels: u8,
+    /// The group that the song stands for, in a list of groups.
+    pub group: Option<SongGroup>,
 }
 
 /// What is known about a song besides its [`Listing`]. Texts are as in the file and may be empty.

@@ -20,7 +20,8 @@ pub const SECTION: Section = Section {
         thread, which takes some tenths of a millisecond more. What the server does after a list, another look at all files, \
         has ended before anybody else is measured. MPD answers `listallinfo` out of its database, and \
         closes the connection when an answer is larger than its `max_output_buffer_size`, 8 MiB by default: *raised* is an \
-        MPD that has a gigabyte. Every entry has to arrive.",
+        MPD that has a gigabyte. Every entry has to arrive. A *search* is for a text that only the last song has, in all of \
+        its tags; Trill looks into the path, too.",
     measure,
 };
 
@@ -29,6 +30,9 @@ const SIZES: [usize; 3] = [100, 10_000, 100_000];
 
 /// Deadline of any list.
 const RAISED_OUTPUT_KIB: u32 = 1_024 * 1_024;
+
+/// A person who types takes a longer answer for a delay.
+const MOST_OF_SEARCH_MS: f64 = 25.0;
 
 const USUAL: &str = "MPD";
 const RAISED: &str = "MPD, raised";
@@ -55,7 +59,29 @@ fn measure_size(plan: &Plan, songs: usize) -> Vec<Row> {
             kept.note(list);
         }
     }
-    rows(songs, &trill, [(USUAL, &of_usual), (RAISED, &of_raised)])
+    let mut rows = rows(songs, &trill, [(USUAL, &of_usual), (RAISED, &of_raised)]);
+    rows.push(measure_search(plan, songs, &server, &mut usual));
+    rows
+}
+
+/// A search for the last song.
+fn measure_search(plan: &Plan, songs: usize, server: &ServerProcess, mpd: &mut Mpd) -> Row {
+    let text = trees::title(songs - 1);
+    let milliseconds = |listed: Listed| {
+        assert_eq!(listed.entries, 1, "{text}");
+        listed.first.as_secs_f64() * 1_000.0
+    };
+    let (trill, of_mpd) = (0..=plan.rounds)
+        .map(|_| {
+            let trill = milliseconds(Lister::connect(server.address()).search(&text));
+            server.usage_at_rest();
+            (trill, milliseconds(mpd.search(&text).expect("an answer")))
+        })
+        .skip(1)
+        .unzip();
+    Row::new(format!("{} songs: a search, its only entry", Figure(songs as f64)), "ms", trill)
+        .beside(USUAL, of_mpd)
+        .target(Target::AtMost(MOST_OF_SEARCH_MS))
 }
 
 /// Lists over an open connection and waits until the server is idle. After a list the server checks every file, which

@@ -3,7 +3,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-use trill_proto::ids::SongId;
+use trill_proto::ids::{RequestId, SongId};
+use trill_proto::message::Search;
+use trill_proto::session::OutboxFull;
 use trill_proto::session::client::{Client, Event, Identity};
 
 /// Songs per request, as in the laptop's client.
@@ -63,11 +65,30 @@ impl Lister {
     /// The server refuses or does not answer.
     #[track_caller]
     pub fn list(&mut self) -> Listed {
+        self.take_all(SongId(1), |machine, from| machine.list(from, PAGE_SONGS))
+    }
+
+    /// Lists all songs that a query finds, a page after the other.
+    ///
+    /// # Panics
+    /// When the server refuses, or does not answer.
+    #[track_caller]
+    pub fn search(&mut self, query: &str) -> Listed {
+        let search = Search { query, ..Search::default() };
+        self.take_all(SongId(0), |machine, from| machine.search(search, from, PAGE_SONGS))
+    }
+
+    #[track_caller]
+    fn take_all(
+        &mut self,
+        begin: SongId,
+        ask: impl Fn(&mut Client, SongId) -> Result<RequestId, OutboxFull>,
+    ) -> Listed {
         let asked = Instant::now();
         let (mut first, mut entries, mut measured) = (None, 0, 0);
-        let mut next = Some(SongId(1));
+        let mut next = Some(begin);
         while let Some(from) = next {
-            self.machine.list(from, PAGE_SONGS).expect("one request fits");
+            ask(&mut self.machine, from).expect("one request fits");
             let mut end = None;
             while end.is_none() {
                 self.exchange(|event| match event {

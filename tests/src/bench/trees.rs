@@ -103,9 +103,14 @@ fn place_of(index: usize) -> String {
     format!("Artist {artist:04}/Album {album}/{track:02} Song {index:06}.mp3")
 }
 
+/// The title of a song.
+pub fn title(index: usize) -> String {
+    format!("Song {index:06}")
+}
+
 fn tag(index: usize) -> Vec<u8> {
     let album = index / SONGS_OF_ALBUM;
-    let (title, artist) = (format!("Song {index:06}"), format!("Artist {:04}", album / ALBUMS_OF_ARTIST));
+    let (title, artist) = (title(index), format!("Artist {:04}", album / ALBUMS_OF_ARTIST));
     let album = format!("Album {} of {artist}", album % ALBUMS_OF_ARTIST);
     let track = (index % SONGS_OF_ALBUM + 1) as u32;
     Tags { title: &title, artist: &artist, album: &album, track }.id3v2(Version::Id3v23)

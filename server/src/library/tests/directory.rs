@@ -295,6 +295,7 @@ fn all_that_a_file_says_is_listed() {
         bitrate: 128_000,
         rate: 44_100,
         channels: 2,
+        group: None,
     };
     assert_eq!(song, &expected);
 }

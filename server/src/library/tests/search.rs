@@ -1,5 +1,7 @@
 //! Library order, and songs found by words.
 
+use trill_proto::message::Group;
+
 use super::*;
 use crate::library::search::{PageStart, Query};
 
@@ -80,6 +82,34 @@ fn every_word_must_occur_in_a_text_or_the_path() {
         let total = expected.len() as u32;
         assert_eq!(search(&library, query, BEGIN, 100), (expected, None, total), "{query}");
     }
+}
+
+#[test]
+fn albums_and_artists_are_listed_by_their_first_songs() {
+    let library = read(&directory(&[
+        ("a/1.mp3", &song("Can", "Ege Bamyasi", "")),
+        ("a/2.mp3", &song("Can", "ege bamyasi", "")),
+        ("b/1.mp3", &song("Can", "Tago Mago", "")),
+        ("c/1.mp3", &song("Cán", "", "")),
+        ("c/2.mp3", &song("", "Tago Mago", "")),
+        ("d/e/3.mp3", b""),
+    ]));
+    let groups = |query, group, start, at_most| {
+        let page = library.search_groups(&Query::new(query), group, start, at_most);
+        let groups: Vec<_> =
+            page.songs().map(|song| (song.id.0, song.group.map(|of| (of.songs, of.rank)).unwrap())).collect();
+        (groups, page.next.map(|id| id.0), page.total)
+    };
+    let albums = vec![(1, (2, 0)), (3, (1, 2)), (5, (1, 4)), (6, (1, 5))];
+    assert_eq!(groups("", Group::Album, BEGIN, 9), (albums.clone(), None, 4));
+    assert_eq!(groups("", Group::Album, BEGIN, 2), (albums[..2].to_vec(), Some(5), 4));
+    assert_eq!(
+        groups("", Group::Album, PageStart { song: SongId(5), rank: 0 }, 1),
+        (albums[2..3].to_vec(), Some(6), 4)
+    );
+    assert_eq!(groups("", Group::Album, PageStart { song: SongId(0), rank: 3 }, 9), (albums[3..].to_vec(), None, 4));
+    assert_eq!(groups("", Group::Artist, BEGIN, 9), (vec![(1, (4, 0)), (6, (1, 5))], None, 2));
+    assert_eq!(groups("tago", Group::Artist, BEGIN, 9), (vec![(3, (1, 0))], None, 1));
 }
 
 #[test]

@@ -61,7 +61,19 @@ impl Mpd {
     /// It has ended.
     #[track_caller]
     pub fn list(&mut self) -> io::Result<Listed> {
-        self.connect().list()
+        self.connect().take_songs("listallinfo")
+    }
+
+    /// Lists all songs with a tag in which this text occurs.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    ///
+    /// # Panics
+    /// It has ended.
+    #[track_caller]
+    pub fn search(&mut self, text: &str) -> io::Result<Listed> {
+        self.connect().take_songs(&format!("search any \"{text}\""))
     }
 
     /// Connects as soon as it listens.
@@ -165,9 +177,10 @@ impl Connection {
         Ok(answer)
     }
 
-    fn list(&mut self) -> io::Result<Listed> {
+    /// Sends a command that is answered with songs, and counts these.
+    fn take_songs(&mut self, command: &str) -> io::Result<Listed> {
         let asked = Instant::now();
-        self.say("listallinfo")?;
+        self.say(command)?;
         let mut songs = Songs::default();
         let (mut buffer, mut filled, mut first) = (vec![0; READ_BYTES], 0, None);
         while !songs.is_over {
@@ -191,7 +204,7 @@ impl Connection {
     }
 }
 
-/// Counts the songs in the answer to `listallinfo` while it arrives.
+/// Counts the songs in the answer to `listallinfo` or `search` while it arrives.
 ///
 /// ```text
 ///  directory: Artist             one line each: a name, a colon and a space, a value
