@@ -1,4 +1,4 @@
-//! Directories and requests that keep the library busy.
+//! Directories and requests that make the library work hard.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -17,16 +17,16 @@ use trill_tests::{usage, wait};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A library that is large for a test, and one that is small.
+/// A large library for a test, and a small one.
 const MANY: usize = 20_000;
 const FEW: usize = 20;
 
 const SONGS_OF_DIRECTORY: usize = 10;
 
-/// The server trusts times of change that are older than the coarsest clock of a file system.
+/// The server trusts modification times older than the coarsest file system clock.
 const TRUSTED_AGE: Duration = Duration::from_millis(2_100);
 
-/// The same file under so many names, in directories of ten.
+/// The same file under `count` names, in directories of ten.
 fn music(songs: usize) -> MusicDir {
     let music = MusicDir::new();
     let original = music.add("original", &corpus::MONO_8_KBPS.milliseconds(500));
@@ -40,14 +40,14 @@ fn music(songs: usize) -> MusicDir {
     music
 }
 
-/// A server with nothing to do.
+/// An idle server.
 fn serve(music: &MusicDir) -> ServerProcess {
     let server = ServerProcess::start(music.path());
     server.usage_at_rest();
     server
 }
 
-/// Waits until the library does nothing by itself.
+/// Waits until the library is idle.
 fn wait_until_idle(server: &ServerProcess) {
     wait::wait_for(DEADLINE, "the library to rest", || {
         let names = usage::thread_names(server.id()).expect("a running process");
@@ -55,19 +55,19 @@ fn wait_until_idle(server: &ServerProcess) {
     });
 }
 
-/// Waits until a list has this many songs. Where scans are slow and songs change often, a list may show the last scan.
+/// Waits until a list has this many songs. With slow scans or frequent changes, a list may show the previous scan.
 fn wait_until_listed(session: &mut Session, songs: usize) {
     wait::wait_for(DEADLINE, "the list to be up to date", || session.list().len() == songs);
 }
 
-/// What the server's CPU does for each of some requests.
+/// CPU time of the server per request.
 fn cpu_of_each(server: &ServerProcess, requests: u32, ask: &mut dyn FnMut()) -> Duration {
     let before = server.usage().cpu_time;
     (0..requests).for_each(|_| ask());
     (server.usage().cpu_time - before) / requests
 }
 
-/// A request, which is sent and answered, to a library whose last song has this id.
+/// A request with its answer, for a library whose last song has this id.
 type Request = fn(&mut Session, u32);
 
 const REQUESTS: [(&str, Request); 5] = [
@@ -115,7 +115,7 @@ fn a_dangling_link_makes_no_list_a_scan() {
     const LISTS: u32 = 20;
     let music = music(MANY);
     let cost = || {
-        // A directory that has just changed is scanned at every list, for its times do not show another change.
+        // A directory that has just changed is scanned at every list, because its time would not show another change.
         let changed = || fs::metadata(music.path()).and_then(|metadata| metadata.modified()).expect("a directory");
         wait::wait_for(DEADLINE, "time to pass", || changed().elapsed().is_ok_and(|age| age > TRUSTED_AGE));
         let server = serve(&music);
@@ -124,7 +124,7 @@ fn a_dangling_link_makes_no_list_a_scan() {
             let request = session.request_page(1, 1);
             session.page(request);
         };
-        // A scan follows these lists; from then on one more is not worth it.
+        // A scan follows these lists. After that, one more list does not cause another.
         (0..5).for_each(|_| list());
         wait_until_idle(&server);
         cpu_of_each(&server, LISTS, &mut list)
@@ -153,7 +153,7 @@ fn lists_without_end_leave_most_of_a_core_to_others() {
         }
         lists
     };
-    list_for(BURST); // a few lists of a person are answered by scans that do not have to pay
+    list_for(BURST); // scans for a user's few lists are exempt from the limit
     let (begun, before) = (Instant::now(), server.usage().cpu_time);
     let lists = list_for(TIME);
     let share = (server.usage().cpu_time - before).as_secs_f64() / begun.elapsed().as_secs_f64();
@@ -185,7 +185,7 @@ fn endless_files_keep_no_song_unread() {
     assert!(unread.iter().all(|title| ["0", "00", "000"].contains(&title.as_str())), "{unread:?}");
 }
 
-/// What a process has read in all.
+/// Bytes that a process has read in total.
 fn read_bytes(pid: u32) -> u64 {
     let io = fs::read_to_string(format!("/proc/{pid}/io")).expect("a process of this test's own");
     let bytes = io.lines().find_map(|line| line.strip_prefix("rchar: "));
@@ -195,7 +195,7 @@ fn read_bytes(pid: u32) -> u64 {
 #[test]
 fn names_that_vanish_are_not_remembered_for_ever() {
     const NAMES: usize = 2_000;
-    // The allocator keeps up to 3 MB for its threads, which are others in each round: as much as 14,000 names.
+    // The allocator keeps up to 3 MB for its threads, which change every round: as much as 14,000 names.
     const ROUNDS: usize = 40;
     let music = MusicDir::new();
     let original = music.add("original", &corpus::MONO_8_KBPS.milliseconds(500));

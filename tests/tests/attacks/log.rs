@@ -1,4 +1,4 @@
-//! Clients that fill the disk of a server with its log.
+//! Clients that try to fill the server's disk with its log.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use trill_tests::server::ServerProcess;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What all attacks of this test may write to the log together, in bytes: the burst of one network.
+/// Largest log of all attacks in this test together, in bytes: the burst of one network.
 const LOG_BYTES: usize = 32 * 256;
 
-/// What a person at the server should read all the same.
+/// Messages that must still appear in the log.
 const REPORT: &str = "lines about clients were left out";
 
 #[test]
@@ -26,7 +26,7 @@ fn clients_do_not_fill_the_log() {
     let name = "x".repeat(MAX_NAME_BYTES);
     let hello = || Hello { name: &name, ..Hello::default() };
 
-    // Fewer than are taken at once.
+    // Fewer than the server accepts at once.
     const REQUESTS: u32 = 1_900;
     let begin = server.logged_bytes();
     let mut client = RawConnection::connect(server.address());

@@ -1,4 +1,4 @@
-//! Clients that take all the memory or all the files that they can get.
+//! Clients that use as much memory and as many files as they can.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -18,10 +18,10 @@ use trill_tests::wait;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the server of these tests may use.
+/// The server's limits in these tests.
 const MEMORY_BYTES: u64 = 48 << 20;
 
-/// More than get a seat.
+/// More clients than the server has places.
 const CROWD: usize = 600;
 
 #[test]
@@ -53,7 +53,8 @@ fn clients_that_do_not_read_exhaust_no_control_group() {
 fn clients_that_do_not_read_exhaust_no_resource_limit() {
     let music = MusicDir::new();
     music.add("1.mp3", &corpus::LONG);
-    // The C library's allocator reserves this much for each processor, also for those that a control group does not grant.
+    // The C library's allocator reserves this much per processor of the machine, including those outside the control
+    // group.
     let reserved = online_processors() * 8 * (64 << 20);
     for limit in ["--data=200000000", &format!("--as={}", 500_000_000 + reserved)] {
         let mut server = ServerProcess::launch(started_by("prlimit", &[limit], &music));
@@ -80,7 +81,7 @@ fn no_song_fails_for_want_of_descriptors() {
     let limit = format!("--nofile={FILES}");
     let mut server = ServerProcess::launch(started_by("prlimit", &[&limit], &music));
     let room = room(&mut server);
-    // Each holds a song and is asked for another: none reads what it gets.
+    // Each client has a song and requests another, and none reads.
     let mut crowd: Vec<Attacker> = Vec::new();
     while let Some(attacker) = Attacker::join(server.address()) {
         crowd.push(attacker);
@@ -105,7 +106,7 @@ fn no_song_fails_for_want_of_descriptors() {
     server.stop().expect_code(0);
 }
 
-/// As many clients have joined as were announced, and somebody honest is served when one of them leaves.
+/// Checks that as many clients have joined as announced, and that an honest one gets the place of one that leaves.
 #[track_caller]
 fn check_service(server: ServerProcess, mut crowd: Crowd, room: usize) {
     assert!((1..CROWD).contains(&room), "room for {room}");
@@ -126,7 +127,7 @@ fn room(server: &mut ServerProcess) -> usize {
     number
 }
 
-/// The server, started by a program that limits it.
+/// Starts the server through a program that limits it.
 fn started_by(program: &str, arguments: &[&str], music: &MusicDir) -> Command {
     let server = ServerProcess::command();
     let mut command = Command::new(program);
@@ -139,13 +140,13 @@ fn started_by(program: &str, arguments: &[&str], music: &MusicDir) -> Command {
 struct Crowd(Vec<Attacker>);
 
 impl Crowd {
-    /// Connects until the server is full, or there are so many.
+    /// Connects until the server is full or `count` clients are connected.
     fn gather(address: SocketAddr, at_most: usize) -> Self {
         let attackers = std::iter::from_fn(|| Attacker::join(address).map(Attacker::earn_long_frames));
         Self(attackers.take(at_most).collect())
     }
 
-    /// Waits until the server can write no more.
+    /// Waits until all of the server's sockets are full.
     fn settle(&self, server: &mut ServerProcess) {
         let (mut last, mut times) = (0, 0);
         wait::wait_for(DEADLINE, "writes to end", || {
@@ -156,7 +157,8 @@ impl Crowd {
         });
     }
 
-    /// What waits in the sockets of the server, as `/proc/net/tcp` counts it: version 1 of control groups does not.
+    /// Bytes in the buffers of the server's sockets, from `/proc/net/tcp`. Version 1 of control groups does not count
+    /// them.
     fn unsent_bytes(server: SocketAddr) -> u64 {
         let table = fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
         let port = format!(":{:04X}", server.port());
@@ -173,7 +175,7 @@ impl Crowd {
 struct Attacker(TcpStream);
 
 impl Attacker {
-    /// `None` if the server has no place, or is gone.
+    /// `None` if the server is full or gone.
     fn join(address: SocketAddr) -> Option<Self> {
         let mut stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).expect("a socket");
@@ -186,7 +188,7 @@ impl Attacker {
         (preamble == PREAMBLE && attacker.next_answer()? == MessageType::Welcome).then_some(attacker)
     }
 
-    /// Makes the server believe that the path is fast, and asks for much more.
+    /// Makes the server measure a fast path, and requests much more.
     fn earn_long_frames(mut self) -> Self {
         let stream = StreamId(1);
         self.play(1, 1, 16 * 1_024);
@@ -210,7 +212,7 @@ impl Attacker {
         let _ = self.0.write_all(&bytes); // the server may be gone
     }
 
-    /// The next frame that is no PING and ends no stream.
+    /// The next frame that is neither PING nor END.
     fn next_answer(&mut self) -> Option<MessageType> {
         loop {
             match self.next_frame().ok()? {
@@ -232,11 +234,11 @@ impl Attacker {
 
 // ── a control group ──
 
-/// A control group with a limit of memory. Dropping it removes it.
+/// A control group with a memory limit. Dropping it removes it.
 struct MemoryGroup(PathBuf);
 
 impl MemoryGroup {
-    /// Below the group at the top. `None` if that is not allowed, or the kernel counts memory elsewhere.
+    /// Creates a group below the root. `None` if that is not permitted, or the kernel accounts memory elsewhere.
     fn create(limit_bytes: u64) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let memory = mounts.lines().find_map(|line| {
@@ -250,13 +252,13 @@ impl MemoryGroup {
         fs::create_dir(&group.0).ok()?;
         let limits = ["memory.max", "memory.limit_in_bytes"];
         let is_limited = limits.iter().any(|name| group.0.join(name).exists() && group.write(name, limit_bytes));
-        // Swap would hide what is measured here.
+        // Swap would hide the memory use.
         group.write("memory.swap.max", 0);
         is_limited.then_some(group)
     }
 
     fn write(&self, name: &str, value: u64) -> bool {
-        // Not created where there is no such file.
+        // Written only if the file exists.
         let file = fs::OpenOptions::new().write(true).open(self.0.join(name));
         file.is_ok_and(|mut file| file.write_all(value.to_string().as_bytes()).is_ok())
     }
@@ -276,7 +278,7 @@ impl MemoryGroup {
 
 impl Drop for MemoryGroup {
     fn drop(&mut self) {
-        // The server has just ended, or is about to.
+        // The server has just ended or is ending.
         let _ = wait::try_wait(DEADLINE, || fs::remove_dir(&self.0).ok());
     }
 }

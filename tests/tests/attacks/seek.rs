@@ -1,4 +1,4 @@
-//! Seeks that read a whole file, asked for by clients that leave at once.
+//! Seeks that read a whole file, from clients that leave at once.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -12,12 +12,12 @@ use trill_tests::usage;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// So much holds no frame. It takes no room on the disk.
+/// Size of a hole without frames. It takes no space on the disk.
 const HOLE_BYTES: u64 = 64 << 20;
 
 const CLIENTS: u64 = 20;
 
-/// Behind the hole.
+/// The frames after the hole.
 const TIME: Start = Start::Time(9_000);
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a server may send that is broken or lies. A client hears it in answer to one command: it says so in one line,
-//! fails, and neither panics nor hangs.
+//! Broken and malicious server messages. A client receives one in answer to a command. It must print one line and fail,
+//! without a panic or a hang.
 
 use super::{DEADLINE, Findings};
 use std::io::{Read, Write};
@@ -16,8 +16,8 @@ use trill_proto::time::Instant;
 use trill_tests::client::Client;
 use trill_tests::messages::{encode, frame};
 
-/// A name for people; what the server says at once and what it says to the first question; the command; and what is
-/// printed on standard error after `trill: `, where HOST stands for the server's address.
+/// A row: its name; the server's first bytes and its answer to the first request; the command; and the expected line on
+/// standard error after `trill: `. HOST stands for the server's address.
 struct Row {
     name: &'static str,
     greeting: Vec<u8>,
@@ -33,7 +33,7 @@ const PLAY: &[&str] = &["play", "3"];
 const STREAM: StreamId = StreamId(1);
 const REQUEST: RequestId = RequestId(1);
 
-/// First words.
+/// Bytes that a server sends first.
 fn greetings() -> Vec<Row> {
     let row = |name, greeting: &[u8], expected| Row {
         name,
@@ -103,7 +103,7 @@ fn greetings() -> Vec<Row> {
     ]
 }
 
-/// What answers a question about songs.
+/// Answers to a request about songs.
 fn lists() -> Vec<Row> {
     let row = |name, command, answer, expected| Row { name, greeting: welcome(), answer, command, expected };
     let list = |name, answer, expected| row(name, LIST, answer, expected);
@@ -225,13 +225,13 @@ fn lists() -> Vec<Row> {
     ]
 }
 
-/// What answers PLAY.
+/// Answers to PLAY.
 fn streams() -> Vec<Row> {
     let play = |name, answer, expected| Row { name, greeting: welcome(), answer, command: PLAY, expected };
     let says = |name, started, expected| play(name, frames(&[Message::Started(started)]), expected);
     let ends = |reason| frames(&[Message::Started(started()), Message::End(End { stream: STREAM, reason })]);
     let data = vec![0xaa; 60_000];
-    // No more samples than the bytes can stand for.
+    // Not more samples than the bytes can hold.
     let of_size = |size_bytes: u64| Started {
         size_bytes,
         end_sample: started().end_sample.min(size_bytes / 4 * 1_152),
@@ -347,14 +347,14 @@ fn each_is_said_in_one_line() {
     }
 }
 
-/// A server that greets everybody like this, and says the rest in answer to the first question.
+/// A server that sends these first bytes, and the rest in answer to the first request.
 fn liar(greeting: Vec<u8>, answer: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its number");
     thread::spawn(move || {
         for socket in listener.incoming() {
             let mut socket = socket.expect("a client");
-            // A client that has had enough already does not care.
+            // Fails if the client has already disconnected.
             let _ = socket.write_all(&greeting);
             if wait_for_question(&mut socket) {
                 let _ = socket.write_all(&answer);
@@ -365,7 +365,7 @@ fn liar(greeting: Vec<u8>, answer: Vec<u8>) -> SocketAddr {
     address
 }
 
-/// Whether the client asked something, after its greeting. The machine here only listens: what it would say is not sent.
+/// Whether the client has sent a request after HELLO. This machine only receives; its output is dropped.
 fn wait_for_question(socket: &mut TcpStream) -> bool {
     let mut server = Server::new(Instant::from_micros(0));
     let mut byte = [0];

@@ -1,5 +1,4 @@
-//! How the client may be started: arguments and environment. What makes no sense is said in one line and asks nobody;
-//! what looks odd is done.
+//! Arguments and environment of the client. Invalid ones cause a one-line error and no connection; unusual ones work.
 
 use super::{DEADLINE, Findings};
 use std::ffi::OsString;
@@ -9,7 +8,7 @@ use trill_tests::corpus::{self, MusicDir};
 use trill_tests::raw::RawListener;
 use trill_tests::server::ServerProcess;
 
-/// A name for people, the arguments, variables of the environment, and what must come of it. HOST stands for a server.
+/// A row: its name, the arguments, environment variables, and the expected result. HOST stands for a server.
 type Row = (&'static str, Vec<OsString>, Variables, Expected);
 
 type Variables = &'static [(&'static str, &'static str)];
@@ -61,7 +60,7 @@ fn rows() -> Vec<Row> {
         alone("seek", "seek 3"),
         alone("volume", "volume 50"),
         alone("quit", "quit"),
-        // ── what cannot be done ──
+        // ── failures ──
         fails(
             "a song that is not there",
             &["HOST", "--output=null", "play", "2"],
@@ -102,7 +101,7 @@ fn rows() -> Vec<Row> {
             &["-q", "HOST", "--output=wav:/dev/full", "play", "1"],
             "cannot write /dev/full: No space left on device (os error 28)",
         ),
-        // ── what looks odd but is all right ──
+        // ── unusual but valid ──
         lists("a beginning", &["HOST", "l"], &[]),
         lists("capitals", &["HOST", "LIST"], &[]),
         lists("spaces", &["HOST", "  list \t"], &[]),
@@ -124,7 +123,7 @@ fn each_is_one_line_or_done() {
     let music = MusicDir::new();
     music.add("Nocturne.mp3", &corpus::CBR_128.milliseconds(1_500));
     let server = ServerProcess::start(music.path());
-    // Nothing that makes no sense may even ask a server.
+    // Invalid arguments must not cause a connection.
     let never_asked = RawListener::bind();
     let mut findings = Findings::default();
     for (name, arguments, variables, expected) in rows() {

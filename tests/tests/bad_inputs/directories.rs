@@ -1,5 +1,5 @@
-//! What may be in a directory. Each row is served by a server of its own; what it lists, what it plays, and what its log
-//! says is left out, must be this.
+//! Contents of a directory. Each row has a server of its own and gives the expected list, the playable songs and the
+//! log's skipped files.
 
 use super::{DEADLINE, Findings};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
@@ -20,9 +20,9 @@ struct Row {
     /// Whether the server runs with `--follow-symlinks`.
     follows: bool,
     make: fn(&Place<'_>),
-    /// The titles that are listed, in order, and whether they have sound.
+    /// The listed titles in order, and whether each plays.
     songs: &'static [(&'static str, Sound)],
-    /// What the log says is skipped, and why.
+    /// The skipped files in the log, with the reasons.
     skipped: &'static [(&'static str, &'static str)],
 }
 
@@ -30,13 +30,13 @@ struct Row {
 enum Sound {
     /// Half a second of music.
     Music,
-    /// Nothing that could be played.
+    /// No playable content.
     Nothing,
 }
 
 use Sound::{Music, Nothing};
 
-/// A row's directory, and one that is not served.
+/// A row's directory, and one outside it.
 struct Place<'a> {
     inside: &'a Path,
     outside: &'a Path,
@@ -74,7 +74,7 @@ fn rows() -> Vec<Row> {
     let row = |name, make, songs, skipped| Row { name, follows: false, make, songs, skipped };
     let followed = |name, make, songs, skipped| Row { name, follows: true, make, songs, skipped };
     vec![
-        // ── files that are none, or no music ──
+        // ── files without music ──
         row("nothing", |_| {}, &[], &[]),
         row("an empty file", |p| p.bytes("a.mp3", b""), &[("a", Nothing)], &[]),
         row("text", |p| p.bytes("a.mp3", b"This is not music.\n"), &[("a", Nothing)], &[]),
@@ -245,7 +245,7 @@ fn rows() -> Vec<Row> {
             &[],
             &[("a.mp3", CIRCLE), ("b.mp3", CIRCLE)],
         ),
-        // ── links that do not ──
+        // ── links that lead outside ──
         row("a link to nothing", |p| p.link("a.mp3", "nothing"), &[], &[("a.mp3", NOWHERE)]),
         row("a link to nothing that is no song's", |p| p.link("a", "nothing"), &[], &[]),
         row("a link to a song outside", |p| p.link("a.mp3", p.outside.join("song.mp3")), &[], &[("a.mp3", OUTSIDE)]),
@@ -301,13 +301,13 @@ fn random_bytes(count: usize) -> Vec<u8> {
     bytes
 }
 
-/// A file of so many megabytes in which nothing was ever written.
+/// A sparse file of so many megabytes.
 fn sparse(place: &Place<'_>, megabytes: u64) {
     let file = File::create(place.inside.join("a.mp3")).expect("a file");
     file.set_len(megabytes << 20).expect("a file system with sparse files");
 }
 
-/// A song and so many links, each to the next.
+/// A song and a chain of so many links to it.
 fn chain(place: &Place<'_>, links: usize) {
     place.song("x/0");
     for link in 1..links {
@@ -330,7 +330,7 @@ fn links_may_lead_outside_where_that_is_asked_for() {
     check(true, &["--follow-symlinks"]);
 }
 
-/// Serves each row of a kind.
+/// Serves each row.
 fn check(follows: bool, options: &[&str]) {
     let (music, outside) = (MusicDir::new(), MusicDir::new());
     outside.add("song.mp3", &SHORT);
@@ -353,7 +353,7 @@ fn check(follows: bool, options: &[&str]) {
         for (name, reason) in row.skipped {
             server.process().wait_for_line(DEADLINE, &format!("skipped {name:?}: {reason}"));
         }
-        // Said once, not at every list.
+        // Logged once, not at every list.
         session.list();
         session.leave();
         let log = server.stop().expect_code(0).stderr;

@@ -1,4 +1,4 @@
-//! What files may be called. All are in one directory; a client sees their titles, and a person their printed form.
+//! Names of files. All are in one directory. Clients get their titles, and users the printed form.
 
 use super::{DEADLINE, Findings, is_plain};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use trill_tests::session::Session;
 
 const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
 
-/// A name for people; the name of the file; the title in the list and as it is printed, or nothing if it is no song.
+/// A row: its name; the file's name; the listed title and its printed form, or nothing if the file is not a song.
 type Row = (&'static str, Vec<u8>, Option<(String, String)>);
 
 fn rows() -> Vec<Row> {
@@ -61,7 +61,7 @@ fn rows() -> Vec<Row> {
             &format!("t{}", "\u{301}".repeat(80)),
             "t\u{301}\u{301}\u{301}\u{301}",
         ),
-        // The longest names that Linux takes: 255 bytes.
+        // The longest names on Linux: 255 bytes.
         listed("255 bytes", &of_bytes("x", 251), &"x".repeat(251), &"x".repeat(251)),
         listed("255 bytes of wide characters", &of_bytes("夜", 83), &"夜".repeat(83), &"夜".repeat(83)),
         no_song("no ending", b"mp3"),
@@ -85,7 +85,7 @@ fn each_is_listed_played_and_printed_or_is_no_song() {
     let rows = rows();
     let music = MusicDir::new();
     for (_, file, _) in &rows {
-        // A name of 255 bytes leaves no room for another while it is written.
+        // A name of 255 bytes leaves no room for a temporary suffix.
         std::fs::copy(SHORT.make(), music.path().join(OsStr::from_bytes(file))).expect("a name that Linux takes");
     }
     let mut server = ServerProcess::start(music.path());

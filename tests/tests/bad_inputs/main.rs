@@ -1,8 +1,8 @@
-//! Inputs that are wrong, hostile or merely odd, and what must come of each: a table for each way in.
+//! Invalid, hostile and unusual inputs, with one table per kind of input.
 //!
-//! A row says what is done and exactly what is expected. The engine of its domain does it to the real thing: processes,
-//! sockets, files and terminals. One that does not meet its row fails the test with the row's name; the others are
-//! tried all the same. What is found wrong becomes a row.
+//! A row gives an input and the exact expected result. Its module applies the input to real processes, sockets, files
+//! or terminals. A failed row fails the test with its name, after the other rows have run. To reproduce an input bug,
+//! add a row.
 #![cfg(target_os = "linux")]
 
 mod answers;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -43,7 +43,7 @@ fn a_name_means_one_row() {
     println!("figure: bad inputs: {all} rows in all");
 }
 
-/// What did not go as its row says.
+/// The rows that failed.
 #[derive(Default)]
 struct Findings(Vec<String>);
 
@@ -63,7 +63,7 @@ impl Drop for Findings {
     }
 }
 
-/// Whether a terminal would obey anything in it, or turn the direction of what follows.
+/// Whether it contains terminal control characters or changes the text direction.
 fn is_plain(text: &str) -> bool {
     let is_plain = |character: char| {
         matches!(character, '\n' | '\t') || !(character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character))

@@ -1,4 +1,5 @@
-//! What may be typed, pasted or piped to the client. Each line is obeyed or answered with one line, and the next is too.
+//! Lines that are typed, pasted or piped to the client. Each has an effect or a one-line error, and the next line still
+//! works.
 
 use super::{DEADLINE, Findings};
 use trill_tests::client::Client;
@@ -6,10 +7,10 @@ use trill_tests::corpus::MusicDir;
 use trill_tests::server::ServerProcess;
 use trill_tests::terminal::{self, key};
 
-/// A name for people, a line, and what is said to it on standard error after `trill: `; nothing if nothing is said.
+/// A row: its name, a line, and the expected message on standard error after `trill: `, or empty for none.
 type Line = (&'static str, Vec<u8>, &'static str);
 
-/// A name for people, keys, and a line that the screen shows then.
+/// A row: its name, keys, and a line that the screen then shows.
 type Keys = (&'static str, String, &'static str);
 
 const NOTHING_PLAYS: &str = "nothing is playing; play N plays song N";
@@ -131,7 +132,7 @@ pub(crate) fn names() -> Vec<&'static str> {
     piped.chain(typed().into_iter().map(|keys| keys.0)).collect()
 }
 
-/// All lines in one script. Between them are others that say where they are.
+/// Runs all lines in one script, separated by lines that mark the position.
 #[test]
 fn each_piped_line_is_answered_and_the_next_obeyed() {
     let music = MusicDir::new();
@@ -158,7 +159,7 @@ fn each_piped_line_is_answered_and_the_next_obeyed() {
     findings.compare("all of them", "said at the end", rest, "");
 }
 
-/// All in one terminal, which must be none the worse.
+/// Runs all rows in one terminal, which must still work afterwards.
 #[test]
 fn whatever_is_typed_the_prompt_is_there_again() {
     let music = MusicDir::new();
@@ -173,7 +174,7 @@ fn whatever_is_typed_the_prompt_is_there_again() {
         let answer = format!("no command \"{next}\"");
         terminal.wait_for(DEADLINE, &format!("{name}: the line after it"), |screen| screen.contains(&answer));
     }
-    // It may ring the bell where there is nothing to complete, to delete or to find.
+    // The bell may ring if there is nothing to complete, delete or find.
     assert!(terminal.side_effects().iter().all(|effect| effect == "bell"), "{:?}", terminal.side_effects());
     terminal.type_text(key::CTRL_D);
     assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");

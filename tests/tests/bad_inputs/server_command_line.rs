@@ -1,4 +1,4 @@
-//! How the server may be started: arguments and environment. It says in one line what is wrong, or serves.
+//! Arguments and environment of the server. It prints a one-line error or serves.
 
 use super::{Findings, is_plain};
 use std::ffi::OsString;
@@ -10,8 +10,8 @@ use trill_tests::corpus::MusicDir;
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 
-/// A name for people, the arguments, variables of the environment, and what must come of it. In arguments and lines
-/// DIR stands for a directory of music and PORT for one that is taken.
+/// A row: its name, the arguments, environment variables, and the expected result. DIR stands for a directory of music
+/// and PORT for a port in use.
 type Row = (&'static str, Vec<OsString>, Variables, Expected);
 
 type Variables = &'static [(&'static str, &'static str)];
@@ -20,7 +20,7 @@ type Variables = &'static [(&'static str, &'static str)];
 enum Expected {
     /// This line on standard error, after `trill-server: `, and this exit code.
     Complaint(i32, String),
-    /// It serves so many songs, and calls itself that.
+    /// It serves so many songs under this name.
     Serves(usize, String),
 }
 
@@ -40,7 +40,7 @@ fn rows() -> Vec<Row> {
     };
     let of_bytes = |bytes: &[u8]| vec![OsString::from_vec(bytes.to_vec())];
     vec![
-        // ── what makes no sense ──
+        // ── invalid ──
         wrong("an unknown option", &["--loud"], "no option \"--loud\"; --help lists them"),
         wrong("an option of escapes", &["--\x1b[2J"], "no option \"--\\u{1b}[2J\"; --help lists them"),
         wrong(
@@ -61,7 +61,7 @@ fn rows() -> Vec<Row> {
             &[],
             Expected::Complaint(2, "no option \"--\u{fffd}\"; --help lists them".into()),
         ),
-        // ── what cannot be done ──
+        // ── failures ──
         fails("a directory that is not there", &["DIR/nowhere"], "\"DIR/nowhere\": there is no such directory"),
         fails("a file", &["DIR/1.mp3"], "\"DIR/1.mp3\" is not a directory"),
         fails("what is below a file", &["DIR/1.mp3/x"], "\"DIR/1.mp3/x\" is not a directory"),
@@ -76,7 +76,7 @@ fn rows() -> Vec<Row> {
             &["--listen=192.0.2.1:0", "DIR"],
             "192.0.2.1 is not an address of this machine",
         ),
-        // ── what looks odd but is all right ──
+        // ── unusual but valid ──
         serves("a dash in front of a directory", &["--name=x", "--", "-v"], 1, "x"),
         serves("slashes behind it", &["--name=x", "DIR///"], 2, "x"),
         serves("detours", &["--name=x", "DIR/sub/../.././DIRNAME"], 2, "x"),
@@ -108,7 +108,7 @@ fn each_is_one_line_or_serves() {
     for name in ["1.mp3", "sub/2.mp3"] {
         music.add_bytes(name, b"");
     }
-    // Below the directory that is served, but no songs of it.
+    // Below the served directory, but not part of its songs.
     let beside = tempfile::tempdir().expect("a directory");
     for (name, song) in [("-v", "a.mp3"), ("\x1b[2J\n", "b.mp3")] {
         fs::create_dir(beside.path().join(name)).expect("a directory");
@@ -125,9 +125,9 @@ fn each_is_one_line_or_serves() {
     for (name, arguments, variables, expected) in rows() {
         let mut command = ServerProcess::command();
         command.current_dir(beside.path()).envs(variables.iter().copied());
-        // What is no text has nothing to be filled in.
+        // Arguments that are not text have no placeholders.
         command.args(arguments.iter().map(|word| word.to_str().map_or_else(|| word.clone(), |text| full(text).into())));
-        // No row but those that name one needs a port of its own, and the default port may be in use.
+        // Only rows that name a port need one of their own; the default port may be in use.
         if !arguments.iter().any(|word| word == "--" || word.to_string_lossy().starts_with("--listen")) {
             command.arg("--listen=127.0.0.1:0");
         }

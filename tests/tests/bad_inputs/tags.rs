@@ -1,4 +1,4 @@
-//! What tags may hold. Each is put around the same half second of music, which must be played whatever they say.
+//! Contents of tags. Each is put around the same half second of music, which must always play.
 
 use super::{DEADLINE, Findings, is_plain};
 use id3::Version;
@@ -11,10 +11,10 @@ use trill_tests::session::Session;
 
 const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
 
-/// A name for people; what is in front of the music and what behind it; and what is listed.
+/// A row: its name; the bytes before and after the music; and the expected list entry.
 type Row = (&'static str, Vec<u8>, Vec<u8>, Said);
 
-/// Title, artist, album and track. A song without a title is called by its file.
+/// Title, artist, album and track. A song without a title has its file's name.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Said {
     title: String,
@@ -76,7 +76,7 @@ fn id3v2() -> Vec<Row> {
         front("a frame without content", album(("TIT2", b"")), said("", "", "Album", 0)),
         front("not UTF-8", title(b"\x03not \xff\xfe UTF-8"), only("not ?? UTF-8")),
         front("a surrogate in UTF-8", title(b"\x03\xed\xa0\x80\xc3"), only("????")),
-        // Text may hold any character: the client makes it fit to be seen.
+        // Text may hold any character. The client makes it printable.
         front("escapes", title(format!("\x03a{escapes}z").as_bytes()), only(&format!("a{escapes}z"))),
         front("300 bytes", title(&[b"\x03".as_slice(), "é".repeat(150).as_bytes()].concat()), only(&"é".repeat(127))),
         front(
@@ -130,7 +130,7 @@ fn trailing() -> Vec<Row> {
     let newer = raw_id3v24(&[("TIT2", b"\x03Newer")]);
     vec![
         back("ID3v1", plain.id3v1().to_vec(), said("Plain", "Old", "Bagatelles", 3)),
-        // What the newer tag leaves open the older one tells.
+        // The older tag fills fields that the newer one leaves empty.
         (
             "ID3v1 behind what says more",
             newer,
@@ -152,7 +152,7 @@ fn trailing() -> Vec<Row> {
     ]
 }
 
-/// A tag with one title whose second byte of flags is this.
+/// A tag with one title and this second byte of frame flags.
 fn frame_of(version: u8, flags: u8, content: &[u8]) -> Vec<u8> {
     let frame = [b"TIT2".as_slice(), &[0, 0, 0, content.len() as u8, 0, flags], content].concat();
     [header(version, 0, frame.len()), frame].concat()

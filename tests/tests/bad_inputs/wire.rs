@@ -1,5 +1,5 @@
-//! What anybody may send to the port of a server. One server hears all of it, and between any two rows somebody honest
-//! lists and plays.
+//! Bytes from any peer to the server's port. One server gets all rows, and between two rows an honest client lists and
+//! plays.
 
 use super::{DEADLINE, Findings};
 use trill_proto::error::{ErrorCode, Refusal};
@@ -12,22 +12,22 @@ use trill_tests::reference::layout;
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 
-/// A name for people, what is sent, and what must come of it.
+/// A row: its name, the bytes, and the expected result.
 type Row = (&'static str, Vec<u8>, Expected);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Expected {
-    /// A refusal, nothing else, and the end.
+    /// A refusal and nothing else before the end.
     Refusal(Refusal),
-    /// This ERROR about the connection as the last word, and the end.
+    /// This connection ERROR as the last message before the end.
     Error(ErrorCode),
-    /// The end, without a word about it.
+    /// The end without an ERROR.
     Closed,
-    /// These answers and no others; the session goes on.
+    /// Exactly these answers, and the session continues.
     Answers(Vec<Answer>),
 }
 
-/// An answer to a request, with its id; the end of a page with the song that the next one begins with.
+/// An answer with its request id; for the end of a page also the next page's first song.
 #[derive(Clone, Debug, PartialEq)]
 enum Answer {
     Song(u32),
@@ -42,7 +42,7 @@ use Expected::{Answers, Closed, Error};
 
 const NOTHING: Expected = Answers(Vec::new());
 
-/// What strangers say that were looking for somebody else.
+/// Messages of other protocols' clients.
 fn strangers() -> Vec<Row> {
     let not_trill = Expected::Refusal(Refusal::NotTrill);
     let mode = Expected::Refusal(Refusal::Mode);
@@ -67,7 +67,7 @@ fn strangers() -> Vec<Row> {
     ]
 }
 
-/// HELLOs that are none, and what comes in the place of HELLO.
+/// Invalid HELLOs, and other messages instead of HELLO.
 fn greetings() -> Vec<Row> {
     let versions = |lowest, highest| hello_with(|payload| payload[..2].copy_from_slice(&[lowest, highest]));
     let takes = |bytes: u16| hello_with(|payload| payload[2..4].copy_from_slice(&bytes.to_be_bytes()));
@@ -115,7 +115,7 @@ fn greetings() -> Vec<Row> {
     ]
 }
 
-/// What a client must not say once it is in.
+/// Messages that a client must not send after HELLO.
 fn broken_members() -> Vec<Row> {
     let one = |kind: MessageType, id: u32, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), id, payload)]);
     let header = |kind: u8, length: u16| after_hello(&[&[kind, 0], &length.to_be_bytes(), &[0, 0, 0, 1]]);
@@ -179,7 +179,7 @@ fn broken_members() -> Vec<Row> {
     ]
 }
 
-/// What looks odd but is allowed.
+/// Unusual but valid messages.
 fn oddities() -> Vec<Row> {
     let mut play_of_the_future = play_payload(3, 0, 0);
     play_of_the_future[5..8].fill(0xff); // reserved
@@ -234,7 +234,7 @@ fn oddities() -> Vec<Row> {
     ]
 }
 
-/// Requests that cannot be met: they are refused, and the session goes on.
+/// Requests that must be refused. The session continues.
 fn requests() -> Vec<Row> {
     let ask = |kind: MessageType, payload: &[u8]| after_hello(&[&frame(kind.to_byte(), 1, payload)]);
     let list =
@@ -311,9 +311,9 @@ fn each_is_answered_as_it_deserves_and_the_next_is_none_the_worse() {
     findings.compare("all of them", "a log that is plain", super::is_plain(&log), true);
 }
 
-/// Says it and hears how the server ends the connection.
+/// Sends the bytes and checks how the server ends the connection.
 fn say_to_the_end(mut connection: RawConnection, bytes: &[u8]) -> Result<Expected, String> {
-    // The server may have heard enough before the end.
+    // The server may close before it has read everything.
     let _ = connection.try_send(bytes);
     let (received, ending) = connection.receive_to_end(DEADLINE);
     if ending != Ending::EndOfStream {
@@ -335,7 +335,7 @@ fn say_to_the_end(mut connection: RawConnection, bytes: &[u8]) -> Result<Expecte
     }
 }
 
-/// Says it, asks whether the server is still there, and returns what it answered before it said so. The first PONG may
+/// Sends the bytes and a PING. Returns the answers before the PONG. The first PONG may answer several PINGs.
 /// answer several PINGs.
 fn say_and_ping(mut connection: RawConnection, bytes: &[u8]) -> Result<Vec<Answer>, String> {
     const TOKEN: u64 = 0x5eed;
@@ -361,20 +361,20 @@ fn say_and_ping(mut connection: RawConnection, bytes: &[u8]) -> Result<Vec<Answe
     }
 }
 
-// ── how they are made ──
+// ── constructors ──
 
 fn hello() -> Vec<u8> {
     encode(&Message::Hello(Hello::default()))
 }
 
-/// A HELLO that the project's own encoder would not write, after a preamble.
+/// A preamble and a HELLO that the project's encoder refuses.
 fn hello_with(edit: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut payload = hello()[HEADER_BYTES..].to_vec();
     edit(&mut payload);
     before_hello(MessageType::Hello, &payload)
 }
 
-/// One whose name says that it has `length` bytes.
+/// A HELLO whose name claims `length` bytes.
 fn hello_with_name(length: u16, name: &[u8]) -> Vec<u8> {
     hello_with(|payload| {
         payload.push(1);
@@ -403,7 +403,7 @@ fn stop(stream: u32) -> Vec<u8> {
     frame(MessageType::Stop.to_byte(), stream, &[])
 }
 
-/// The same in every run.
+/// The same bytes in every run.
 fn random_bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);

@@ -1,4 +1,4 @@
-//! Files of every kind, from the directory of the server to the sound of the client.
+//! Files of every kind, from the server's directory to the client's sound.
 #![cfg(target_os = "linux")]
 
 mod no_audio;
@@ -16,12 +16,12 @@ use trill_tests::reference::{Reference, compare};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// The last millisecond at which a song can start.
+/// The last start position of a song in milliseconds.
 fn last_ms(reference: &Reference) -> u64 {
     (reference.music.frames() as u64 - 1) * 1000 / u64::from(reference.music.rate)
 }
 
-/// The client plays the song exactly from each of these times on, in milliseconds.
+/// Checks that the client plays the song exactly from each of these times, in milliseconds.
 fn check_places(
     server: SocketAddr,
     number: usize,
@@ -35,7 +35,7 @@ fn check_places(
     }
 }
 
-/// What the client plays of a song from a time on.
+/// The client's sound for a song from a time on.
 fn play(server: SocketAddr, number: usize, ms: u64, wav: &Path) -> Pcm {
     let place = Clock(Duration::from_millis(ms)).to_string();
     let words = ["play".to_owned(), number.to_string(), "at".to_owned(), place];

@@ -1,4 +1,4 @@
-//! Files that are called `.mp3` and contain no audio: each is marked, and says why nothing is heard.
+//! `.mp3` files without audio: each is marked and reports why it does not play.
 
 use super::DEADLINE;
 use trill_tests::client::Client;

@@ -1,4 +1,4 @@
-//! A seek is exact to the sample, in every kind of file.
+//! Seeks are exact to the sample in every kind of file.
 
 use super::{DEADLINE, check_places, last_ms, play};
 use std::fs;
@@ -22,7 +22,7 @@ const SONGS: [Song; 6] = [
     corpus::MONO_8_KBPS,
 ];
 
-/// Random places in each song, beside its first and its last millisecond.
+/// Random positions in each song, and its first and last milliseconds.
 const PLACES: usize = 20;
 
 #[test]
@@ -42,7 +42,7 @@ fn twenty_places_in_every_kind_of_file() {
     println!("figure: seek: {} places in each of {} kinds of file are exact to the sample", PLACES + 2, SONGS.len());
 }
 
-/// Layer II and free format, made of the same music.
+/// Layer II and free format, from the same music.
 #[test]
 fn three_places_in_files_of_other_formats() {
     let (music, folder) = (MusicDir::new(), tempfile::tempdir().expect("a temporary directory"));
@@ -64,7 +64,7 @@ fn three_places_in_files_of_other_formats() {
     }
 }
 
-/// A part at 22.05 kHz and one at 44.1 kHz: what is left from any time on is what is left of the whole.
+/// A part at 22.05 kHz followed by one at 44.1 kHz: a seek must play exactly the end of the whole.
 #[test]
 fn a_place_behind_a_change_of_rate_is_where_its_time_says() {
     let (music, folder) = (MusicDir::new(), tempfile::tempdir().expect("a temporary directory"));
@@ -85,8 +85,8 @@ fn a_place_behind_a_change_of_rate_is_where_its_time_says() {
     assert!(beyond.expect_code(1).stderr.contains("not that long"));
 }
 
-/// A second of silence at one rate, then two minutes of music at another. A frame of it counts no whole number of the song's
-/// samples, and still no error adds up.
+/// A second of silence at one rate, then two minutes of music at another. A frame is not a whole number of the song's
+/// samples, but errors must not add up.
 #[test]
 fn a_long_part_of_another_rate_is_heard_to_the_sample() {
     let silence = |header: [u8; 4], bytes: usize| [&header[..], &vec![0; bytes - 4]].concat().repeat(20);
@@ -94,15 +94,15 @@ fn a_long_part_of_another_rate_is_heard_to_the_sample() {
     check_long_second_part(silence([0xff, 0xfb, 0x10, 0xc4], 104), (19 * 1_152, 44_100), &corpus::MONO_8_KHZ);
 }
 
-/// `first` has so many samples of this rate. Its last frame does not count: it is lost at the change.
+/// `first` has so many samples at this rate. Its last frame does not count, because it is lost at the change.
 fn check_long_second_part(first: Vec<u8>, (first_samples, rate): (u64, u64), music: &Song) {
     let music = fs::read(music.make()).expect("a song").repeat(10);
     let second = reference::decode_bytes(&music).music;
     let other_rate = u64::from(second.rate);
     let total = first_samples + second.frames() as u64 * rate / other_rate;
-    // The first sample of the second part that is heard from this absolute sample on.
+    // The first audible sample of the second part, from this absolute sample on.
     let second_from = |sample: u64| ((sample - first_samples) * other_rate).div_ceil(rate);
-    // What the client makes of the rest, converted to the rate of the first part and rounded.
+    // The client's output for the rest, converted to the rate of the first part and rounded.
     let frames_from = |sample: u64| {
         let heard = second_from(total) - second_from(sample);
         (2 * heard * rate + other_rate) / (2 * other_rate)

@@ -1,5 +1,5 @@
-//! Tags and information frames that break their standards as well-known programs did: what `list` and `info` say of such
-//! songs, and how they sound from several places.
+//! Tags and information frames that break their standards as in well-known programs' files: the output of `list` and
+//! `info`, and the sound from several positions.
 
 use super::{DEADLINE, check_places, last_ms};
 use std::fs;
@@ -11,8 +11,7 @@ use trill_tests::reference;
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
 
-/// A file: its name, what is before the music and behind it, and how many frames its information frame promises if that is
-/// wrong.
+/// A file: its name, the bytes before and after the music, and the frame count of its information frame if wrong.
 struct Row {
     name: &'static str,
     front: Vec<u8>,
@@ -27,7 +26,7 @@ const LONG_TITLE: &str = "A title that is longer than one byte of a syncsafe siz
 
 const SAID: Tags<'static> = Tags { title: "Für Elise", artist: "Beethoven", album: "Bagatelles", track: 3 };
 
-/// The frames of [`SAID`] under these names, as Latin-1.
+/// The frames of [`SAID`] with these names, as Latin-1.
 fn frames_named(names: [&str; 4]) -> [(&str, &[u8]); 4] {
     let texts = [&b"\0F\xfcr Elise"[..], b"\0Beethoven", b"\0Bagatelles", b"\x003/25"];
     [0, 1, 2, 3].map(|index| (names[index], texts[index]))
@@ -103,7 +102,7 @@ fn songs_with_wrong_headers_are_listed_and_played_as_meant() {
     let (rows, music) = (rows(), MusicDir::new());
     let songs: Vec<_> = (1..).zip(&rows).map(|(number, row)| (number, row, audio(row, number))).collect();
     for (number, row, audio) in &songs {
-        // In the order of the table, and called by its name where no tag has a title.
+        // In the table's order; a song without a title has its file's name.
         music.add_bytes(format!("{number:02}/{}.mp3", row.name), &[&row.front[..], audio, &row.back].concat());
     }
     let server = ServerProcess::start(music.path());
@@ -111,7 +110,7 @@ fn songs_with_wrong_headers_are_listed_and_played_as_meant() {
     let line = |number: usize, said: &Tags<'_>, time: &str| {
         format!("{number}\t{}\t{}\t{}\t{time}\n", said.title, said.artist, said.album)
     };
-    // Before a song is measured its length is unknown, never wrong.
+    // The length of a song is unknown until it is measured, but never wrong.
     for (found, (number, row, _)) in list().split_inclusive('\n').zip(&songs) {
         let expected = ["0:02", ""].map(|time| line(*number, &row.said, time));
         assert!(expected.contains(&found.to_owned()), "{}: {found:?}", row.name);
@@ -143,7 +142,7 @@ fn songs_with_wrong_headers_are_listed_and_played_as_meant() {
     println!("figure: wrong headers: {} songs, each listed, described and played from four places", songs.len());
 }
 
-/// What `info` says of a song beside its sound and size.
+/// The output of `info` for a song, apart from its sound and size.
 fn particulars(number: usize, said: &Tags<'_>) -> String {
     let (song, track) = (number.to_string(), said.track.to_string());
     let track = if said.track == 0 { "" } else { &track };

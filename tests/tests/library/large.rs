@@ -22,7 +22,7 @@ fn many_songs() -> MusicDir {
     music
 }
 
-/// A server that looks through its directory, and a client that has joined meanwhile.
+/// A server that is scanning its directory, and a client that has joined meanwhile.
 struct Early {
     begun: Instant,
     server: ServerProcess,
@@ -30,8 +30,8 @@ struct Early {
 }
 
 impl Early {
-    /// Starts servers until a client is in before the walk is over: on a busy machine this process may sleep through
-    /// the half second that it takes.
+    /// Starts servers until a client joins before the scan is over. On a busy machine this process may miss the half
+    /// second.
     fn catch_the_walk(directory: &Path) -> Self {
         for _ in 0..10 {
             let mut command = ServerProcess::command();
@@ -53,7 +53,7 @@ impl Early {
 #[test]
 fn ten_thousand_songs_are_listed_as_soon_as_they_are_found() {
     let music = many_songs();
-    // Whoever is early is welcome, and waits for the directory to be walked, but not for tags.
+    // An early client waits for the scan of the directory, but not for tags.
     let Early { begun, mut server, session: mut early } = Early::catch_the_walk(music.path());
     let (list, play, info) =
         (early.request_page(1, 10), early.request_play(SONGS, Start::Time(0)), early.request_info(SONGS));

@@ -1,4 +1,4 @@
-//! Files that come, change and go while the server runs.
+//! Files that appear, change and disappear while the server runs.
 
 use super::{DEADLINE, check_audio, ids, titles};
 use std::fs::{self, File};
@@ -16,10 +16,10 @@ use trill_tests::session::{Page, Session};
 
 const SHORT: Song = corpus::CBR_128.milliseconds(500);
 
-/// Too long to be sent on the first credit.
+/// Longer than the first credit.
 const LONG: Song = corpus::CBR_128.milliseconds(5_000);
 
-/// As [`LONG`], with other sound in it.
+/// Like [`LONG`], with other sound.
 const OTHER: Song = corpus::CBR_128.milliseconds(5_000).seed(2);
 
 /// Three songs: `1.mp3`, `2.mp3`, which is [`LONG`], and `3.mp3`.
@@ -51,7 +51,7 @@ fn check_error(session: &mut Session, song: u32, expected: ErrorCode) {
 fn the_next_list_shows_what_has_changed_and_a_number_keeps_its_meaning() {
     let (music, _server, mut session) = serve();
     let mut generation = page(&mut session, 1, 100).generation;
-    // Lists, and sees to it that the generation tells of a change.
+    // Lists, and checks that the generation changes.
     let mut list = |session: &mut Session| {
         let page = page(session, 1, 100);
         assert!(page.generation > generation, "still generation {generation} after a change");
@@ -60,7 +60,7 @@ fn the_next_list_shows_what_has_changed_and_a_number_keeps_its_meaning() {
         page.songs
     };
 
-    // Sorted before all others, but it came after them.
+    // It sorts before all others, although it was added later.
     music.add("0.mp3", &SHORT);
     let songs = list(&mut session);
     assert_eq!((ids(&songs), titles(&songs)), (vec![1, 2, 3, 4], vec!["1", "2", "3", "0"]));
@@ -70,20 +70,20 @@ fn the_next_list_shows_what_has_changed_and_a_number_keeps_its_meaning() {
     check_error(&mut session, 2, ErrorCode::SONG_GONE);
     check_error(&mut session, 5, ErrorCode::NO_SUCH_SONG);
 
-    // Another song under the name of one that went is another song.
+    // A new file under the name of a removed one is another song.
     music.add("2.mp3", &OTHER);
     let songs = list(&mut session);
     assert_eq!((ids(&songs), titles(&songs)), (vec![1, 3, 4, 5], vec!["1", "3", "0", "2"]));
     check_error(&mut session, 2, ErrorCode::SONG_GONE);
     check_audio(&mut session, 5, &layout::audio_of(&OTHER.make()));
 
-    // A file that changes is still the same song.
+    // A changed file is still the same song.
     music.add("3.mp3", &SHORT);
     let songs = list(&mut session);
     assert_eq!((ids(&songs), songs[1].duration_ms), (vec![1, 3, 4, 5], Some(500)));
     check_audio(&mut session, 3, &layout::audio_of(&SHORT.make()));
 
-    // Whole directories come and go too.
+    // Whole directories appear and disappear too.
     music.add("more/of/it.mp3", &SHORT);
     assert_eq!(ids(&list(&mut session)), [1, 3, 4, 5, 6]);
     fs::remove_dir_all(music.path().join("more")).expect("a directory of this test's own");
@@ -132,7 +132,7 @@ fn a_directory_that_is_given_by_a_link_is_where_the_link_leads_to_now() {
     let server = ServerProcess::start(&link);
     let mut session = Session::open(server.address());
     assert_eq!(titles(&session.list_measured()), ["1", "2"]);
-    // As `ln -sfn` does.
+    // Like `ln -sfn`.
     symlink("new", &other).expect("a link");
     fs::rename(&other, &link).expect("both are there");
     let songs = session.list_measured();
@@ -164,7 +164,7 @@ fn a_song_whose_file_is_replaced_plays_on_and_is_not_mixed_with_the_new_one() {
     let before = session.started(stream).expect("a song that is there");
     music.add("2.mp3", &OTHER);
 
-    // Somebody whose connection broke wants the rest of the old one.
+    // A client whose connection broke wants the rest of the old song.
     let mut second = Session::open(server.address());
     for start in [Start::Resume(1_000), Start::Time(0)] {
         let resumed = second.request_play_of(2, start, before.content_tag, 1_000);
@@ -190,7 +190,7 @@ fn a_song_that_other_music_is_written_into_while_it_plays_fails_and_can_be_playe
         server.process().wait_for_line(DEADLINE, "song 2 broke off: the song has changed");
         let changed = layout::audio_of(&music.path().join("2.mp3"));
         let played = session.play_out(2).expect("the song that it is now");
-        // Bytes that make no frame are no audio: a cut frame.
+        // A cut frame is not audio.
         let is_whole = changed.starts_with(&played.audio) && changed.len() - played.audio.len() < 1_500;
         assert!(is_whole && played.end == Some(EndReason::Finished), "{:?} of {}", played.started(), changed.len());
     }
@@ -260,7 +260,7 @@ fn a_song_that_has_moved_is_found_by_its_content() {
     fs::rename(music.path().join("2.mp3"), music.path().join("moved.mp3")).expect("a file of this test's own");
     assert_eq!(ids(&session.list_measured()), [1, 3]);
 
-    // As a client does whose connection broke meanwhile.
+    // As a client whose connection broke meanwhile.
     let mut second = Session::open(server.address());
     let stream = second.request_play_of(2, Start::Resume(16_384), started.content_tag, 1_000);
     let resumed = second.started(stream).expect("the song is there under another number");
@@ -275,7 +275,7 @@ fn a_song_that_was_renamed_while_it_plays_can_be_sought_in() {
     let started = session.started(stream).expect("a song that is there");
     session.receive_audio(stream, 16_384);
     fs::rename(music.path().join("2.mp3"), music.path().join("renamed.mp3")).expect("a file of this test's own");
-    // Nobody lists.
+    // Without any list.
     let stream = session.request_play_of(2, Start::Time(3_000), started.content_tag, 1_000);
     let sought = session.started(stream).expect("the song is there under another name");
     assert_eq!((sought.song.0, sought.content_tag), (4, started.content_tag));

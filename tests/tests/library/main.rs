@@ -1,4 +1,4 @@
-//! What is in a directory, as its listeners see it: through LIST, INFO and PLAY.
+//! The contents of a directory as clients see them through LIST, INFO and PLAY.
 #![cfg(target_os = "linux")]
 
 mod large;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use trill_proto::message::EndReason;
 use trill_tests::session::{Listing, Session};
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn titles(songs: &[Listing]) -> Vec<&str> {
@@ -23,7 +23,7 @@ fn ids(songs: &[Listing]) -> Vec<u32> {
     songs.iter().map(|song| song.id).collect()
 }
 
-/// Plays a song to its end; it must be these bytes.
+/// Plays a song to its end and checks its bytes.
 #[track_caller]
 fn check_audio(session: &mut Session, song: u32, audio: &[u8]) {
     let played = session.play_out(song).expect("a song that was listed");

@@ -1,4 +1,4 @@
-//! Which files are songs, their numbers, and their particulars.
+//! Which files are songs, their numbers and their INFO.
 
 use super::{check_audio, ids, titles};
 use trill_tests::corpus::{self, MusicDir};
@@ -11,7 +11,7 @@ const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
 #[test]
 fn songs_are_numbered_in_the_order_of_their_paths() {
     let music = MusicDir::new();
-    // Not in the order in which they are to be listed.
+    // Not in list order.
     for name in
         ["sub/deep/er/6.mP3", "b.mp3", "a/1.mp3", "B.MP3", "a b.mp3", "a/2/3.mp3", ".hidden.mp3", "10.Mp3", "9.mp3"]
     {
@@ -22,7 +22,7 @@ fn songs_are_numbered_in_the_order_of_their_paths() {
     }
     let server = ServerProcess::start(music.path());
     let songs = Session::open(server.address()).list();
-    // Directory by directory, without case, numbers by their value.
+    // By directory, without case, with numbers by value.
     assert_eq!(titles(&songs), [".hidden", "9", "10", "1", "3", "a b", "B", "b", "6"]);
     assert_eq!(ids(&songs), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }

@@ -1,4 +1,4 @@
-//! Songs found by words, in library order.
+//! Songs that match words, in library order.
 
 use super::{DEADLINE, ids};
 use std::fs;
@@ -29,7 +29,7 @@ fn a_search_goes_on_where_it_was_while_the_library_changes() {
     let all = search(&mut session, "", 0, 0, 100);
     assert_eq!((ids(&all.songs), all.next, all.total), (vec![1, 2, 3, 4], None, 4));
 
-    // A song that comes stands where it belongs; one that goes is skipped.
+    // A new song appears in its place; a removed one is skipped.
     music.add("Björk/1b.mp3", &SHORT.seed(5));
     wait::wait_for(DEADLINE, "the new song", || search(&mut session, "bjork", 0, 0, 0).total == 4);
     let rest = search(&mut session, "bjork", 1, 2, 100);

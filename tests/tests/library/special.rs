@@ -1,4 +1,4 @@
-//! What is called like a song and is none.
+//! Files with the name of a song that are not songs.
 
 use super::{DEADLINE, check_audio, titles};
 use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
@@ -35,7 +35,7 @@ fn what_cannot_be_read_is_skipped() {
     for name in ["2 secret.mp3", "3 secret"] {
         server.process().wait_for_line(DEADLINE, &format!("skipped {name:?}: cannot be read: permission denied"));
     }
-    // Readable at last, they take the next numbers.
+    // When they become readable, they get the next numbers.
     for name in ["2 secret.mp3", "3 secret"] {
         fs::set_permissions(music.path().join(name), Permissions::from_mode(0o755)).expect("a file of this test's own");
     }
@@ -74,7 +74,7 @@ fn junk_is_listed_and_cannot_be_played() {
     check_audio(&mut session, 7, &layout::audio_of(&SHORT.make()));
 }
 
-/// Between the list and the first PLAY somebody puts something else in a song's place.
+/// Replaces a song between the list and the first PLAY.
 #[test]
 fn what_was_a_song_is_looked_at_again_when_it_is_opened() {
     let (music, outside) = (MusicDir::new(), MusicDir::new());
@@ -109,14 +109,14 @@ fn what_was_a_song_is_looked_at_again_when_it_is_opened() {
     assert_eq!(titles(&session.list()), Vec::<&str>::new());
 }
 
-/// How long somebody swaps files under the server's hands, at least.
+/// Shortest duration of the swaps during requests.
 const SWAPPING: Duration = Duration::from_secs(3);
 
-/// How often the song must have been sent, and refused.
+/// Number of successful and of refused PLAYs.
 const LEAST: usize = 20;
 
-/// Somebody who puts other things in a song's place, and back, as fast as the system can: between any two things that the
-/// server does with the path.
+/// Replaces a song's file and restores it, as fast as possible, to hit every gap between two operations of the server
+/// on the path.
 #[test]
 fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
     let (music, outside) = (MusicDir::new(), MusicDir::new());
@@ -124,7 +124,7 @@ fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
     music.add("1 song.mp3", &SHORT);
     music.add("2 folder/song.mp3", &SHORT);
     let secret = outside.add("song.mp3", &corpus::CBR_128.milliseconds(500).seed(7));
-    // What is swapped in; each takes the song's name, and the song takes its.
+    // The replacements. Each exchanges its name with the song.
     mknodat(CWD, path("fifo"), FileType::Fifo, Mode::from(0o666), 0).expect("a FIFO");
     fs::create_dir(path("directory")).expect("a directory");
     let upwards = Path::new("..").join(outside.path().file_name().expect("a name")).join("song.mp3");
@@ -157,7 +157,7 @@ fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
             assert!(begun.elapsed() < DEADLINE, "{sent} times sent, {refused} times refused: nothing was shown");
             for song in [1, 2] {
                 match session.play_out(song) {
-                    // What was open when it was swapped is the song still.
+                    // A file that was opened before the swap is still the song.
                     Ok(played) => {
                         assert_eq!(played.end, Some(EndReason::Finished));
                         assert!(played.audio == audio, "song {song} is not the song: {:?}", played.started());
@@ -167,7 +167,7 @@ fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
                     Err(other) => panic!("{other:?}"),
                 }
             }
-            // Whatever it finds in the place of the songs, it finds them again.
+            // The server finds the songs again after any replacement.
             assert!(session.list().len() <= 8);
         }
         drop(stop);
@@ -178,7 +178,7 @@ fn whatever_is_put_in_a_songs_place_only_a_file_inside_is_ever_sent() {
     });
 }
 
-/// Exchanges the names of each pair, and again, until it is told to stop; how often.
+/// Exchanges the names of each pair repeatedly until stopped. Returns how often.
 fn swap_until(pairs: &[(PathBuf, PathBuf)], stopped: &mpsc::Receiver<()>) -> usize {
     let mut swaps = 0;
     while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {

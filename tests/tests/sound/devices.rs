@@ -1,4 +1,4 @@
-//! Devices: what they can play, that come and go, and that stand still.
+//! Sound devices: their formats, their appearance and removal, and stalls.
 
 use super::*;
 use rustix::process::Signal;
@@ -70,7 +70,7 @@ fn a_device_that_comes_back_goes_on_with_the_music() {
     let mut client = room.client(DEFAULT_SINK).args(["play", "1"]).spawn();
     let sound = capture.wait_for_sound(DEADLINE, 0);
     wait_for_more(&capture, sound, MS(500));
-    // The only one: from another the sound server would move the stream, and the client would not even notice.
+    // The only sink: otherwise the sound server would move the stream without the client's notice.
     room.pulse.remove_sink(DEFAULT_SINK);
     let unplugged = Instant::now();
     client.wait_for_line(DEADLINE, "lost");
@@ -91,8 +91,8 @@ fn a_device_that_comes_back_goes_on_with_the_music() {
     assert_eq!(ends, begins, "nothing more is lost until the song's end: {after}");
 }
 
-/// Plays a song of 7 s to an ordinary sink, lets `disturb` do what it does once it is heard, and expects that nearly all
-/// of it is heard all the same.
+/// Plays a song of 7 s to an ordinary sink, calls `disturb` when it is audible, and checks that nearly all of it is
+/// heard.
 #[track_caller]
 fn check_disturbed(at_most_lost: Duration, disturb: impl FnOnce(&PulseServer, &mut Process)) {
     const SINK: &str = "ordinary";
@@ -107,7 +107,7 @@ fn check_disturbed(at_most_lost: Duration, disturb: impl FnOnce(&PulseServer, &m
     let output = client.wait(DEADLINE).expect_code(0);
     assert!(!output.stderr.contains("lost"), "{output}");
     let heard = Heard::of(&capture.stop(), &song);
-    // Negative where the sound server, which may take back what it has not played, has rendered some of it twice.
+    // Negative if the sound server, which may rewind unplayed samples, has rendered some twice.
     let missing = song[0].frames() as i64 - heard.pieces.iter().map(|piece| piece.captured.len() as i64).sum::<i64>();
     println!("figure: devices: {} ms of the music lost", missing * 1_000 / 44_100);
     assert!(
@@ -120,7 +120,7 @@ fn check_disturbed(at_most_lost: Duration, disturb: impl FnOnce(&PulseServer, &m
 
 #[test]
 fn a_suspended_device_goes_on_with_the_music() {
-    // Longer than a device may take nothing before that is told.
+    // Longer than the stall that the client reports.
     check_disturbed(MS(100), |pulse, client| {
         pulse.control(&["suspend-sink", "ordinary", "1"]);
         client.wait_for_line(DEADLINE, "is stalled");
@@ -131,7 +131,7 @@ fn a_suspended_device_goes_on_with_the_music() {
 
 #[test]
 fn a_device_that_ran_out_of_samples_goes_on_with_the_music() {
-    // The sound server plays silence meanwhile, up to 2 s of it, and takes nothing of the client.
+    // Meanwhile the sound server plays up to 2 s of silence and reads nothing from the client.
     check_disturbed(MS(100), |pulse, client| {
         let other = pulse.capture("ordinary");
         client.signal(Signal::STOP);
@@ -158,7 +158,7 @@ fn without_a_device_there_is_one_line_that_says_so() {
     expect_line(room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone), "sound device");
     expect_line(room.client(DEFAULT_SINK).arg("--output=device:tuba"), "no sound device \"tuba\"; known devices: ");
 
-    // Whoever only wants to look can.
+    // Commands without playback still work.
     let terminal = room.client(DEFAULT_SINK).env("PULSE_SERVER", &gone).in_terminal(WIDE);
     terminal.wait_for_text(DEADLINE, "no sound device");
     terminal.type_line("list");

@@ -1,4 +1,4 @@
-//! What comes out of the sound device: to the sample, while a person types at a terminal.
+//! The output of the sound device, to the sample, while a user types in a terminal.
 #![cfg(target_os = "linux")]
 
 mod devices;
@@ -21,15 +21,15 @@ use trill_tests::wait;
 const DEADLINE: Duration = Duration::from_secs(60);
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// How long it must be silent before the sound counts as over: longer than any pause in the music.
+/// Silence that marks the end of the sound: longer than any pause in the music.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Room for a long line of the details that `-v` tells.
+/// Room for a long line of `-v` output.
 const WIDE: Size = Size { rows: 50, columns: 160 };
 
-/// A server with songs, a sound server, and what the songs sound like.
+/// A server with songs, a sound server, and the songs' expected sounds.
 ///
-/// There is one at a time: on two cores, a test that takes a minute of sound apart would be heard in another's.
+/// Only one exists at a time: on two cores, a test that analyses a minute of sound would cause gaps in another's.
 struct Room<const SONGS: usize> {
     server: ServerProcess,
     pulse: PulseServer,
@@ -41,7 +41,7 @@ struct Room<const SONGS: usize> {
 impl<const SONGS: usize> Room<SONGS> {
     fn with(songs: [Song; SONGS]) -> Self {
         static ALONE: Mutex<()> = Mutex::new(());
-        // A test that failed leaves nothing behind that the next could stumble over.
+        // A failed test leaves nothing that could disturb the next.
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = MusicDir::new();
         for (index, song) in songs.iter().enumerate() {
@@ -57,7 +57,7 @@ impl<const SONGS: usize> Room<SONGS> {
         Client::of(self.server.address()).plays_to(&self.pulse, sink)
     }
 
-    /// A person at a terminal who wants to know everything, connected.
+    /// A connected client in a terminal, with `-v`.
     #[track_caller]
     fn sit_down(&self, sink: &str) -> Terminal {
         let terminal = self.client(sink).arg("-v").in_terminal(WIDE);
@@ -73,20 +73,20 @@ fn wait_for_more(capture: &Capture, since: usize, length: Duration) {
     wait::wait_for(DEADLINE, "more of the recording", || capture.frames() >= frames);
 }
 
-/// What was heard, piece by piece.
+/// The recorded sound, stretch by stretch.
 struct Heard {
     all: Vec<Stretch>,
-    /// Those that are of a song.
+    /// The stretches that belong to a song.
     pieces: Vec<Piece>,
 }
 
 /// A part of a song.
 struct Piece {
-    /// Where it lies in the recording, in frames.
+    /// Its position in the recording, in frames.
     captured: Range<usize>,
-    /// Which song.
+    /// Index of the song.
     song: usize,
-    /// Its first frame's place in the song.
+    /// Its first frame in the song.
     from: usize,
 }
 
@@ -107,7 +107,7 @@ impl Heard {
         Self { pieces: pieces.collect(), all }
     }
 
-    /// Which songs, and from which of their frames.
+    /// The songs, and the frames at which they start.
     fn songs(&self) -> Vec<(usize, usize)> {
         self.pieces.iter().map(|piece| (piece.song, piece.from)).collect()
     }

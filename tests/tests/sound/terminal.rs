@@ -1,12 +1,12 @@
-//! A person at a terminal: what is typed is heard to the sample.
+//! A user at a terminal: commands take effect to the sample.
 
 use super::*;
 use trill_tests::terminal::key;
 
-/// How long a pause takes to fade out and in again, each, in frames at 44.1 kHz: 5 ms.
+/// Duration of the fade out and of the fade in at a pause, in frames at 44.1 kHz: 5 ms each.
 const RAMP: usize = 221;
 
-/// What the client says with `-v` of a song that begins, before the number of milliseconds.
+/// The client's `-v` output at the start of a song, before the number of milliseconds.
 const FIRST_SAMPLE: &str = "first sample after ";
 
 #[test]
@@ -80,7 +80,7 @@ fn stop_switch_pause_and_seek_are_heard_to_the_sample() {
     assert!(faded <= 2 * RAMP, "{faded} frames lost by the pause: {played}");
     let pause = paused.captured.end + RAMP..resumed.captured.start - RAMP;
     assert!(recorded.slice(pause).sounding().is_empty(), "noise in the pause: {played}");
-    // In the moment of a switch there may be silence, and nothing else.
+    // At a switch only silence may occur.
     let switches = [old.captured.end..paused.captured.start, resumed.captured.end..sought.captured.start];
     for silence in switches {
         assert!(silence.len() < 44_100 / 4 && recorded.slice(silence).sounding().is_empty(), "{played}");
