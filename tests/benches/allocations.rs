@@ -1,10 +1,9 @@
-//! Prints how often server and client ask for memory while a song of 128 kbit/s plays, between its seconds 5 and 15:
-//! `cargo bench --package trill-tests --bench allocations`. Fails if one of them did.
+//! Counts memory allocations of server and client during seconds 5 to 15 of a song of 128 kbit/s: `cargo bench
+//! --package trill-tests --bench allocations`. Fails if there are any.
 //!
-//! Both run as they do every day, each in a process of its own, for the allocator counts for a whole process; the client
-//! plays to nowhere, at the pace of the music. The path between them carries twice what the music takes. (One that carries
-//! all at once fills the client's buffer within a second, and then nothing for a quarter of a minute.) What passes on it is
-//! recorded, and tells how much it was.
+//! Each runs in a process of its own, because the allocator counts per process. The client plays without a sound
+//! device, at the rate of the music. The path carries twice that rate. (A faster path would fill the client's buffer
+//! within a second and then idle for 15 s.) The traffic is recorded and its amount printed.
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
@@ -38,22 +37,22 @@ mod linux {
     #[global_allocator]
     static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-    /// From when on a song counts as playing steadily.
+    /// Song time from which playback is steady.
     const BEGIN: Duration = Duration::from_secs(5);
 
-    /// How long is counted.
+    /// Duration of the count.
     const SPAN: Duration = Duration::from_secs(10);
 
-    /// What the path carries, in bits per second.
+    /// Rate of the path in bits per second.
     const PATH_RATE: u64 = 2 * 128_000;
 
-    /// How long it is.
+    /// Round-trip time of the path.
     const ROUND_TRIP: Duration = Duration::from_millis(20);
 
-    /// Bytes that come meanwhile.
+    /// Expected bytes during the count.
     const BYTES: u64 = SPAN.as_secs() * PATH_RATE / 8;
 
-    /// What a client that plays takes of a processor at the least: a tenth of what decoding alone takes here.
+    /// Smallest CPU share of a playing client: a tenth of the decoder's on this machine.
     const LEAST_CPU_TIME: Duration = Duration::from_micros(500);
 
     pub(crate) fn main() {
@@ -67,7 +66,7 @@ mod linux {
         }
     }
 
-    /// Returns whether neither asked for any.
+    /// Returns whether there were no allocations.
     fn measure() -> bool {
         let music = MusicDir::new();
         music.add("long.mp3", &LONG);
@@ -93,7 +92,7 @@ mod linux {
         after == (before.0, before.1)
     }
 
-    /// DATA frames that begin in what a server said.
+    /// Number of DATA frames that begin in these bytes of the server.
     fn data_frames(said: &[u8]) -> usize {
         let mut reader = FrameReader::<MAX_CONTROL_BYTES>::new();
         let (mut rest, mut frames) = (&said[PREAMBLE_BYTES..], 0);
@@ -105,7 +104,7 @@ mod linux {
         frames
     }
 
-    /// A process of this program that tells how often it has asked for memory. Ends when dropped.
+    /// A process of this program that reports its allocations. Dropping it kills it.
     struct Counted {
         child: Child,
         output: BufReader<std::process::ChildStdout>,
@@ -127,7 +126,7 @@ mod linux {
             line.trim_end().to_owned()
         }
 
-        /// What its threads have taken of a processor.
+        /// CPU time of its threads.
         fn running_time(&self) -> Duration {
             usage::running_time(self.child.id()).expect("it still runs")
         }
@@ -163,11 +162,11 @@ mod linux {
         panic!("the song has ended, {:?}", trill::app::run(&options));
     }
 
-    /// Tells how often this process has asked for memory, whenever a line comes, and asks for none itself from the first
-    /// line on.
+    /// Prints the number of allocations of this process for every input line, and from the first line on allocates
+    /// nothing itself.
     fn answer() {
         let mut line = String::with_capacity(16);
-        let _ = stdout().flush(); // its buffer is there now
+        let _ = stdout().flush(); // allocates its buffer now
         while stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
             let stats = ALLOCATOR.stats();
             writeln!(stdout(), "{}", stats.allocations + stats.reallocations).expect("somebody asks");

@@ -1,7 +1,7 @@
-//! Does one piece of work at a time, for `cargo xtask instructions`, which counts what the processor executes meanwhile.
+//! Runs one benchmark for `cargo xtask instructions`, which counts its instructions.
 //!
-//! Without an argument it prints what there is to choose from. Each piece is the same in every run: nothing depends on a
-//! clock, on chance or on a file from elsewhere, and on another thread only while nothing is counted.
+//! Without an argument it prints the names. Each benchmark is reproducible: it does not depend on clocks, random
+//! numbers or external files, and counted code does not depend on other threads.
 
 mod count;
 mod music;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use session::Side;
 
-/// The pieces, by the names under which their counts are stored.
+/// The benchmarks, by the names of their stored counts.
 const BENCHES: &[(&str, fn())] = &[
     ("encode", proto::encode),
     ("decode", proto::decode),
@@ -29,7 +29,7 @@ const BENCHES: &[(&str, fn())] = &[
 ];
 
 fn main() -> ExitCode {
-    // `cargo bench` adds an option that is for benchmarks of the standard harness.
+    // `cargo bench` adds an option for the standard harness.
     let Some(name) = std::env::args().skip(1).find(|arg| arg != "--bench") else {
         BENCHES.iter().for_each(|(name, _)| println!("{name}"));
         return ExitCode::SUCCESS;

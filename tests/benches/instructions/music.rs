@@ -1,4 +1,4 @@
-//! What server and client do with music. It is that of the demo songs, which are in the repository.
+//! Work on music in server and client, with the repository's demo songs.
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -16,11 +16,11 @@ use trill_server::library::{DEMO, Library, OpenSong, Source};
 
 use crate::count::counted;
 
-/// The song that is played: 64 kbit/s, 44.1 kHz, stereo.
+/// The song: 64 kbit/s, 44.1 kHz, stereo.
 const SONG: SongId = SongId(1);
 
-/// Walks through the frames of a megabyte, as a seek does: to the end of the song and again, for the library walks from
-/// end to end only on threads of its own, when it opens a song.
+/// Reads the frames of a megabyte as a seek does, by repeated seeks to the end of the song. A scan of the whole file
+/// would run on the library's own threads.
 pub(crate) fn seek() {
     let (_library, song) = open();
     let times = 1_000_000_u64.div_ceil(song.measured().size_bytes);
@@ -32,7 +32,7 @@ pub(crate) fn seek() {
     });
 }
 
-/// Passes a megabyte from network to decoder: in pieces as a network brings them, out a frame at a time.
+/// Passes a megabyte from the network to the decoder: pieces of network size in, frames out.
 pub(crate) fn buffer() {
     const PIECE_BYTES: usize = 16 * 1024;
     const PIECES: usize = 1_000_000 / PIECE_BYTES;
@@ -46,7 +46,7 @@ pub(crate) fn buffer() {
         for _ in 0..PIECES {
             buffer.push(black_box(&piece));
             while let Some(bytes) = buffer.front().first_chunk::<LOOKAHEAD_BYTES>() {
-                // As the laptop does, which decodes without its lock.
+                // Like the laptop, which decodes without its lock.
                 front.copy_from_slice(bytes);
                 black_box(&front);
                 buffer.consume(FRAME_BYTES);
@@ -55,13 +55,13 @@ pub(crate) fn buffer() {
     });
 }
 
-/// Decodes a second of the song, and finds its frames.
+/// Decodes a second of the song, including the search for frames.
 pub(crate) fn decode() {
     let (_library, song) = open();
     let mut bytes = vec![0; song.measured().size_bytes as usize];
     let length = song.read_at(0, &mut bytes).expect("it is in memory");
     let (mut rest, mut decoder, mut pcm) = (&bytes[..length], Decoder::new(), Box::new([0; PCM_SAMPLES]));
-    // What comes before is the silence that encoders begin with.
+    // The song begins with the encoder's silence.
     let mut next_samples = |wanted: u32| {
         let mut samples = 0;
         while samples < wanted as usize {
@@ -76,10 +76,10 @@ pub(crate) fn decode() {
     counted(|| next_samples(rate));
 }
 
-/// Writes a second of mono as stereo, which is all that the client converts without another's resampler: that chooses its
-/// instructions by what the processor offers, and would not be counted alike everywhere.
+/// Converts a second of mono to stereo. This is the client's only own conversion: the resampler library chooses its
+/// instructions by the processor, so its count would not be comparable.
 ///
-/// Volume and pauses are applied where samples go out at the pace of a clock, and only there.
+/// Volume and pauses are applied only in real-time output.
 pub(crate) fn output() {
     const FRAME_SAMPLES: usize = 1_152;
     const RATE: u32 = 44_100;
@@ -95,7 +95,7 @@ pub(crate) fn output() {
     });
 }
 
-/// The song, and the library that keeps it.
+/// The song, and the library that contains it.
 fn open() -> (Arc<Library>, Arc<OpenSong>) {
     let library = Library::open(Source::BuiltIn(DEMO)).expect("built-in songs");
     library.wait_until_scanned();

@@ -1,4 +1,4 @@
-//! Codec, framing and the parser of commands.
+//! Codec, framing and the command parser.
 
 use std::hint::black_box;
 
@@ -10,17 +10,17 @@ use trill_proto::message::{Header, Message, MessageType};
 use crate::count::counted;
 use vectors::VECTORS;
 
-/// Every message that there is, as the byte vectors of `wire-format.md` have it.
+/// Every message of the byte vectors in `wire-format.md`.
 #[path = "../../../proto/tests/wire_format/vectors.rs"]
 mod vectors;
 
-/// How often what takes little is done: so often that it is all there is to see.
+/// Repetitions of short work, so that it dominates the count.
 const TIMES: usize = 100;
 
-/// What the client's network thread and this bench read at once.
+/// Size of one read, as in the client's network thread.
 const INPUT_BYTES: usize = 16 * 1024;
 
-/// Writes every message, 100 times.
+/// Encodes every message, 100 times.
 pub(crate) fn encode() {
     let mut frame = [0; HEADER_BYTES + MAX_CONTROL_BYTES];
     counted(|| {
@@ -31,7 +31,7 @@ pub(crate) fn encode() {
     });
 }
 
-/// Reads every message, 100 times.
+/// Decodes every message, 100 times.
 pub(crate) fn decode() {
     let frames: Vec<Vec<u8>> = VECTORS.iter().map(|(_, message)| encoded(message)).collect();
     counted(|| {
@@ -42,12 +42,12 @@ pub(crate) fn decode() {
     });
 }
 
-/// Finds every message 100 times in a stream that comes in large pieces.
+/// Parses every message 100 times from a stream in large pieces.
 pub(crate) fn frames_whole() {
     frames(INPUT_BYTES);
 }
 
-/// The same in a stream that comes byte by byte.
+/// The same from a stream of single bytes.
 pub(crate) fn frames_byte_by_byte() {
     frames(1);
 }
@@ -58,7 +58,7 @@ fn frames(piece_bytes: usize) {
     counted(|| read(&stream, piece_bytes));
 }
 
-/// Takes a megabyte of music out of the largest frames.
+/// Extracts a megabyte of music from the largest frames.
 pub(crate) fn frames_data() {
     let payload = [0x55; MAX_PAYLOAD_BYTES];
     let header = Header { kind: MessageType::Data.to_byte(), flags: 0, length: u16::MAX, id: 1 };
@@ -77,7 +77,7 @@ fn read(stream: &[u8], piece_bytes: usize) {
     }
 }
 
-/// Understands every example that there is of a command, and some that are none, 100 times.
+/// Parses every example of a command, and some invalid lines, 100 times.
 pub(crate) fn commands() {
     const LINES: &[&str] = &[
         "",

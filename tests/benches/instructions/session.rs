@@ -1,7 +1,6 @@
-//! Both machines in one whole session, of which one side is counted: HELLO, a page of 100 songs, a song of a megabyte.
+//! Both machines in a whole session, with one side counted: HELLO, a page of 100 songs, a song of a megabyte.
 //!
-//! Only the machines' own functions are counted. What they say is carried from one to the other under a clock that takes a
-//! step at each turn, so that a session is the same in every run.
+//! Only the machines' own functions are counted. A virtual clock advances at each step, so every run is the same.
 
 use std::mem::take;
 use std::time::Duration;
@@ -44,16 +43,16 @@ const STARTED: Started = Started {
     gain: trill_proto::message::Gain::UNKNOWN,
 };
 
-/// What a laptop buffers of a song.
+/// Buffer size of a laptop.
 const BUFFER_BYTES: u32 = 1 << 20;
 
 /// Half a round-trip.
 const STEP: Duration = Duration::from_millis(1);
 
-/// What goes out between two looks at the clock, at least, as long as there is more: about 16 MB/s.
+/// Smallest number of bytes sent per clock step while there is more: about 16 MB/s.
 const BURST_BYTES: usize = 16 * 1024;
 
-/// Talks from HELLO to GOODBYE, and has `side` counted.
+/// Runs from HELLO to GOODBYE and counts `side`.
 pub(crate) fn run(side: Side) {
     let mut talk = Talk::new(side);
     while !talk.client.is_closed() {
@@ -71,15 +70,15 @@ struct Talk {
     now: Instant,
     client: Client,
     server: Server,
-    /// On its way to the server.
+    /// Bytes on their way to the server.
     up: Vec<u8>,
-    /// On its way to the client.
+    /// Bytes on their way to the client.
     down: Vec<u8>,
     listed: u32,
     received: usize,
 }
 
-/// What the client does next.
+/// The client's next action.
 enum Next {
     List,
     Play,
@@ -203,7 +202,7 @@ impl Talk {
     }
 }
 
-/// Has `job` of the machine of one side counted, if that is the one to count.
+/// Runs `job`, and counts it if `side` is the counted one.
 fn on<T>(side: Side, to_count: Side, job: impl FnOnce() -> T) -> T {
     if side == to_count { counted(job) } else { job() }
 }

@@ -1,16 +1,16 @@
-//! The text commands, and text from the network as a terminal is shown it. An input is a line.
+//! Text commands, and text from the network as a terminal shows it. An input is a line.
 
 use trill_player::command::{COMMANDS, completions, parse};
 use trill_proto::text::visible;
 
-/// No error is longer than this, whatever was typed: it has to fit on a board's screen.
+/// Longest error message: it must fit on a board's screen.
 const LONGEST_ERROR_BYTES: usize = 512;
 
-/// Whether a command is shown as a line that means the same, an error as one harmless line, and text without what a
-/// terminal would obey.
+/// Checks that a command's text form parses to the same command, that an error is one harmless line, and that shown
+/// text has no terminal control characters.
 ///
 /// # Panics
-/// If not.
+/// If a check fails.
 pub fn check(input: &[u8]) {
     let line = String::from_utf8_lossy(input);
     match parse(&line) {

@@ -8,10 +8,10 @@ use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::limits::HEADER_BYTES;
 use trill_proto::message::{Header, IGNORABLE, MessageType};
 
-/// The largest control payload that is taken.
+/// Largest accepted control payload.
 const CONTROL: usize = 64;
 
-/// What was found, DATA joined.
+/// A parsed element, with DATA joined.
 #[derive(Debug, PartialEq)]
 enum Found {
     Control(Header, Vec<u8>),
@@ -19,10 +19,10 @@ enum Found {
     Error(SessionError),
 }
 
-/// Whether the parts are those that a plain reading of the whole finds, however it is cut.
+/// Checks that framing in any pieces gives the same result as parsing the whole.
 ///
 /// # Panics
-/// If they are not.
+/// If it does not.
 pub fn check(input: &[u8]) {
     let mut fields = Reader::new(input);
     let Ok(count) = fields.u8() else { return };
@@ -75,7 +75,7 @@ fn read_piece(reader: &mut FrameReader<CONTROL>, mut piece: &[u8], found: &mut V
     }
 }
 
-/// What `wire-format.md` says of frames, read off a buffer that holds all of them.
+/// Parses a complete buffer as `wire-format.md` describes frames.
 fn read_plainly(mut wire: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     while let Some((header, rest)) = wire.split_first_chunk::<HEADER_BYTES>() {

@@ -1,18 +1,18 @@
-//! What every part of Trill makes of hostile input.
+//! Fuzz targets for every part of Trill.
 //!
-//! Each module holds one target: a function `check` that takes any bytes at all, and panics when a promise of the code
-//! under test is broken. The programs in `targets/` hand libFuzzer's inputs to them.
+//! Each module holds one target: a function `check` that accepts any bytes and panics when the code under test breaks a
+//! promise. The programs in `targets/` pass libFuzzer's inputs to them.
 //!
-//! | target | what is held to what |
+//! | target | checks |
 //! |---|---|
-//! | [`frame`] | framing, however its input is cut, to a plain reading of the whole |
-//! | [`message`] | every message to its own encoding, and to the limits |
-//! | [`sessions`] | the session machines to their models, in any sequence of operations |
-//! | [`command`] | the text commands to what they say of themselves |
-//! | [`mp3`] | the laptop's decoder, in C, to the board's, in safe Rust |
-//! | [`library`] | the server's counting, seeking and reading of files to a decoder |
+//! | [`frame`] | framing in any pieces against a simple parser of the whole |
+//! | [`message`] | every message against its own encoding and the limits |
+//! | [`sessions`] | the session machines against their models, in any sequence of operations |
+//! | [`command`] | the text commands against their text form |
+//! | [`mp3`] | the laptop's decoder, in C, against the board's, in safe Rust |
+//! | [`library`] | the server's counting, seeking and reading of files against a decoder |
 //!
-//! `cargo xtask fuzz` runs them; `cargo run --example seeds` in this folder writes the corpora anew.
+//! `cargo xtask fuzz` runs them. `cargo run --example seeds` in this folder writes the corpora.
 #![deny(unsafe_code)] // allowed in the laptop's decoder alone
 
 pub mod command;

@@ -1,7 +1,7 @@
 //! The server's library on a directory with one hostile file.
 //!
-//! An input is the length of the file's name and the name, two times to seek to, how many bytes are read at a time,
-//! and what is in the file.
+//! An input has the length of the file's name, the name, two times to seek to, the size of reads, and the file's
+//! content.
 
 use std::ffi::OsString;
 use std::fs;
@@ -22,19 +22,19 @@ use trill_server::library::{Library, Listing, Location, Measured, OpenSong, Song
 
 use crate::withheld::{Next, next};
 
-/// Longer than reading a file of this size takes on any machine.
+/// A generous deadline to read a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sample rate of the frames that are kept from the decoder.
+/// Sample rate of frames that are not decoded.
 const WITHHELD_RATE: u32 = 8_000;
 
-/// Longest name of a file, in bytes, that file systems in use take.
+/// Longest file name of common file systems, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Whether the file is listed, and if its audio is what the server says of it.
+/// Checks that the file is listed correctly, and that its audio matches what the server reports.
 ///
 /// # Panics
-/// If not.
+/// If it does not.
 pub fn check(input: &[u8]) {
     let _ = check_file(input);
 }
@@ -76,13 +76,12 @@ fn check_file(input: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Threads of this process.
+/// Number of threads of this process.
 fn threads() -> usize {
     fs::read_dir("/proc/self/task").expect("Linux").count()
 }
 
-/// Waits for the library's threads, which end by themselves: what they do late must not be taken for what the next input
-/// does.
+/// Waits for the library's threads, so that their late work does not count for the next input.
 fn wait_for_threads(before: usize) {
     let start = Instant::now();
     while threads() > before {
@@ -91,24 +90,24 @@ fn wait_for_threads(before: usize) {
     }
 }
 
-/// Where all files of this process are put, one at a time.
+/// The directory for the files of this process, one at a time.
 fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<TempDir> = OnceLock::new();
     DIRECTORY.get_or_init(|| tempfile::tempdir().expect("a directory")).path()
 }
 
-/// A name that ends in `.mp3` and is one, whatever its bytes.
+/// A valid name that ends in `.mp3`, from any bytes.
 fn file_name(bytes: &[u8]) -> PathBuf {
     let bytes = &bytes[..bytes.len().min(MAX_NAME_BYTES - 4)];
     let mut name: Vec<u8> = bytes.iter().map(|&byte| if matches!(byte, 0 | b'/') { b'_' } else { byte }).collect();
     if name.starts_with(b"._") {
-        name[0] = b'_'; // what macOS writes is no song
+        name[0] = b'_'; // macOS's own files are not songs
     }
     name.extend(b".mp3");
     OsString::from_vec(name).into()
 }
 
-/// What is listed can be said on the wire.
+/// Checks that the list entry can be encoded.
 fn check_listing(listing: &Listing) {
     assert!(!listing.title.is_empty());
     let song = Song {
@@ -122,8 +121,8 @@ fn check_listing(listing: &Listing) {
     assert!(Message::Song(song).encode(&mut [0; 1_024]).is_ok());
 }
 
-/// What is listed before anybody plays the song is what is counted then, but for what an encoder's information may say of
-/// lengths: that is believed.
+/// Checks that the list entry before the first PLAY equals the later count, except for lengths from an information
+/// frame, which the server trusts.
 fn check_estimate(listed: &Listing, counted: &Listing, file: &[u8]) {
     let told = listed.clone();
     let is_informed = [b"Xing", b"Info"].iter().any(|tag| file.windows(4).any(|bytes| bytes == *tag));
@@ -159,7 +158,7 @@ fn read_all(song: &OpenSong, piece_bytes: usize) -> Vec<u8> {
     audio
 }
 
-/// A decoder gets as many samples as were counted, and from wherever a seek begins the same ones as from the start.
+/// Checks that a decoder gets the counted samples, and after any seek the same ones as from the start.
 fn check_samples(song: &OpenSong, audio: &[u8], times: &[u32]) {
     let measured = song.measured();
     let whole = decode(audio, measured.rate, Ticks::default());
@@ -192,7 +191,7 @@ fn check_seek(rest: &[u8], rate: u32, location: &Location, whole: &Decoded) {
     assert_eq!(part.ends, whole.ends, "{location:?}");
     let first = begins.samples_rounded_up(rate) as usize;
     let target = location.first_sample as usize + location.discard as usize;
-    // A damaged frame may use more of the reservoir than it has, and what is left then depends on what was before it.
+    // A damaged frame may use more of the reservoir than exists, and the remainder depends on earlier frames.
     let damage = whole.silences.iter().copied().find(|silence| *silence >= first).unwrap_or(whole.samples.len());
     let heard = target.checked_sub(first).and_then(|discard| part.samples.get(discard..)).unwrap_or_default();
     let expected = whole.samples.get(target..damage).unwrap_or_default();
@@ -200,18 +199,17 @@ fn check_seek(rest: &[u8], rate: u32, location: &Location, whole: &Decoded) {
     assert_eq!(differs, None, "samples after a seek that are not those without one: {location:?}");
 }
 
-/// The first channel of what was decoded, with a sample for each absolute sample, and silence where a frame decodes to
-/// nothing.
+/// The first channel of the decoded song. Frames without decodable sound are silent.
 struct Decoded {
     samples: Vec<i16>,
-    /// Where the last frame ends in the song.
+    /// The end of the last frame in the song.
     ends: Ticks,
-    /// Where in `samples` the frames begin that decode to nothing, in order.
+    /// The starts of the silent frames in `samples`, in order.
     silences: Vec<usize>,
 }
 
 impl Decoded {
-    /// Appends a frame of `length` samples of the rate `own`, which are told by their number in the frame.
+    /// Appends a frame of `length` samples at the rate `own`. Sample values are their indices.
     fn push(&mut self, rate: u32, length: usize, own: u32, sample: impl Fn(usize) -> i16) {
         let begins = self.ends;
         self.ends = begins.saturating_add(Ticks::of_samples(length as u64, own));
@@ -221,8 +219,8 @@ impl Decoded {
     }
 }
 
-/// `None` if there are frames of Layer I or II or of free format: where one of these is damaged, the decoder may forget its
-/// place, which the server does not follow.
+/// `None` for frames of Layer I or II or of free format. After damage in one, the decoder may lose synchronisation,
+/// which the server does not imitate.
 fn decode(mut mp3: &[u8], rate: u32, begins: Ticks) -> Option<Decoded> {
     let mut decoder = Box::new(Decoder::new());
     let mut pcm = Box::new([0_i16; MAX_SAMPLES_PER_FRAME]);

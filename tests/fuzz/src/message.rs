@@ -1,4 +1,4 @@
-//! Every message. An input is one frame; the length in its header is put right.
+//! Every message. An input is one frame; its length field is corrected.
 
 use trill_proto::codec::Full;
 use trill_proto::limits::{
@@ -7,7 +7,7 @@ use trill_proto::limits::{
 };
 use trill_proto::message::{Header, Message, Song, Started};
 
-/// Whether what is decoded is encoded to the one form it has, keeps to the limits, and means the same after that.
+/// Checks that a decoded message has one encoding, keeps the limits, and decodes to the same again.
 ///
 /// # Panics
 /// If it does not.
@@ -37,7 +37,7 @@ fn decode(frame: &[u8]) -> (Message<'_>, usize) {
     (Message::decode(header, payload).expect("what is encoded can be decoded"), payload.len())
 }
 
-/// Encodes into a buffer that is just large enough, and into one that is a byte smaller.
+/// Encodes into a buffer of the exact size, and into one that is a byte too small.
 fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut out = vec![0xa5; HEADER_BYTES + MAX_PAYLOAD_BYTES];
     let length = message.encode(&mut out).expect("there is room for any frame");
@@ -65,7 +65,7 @@ fn check_limits(message: &Message<'_>, length: usize) {
     assert!(text.len() <= limit, "{} bytes of text", text.len());
 }
 
-/// For whatever a client may say that it takes, a song is cut so that it fits, and only if it has to be.
+/// Checks that a song is cut to any client's limits, and only if necessary.
 fn check_fitted(song: &Song<'_>, any: u32) {
     let max_control = MIN_CONTROL_BYTES + any as usize % (MAX_CONTROL_BYTES - MIN_CONTROL_BYTES + 1);
     let fitted = song.fitted(max_control);
@@ -78,7 +78,7 @@ fn check_fitted(song: &Song<'_>, any: u32) {
     }
 }
 
-/// What a player does with the numbers of a STARTED never overflows.
+/// Checks that a player's arithmetic on STARTED never overflows.
 fn check_times(started: &Started) {
     assert!(started.position <= started.size_bytes && started.begin_sample <= started.end_sample);
     let _ = started.first_sample + u64::from(started.discard);

@@ -1,6 +1,6 @@
-//! The laptop's decoder, which is C, beside the board's, which is the same algorithm in safe Rust.
+//! The laptop's decoder in C against the board's, the same algorithm in safe Rust.
 //!
-//! An input is how many bytes arrive at a time, in 16 bits, and then these bytes.
+//! An input has the size of the pieces, in 16 bits, followed by the bytes.
 
 use std::array;
 
@@ -10,25 +10,25 @@ use trill_proto::decoder::{Decoded, Frame, FrameDecoder, LOOKAHEAD_BYTES, PCM_SA
 
 use crate::withheld::{Next, next};
 
-#[rustfmt::skip] // it is formatted where it is
+#[rustfmt::skip] // formatted at its source
 #[path = "../../../host-client/src/decoder.rs"]
 pub mod decoder;
 
-/// How far the two may be apart in a sample of music: they round halves differently.
+/// Largest difference of two decoded samples: they round halves differently.
 const ROUNDING: f32 = 1.0;
 
-/// And how much further for every unit of the loudest sample of late. The C adds in another order than its port, which
-/// shows where a damaged frame is thousands of times too loud: a float has 24 bits, and dozens are added.
+/// Additional difference per unit of the recent peak. The C code adds in another order, which matters in damaged frames
+/// that are thousands of times too loud: a float has 24 bits, and dozens are added.
 const ROUNDING_OF_SUMS: f32 = 1.0 / (1 << 19) as f32;
 
-/// How many frames of sound a sample is made from: half of every block is added to the next, and the filter remembers 15
-/// times 32 samples. At low rates a frame is one block.
+/// Number of frames that contribute to a sample: blocks overlap by half, and the filter bank remembers 15 times 32
+/// samples. At low rates a frame is one block.
 const FRAMES_REMEMBERED: usize = 3;
 
-/// Whether both decoders find the same frames, and the same samples in them.
+/// Checks that both decoders find the same frames and samples.
 ///
 /// # Panics
-/// If they do not, or either breaks the contract of a decoder.
+/// If they do not, or a decoder breaks its contract.
 pub fn check(input: &[u8]) {
     let mut fields = Reader::new(input);
     let Ok(arrival) = fields.u16() else { return };
@@ -39,7 +39,7 @@ pub fn check(input: &[u8]) {
     let mut level = Level::default();
     let (mut start, mut end) = (0, 0);
     loop {
-        // Of its own in memory, so that a byte more than there is shows.
+        // In an allocation of its own, so that the sanitizer detects a read beyond the end.
         let arrived = mp3[start..end].to_vec();
         let at_end = end == mp3.len();
         let decoded = laptop.decode(&arrived, at_end, &mut pcm);
@@ -70,11 +70,11 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// How loud it would be if samples were not cut to 16 bits.
+/// Peaks before clipping to 16 bits.
 struct Level {
     decoder: Box<Decoder>,
     pcm: Box<[f32; PCM_SAMPLES]>,
-    /// The loudest sample of each of the last frames that were heard, the latest first.
+    /// The peaks of the last decoded frames, latest first.
     peaks: [f32; FRAMES_REMEMBERED],
 }
 
@@ -85,8 +85,7 @@ impl Default for Level {
 }
 
 impl Level {
-    /// The loudest sample that what is heard of this is made from, full scale being 32,768. Infinite if there is one
-    /// that is no number.
+    /// The peak of all frames that contribute to this sound, with full scale 32,768. Infinite if a sample is NaN.
     fn loudest(&mut self, decoded: Decoded, input: &[u8]) -> f32 {
         if decoded != Decoded::NeedMore
             && let Next::Decodable(frame) = next(&mut self.decoder, input)
@@ -100,7 +99,7 @@ impl Level {
     }
 }
 
-/// What is no number is larger than any.
+/// NaN counts as larger than any number.
 fn larger(one: f32, other: f32) -> f32 {
     if one.is_nan() || other.is_nan() { f32::INFINITY } else { one.max(other) }
 }

@@ -1,8 +1,8 @@
-//! The session machines against the plain models of the tests of `trill-proto`, and against any bytes at all.
+//! The session machines against the models of `trill-proto`'s tests, and against arbitrary bytes.
 //!
-//! Each four bytes of the input are the seed of one operation, which the models' strategies draw, so that libFuzzer looks for
-//! sequences of what the tests draw by chance. Messages in these are mostly sensible. The same input is also what the other
-//! side sends.
+//! Every four bytes of the input seed one operation of the models' strategies. So libFuzzer searches for sequences of
+//! the operations that the tests draw at random. Their messages are mostly valid. The same input also serves as the
+//! peer's bytes.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -17,10 +17,10 @@ use trill_proto::time::Instant;
 
 use crate::{client, server, wire};
 
-/// Bytes of the input for each operation.
+/// Bytes of the input per operation.
 const SEED_BYTES: usize = 4;
 
-/// Whether a client's machine does what its model does, and survives what a server may send.
+/// Checks that a client's machine matches its model and survives any server.
 ///
 /// # Panics
 /// If it does not.
@@ -30,7 +30,7 @@ pub fn check_client(input: &[u8]) {
     hear_as_client(input);
 }
 
-/// Whether a server's machine does what its model does, and survives what a client may send.
+/// Checks that a server's machine matches its model and survives any client.
 ///
 /// # Panics
 /// If it does not.
@@ -40,7 +40,7 @@ pub fn check_server(input: &[u8]) {
     hear_as_server(input);
 }
 
-/// The value to which the first bytes of the input lead.
+/// A value of the strategy, seeded by the first bytes of the input.
 fn draw<T>(input: &[u8], strategy: impl Strategy<Value = T>) -> T {
     let mut seed = [0; 32];
     seed.iter_mut().zip(input.iter().take(SEED_BYTES)).for_each(|(seed, byte)| *seed = *byte);
@@ -49,10 +49,10 @@ fn draw<T>(input: &[u8], strategy: impl Strategy<Value = T>) -> T {
     strategy.new_tree(&mut runner).expect("no strategy rejects a value").current()
 }
 
-/// Time that passes with each piece of input.
+/// Time between two pieces of input.
 const STEP: Duration = Duration::from_millis(300);
 
-/// A client that has asked for everything hears these bytes in pieces, until it closes the connection.
+/// Feeds these bytes in pieces to a client with all kinds of requests, until it closes the connection.
 fn hear_as_client(input: &[u8]) {
     let mut now = Instant::from_micros(0);
     let identity = client_session::Identity { name: "", nonce: [0; 16], roles: 0 };
@@ -80,7 +80,7 @@ fn hear_as_client(input: &[u8]) {
     }
 }
 
-/// A server that refuses what is asked hears these bytes in pieces, until it closes the connection.
+/// Feeds these bytes in pieces to a server that refuses every request, until it closes the connection.
 fn hear_as_server(input: &[u8]) {
     let mut now = Instant::from_micros(0);
     let mut machine = server_session::Server::new(now);
@@ -89,7 +89,7 @@ fn hear_as_server(input: &[u8]) {
         let mut rest = piece;
         while !rest.is_empty() {
             let Ok((taken, event)) = machine.handle_input(now, rest) else { return };
-            // Room is made below.
+            // Space is freed below.
             match event {
                 Some(server_session::Event::Hello(_)) => drop(machine.welcome(&Welcome::new())),
                 Some(server_session::Event::Info(info)) => drop(machine.refuse_info(info.request, refused, "")),
@@ -98,7 +98,7 @@ fn hear_as_server(input: &[u8]) {
             }
             while machine.poll_transmit(now).is_some() {}
             if taken == 0 {
-                break; // a flood of commands
+                break; // too many commands
             }
             rest = &rest[taken..];
         }

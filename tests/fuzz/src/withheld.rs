@@ -1,14 +1,15 @@
-//! The frame that neither client hands to its decoder, where a target decodes by itself.
+//! Detects the frame that the clients do not pass to their decoders, for targets that decode.
 
 use nanomp3_core::__private::{FrameInfo, decode_frame};
 use nanomp3_core::Decoder;
 use trill_proto::decoder::mixes_blocks_at_8_khz;
 
-/// What comes next, as the clients' decoders look for it before they decode.
+/// The next element, as the clients' decoders classify it.
 pub(crate) enum Next<'a> {
-    /// That frame: the decoder would panic. It begins anew instead, as the clients' do, with what is behind the frame.
+    /// That frame, which would make the decoder panic. The target restarts the decoder after the frame, as the clients
+    /// do.
     Withheld(&'a [u8]),
-    /// Anything else: what the clients hand to their decoders, who by now remember what they have found.
+    /// Anything else, which the clients pass to their decoders. The decoders now remember its position.
     Decodable(&'a [u8]),
 }
 

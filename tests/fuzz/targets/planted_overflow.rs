@@ -1,19 +1,19 @@
-//! Not a target, but the proof that `mp3` is one: minimp3 is told that its input is longer than it is. If this ends in
-//! anything but a report of AddressSanitizer, the C code is not instrumented, and an overflow in it would go unseen.
+//! Checks the fuzzer itself: gives minimp3 a length beyond the end of its input. AddressSanitizer must report it.
+//! Otherwise the C code is not instrumented, and its overflows go unnoticed.
 #![no_main]
 #![allow(unsafe_code)]
 
 use libfuzzer_sys::fuzz_target;
 use minimp3::{MINIMP3_MAX_SAMPLES_PER_FRAME, mp3dec_decode_frame, mp3dec_frame_info_t, mp3dec_init, mp3dec_t};
 
-/// How far the decoder is sent beyond the end of its input.
+/// Number of bytes beyond the end of the input.
 const BEYOND: i32 = 16;
 
 fuzz_target!(|_input: &[u8]| {
     let input = Box::new([0_u8; 16]);
     let mut pcm = [0_i16; MINIMP3_MAX_SAMPLES_PER_FRAME as usize];
-    // SAFETY: there is none, on purpose. Looking for a frame among zeros, the decoder reads byte for byte and writes
-    // nothing but its own state.
+    // SAFETY: deliberately unsound. The decoder searches the zeros for a frame byte by byte, and writes only to its own
+    // state.
     unsafe {
         let mut state: mp3dec_t = std::mem::zeroed();
         let mut info: mp3dec_frame_info_t = std::mem::zeroed();

@@ -1,23 +1,23 @@
-//! Files of music, whole and with everything around it that players and encoders leave there.
+//! Files of music, alone and with typical surroundings.
 
 use crate::Corpus;
 use crate::music::Clip;
 
-/// Bytes that arrive at the decoder at a time.
+/// Bytes per piece of input for the decoder.
 const ARRIVAL: u16 = 1_000;
 
-/// See `trill_fuzz::mp3` for what is before the bytes of the file.
+/// A seed for `trill_fuzz::mp3`: the size of the pieces, then the file.
 pub(crate) fn for_decoder(clips: &[Clip]) -> Corpus {
     let seed = |bytes: &[u8]| [&ARRIVAL.to_be_bytes(), bytes].concat();
     let mut corpus: Corpus = clips.iter().map(|clip| (clip.name.to_owned(), seed(&clip.bytes))).collect();
     let cbr = &clips[0].bytes;
-    // In the middle of a frame, where its bit reservoir is missing; and junk between two files.
+    // From within a frame, without its bit reservoir; and junk between two files.
     corpus.push(("middle".into(), seed(&cbr[cbr.len() / 2..])));
     corpus.push(("joined".into(), seed(&[&cbr[..2_000], &[0x55; 300], &clips[3].bytes].concat())));
     corpus
 }
 
-/// See `trill_fuzz::library`.
+/// A seed for `trill_fuzz::library`.
 pub(crate) fn for_library(clips: &[Clip]) -> Corpus {
     let seed = |bytes: &[u8]| {
         const NAME: &[u8] = b"a name";
@@ -38,7 +38,7 @@ pub(crate) fn for_library(clips: &[Clip]) -> Corpus {
     corpus
 }
 
-/// What may be before and after the music.
+/// Content before and after the music.
 fn wrappings() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {
     let none = Vec::new;
     vec![
@@ -63,7 +63,7 @@ fn id3v2(version: u8, flags: u8, frames: &[u8]) -> Vec<u8> {
     tag
 }
 
-/// Of less than 128 bytes, for which the sizes of versions 3 and 4 are written alike.
+/// A tag shorter than 128 bytes, because there sizes of versions 3 and 4 are encoded alike.
 fn frame(id: &[u8; 4], content: &[u8]) -> Vec<u8> {
     [&id[..], &[0, 0, 0, content.len() as u8, 0, 0], content].concat()
 }

@@ -1,8 +1,7 @@
-//! Writes the corpora anew: `cargo run --example seeds` in this folder. Takes LAME.
+//! Writes the corpora: `cargo run --example seeds` in this folder. Needs LAME.
 //!
-//! The seeds come from the byte vectors of `wire-format.md`, from the table of commands, from music that is made up here,
-//! and from seeds of operations for a session. What a run of libFuzzer finds beside them is
-//! not kept: a corpus is where a run begins, and small enough to be read.
+//! The seeds come from the byte vectors of `wire-format.md`, the table of commands, generated music, and seeds of
+//! session operations. Findings of libFuzzer are not added: a corpus is a small, readable starting point.
 #![forbid(unsafe_code)]
 
 mod files;
@@ -44,13 +43,13 @@ fn write(target: &str, corpus: Corpus) {
     }
 }
 
-/// Sequences of 4 to 64 operations for a session: four bytes are the seed of one.
+/// Sequences of 4 to 64 operations for a session. Four bytes seed one operation.
 fn sequences() -> Corpus {
     let bytes = |length: u8| (0..length).map(|index| index.wrapping_mul(167).wrapping_add(length)).collect();
     (1..=16).map(|number| (format!("{number:02}"), bytes(number * 15 + 1))).collect()
 }
 
-/// Every example of the table, and lines that are wrong in one way each.
+/// Every example of the table, and lines with one error each.
 fn commands() -> Corpus {
     let examples = trill_player::command::COMMANDS.iter().map(|command| command.example);
     let others = [

@@ -1,4 +1,4 @@
-//! A moment of music in every kind of file that LAME makes.
+//! Short clips in every kind of file that LAME makes.
 
 use std::fs;
 use std::io::Write;
@@ -23,7 +23,7 @@ const KINDS: &[(&str, u32, u16, &[&str])] = &[
     ("free-format", 44_100, 2, &["--freeformat", "-b", "100"]),
 ];
 
-/// Length of the music: about a dozen frames.
+/// Length of a clip: about a dozen frames.
 const MILLIS: u32 = 200;
 
 /// One clip of each kind.
@@ -34,7 +34,7 @@ pub(crate) fn clips() -> Vec<Clip> {
 
 fn lame(rate: u32, channels: u16, options: &[&str]) -> Vec<u8> {
     let kilohertz = format!("{}", f64::from(rate) / 1_000.0);
-    // Of a file, for LAME goes back to its beginning to fill in the information frame.
+    // LAME needs a file, because it seeks back to complete the information frame.
     let mp3 = tempfile::NamedTempFile::new().expect("a file for LAME");
     let mut lame = Command::new("lame")
         .args(["--quiet", "-r", "-s", &kilohertz, "--bitwidth", "16"])
@@ -43,7 +43,7 @@ fn lame(rate: u32, channels: u16, options: &[&str]) -> Vec<u8> {
         .arg("-")
         .arg(mp3.path())
         .stdin(Stdio::piped())
-        .stderr(Stdio::null()) // it warns of every pipe
+        .stderr(Stdio::null()) // LAME warns about pipes
         .spawn()
         .expect("LAME must be installed: apt install lame");
     let mut input = lame.stdin.take().expect("it was piped above");
@@ -55,7 +55,7 @@ fn lame(rate: u32, channels: u16, options: &[&str]) -> Vec<u8> {
     bytes
 }
 
-/// A beat of noise and a sweep under it, a little to one side: for that every part of a frame is used.
+/// Noise bursts with a sweep, slightly off centre, so that every part of a frame is used.
 fn music(rate: u32, channels: u16) -> Vec<u8> {
     let mut noise = 1_u32;
     let frames = rate * MILLIS / 1_000;

@@ -7,7 +7,7 @@ use trill_proto::limits::PREAMBLE_BYTES;
 
 use crate::Corpus;
 
-/// Names and bytes of all vectors, and of what either side says in the worked session.
+/// Names and bytes of all vectors, and of both sides of the worked session.
 pub(crate) fn read(document: &Path) -> Corpus {
     let text = fs::read_to_string(document).expect("the document is in the repository");
     let mut vectors = Corpus::new();
@@ -22,7 +22,7 @@ pub(crate) fn read(document: &Path) -> Corpus {
     vectors
 }
 
-/// All that the client says, and all that the server says, without their preambles.
+/// All bytes of the client and all of the server, without preambles.
 fn sides(session: &str) -> Corpus {
     let (mut client, mut server) = (Vec::new(), Vec::new());
     let mut is_client = true;
@@ -35,20 +35,20 @@ fn sides(session: &str) -> Corpus {
     vec![frames("session-client", client), frames("session-server", server)]
 }
 
-/// The bytes of a line up to its remark.
+/// The bytes of a line, without its remark.
 fn bytes(line: &str) -> Vec<u8> {
     let digits: String = line.split(';').next().unwrap_or_default().split_whitespace().collect();
     let pairs = digits.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
     pairs.map(|pair| u8::from_str_radix(&pair, 16).expect("hexadecimal digits")).collect()
 }
 
-/// Each in pieces of three lengths in turn.
+/// The same bytes in pieces of three lengths.
 pub(crate) fn frames(vectors: &Corpus) -> Corpus {
     let in_pieces = |frame: &Vec<u8>| [&[3, 1, 7, 30], frame.as_slice()].concat();
     vectors.iter().map(|(name, frame)| (name.clone(), in_pieces(frame))).collect()
 }
 
-/// Those that are one message.
+/// The vectors that are one message.
 pub(crate) fn messages(vectors: &Corpus) -> Corpus {
     vectors.iter().filter(|(name, _)| !name.starts_with("session-")).cloned().collect()
 }
