@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A connection as the test sees it: what passed, and a way in for faults.
+/// A proxied connection from the test's view: its traffic, and an entry for faults.
 #[derive(Debug)]
 pub(super) struct Connection {
     traffic: [Mutex<Traffic>; 2],
@@ -21,29 +21,29 @@ pub(super) struct Connection {
     cut_at: OnceLock<Instant>,
 }
 
-/// The way in for faults.
+/// The entry for faults.
 #[derive(Debug)]
 struct Inlet {
     faults: Vec<(Direction, Fault)>,
-    /// A byte wakes the thread.
+    /// A byte on this socket wakes the thread.
     wake: UnixStream,
 }
 
-/// What passed in one direction.
+/// The traffic in one direction.
 ///
-/// The lock is held from before a write to after its count, so whoever has received bytes finds them counted.
+/// The lock is held from before a write until its count is updated, so a receiver of bytes always finds them counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Traffic {
     /// Bytes read from the sender.
     pub(super) received: u64,
     /// Bytes written to the receiver.
     pub(super) forwarded: u64,
-    /// The bytes received, if they are recorded: those forwarded come first.
+    /// The received bytes, if recorded. The forwarded ones come first.
     pub(super) recorded: Option<Vec<u8>>,
 }
 
 impl Connection {
-    /// Starts to move bytes between `client` and `server`.
+    /// Starts to forward between `client` and `server`.
     pub(super) fn start(
         client: TcpStream,
         server: TcpStream,
@@ -80,7 +80,7 @@ impl Connection {
         let mut inlet = self.inlet();
         let Some(Inlet { faults, wake }) = &mut *inlet else { return };
         faults.push((direction, fault));
-        // Fails only when the thread has ended by a panic, and then there is nothing to strike.
+        // Fails only if the thread has panicked; then the fault does not matter.
         wake.write_all(&[0]).ok();
     }
 
@@ -89,7 +89,7 @@ impl Connection {
     }
 
     fn inlet(&self) -> MutexGuard<'_, Option<Inlet>> {
-        // A panic elsewhere leaves whole faults.
+        // After a panic elsewhere the faults are still complete.
         self.inlet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,14 +102,14 @@ impl Connection {
     }
 
     pub(super) fn traffic(&self, direction: Direction) -> MutexGuard<'_, Traffic> {
-        // A panic elsewhere leaves counts of whole writes.
+        // After a panic elsewhere the counts are still consistent.
         self.traffic[direction as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Closes a socket so that the other end gets a reset instead of an end of stream.
+/// Closes a socket with a reset instead of an end of stream.
 pub(super) fn reset(socket: TcpStream) {
-    // Fails only for a socket that is dead already.
+    // Fails only for a dead socket.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO)).ok();
 }
 
@@ -127,18 +127,18 @@ struct Pump {
 struct Half {
     link: Link,
     sender: Sender,
-    /// Whether the receiver has been told that the stream is over.
+    /// Whether the receiver has been sent the end of the stream.
     closed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Sender {
     Open,
-    /// It has said that it sends no more.
+    /// Whether the sender has sent the end of the stream.
     Done,
 }
 
-/// What one direction waits for.
+/// The next event for one direction.
 #[derive(Default)]
 struct Interest {
     readable: bool,
@@ -148,12 +148,12 @@ struct Interest {
 
 impl Pump {
     fn run(mut self) {
-        // A socket that breaks on one side is a reset on the other.
+        // A socket error on one side becomes a reset on the other.
         if self.prepare().and_then(|()| self.pump()).is_err() {
             reset(self.client);
             reset(self.server);
         }
-        // The connection itself is kept for what it can tell; a descriptor each would soon be too many.
+        // The connection's record stays, but its sockets are closed: descriptors would run out.
         *self.connection.inlet() = None;
     }
 
@@ -161,14 +161,14 @@ impl Pump {
         self.woken.set_nonblocking(true)?;
         for socket in [&self.client, &self.server] {
             socket.set_nonblocking(true)?;
-            // Each write is a segment: the pieces must not be put together again by Nagle's algorithm.
+            // Each write is a segment. Nagle's algorithm must not merge the fragments.
             socket.set_nodelay(true)?;
             SockRef::from(socket).set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
         }
         Ok(())
     }
 
-    /// Moves bytes until both streams are over; an error is a reset of both.
+    /// Forwards until both streams are over. An error resets both.
     fn pump(&mut self) -> io::Result<()> {
         loop {
             self.strike_injected()?;
@@ -180,7 +180,7 @@ impl Pump {
         }
     }
 
-    /// Does what the test has asked for since the last time.
+    /// Applies the faults that the test has injected since the last call.
     fn strike_injected(&mut self) -> io::Result<()> {
         let injected = self.connection.inlet().as_mut().map(|inlet| std::mem::take(&mut inlet.faults));
         let injected = injected.unwrap_or_default();
@@ -197,21 +197,21 @@ impl Pump {
             Fault::Freeze(length) => link.freeze(Instant::now(), length),
             Fault::Thaw => link.thaw(),
             Fault::HalfClose => self.close(direction),
-            // The sockets stay until the ends have closed them: closing one with unread bytes would be a reset.
+            // The sockets stay open until both ends have closed. Closing one with unread bytes would cause a reset.
             Fault::Close => Direction::BOTH.into_iter().for_each(|direction| self.close(direction)),
             Fault::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
         }
         Ok(())
     }
 
-    /// Tells the receiver that the stream is over.
+    /// Sends the receiver the end of the stream.
     fn close(&mut self, direction: Direction) {
         self.halves[direction as usize].closed = true;
-        // Fails only when the receiver is gone, which the other direction sees.
+        // Fails only if the receiver is gone, which the other direction notices.
         self.ends(direction).1.shutdown(Shutdown::Write).ok();
     }
 
-    /// Moves what can be moved in one direction now, and returns what the rest waits for.
+    /// Forwards as much as possible in one direction. Returns the next event to wait for.
     fn step(&mut self, direction: Direction) -> io::Result<Interest> {
         let mut interest = Interest::default();
         self.receive(direction, &mut interest)?;
@@ -219,7 +219,7 @@ impl Pump {
         Ok(interest)
     }
 
-    /// Reads from the sender while there is room.
+    /// Reads from the sender while there is space.
     fn receive(&mut self, direction: Direction, interest: &mut Interest) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         loop {
@@ -230,7 +230,7 @@ impl Pump {
             let now = Instant::now();
             let room = match half.link.room(now) {
                 Ok(room) => room,
-                // What is sent after a half-close is read, so that the sender is not held back, and dropped.
+                // Data after a half-close is read and dropped, so that the sender does not block.
                 Err(_) if half.closed => buffer.len(),
                 Err(later) => {
                     interest.until = later;
@@ -262,7 +262,7 @@ impl Pump {
         }
     }
 
-    /// Writes to the receiver what has arrived.
+    /// Writes arrived bytes to the receiver.
     fn forward(&mut self, direction: Direction, interest: &mut Interest) -> io::Result<()> {
         loop {
             let half = &mut self.halves[direction as usize];
@@ -293,7 +293,7 @@ impl Pump {
         }
     }
 
-    /// Writes some of the first `count` bytes; false when the receiver takes none now.
+    /// Writes some of the first `count` bytes. Returns false if the receiver would block.
     fn write(&mut self, direction: Direction, now: Instant, count: usize) -> io::Result<bool> {
         let (_, mut receiver) = self.ends(direction);
         let bytes = &self.halves[direction as usize].link.front()[..count];
@@ -310,7 +310,7 @@ impl Pump {
         Ok(true)
     }
 
-    /// Sleeps until a socket is ready, a moment has come, or the test wants something.
+    /// Sleeps until a socket is ready, a time has come, or the test injects a fault.
     fn wait(&mut self, interests: &[Interest; 2]) {
         let [to_server, to_client] = interests;
         let flags = |readable, writable| {
@@ -320,7 +320,7 @@ impl Pump {
             flags
         };
         let mut ready = vec![PollFd::new(&self.woken, PollFlags::IN)];
-        // poll(2) reports a hang-up even to those who wait for nothing: a socket without interest is left out.
+        // poll(2) reports a hang-up even without requested events, so a socket without interest is left out.
         for (socket, flags) in [
             (&self.client, flags(to_server.readable, to_client.writable)),
             (&self.server, flags(to_client.readable, to_server.writable)),
@@ -331,7 +331,7 @@ impl Pump {
         }
         let until = [to_server.until, to_client.until].into_iter().flatten().min();
         let timeout = until.map(|until| timeout(until.saturating_duration_since(Instant::now())));
-        // Interrupted by a signal: the caller looks at everything anyway.
+        // After a signal the caller checks everything anyway.
         poll(&mut ready, timeout.as_ref()).ok();
         let mut wakes = [0; 64];
         while matches!(self.woken.read(&mut wakes), Ok(1..)) {}
@@ -346,9 +346,8 @@ impl Pump {
     }
 }
 
-/// How long to wait at once when there is this much left. Linux takes a thousandth of it as slack, half a hundredth if the
-/// process is nice: of 150 ms that is enough to make a round-trip longer than it is said to be. So the last hundredth is
-/// waited for by itself.
+/// The first wait for a remaining time. Linux may add a thousandth as slack, or half a hundredth for a nice process.
+/// For 150 ms that would noticeably lengthen the round-trip. So the last hundredth is a separate wait.
 fn timeout(left: Duration) -> Timespec {
     const SHORT: Duration = Duration::from_millis(1);
     let at_once = if left > SHORT { left - left / 100 } else { left };

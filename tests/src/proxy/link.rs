@@ -1,29 +1,29 @@
-//! One direction of a connection: what waits in the queue, what is on the wire, and what happens next.
+//! One direction of a connection: the queue, the wire, and the next event.
 //!
-//! The link touches no socket and reads no clock, so that its arithmetic can be tested alone.
+//! The link uses no sockets and no clock, so that its arithmetic can be tested alone.
 
 use super::{Conditions, Fault, Shape, Step};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Bytes that are read at once: a segment on a throttled path, so that time passes smoothly; else a good deal.
+/// Size of one read: a segment on a throttled path, so that the rate is smooth, otherwise more.
 const SEGMENT_BYTES: usize = 1448;
 const READ_BYTES: usize = 16 * 1024;
-/// What the wire may hold: the window a large transfer opens.
+/// Capacity of the wire: the window of a large transfer.
 const WIRE_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Link {
     conditions: Conditions,
     script: VecDeque<Step>,
-    /// In the order in which they arrive.
+    /// In order of arrival.
     chunks: VecDeque<Chunk>,
     /// Bytes in all chunks.
     held_bytes: usize,
-    /// When the bottleneck has sent all that entered so far.
+    /// When the bottleneck will have sent all bytes that entered.
     bottleneck_free: Instant,
     frozen_until: Option<Instant>,
-    /// When the next piece may follow the last.
+    /// Earliest time of the next fragment.
     next_piece: Instant,
     forwarded: u64,
 }
@@ -35,7 +35,7 @@ struct Chunk {
     /// When its last byte arrives.
     arrives: Instant,
     bytes: Vec<u8>,
-    /// How many of its bytes have been handed over.
+    /// Number of its bytes that were delivered.
     taken: usize,
 }
 
@@ -45,16 +45,16 @@ impl Chunk {
     }
 }
 
-/// What a link would do now.
+/// The next action of a link.
 #[derive(Debug, PartialEq)]
 pub(super) enum Output {
-    /// Hand over this many of the first bytes, which [`Link::front`] shows.
+    /// Deliver this many of the first bytes in [`Link::front`].
     Write(usize),
-    /// Do what the script says.
+    /// Apply the script's next fault.
     Strike(Fault),
-    /// Nothing before this moment.
+    /// Wait until this time.
     WaitUntil(Instant),
-    /// Nothing until bytes enter or a fault is injected.
+    /// Wait until bytes enter or a fault is injected.
     Wait,
 }
 
@@ -84,17 +84,17 @@ impl Link {
         self.frozen_until = None;
     }
 
-    /// Whether all that entered has been handed over.
+    /// Whether all bytes that entered were delivered.
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    /// How many bytes may enter now, and if none, when that may change (`None`: when bytes have been handed over).
+    /// How many bytes may enter now. If none, also when that may change (`None`: after a delivery).
     pub(super) fn room(&self, now: Instant) -> Result<usize, Option<Instant>> {
         if self.is_frozen(now) {
             return Err(self.frozen_until);
         }
-        // What the receiver does not take stands in the queue too: its window is closed.
+        // Undelivered bytes also occupy the queue, like a closed window.
         let queued = self.chunks.iter().filter(|chunk| !chunk.is_on_the_wire(now));
         let queued_bytes: usize = queued.map(|chunk| chunk.bytes.len() - chunk.taken).sum();
         let queue_room = self.conditions.queue_bytes.saturating_sub(queued_bytes);
@@ -105,20 +105,20 @@ impl Link {
         }
     }
 
-    /// Takes bytes that the sender has sent.
+    /// Adds bytes from the sender.
     pub(super) fn enter(&mut self, now: Instant, bytes: &[u8]) {
         let on_the_bottleneck = self.conditions.rate.map_or(Duration::ZERO, |rate| {
             Duration::from_nanos((bytes.len() as u64 * 8).saturating_mul(1_000_000_000) / rate)
         });
         let departs = self.bottleneck_free.max(now) + on_the_bottleneck;
-        // Conditions that change must not let later bytes overtake earlier ones.
+        // After a change of conditions later bytes must not overtake earlier ones.
         let arrives = (departs + self.conditions.delay).max(self.chunks.back().map_or(now, |last| last.arrives));
         self.bottleneck_free = departs;
         self.held_bytes += bytes.len();
         self.chunks.push_back(Chunk { departs, arrives, bytes: bytes.to_vec(), taken: 0 });
     }
 
-    /// What to do now. `sender_is_done` says that no more bytes will enter.
+    /// The next action. `sender_is_done` means that no more bytes will enter.
     pub(super) fn poll(&mut self, now: Instant, sender_is_done: bool) -> Output {
         if let Some(step) = self.script.front().filter(|step| step.after_bytes <= self.forwarded) {
             let fault = step.fault;
@@ -144,7 +144,7 @@ impl Link {
             Shape::Coalesced { bytes, within } => {
                 let last_wait = first.arrives + within;
                 let collected = self.arrived_bytes(now) >= bytes || first.taken > 0 || sender_is_done;
-                // Once collected, all that came together goes out together.
+                // Collected bytes are delivered together.
                 if collected || last_wait <= now {
                     self.join_arrived(now);
                     Output::Write(self.front().len().min(until_step))
@@ -156,12 +156,12 @@ impl Link {
         }
     }
 
-    /// The bytes to be handed over next.
+    /// The next bytes to deliver.
     pub(super) fn front(&self) -> &[u8] {
         self.chunks.front().map_or(&[], |chunk| &chunk.bytes[chunk.taken..])
     }
 
-    /// Notes that the first `count` bytes of [`Self::front`] have been handed over.
+    /// Records the delivery of the first `count` bytes of [`Self::front`].
     pub(super) fn taken(&mut self, now: Instant, count: usize) {
         self.forwarded += count as u64;
         self.held_bytes -= count;
@@ -185,7 +185,7 @@ impl Link {
         arrived.map(|chunk| chunk.bytes.len() - chunk.taken).sum()
     }
 
-    /// Makes one chunk of all that have arrived.
+    /// Merges all arrived chunks into one.
     fn join_arrived(&mut self, now: Instant) {
         let Some(mut first) = self.chunks.pop_front() else { return };
         while let Some(next) = self.chunks.pop_front_if(|chunk| chunk.arrives <= now) {
@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(link.poll(start + MS(1_300), false), Output::WaitUntil(start + MS(1_800)));
         write(&mut link, start + MS(1_800), 500);
         assert_eq!((link.poll(start + MS(1_800), false), link.is_empty()), (Output::Wait, true));
-        // The bottleneck was idle meanwhile: no credit is saved up, none is owed.
+        // The bottleneck was idle meanwhile. It saves no unused rate.
         link.enter(start + MS(9_000), &[3; 1_000]);
         assert_eq!(link.poll(start + MS(9_000), false), Output::WaitUntil(start + MS(10_300)));
     }
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(link.room(start), Ok(500));
         link.enter(start, &[0; 500]);
         assert_eq!(link.room(start), Err(Some(start + MS(1_000))));
-        // What has departed is on the wire and takes no place in the queue.
+        // Bytes on the wire occupy no space in the queue.
         assert_eq!(link.room(start + MS(1_000)), Ok(1_000));
     }
 

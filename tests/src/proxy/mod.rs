@@ -1,7 +1,7 @@
-//! A bad network between two programs: a TCP proxy on the loopback address that delays, throttles, cuts up, freezes
+//! A bad network between two programs: a TCP proxy on the loopback address that delays, throttles, fragments, freezes
 //! and breaks connections.
 //!
-//! # The path it imitates
+//! # The simulated path
 //!
 //! Each direction of each connection is a bottleneck with a bounded queue, then a long wire.
 //!
@@ -10,33 +10,32 @@
 //!  sender ──▶ ░░░░░░░░░ ──▶ ▓▓▓▓▓▓▓▓▓▓▓▓▓ ──rate──▶ ················ ──▶ ░░░░░░░░░ ──▶ receiver
 //! ```
 //!
-//! * A byte leaves the queue when the bytes before it have left at [`Conditions::rate`], and arrives
-//!   [`Conditions::delay`] later. In both directions together this is the round-trip.
-//! * When the queue is full the proxy stops reading, so the sender's TCP stops too, as it does on a real path, where
-//!   a full queue means lost segments and a smaller window. The kernel's buffers in front of and behind the proxy are
-//!   set to [`SOCKET_BUFFER_BYTES`], because by themselves they would swallow megabytes and hide all back-pressure.
-//! * Nothing is lost or reordered: TCP repairs that, and its repair looks like a pause, which is
-//!   [`Fault::Freeze`].
-//! * Connecting is not delayed: the kernel accepts at once. A handshake costs no round-trip here.
+//! * A byte leaves the queue when all bytes before it have left at [`Conditions::rate`], and arrives
+//!   [`Conditions::delay`] later. The delays of both directions add up to the round-trip time.
+//! * When the queue is full the proxy stops reading, so the sender's TCP stops too. On a real path a full queue has the
+//!   same effect through lost segments and a smaller window. The kernel's buffers on both sides of the proxy are set to
+//!   [`SOCKET_BUFFER_BYTES`]. Otherwise they would absorb megabytes and hide all back-pressure.
+//! * Nothing is lost or reordered. TCP would repair that, and its repair looks like a pause: use [`Fault::Freeze`].
+//! * Connecting is not delayed: the kernel accepts at once, without a round-trip.
 //!
-//! # What it can do to either direction
+//! # Faults of either direction
 //!
-//! | to happen | is |
+//! | effect | API |
 //! |---|---|
-//! | delay, rate limit, a queue of any length | [`Conditions`] |
-//! | bytes one by one, or in pieces, with pauses | [`Shape::Pieces`] |
-//! | bytes held back until many go out together | [`Shape::Coalesced`] |
-//! | a path that goes dead, for a while or for ever | [`Fault::Freeze`], [`Fault::Thaw`] |
-//! | one direction ends, the other goes on | [`Fault::HalfClose`] |
-//! | both end, in order or by a reset | [`Fault::Close`], [`Fault::Reset`] |
-//! | any of these after so many bytes | [`Script`], also at random from a seed |
-//! | nobody there; a server that has moved | [`Proxy::refuse`], [`Proxy::redirect`] |
+//! | delay, rate limit, queue size | [`Conditions`] |
+//! | single bytes or fragments, with pauses | [`Shape::Pieces`] |
+//! | bytes held back and sent together | [`Shape::Coalesced`] |
+//! | a dead path, temporary or permanent | [`Fault::Freeze`], [`Fault::Thaw`] |
+//! | one direction ends, the other continues | [`Fault::HalfClose`] |
+//! | both directions end, in order or by a reset | [`Fault::Close`], [`Fault::Reset`] |
+//! | any fault at a given byte, or at a random one | [`Script`] |
+//! | a server that is down or has moved | [`Proxy::refuse`], [`Proxy::redirect`] |
 //!
 //! # Use
 //!
-//! Start a [`Proxy`] in front of a server, connect to its [`address`](Proxy::address), and change the weather with
-//! [`Proxy::set`] and [`Proxy::inject`] or by a [`Script`] that strikes at given bytes of every connection, or of one
-//! connection each. Counters and recordings tell what passed.
+//! Start a [`Proxy`] in front of a server and connect to its [`address`](Proxy::address). Change the conditions with
+//! [`Proxy::set`] and [`Proxy::inject`], or with a [`Script`] of faults at given bytes of every connection or of one
+//! connection each. Counters and recordings show the traffic.
 //!
 //! ```
 //! use std::time::Duration;
@@ -75,7 +74,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What the kernel may buffer on each side of the proxy; it doubles the figure.
+/// The kernel's buffer size on each side of the proxy. The kernel doubles the value.
 pub const SOCKET_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A direction through the proxy.
@@ -88,70 +87,70 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const BOTH: [Self; 2] = [Self::ToServer, Self::ToClient];
 }
 
 /// How a link treats the bytes that enter it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditions {
-    /// How long a byte travels once it has left the queue.
+    /// Travel time of a byte after the queue.
     pub delay: Duration,
-    /// Bits a second; `None` is as fast as the machine.
+    /// Bits per second; `None` for no limit.
     pub rate: Option<u64>,
-    /// How many bytes may wait in front of the bottleneck before the sender is held back.
+    /// Size of the queue before the bottleneck. When it is full, the sender is held back.
     pub queue_bytes: usize,
-    /// In which pieces bytes are handed to the receiver.
+    /// How bytes are grouped for the receiver.
     pub shape: Shape,
 }
 
 impl Conditions {
-    /// No delay, no limit, whole pieces. The queue is as large as one of a home router.
+    /// No delay, no limit, no fragments. The queue is as large as a home router's.
     pub const PERFECT: Self =
         Self { delay: Duration::ZERO, rate: None, queue_bytes: 64 * 1024, shape: Shape::AsItComes };
 
-    /// A path of `round_trip` (half of it in each direction) and `rate` bits a second.
+    /// A path with this round-trip time (half in each direction) and `rate` in bits per second.
     pub const fn path(round_trip: Duration, rate: u64) -> Self {
         Self { delay: Duration::from_nanos(round_trip.as_nanos() as u64 / 2), rate: Some(rate), ..Self::PERFECT }
     }
 }
 
-/// In which pieces bytes reach the receiver.
+/// How bytes are grouped for the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// As they came.
+    /// As they arrived.
     AsItComes,
-    /// At most `bytes` at once, each piece `gap` after the one before. Without a gap each piece is a segment of its
-    /// own, but a receiver that is slower than the proxy reads several together.
+    /// At most `bytes` at once, with `gap` between fragments. Without a gap each fragment is a segment of its own, but
+    /// a slow receiver reads several together.
     Pieces {
-        /// Bytes a piece.
+        /// Largest fragment in bytes.
         bytes: usize,
-        /// Pause between two pieces.
+        /// Pause between fragments.
         gap: Duration,
     },
-    /// Held until `bytes` have come together or the first has waited for `within`.
+    /// Held back until `bytes` have arrived or the first has waited for `within`.
     Coalesced {
-        /// Bytes to collect.
+        /// Number of bytes to collect.
         bytes: usize,
-        /// How long the first byte waits at most.
+        /// Longest wait of the first byte.
         within: Duration,
     },
 }
 
-/// Something that happens to a connection.
+/// A fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
-    /// Other conditions from now on, for the bytes that enter the link after this.
+    /// New conditions for the bytes that enter the link from now on.
     Change(Conditions),
-    /// Nothing passes for this long; `Duration::MAX` is until [`Fault::Thaw`].
+    /// Nothing passes for this time; `Duration::MAX` lasts until [`Fault::Thaw`].
     Freeze(Duration),
     /// Ends a freeze.
     Thaw,
-    /// The receiver reads the end of the stream; what the sender still sends is thrown away.
+    /// The receiver reads the end of the stream. Later data of the sender is dropped.
     HalfClose,
-    /// Both ends read the end of the stream. What was on the way is lost.
+    /// Both ends read the end of the stream. Data in flight is lost.
     Close,
-    /// Both ends get a reset (RST). What was on the way is lost.
+    /// Both ends get a reset (RST). Data in flight is lost.
     Reset,
 }
 
@@ -170,15 +169,15 @@ struct Shared {
     recording: bool,
 }
 
-/// What the test sets and new connections start with.
+/// The test's settings for new connections.
 #[derive(Debug)]
 struct State {
     upstream: SocketAddr,
     refusing: bool,
     conditions: [Conditions; 2],
-    /// Of every connection, once those in turn are used up.
+    /// The script of every connection after `in_turn` is used up.
     script: Script,
-    /// Of the next connections, one each.
+    /// The scripts of the next connections, one each.
     in_turn: VecDeque<Script>,
     connections: Vec<Arc<Connection>>,
 }
@@ -189,18 +188,18 @@ impl Proxy {
         Self::launch(upstream, conditions, Script::default(), Vec::new(), false)
     }
 
-    /// As [`Self::start`], and keeps a copy of every byte that passes: see [`Self::recorded`].
+    /// Starts a proxy like [`Self::start`] that copies every byte: see [`Self::recorded`].
     pub fn recording(upstream: SocketAddr, conditions: Conditions) -> Self {
         Self::launch(upstream, conditions, Script::default(), Vec::new(), true)
     }
 
-    /// As [`Self::recording`], with faults that strike every connection at given bytes.
+    /// Starts a proxy like [`Self::recording`] with faults at given bytes of every connection.
     pub fn scripted(upstream: SocketAddr, conditions: Conditions, script: Script) -> Self {
         Self::launch(upstream, conditions, script, Vec::new(), true)
     }
 
-    /// As [`Self::recording`], with a script for each connection in order of acceptance. Those after the last script
-    /// are left alone.
+    /// Starts a proxy like [`Self::recording`] with one script per connection, in order of acceptance. Later
+    /// connections have no faults.
     pub fn scripted_in_turn(upstream: SocketAddr, conditions: Conditions, scripts: Vec<Script>) -> Self {
         Self::launch(upstream, conditions, Script::default(), scripts, true)
     }
@@ -228,58 +227,58 @@ impl Proxy {
         self.address
     }
 
-    /// Changes one direction of all connections, those to come included.
+    /// Changes one direction of all current and future connections.
     pub fn set(&self, direction: Direction, conditions: Conditions) {
         self.shared.lock().conditions[direction as usize] = conditions;
         self.inject(direction, Fault::Change(conditions));
     }
 
-    /// Lets something happen now to one direction of all connections that are alive.
+    /// Injects a fault into one direction of all current connections.
     pub fn inject(&self, direction: Direction, fault: Fault) {
         for connection in &self.shared.lock().connections {
             connection.inject(direction, fault);
         }
     }
 
-    /// Lets something happen now to both directions of all connections that are alive.
+    /// Injects a fault into both directions of all current connections.
     pub fn inject_both(&self, fault: Fault) {
         Direction::BOTH.into_iter().for_each(|direction| self.inject(direction, fault));
     }
 
-    /// Resets new connections at once (`true`), as when the server's machine is up but the server is not.
+    /// Resets new connections (`true`), as when the server is down but its machine is up.
     pub fn refuse(&self, refusing: bool) {
         self.shared.lock().refusing = refusing;
     }
 
-    /// Sends new connections to another address: a server that was started again.
+    /// Forwards new connections to another address, for a restarted server.
     pub fn redirect(&self, upstream: SocketAddr) {
         self.shared.lock().upstream = upstream;
     }
 
-    /// How many connections have been accepted since the start, refused ones not counted.
+    /// Number of accepted connections, without refused ones.
     pub fn accepted(&self) -> usize {
         self.shared.lock().connections.len()
     }
 
-    /// How many of them are still open.
+    /// Number of open connections.
     pub fn open(&self) -> usize {
         self.shared.lock().connections.iter().filter(|connection| connection.is_open()).count()
     }
 
-    /// How many bytes have entered the proxy in a direction, over all connections.
+    /// Bytes that entered the proxy in a direction, over all connections.
     pub fn received(&self, direction: Direction) -> u64 {
         self.shared.lock().connections.iter().map(|connection| connection.traffic(direction).received).sum()
     }
 
-    /// How many bytes have been handed to the receiver in a direction, over all connections.
+    /// Bytes delivered in a direction, over all connections.
     pub fn forwarded(&self, direction: Direction) -> u64 {
         self.shared.lock().connections.iter().map(|connection| connection.traffic(direction).forwarded).sum()
     }
 
-    /// A copy of all bytes handed to the receiver by connection `index`, counted from 0 in order of acceptance.
+    /// A copy of all bytes delivered to the receiver by connection `index`, counted from 0 in order of acceptance.
     ///
     /// # Panics
-    /// When there is no such connection, or the proxy does not record.
+    /// When the connection does not exist, or the proxy does not record.
     #[track_caller]
     pub fn recorded(&self, index: usize, direction: Direction) -> Vec<u8> {
         let mut sent = self.sent(index, direction);
@@ -287,8 +286,8 @@ impl Proxy {
         sent
     }
 
-    /// A copy of all bytes that the sender of connection `index` sent: those of [`Self::recorded`], and those that were
-    /// lost after them. What a reset destroys before it has entered the proxy is not known.
+    /// A copy of all bytes that the sender of connection `index` sent: those of [`Self::recorded`] and the lost ones.
+    /// Excludes bytes that a reset destroyed before the proxy.
     ///
     /// # Panics
     /// As [`Self::recorded`].
@@ -301,16 +300,16 @@ impl Proxy {
     /// When connection `index` was accepted.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// When the connection does not exist.
     #[track_caller]
     pub fn accepted_at(&self, index: usize) -> Instant {
         self.shared.lock().connections[index].accepted_at()
     }
 
-    /// When a fault first ended a direction of connection `index`, if one has.
+    /// When a fault first ended a direction of connection `index`, if any did.
     ///
     /// # Panics
-    /// When there is no such connection.
+    /// When the connection does not exist.
     #[track_caller]
     pub fn cut_at(&self, index: usize) -> Option<Instant> {
         self.shared.lock().connections[index].cut_at()
@@ -319,7 +318,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Shut down, the pair wakes the accepting thread, which can then be waited for.
+        // Shutting down the pair wakes the accepting thread, so that it can be joined.
         self.stop.shutdown(std::net::Shutdown::Both).ok();
         if let Some(accepting) = self.accepting.take() {
             accepting.join().ok();
@@ -330,12 +329,12 @@ impl Drop for Proxy {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves consistent settings: each is set in one step.
+        // After a panic elsewhere the settings are still consistent: each is set in one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens a port whose connections inherit a small receive buffer: after the handshake it is too late.
+/// Opens a port with a small receive buffer, which connections inherit. After the handshake it would be too late.
 fn listen() -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
@@ -354,7 +353,7 @@ fn connect(upstream: SocketAddr) -> io::Result<TcpStream> {
 fn accept_until(stopped: &UnixStream, listener: &TcpListener, shared: &Shared) {
     loop {
         let mut ready = [PollFd::new(stopped, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
-        // Interrupted by a signal: nothing is ready, and the next round waits again.
+        // After a signal nothing is ready, and the next round waits again.
         if poll(&mut ready, None).is_ok() && !ready[0].revents().is_empty() {
             return;
         }
@@ -366,7 +365,7 @@ fn accept_until(stopped: &UnixStream, listener: &TcpListener, shared: &Shared) {
     }
 }
 
-/// Connects a client to the server, or resets it when that is not possible.
+/// Connects a client to the server, or resets it if the server is unreachable.
 fn admit(client: TcpStream, shared: &Shared) {
     let mut state = shared.lock();
     let server = match state.refusing {

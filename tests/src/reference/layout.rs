@@ -1,25 +1,25 @@
-//! Where the audio of an MP3 file lies, and which of its samples are music.
+//! The audio part of an MP3 file, and which of its samples are music.
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-/// What a decoder adds in front of everything, in samples: the delay of Layer III's filter bank.
+/// Delay of every decoder in samples: that of Layer III's filter bank.
 const DECODER_DELAY: usize = 529;
 
 /// The parts of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The bytes from the first audio frame to the end of the last: without ID3v2, the Xing, Info or VBRI frame,
-    /// ID3v1 and APE.
+    /// The bytes from the first audio frame to the end of the last, without ID3v2, the Xing, Info or VBRI frame, ID3v1
+    /// and APE.
     pub audio: Range<usize>,
-    /// What the encoder added to the music, if a LAME tag says so.
+    /// The encoder's delay and padding, if a LAME tag has them.
     pub added: Option<Added>,
-    /// How many samples a channel the audio frames have, as a Xing or Info frame says.
+    /// Samples per channel of the audio frames, from a Xing or Info frame.
     pub promised_samples: Option<usize>,
 }
 
-/// Samples a channel that an encoder added to the music.
+/// Samples per channel that the encoder added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Added {
     /// In front: the encoder delay.
@@ -29,11 +29,11 @@ pub struct Added {
 }
 
 impl Layout {
-    /// Which of `total` decoded samples a channel are music.
+    /// The range of music among `total` decoded samples per channel.
     pub fn heard(&self, total: usize) -> Range<usize> {
         let Some(Added { delay, padding }) = self.added else { return 0..total };
         let begin = (delay + DECODER_DELAY).min(total);
-        // A file that is not as the encoder left it may end with music.
+        // A file that was cut after encoding may end with music.
         let is_whole = self.promised_samples.is_none_or(|promised| promised == total);
         let padding = if is_whole { padding } else { 0 };
         let end = total.saturating_sub(padding.saturating_sub(DECODER_DELAY));
@@ -66,7 +66,7 @@ pub fn of(file: &[u8]) -> Layout {
     }
 }
 
-/// The end of the ID3v2 tags at the start of a file (there may be several).
+/// The end of the ID3v2 tags at the start of a file, which may have several.
 fn after_id3v2(file: &[u8]) -> usize {
     let mut position = 0;
     while let Some([b'I', b'D', b'3', _, _, flags, size @ ..]) = file[position..].first_chunk::<10>() {
@@ -93,20 +93,20 @@ fn before_trailers(file: &[u8]) -> usize {
     end
 }
 
-/// The frame without music that encoders put first.
+/// The information frame that encoders put first.
 struct InfoFrame {
     length: usize,
-    /// Samples a channel in all frames after it.
+    /// Samples per channel in all frames after it.
     samples: Option<usize>,
     added: Option<Added>,
 }
 
 impl InfoFrame {
-    /// Reads the frame at the start of `audio`, if it is one.
+    /// Parses the frame at the start of `audio` as an information frame.
     ///
-    /// After header, side information and 4 bytes of name (`Xing` or `Info`) come 4 bytes of flags and what they
-    /// announce: 1 frames (4 bytes), 2 bytes (4), 4 table of contents (100), 8 quality (4). What follows is LAME's:
-    /// 9 bytes of encoder name, 12 bytes about levels, then 12 bits of delay and 12 of padding.
+    /// After header, side information and 4 bytes of name (`Xing` or `Info`) come 4 bytes of flags and the fields that
+    /// they announce: 1 frames (4 bytes), 2 bytes (4), 4 table of contents (100), 8 quality (4). LAME's tag follows: 9
+    /// bytes of encoder name, 12 bytes about levels, 12 bits of delay and 12 of padding.
     fn read(audio: &[u8]) -> Option<Self> {
         let header = Header::read(audio)?;
         let frame = audio.get(..header.length)?;
@@ -130,13 +130,13 @@ impl InfoFrame {
     }
 }
 
-/// What is needed of the header of a Layer III frame.
+/// The relevant fields of a Layer III frame header.
 struct Header {
     /// Bytes of the whole frame.
     length: usize,
-    /// Samples a channel.
+    /// Samples per channel.
     samples: usize,
-    /// Bytes of side information after the 4 of the header.
+    /// Bytes of side information after the 4-byte header.
     side_information: usize,
 }
 

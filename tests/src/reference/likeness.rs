@@ -1,24 +1,24 @@
-//! How alike two pieces of sound are that cannot be equal: one went through an encoder, or through a resampler.
+//! Similarity of two sounds that cannot be equal, because one went through an encoder or a resampler.
 
 use crate::pcm::Pcm;
 use std::f64::consts::PI;
 
-/// How far on either side of a sample the resampler looks, in samples of the lower rate.
+/// Half width of the resampler's window, in samples of the lower rate.
 const REACH: f64 = 24.0;
 
-/// How many frames around the beginning of the sound [`find`] looks for it.
+/// Frames around the start of the sound in which [`find`] searches.
 const LAGS: usize = 48;
 
-/// Where a sound was found, and how like the original it is.
+/// The position of a sound, and its similarity to the original.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Likeness {
-    /// The captured frame at which frame 0 of the original lies.
+    /// The captured frame of the original's frame 0.
     pub offset: usize,
-    /// Correlation of the channel that is less like the original: 1 is the same sound at any loudness, 0 another.
+    /// Correlation of the less similar channel: 1 is the same sound at any loudness, 0 an unrelated one.
     pub correlation: f64,
 }
 
-/// How far `played` is from `original`, as the ratio of the original's energy to that of the difference, in dB.
+/// Signal-to-error ratio of `played` against `original` in dB.
 ///
 /// # Panics
 /// When the two differ in rate, channels or length.
@@ -34,10 +34,10 @@ pub fn signal_to_noise_db(played: &Pcm, original: &Pcm) -> f64 {
     10.0 * (signal / noise).log10()
 }
 
-/// Finds `original` near the beginning of what sounds in `captured`; `None` when that is too short to hold it.
+/// Finds `original` near the start of the sound in `captured`; `None` if the capture is too short.
 ///
-/// A resampler of unknown delay lies between the two, so they may be half a frame apart: high tones then correlate
-/// less. A gap in the sound spoils the correlation of all that follows.
+/// A resampler of unknown delay may lie between the two, so they may be half a frame apart: high tones then correlate
+/// less. A gap in the sound lowers the correlation of everything after it.
 ///
 /// # Panics
 /// When the two differ in rate or channels.
@@ -68,16 +68,16 @@ fn correlation(a: Vec<i16>, b: Vec<i16>) -> f64 {
     ab / (aa * bb).sqrt()
 }
 
-/// The same sound at another rate, by a windowed sinc: the textbook way, for comparison with a faster one.
-/// Before its beginning and after its end there is silence.
+/// Resamples a sound with a windowed sinc: the textbook method, to compare with a faster one. The sound is surrounded
+/// by silence.
 #[must_use]
 pub fn resample(sound: &Pcm, rate: u32) -> Pcm {
     let divisor = gcd(rate, sound.rate);
     let (up, down) = (u64::from(rate / divisor), u64::from(sound.rate / divisor));
-    // Where the new rate is the lower one, what it cannot hold is filtered out.
+    // A lower rate needs a filter against aliasing.
     let bandwidth = f64::min(1.0, f64::from(rate) / f64::from(sound.rate));
     let reach = (REACH / bandwidth).ceil() as i64;
-    // Places between two frames repeat after `up` of them.
+    // Positions between two frames repeat after `up` of them.
     let kernels: Vec<Vec<f64>> = (0..up)
         .map(|phase| {
             let fraction = (phase * down % up) as f64 / up as f64;
@@ -99,7 +99,7 @@ pub fn resample(sound: &Pcm, rate: u32) -> Pcm {
     Pcm { rate, samples, ..*sound }
 }
 
-/// The weight of a sample `distance` away, under a Blackman window.
+/// The weight of a sample at `distance`, with a Blackman window.
 fn sinc(distance: f64, bandwidth: f64, reach: f64) -> f64 {
     let x = PI * distance * bandwidth;
     let sinc = if x == 0.0 { 1.0 } else { x.sin() / x };
@@ -116,7 +116,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 mod tests {
     use super::*;
 
-    /// A tone of `hz` for 240 ms, faded in and out so that it has no edges.
+    /// A tone of `hz` for 240 ms, with fades against clicks.
     fn tone(rate: u32, hz: f64) -> Pcm {
         let frames = rate / 50 * 12;
         let samples = (0..frames).flat_map(|frame| {
@@ -144,7 +144,7 @@ mod tests {
         captured.samples.extend(song.samples.iter().map(|sample| sample / 2));
         let found = find(&captured, &song).expect("it is there");
         assert!(found.offset == 500 && found.correlation > 0.999, "{found:?}");
-        // Twenty milliseconds and half a period of the tone are lost in the middle.
+        // Twenty milliseconds and half a period of the tone are missing in the middle.
         captured.samples.drain(2 * 5_000..2 * 5_904);
         captured.samples.extend([0; 2 * 904]);
         let found = find(&captured, &song).expect("something is there");

@@ -1,7 +1,7 @@
-//! What an MP3 file must sound like: a full decode, trimmed to the music.
+//! The expected sound of an MP3 file: decoded and trimmed to the music.
 //!
-//! Nothing here is shared with the programs under test. The decoder is `nanomp3`, and [`layout`] reads tags and the
-//! LAME extension on its own, so that it is a second opinion on the server's parser.
+//! This shares no code with the programs under test. The decoder is `nanomp3`, and [`layout`] parses tags and the LAME
+//! extension independently of the server's parser.
 
 pub mod compare;
 pub mod layout;
@@ -17,18 +17,18 @@ use std::path::Path;
 /// A decoded file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// The music: what a gapless player plays, to the sample. Mono files have one channel.
+    /// The music as a gapless player plays it. Mono files have one channel.
     pub music: Pcm,
-    /// Where the music lies among all the decoder puts out, in samples a channel from the first audio frame.
+    /// The range of music in the decoder's output, in samples per channel from the first audio frame.
     pub heard: Range<usize>,
-    /// How many samples a channel all frames stand for, those before and after the music included.
+    /// Samples per channel of all frames, including those before and after the music.
     pub total: usize,
-    /// Where tags end and audio begins and ends in the file, in bytes.
+    /// The range of the audio in the file, without tags, in bytes.
     pub layout: Layout,
 }
 
 impl Reference {
-    /// The frame of [`Self::music`] that a seek to `milliseconds` begins with.
+    /// The first frame of [`Self::music`] after a seek to `milliseconds`.
     pub fn frame_at(&self, milliseconds: u64) -> usize {
         (milliseconds * u64::from(self.music.rate) / 1000) as usize
     }
@@ -37,7 +37,7 @@ impl Reference {
 /// Decodes a whole file.
 ///
 /// # Panics
-/// When it cannot be read or holds no MPEG audio.
+/// When it cannot be read or contains no MPEG audio.
 #[track_caller]
 pub fn decode(path: &Path) -> Reference {
     match fs::read(path) {
@@ -49,10 +49,10 @@ pub fn decode(path: &Path) -> Reference {
 /// Decodes the bytes of a whole file.
 ///
 /// # Panics
-/// When they hold no MPEG audio, or its format changes.
+/// When they contain no MPEG audio, or its format changes.
 #[track_caller]
 pub fn decode_bytes(file: &[u8]) -> Reference {
-    // Rounds as minimp3 does, which the client uses: the two differ by at most one step then.
+    // Rounds like minimp3, the client's decoder. So the two differ by at most one step.
     decode_with(Decoder::new_minimp3_compat(), file)
 }
 
@@ -77,7 +77,7 @@ fn decode_with(decoder: Decoder, file: &[u8]) -> Reference {
     Reference { music: all.slice(heard.clone()), heard, total, layout }
 }
 
-/// Decodes frame after frame; one that decodes to nothing is as much silence as it stands for.
+/// Decodes frame by frame. A frame without sound becomes silence of its length.
 #[track_caller]
 fn decode_frames(mut decoder: Decoder, mut audio: &[u8]) -> Pcm {
     let mut buffer = [0i16; MAX_SAMPLES_PER_FRAME];
@@ -105,7 +105,7 @@ fn decode_frames(mut decoder: Decoder, mut audio: &[u8]) -> Pcm {
     }
 }
 
-/// Samples a channel in a Layer III frame: MPEG-1, which begins at 32 kHz, has two granules, later versions one.
+/// Samples per channel of a Layer III frame: MPEG-1, from 32 kHz on, has two granules, later versions one.
 fn nominal_samples(info: &FrameInfo) -> usize {
     if info.sample_rate >= 32_000 { 1152 } else { 576 }
 }
@@ -116,7 +116,7 @@ mod tests {
     use crate::corpus;
     use nanomp3::Options;
 
-    /// nanomp3's own reader trims too: a third opinion.
+    /// nanomp3's own reader trims too: a third implementation.
     #[test]
     fn agrees_with_nanomp3_on_what_is_heard() {
         for song in corpus::ALL_KINDS {

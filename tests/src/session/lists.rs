@@ -1,4 +1,4 @@
-//! Lists and particulars.
+//! Lists and INFO.
 
 use super::{DEADLINE, Exchange, Listing, Page, Session};
 
@@ -8,13 +8,13 @@ use trill_proto::ids::{RequestId, SongId};
 use trill_proto::message::{Info, List, Message, Search};
 
 impl Session {
-    /// Asks for a page of the list.
+    /// Requests a page of the list.
     #[track_caller]
     pub fn request_page(&mut self, first: u32, at_most: u32) -> u32 {
         self.request_list(first, at_most, None)
     }
 
-    /// Asks for a page of the songs that a query finds.
+    /// Requests a page of the songs that match a query.
     #[track_caller]
     pub fn request_search(&mut self, search: Search<'static>, first: u32, at_most: u32) -> u32 {
         self.request_list(first, at_most, Some(search))
@@ -29,7 +29,7 @@ impl Session {
         request.0
     }
 
-    /// Waits for the page that was asked for.
+    /// Waits for the requested page.
     ///
     /// # Panics
     /// When it does not come.
@@ -40,14 +40,14 @@ impl Session {
             Some(Exchange::List { songs, end: Some((total, next, generation)), .. }) => {
                 Page { songs, total, next, generation }
             }
-            other => panic!("no page: {other:?}"),
+            other => panic!("expected a page, got {other:?}"),
         }
     }
 
-    /// The whole list, page after page.
+    /// Requests the whole list, page by page.
     ///
     /// # Panics
-    /// When a page does not come, or the pages are not as many songs as the server says it has.
+    /// When a page does not come, or the number of songs differs from the server's total.
     #[track_caller]
     pub fn list(&mut self) -> Vec<Listing> {
         let (mut songs, mut next, mut total) = (Vec::new(), Some(1), 0);
@@ -61,7 +61,7 @@ impl Session {
         songs
     }
 
-    /// Lists until every song has been measured.
+    /// Requests lists until every song is measured.
     ///
     /// # Panics
     /// When that takes longer than 20 s.
@@ -69,7 +69,7 @@ impl Session {
     pub fn list_measured(&mut self) -> Vec<Listing> {
         let end = Instant::now() + DEADLINE;
         loop {
-            // A list waits by itself for songs that are being read.
+            // A list waits for songs that are being scanned.
             let songs = self.list();
             if songs.iter().all(|song| song.duration_ms.is_some()) {
                 return songs;
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    /// Asks for a song's particulars.
+    /// Requests the INFO of a song.
     #[track_caller]
     pub fn request_info(&mut self, song: u32) -> u32 {
         let request = RequestId(self.next_id());
@@ -87,7 +87,7 @@ impl Session {
         request.0
     }
 
-    /// Waits for the particulars that were asked for.
+    /// Waits for the requested INFO.
     ///
     /// # Errors
     /// The code of the ERROR that came instead.
@@ -100,7 +100,7 @@ impl Session {
         match self.exchanges.remove(&request) {
             Some(Exchange::Info(Some(song))) => Ok(song),
             Some(Exchange::Failed(code)) => Err(code),
-            other => panic!("no particulars: {other:?}"),
+            other => panic!("expected INFO, got {other:?}"),
         }
     }
 }

@@ -1,11 +1,10 @@
-//! An honest client that sees every frame, and holds the server to the protocol.
+//! A client that checks every frame of the server against the protocol.
 //!
-//! It does what `wire-format.md` says in the simplest way, and shares nothing but the codec with the programs under
-//! test. What a server must never say (DATA beyond the credit, a second END, songs out of order, …) panics with the
-//! rule that was broken, in whatever test that happens.
+//! It follows `wire-format.md` in the simplest way and shares only the codec with the programs under test. A server's
+//! violation (DATA beyond the credit, a second END, songs out of order, …) panics with the broken rule.
 //!
-//! Requests do not wait: `request_…` sends, and what waits takes the id that it returned. Everything that comes
-//! meanwhile is kept for whoever asks for it.
+//! Requests do not wait: `request_…` sends and returns an id, and another method waits for the answer with that id.
+//! Messages that arrive meanwhile are kept.
 //!
 //! ```no_run
 //! # use trill_tests::{server::ServerProcess, session::Session};
@@ -36,41 +35,41 @@ use trill_proto::message::{
     EndReason, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, Started, Welcome,
 };
 
-/// Long enough for a machine on its knees; nothing waits this long if all is well.
+/// A deadline for a very slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What one read takes at most: as much as the kernel has, usually.
+/// Size of one read.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A session that was opened, or is about to be.
+/// An open or opening session.
 #[derive(Debug)]
 pub struct Session {
     stream: TcpStream,
     input: Vec<u8>,
-    /// How much of `input` has been taken apart.
+    /// Number of parsed bytes in `input`.
     taken: usize,
     last_id: u32,
-    /// What HELLO said that this client takes.
+    /// The limits in this client's HELLO.
     max_control: u16,
     greeting: Option<Greeting>,
     exchanges: BTreeMap<u32, Exchange>,
     goodbye: Option<GoodbyeReason>,
-    /// What is to be sent together with what follows.
+    /// Bytes to send together with the next ones.
     held_back: Option<Vec<u8>>,
 }
 
-/// What WELCOME said.
+/// The contents of WELCOME.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
-    /// 0 while the server looks through its directory.
+    /// 0 while the server scans its directory.
     pub generation: u32,
-    /// Songs; 0 while the generation is 0.
+    /// Number of songs; 0 while the generation is 0.
     pub song_count: u32,
-    /// How the server calls itself.
+    /// The server's name.
     pub server_name: String,
 }
 
-/// A song as it was listed.
+/// A song in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // the fields are those of SONG in wire-format.md
 pub struct Listing {
@@ -92,7 +91,7 @@ pub struct Listing {
 pub struct Page {
     /// In the order of their ids.
     pub songs: Vec<Listing>,
-    /// Songs in the library.
+    /// Number of songs in the library.
     pub total: u32,
     /// The first song of the next page.
     pub next: Option<u32>,
@@ -100,20 +99,20 @@ pub struct Page {
     pub generation: u32,
 }
 
-/// What came of one PLAY.
+/// The result of a PLAY.
 #[derive(Clone, Debug, Default)]
 pub struct Played {
     started: Option<Started>,
-    /// The bytes of the song that came, from `started().position` on.
+    /// The received bytes of the song, from `started().position` on.
     pub audio: Vec<u8>,
-    /// Bytes that were granted and have not come.
+    /// Granted bytes that have not arrived.
     pub credit: u32,
-    /// Why it is over.
+    /// The reason of its end.
     pub end: Option<EndReason>,
 }
 
 impl Played {
-    /// What STARTED said.
+    /// The contents of STARTED.
     ///
     /// # Panics
     /// When it did not come.
@@ -129,7 +128,7 @@ impl Played {
     }
 }
 
-/// What came so far in answer to one request.
+/// The answer to a request so far.
 #[derive(Debug)]
 enum Exchange {
     List { asked: List<'static>, songs: Vec<Listing>, bytes: usize, end: Option<(u32, Option<u32>, u32)> },
@@ -139,7 +138,7 @@ enum Exchange {
 }
 
 impl Session {
-    /// Connects under a random nonce, and waits for WELCOME.
+    /// Connects with a random nonce and waits for WELCOME.
     ///
     /// # Panics
     /// When that does not come.
@@ -150,7 +149,7 @@ impl Session {
         Self::open_as(address, nonce)
     }
 
-    /// Connects under this nonce, and waits for WELCOME.
+    /// Connects with this nonce and waits for WELCOME.
     ///
     /// # Panics
     /// When that does not come.
@@ -161,10 +160,10 @@ impl Session {
         session
     }
 
-    /// Connects and says HELLO, without waiting for the answer.
+    /// Connects and sends HELLO, without waiting for the answer.
     ///
     /// # Panics
-    /// When nobody listens there.
+    /// When the connection fails.
     #[track_caller]
     pub fn connect(address: SocketAddr, hello: Hello<'_>) -> Self {
         let stream = match TcpStream::connect(address) {
@@ -188,12 +187,12 @@ impl Session {
         session
     }
 
-    /// The socket itself, to be treated badly.
+    /// The underlying socket.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// Waits for WELCOME, unless it has come, and returns what it said.
+    /// Waits for WELCOME, unless it has arrived, and returns its contents.
     ///
     /// # Panics
     /// When something else comes.
@@ -205,7 +204,7 @@ impl Session {
             let frame = self.must(Self::read_frame);
             let Message::Welcome(Welcome { version: 1, generation, song_count, server_name, .. }) = frame.message()
             else {
-                panic!("no WELCOME but {frame:?}");
+                panic!("expected WELCOME, got {frame:?}");
             };
             self.greeting = Some(Greeting { generation, song_count, server_name: server_name.to_owned() });
         }
@@ -214,17 +213,17 @@ impl Session {
 
     // ── the connection ──
 
-    /// Says goodbye and waits until the server closes.
+    /// Sends GOODBYE and waits until the server closes.
     ///
     /// # Panics
-    /// When it does not, or not properly.
+    /// When the server does not close properly.
     #[track_caller]
     pub fn leave(mut self) {
         self.send_message(&Message::Goodbye(Goodbye { reason: GoodbyeReason::Done }));
         assert_eq!(self.until_closed(), (None, Ending::EndOfStream), "after GOODBYE");
     }
 
-    /// Receives until the server closes; returns its GOODBYE, and how the connection ended.
+    /// Receives until the server closes. Returns its GOODBYE and how the connection ended.
     ///
     /// # Panics
     /// When it does not close.
@@ -238,7 +237,7 @@ impl Session {
         }
     }
 
-    /// Sends any bytes, which an honest client would not.
+    /// Sends arbitrary bytes.
     #[track_caller]
     pub fn send(&mut self, bytes: &[u8]) {
         if let Some(held_back) = &mut self.held_back {
@@ -249,7 +248,7 @@ impl Session {
         }
     }
 
-    /// Sends everything that `requests` says in one piece, so that the server gets it at once.
+    /// Sends the messages of `requests` in one write, so that the server gets them together.
     #[track_caller]
     pub fn together<T>(&mut self, requests: impl FnOnce(&mut Self) -> T) -> T {
         self.held_back = Some(Vec::new());
@@ -259,16 +258,16 @@ impl Session {
         value
     }
 
-    /// Sends a message that no method above sends.
+    /// Sends a message for which there is no method above.
     #[track_caller]
     pub fn send_message(&mut self, message: &Message<'_>) {
         self.send(&encode(message));
     }
 
-    /// Waits until `condition` holds after some frame.
+    /// Waits until `condition` holds after a frame.
     ///
     /// # Panics
-    /// When the frames end before, or 20 s have passed.
+    /// When the connection ends first, or after 20 s.
     #[track_caller]
     fn wait(&mut self, condition: impl Fn(&Self) -> bool) {
         let end = Instant::now() + DEADLINE;
@@ -279,7 +278,7 @@ impl Session {
         }
     }
 
-    /// Takes one frame.
+    /// Handles one frame.
     #[track_caller]
     fn step(&mut self) {
         self.must(Self::try_step);

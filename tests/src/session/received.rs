@@ -1,11 +1,11 @@
-//! What the server sent, and whether it was allowed to.
+//! Handles the server's frames and checks that each is allowed.
 
 use super::{Exchange, Listing, Played, Session};
 use crate::messages::Frame;
 use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
 use trill_proto::message::{End, EndReason, Message, Pong, Song, Started};
 
-/// What a frame does, and which frames may not come.
+/// The effect of a frame, and the rules for it.
 impl Session {
     #[track_caller]
     pub(super) fn take(&mut self, frame: &Frame) {

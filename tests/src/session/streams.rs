@@ -1,4 +1,4 @@
-//! Songs.
+//! Streams of songs.
 
 use super::{Exchange, Played, Session};
 use trill_proto::error::ErrorCode;
@@ -7,13 +7,13 @@ use trill_proto::limits::{FIRST_CREDIT_BYTES, MAX_CREDIT_BYTES};
 use trill_proto::message::{Credit, Message, Play, Start, Started, Stop};
 
 impl Session {
-    /// Asks for a song with the first credit of the reference client.
+    /// Requests a song with the initial credit of the reference client.
     #[track_caller]
     pub fn request_play(&mut self, song: u32, start: Start) -> u32 {
         self.request_play_of(song, start, 0, FIRST_CREDIT_BYTES)
     }
 
-    /// Asks for a song that must have this content tag, unless it is 0.
+    /// Requests a song that must have this content tag, unless it is 0.
     #[track_caller]
     pub fn request_play_of(&mut self, song: u32, start: Start, content_tag: u64, credit: u32) -> u32 {
         let stream = StreamId(self.next_id());
@@ -46,7 +46,7 @@ impl Session {
         self.send_message(&Message::Credit(Credit { stream: StreamId(stream), more }));
     }
 
-    /// Asks the server to send no more of a stream.
+    /// Requests the end of a stream.
     #[track_caller]
     pub fn stop(&mut self, stream: u32) {
         if let Some(Exchange::Play { was_stopped, .. }) = self.exchanges.get_mut(&stream) {
@@ -55,7 +55,7 @@ impl Session {
         self.send_message(&Message::Stop(Stop { stream: StreamId(stream) }));
     }
 
-    /// Waits until so many bytes of a stream have come in all.
+    /// Waits until so many bytes of a stream have arrived in total.
     ///
     /// # Panics
     /// When they do not come.
@@ -65,7 +65,7 @@ impl Session {
         &self.played(stream).audio
     }
 
-    /// Waits for the end of a stream, and returns what came of it.
+    /// Waits for the end of a stream and returns its result.
     ///
     /// # Panics
     /// When it does not end.
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    /// Waits for the end of a stream, whether it ever started or not.
+    /// Waits for the end of a stream that may not have started.
     ///
     /// # Errors
     /// The code of the ERROR that came instead.
@@ -105,7 +105,7 @@ impl Session {
         Ok(self.receive_all(stream))
     }
 
-    /// Receives a stream to its end as a player does that has a buffer of 16 KiB, as fast as it comes.
+    /// Receives a stream to its end at full speed, with a buffer of 16 KiB.
     ///
     /// # Panics
     /// When it does not end.
@@ -124,10 +124,10 @@ impl Session {
         self.ended(stream)
     }
 
-    /// What came of a stream so far.
+    /// The result of a stream so far.
     ///
     /// # Panics
-    /// When there is no such stream, or it failed.
+    /// When the stream does not exist or failed.
     #[track_caller]
     pub fn played(&self, stream: u32) -> &Played {
         match &self.exchanges[&stream] {

@@ -23,7 +23,7 @@ const STARTED: Started = Started {
     gain: trill_proto::message::Gain::UNKNOWN,
 };
 
-/// Lets `act` talk to a server that says `words`, whatever it is asked.
+/// Runs `act` against a server that sends `words` whatever it receives.
 fn check(words: &[Message<'_>], act: impl FnOnce(&mut Session)) {
     let listener = RawListener::bind();
     let address = listener.address();
