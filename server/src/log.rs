@@ -56,7 +56,7 @@ pub fn flush() {
     log::logger().flush();
 }
 
-enum QueueItem {
+enum LogItem {
     /// The writing thread formats the time: finding the time zone takes more stack than a connection's thread has.
     Line { time: Timestamp, level: Level, message: String },
     /// Reports that everything before this is written.
@@ -64,7 +64,7 @@ enum QueueItem {
 }
 
 struct Logger {
-    queue: SyncSender<QueueItem>,
+    queue: SyncSender<LogItem>,
     /// Lines that did not fit into the queue.
     dropped: Arc<AtomicU64>,
 }
@@ -86,7 +86,7 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let (time, level, message) = (Timestamp::now(), record.level(), record.args().to_string());
-            if self.queue.try_send(QueueItem::Line { time, level, message }).is_err() {
+            if self.queue.try_send(LogItem::Line { time, level, message }).is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -94,7 +94,7 @@ impl Log for Logger {
 
     fn flush(&self) {
         let (done, is_done) = sync_channel(1);
-        if self.queue.try_send(QueueItem::Flush(done)).is_ok() {
+        if self.queue.try_send(LogItem::Flush(done)).is_ok() {
             // The program ends now in any case.
             let _ = is_done.recv_timeout(FLUSH_TIMEOUT);
         }
@@ -115,7 +115,7 @@ fn line(time: &Zoned, level: Level, message: &str) -> String {
 
 /// The receiving end of a [`Logger`]'s queue.
 struct Lines {
-    queue: Receiver<QueueItem>,
+    queue: Receiver<LogItem>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -126,12 +126,12 @@ impl Lines {
         let mut lost = 0;
         for item in self.queue {
             match item {
-                QueueItem::Line { time, level, message } => {
+                LogItem::Line { time, level, message } => {
                     // A full disk may have room again later.
                     let line = line(&time.to_zoned(zone.clone()), level, &message);
                     lost += u64::from(out.write_all(line.as_bytes()).is_err());
                 }
-                QueueItem::Flush(done) => drop(done.try_send(())),
+                LogItem::Flush(done) => drop(done.try_send(())),
             }
             lost += self.dropped.swap(0, Ordering::Relaxed);
             if lost > 0 && out.write_all(format!("({lost} log lines were lost)\n").as_bytes()).is_ok() {
@@ -284,7 +284,7 @@ mod tests {
             logger.log(&Record::builder().target("trill_server").args(format_args!("{text}")).build());
         }
         let (done, is_done) = sync_channel(1);
-        logger.queue.send(QueueItem::Flush(done)).unwrap();
+        logger.queue.send(LogItem::Flush(done)).unwrap();
         drop(logger);
         // Two lines and two reports of lost lines.
         let mut out = Full { writes: 4, written: Vec::new() };
@@ -299,7 +299,7 @@ mod tests {
         let (logger, lines) = Logger::new(1);
         let log = move || logger.log(&Record::builder().target("trill_server").args(format_args!("joined")).build());
         std::thread::Builder::new().stack_size(64 * 1_024).spawn(log).unwrap().join().unwrap();
-        assert!(matches!(lines.queue.try_recv(), Ok(QueueItem::Line { message, .. }) if message == "joined"));
+        assert!(matches!(lines.queue.try_recv(), Ok(LogItem::Line { message, .. }) if message == "joined"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, Either3, select, select3};
 use embedded_io_async::{Read, Write};
-use trill_player::{CONNECT_PATIENCE, TimedOut};
+use trill_player::{CONNECT_TIMEOUT, TimedOut};
 use trill_proto::session::client::{Identity, OUTBOX_BYTES};
 
 use crate::ServerAddress;
@@ -64,7 +64,7 @@ impl<C: Clock, N: Network> Connector<C, N> {
         let Self { shared, clock, network, identity, input, .. } = self;
         let left = until_left(shared);
         let connecting = network.connect(server.host(), server.port());
-        let mut socket = match select3(connecting, clock.wait(CONNECT_PATIENCE), left).await {
+        let mut socket = match select3(connecting, clock.wait(CONNECT_TIMEOUT), left).await {
             Either3::First(Ok(socket)) => socket,
             Either3::First(Err(error)) => return Loss::Unreachable(error),
             Either3::Second(()) => return Loss::Unreachable(ConnectError::TimedOut),

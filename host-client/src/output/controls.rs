@@ -81,11 +81,6 @@ impl Controls {
         self.state.underruns.load(SeqCst)
     }
 
-    /// The time from giving a sample to the device until it is heard, as the device last reported it.
-    pub fn latency(&self) -> Duration {
-        Duration::from_micros(self.state.latency_us.load(SeqCst))
-    }
-
     /// The device in use, `None` before the first song and while it is lost.
     pub fn device(&self) -> Option<Device> {
         self.state.device().clone()

@@ -16,7 +16,7 @@ use trill_proto::retry::{Outcome, Retry};
 use trill_proto::time::Instant;
 
 /// The time limit for an attempt to connect, and from then on for the server's WELCOME.
-pub const CONNECT_PATIENCE: Duration = HELLO_DEADLINE;
+pub const CONNECT_TIMEOUT: Duration = HELLO_DEADLINE;
 
 /// Whether to tell the listener that a connection was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +176,7 @@ impl Connector {
     }
 
     pub(crate) fn on_connected(&mut self, now: Instant) {
-        self.phase = Phase::Connected { welcome_by: now + CONNECT_PATIENCE };
+        self.phase = Phase::Connected { welcome_by: now + CONNECT_TIMEOUT };
     }
 
     /// Returns whether this server welcomes us for the first time.

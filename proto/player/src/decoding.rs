@@ -121,7 +121,7 @@ impl Decoding {
         self.playback.on_dry();
     }
 
-    /// Takes the next step. `front` are the bytes of the song that are here. Returns how many of them are not needed any more, too.
+    /// Takes the next step. `front` holds the received bytes of the song. Also returns how many of them are used up.
     pub(crate) fn step(
         &mut self,
         track: &Track,

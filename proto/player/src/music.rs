@@ -20,8 +20,8 @@ use trill_proto::time::Instant;
 use crate::buffer::{Buffer, Track};
 use crate::command::{Seek, millis};
 use crate::item::{ItemId, QueueItem, Transition};
+use crate::pending::Pending;
 use crate::playlist::{Direction, Playlist, Progress, Search};
-use crate::wanted::Wanted;
 use crate::{Event, NotPossible, Refused, Wakeups};
 
 /// Songs that were requested and have not started. The session machine has room for one more: the song that goes on after a
@@ -35,7 +35,7 @@ struct Lookup {
     transition: Transition,
     /// A pause lasts when the song begins.
     keeps_pause: bool,
-    /// It passes a song that was refused. If it finds none, the music goes on.
+    /// Started because a song was refused. If it finds nothing, the music continues.
     is_detour: bool,
     /// A seek during the search.
     seek: Option<SeekTarget>,
@@ -81,7 +81,7 @@ pub(crate) struct Music<'m> {
     queue: Vec<(QueueItem, Option<StreamId>), QUEUE>,
     /// The stream of the last song in the buffer: it sends the song, or was requested to go on with it.
     arriving: Option<StreamId>,
-    lookup: Option<Wanted<Lookup>>,
+    lookup: Option<Pending<Lookup>>,
     /// The song that was heard last, with its playlist, while the buffer is empty. If no switch starts, the song after it
     /// follows.
     finished: Option<(SongId, Playlist)>,
@@ -365,7 +365,7 @@ impl<'m> Music<'m> {
         let playlist = lookup.search.playlist();
         let (song, is_step, event) = match lookup.search.on_page(next) {
             Progress::Asks => {
-                self.lookup = Some(Wanted::new(lookup));
+                self.lookup = Some(Pending::new(lookup));
                 return None;
             }
             Progress::Found(song) => (song, lookup.search.origin().is_some(), None),
@@ -383,7 +383,7 @@ impl<'m> Music<'m> {
                 return Some(Event::NoSongs(playlist));
             }
         };
-        // After next and previous the listener is where they were, unless the step led to another playlist.
+        // If a step finds the current song again, nothing changes, unless the playlist is another.
         let is_switch = lookup.transition == Transition::Switch;
         if is_step && is_switch && self.target().is_some_and(|item| item.song == song && item.playlist == playlist) {
             self.stay(&lookup);
@@ -444,7 +444,7 @@ impl<'m> Music<'m> {
     }
 
     fn look(&mut self, lookup: Lookup) {
-        self.lookup = Some(Wanted::new(lookup));
+        self.lookup = Some(Pending::new(lookup));
         self.wakeups.network = true;
     }
 

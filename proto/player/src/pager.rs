@@ -7,7 +7,7 @@ use trill_proto::ids::SongId;
 /// A list ends after as many songs as the server had at its beginning, so it cannot go on for ever. Songs that are added
 /// meanwhile have higher numbers, and the next list shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pager {
+pub(crate) struct Pager {
     next: SongId,
     listed: u32,
     /// How many songs the server had at the end of the first page.
@@ -26,29 +26,29 @@ pub enum PageEnd {
 
 impl Pager {
     /// Begins a list at this song.
-    pub const fn new(first: SongId) -> Self {
+    pub(crate) const fn new(first: SongId) -> Self {
         Self { next: first, listed: 0, total: None }
     }
 
     /// The first song of the next page. In the middle of a page, the song after the last one that was listed.
-    pub const fn next(&self) -> SongId {
+    pub(crate) const fn next(&self) -> SongId {
         self.next
     }
 
     /// Takes a song of the page.
-    pub const fn on_song(&mut self, song: SongId) {
+    pub(crate) const fn on_song(&mut self, song: SongId) {
         self.listed = self.listed.saturating_add(1);
         self.next = SongId(song.0.saturating_add(1));
     }
 
     /// Takes back the last song, to list it again.
-    pub const fn take_back(&mut self, song: SongId) {
+    pub(crate) const fn take_back(&mut self, song: SongId) {
         self.listed = self.listed.saturating_sub(1);
         self.next = song;
     }
 
     /// Takes the end of a page. `total` and `next` are what LIST-END says.
-    pub fn on_page(&mut self, total: u32, next: Option<SongId>) -> PageEnd {
+    pub(crate) fn on_page(&mut self, total: u32, next: Option<SongId>) -> PageEnd {
         let total = *self.total.get_or_insert(total);
         match next {
             Some(next) if self.listed < total => {

@@ -1,6 +1,6 @@
 //! Playlists, and the search for the song before or after another.
 //!
-//! Song numbers have gaps, and a server lists songs only from a number on. A [`Search`] lists page by page until it finds the
+//! Song numbers have gaps, and a server lists songs only from a number on. A search lists page by page until it finds the
 //! song:
 //!
 //! ```text
@@ -45,7 +45,7 @@ const MOST_NUMBERS_BACK: u32 = 64;
 
 /// A search for a song of a playlist: its first, or the one before or after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Search {
+pub(crate) struct Search {
     playlist: Playlist,
     /// The song from which it steps, and the direction; `None` for the playlist's first song.
     origin: Option<(SongId, Direction)>,
@@ -61,7 +61,7 @@ pub struct Search {
 /// What a page of the list means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Ask again.
     Asks,
     /// This is the song.
@@ -74,12 +74,12 @@ pub enum Progress {
 
 impl Search {
     /// Searches for the playlist's first song.
-    pub const fn first(playlist: Playlist) -> Self {
+    pub(crate) const fn first(playlist: Playlist) -> Self {
         Self::among(playlist, None, playlist.first.0, playlist.last.0)
     }
 
     /// Searches for the song before or after `song`. `None` if the playlist has no number there.
-    pub fn step(playlist: Playlist, song: SongId, direction: Direction) -> Option<Self> {
+    pub(crate) fn step(playlist: Playlist, song: SongId, direction: Direction) -> Option<Self> {
         let (begin, last) = match direction {
             Direction::Next => (song.0.checked_add(1)?.max(playlist.first.0), playlist.last.0),
             // Usually it is the number before.
@@ -97,17 +97,17 @@ impl Search {
     }
 
     /// The playlist.
-    pub const fn playlist(&self) -> Playlist {
+    pub(crate) const fn playlist(&self) -> Playlist {
         self.playlist
     }
 
     /// The song from which it steps, and the direction; `None` for the playlist's first song.
-    pub const fn origin(&self) -> Option<(SongId, Direction)> {
+    pub(crate) const fn origin(&self) -> Option<(SongId, Direction)> {
         self.origin
     }
 
     /// Adds a step from the song that is found.
-    pub const fn add(&mut self, direction: Direction) {
+    pub(crate) const fn add(&mut self, direction: Direction) {
         self.steps = match direction {
             Direction::Next => self.steps.saturating_add(1),
             Direction::Previous => self.steps.saturating_sub(1),
@@ -115,7 +115,7 @@ impl Search {
     }
 
     /// The first number to list, and how many songs.
-    pub const fn ask(&self) -> (SongId, u32) {
+    pub(crate) const fn ask(&self) -> (SongId, u32) {
         let at_most = if self.is_backward() { self.last - self.from + 1 } else { 1 };
         (SongId(self.from), at_most)
     }
@@ -125,7 +125,7 @@ impl Search {
     }
 
     /// Takes a song of the list.
-    pub fn on_song(&mut self, song: SongId) {
+    pub(crate) fn on_song(&mut self, song: SongId) {
         let is_meant = self.found.is_none() || self.is_backward();
         if is_meant && (self.from..=self.last).contains(&song.0) {
             self.found = Some(song);
@@ -133,7 +133,7 @@ impl Search {
     }
 
     /// Takes the end of a page. `next` is what LIST-END says.
-    pub fn on_page(&mut self, next: Option<SongId>) -> Progress {
+    pub(crate) fn on_page(&mut self, next: Option<SongId>) -> Progress {
         // A page may be shorter than requested.
         if let Some(SongId(next)) = next
             && (self.found.is_none() || self.is_backward())

@@ -8,7 +8,7 @@ use trill_proto::session::client::Client;
 
 use crate::item::ItemId;
 use crate::pager::{PageEnd, Pager};
-use crate::wanted::Wanted;
+use crate::pending::Pending;
 use crate::{Event, Refused};
 
 /// The most questions that wait for answers.
@@ -40,14 +40,14 @@ const BEGIN: Pager = Pager::new(SongId(1));
 /// The questions, in order. Only the first is sent.
 #[derive(Debug)]
 pub(crate) struct Questions {
-    waiting: Deque<Wanted<Question>, MAX_QUESTIONS>,
+    waiting: Deque<Pending<Question>, MAX_QUESTIONS>,
     /// How far the list has come, if the first question is a list.
     pager: Pager,
     /// The song that arrived last.
     last: SongId,
     /// How many songs of a list the screen has room for.
     room: u32,
-    title: Option<Wanted<ItemId>>,
+    title: Option<Pending<ItemId>>,
     /// The song whose title was wanted last.
     titled: ItemId,
 }
@@ -64,7 +64,7 @@ impl Questions {
     /// Whether no answer is missing, titles included. `number_of` is as for [`ask`](Self::ask). A title that cannot be requested
     /// does not count, because it may never be.
     pub(crate) fn is_settled(&self, number_of: impl Fn(ItemId) -> Option<SongId>) -> bool {
-        let is_due = |title: &Wanted<ItemId>| title.request.is_some() || number_of(title.what).is_some();
+        let is_due = |title: &Pending<ItemId>| title.request.is_some() || number_of(title.what).is_some();
         self.waiting.is_empty() && !self.title.as_ref().is_some_and(is_due)
     }
 
@@ -76,7 +76,7 @@ impl Questions {
     /// # Errors
     /// The question comes back if too many wait.
     pub(crate) fn push(&mut self, question: Question) -> Result<(), Question> {
-        self.waiting.push_back(Wanted::new(question)).map_err(|question| question.what)
+        self.waiting.push_back(Pending::new(question)).map_err(|question| question.what)
     }
 
     pub(crate) const fn set_page_songs(&mut self, songs: u32) {
@@ -92,19 +92,19 @@ impl Questions {
     /// The screen had no room for the song that arrived last: asks for it again.
     pub(crate) fn ask_again(&mut self) {
         match self.waiting.front_mut() {
-            Some(Wanted { what: Question::List, request: request @ Some(_) }) => {
+            Some(Pending { what: Question::List, request: request @ Some(_) }) => {
                 *request = None;
                 self.pager.take_back(self.last);
             }
             // There is room: the answer has just taken the question off the queue.
-            _ => drop(self.waiting.push_front(Wanted::new(Question::Info(self.last)))),
+            _ => drop(self.waiting.push_front(Pending::new(Question::Info(self.last)))),
         }
     }
 
     /// Asks for the title of this song, once.
     pub(crate) fn want_title(&mut self, id: ItemId) {
         if self.titled != id {
-            (self.titled, self.title) = (id, Some(Wanted::new(id)));
+            (self.titled, self.title) = (id, Some(Pending::new(id)));
         }
     }
 
@@ -142,7 +142,7 @@ impl Questions {
     /// The connection is over. The next requests everything again, except the title of a song that is over.
     pub(crate) fn on_disconnected(&mut self, is_here: impl Fn(ItemId) -> bool) {
         self.waiting.iter_mut().for_each(|question| question.request = None);
-        self.title = self.title.take().map(|title| Wanted::new(title.what)).filter(|title| is_here(title.what));
+        self.title = self.title.take().map(|title| Pending::new(title.what)).filter(|title| is_here(title.what));
     }
 
     /// The server did not answer: the title is not requested again, if it was.
@@ -184,7 +184,7 @@ impl Questions {
         self.pop()
     }
 
-    fn answered(&mut self, request: RequestId) -> Option<&mut Wanted<Question>> {
+    fn answered(&mut self, request: RequestId) -> Option<&mut Pending<Question>> {
         self.waiting.front_mut().filter(|question| question.is_answered_by(request))
     }
 }

@@ -4,12 +4,12 @@ use trill_proto::ids::RequestId;
 
 /// Something wanted, with its request if one was sent on this connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted<T> {
+pub(crate) struct Pending<T> {
     pub(crate) what: T,
     pub(crate) request: Option<RequestId>,
 }
 
-impl<T> Wanted<T> {
+impl<T> Pending<T> {
     pub(crate) const fn new(what: T) -> Self {
         Self { what, request: None }
     }
