@@ -196,7 +196,7 @@ impl Crowd {
 
     /// Runs until told to stop. Closed connections are opened again.
     fn stay(mut self, report: mpsc::Sender<()>, stopped: Receiver<()>) -> usize {
-        report.send(()).expect("somebody waits for it");
+        report.send(()).expect("the test waits for it");
         for group in (0..GROUPS).cycle() {
             if stopped.recv_timeout(PACE / GROUPS as u32) != Err(RecvTimeoutError::Timeout) {
                 break;

@@ -87,7 +87,7 @@ fn a_server_that_is_not_there_is_an_error() {
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("the loopback address has a free port");
     let address =
         socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a bound socket has an address");
-    let error = listen(Service::Trill, address, vec![]).expect_err("nobody is there");
+    let error = listen(Service::Trill, address, vec![]).expect_err("no server listens");
     let said = error.to_string();
     assert!(said.contains("connecting") && said.contains("refused"), "{said}");
 }

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let Some((_, bench)) = BENCHES.iter().find(|(known, _)| *known == name) else {
-        eprintln!("there is no bench `{name}`");
+        eprintln!("unknown benchmark `{name}`");
         return ExitCode::FAILURE;
     };
     bench();

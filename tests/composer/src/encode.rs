@@ -1,4 +1,4 @@
-//! From samples to a tagged MP3 file, by way of the `lame` command.
+//! Encodes samples as a tagged MP3 file with the `lame` command.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,14 +8,14 @@ use std::{fmt, fs};
 use crate::songs::Song;
 use crate::wav::Pcm;
 
-/// Why there is no MP3.
+/// The error of an encoding.
 #[derive(Debug)]
 pub enum EncodeError {
-    /// There is no `lame` to run: install it.
+    /// `lame` is missing: install it.
     LameMissing,
-    /// `lame` ran and failed; this is what it said.
+    /// `lame` failed with this output.
     LameFailed(String),
-    /// A file could not be written, or `lame` not be talked to.
+    /// A file could not be written, or the connection to `lame` failed.
     Io(io::Error),
 }
 
@@ -37,13 +37,13 @@ impl From<io::Error> for EncodeError {
     }
 }
 
-/// Encodes `pcm` as `song` asks, tags it, and puts it in `directory` under the song's file name.
-/// An older file of that name is replaced whole or not at all.
+/// Encodes `pcm` with the options of `song`, tags it, and stores it in `directory` under the song's file name. An older
+/// file of that name is replaced atomically.
 ///
 /// # Errors
 /// [`EncodeError::LameMissing`] without the encoder, the other variants when it or the disk fails.
 pub fn encode(song: &Song, pcm: &Pcm, directory: &Path) -> Result<(), EncodeError> {
-    // lame has to write the file itself: it goes back to its beginning to fill in the Xing/LAME frame.
+    // lame must write the file itself: it seeks back to complete the Xing/LAME frame.
     let unfinished = directory.join(format!("{}.part", song.file_name()));
     let encoded = run_lame(song, pcm, &unfinished);
     let renamed = encoded.and_then(|()| Ok(fs::rename(&unfinished, directory.join(song.file_name()))?));
@@ -68,7 +68,7 @@ fn run_lame(song: &Song, pcm: &Pcm, output: &Path) -> Result<(), EncodeError> {
             io::ErrorKind::NotFound => EncodeError::LameMissing,
             _ => EncodeError::Io(error),
         })?;
-    // Dropping the pipe at the end of the statement is what tells lame that the song is over.
+    // Dropping the pipe at the end of the statement signals the end of the song to lame.
     let sent = lame.stdin.take().expect("stdin was asked to be piped").write_all(&pcm.to_wav());
     let output = lame.wait_with_output()?;
     if !output.status.success() {

@@ -1,4 +1,4 @@
-//! `cargo run -p trill-composer -- DIRECTORY` makes the demo songs anew.
+//! Makes the demo songs: `cargo run -p trill-composer -- DIRECTORY`.
 
 use std::env;
 use std::error::Error;
@@ -27,7 +27,7 @@ fn make(directory: &Path) -> Result<(), Box<dyn Error>> {
     for song in songs() {
         let pcm = song.render()?;
         encode(&song, &pcm, directory)?;
-        // Not println!, which panics when nobody reads.
+        // Not println!, which panics if the output is closed.
         writeln!(io::stdout(), "{}: {} samples, hash {:016x}", song.file_name(), pcm.frames(), pcm.hash())?;
     }
     Ok(())

@@ -9,28 +9,28 @@ use crate::reverb::Room;
 use crate::score::{self, Note, ScoreError};
 use crate::wav::Pcm;
 
-/// One line of music and how it is heard.
+/// A part of the music and its place in the mix.
 pub(crate) struct Part {
     pub(crate) instrument: Instrument,
     /// In the notation of [`crate::score`].
     pub(crate) notes: &'static str,
     pub(crate) place: Place,
-    /// Units after which a pedal is changed that holds every note until then; 0 for none.
+    /// Units after which the pedal changes; it holds every note until then. 0 means without a pedal.
     pub(crate) pedal: f64,
 }
 
-/// Where a part stands in the mix.
+/// The position of a part in the mix.
 pub(crate) struct Place {
     pub(crate) level_db: f64,
     /// Side on which middle C is heard: -1 left, 1 right.
     pub(crate) pan: f64,
     /// How much further right an octave up is heard.
     pub(crate) spread: f64,
-    /// How much of it goes to the room.
+    /// The fraction that goes to the reverb.
     pub(crate) room_db: f64,
 }
 
-/// How fast, in units of the score.
+/// The tempo, in units of the score.
 pub(crate) struct Tempo {
     pub(crate) units_per_minute: f64,
     /// Unit at which a slowing-down begins.
@@ -53,7 +53,7 @@ impl Tempo {
     }
 }
 
-/// All that is needed to perform a piece.
+/// Everything that a performance needs.
 pub(crate) struct Arrangement {
     pub(crate) tempo: Tempo,
     /// Units in a bar.
@@ -69,14 +69,14 @@ pub(crate) struct Arrangement {
     pub(crate) parts: Vec<Part>,
 }
 
-/// Players are never quite together: by at most this many seconds, and as much of their loudness.
+/// Largest difference between players, in seconds and in relative loudness.
 const LOOSENESS_SECONDS: f64 = 0.006;
 const LOOSENESS_LEVEL: f64 = 0.06;
 
-/// Silence before the first note, so that no player is too early.
+/// Silence before the first note, so that an early player still fits.
 const LEAD_IN_SECONDS: f64 = 0.05;
 
-/// How long the very end takes to fade, in seconds. By then only the room is left.
+/// Length of the final fade in seconds. Only the reverb is audible then.
 const FADE_SECONDS: f64 = 0.8;
 
 impl Arrangement {

@@ -1,4 +1,4 @@
-//! A fixed-seed generator, so that a string is plucked the same way in every rendering.
+//! A random number generator with a fixed seed, so that every rendering plucks a string the same way.
 
 /// Numbers that look random and are the same every time: xorshift64* (Vigna 2016).
 pub(crate) struct Random(u64);

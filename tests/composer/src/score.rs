@@ -22,7 +22,7 @@ use std::fmt;
 /// The pitch that `x` stands for; instruments that take `x` ignore it.
 const UNPITCHED: f64 = 60.0;
 
-/// How long a rolled chord waits from one of its notes to the next, in units.
+/// Delay between the notes of a rolled chord, in units.
 const ROLL_UNITS: f64 = 0.16;
 
 /// One note of a part.
@@ -38,16 +38,16 @@ pub(crate) struct Note {
     pub(crate) level: f64,
 }
 
-/// Why a part cannot be read. Every variant is a slip of the pen in [`crate::songs`].
+/// The error of a part. Every variant is a typing error in [`crate::songs`].
 #[derive(Debug, PartialEq)]
 pub enum ScoreError {
-    /// A token is none of those of the notation.
+    /// An unknown token.
     Unknown(String),
-    /// A bar does not hold as many units as the metre says.
+    /// A bar with too many or too few units.
     UnevenBar {
-        /// Which bar, from 1.
+        /// The bar, from 1.
         bar: usize,
-        /// How many units it holds.
+        /// Its units.
         units: f64,
     },
 }
@@ -124,7 +124,7 @@ impl Reader {
         self.now += self.bar_units;
     }
 
-    /// A note, chord or rest; `None` if it is none of these.
+    /// Parses a note, chord or rest; `None` for anything else.
     fn notes(&mut self, token: &str) -> Option<()> {
         let (head, length) = match token.split_once(':') {
             Some((head, length)) => (head, f64::from(length.parse::<u8>().ok()?)),

@@ -1,4 +1,4 @@
-//! The songs: what is played, by whom, and where.
+//! The three songs: notes, instruments and room.
 
 use crate::instrument::{Blown, Instrument, Partial, Plucked, Shaken, Struck};
 use crate::mixer::{Arrangement, Part, Place, Tempo};
@@ -26,15 +26,15 @@ impl Song {
     /// Performs the piece; the same samples every time, on every machine.
     ///
     /// # Errors
-    /// A slip of the pen in the score.
+    /// A typing error in the score.
     pub fn render(&self) -> Result<Pcm, ScoreError> {
         self.arrangement.render()
     }
 }
 
-/// All three, in the order of the album. They differ in format as well as in character, so that a player is
-/// shown constant, variable and average bitrate, MPEG-1 and MPEG-2, stereo and mono. `--resample` keeps lame
-/// from choosing another sampling rate for so few bits.
+/// All three, in the order of the album. They differ in format as well as in character: constant, variable and average
+/// bitrate, MPEG-1 and MPEG-2, stereo and mono. `--resample` keeps lame from choosing another sample rate at low
+/// bitrates.
 pub fn songs() -> [Song; 3] {
     [paper_kites(), lantern_light(), three_swifts()]
 }

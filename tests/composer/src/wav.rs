@@ -1,4 +1,4 @@
-//! Samples, and the WAV file that carries them to the encoder.
+//! Samples, and the WAV file for the encoder.
 
 /// Finished sound.
 pub struct Pcm {

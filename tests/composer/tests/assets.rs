@@ -1,5 +1,4 @@
-//! The songs in `server/assets` are what the score says: sample for sample before the encoder, byte for byte
-//! after it.
+//! Checks that the songs in `server/assets` match the score: every sample before the encoder, and every byte after it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ fn assets() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../server/assets")
 }
 
-/// Runs `lame`, which these tests need, and returns what it prints.
+/// Runs `lame`, which these tests need. Returns its output.
 fn lame(arguments: &[&Path]) -> Vec<u8> {
     let output = Command::new("lame").args(arguments).stderr(Stdio::inherit()).output();
     let output = output.expect("these tests need the `lame` command: apt install lame");
@@ -64,7 +63,7 @@ fn committed_files_are_what_the_encoder_makes_of_the_samples() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("encoded");
     fs::create_dir_all(&directory).unwrap();
     let version = String::from_utf8_lossy(&lame(&[Path::new("--version")])).into_owned();
-    // Other versions, and other processors' floating-point units, choose other bits for the same music.
+    // Other versions of lame, and other processors, encode the same music with different bits.
     let comparable = version.contains("version 3.100 ") && cfg!(target_arch = "x86_64");
     for (song, pcm) in songs().iter().zip(RENDERED.iter()) {
         encode(song, pcm, &directory).unwrap();
@@ -87,7 +86,7 @@ fn committed_files_decode_to_the_samples_of_the_score() {
         let signal: f64 = pcm.samples.iter().map(|&sample| power(sample.into())).sum();
         let pairs = pcm.samples.iter().zip(&decoded);
         let noise: f64 = pairs.map(|(&sample, &heard)| power(i32::from(sample) - i32::from(heard))).sum();
-        // Another song or another mix is far below 10 dB.
+        // Another song or mix is far below 10 dB.
         assert!(signal > 10.0 * noise, "{name}: signal to noise ratio {}", signal / noise);
     }
 }

@@ -195,6 +195,6 @@ mod tests {
         let report = run_with(&options, Duration::from_millis(300)).expect("connections");
         assert_eq!((report.listeners, report.failed), (0.0, 3.0), "{report:?}");
         assert!(report.first_failure.as_ref().is_some_and(|why| why.contains("no music")), "{report:?}");
-        assert!(begun.elapsed() < options.window, "there is nobody left to listen");
+        assert!(begun.elapsed() < options.window, "the run ends without listeners");
     }
 }

@@ -123,12 +123,12 @@ fn lists() -> Vec<Row> {
     let unknown = Error { id: 1, code: ErrorCode(999), text: "the disk\r\nis tired" };
     vec![
         list(
-            "a song that nobody asked for",
+            "a song without a request",
             frames(&[Message::Song(Song { request: RequestId(77), ..song() })]),
             "list: SONG message out of place",
         ),
         list(
-            "the end of a list that nobody asked for",
+            "the end of a list without a request",
             frames(&[Message::ListEnd(ListEnd { request: RequestId(77), ..end })]),
             "list: LIST-END message out of place",
         ),
@@ -299,7 +299,7 @@ fn streams() -> Vec<Row> {
         play("finished before the last byte", ends(EndReason::Finished), "END message out of place"),
         play("failed before the last byte", ends(EndReason::Failed), EARLY),
         play("replaced by nothing", ends(EndReason::Replaced), EARLY),
-        play("stopped by nobody", ends(EndReason::Stopped), EARLY),
+        play("stopped without a STOP", ends(EndReason::Stopped), EARLY),
         play(
             "END for a reason of the future",
             [frames(&[Message::Started(started())]), frame(0x16, 1, &[99])].concat(),

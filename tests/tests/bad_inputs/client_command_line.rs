@@ -43,8 +43,8 @@ fn rows() -> Vec<Row> {
         // ── options ──
         wrong("an unknown option", &["--loud", "HOST", "list"], "no option \"--loud\"; --help lists them"),
         wrong("an option of escapes", &["--\x1b[2J\u{202e}"], "no option \"--\\u{1b}[2J\\u{202e}\"; --help lists them"),
-        ("a host that is no text", no_text(&[]), &[], not_text("a\u{fffd}")),
-        ("a value that is no text", no_text(&["--name"]), &[], not_text("--name")),
+        ("a host that is not UTF-8", no_text(&[]), &[], not_text("a\u{fffd}")),
+        ("a value that is not UTF-8", no_text(&["--name"]), &[], not_text("--name")),
         // ── hosts and ports ──
         wrong("no host", &[""], "\"\" is neither a host nor a command"),
         wrong("port 0", &["attic:0", "list"], "\"attic:0\": a port is a number from 1 to 65535"),

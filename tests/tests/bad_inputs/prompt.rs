@@ -63,7 +63,7 @@ fn piped() -> Vec<Line> {
         line("play song -1", b"play -1", "\"-1\" is not a song number; list shows them"),
         line("play half a song", b"play 1.5", "\"1.5\" is not a song number; list shows them"),
         line("play in other digits", "play ٣".as_bytes(), "\"٣\" is not a song number; list shows them"),
-        line("play a song that is not there", b"play 9", "there is no song 9; list shows what there is"),
+        line("play a missing song", b"play 9", "there is no song 9; list shows what there is"),
         line(
             "play more than there are numbers",
             b"play 99999999999999999999",
@@ -105,7 +105,7 @@ fn piped() -> Vec<Line> {
 fn typed() -> Vec<Keys> {
     let keys = |name, keys: &str, shown| (name, keys.to_owned(), shown);
     vec![
-        keys("a command that is none", "fly\r", "no command \"fly\""),
+        keys("an unknown command", "fly\r", "no command \"fly\""),
         keys("a line that is taken back", "abc\x15gone\r", "no command \"gone\""),
         keys("a character that is taken back", "fallx\x7f\r", "no command \"fall\""),
         keys("backspace at the beginning", "\x7f\x7f\x7fback\r", "no command \"back\""),

@@ -79,11 +79,7 @@ fn id3v2() -> Vec<Row> {
         // Text may hold any character. The client makes it printable.
         front("escapes", title(format!("\x03a{escapes}z").as_bytes()), only(&format!("a{escapes}z"))),
         front("300 bytes", title(&[b"\x03".as_slice(), "é".repeat(150).as_bytes()].concat()), only(&"é".repeat(127))),
-        front(
-            "more than anybody calls a title",
-            title(&[b"\x03".as_slice(), &[b'x'; 5_000]].concat()),
-            only(&"x".repeat(255)),
-        ),
+        front("a very long title", title(&[b"\x03".as_slice(), &[b'x'; 5_000]].concat()), only(&"x".repeat(255))),
         front("a frame that is longer than the tag", lying_frame, only("")),
         front("a frame of 4 GB", [&header(3, 0, 11)[..], b"TIT2\xff\xff\xff\xff\0\0\x00"].concat(), only("")),
         front(
@@ -102,12 +98,12 @@ fn id3v2() -> Vec<Row> {
             only(""),
         ),
         front(
-            "a track that is no number",
+            "a track that is not a number",
             raw_id3v24(&[("TRCK", b"\x03seven"), ("TALB", b"\x03Album")]),
             said("", "", "Album", 0),
         ),
         front("a track before the first", raw_id3v24(&[("TRCK", b"\x03-1")]), only("")),
-        front("a track that nobody can count to", raw_id3v24(&[("TRCK", b"\x0370000/3")]), only("")),
+        front("a track number above the limit", raw_id3v24(&[("TRCK", b"\x0370000/3")]), only("")),
         front("a track of so many", raw_id3v24(&[("TRCK", b"\x033/12")]), said("", "", "", 3)),
         front("half a header", b"ID3\x04\0".to_vec(), only("")),
         front("a title twice", raw_id3v24(&[("TIT2", b"\x03first"), ("TIT2", b"\x03second")]), only("first")),

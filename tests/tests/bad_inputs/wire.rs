@@ -200,7 +200,7 @@ fn oddities() -> Vec<Row> {
         ("flags and an id where there are none", after_hello(&[&flagged]), NOTHING),
         ("STOP of a stream that never was", after_hello(&[&stop(77)]), NOTHING),
         ("STOP of stream 0", after_hello(&[&stop(0)]), NOTHING),
-        ("a PONG that nobody waits for", after_hello(&[&frame(MessageType::Pong.to_byte(), 0, &[1; 24])]), NOTHING),
+        ("a PONG without a PING", after_hello(&[&frame(MessageType::Pong.to_byte(), 0, &[1; 24])]), NOTHING),
         ("a PLAY of the future", after_hello(&[&future]), Answers(started)),
         (
             "a PLAY that is stopped at once",

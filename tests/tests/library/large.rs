@@ -46,7 +46,7 @@ impl Early {
                 return Self { begun, server, session };
             }
         }
-        panic!("ten servers were ready before anybody could join");
+        panic!("ten servers were ready before a client could join");
     }
 }
 
