@@ -6,8 +6,8 @@
 //!   decode loop ─────┘                            └─▶ Console
 //! ```
 //!
-//! One thread runs the loop and nothing in it blocks for long, so a command always takes effect at once. The program caches
-//! no answers: every `list`, `info` and `play` is a new request to the server.
+//! One thread runs the loop, so it must not wait for the network or for music. Only two calls can block it: writing to the
+//! terminal or pipe, and opening the output. The program caches no answers: every `list`, `info` and `play` is a new request to the server.
 
 mod commands;
 mod events;

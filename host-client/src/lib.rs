@@ -67,9 +67,20 @@
 //!
 //! A WAV file has no ring: the decoder waits only for bytes, on `Shared::changed`, and wakes for every read of `network`.
 //!
-//! The remaining threads are not on these paths. `connect` looks up the server, tries each address on a thread of its own,
-//! and becomes `network`. `signals` waits for signals, and at a prompt `job control` waits for SIGCONT. cpal has
-//! its own threads and calls the audio callback on one of them. The null output has one thread.
+//! The remaining threads are not on these paths.
+//!
+//! | thread | waits for | may block on |
+//! |---|---|---|
+//! | `app`, the main thread | its channel | the terminal or pipe that it writes to; a device that is opened |
+//! | `prompt` | keys, or lines of standard input | nothing else |
+//! | `network` | the socket, a deadline, a wake | nothing else; before that it looks up the server's name |
+//! | `connect`, one for each address that is tried | the TCP handshake | nothing else |
+//! | `decoder` | bytes, room in the ring | a device that is opened; the disk of a WAV file |
+//! | `signals`; `job control` at a prompt | signals; SIGCONT | nothing else |
+//! | cpal's audio callback | | nothing: it takes no lock |
+//! | the null output | its clock | nothing else |
+//!
+//! A thread that holds the lock of `Shared` never waits: it sends without waiting and decodes at most one frame.
 
 pub mod app;
 pub mod decode_loop;

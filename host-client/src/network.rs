@@ -70,7 +70,7 @@ impl Network {
             Ok(connection) => connection.run(),
             Err(error) => network.fail(error),
         };
-        if let Err(error) = thread::Builder::new().name("connect".into()).spawn(connect) {
+        if let Err(error) = thread::Builder::new().name("network".into()).spawn(connect) {
             self.fail(ConnectError::local(&self.server, &error));
         }
     }

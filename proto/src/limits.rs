@@ -55,7 +55,7 @@ pub const FIRST_CREDIT_BYTES: u32 = 16 * 1_024;
 /// Credit that may always be outstanding, however slow the path was measured to be.
 pub const CREDIT_FLOOR_BYTES: u32 = 16 * 1_024;
 
-/// How much more than one round-trip of the measured delivery rate may be outstanding.
+/// How long the measured delivery rate may be outstanding beyond one and a half round-trips.
 pub const CREDIT_SLACK: Duration = Duration::from_millis(200);
 
 /// Most credit that may be outstanding on one stream. More is a protocol error, so sums never overflow.

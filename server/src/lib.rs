@@ -12,8 +12,20 @@
 //!    └──▶ library ◀── a directory, or built-in songs
 //! ```
 //!
-//! Only a connection's own thread waits for its client, and not forever: a client that takes no data or is silent is
-//! disconnected after 30 s. No lock is held while something blocks.
+//! # Threads
+//!
+//! | thread | waits for | may block on |
+//! |---|---|---|
+//! | main | signals | nothing else |
+//! | `listener` | new connections | nothing else |
+//! | one for each connection | its client, at most 30 s | the disk, when it reads music that the system has not cached |
+//! | `worker`, a few | look-ups and openings of files | the disk |
+//! | `scan`, `check` | a request to look for changes | the disk |
+//! | `tags`, a few | songs to read | the disk |
+//! | `refuse` | clients that were turned away, at most 1 s | nothing else |
+//! | `log` | lines of the log | standard error |
+//!
+//! No lock is held while something blocks.
 //!
 //! This crate deliberately decodes nothing, converts nothing and authenticates nobody.
 //!

@@ -206,7 +206,7 @@ impl Connector {
         notice
     }
 
-    /// What [`on_disconnected`](Self::on_disconnected) would return if the connection ended now.
+    /// What the listener would be told about an unexpected loss now.
     pub(crate) const fn loss_notice(&self) -> LossNotice {
         if self.was_open && !self.is_flapping { LossNotice::Always } else { LossNotice::IfNewReason }
     }

@@ -19,6 +19,16 @@
 //! connection clears only the requests, so on the next connection the same few lines resume the music, go on with the list and
 //! ask for the title again.
 //!
+//! # After a cut
+//!
+//! [`Player::handle_disconnected`] first gives up what no connection will answer: a switch or a question, each with a reason. Then
+//! each part does its own:
+//!
+//! - `connector`: whether and when another connection is made, and what the listener is told about the loss.
+//! - `music`: forgets its requests. The buffered music plays on; the next connection resumes after the last byte received. Of
+//!   several songs that were to start, only the last is kept.
+//! - `questions`: forgets its requests. The next connection asks again, and a list goes on behind its last song.
+//!
 //! What it deliberately is not: it opens no socket, reads no clock, allocates nothing and makes no sound. Events and errors are
 //! values; each client's screen makes the words.
 //!
