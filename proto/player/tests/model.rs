@@ -213,14 +213,26 @@ fn config() -> ProptestConfig {
     }
 }
 
+fn check(is_persistent: bool, operations: &[Operation]) {
+    let mut memory = [0; 12 * 1024];
+    let mut run = Run { world: World::new(&mut memory, is_persistent), listener: Listener::default() };
+    operations.iter().for_each(|operation| run.operate(operation));
+    run.finish();
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
     fn a_listener_hears_what_they_want(is_persistent: bool, operations in vec(operation(), 0..60)) {
-        let mut memory = [0; 12 * 1024];
-        let mut run = Run { world: World::new(&mut memory, is_persistent), listener: Listener::default() };
-        operations.iter().for_each(|operation| run.operate(operation));
-        run.finish();
+        check(is_persistent, &operations);
     }
+}
+
+/// The smallest sequence that has shown the player wrong.
+#[test]
+fn a_refused_follower_ended_a_switch() {
+    let range = Operation::PlayRange { first: 3, last: 6 };
+    let switch = Operation::Play { song: 10, at_ms: 0 };
+    check(false, &[range, Operation::Connect, Operation::Serve(3), Operation::EndEarly, Operation::Serve(1), switch]);
 }
