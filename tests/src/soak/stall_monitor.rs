@@ -1,6 +1,6 @@
 //! Detects stalls of this machine, which excuse underruns.
 //!
-//! A player's ring buffer lasts 300 ms, and a song starts with 40 ms in it. If a virtual machine pauses that long, or
+//! A player's ring buffer lasts 400 ms, and a song starts with 40 ms in it. If a virtual machine pauses that long, or
 //! other programs use its processors, the buffer runs dry without a fault in Trill. So one thread per processor, with
 //! the players' priority, checks how late it wakes. An underrun during such a stall is counted separately. Each stall
 //! excuses one underrun per player. A run with too many stalls is inconclusive.
