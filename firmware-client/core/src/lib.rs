@@ -1,8 +1,7 @@
 //! Trill's client for boards: music from a server in 64 KiB of RAM, with a console on a serial port.
 //!
-//! The same player and text commands as on a laptop, from `trill-player`; around them what a board needs instead of threads
-//! and an operating system. It allocates nothing, names no chip, and is one future
-//! that the board's executor runs as one task:
+//! It runs the laptop's player and text commands, from `trill-player`, without threads or an operating system. It allocates
+//! nothing and names no chip. It is one future, which the board's executor runs as one task:
 //!
 //! ```text
 //!            ┌───────────────────────────── Runner ────────────────────────────────┐
