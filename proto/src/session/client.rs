@@ -98,11 +98,10 @@ pub enum Event<'a> {
 }
 
 /// The most that [`Client::poll_transmit`] gives at once, in bytes: room for the preamble, HELLO, and as many commands
-/// as may wait for their answers, the longest search among them.
+/// as may wait for their answers. A long search takes the room of several commands.
 pub const OUTBOX_BYTES: usize = PREAMBLE_BYTES
     + Hello::MAX_FRAME_BYTES
-    + List::MAX_FRAME_BYTES
-    + (MAX_REQUESTS - 1) * List::FRAME_BYTES_WITHOUT_SEARCH
+    + MAX_REQUESTS * List::FRAME_BYTES_WITHOUT_SEARCH
     + MAX_PENDING * Play::MAX_FRAME_BYTES
     + DUE_BYTES;
 
