@@ -10,7 +10,7 @@
 mod events;
 mod report;
 
-pub(crate) use events::{Loss, show_edge};
+pub(crate) use events::Loss;
 pub(crate) use report::seconds;
 
 use core::time::Duration;

@@ -1,8 +1,6 @@
 //! The user's commands.
 
-use std::time::Duration;
-
-use trill_player::command::{self, Clock, Command, CommandInfo, Play, Seek, Volume};
+use trill_player::command::{self, Command, CommandInfo, Play, Seek, Volume};
 use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
 
@@ -85,14 +83,8 @@ impl App {
 
     /// Executes a command, or prints why it is not possible.
     fn command(&mut self, obey: impl FnOnce(&Self) -> Result<(), NotPossible>) {
-        let Err(reason) = obey(self) else { return };
-        match reason {
-            NotPossible::NothingPlays => self.fail("nothing is playing; play N plays song N"),
-            NotPossible::Edge(song, direction) => self.fail_at_edge(song, direction),
-            NotPossible::TooShort { song, length_ms } => {
-                self.fail(&format!("song {song} is only {} long", Clock(Duration::from_secs(length_ms / 1_000))));
-            }
-            NotPossible::TooManyQuestions => self.fail("wait for the answers to the last questions"),
+        if let Err(reason) = obey(self) {
+            self.fail(&reason.to_string());
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trill_player::playlist::{Direction, Playlist};
-use trill_player::{LossNotice, Refused};
+use trill_player::{LossNotice, NotPossible, Refused};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -26,7 +26,7 @@ impl App {
             network::Event::Started(started) => self.console.debug(&describe(&started)),
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
             network::Event::Refused(refused, error) => self.on_refused(refused, &error),
-            network::Event::Edge(song, direction) => self.fail_at_edge(song, direction),
+            network::Event::Edge(song, direction) => self.fail(&NotPossible::Edge(song, direction).to_string()),
             network::Event::NoSongs(Playlist::ALL) => self.fail("the server has no songs"),
             network::Event::NoSongs(Playlist { first, last, .. }) => {
                 self.fail(&format!("no songs from {first} to {last}; list shows what there is"));
@@ -148,15 +148,6 @@ impl App {
             Refused::Following => self.fail(&format!("cannot play the next song: {error}")),
             other => self.fail(&format!("{}: {error}", name_of(other))),
         }
-    }
-
-    /// Prints that there is no song before or after this one.
-    pub(super) fn fail_at_edge(&mut self, song: SongId, direction: Direction) {
-        let place = match direction {
-            Direction::Next => "last",
-            Direction::Previous => "first",
-        };
-        self.fail(&format!("song {song} is the {place}"));
     }
 
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {

@@ -1,10 +1,12 @@
-//! Events and errors for the listener, as values. The screen makes the words.
+//! Events and errors for the listener, as values. The screen makes the words, except for those that all screens share.
 
 use core::fmt;
+use core::time::Duration;
 
 use trill_proto::ids::SongId;
 use trill_proto::message::{Error, GoodbyeReason, Song, Started, Welcome};
 
+use crate::command::Clock;
 use crate::pager::PageEnd;
 use crate::playlist::{Direction, Playlist};
 
@@ -80,12 +82,15 @@ impl core::error::Error for NotPossible {}
 
 impl fmt::Display for NotPossible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NothingPlays => "nothing plays",
-            Self::Edge(..) => "no song in this direction",
-            Self::TooShort { .. } => "the song is not that long",
-            Self::TooManyQuestions => "too many questions wait for answers",
-        })
+        match self {
+            Self::NothingPlays => f.write_str("nothing is playing; play N plays song N"),
+            Self::Edge(song, Direction::Next) => write!(f, "song {song} is the last"),
+            Self::Edge(song, Direction::Previous) => write!(f, "song {song} is the first"),
+            Self::TooShort { song, length_ms } => {
+                write!(f, "song {song} is only {} long", Clock(Duration::from_secs(length_ms / 1_000)))
+            }
+            Self::TooManyQuestions => f.write_str("wait for the answers to the last questions"),
+        }
     }
 }
 

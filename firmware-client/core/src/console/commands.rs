@@ -8,12 +8,12 @@ use trill_player::{NotPossible, Question};
 use crate::board::Clock;
 use crate::remote::{NowPlaying, Remote, SongState, Status};
 use crate::shared::Shared;
-use crate::state::{seconds, show_edge};
+use crate::state::seconds;
 
 /// Executes a command and shows its answer.
 pub(super) fn execute<C: Clock>(remote: &Remote<C>, command: Command) {
     if let Err(reason) = attempt(remote, command) {
-        refuse(remote.shared, reason);
+        show(remote.shared, format_args!("{reason}"));
     }
 }
 
@@ -70,18 +70,6 @@ fn warn_of_no_connection(shared: &Shared) {
             state.screen.line(format_args!("not connected to {}; connecting", state.server));
         }
     });
-}
-
-/// Says why a command has no effect.
-fn refuse(shared: &Shared, reason: NotPossible) {
-    match reason {
-        NotPossible::NothingPlays => show(shared, format_args!("nothing is playing; play N plays song N")),
-        NotPossible::Edge(song, direction) => shared.with(|state| show_edge(&mut state.screen, song, direction)),
-        NotPossible::TooShort { song, length_ms } => {
-            show(shared, format_args!("song {song} is only {} long", seconds(length_ms)));
-        }
-        NotPossible::TooManyQuestions => show(shared, format_args!("wait for the answers to the last questions")),
-    }
 }
 
 pub(super) fn show(shared: &Shared, text: fmt::Arguments<'_>) {

@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use trill_player::playlist::{Direction, Playlist};
-use trill_player::{Event, LossNotice, PageEnd, Refused};
+use trill_player::playlist::Playlist;
+use trill_player::{Event, LossNotice, NotPossible, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, GoodbyeReason, Song, Welcome};
@@ -99,7 +99,9 @@ fn show(screen: &mut Screen<'_>, server: &ServerAddress, is_new: bool, event: &E
         }
         Event::EndedEarly(song) => screen.line(format_args!("the server ended song {song} before its end")),
         Event::Refused(refused, error) => show_refused(screen, *refused, &Refusal(error)),
-        Event::Edge(song, direction) => show_edge(screen, *song, *direction),
+        Event::Edge(song, direction) => {
+            screen.line(format_args!("{}", NotPossible::Edge(*song, *direction)));
+        }
         Event::NoSongs(Playlist::ALL) => screen.line(format_args!("the server has no songs")),
         Event::NoSongs(Playlist { first, last, .. }) => {
             screen.line(format_args!("no songs from {first} to {last}; list shows what there is"));
@@ -147,12 +149,6 @@ fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Di
             screen.line(format_args!("no other song: {refusal}"));
         }
     }
-}
-
-/// Shows that this song is the first or the last.
-pub(crate) fn show_edge(screen: &mut Screen<'_>, song: SongId, direction: Direction) {
-    let place = if direction == Direction::Next { "last" } else { "first" };
-    screen.line(format_args!("song {song} is the {place}"));
 }
 
 /// Why a server refused something.
