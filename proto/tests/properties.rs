@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use trill_proto::error::ErrorCode;
 use trill_proto::frame::{ControlFrame, FrameReader, Part};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::limits::{MAX_BITRATE, MAX_QUERY_BYTES, MAX_SONG_BYTES};
+use trill_proto::limits::{MAX_BITRATE, MAX_CONTROL_BYTES, MAX_QUERY_BYTES, MAX_SONG_BYTES};
 use trill_proto::message::{
     Credit, End, EndReason, Error, Gain, Goodbye, GoodbyeReason, Group, Header, Hello, Info, List, ListEnd, Message,
     MessageType, PREAMBLE, Ping, Play, Pong, Search, Song, SongGroup, Start, Started, Stop, Welcome,
@@ -79,7 +79,7 @@ fn song() -> impl Strategy<Value = Message<'static>> {
         let (bitrate, rate, channels) = sound;
         let longest = u32::try_from((size_bytes / 4).saturating_mul(144)).unwrap_or(u32::MAX - 1);
         let duration_ms = duration.map(|duration| duration.min(longest));
-        Message::Song(Song {
+        let song = Song {
             request: RequestId(request),
             song: SongId(song),
             duration_ms,
@@ -99,7 +99,9 @@ fn song() -> impl Strategy<Value = Message<'static>> {
             disc,
             gain,
             group: group.map(|(songs, rank)| SongGroup { songs, rank }),
-        })
+        };
+        // As a server sends it: six long texts do not fit into a payload.
+        Message::Song(song.fitted(MAX_CONTROL_BYTES))
     })
 }
 

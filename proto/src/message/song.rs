@@ -40,7 +40,7 @@ const FIXED_BYTES: usize = 28;
 const NUMBER_BYTES: usize = 2;
 const TEXT_TAGS: [u8; 6] = [TITLE, ARTIST, ALBUM, ALBUM_ARTIST, GENRE, PATH];
 
-/// One song.
+/// One song. A server encodes it [`fitted`](Self::fitted).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Song<'a> {
     /// The request that this answers.
@@ -185,7 +185,7 @@ impl<'a> Decode<'a> for Song<'a> {
 
 impl Encode for Song<'_> {
     const TYPE: MessageType = MessageType::Song;
-    // A server cuts the texts to this.
+    // See `fitted`.
     const MAX_PAYLOAD_BYTES: usize = MAX_CONTROL_BYTES;
 
     fn id(&self) -> u32 {
