@@ -34,8 +34,7 @@ pub(super) enum Drawing {
     Status,
     /// The user pressed Enter, so the status line scrolled away with the prompt.
     Entered,
-    /// The process got SIGCONT, whether or not it was stopped. After a stop the row above the prompt names the command: a
-    /// shell's `fg` writes it (POSIX). Otherwise it is still the status line. Both make room for the status line.
+    /// The process was stopped and continued. Other programs may have drawn meanwhile.
     Continued,
     /// Sends a message when everything before this is drawn.
     Flush(Sender<()>),
@@ -133,7 +132,7 @@ pub(super) fn draw_all(
                 is_shown = false;
                 continue;
             }
-            Drawing::Continued => {}
+            Drawing::Continued => output.clear(),
             Drawing::Flush(done) => {
                 let _ = done.send(());
                 continue;

@@ -88,14 +88,14 @@ fn the_status_line_stays_right_above_the_prompt() {
 }
 
 #[test]
-fn after_a_continuation_the_status_line_takes_the_row_above_the_prompt() {
+fn after_a_stop_the_status_line_is_drawn_below_what_the_shell_has_drawn() {
     let bench = Bench::new();
     bench.status("one");
     bench.drawn();
-    for _ in 0..2 {
-        bench.draw(Drawing::Continued);
-        assert_eq!(bench.drawn(), format!("{CLEAR_ROW_ABOVE}one\n"), "no row is added");
-    }
+    bench.draw(Drawing::Continued);
+    assert_eq!(bench.drawn(), "one\n");
+    bench.status("two");
+    assert_eq!(bench.drawn(), format!("{CLEAR_ROW_ABOVE}two\n"));
 }
 
 #[test]
