@@ -33,6 +33,17 @@ impl<'a> Extensions<'a> {
         self.find_map(|(tag, value)| (tag == wanted).then_some(value))
     }
 
+    /// The value of the first extension with each of the tags below `TAGS`, found in one pass.
+    pub(super) fn by_tag<const TAGS: usize>(self) -> [Option<&'a [u8]>; TAGS] {
+        let mut values = [None; TAGS];
+        for (tag, value) in self {
+            if let Some(first @ None) = values.get_mut(usize::from(tag)) {
+                *first = Some(value);
+            }
+        }
+        values
+    }
+
     fn read_one(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
         if self.reader.is_empty() {
             return Ok(None);
@@ -82,6 +93,7 @@ mod tests {
         let extensions = Extensions::new(&bytes).expect("whole");
         assert_eq!(extensions.find(1), Some(b"hi".as_slice()));
         assert_eq!(extensions.find(2), None);
+        assert_eq!(extensions.by_tag(), [None, Some(b"hi".as_slice()), None]);
         assert_eq!(extensions.count(), 3);
     }
 

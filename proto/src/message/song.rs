@@ -33,6 +33,7 @@ const YEAR: u8 = 7;
 const DISC: u8 = 8;
 const GAIN: u8 = 9;
 const GROUP: u8 = 10;
+const TAGS: usize = 11;
 const GROUP_BYTES: usize = 8;
 const FLAG_CUT: u8 = 1;
 const UNKNOWN_DURATION: u32 = u32::MAX;
@@ -105,10 +106,12 @@ impl<'a> Song<'a> {
         while self.texts().map(|text| text.len().min(limit)).iter().sum::<usize>() > room {
             limit -= 1;
         }
+        if self.texts().iter().all(|text| text.len() <= limit) {
+            return self;
+        }
         let texts = self.texts().map(|text| cut(text, limit));
-        let is_cut = self.is_cut || texts != self.texts();
         let [title, artist, album, album_artist, genre, path] = texts;
-        Self { title, artist, album, album_artist, genre, path, is_cut, ..self }
+        Self { title, artist, album, album_artist, genre, path, is_cut: true, ..self }
     }
 
     const fn texts(&self) -> [&'a str; 6] {
@@ -148,9 +151,10 @@ impl<'a> Decode<'a> for Song<'a> {
         let channels = fields.u8()?;
         let _reserved = fields.u8()?;
         let track = fields.u16()?;
-        let extensions = Extensions::new(fields.rest())?;
-        let text = |tag| text::decode(extensions.find(tag).unwrap_or_default(), MAX_TEXT_BYTES);
-        let number = |tag| match extensions.find(tag) {
+        let values: [_; TAGS] = Extensions::new(fields.rest())?.by_tag();
+        let value = |tag: u8| values.get(usize::from(tag)).copied().flatten();
+        let text = |tag| text::decode(value(tag).unwrap_or_default(), MAX_TEXT_BYTES);
+        let number = |tag| match value(tag) {
             Some(number) => number.try_into().map(u16::from_be_bytes).map_err(|_| Malformed),
             None => Ok(0),
         };
@@ -177,8 +181,8 @@ impl<'a> Decode<'a> for Song<'a> {
             path: text(PATH)?,
             year: number(YEAR)?,
             disc: number(DISC)?,
-            gain: Gain::decode(extensions.find(GAIN))?,
-            group: extensions.find(GROUP).map(SongGroup::decode).transpose()?,
+            gain: Gain::decode(value(GAIN))?,
+            group: value(GROUP).map(SongGroup::decode).transpose()?,
         })
     }
 }
