@@ -45,7 +45,7 @@ impl Stretch {
     }
 }
 
-/// The connections of a proxy with [these scripts](Proxy::scripted_in_turn), each of which cuts.
+/// The connections of a proxy with [these scripts](Proxy::scripted_in_turn). Each script cuts its connection.
 pub fn all(proxy: &Proxy, scripts: &[Script]) -> Vec<Stretch> {
     (0..proxy.accepted()).map(|index| Stretch::of(proxy, index, scripts.get(index))).collect()
 }

@@ -236,7 +236,7 @@ impl Host {
         }
     }
 
-    /// A name with terminal control sequences for whoever reads the log.
+    /// A name with terminal control sequences, which must not reach the terminal that shows the log.
     fn check_name(&self) {
         let name = "\x1b]0;owned\x07\x1b[2J\r\u{9b}31m\u{202e}";
         let mut session = Session::connect(self.address, Hello { name, ..Hello::default() });

@@ -39,7 +39,7 @@ pub struct List<'a> {
 /// Which songs are wanted in library order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Search<'a> {
-    /// Words between white space, each of which must occur in the song's texts or path; without words every song matches.
+    /// Words between white space. A song matches if every word occurs in its texts or path. Without words every song matches.
     /// A longer query than [`MAX_QUERY_BYTES`] is cut.
     pub query: &'a str,
     /// How many matches precede the page. Counts only if the song at which the page begins is 0 or no longer in the library.

@@ -36,9 +36,16 @@ pub(super) fn fold_into(text: &str, folded: &mut String) {
     }
 }
 
+/// `text` without case and accents: see [`fold_into`].
+pub(super) fn folded(text: &str) -> String {
+    let mut folded = String::new();
+    fold_into(text, &mut folded);
+    folded
+}
+
 /// Compares two names without case and accents, numbers by their value: "2" before "10".
 pub(super) fn natural_cmp(a: &str, b: &str) -> Ordering {
-    let (a, b) = (folded(a), folded(b));
+    let (a, b) = (folded_unless_ascii(a), folded_unless_ascii(b));
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
         match (a, b) {
@@ -64,13 +71,8 @@ pub(super) fn natural_cmp(a: &str, b: &str) -> Ordering {
 }
 
 /// ASCII is returned as it is: its case is folded byte by byte.
-fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() {
-        return text.into();
-    }
-    let mut folded = String::new();
-    fold_into(text, &mut folded);
-    folded.into()
+fn folded_unless_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() { text.into() } else { folded(text).into() }
 }
 
 /// The digits at the beginning without leading zeros, and what follows them.
@@ -87,9 +89,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let mut folded = String::new();
-        fold_into(text, &mut folded);
-        assert_eq!(folded, expected, "{text}");
+        assert_eq!(folded(text), expected, "{text}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 use trill_proto::ids::SongId;
 use trill_proto::message::{Group, SongGroup};
 
-use super::fold::fold_into;
+use super::fold::{fold_into, folded};
 use super::index::{Listed, Page};
 use super::song::{Album, Song};
 
@@ -34,8 +34,7 @@ type Words = u64;
 impl Query {
     /// A query for the words between white space in `text`.
     pub fn new(text: &str) -> Self {
-        let mut folded = String::new();
-        fold_into(text, &mut folded);
+        let folded = folded(text);
         let words = folded.split_whitespace().take(Words::BITS as usize);
         Self { words: words.map(|word| Finder::new(word).into_owned()).collect() }
     }
@@ -116,8 +115,8 @@ impl<'a> Iterator for Matches<'a> {
     type Item = (usize, &'a Arc<Song>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let songs = self.listed.in_library_order().iter().enumerate().skip(self.place);
-        let found = songs.into_iter().find(|(_, song)| self.matcher.matches(song))?;
+        let mut songs = self.listed.in_library_order().iter().enumerate().skip(self.place);
+        let found = songs.find(|(_, song)| self.matcher.matches(song))?;
         self.place = found.0 + 1;
         Some(found)
     }
@@ -210,10 +209,4 @@ impl PartialEq for SharedTexts {
         let address = |album: &Option<Arc<Album>>| album.as_ref().map(Arc::as_ptr);
         Arc::ptr_eq(&self.directory, &other.directory) && address(&self.album) == address(&other.album)
     }
-}
-
-fn folded(text: &str) -> String {
-    let mut folded = String::new();
-    fold_into(text, &mut folded);
-    folded
 }

@@ -143,9 +143,7 @@ impl Song {
             None => unmeasured,
         }
     }
-}
 
-impl Song {
     /// What INFO tells besides the listing.
     pub(super) fn details(&self) -> SongDetails {
         let known = self.known();
