@@ -75,17 +75,19 @@ impl Exit {
 
 /// Runs the program until it ends.
 pub fn run(options: &Options) -> Exit {
-    match &options.command {
-        Some(Command::Help(command)) => show(&commands::help(*command)),
-        Some(command) => match commands::alone(command) {
+    let usage = |reason: &str| {
+        Console::plain(options.verbosity).error(reason);
+        Exit::Usage
+    };
+    match options.command.as_deref().map(command::parse) {
+        Some(Err(error)) => usage(&error.to_string()),
+        Some(Ok(Some(Command::Help(command)))) => show(&commands::help(command)),
+        Some(Ok(Some(command))) => match commands::alone(&command) {
             Ok(()) => start(options, Mode::OneShot),
-            Err(reason) => {
-                Console::plain(options.verbosity).error(&reason);
-                Exit::Usage
-            }
+            Err(reason) => usage(&reason),
         },
-        None if io::stdin().is_terminal() => start(options, Mode::Interactive),
-        None => start(options, Mode::Script { is_over: false }),
+        Some(Ok(None)) | None if io::stdin().is_terminal() => start(options, Mode::Interactive),
+        Some(Ok(None)) | None => start(options, Mode::Script { is_over: false }),
     }
 }
 
@@ -139,7 +141,7 @@ pub enum Event {
 struct App {
     mode: Mode,
     /// The command of the command line, until it is executed.
-    command: Option<Command>,
+    command: Option<String>,
     console: Console,
     lines: Option<Lines>,
     /// A line was requested and has not arrived.
@@ -207,7 +209,7 @@ impl App {
         let network = Network { server, identity, shared: shared.clone(), events: sender.clone() };
         Ok(Self {
             mode,
-            command: options.command,
+            command: options.command.clone(),
             console,
             lines,
             is_reading: false,
@@ -258,7 +260,8 @@ impl App {
 
     /// Opens the output while the connection is made, if it is needed.
     fn prepare(&mut self) {
-        let is_needed = matches!(self.command, Some(Command::Play(_))) || self.mode == Mode::Interactive;
+        let plays = matches!(self.command.as_deref().map(command::parse), Some(Ok(Some(Command::Play(_)))));
+        let is_needed = plays || self.mode == Mode::Interactive;
         if !is_needed {
             return;
         }
@@ -309,7 +312,7 @@ impl App {
         }
     }
 
-    fn handle_input(&mut self, input: Input) {
+    pub(super) fn handle_input(&mut self, input: Input) {
         match (input, &mut self.mode) {
             (Input::Line(line), _) => match command::parse(&line) {
                 Ok(Some(command)) => self.execute(command),

@@ -1,17 +1,16 @@
 //! The command line: `trill [OPTIONS] [HOST[:PORT]] [COMMAND …]`.
 //!
-//! The first word is a command if the prompt would accept it as one (a command name or its beginning). Otherwise it is the
-//! host. So `trill list` and `trill l` both list the songs of this machine. A host that is named like a command needs a
-//! port: `play:7455`.
+//! The first word is a command if it is the whole name of one, or a song's number. Otherwise it is the host: `trill list` lists
+//! songs, and `trill lis` connects to a host. A host that is named like a command needs a port: `play:7455`.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::net::Ipv6Addr;
 
 use trill_cli::{ArgumentError, Arguments};
-use trill_player::command::{self, Command, MAX_VOLUME, ParseError};
+use trill_player::command::{self, MAX_VOLUME};
 use trill_player::{AddressError, ServerAddress};
-use trill_proto::limits::{DEFAULT_PORT, MAX_NAME_BYTES};
+use trill_proto::limits::MAX_NAME_BYTES;
 
 use crate::output::{OutputTarget, ParseTargetError};
 
@@ -78,8 +77,8 @@ pub enum Invocation {
 pub struct Options {
     /// The server.
     pub server: ServerAddress<String>,
-    /// The command to run; `None` for the prompt.
-    pub command: Option<Command>,
+    /// The command to run, a line that [`command::parse`] takes; `None` for the prompt.
+    pub command: Option<String>,
     /// The sound output.
     pub output: OutputTarget,
     /// The initial volume, 0 to [`MAX_VOLUME`].
@@ -172,15 +171,12 @@ fn split_server(words: &[String]) -> Result<(ServerAddress<String>, &[String]), 
     };
     // One argument may hold a whole command: trill "play 3".
     let name = first.split_whitespace().next().unwrap_or(first);
-    match command::find(name) {
-        Ok(_) => Ok((localhost(), words)),
-        Err(error @ ParseError::AmbiguousCommand(_)) if !name.is_empty() => {
-            Err(UsageError::AmbiguousWord { word: name.to_owned(), reason: error.to_string() })
-        }
-        Err(_) => match parse_server(first) {
-            Ok(server) => Ok((server, rest)),
-            Err(error) => Err(UsageError::BadAddress { word: first.clone(), error }),
-        },
+    if command::is_name(name) || name.parse::<u32>().is_ok() {
+        return Ok((localhost(), words));
+    }
+    match parse_server(first) {
+        Ok(server) => Ok((server, rest)),
+        Err(error) => Err(UsageError::BadAddress { word: first.clone(), error }),
     }
 }
 
@@ -198,8 +194,13 @@ fn localhost() -> ServerAddress<String> {
     "localhost".parse().expect("it is a host name")
 }
 
-fn parse_command(words: &[String]) -> Result<Option<Command>, UsageError> {
-    command::parse(&words.join(" ")).map_err(|error| UsageError::BadCommand(error.to_string()))
+/// Joins the words of a command, after a check.
+fn parse_command(words: &[String]) -> Result<Option<String>, UsageError> {
+    let line = words.join(" ");
+    match command::parse(&line) {
+        Ok(command) => Ok(command.is_some().then_some(line)),
+        Err(error) => Err(UsageError::BadCommand(error.to_string())),
+    }
 }
 
 /// Why the command line is wrong. `Display` gives one line.
@@ -215,13 +216,6 @@ pub enum UsageError {
     VerboseAndQuiet,
     /// `--list-devices` takes no arguments.
     UnexpectedWord(String),
-    /// The first word is the beginning of several commands.
-    AmbiguousWord {
-        /// The word.
-        word: String,
-        /// The command parser's message, which names them.
-        reason: String,
-    },
     /// The first word is not a server's address.
     BadAddress {
         /// The word.
@@ -252,9 +246,6 @@ impl fmt::Display for UsageError {
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
             Self::UnexpectedWord(word) => {
                 write!(f, "unexpected argument {word:?}: --list-devices takes none")
-            }
-            Self::AmbiguousWord { word, reason } => {
-                write!(f, "{reason}; for a host of that name, type {word}:{DEFAULT_PORT}")
             }
             Self::BadAddress { word, error: AddressError::BadHost } => {
                 write!(f, "{word:?} is neither a host nor a command")

@@ -20,7 +20,7 @@
 //! whatever feeds its output. A [`Console`] is optional. `firmware-client/boards` has examples.
 //!
 //! ```
-//! use trill_firmware::command::Play;
+//! use trill_firmware::command::Selection;
 //! use trill_firmware::pcm::Pcm;
 //! use trill_firmware::{NowPlaying, Memory, Peripherals, ServerAddress};
 //! use trill_proto::ids::SongId;
@@ -62,7 +62,7 @@
 //! let (remote, mut runner) = trill_firmware::new(memory, &PCM, peripherals, identity, server);
 //!
 //! let button = async {
-//!     remote.play(Play::Song { song: SongId(3), at: Duration::ZERO });
+//!     remote.play(Selection::Song { song: SongId(3), at: Duration::ZERO });
 //!     assert_eq!(remote.status().now_playing, NowPlaying::Requested(SongId(3)));
 //! };
 //! # let playing = async { runner.run().await; };

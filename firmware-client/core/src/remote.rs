@@ -1,6 +1,6 @@
 //! The handle by which a board controls its player.
 
-use trill_player::command::{Play, Seek, Volume};
+use trill_player::command::{Seek, Selection, Volume};
 use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
 use trill_proto::ids::SongId;
@@ -73,8 +73,8 @@ pub enum SongState {
 
 impl<C: Clock> Remote<C> {
     /// Plays a song, some songs or all songs. The song before sounds until the first of them arrives.
-    pub fn play(&self, play: Play) {
-        self.with(|now, state| state.player.play(now, play));
+    pub fn play(&self, selection: Selection<'_>) {
+        self.with(|now, state| state.player.play(now, selection));
     }
 
     /// Ends the music and its transmission.

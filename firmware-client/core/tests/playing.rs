@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use board::{Board, REFUSED_RATE, StdClock, wait_for_playing};
-use trill_firmware::command::{Play, Seek, Volume};
+use trill_firmware::command::{Seek, Selection, Volume};
 use trill_firmware::{NotPossible, NowPlaying, Remote, SongState};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -59,7 +59,7 @@ async fn press_every_button(remote: Remote<StdClock>) {
     assert_eq!(remote.stop(), Err(NotPossible::NothingPlays));
     assert_eq!(remote.set_volume(Volume::Down(60)), 40);
 
-    remote.play(Play::All);
+    remote.play(Selection::All);
     wait_for_playing(remote, playing(1)).await;
     assert_eq!(remote.pause(), Ok(()));
     assert!(matches!(remote.status().now_playing, NowPlaying::Song { state: SongState::Paused, .. }));

@@ -1,6 +1,6 @@
 //! The user's commands.
 
-use trill_player::command::{self, Command, CommandInfo, Play, Seek, Volume};
+use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Volume};
 use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
 
@@ -10,17 +10,17 @@ use crate::ui::status;
 use crate::ui::text::clean;
 
 /// Checks that a command works on the command line, without earlier commands. The error says why not.
-pub(super) fn alone(command: &Command) -> Result<(), String> {
+pub(super) fn alone(command: &Command<'_>) -> Result<(), String> {
     match command {
-        Command::List | Command::Info(_) | Command::Play(_) | Command::Status | Command::Help(_) => Ok(()),
-        Command::Stop
-        | Command::Pause
-        | Command::Resume
-        | Command::Next
-        | Command::Previous
-        | Command::Seek(_)
-        | Command::Volume(_)
-        | Command::Quit => {
+        Command::List(_)
+        | Command::Albums(_)
+        | Command::Artists(_)
+        | Command::Info(Some(_))
+        | Command::Play(_)
+        | Command::Status
+        | Command::Browse
+        | Command::Help(_) => Ok(()),
+        _ => {
             let line = command.to_string();
             let name = line.split(' ').next().unwrap_or(&line);
             Err(format!("{name} needs music that is playing: start trill without a command, then type {name}"))
@@ -41,38 +41,42 @@ pub(super) fn help(command: Option<&'static CommandInfo>) -> String {
 
 impl App {
     /// Whether `command` needs the effect of commands that have not taken effect yet.
-    pub(super) fn depends_on_earlier(&mut self, command: &Command) -> bool {
+    pub(super) fn depends_on_earlier(&mut self, command: &Command<'_>) -> bool {
         match command {
-            Command::List | Command::Info(_) | Command::Status | Command::Help(_) | Command::Volume(None) => {
-                !self.is_settled()
-            }
-            Command::Play(_)
-            | Command::Seek(_)
-            | Command::Stop
-            | Command::Pause
-            | Command::Resume
-            | Command::Next
-            | Command::Previous
-            | Command::Volume(Some(_))
-            | Command::Quit => false,
+            Command::List(_)
+            | Command::Albums(_)
+            | Command::Artists(_)
+            | Command::Info(_)
+            | Command::Queue
+            | Command::Shuffle(None)
+            | Command::Repeat(None)
+            | Command::Volume(None)
+            | Command::Gain(None)
+            | Command::Sleep(None)
+            | Command::Status
+            | Command::Help(_) => !self.is_settled(),
+            _ => false,
         }
     }
 
-    pub(super) fn execute(&mut self, command: Command) {
+    pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
-            Command::List => self.ask(Question::List),
-            Command::Info(song) => self.ask(Question::Info(song)),
-            Command::Play(play) => self.play(play),
+            Command::List("") => self.ask(Question::List),
+            Command::Info(Some(song)) => self.ask(Question::Info(song)),
+            Command::Play(selection @ (Selection::Song { .. } | Selection::Range { .. } | Selection::All)) => {
+                self.play(selection);
+            }
             Command::Stop => self.stop(),
             Command::Pause => self.command(|app| app.shared.with(|player, _| player.set_paused(true))),
             Command::Resume => self.command(|app| app.shared.with(|player, _| player.set_paused(false))),
-            Command::Next => self.command(|app| app.step(Direction::Next)),
+            Command::Next(None) => self.command(|app| app.step(Direction::Next)),
             Command::Previous => self.command(|app| app.step(Direction::Previous)),
             Command::Seek(seek) => self.command(|app| app.seek(seek)),
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.print_status(),
             Command::Help(info) => self.console.print(&help(info)),
             Command::Quit => self.exit = Some(self.quit()),
+            _ => self.fail("not possible yet"),
         }
     }
 
@@ -92,9 +96,9 @@ impl App {
         self.command(|app| app.shared.with(|player, _| player.ask(question)));
     }
 
-    fn play(&mut self, play: Play) {
+    fn play(&mut self, selection: Selection<'_>) {
         if self.open_output() {
-            self.shared.with(|player, now| player.play(now, play));
+            self.shared.with(|player, now| player.play(now, selection));
         }
     }
 

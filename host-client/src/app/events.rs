@@ -13,6 +13,7 @@ use crate::decode_loop;
 use crate::network::{self, CloseReason, Closed, ServerError, Song};
 use crate::output::Notice;
 use crate::ui::details;
+use crate::ui::prompt::Input;
 use crate::ui::text::{self, clean};
 
 impl App {
@@ -55,7 +56,7 @@ impl App {
         }
         self.server_name = Some(server_name);
         if let Some(command) = self.command.take() {
-            self.execute(command);
+            self.handle_input(Input::Line(command));
         }
     }
 

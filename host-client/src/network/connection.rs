@@ -355,7 +355,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use trill_player::command::Play;
+    use trill_player::command::Selection;
     use trill_proto::ids::SongId;
     use trill_proto::message::{Message, PREAMBLE, Welcome};
     use trill_tests::messages::encode;
@@ -413,7 +413,7 @@ mod tests {
         server.send(&[&PREAMBLE[..], &encode(&Message::Welcome(Welcome::new()))].concat());
         let shared = connection.network.shared.clone();
         let thread = thread::spawn(move || connection.run());
-        shared.with(|player, now| player.play(now, Play::Song { song: SongId(3), at: Duration::ZERO }));
+        shared.with(|player, now| player.play(now, Selection::Song { song: SongId(3), at: Duration::ZERO }));
         shared.with(|player, _| player.stop()).unwrap();
         thread.join().unwrap();
         let events = shared.take_events();

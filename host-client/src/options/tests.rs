@@ -1,8 +1,3 @@
-use std::time::Duration;
-
-use trill_player::command::{Play, Seek, Volume};
-use trill_proto::ids::SongId;
-
 use super::*;
 
 fn parse(line: &[&str]) -> Result<Invocation, UsageError> {
@@ -26,17 +21,9 @@ fn check_error(line: &[&str], expected: &str) {
 }
 
 #[track_caller]
-fn check_command(line: &[&str], server: &str, command: Option<Command>) {
+fn check_command(line: &[&str], server: &str, command: Option<&str>) {
     let options = run(line);
-    assert_eq!((options.server.to_string().as_str(), options.command), (server, command), "{line:?}");
-}
-
-fn play(number: u32) -> Option<Command> {
-    Some(Command::Play(Play::Song { song: SongId(number), at: Duration::ZERO }))
-}
-
-fn back(seconds: u64) -> Option<Command> {
-    Some(Command::Seek(Seek::Back(Duration::from_secs(seconds))))
+    assert_eq!((options.server.to_string().as_str(), options.command.as_deref()), (server, command), "{line:?}");
 }
 
 #[test]
@@ -53,18 +40,19 @@ fn nothing_at_all_is_a_prompt_on_this_machine() {
 }
 
 #[test]
-fn the_first_word_is_a_host_unless_it_reads_like_a_command() {
+fn the_first_word_is_a_host_unless_it_is_a_command() {
     check_command(&["attic"], "attic:7455", None);
-    check_command(&["attic", "list"], "attic:7455", Some(Command::List));
-    check_command(&["attic", "l"], "attic:7455", Some(Command::List));
-    check_command(&["list"], "localhost:7455", Some(Command::List));
-    check_command(&["l"], "localhost:7455", Some(Command::List));
-    check_command(&["PLAY", "3"], "localhost:7455", play(3));
-    check_command(&["play:7455", "play", "3"], "play:7455", play(3));
+    check_command(&["attic", "list"], "attic:7455", Some("list"));
+    check_command(&["attic", "l"], "attic:7455", Some("l"));
+    check_command(&["attic", "3"], "attic:7455", Some("3"));
+    check_command(&["list"], "localhost:7455", Some("list"));
+    check_command(&["find", "so", "what"], "localhost:7455", Some("find so what"));
+    check_command(&["PLAY", "3"], "localhost:7455", Some("PLAY 3"));
+    check_command(&["3"], "localhost:7455", Some("3"));
+    check_command(&["l"], "l:7455", None);
+    check_command(&["art", "list"], "art:7455", Some("list"));
+    check_command(&["play:7455", "play", "3"], "play:7455", Some("play 3"));
     check_command(&["play.local"], "play.local:7455", None);
-    check_error(&["p"], "\"p\" could be play, pause or previous; for a host of that name, type p:7455");
-    check_command(&["p:7455"], "p:7455", None);
-    check_error(&["3"], "\"3\" is neither a host nor a command");
 }
 
 #[test]
@@ -85,17 +73,17 @@ fn invalid_servers() {
 
 #[test]
 fn what_follows_the_host_is_one_command() {
-    check_command(&["attic", "play", "3"], "attic:7455", play(3));
-    check_command(&["attic", "play 3"], "attic:7455", play(3));
-    check_command(&["play 3"], "localhost:7455", play(3));
+    check_command(&["attic", "play", "3"], "attic:7455", Some("play 3"));
+    check_command(&["attic", "play 3"], "attic:7455", Some("play 3"));
+    check_command(&["play 3"], "localhost:7455", Some("play 3"));
     check_command(&["attic", ""], "attic:7455", None);
-    check_command(&["attic", "volume", "-5"], "attic:7455", Some(Command::Volume(Some(Volume::Down(5)))));
-    check_command(&["seek", "-10"], "localhost:7455", back(10));
-    check_command(&["attic", "seek", "-1:30"], "attic:7455", back(90));
-    check_error(&["attic", "play"], "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30");
+    check_command(&["attic", "volume", "-5"], "attic:7455", Some("volume -5"));
+    check_command(&["seek", "-10"], "localhost:7455", Some("seek -10"));
+    check_command(&["attic", "seek", "-1:30"], "attic:7455", Some("seek -1:30"));
+    check_error(&["attic", "play"], "play needs more: play WHAT, for example: play album kind of blue");
     check_error(&["play", "0"], "there is no song 0: song numbers start at 1");
     check_error(&["attic", "basement"], "no command \"basement\"; help lists them");
-    check_error(&["list", "attic"], "list takes no arguments");
+    check_error(&["status", "attic"], "status takes no arguments");
 }
 
 #[test]
@@ -106,7 +94,7 @@ fn options_may_stand_anywhere() {
     ] {
         let expected = Options {
             server: "attic".parse().expect("a host"),
-            command: play(3),
+            command: Some("play 3".to_owned()),
             output: OutputTarget::Null,
             volume_percent: 30,
             name: Some("couch".to_owned()),
@@ -144,7 +132,7 @@ fn help_version_and_devices() {
     assert_eq!(parse(&["--version"]), Ok(Invocation::Version));
     assert_eq!(parse(&["--list-devices"]), Ok(Invocation::ListDevices));
     check_error(&["--list-devices", "attic"], "unexpected argument \"attic\": --list-devices takes none");
-    check_command(&["help"], "localhost:7455", Some(Command::Help(None)));
+    check_command(&["help"], "localhost:7455", Some("help"));
 }
 
 #[test]
@@ -170,10 +158,10 @@ fn wrong_options() {
 
 #[test]
 fn two_dashes_end_options() {
-    check_command(&["--", "attic", "seek", "-10"], "attic:7455", back(10));
-    check_command(&["attic", "--", "list"], "attic:7455", Some(Command::List));
+    check_command(&["--", "attic", "seek", "-10"], "attic:7455", Some("seek -10"));
+    check_command(&["attic", "--", "list"], "attic:7455", Some("list"));
     check_error(&["attic", "--", "--help"], "no command \"--help\"; help lists them");
-    check_error(&["attic", "list", "--", "--", "-v"], "list takes no arguments");
+    check_error(&["attic", "status", "--", "--", "-v"], "status takes no arguments");
 }
 
 #[cfg(unix)]

@@ -1,14 +1,19 @@
 //! The text commands, for keyboards and serial consoles alike.
 //!
 //! A line is a command name and its arguments, separated by spaces, in any case: `play 3 at 1:30`. A name may be
-//! shortened if no other begins in the same way: `pl 3`. One table, [`COMMANDS`], holds the names, the synopsis, the help
-//! text and the parser of each command, so that help, completion and parser cannot disagree.
+//! shortened if no other begins in the same way: `pl 3`. A number alone plays that song. Words to search for are the rest of
+//! the line: `play so what`. In quotes they are words even if they read like a number or a keyword: `play "99"`.
+//!
+//! One table, [`COMMANDS`], holds the names, the synopsis, the help text and the parser of each command, so that help,
+//! completion and parser cannot disagree.
 //!
 //! ```
-//! use trill_player::command::{Command, Play, parse};
+//! use trill_player::command::{Command, Selection, parse};
 //! use trill_proto::ids::SongId;
 //!
-//! assert_eq!(parse("PL 3"), Ok(Some(Command::Play(Play::Song { song: SongId(3), at: core::time::Duration::ZERO }))));
+//! let song = Selection::Song { song: SongId(3), at: core::time::Duration::ZERO };
+//! assert_eq!(parse("PL 3"), Ok(Some(Command::Play(song))));
+//! assert_eq!(parse("play So What "), Ok(Some(Command::Play(Selection::Best("So What")))));
 //! assert_eq!(parse("  "), Ok(None));
 //! assert_eq!(parse("play 0").unwrap_err().to_string(), "there is no song 0: song numbers start at 1");
 //! ```
@@ -26,7 +31,7 @@ use trill_proto::ids::SongId;
 
 pub use error::ParseError;
 pub use parse::parse;
-pub use table::{COMMANDS, CommandInfo, completions, find, write_help, write_help_on};
+pub use table::{COMMANDS, CommandInfo, completions, find, is_name, write_help, write_help_on};
 
 /// Latest position a command can name: about 49 days, the most that 32 bits of milliseconds hold.
 pub const MAX_POSITION: Duration = Duration::from_millis(u32::MAX as u64);
@@ -34,40 +39,70 @@ pub const MAX_POSITION: Duration = Duration::from_millis(u32::MAX as u64);
 /// Full volume, in percent.
 pub const MAX_VOLUME: u8 = 100;
 
-/// A parsed line. `Display` writes it as a line that parses to the same command.
+/// A parsed line. It borrows the words to search for from the line. `Display` writes it as a line that parses to the same
+/// command, except for the selections that have no text form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Show the songs.
-    List,
-    /// Show the details of one song.
-    Info(SongId),
-    /// Play at once, in place of the present song.
-    Play(Play),
+pub enum Command<'a> {
+    /// Show the songs that match these words; all songs if there are none.
+    List(&'a str),
+    /// Show the albums that match these words, or all.
+    Albums(&'a str),
+    /// Show the artists that match these words, or all.
+    Artists(&'a str),
+    /// Show the details of one song; with `None` of the song that plays.
+    Info(Option<SongId>),
+    /// Play at once, in place of the queue.
+    Play(Selection<'a>),
+    /// Play after everything else in the queue.
+    Add(Selection<'a>),
+    /// Play after the present song; with `None` skip to the following song.
+    Next(Option<Selection<'a>>),
+    /// Go back to the song before this one.
+    Previous,
+    /// Show the queue.
+    Queue,
+    /// Take the songs at these places out of the queue, both included; `1 <= first <= last`.
+    Remove {
+        /// The first place, as [`Command::Queue`] shows it.
+        first: u32,
+        /// The last place.
+        last: u32,
+    },
+    /// Take everything that follows the present song out of the queue.
+    Clear,
+    /// Set the order of the queue; with `None` show it.
+    Shuffle(Option<Shuffle>),
+    /// Set what is repeated; with `None` show it.
+    Repeat(Option<Repeat>),
     /// Stop the song and its transmission.
     Stop,
+    /// Stop after the present song; the second time, go on after all.
+    StopAfter,
     /// Pause the song and keep its position.
     Pause,
     /// Continue after [`Command::Pause`].
     Resume,
-    /// Skip to the song after this one.
-    Next,
-    /// Go back to the song before this one.
-    Previous,
     /// Go to another place in the song.
     Seek(Seek),
     /// Set the volume; with `None` show it.
     Volume(Option<Volume>),
+    /// Set which gain evens out the loudness; with `None` show it.
+    Gain(Option<GainMode>),
+    /// Set when the music ends; with `None` show how long is left.
+    Sleep(Option<Sleep>),
     /// Show the state of the player.
     Status,
+    /// Show the library on a full screen.
+    Browse,
     /// Explain one command; with `None` all of them.
     Help(Option<&'static CommandInfo>),
     /// End the program.
     Quit,
 }
 
-/// What [`Command::Play`] plays.
+/// Songs to play or to queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Play {
+pub enum Selection<'a> {
     /// One song, from the position `at`, in whole milliseconds up to [`MAX_POSITION`].
     Song {
         /// Which song.
@@ -75,7 +110,7 @@ pub enum Play {
         /// Where to begin; zero for its beginning.
         at: Duration,
     },
-    /// The songs from `first` to `last`, both included, in the order of their numbers; `first <= last`.
+    /// The songs from `first` to `last`, both included; `first <= last`.
     Range {
         /// Number of the first song.
         first: SongId,
@@ -84,6 +119,73 @@ pub enum Play {
     },
     /// Every song of the server.
     All,
+    /// The song that matches these words best.
+    Best(&'a str),
+    /// The songs of the album that matches these words best, in order.
+    Album(&'a str),
+    /// The songs of the artist that matches these words best, in order.
+    Artist(&'a str),
+    /// The album of a song. It has no text form.
+    AlbumOf {
+        /// A song of the album.
+        album: SongId,
+        /// The song of the album to begin with; `None` for its first.
+        from: Option<SongId>,
+    },
+    /// The songs by the artist of a song. They have no text form.
+    ArtistOf {
+        /// A song by the artist.
+        artist: SongId,
+        /// The song to begin with; `None` for the first.
+        from: Option<SongId>,
+    },
+}
+
+/// The order in which the queue plays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shuffle {
+    /// As it was queued.
+    #[default]
+    Off,
+    /// Song by song in random order.
+    Songs,
+    /// Album by album in random order, each album in its own order.
+    Albums,
+}
+
+/// What plays again when it has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The queue.
+    All,
+    /// The present song.
+    One,
+}
+
+/// Which gain evens out the loudness of songs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GainMode {
+    /// None: the samples stay as they are.
+    #[default]
+    Off,
+    /// That of the song.
+    Track,
+    /// That of its album.
+    Album,
+    /// That of the album while an album plays in order, else that of the song.
+    Auto,
+}
+
+/// When [`Command::Sleep`] ends the music.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sleep {
+    /// It does not.
+    Off,
+    /// After this time: whole seconds, more than zero, up to [`MAX_POSITION`].
+    After(Duration),
 }
 
 /// Where [`Command::Seek`] goes; in whole milliseconds up to [`MAX_POSITION`].
@@ -138,35 +240,126 @@ impl Volume {
     }
 }
 
-impl fmt::Display for Command {
+impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::List => f.write_str("list"),
-            Self::Info(song) => write!(f, "info {song}"),
-            Self::Play(play) => write!(f, "play {play}"),
+            Self::List(words) => WithArgument("list", Words::some(words)).fmt(f),
+            Self::Albums(words) => WithArgument("albums", Words::some(words)).fmt(f),
+            Self::Artists(words) => WithArgument("artists", Words::some(words)).fmt(f),
+            Self::Info(song) => WithArgument("info", *song).fmt(f),
+            Self::Play(selection) => write!(f, "play {selection}"),
+            Self::Add(selection) => write!(f, "add {selection}"),
+            Self::Next(selection) => WithArgument("next", *selection).fmt(f),
+            Self::Previous => f.write_str("previous"),
+            Self::Queue => f.write_str("queue"),
+            Self::Remove { first, last } if first == last => write!(f, "remove {first}"),
+            Self::Remove { first, last } => write!(f, "remove {first}-{last}"),
+            Self::Clear => f.write_str("clear"),
+            Self::Shuffle(shuffle) => WithArgument("shuffle", *shuffle).fmt(f),
+            Self::Repeat(repeat) => WithArgument("repeat", *repeat).fmt(f),
             Self::Stop => f.write_str("stop"),
+            Self::StopAfter => f.write_str("stop after"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
-            Self::Next => f.write_str("next"),
-            Self::Previous => f.write_str("previous"),
             Self::Seek(seek) => write!(f, "seek {seek}"),
-            Self::Volume(None) => f.write_str("volume"),
-            Self::Volume(Some(volume)) => write!(f, "volume {volume}"),
+            Self::Volume(volume) => WithArgument("volume", *volume).fmt(f),
+            Self::Gain(gain) => WithArgument("gain", *gain).fmt(f),
+            Self::Sleep(sleep) => WithArgument("sleep", *sleep).fmt(f),
             Self::Status => f.write_str("status"),
-            Self::Help(None) => f.write_str("help"),
-            Self::Help(Some(command)) => write!(f, "help {}", command.name),
+            Self::Browse => f.write_str("browse"),
+            Self::Help(command) => WithArgument("help", command.map(|command| command.name)).fmt(f),
             Self::Quit => f.write_str("quit"),
         }
     }
 }
 
-impl fmt::Display for Play {
+/// A command's name, and its argument if it has one.
+struct WithArgument<T>(&'static str, Option<T>);
+
+impl<T: fmt::Display> fmt::Display for WithArgument<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(name, None) => f.write_str(name),
+            Self(name, Some(argument)) => write!(f, "{name} {argument}"),
+        }
+    }
+}
+
+impl fmt::Display for Selection<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Song { song, at: Duration::ZERO } => write!(f, "{song}"),
             Self::Song { song, at } => write!(f, "{song} at {}", Clock(*at)),
             Self::Range { first, last } => write!(f, "{first}-{last}"),
             Self::All => f.write_str("all"),
+            Self::Best(words) => Words(words).fmt(f),
+            Self::Album(words) => write!(f, "album {}", Words(words)),
+            Self::Artist(words) => write!(f, "artist {}", Words(words)),
+            Self::AlbumOf { album, .. } => write!(f, "the album of song {album}"),
+            Self::ArtistOf { artist, .. } => write!(f, "the songs by the artist of song {artist}"),
+        }
+    }
+}
+
+/// Words to search for, in quotes: they may read like a number or a keyword.
+struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    fn some(words: &'a str) -> Option<Self> {
+        (!words.is_empty()).then_some(Self(words))
+    }
+}
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The parser leaves words as they are if they hold a quote.
+        if self.0.contains('"') { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0) }
+    }
+}
+
+impl fmt::Display for Shuffle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Songs => "on",
+            Self::Albums => "album",
+        })
+    }
+}
+
+impl fmt::Display for Repeat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::All => "all",
+            Self::One => "one",
+        })
+    }
+}
+
+impl fmt::Display for GainMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Track => "track",
+            Self::Album => "album",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+impl fmt::Display for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("off"),
+            Self::After(time) => {
+                let seconds = time.as_secs();
+                match (seconds % 60, seconds % 3_600) {
+                    (_, 0) => write!(f, "{}h", seconds / 3_600),
+                    (0, _) => write!(f, "{}m", seconds / 60),
+                    _ => write!(f, "{seconds}s"),
+                }
+            }
         }
     }
 }

@@ -55,7 +55,7 @@
 //!
 //! ```
 //! use trill_player::{Options, Player};
-//! use trill_player::command::Play;
+//! use trill_player::command::Selection;
 //! use trill_proto::session::client::Identity;
 //! use trill_proto::time::Instant;
 //!
@@ -65,7 +65,7 @@
 //! let mut player = Player::<512>::new(&mut memory, options);
 //! assert_eq!(player.poll_connect(), None, "nothing is wanted of a server");
 //!
-//! player.play(now, Play::All);
+//! player.play(now, Selection::All);
 //! assert!(player.poll_connect().is_some());
 //! player.begin_attempt();
 //! player.handle_connected(now, &Identity { name: "example", nonce: [7; 16], roles: 0 });

@@ -15,7 +15,7 @@ use trill_proto::session::client::{self, Client, Identity};
 use trill_proto::time::Instant;
 
 use crate::buffer::Track;
-use crate::command::{Play, Seek};
+use crate::command::{Seek, Selection};
 use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
 use crate::item::{ItemId, QueueItem};
@@ -329,15 +329,21 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     // ── commands ──
 
     /// Plays other music, in place of the song heard.
-    pub fn play(&mut self, now: Instant, play: Play) {
+    pub fn play(&mut self, now: Instant, selection: Selection<'_>) {
         self.core.reconnect_now();
         let music = &mut self.core.music;
-        match play {
-            Play::Song { song, at } => music.play_song(now, song, at),
-            Play::Range { first, last } => {
+        match selection {
+            Selection::Song { song, at } => music.play_song(now, song, at),
+            Selection::Range { first, last } => {
                 music.look_for(now, Search::first(Playlist { first, last, advances: true }));
             }
-            Play::All => music.look_for(now, Search::first(Playlist::ALL)),
+            Selection::All => music.look_for(now, Search::first(Playlist::ALL)),
+            // The queue will play these.
+            Selection::Best(_)
+            | Selection::Album(_)
+            | Selection::Artist(_)
+            | Selection::AlbumOf { .. }
+            | Selection::ArtistOf { .. } => {}
         }
     }
 

@@ -24,7 +24,7 @@ use listener::Listener;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use trill_player::command::{Play, Seek};
+use trill_player::command::{Seek, Selection};
 use trill_player::playlist::Direction;
 use trill_player::{Question, Step};
 use trill_proto::ids::SongId;
@@ -100,11 +100,11 @@ impl Run<'_> {
         let player = &mut world.player;
         match *operation {
             Operation::Play { song, at_ms } => {
-                player.play(now, Play::Song { song: SongId(song), at: Duration::from_millis(at_ms) });
+                player.play(now, Selection::Song { song: SongId(song), at: Duration::from_millis(at_ms) });
                 listener.play(song, at_ms);
             }
             Operation::PlayRange { first, last } => {
-                player.play(now, Play::Range { first: SongId(first), last: SongId(last) });
+                player.play(now, Selection::Range { first: SongId(first), last: SongId(last) });
                 listener.play_range(first, last);
             }
             Operation::Step(direction) => {

@@ -17,7 +17,9 @@ pub fn check(input: &[u8]) {
         Ok(Some(command)) => {
             let shown = command.to_string();
             assert_eq!(parse(&shown), Ok(Some(command)), "{line:?} is shown as {shown:?}");
-            assert_eq!(parse(&shown.to_uppercase()), Ok(Some(command)));
+            let shouted = shown.to_ascii_uppercase();
+            let Ok(Some(again)) = parse(&shouted) else { panic!("{shouted:?} is no command") };
+            assert_eq!(again.to_string().to_ascii_uppercase(), shouted);
         }
         Ok(None) => assert_eq!(line.trim(), ""),
         Err(error) => {

@@ -15,7 +15,7 @@ type Keys = (&'static str, String, &'static str);
 
 const NOTHING_PLAYS: &str = "nothing is playing; play N plays song N";
 const TOO_LONG: &str = "line too long: at most 4096 bytes";
-const PLAY_NEEDS: &str = "play needs more: play N [at M:SS] | N-N | all, for example: play 3 at 1:30";
+const PLAY_NEEDS: &str = "play needs more: play WHAT, for example: play album kind of blue";
 
 fn piped() -> Vec<Line> {
     let line = |name, bytes: &[u8], said| (name, bytes.to_vec(), said);
@@ -55,14 +55,14 @@ fn piped() -> Vec<Line> {
             TOO_LONG,
         ),
         line("a line of 1 MB", &vec![b'x'; 1 << 20], TOO_LONG),
-        line("a number alone", b"7", "to play a song by its number, type: play 7"),
-        line("a beginning of several", b"S", "\"S\" could be stop, seek or status"),
+        line("a missing number alone", b"7", "there is no song 7; list shows what there is"),
+        line("a beginning of several", b"S", "\"S\" could be shuffle, stop, seek, sleep or status"),
         line("play what?", b"play", PLAY_NEEDS),
-        line("play at what time?", b"play 3 at", PLAY_NEEDS),
+        line("play at what time?", b"play 3 at", "\"3 at\" is not a song number; in quotes it is searched for"),
         line("play song 0", b"play 0", "there is no song 0: song numbers start at 1"),
-        line("play song -1", b"play -1", "\"-1\" is not a song number; list shows them"),
-        line("play half a song", b"play 1.5", "\"1.5\" is not a song number; list shows them"),
-        line("play in other digits", "play ٣".as_bytes(), "\"٣\" is not a song number; list shows them"),
+        line("play song -1", b"play -1", "\"-1\" is not a song number; in quotes it is searched for"),
+        line("play half a song", b"play 1.5", "\"1.5\" is not a song number; in quotes it is searched for"),
+        line("information in other digits", "info ٣".as_bytes(), "\"٣\" is not a song number; list shows them"),
         line("play a missing song", b"play 9", "there is no song 9; list shows what there is"),
         line(
             "play more than there are numbers",
@@ -70,12 +70,12 @@ fn piped() -> Vec<Line> {
             "there is no song \"99999999999999999999\"; list shows the numbers",
         ),
         line("play backwards", b"play 7-3", "a range goes from the smaller number to the larger: 3-7"),
-        line("play half a range", b"play 3-", "\"3-\" is not a song number; list shows them"),
+        line("play half a range", b"play 3-", "\"3-\" is not a song number; in quotes it is searched for"),
         line("play a range that is not there", b"play 5-9", "no songs from 5 to 9; list shows what there is"),
         line(
             "play a range at a time",
             b"play 1-2 at 1:00",
-            "\"at\" is out of place here; the command is: play N [at M:SS] | N-N | all",
+            "\"1-2 at 1:00\" is not a song number; in quotes it is searched for",
         ),
         line("play all of nothing", b"play all", "the server has no songs"),
         line("information about everything", b"info all", "\"all\" is not a song number; list shows them"),

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use trill_player::command::{Command, write_help, write_help_on};
+use trill_player::command::{Command, Selection, write_help, write_help_on};
 use trill_player::{NotPossible, Question};
 
 use crate::board::Clock;
@@ -11,19 +11,21 @@ use crate::shared::Shared;
 use crate::state::seconds;
 
 /// Executes a command and shows its answer.
-pub(super) fn execute<C: Clock>(remote: &Remote<C>, command: Command) {
+pub(super) fn execute<C: Clock>(remote: &Remote<C>, command: Command<'_>) {
     if let Err(reason) = attempt(remote, command) {
         show(remote.shared, format_args!("{reason}"));
     }
 }
 
-fn attempt<C: Clock>(remote: &Remote<C>, command: Command) -> Result<(), NotPossible> {
+fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), NotPossible> {
     let shared = remote.shared;
     match command {
-        Command::List => remote.ask(Question::List)?,
-        Command::Info(song) => remote.ask(Question::Info(song))?,
-        Command::Play(play) => remote.play(play),
-        Command::Next => remote.next()?,
+        Command::List("") => remote.ask(Question::List)?,
+        Command::Info(Some(song)) => remote.ask(Question::Info(song))?,
+        Command::Play(selection @ (Selection::Song { .. } | Selection::Range { .. } | Selection::All)) => {
+            remote.play(selection);
+        }
+        Command::Next(None) => remote.next()?,
         Command::Previous => remote.previous()?,
         Command::Stop => remote.stop()?,
         Command::Pause => {
@@ -57,8 +59,9 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command) -> Result<(), NotPoss
             });
         }),
         Command::Quit => show(shared, format_args!("a board does not quit; stop ends the music")),
+        _ => show(shared, format_args!("not possible yet")),
     }
-    if let Command::List | Command::Info(_) | Command::Play(_) | Command::Next | Command::Previous = command {
+    if let Command::List(_) | Command::Info(_) | Command::Play(_) | Command::Next(_) | Command::Previous = command {
         warn_of_no_connection(shared);
     }
     Ok(())

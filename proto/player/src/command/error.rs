@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::table::{CommandInfo, completions};
 use super::{Clock, MAX_POSITION, MAX_VOLUME};
-use trill_proto::ids::SongId;
+use trill_proto::limits::MAX_QUERY_BYTES;
 use trill_proto::text::is_visible;
 
 /// Why a line is not a command. `Display` gives one line that is safe to show on a terminal, whatever was typed.
@@ -25,6 +25,8 @@ pub enum ParseError<'a> {
     },
     /// The word is not a song number.
     NotASongNumber(&'a str),
+    /// The text is numbers, but does not select songs.
+    NotASelection(&'a str),
     /// Song numbers start at 1.
     SongZero,
     /// The number does not fit a [`SongId`].
@@ -32,16 +34,22 @@ pub enum ParseError<'a> {
     /// The range ends before it starts.
     ReversedRange {
         /// The number it starts with.
-        first: SongId,
+        first: u32,
         /// The smaller number it ends with.
-        last: SongId,
+        last: u32,
     },
+    /// The words to search for have more than [`MAX_QUERY_BYTES`].
+    QueryTooLong,
+    /// The word is not a place in the queue.
+    NotAPlace(&'a str),
     /// The word is not a time.
     NotATime(&'a str),
     /// The time is beyond [`MAX_POSITION`].
     TimeTooLong(&'a str),
     /// The word is not a number of percent up to [`MAX_VOLUME`].
     NotAVolume(&'a str),
+    /// The word is not a length of time with a unit.
+    NotATimer(&'a str),
 }
 
 impl core::error::Error for ParseError<'_> {}
@@ -49,10 +57,7 @@ impl core::error::Error for ParseError<'_> {}
 impl fmt::Display for ParseError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::UnknownCommand(word) => match word.parse::<u32>() {
-                Ok(number) => write!(f, "to play a song by its number, type: play {number}"),
-                Err(_) => write!(f, "no command {}; help lists them", Quoted(word)),
-            },
+            Self::UnknownCommand(word) => write!(f, "no command {}; help lists them", Quoted(word)),
             Self::AmbiguousCommand(word) => {
                 write!(f, "{} could be {}", Quoted(word), Alternatives(word))
             }
@@ -68,10 +73,17 @@ impl fmt::Display for ParseError<'_> {
             Self::NotASongNumber(word) => {
                 write!(f, "{} is not a song number; list shows them", Quoted(word))
             }
+            Self::NotASelection(text) => {
+                write!(f, "{} is not a song number; in quotes it is searched for", Quoted(text))
+            }
             Self::SongZero => f.write_str("there is no song 0: song numbers start at 1"),
             Self::SongNumberTooLarge(word) => write!(f, "there is no song {}; list shows the numbers", Quoted(word)),
             Self::ReversedRange { first, last } => {
                 write!(f, "a range goes from the smaller number to the larger: {last}-{first}")
+            }
+            Self::QueryTooLong => write!(f, "a search has at most {MAX_QUERY_BYTES} bytes; fewer words are enough"),
+            Self::NotAPlace(word) => {
+                write!(f, "{} is not a place in the queue; queue shows them", Quoted(word))
             }
             Self::NotATime(word) => {
                 write!(f, "{} is not a time; times are 90 (seconds), 1:30 or 1:02:03", Quoted(word))
@@ -80,6 +92,9 @@ impl fmt::Display for ParseError<'_> {
                 write!(f, "{} is too long; times go up to {}", Quoted(word), Clock(MAX_POSITION))
             }
             Self::NotAVolume(word) => write!(f, "{} is not a volume; it goes from 0 to {MAX_VOLUME}", Quoted(word)),
+            Self::NotATimer(word) => {
+                write!(f, "{} is not a length of time; they are 90s, 30m or 1h", Quoted(word))
+            }
         }
     }
 }

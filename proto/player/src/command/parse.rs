@@ -1,24 +1,27 @@
 //! From a line to a [`Command`].
 
-use core::str::SplitWhitespace;
 use core::time::Duration;
 
 use super::table::{CommandInfo, find};
-use super::{Command, MAX_POSITION, MAX_VOLUME, ParseError, Play, Seek, Volume};
+use super::{Command, MAX_POSITION, MAX_VOLUME, ParseError, Seek, Selection, Sleep, Volume};
 use trill_proto::ids::SongId;
+use trill_proto::limits::MAX_QUERY_BYTES;
 
 /// Reads one line; `None` when it is blank.
 ///
 /// # Errors
 ///
 /// A [`ParseError`], whose `Display` is one line that tells the user what to type instead.
-pub fn parse(line: &str) -> Result<Option<Command>, ParseError<'_>> {
-    let mut words = line.split_whitespace();
-    let Some(name) = words.next() else {
+pub fn parse(line: &str) -> Result<Option<Command<'_>>, ParseError<'_>> {
+    let (name, rest) = split_word(line.trim());
+    if name.is_empty() {
         return Ok(None);
-    };
+    }
+    if is_digits(name) && rest.is_empty() {
+        return Ok(Some(Command::Play(parse_selected_song(name, Duration::ZERO)?)));
+    }
     let info = find(name)?;
-    let mut arguments = Arguments { command: info, words };
+    let mut arguments = Arguments { command: info, rest };
     let command = (info.parse)(&mut arguments)?;
     match arguments.next() {
         None => Ok(Some(command)),
@@ -26,50 +29,134 @@ pub fn parse(line: &str) -> Result<Option<Command>, ParseError<'_>> {
     }
 }
 
-/// The words that follow a command's name.
+/// What follows a command's name: trimmed, and not taken yet.
 pub(super) struct Arguments<'a> {
     command: &'static CommandInfo,
-    words: SplitWhitespace<'a>,
+    rest: &'a str,
 }
 
 impl<'a> Arguments<'a> {
+    /// Takes the next word.
     pub(super) fn next(&mut self) -> Option<&'a str> {
-        self.words.next()
+        let (word, rest) = split_word(self.rest);
+        self.rest = rest;
+        (!word.is_empty()).then_some(word)
     }
 
+    /// Takes the next word. The command cannot do without it.
     pub(super) fn required(&mut self) -> Result<&'a str, ParseError<'a>> {
         self.next().ok_or(ParseError::MissingArgument(self.command))
     }
-}
 
-pub(super) fn parse_play<'a>(arguments: &mut Arguments<'a>) -> Result<Play, ParseError<'a>> {
-    let what = arguments.required()?;
-    if what.eq_ignore_ascii_case("all") {
-        return Ok(Play::All);
+    /// Takes the next word, if any, and returns its value.
+    pub(super) fn keyword<T: Copy>(&mut self, values: &[(&str, T)]) -> Result<Option<T>, ParseError<'a>> {
+        let Some(word) = self.next() else { return Ok(None) };
+        let value = values.iter().find(|(keyword, _)| keyword.eq_ignore_ascii_case(word));
+        value.map(|(_, value)| Some(*value)).ok_or(ParseError::ExtraWord { command: self.command, word })
     }
-    if let Some((first, last)) = what.split_once('-') {
-        return parse_range(what, first, last);
+
+    /// Takes the rest as words to search for.
+    pub(super) fn words(&mut self) -> Result<&'a str, ParseError<'a>> {
+        let words = unquoted(core::mem::take(&mut self.rest));
+        if words.len() <= MAX_QUERY_BYTES { Ok(words) } else { Err(ParseError::QueryTooLong) }
     }
-    let song = parse_song(what)?;
-    let at = match arguments.next() {
-        None => Duration::ZERO,
-        Some(word) if word.eq_ignore_ascii_case("at") => parse_time(arguments.required()?)?,
-        Some(word) => {
-            return Err(ParseError::ExtraWord { command: arguments.command, word });
+
+    fn required_words(&mut self) -> Result<&'a str, ParseError<'a>> {
+        let words = self.words()?;
+        if words.is_empty() { Err(ParseError::MissingArgument(self.command)) } else { Ok(words) }
+    }
+
+    /// Takes the rest as songs. Without a rest, the result is `None`.
+    pub(super) fn selection(&mut self) -> Result<Option<Selection<'a>>, ParseError<'a>> {
+        if self.rest.is_empty() { Ok(None) } else { self.required_selection().map(Some) }
+    }
+
+    /// Takes the rest as songs.
+    pub(super) fn required_selection(&mut self) -> Result<Selection<'a>, ParseError<'a>> {
+        if let Some(selection) = parse_numbers(self.rest)? {
+            self.rest = "";
+            return Ok(selection);
         }
-    };
-    Ok(Play::Song { song, at })
+        let (head, tail) = split_word(self.rest);
+        if head.eq_ignore_ascii_case("all") && tail.is_empty() {
+            self.rest = "";
+            Ok(Selection::All)
+        } else if head.eq_ignore_ascii_case("album") {
+            self.rest = tail;
+            self.required_words().map(Selection::Album)
+        } else if head.eq_ignore_ascii_case("artist") {
+            self.rest = tail;
+            self.required_words().map(Selection::Artist)
+        } else {
+            self.required_words().map(Selection::Best)
+        }
+    }
 }
 
-fn parse_range<'a>(range: &'a str, first: &'a str, last: &'a str) -> Result<Play, ParseError<'a>> {
-    if !is_digits(first) || !is_digits(last) {
-        return Err(ParseError::NotASongNumber(range));
+/// The first word of trimmed text and the rest, trimmed.
+fn split_word(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+/// The text within quotes, if quotes enclose all of `text`.
+fn unquoted(text: &str) -> &str {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.filter(|inner| !inner.contains('"')).map_or(text, str::trim)
+}
+
+/// `N`, `N-N` or `N at TIME`. Text with other words is `None`, such as `99 luftballons`.
+fn parse_numbers(text: &str) -> Result<Option<Selection<'_>>, ParseError<'_>> {
+    if !is_numeric(text) {
+        return Ok(None);
     }
-    let (first, last) = (parse_song(first)?, parse_song(last)?);
-    if first > last {
-        return Err(ParseError::ReversedRange { first, last });
+    if let Some((first, last)) = parse_range(text, |digits| parse_song(digits).map(|SongId(number)| number))? {
+        return Ok(Some(Selection::Range { first: SongId(first), last: SongId(last) }));
     }
-    Ok(Play::Range { first, last })
+    let (song, rest) = split_word(text);
+    let (at, time) = split_word(rest);
+    let at = match at {
+        "" => Duration::ZERO,
+        at if at.eq_ignore_ascii_case("at") && is_digits(song) && !time.is_empty() => parse_time(time)?,
+        _ => return Err(ParseError::NotASelection(text)),
+    };
+    if is_digits(song) { parse_selected_song(song, at).map(Some) } else { Err(ParseError::NotASelection(text)) }
+}
+
+/// Whether `text` is meant as numbers: it has digits, no word but `at` and no quotes.
+fn is_numeric(text: &str) -> bool {
+    let is_word = |word: &str| word.bytes().any(|byte| byte == b'"' || byte.is_ascii_alphabetic() || !byte.is_ascii());
+    let mut words = text.split_whitespace();
+    words.all(|word| word.eq_ignore_ascii_case("at") || !is_word(word))
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+fn parse_selected_song(word: &str, at: Duration) -> Result<Selection<'_>, ParseError<'_>> {
+    Ok(Selection::Song { song: parse_song(word)?, at })
+}
+
+/// `N-N` with the numbers that `parse_number` reads. Other text is `None`.
+fn parse_range<'a>(
+    text: &'a str,
+    parse_number: impl Fn(&'a str) -> Result<u32, ParseError<'a>>,
+) -> Result<Option<(u32, u32)>, ParseError<'a>> {
+    let Some((first, last)) = text.split_once('-').filter(|(first, last)| is_digits(first) && is_digits(last)) else {
+        return Ok(None);
+    };
+    let (first, last) = (parse_number(first)?, parse_number(last)?);
+    if first > last { Err(ParseError::ReversedRange { first, last }) } else { Ok(Some((first, last))) }
+}
+
+/// A place in the queue, or some: `N` or `N-N`.
+pub(super) fn parse_places(word: &str) -> Result<(u32, u32), ParseError<'_>> {
+    let place = |digits| match parse_song(digits) {
+        Ok(SongId(place)) => Ok(place),
+        Err(_) => Err(ParseError::NotAPlace(word)),
+    };
+    match parse_range(word, place)? {
+        Some(places) => Ok(places),
+        None => place(word).map(|place| (place, place)),
+    }
 }
 
 pub(super) fn parse_song(word: &str) -> Result<SongId, ParseError<'_>> {
@@ -144,6 +231,28 @@ pub(super) fn parse_volume(word: &str) -> Result<Volume, ParseError<'_>> {
         percent(step).map(Volume::Down)
     } else {
         percent(word).map(Volume::To)
+    }
+}
+
+/// `90s`, `30m`, `1h` or `off`.
+pub(super) fn parse_sleep(word: &str) -> Result<Sleep, ParseError<'_>> {
+    if word.eq_ignore_ascii_case("off") {
+        return Ok(Sleep::Off);
+    }
+    let (digits, unit) = word.split_at_checked(word.len().saturating_sub(1)).unwrap_or((word, ""));
+    let unit_seconds = match unit {
+        "s" | "S" => 1,
+        "m" | "M" => 60,
+        "h" | "H" => 3_600,
+        _ => return Err(ParseError::NotATimer(word)),
+    };
+    // A number that does not fit is above the limit.
+    let count: u64 = if is_digits(digits) { digits.parse().unwrap_or(u64::MAX) } else { 0 };
+    let time = Duration::from_secs(count.saturating_mul(unit_seconds));
+    match time {
+        Duration::ZERO => Err(ParseError::NotATimer(word)),
+        time if time > MAX_POSITION => Err(ParseError::TimeTooLong(word)),
+        time => Ok(Sleep::After(time)),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::parse::{Arguments, parse_play, parse_seek, parse_song, parse_volume};
-use super::{Command, ParseError};
+use super::parse::{Arguments, parse_places, parse_seek, parse_sleep, parse_song, parse_volume};
+use super::{Command, GainMode, ParseError, Repeat, Shuffle};
 
 /// One command: a row of [`COMMANDS`].
 #[derive(Debug)]
@@ -18,7 +18,26 @@ pub struct CommandInfo {
     pub help: &'static str,
     /// A line that shows it in use.
     pub example: &'static str,
-    pub(super) parse: for<'a> fn(&mut Arguments<'a>) -> Result<Command, ParseError<'a>>,
+    pub(super) parse: for<'a> fn(&mut Arguments<'a>) -> Result<Command<'a>, ParseError<'a>>,
+}
+
+impl CommandInfo {
+    /// The keywords among its arguments, in lower case: what a Tab offers after its name.
+    pub fn keywords(&self) -> impl Iterator<Item = &'static str> {
+        let arguments = if self.takes_selection() { SELECTIONS } else { self.synopsis };
+        let words = arguments.split(|char: char| !char.is_ascii_alphanumeric());
+        let is_keyword = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        words.filter(is_keyword).filter(|word| !matches!(*word, "at" | "or"))
+    }
+
+    /// Whether its arguments are words to search for, or may be.
+    pub fn takes_words(&self) -> bool {
+        self.takes_selection() || self.synopsis.contains("WORDS")
+    }
+
+    fn takes_selection(&self) -> bool {
+        self.synopsis.contains("WHAT")
+    }
 }
 
 impl PartialEq for CommandInfo {
@@ -29,39 +48,134 @@ impl PartialEq for CommandInfo {
 
 impl Eq for CommandInfo {}
 
+/// What `WHAT` stands for in a synopsis.
+const SELECTIONS: &str = "N, N-N, N at M:SS, all, WORDS, album WORDS or artist WORDS";
+
 /// Every command, in the order in which help lists them.
 pub static COMMANDS: &[CommandInfo] = &[
     CommandInfo {
         name: "list",
+        aliases: &["find"],
+        synopsis: "[WORDS]",
+        help: "show the songs, or those that match",
+        example: "list miles davis",
+        parse: |arguments| arguments.words().map(Command::List),
+    },
+    CommandInfo {
+        name: "albums",
         aliases: &[],
-        synopsis: "",
-        help: "show the songs and their numbers",
-        example: "list",
-        parse: |_| Ok(Command::List),
+        synopsis: "[WORDS]",
+        help: "show the albums",
+        example: "albums miles davis",
+        parse: |arguments| arguments.words().map(Command::Albums),
+    },
+    CommandInfo {
+        name: "artists",
+        aliases: &[],
+        synopsis: "[WORDS]",
+        help: "show the artists",
+        example: "artists davis",
+        parse: |arguments| arguments.words().map(Command::Artists),
     },
     CommandInfo {
         name: "info",
         aliases: &[],
-        synopsis: "N",
-        help: "show the details of song N",
+        synopsis: "[N]",
+        help: "show the details of a song",
         example: "info 3",
-        parse: |arguments| Ok(Command::Info(parse_song(arguments.required()?)?)),
+        parse: |arguments| Ok(Command::Info(arguments.next().map(parse_song).transpose()?)),
     },
     CommandInfo {
         name: "play",
         aliases: &[],
-        synopsis: "N [at M:SS] | N-N | all",
-        help: "play a song, some songs, or all",
-        example: "play 3 at 1:30",
-        parse: |arguments| parse_play(arguments).map(Command::Play),
+        synopsis: "WHAT",
+        help: "play at once, in place of the queue",
+        example: "play album kind of blue",
+        parse: |arguments| arguments.required_selection().map(Command::Play),
+    },
+    CommandInfo {
+        name: "add",
+        aliases: &[],
+        synopsis: "WHAT",
+        help: "play at the end of the queue",
+        example: "add 3-7",
+        parse: |arguments| arguments.required_selection().map(Command::Add),
+    },
+    CommandInfo {
+        name: "next",
+        aliases: &[],
+        synopsis: "[WHAT]",
+        help: "skip this song; play WHAT after it",
+        example: "next so what",
+        parse: |arguments| arguments.selection().map(Command::Next),
+    },
+    CommandInfo {
+        name: "previous",
+        aliases: &[],
+        synopsis: "",
+        help: "go back to the previous song",
+        example: "previous",
+        parse: |_| Ok(Command::Previous),
+    },
+    CommandInfo {
+        name: "queue",
+        aliases: &[],
+        synopsis: "",
+        help: "show the queue",
+        example: "queue",
+        parse: |_| Ok(Command::Queue),
+    },
+    CommandInfo {
+        name: "remove",
+        aliases: &[],
+        synopsis: "N | N-N",
+        help: "take songs out of the queue",
+        example: "remove 2-4",
+        parse: |arguments| {
+            let (first, last) = parse_places(arguments.required()?)?;
+            Ok(Command::Remove { first, last })
+        },
+    },
+    CommandInfo {
+        name: "clear",
+        aliases: &[],
+        synopsis: "",
+        help: "take out all that follows this song",
+        example: "clear",
+        parse: |_| Ok(Command::Clear),
+    },
+    CommandInfo {
+        name: "shuffle",
+        aliases: &[],
+        synopsis: "[on | off | album]",
+        help: "play in random order",
+        example: "shuffle on",
+        parse: |arguments| {
+            let values = [("on", Shuffle::Songs), ("off", Shuffle::Off), ("album", Shuffle::Albums)];
+            arguments.keyword(&values).map(Command::Shuffle)
+        },
+    },
+    CommandInfo {
+        name: "repeat",
+        aliases: &[],
+        synopsis: "[off | all | one]",
+        help: "play the queue or this song again",
+        example: "repeat all",
+        parse: |arguments| {
+            let values = [("off", Repeat::Off), ("all", Repeat::All), ("one", Repeat::One)];
+            arguments.keyword(&values).map(Command::Repeat)
+        },
     },
     CommandInfo {
         name: "stop",
         aliases: &[],
-        synopsis: "",
-        help: "stop the song",
-        example: "stop",
-        parse: |_| Ok(Command::Stop),
+        synopsis: "[after]",
+        help: "stop now, or after this song",
+        example: "stop after",
+        parse: |arguments| {
+            let after = arguments.keyword(&[("after", Command::StopAfter)])?;
+            Ok(after.unwrap_or(Command::Stop))
+        },
     },
     CommandInfo {
         name: "pause",
@@ -80,22 +194,6 @@ pub static COMMANDS: &[CommandInfo] = &[
         parse: |_| Ok(Command::Resume),
     },
     CommandInfo {
-        name: "next",
-        aliases: &[],
-        synopsis: "",
-        help: "skip to the next song",
-        example: "next",
-        parse: |_| Ok(Command::Next),
-    },
-    CommandInfo {
-        name: "previous",
-        aliases: &[],
-        synopsis: "",
-        help: "go back to the previous song",
-        example: "previous",
-        parse: |_| Ok(Command::Previous),
-    },
-    CommandInfo {
         name: "seek",
         aliases: &[],
         synopsis: "M:SS | +S | -S",
@@ -112,12 +210,44 @@ pub static COMMANDS: &[CommandInfo] = &[
         parse: |arguments| Ok(Command::Volume(arguments.next().map(parse_volume).transpose()?)),
     },
     CommandInfo {
+        name: "gain",
+        aliases: &[],
+        synopsis: "[off | track | album | auto]",
+        help: "even out the loudness",
+        example: "gain auto",
+        parse: |arguments| {
+            let values = [
+                ("off", GainMode::Off),
+                ("track", GainMode::Track),
+                ("album", GainMode::Album),
+                ("auto", GainMode::Auto),
+            ];
+            arguments.keyword(&values).map(Command::Gain)
+        },
+    },
+    CommandInfo {
+        name: "sleep",
+        aliases: &[],
+        synopsis: "[30m | 1h | 90s | off]",
+        help: "fade out and stop after a time",
+        example: "sleep 30m",
+        parse: |arguments| Ok(Command::Sleep(arguments.next().map(parse_sleep).transpose()?)),
+    },
+    CommandInfo {
         name: "status",
         aliases: &[],
         synopsis: "",
         help: "show what is playing",
         example: "status",
         parse: |_| Ok(Command::Status),
+    },
+    CommandInfo {
+        name: "browse",
+        aliases: &[],
+        synopsis: "",
+        help: "show the library on the full screen",
+        example: "browse",
+        parse: |_| Ok(Command::Browse),
     },
     CommandInfo {
         name: "help",
@@ -129,7 +259,7 @@ pub static COMMANDS: &[CommandInfo] = &[
     },
     CommandInfo {
         name: "quit",
-        aliases: &["exit"],
+        aliases: &["exit", "q"],
         synopsis: "",
         help: "leave",
         example: "quit",
@@ -157,6 +287,11 @@ pub fn find(word: &str) -> Result<&'static CommandInfo, ParseError<'_>> {
     result
 }
 
+/// Whether `word` is the whole name or alias of a command, in any case.
+pub fn is_name(word: &str) -> bool {
+    names().any(|(name, _)| name.eq_ignore_ascii_case(word))
+}
+
 /// The names and aliases that begin with `prefix`, in any case, in the order of [`COMMANDS`]: what a Tab offers.
 pub fn completions(prefix: &str) -> impl Iterator<Item = &'static str> {
     names_beginning(prefix).map(|(name, _)| name)
@@ -171,7 +306,8 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
     for command in COMMANDS {
         writeln!(out, "{}", HelpLine(command))?;
     }
-    writeln!(out, "Names may be shortened: vol 50")
+    writeln!(out, "WHAT is {SELECTIONS}.")?;
+    writeln!(out, "Names may be shortened: vol 50. A number alone plays that song.")
 }
 
 /// Writes the usage, the aliases and an example of one command.
@@ -181,6 +317,9 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
 /// Only those of `out`.
 pub fn write_help_on(out: &mut impl fmt::Write, command: &CommandInfo) -> fmt::Result {
     writeln!(out, "{}", HelpLine(command))?;
+    if command.takes_selection() {
+        writeln!(out, "WHAT is {SELECTIONS}.")?;
+    }
     for alias in command.aliases {
         writeln!(out, "also: {alias}")?;
     }
@@ -188,7 +327,7 @@ pub fn write_help_on(out: &mut impl fmt::Write, command: &CommandInfo) -> fmt::R
 }
 
 /// Columns of the first column of help: the longest name and synopsis.
-const USAGE_COLUMNS: usize = "play N [at M:SS] | N-N | all".len();
+const USAGE_COLUMNS: usize = "gain [off | track | album | auto]".len();
 
 struct HelpLine<'a>(&'a CommandInfo);
 

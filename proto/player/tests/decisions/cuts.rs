@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trill_player::command::Play;
+use trill_player::command::Selection;
 use trill_player::{LossNotice, NotPossible, Options, Player, Question};
 use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::SongId;
@@ -83,7 +83,7 @@ fn what_cannot_be_resumed_is_as_long_as_it_is() {
 #[test]
 fn a_search_goes_on_after_a_cut() {
     let mut world = World::connected();
-    world.player.play(world.now, Play::All);
+    world.player.play(world.now, Selection::All);
     world.exchange();
     world.cut();
     world.connect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trill_player::command::{Play, Seek};
+use trill_player::command::{Seek, Selection};
 use trill_player::playlist::Direction;
 use trill_proto::error::SessionError;
 use trill_proto::ids::SongId;
@@ -77,7 +77,7 @@ fn a_song_that_cannot_begin_a_range_is_passed_whatever_plays() {
         if plays {
             world.hear(9);
         }
-        world.player.play(world.now, Play::Range { first: SongId(3), last: SongId(5) });
+        world.player.play(world.now, Selection::Range { first: SongId(3), last: SongId(5) });
         world.answer("LIST 3 1", &[3], Some(4));
         world.refuse("PLAY 3 at 0 ms");
         assert_eq!(world.heard(), plays.then_some(9));
@@ -91,7 +91,7 @@ fn a_song_that_cannot_begin_a_range_is_passed_whatever_plays() {
 fn where_no_song_of_a_range_can_be_had_the_music_goes_on() {
     let mut world = World::connected();
     world.hear(9);
-    world.player.play(world.now, Play::Range { first: SongId(3), last: SongId(5) });
+    world.player.play(world.now, Selection::Range { first: SongId(3), last: SongId(5) });
     world.answer("LIST 3 1", &[3], Some(4));
     world.refuse("PLAY 3 at 0 ms");
     world.answer("LIST 4 1", &[], None);
@@ -113,7 +113,7 @@ fn nothing_is_played_in_place_of_a_song_or_a_place_in_it_or_what_was_overtaken()
     world.refuse(&format!("PLAY 3 at 0 ms tag {}", tag_of(3)));
     world.check_asked(&[]);
 
-    world.player.play(world.now, Play::Range { first: SongId(5), last: SongId(7) });
+    world.player.play(world.now, Selection::Range { first: SongId(5), last: SongId(7) });
     world.answer("LIST 5 1", &[5], Some(6));
     world.play(8);
     world.check_asked(&["PLAY 5 at 0 ms", "PLAY 8 at 0 ms"]);
@@ -171,7 +171,7 @@ fn the_last_song_of_a_range_is_refused_once() {
 fn a_range_whose_first_songs_are_refused_begins_with_the_song_that_is_heard() {
     let mut world = World::connected();
     world.hear(7);
-    world.player.play(world.now, Play::Range { first: SongId(6), last: SongId(8) });
+    world.player.play(world.now, Selection::Range { first: SongId(6), last: SongId(8) });
     world.answer("LIST 6 1", &[6], Some(7));
     world.refuse("PLAY 6 at 0 ms");
     world.answer("LIST 7 1", &[7], Some(8));
@@ -183,7 +183,7 @@ fn a_range_whose_first_songs_are_refused_begins_with_the_song_that_is_heard() {
 fn what_follows_is_looked_for_when_a_search_for_other_music_fails() {
     let step: fn(&mut World) = |world| world.player.step(world.now, Direction::Previous).expect("it is not known");
     let play: fn(&mut World) =
-        |world| world.player.play(world.now, Play::Range { first: SongId(20), last: SongId(29) });
+        |world| world.player.play(world.now, Selection::Range { first: SongId(20), last: SongId(29) });
     for (command, asked, is_refused) in
         [(step, "LIST 3 1", false), (step, "LIST 3 1", true), (play, "LIST 20 1", false), (play, "LIST 20 1", true)]
     {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use trill_player::NotPossible;
 
-use trill_player::command::{Play, Seek};
+use trill_player::command::{Seek, Selection};
 use trill_player::playlist::Direction;
 use trill_proto::ids::SongId;
 
@@ -35,12 +35,12 @@ fn at_the_edge_the_song_plays_on() {
 #[test]
 fn a_command_for_other_music_ends_a_search() {
     let mut world = World::connected();
-    world.player.play(world.now, Play::All);
+    world.player.play(world.now, Selection::All);
     world.exchange();
     world.play(5);
     world.answer("LIST 1 1", &[1], Some(2));
     world.check_asked(&["PLAY 5 at 0 ms"]);
-    world.player.play(world.now, Play::All);
+    world.player.play(world.now, Selection::All);
     world.exchange();
     world.player.stop().expect("something was wanted");
     world.answer("LIST 1 1", &[1], Some(2));
@@ -54,7 +54,7 @@ fn seek(world: &mut World, seconds: u64) {
 #[test]
 fn a_song_that_is_found_begins_where_the_listener_sought_meanwhile() {
     let mut world = World::connected();
-    world.player.play(world.now, Play::Range { first: SongId(3), last: SongId(7) });
+    world.player.play(world.now, Selection::Range { first: SongId(3), last: SongId(7) });
     seek(&mut world, 60);
     seek(&mut world, 5);
     world.answer("LIST 3 1", &[4], Some(5));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trill_player::command::Play;
+use trill_player::command::Selection;
 use trill_player::{Event, LossNotice, Options, Player, Question, Refused, Step};
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::{ErrorCode, SessionError};
@@ -229,7 +229,7 @@ impl World {
 
     /// Plays a song. The server answers what it was asked before first.
     pub(crate) fn want(&mut self, song: u32) {
-        self.player.play(self.now, Play::Song { song: SongId(song), at: Duration::ZERO });
+        self.player.play(self.now, Selection::Song { song: SongId(song), at: Duration::ZERO });
     }
 
     /// Plays a song, which starts.
@@ -242,7 +242,7 @@ impl World {
     /// Plays these songs; the first is found and starts.
     #[track_caller]
     pub(crate) fn hear_range(&mut self, first: u32, last: u32) {
-        self.player.play(self.now, Play::Range { first: SongId(first), last: SongId(last) });
+        self.player.play(self.now, Selection::Range { first: SongId(first), last: SongId(last) });
         self.answer(&format!("LIST {first} 1"), &[first], Some(first + 1));
         self.start(first);
     }

@@ -55,6 +55,10 @@ fn commands() -> Corpus {
     let others = [
         "play 3-7",
         "pl ALL",
+        "play 99 luftballons",
+        "next \"99\"",
+        "add artist 3-7",
+        "7",
         "play 4294967296",
         "play 7-3",
         "play 3 at 49:99",
