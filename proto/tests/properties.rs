@@ -71,10 +71,10 @@ fn song() -> impl Strategy<Value = Message<'static>> {
     let sound = (0..=MAX_BITRATE, prop_oneof![Just(0), rate()], 0_u8..=2);
     let duration = proptest::option::of(0..u32::MAX);
     let texts = (text(255), text(255), text(255), text(255), text(255), text(255));
-    let more = (any::<(u16, u16)>(), gain(), proptest::option::of(any::<(u32, u32)>()));
+    let more = (any::<(u16, u16)>(), gain(), proptest::option::of(any::<(u32, u32)>()), any::<Option<u32>>());
     (numbers, sound, duration, texts, more).prop_map(|(numbers, sound, duration, texts, more)| {
         let (title, artist, album, album_artist, genre, path) = texts;
-        let ((year, disc), gain, group) = more;
+        let ((year, disc), gain, group, rank) = more;
         let (request, song, size_bytes, track, is_cut) = numbers;
         let (bitrate, rate, channels) = sound;
         let longest = u32::try_from((size_bytes / 4).saturating_mul(144)).unwrap_or(u32::MAX - 1);
@@ -99,6 +99,7 @@ fn song() -> impl Strategy<Value = Message<'static>> {
             disc,
             gain,
             group: group.map(|(songs, rank)| SongGroup { songs, rank }),
+            rank,
         };
         // As a server sends it: six long texts do not fit into a payload.
         Message::Song(song.fitted(MAX_CONTROL_BYTES))
@@ -156,11 +157,19 @@ fn play() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn list() -> impl Strategy<Value = Message<'static>> {
-    let search = proptest::option::of((text(MAX_QUERY_BYTES), any::<u32>(), 0..3_usize));
+    let id = || any::<u32>().prop_map(SongId);
+    let group = || prop_oneof![Just(Group::Album), Just(Group::Artist)];
+    let (within, numbers) = (proptest::option::of((group(), id())), proptest::option::of((id(), id())));
+    let search = (text(MAX_QUERY_BYTES), any::<u32>(), proptest::option::of(group()), within, numbers, any::<bool>());
+    let search = proptest::option::of(search);
     (1_u32.., any::<(u32, u32)>(), search).prop_map(|(request, (first, at_most), search)| {
-        let search = search.map(|(query, rank, group)| {
-            let group = [None, Some(Group::Album), Some(Group::Artist)][group];
-            Search { query, rank, group }
+        let search = search.map(|(query, rank, group, within, numbers, is_best)| Search {
+            query,
+            rank,
+            group,
+            within,
+            numbers,
+            is_best,
         });
         Message::List(List { request: RequestId(request), first: SongId(first), at_most, search })
     })

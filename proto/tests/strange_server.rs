@@ -338,36 +338,72 @@ fn answers_that_nobody_asked_for_are_refused() {
     empty.hear(&end(request.0, 5)).expect("a page without songs may name its own beginning");
 }
 
+/// The song of a search whose rank is this.
+fn ranked(song: u32, rank: impl Into<Option<u32>>) -> Message<'static> {
+    Message::Song(Song { request: RequestId(1), song: SongId(song), rank: rank.into(), ..Song::default() })
+}
+
+fn list_end(next: u32) -> Message<'static> {
+    Message::ListEnd(ListEnd { request: RequestId(1), total: 9, next: Some(SongId(next)), generation: 1 })
+}
+
 #[test]
 fn the_answer_to_a_search_may_have_any_order_and_must_advance() {
-    let song = |song| Message::Song(Song { request: RequestId(1), song: SongId(song), ..Song::default() });
-    let end =
-        |next| Message::ListEnd(ListEnd { request: RequestId(1), total: 9, next: Some(SongId(next)), generation: 1 });
     let search = |at_most| {
         move |it: &mut Listener| {
-            it.client.search(Search { query: "x", ..Search::default() }, SongId(5), at_most).expect("room");
+            it.client.search(Search::default(), SongId(5), at_most).expect("room");
         }
     };
     let mut listener = Listener::new();
     search(3)(&mut listener);
-    for message in [song(5), song(9), song(2), end(3)] {
+    for message in [ranked(5, 7), ranked(9, 8), ranked(2, 9), list_end(3)] {
         assert_eq!(listener.hear(&message), Ok(()), "{message:?}");
     }
     let (too_many, malformed) =
         (SessionError::Unexpected(MessageType::Song), SessionError::Malformed(MessageType::ListEnd));
-    let with = |songs: &'static [u32]| {
-        move |it: &mut Listener| {
-            search(2)(it);
-            songs.iter().for_each(|number| it.hear(&song(*number)).expect("a song"));
-        }
+    let page = |it: &mut Listener| {
+        search(2)(it);
+        [ranked(5, 0), ranked(1, 1)].iter().for_each(|song| it.hear(song).expect("a song"));
     };
-    check_wrong(with(&[5, 1]), &song(3), too_many);
-    check_wrong(with(&[5, 1]), &end(1), malformed);
-    check_wrong(with(&[5, 1]), &end(5), malformed);
-    check_wrong(with(&[]), &end(7), malformed);
+    check_wrong(page, &ranked(3, 2), too_many);
+    check_wrong(page, &list_end(1), malformed);
+    check_wrong(page, &list_end(5), malformed);
+    check_wrong(search(2), &list_end(7), malformed);
     let mut empty = Listener::new();
     search(0)(&mut empty);
-    empty.hear(&end(1)).expect("a page without songs may name any song");
+    empty.hear(&list_end(1)).expect("a page without songs may name any song");
+}
+
+#[test]
+fn the_songs_of_a_search_have_the_ranks_that_were_asked_for() {
+    let malformed = SessionError::Malformed(MessageType::Song);
+    let search = |first, search| {
+        move |it: &mut Listener| {
+            it.client.search(search, SongId(first), 9).expect("room");
+        }
+    };
+    let at_rank_4 = search(0, Search { rank: 4, ..Search::default() });
+    let mut listener = Listener::new();
+    at_rank_4(&mut listener);
+    assert_eq!(listener.hear(&ranked(8, 4)), Ok(()));
+    assert_eq!(listener.hear(&ranked(3, 6)), Err(malformed));
+    check_wrong(at_rank_4, &ranked(8, 3), malformed);
+    check_wrong(search(5, Search::default()), &ranked(5, None), malformed);
+    check_wrong(search(5, Search::default()), &ranked(5, u32::MAX), malformed);
+}
+
+#[test]
+fn a_search_for_the_best_brings_one_song_of_any_rank() {
+    let best = |it: &mut Listener| {
+        it.client.search(Search { is_best: true, ..Search::default() }, SongId(0), 9).expect("room");
+    };
+    let with_one = |it: &mut Listener| {
+        best(it);
+        it.hear(&ranked(5, 7)).expect("the best song");
+    };
+    check_wrong(with_one, &ranked(6, 8), SessionError::Unexpected(MessageType::Song));
+    check_wrong(with_one, &list_end(6), SessionError::Malformed(MessageType::ListEnd));
+    check_wrong(best, &ranked(5, None), SessionError::Malformed(MessageType::Song));
 }
 
 #[test]

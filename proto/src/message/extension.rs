@@ -80,6 +80,11 @@ pub(super) fn begin(out: &mut Writer<'_>, tag: u8, length: usize) -> Result<(), 
     out.u16(u16::try_from(length).map_err(|_| Full)?)
 }
 
+/// The value of an extension that is one number.
+pub(super) fn decode_u32(value: &[u8]) -> Result<u32, Malformed> {
+    value.try_into().map(u32::from_be_bytes).map_err(|_| Malformed)
+}
+
 /// Bytes that an extension takes besides its value.
 pub(super) const EXTENSION_HEADER_BYTES: usize = 3;
 

@@ -5,12 +5,12 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |             first song            |             at most               |
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
-//! | extensions: 1 = query, 2 = rank, 3 = group
+//! | extensions: 1 = query, 2 = rank, 3 = group, 4 = within, 5 = numbers, 6 = best
 //! +--------
 //! ```
 
-use super::extension::{EXTENSION_HEADER_BYTES, Extensions, encode_even_empty};
-use super::{Decode, Encode, Header, MessageType, cut, text};
+use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions, encode_even_empty};
+use super::{Decode, Encode, Header, MessageType, cut, exact, text};
 use crate::codec::{Full, Reader, Writer};
 use crate::error::Malformed;
 use crate::ids::{RequestId, SongId};
@@ -18,10 +18,16 @@ use crate::limits::{HEADER_BYTES, MAX_QUERY_BYTES};
 
 const QUERY: u8 = 1;
 const RANK: u8 = 2;
-const FIXED_BYTES: usize = 8;
 const GROUP: u8 = 3;
+const WITHIN: u8 = 4;
+const NUMBERS: u8 = 5;
+const BEST: u8 = 6;
+const TAGS: usize = 7;
+const FIXED_BYTES: usize = 8;
 const RANK_BYTES: usize = 4;
 const GROUP_BYTES: usize = 1;
+const WITHIN_BYTES: usize = 5;
+const NUMBERS_BYTES: usize = 8;
 
 /// Asks for songs: all of them by id, or the matches of a query in library order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +52,13 @@ pub struct Search<'a> {
     pub rank: u32,
     /// `Some` to list the albums or artists of the songs: one SONG for each.
     pub group: Option<Group>,
+    /// `Some` for only the songs in the group of this kind that has this song. None if the song is in no such group.
+    pub within: Option<(Group, SongId)>,
+    /// `Some` for only the songs from the first id to the last.
+    pub numbers: Option<(SongId, SongId)>,
+    /// Only the best match is wanted, so the page holds one song or group at most. Where the page would begin has no
+    /// meaning then.
+    pub is_best: bool,
 }
 
 /// What songs are grouped by.
@@ -62,6 +75,81 @@ impl List<'_> {
     pub(crate) const FRAME_BYTES_WITHOUT_SEARCH: usize = HEADER_BYTES + FIXED_BYTES;
 }
 
+impl<'a> Search<'a> {
+    /// The search in the values of the extensions. Without a query the others have no meaning, but are checked.
+    fn decode(values: [Option<&'a [u8]>; TAGS]) -> Result<Option<Self>, Malformed> {
+        let [_, query, rank, group, within, numbers, best] = values;
+        let search = Self {
+            query: text::decode(query.unwrap_or_default(), MAX_QUERY_BYTES)?,
+            rank: rank.map(extension::decode_u32).transpose()?.unwrap_or(0),
+            group: group.map(decode_group).transpose()?,
+            within: within.map(decode_within).transpose()?,
+            numbers: numbers.map(decode_numbers).transpose()?,
+            is_best: best.is_some(),
+        };
+        match best {
+            None | Some([]) => Ok(query.map(|_| search)),
+            Some(_) => Err(Malformed),
+        }
+    }
+
+    fn encode(&self, out: &mut Writer<'_>) -> Result<(), Full> {
+        encode_even_empty(out, QUERY, cut(self.query, MAX_QUERY_BYTES).as_bytes())?;
+        if self.rank > 0 {
+            encode_even_empty(out, RANK, &self.rank.to_be_bytes())?;
+        }
+        if let Some(group) = self.group {
+            encode_even_empty(out, GROUP, &[group.to_byte()])?;
+        }
+        if let Some((group, song)) = self.within {
+            extension::begin(out, WITHIN, WITHIN_BYTES)?;
+            out.u8(group.to_byte())?;
+            out.u32(song.0)?;
+        }
+        if let Some((first, last)) = self.numbers {
+            extension::begin(out, NUMBERS, NUMBERS_BYTES)?;
+            out.u32(first.0)?;
+            out.u32(last.0)?;
+        }
+        if self.is_best { encode_even_empty(out, BEST, &[]) } else { Ok(()) }
+    }
+}
+
+fn decode_group(value: &[u8]) -> Result<Group, Malformed> {
+    let mut fields = Reader::new(value);
+    let group = Group::from_byte(fields.u8()?)?;
+    exact(fields, group)
+}
+
+fn decode_within(value: &[u8]) -> Result<(Group, SongId), Malformed> {
+    let mut fields = Reader::new(value);
+    let within = (Group::from_byte(fields.u8()?)?, SongId(fields.u32()?));
+    exact(fields, within)
+}
+
+fn decode_numbers(value: &[u8]) -> Result<(SongId, SongId), Malformed> {
+    let mut fields = Reader::new(value);
+    let numbers = (SongId(fields.u32()?), SongId(fields.u32()?));
+    exact(fields, numbers)
+}
+
+impl Group {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Self::Album => 1,
+            Self::Artist => 2,
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Result<Self, Malformed> {
+        match byte {
+            1 => Ok(Self::Album),
+            2 => Ok(Self::Artist),
+            _ => Err(Malformed),
+        }
+    }
+}
+
 impl<'a> Decode<'a> for List<'a> {
     fn decode(header: Header, payload: &'a [u8]) -> Result<Self, Malformed> {
         if header.id == 0 {
@@ -69,29 +157,20 @@ impl<'a> Decode<'a> for List<'a> {
         }
         let mut fields = Reader::new(payload);
         let (first, at_most) = (SongId(fields.u32()?), fields.u32()?);
-        let extensions = Extensions::new(fields.rest())?;
-        let rank = match extensions.find(RANK) {
-            Some(rank) => u32::from_be_bytes(rank.try_into().map_err(|_| Malformed)?),
-            None => 0,
-        };
-        let group = match extensions.find(GROUP) {
-            None => None,
-            Some([1]) => Some(Group::Album),
-            Some([2]) => Some(Group::Artist),
-            Some(_) => return Err(Malformed),
-        };
-        let search = match extensions.find(QUERY) {
-            Some(query) => Some(Search { query: text::decode(query, MAX_QUERY_BYTES)?, rank, group }),
-            None => None,
-        };
+        let search = Search::decode(Extensions::new(fields.rest())?.by_tag())?;
         Ok(Self { request: RequestId(header.id), first, at_most, search })
     }
 }
 
 impl Encode for List<'_> {
     const TYPE: MessageType = MessageType::List;
-    const MAX_PAYLOAD_BYTES: usize =
-        FIXED_BYTES + 3 * EXTENSION_HEADER_BYTES + MAX_QUERY_BYTES + RANK_BYTES + GROUP_BYTES;
+    const MAX_PAYLOAD_BYTES: usize = FIXED_BYTES
+        + (TAGS - 1) * EXTENSION_HEADER_BYTES
+        + MAX_QUERY_BYTES
+        + RANK_BYTES
+        + GROUP_BYTES
+        + WITHIN_BYTES
+        + NUMBERS_BYTES;
 
     fn id(&self) -> u32 {
         self.request.0
@@ -100,15 +179,6 @@ impl Encode for List<'_> {
     fn encode_payload(&self, out: &mut Writer<'_>) -> Result<(), Full> {
         out.u32(self.first.0)?;
         out.u32(self.at_most)?;
-        let Some(Search { query, rank, group }) = self.search else { return Ok(()) };
-        encode_even_empty(out, QUERY, cut(query, MAX_QUERY_BYTES).as_bytes())?;
-        if rank > 0 {
-            encode_even_empty(out, RANK, &rank.to_be_bytes())?;
-        }
-        match group {
-            None => Ok(()),
-            Some(Group::Album) => encode_even_empty(out, GROUP, &[1]),
-            Some(Group::Artist) => encode_even_empty(out, GROUP, &[2]),
-        }
+        self.search.map_or(Ok(()), |search| search.encode(out))
     }
 }

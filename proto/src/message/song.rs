@@ -12,7 +12,7 @@
 //! +--------+--------+--------+--------+--------+--------+--------+--------+
 //! |channels|    0   |      track      | extensions: 1 = title, 2 = artist, 3 = album,
 //! +--------+--------+--------+--------+  4 = album artist, 5 = genre, 6 = path, 7 = year, 8 = disc, 9 = gain,
-//!                                        10 = group
+//!                                        10 = group, 11 = rank
 //! ```
 
 use super::extension::{self, EXTENSION_HEADER_BYTES, Extensions};
@@ -33,8 +33,10 @@ const YEAR: u8 = 7;
 const DISC: u8 = 8;
 const GAIN: u8 = 9;
 const GROUP: u8 = 10;
-const TAGS: usize = 11;
+const RANK: u8 = 11;
+const TAGS: usize = 12;
 const GROUP_BYTES: usize = 8;
+const RANK_BYTES: usize = 4;
 const FLAG_CUT: u8 = 1;
 const UNKNOWN_DURATION: u32 = u32::MAX;
 const FIXED_BYTES: usize = 28;
@@ -82,6 +84,8 @@ pub struct Song<'a> {
     pub gain: Gain,
     /// The group that this song stands for, if groups were asked for.
     pub group: Option<SongGroup>,
+    /// In a search, how many of the songs or groups that are found precede this one.
+    pub rank: Option<u32>,
 }
 
 /// A group of the songs that a query finds.
@@ -127,8 +131,9 @@ impl<'a> Song<'a> {
         let texts = self.texts().iter().filter(|text| !text.is_empty()).count();
         let numbers = self.numbers().iter().filter(|(_, number)| *number > 0).count();
         let (gains, groups) = (usize::from(self.gain != Gain::UNKNOWN), usize::from(self.group.is_some()));
-        let values = numbers * NUMBER_BYTES + gains * GAIN_BYTES + groups * GROUP_BYTES;
-        (texts + numbers + gains + groups) * EXTENSION_HEADER_BYTES + values
+        let ranks = usize::from(self.rank.is_some());
+        let values = numbers * NUMBER_BYTES + gains * GAIN_BYTES + groups * GROUP_BYTES + ranks * RANK_BYTES;
+        (texts + numbers + gains + groups + ranks) * EXTENSION_HEADER_BYTES + values
     }
 }
 
@@ -183,6 +188,7 @@ impl<'a> Decode<'a> for Song<'a> {
             disc: number(DISC)?,
             gain: Gain::decode(value(GAIN))?,
             group: value(GROUP).map(SongGroup::decode).transpose()?,
+            rank: value(RANK).map(extension::decode_u32).transpose()?,
         })
     }
 }
@@ -216,10 +222,12 @@ impl Encode for Song<'_> {
             extension::encode(out, tag, &number.to_be_bytes())?;
         }
         self.gain.encode(out, GAIN)?;
-        let Some(SongGroup { songs, rank }) = self.group else { return Ok(()) };
-        extension::begin(out, GROUP, GROUP_BYTES)?;
-        out.u32(songs)?;
-        out.u32(rank)
+        if let Some(SongGroup { songs, rank }) = self.group {
+            extension::begin(out, GROUP, GROUP_BYTES)?;
+            out.u32(songs)?;
+            out.u32(rank)?;
+        }
+        self.rank.map_or(Ok(()), |rank| extension::encode(out, RANK, &rank.to_be_bytes()))
     }
 }
 
@@ -244,8 +252,16 @@ mod tests {
         let long = "x".repeat(MAX_TEXT_BYTES);
         let (text, gain) = (long.as_str(), Gain { track: Some(-650), ..Gain::default() });
         let texts = Song { title: text, artist: text, album: text, album_artist: text, ..Song::default() };
-        let song =
-            Song { genre: text, path: text, year: 1997, disc: 2, gain, group: Some(SongGroup::default()), ..texts };
+        let song = Song {
+            genre: text,
+            path: text,
+            year: 1997,
+            disc: 2,
+            gain,
+            group: Some(SongGroup::default()),
+            rank: Some(1),
+            ..texts
+        };
         for limit in [256, MAX_CONTROL_BYTES] {
             let mut out = [0; 2_000];
             let length = song.fitted(limit).encode(&mut out).expect("fits") - HEADER_BYTES;

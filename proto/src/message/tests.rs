@@ -15,7 +15,9 @@ fn the_longest_payload_is_as_long_as_its_type_says() {
     let text = "x".repeat(1_000);
     let text = text.as_str();
     check_longest(&Hello { name: text, ..Hello::default() });
-    let search = Some(Search { query: text, rank: 1, group: Some(Group::Album) });
+    let (group, within) = (Some(Group::Album), Some((Group::Artist, SongId(1))));
+    let search = Search { query: text, rank: 1, group, within, numbers: Some((SongId(1), SongId(2))), is_best: true };
+    let search = Some(search);
     check_longest(&List { request: RequestId(1), first: SongId(1), at_most: 1, search });
     check_longest(&Info { request: RequestId(1), song: SongId(1) });
     check_longest(&Play { stream: StreamId(1), song: SongId(1), start: Start::Time(0), content_tag: 0, credit: 0 });

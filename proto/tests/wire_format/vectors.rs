@@ -29,7 +29,11 @@ const SONG: Song<'_> = Song {
     disc: 0,
     gain: Gain::UNKNOWN,
     group: None,
+    rank: None,
 };
+
+/// A search for all songs.
+const ALL: Search<'_> = Search { query: "", rank: 0, group: None, within: None, numbers: None, is_best: false };
 
 const GAIN: Gain = Gain { track: Some(-650), track_peak: Some(-10), album: Some(-712), album_peak: None };
 
@@ -78,25 +82,44 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             request: RequestId(2),
             first: SongId(0),
             at_most: 20,
-            search: Some(Search { query: "bjork joga", rank: 40, group: None }),
+            search: Some(Search { query: "bjork joga", rank: 40, ..ALL }),
         }),
     ),
-    (
-        "list-all",
-        Message::List(List {
-            request: RequestId(3),
-            first: SongId(7),
-            at_most: 100,
-            search: Some(Search { query: "", rank: 0, group: None }),
-        }),
-    ),
+    ("list-all", Message::List(List { request: RequestId(3), first: SongId(7), at_most: 100, search: Some(ALL) })),
     (
         "list-albums",
         Message::List(List {
             request: RequestId(4),
             first: SongId(0),
             at_most: 20,
-            search: Some(Search { query: "jazz", rank: 0, group: Some(Group::Album) }),
+            search: Some(Search { query: "jazz", group: Some(Group::Album), ..ALL }),
+        }),
+    ),
+    (
+        "list-within",
+        Message::List(List {
+            request: RequestId(5),
+            first: SongId(0),
+            at_most: 1,
+            search: Some(Search { rank: 4, within: Some((Group::Album, SongId(7))), ..ALL }),
+        }),
+    ),
+    (
+        "list-numbers",
+        Message::List(List {
+            request: RequestId(6),
+            first: SongId(0),
+            at_most: 1,
+            search: Some(Search { rank: 2, numbers: Some((SongId(3), SongId(7))), ..ALL }),
+        }),
+    ),
+    (
+        "list-best",
+        Message::List(List {
+            request: RequestId(7),
+            first: SongId(0),
+            at_most: 1,
+            search: Some(Search { query: "so what", is_best: true, ..ALL }),
         }),
     ),
     ("info", Message::Info(Info { request: RequestId(2), song: SongId(7) })),
@@ -158,6 +181,18 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             disc: 1,
             gain: GAIN,
             group: None,
+            rank: None,
+        }),
+    ),
+    (
+        "song-ranked",
+        Message::Song(Song {
+            request: RequestId(2),
+            song: SongId(11),
+            size_bytes: 5_000,
+            title: "Jóga",
+            rank: Some(40),
+            ..SONG
         }),
     ),
     (
@@ -170,6 +205,7 @@ pub(crate) const VECTORS: &[(&str, Message<'static>)] = &[
             artist: "Miles Davis",
             album: "Kind of Blue",
             group: Some(SongGroup { songs: 5, rank: 2 }),
+            rank: Some(1),
             ..SONG
         }),
     ),

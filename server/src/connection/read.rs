@@ -9,7 +9,7 @@ use heapless::String;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{MAX_NAME_BYTES, MAX_QUERY_BYTES};
-use trill_proto::message::{Group, Info, List, Play, Search};
+use trill_proto::message::{Info, List, Play, Search};
 use trill_proto::session::server::Event;
 use trill_proto::transport::blocking::{Received, receive};
 
@@ -47,28 +47,39 @@ pub(super) struct ListRequest {
     pub(super) first: SongId,
     pub(super) at_most: u32,
     /// `None` for all songs in the order of their ids.
-    pub(super) search: Option<SearchRequest>,
+    search: Option<SearchRequest>,
 }
 
 /// A [`Search`] that borrows nothing.
 #[derive(Debug)]
 pub(super) struct SearchRequest {
-    pub(super) query: Box<str>,
-    pub(super) rank: u32,
-    pub(super) group: Option<Group>,
+    query: Box<str>,
+    /// The search without its query.
+    rest: Search<'static>,
 }
 
 impl ListRequest {
-    pub(super) fn has_words(&self) -> bool {
-        self.search.as_ref().is_some_and(|search| !search.query.trim().is_empty())
+    pub(super) fn search(&self) -> Option<Search<'_>> {
+        self.search.as_ref().map(|SearchRequest { query, rest }| Search { query, ..*rest })
+    }
+
+    /// Whether all songs or groups are wanted, page by page.
+    pub(super) fn is_of_all(&self) -> bool {
+        self.search().is_none_or(|Search { query, within, numbers, .. }| {
+            query.trim().is_empty() && within.is_none() && numbers.is_none()
+        })
     }
 
     /// Whether it begins a list, which is to show the latest changes.
-    pub(super) const fn is_first_page(&self) -> bool {
-        match &self.search {
-            None => self.first.0 <= 1,
-            Some(search) => self.first.0 == 0 && search.rank == 0,
-        }
+    pub(super) fn is_first_page(&self) -> bool {
+        self.search().map_or(self.first.0 <= 1, |search| self.first.0 == 0 && search.rank == 0)
+    }
+}
+
+impl From<Search<'_>> for SearchRequest {
+    fn from(search: Search<'_>) -> Self {
+        let Search { query, rank, group, within, numbers, is_best } = search;
+        Self { query: query.into(), rest: Search { query: "", rank, group, within, numbers, is_best } }
     }
 }
 
@@ -207,8 +218,7 @@ impl From<Event<'_>> for Request {
                 Self::Hello { nonce: hello.nonce, name: String::try_from(hello.name).unwrap_or_default() }
             }
             Event::List(List { request, first, at_most, search }) => {
-                let owned = |Search { query, rank, group }| SearchRequest { query: query.into(), rank, group };
-                let search = search.map(owned);
+                let search = search.map(SearchRequest::from);
                 Self::List(ListRequest { request, first, at_most, search })
             }
             Event::Info(info) => Self::Info(info),

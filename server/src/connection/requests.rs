@@ -7,14 +7,14 @@ use log::Level;
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{RequestId, SongId};
 use trill_proto::limits::{HEADER_BYTES, MAX_CONTROL_BYTES, MAX_LIST_PAGE_BYTES, MAX_NAME_BYTES, STALL_PING_AFTER};
-use trill_proto::message::{Encode, Group, Info, ListEnd, Play, Song, Welcome, cut};
+use trill_proto::message::{Encode, Info, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::OutboxFull;
 
 use super::prepare::{PrepareError, error_code};
-use super::read::{ListRequest, Request, SearchRequest};
+use super::read::{ListRequest, Request};
 use super::{Connection, Session};
 use crate::close::CloseReason;
-use crate::library::{LIST_TIMEOUT, Listing, Page, PageStart, Query, SongDetails, SongError};
+use crate::library::{LIST_TIMEOUT, Listing, Page, SongDetails, SongError};
 
 /// Songs that fit into a page at most.
 const MAX_PAGE_SONGS: usize = MAX_LIST_PAGE_BYTES as usize / Song::MIN_FRAME_BYTES;
@@ -109,14 +109,11 @@ impl Connection {
 
     fn list(&mut self, list: &ListRequest) -> Result<(), CloseReason> {
         self.wait_for_first_scan()?;
-        match &list.search {
+        match list.search() {
             None => log::debug!("{} lists songs from {} on", self.client, list.first),
-            Some(SearchRequest { query, rank, group }) => {
-                let what = group.map_or("songs", |group| if group == Group::Album { "albums" } else { "artists" });
-                log::debug!("{} searches for {what} with {query:?} from {} or {rank} on", self.client, list.first);
-            }
+            Some(search) => log::debug!("{} lists from {} on: {search:?}", self.client, list.first),
         }
-        if list.has_words() {
+        if !list.is_of_all() {
             // People search while they type, so the answer does not wait. The next one shows what is found.
             self.shared.library.begin_check();
         } else if list.is_first_page() {
@@ -134,15 +131,9 @@ impl Connection {
     /// A page of the songs that are known now.
     fn find_page(&self, list: &ListRequest) -> Page {
         let (library, at_most) = (&self.shared.library, MAX_PAGE_SONGS.min(list.at_most as usize));
-        match &list.search {
+        match list.search() {
             None => library.page(list.first, at_most),
-            Some(SearchRequest { query, rank, group }) => {
-                let (query, start) = (Query::new(query), PageStart { song: list.first, rank: *rank });
-                match group {
-                    None => library.search(&query, start, at_most),
-                    Some(group) => library.search_groups(&query, *group, start, at_most),
-                }
-            }
+            Some(search) => library.search(&search, list.first, at_most),
         }
     }
 
@@ -278,6 +269,7 @@ fn song(request: RequestId, listing: &Listing) -> Song<'_> {
         artist: &listing.artist,
         album: &listing.album,
         group: listing.group,
+        rank: listing.rank,
         ..Song::default()
     }
 }

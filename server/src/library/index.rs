@@ -121,6 +121,8 @@ pub struct Page {
     pub(super) songs: Vec<Arc<Song>>,
     /// The groups that these songs stand for; none if the page is one of songs.
     pub(super) groups: Vec<SongGroup>,
+    /// How many of what is found precede the first song; `None` if the songs are in the order of their ids.
+    rank: Option<u32>,
     /// The first song after these, if there is one.
     pub next: Option<SongId>,
     /// Songs in the library, or songs that the query finds.
@@ -133,7 +135,35 @@ impl Page {
     /// What is known about its songs.
     pub fn songs(&self) -> impl Iterator<Item = Listing> {
         let groups = self.groups.iter().copied().map(Some).chain(iter::repeat(None));
-        self.songs.iter().zip(groups).map(|(song, group)| Listing { group, ..song.listing() })
+        self.songs.iter().zip(groups).zip(0..).map(|((song, group), place)| {
+            let rank = self.rank.map(|first| first + place);
+            Listing { group, rank, ..song.listing() }
+        })
+    }
+
+    /// A page of a search that finds nothing.
+    pub(super) const fn empty(listed: &Listed) -> Self {
+        Self { songs: Vec::new(), groups: Vec::new(), rank: None, next: None, total: 0, generation: listed.generation }
+    }
+
+    /// Adds what a search has found: a song, or a group with its first song. Each has the rank after the one before.
+    pub(super) fn push(&mut self, song: &Arc<Song>, group: Option<SongGroup>, rank: u32) {
+        self.rank.get_or_insert(rank);
+        self.songs.push(song.clone());
+        self.groups.extend(group);
+    }
+
+    /// A page of all songs, in library order, from the place `start` on.
+    pub(super) fn by_rank(listed: &Listed, start: usize, at_most: usize) -> Self {
+        let songs = listed.in_library_order().get(start..).unwrap_or_default();
+        let (songs, rest) = songs.split_at(songs.len().min(at_most));
+        Self {
+            songs: songs.to_vec(),
+            rank: Some(start as u32),
+            next: rest.first().map(|song| song.id),
+            total: listed.len() as u32,
+            ..Self::empty(listed)
+        }
     }
 
     /// A page of all songs, in the order of their ids.
@@ -142,10 +172,9 @@ impl Page {
         let (places, rest) = places.split_at(places.len().min(at_most));
         Self {
             songs: places.iter().map(|place| listed.songs.at(*place).clone()).collect(),
-            groups: Vec::new(),
             next: rest.first().map(|place| listed.songs.at(*place).id),
             total: listed.len() as u32,
-            generation: listed.generation,
+            ..Self::empty(listed)
         }
     }
 }

@@ -24,6 +24,7 @@ mod fold;
 mod folder;
 mod index;
 mod open_song;
+mod query;
 mod scan;
 mod scanner;
 mod search;
@@ -41,7 +42,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use trill_proto::ids::SongId;
-use trill_proto::message::{Gain, Group};
+use trill_proto::message::{Gain, Search};
 
 use folder::Folder;
 use index::{Listed, TagIndex};
@@ -56,7 +57,6 @@ pub use folder::OpenError;
 pub use index::Page;
 pub use open_song::OpenSong;
 pub use scanner::Check;
-pub use search::{PageStart, Query};
 pub use song::{Listing, SongDetails, SongError};
 pub use storage::{BuiltIn, DEMO};
 pub use worker::Task;
@@ -201,14 +201,11 @@ impl Library {
         Page::by_id(&self.listed(), first, at_most)
     }
 
-    /// Up to `at_most` songs that a query finds, in library order. Takes some hundred nanoseconds for each song of the library.
-    pub fn search(&self, query: &Query, start: PageStart, at_most: usize) -> Page {
-        self.listed().search(query, start, at_most)
-    }
-
-    /// Up to `at_most` albums or artists of the songs that a query finds, each as its first song.
-    pub fn search_groups(&self, query: &Query, group: Group, start: PageStart, at_most: usize) -> Page {
-        self.listed().search_groups(query, group, start, at_most)
+    /// Up to `at_most` songs or groups that a search finds, in library order, or the best of them. The page begins at the song
+    /// `first` if it is in the library, else at the rank. Takes some hundred nanoseconds for each song of the library, and
+    /// little if all songs are wanted.
+    pub fn search(&self, search: &Search<'_>, first: SongId, at_most: usize) -> Page {
+        self.listed().search(search, first, at_most)
     }
 
     /// An open song's listing with its exact duration.

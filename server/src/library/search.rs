@@ -1,212 +1,184 @@
-//! Finds songs by words.
+//! Answers a search: which songs or groups it finds, and which of them are on the page.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use memchr::memmem::Finder;
 use trill_proto::ids::SongId;
-use trill_proto::message::{Group, SongGroup};
+use trill_proto::message::{Group, Search, SongGroup};
 
-use super::fold::{fold_into, folded};
+use super::fold::folded;
 use super::index::{Listed, Page};
+use super::query::{Matcher, Query};
 use super::song::{Album, Song};
 
-/// The words that a song must have to be found. Without words every song is found.
-#[derive(Clone, Debug)]
-pub struct Query {
-    /// Without case and accents.
-    words: Vec<Finder<'static>>,
-}
-
-/// Where a page of songs begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageStart {
-    /// The first song of the page. 0 if the rank counts.
-    pub song: SongId,
-    /// How many of the songs that are found precede the page, if the song is 0 or no longer in the library.
-    pub rank: u32,
-}
-
-/// A set of words of a query, a bit each. A query is too short for more than 64.
-type Words = u64;
-
-impl Query {
-    /// A query for the words between white space in `text`.
-    pub fn new(text: &str) -> Self {
-        let folded = folded(text);
-        let words = folded.split_whitespace().take(Words::BITS as usize);
-        Self { words: words.map(|word| Finder::new(word).into_owned()).collect() }
-    }
-
-    fn all(&self) -> Words {
-        Words::MAX.checked_shr(Words::BITS - self.words.len() as u32).unwrap_or(0)
-    }
-}
-
-/// Compares songs with a query. Remembers what it found in the texts that neighbours share.
-struct Matcher<'a> {
-    query: &'a Query,
-    folded: String,
-    directory: Option<(Arc<Path>, Words)>,
-    album: Option<(Arc<Album>, Words)>,
-}
-
-impl Matcher<'_> {
-    /// The words that occur in a text.
-    fn words_in(&mut self, text: &str) -> Words {
-        self.folded.clear();
-        fold_into(text, &mut self.folded);
-        let found = |word: &Finder<'_>| word.find(self.folded.as_bytes()).is_some();
-        let words = self.query.words.iter().enumerate();
-        words.filter(|(_, word)| found(word)).fold(0, |found, (place, _)| found | 1 << place)
-    }
-
-    fn matches(&mut self, song: &Song) -> bool {
-        let all = self.query.all();
-        if all == 0 {
-            return true;
-        }
-        let known = song.known();
-        let mut found = self.words_in_directory(&song.path.directory);
-        if let Some(album) = known.album() {
-            found |= self.words_in_album(album);
-        }
-        found == all
-            || {
-                found |= self.words_in(known.title());
-                found == all
-            }
-            || found | self.words_in(&song.path.stem()) == all
-    }
-
-    fn words_in_directory(&mut self, directory: &Arc<Path>) -> Words {
-        match &self.directory {
-            Some((last, words)) if Arc::ptr_eq(last, directory) => *words,
-            _ => {
-                let words = self.words_in(&directory.to_string_lossy());
-                self.directory = Some((directory.clone(), words));
-                words
-            }
-        }
-    }
-
-    fn words_in_album(&mut self, album: &Arc<Album>) -> Words {
-        match &self.album {
-            Some((last, words)) if Arc::ptr_eq(last, album) => *words,
-            _ => {
-                let words = album.texts().iter().fold(0, |words, text| words | self.words_in(text));
-                let words = if album.year > 0 { words | self.words_in(&album.year.to_string()) } else { words };
-                self.album = Some((album.clone(), words));
-                words
-            }
-        }
-    }
-}
-
-/// The songs of a library that a query finds, with their places in library order.
-struct Matches<'a> {
-    listed: &'a Listed,
-    matcher: Matcher<'a>,
-    place: usize,
-}
-
-impl<'a> Iterator for Matches<'a> {
-    type Item = (usize, &'a Arc<Song>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut songs = self.listed.in_library_order().iter().enumerate().skip(self.place);
-        let found = songs.find(|(_, song)| self.matcher.matches(song))?;
-        self.place = found.0 + 1;
-        Some(found)
-    }
-}
-
-/// Puts together a page of what is found.
-struct PageBuilder {
-    start: PageStart,
-    /// Place in library order of the song at which the page begins, if it is listed.
-    begin: Option<usize>,
-    at_most: usize,
-    page: Page,
-}
-
-impl PageBuilder {
-    fn new(listed: &Listed, start: PageStart, at_most: usize) -> Self {
-        let page = Page { songs: Vec::new(), groups: Vec::new(), next: None, total: 0, generation: listed.generation };
-        Self { start, begin: listed.place_of(start.song), at_most, page }
-    }
-
-    /// Takes the next song that is found, or the next group with its first song.
-    fn add(&mut self, place: usize, song: &Arc<Song>, group: Option<SongGroup>) {
-        let page = &mut self.page;
-        let is_before = self.begin.map_or(page.total < self.start.rank, |begin| place < begin);
-        page.total += 1;
-        if is_before {
-            return;
-        }
-        if page.songs.len() < self.at_most {
-            page.songs.push(song.clone());
-            page.groups.extend(group);
-        } else {
-            page.next = page.next.or(Some(song.id));
-        }
-    }
-}
-
 impl Listed {
-    fn matches<'a>(&'a self, query: &'a Query) -> Matches<'a> {
-        let matcher = Matcher { query, folded: String::new(), directory: None, album: None };
-        Matches { listed: self, matcher, place: 0 }
-    }
-
-    /// A page of the songs that a query finds, in library order.
-    pub(super) fn search(&self, query: &Query, start: PageStart, at_most: usize) -> Page {
-        let mut builder = PageBuilder::new(self, start, at_most);
-        self.matches(query).for_each(|(place, song)| builder.add(place, song, None));
-        builder.page
-    }
-
-    /// A page of the groups of the songs that a query finds, in the order of their first songs.
-    pub(super) fn search_groups(&self, query: &Query, group: Group, start: PageStart, at_most: usize) -> Page {
-        let mut groups: Vec<(usize, &Arc<Song>, SongGroup)> = Vec::new();
-        let mut by_texts: HashMap<[String; 2], usize> = HashMap::new();
-        let (mut last, mut last_index) = (None, None);
-        for (rank, (place, song)) in self.matches(query).enumerate() {
-            // Neighbours usually are in the same group, so most texts need not be folded.
-            let shared = Some(SharedTexts::of(song));
-            if last != shared {
-                let texts = song.group_texts(group).map(|texts| texts.map(|text| folded(&text)));
-                last_index = texts.map(|texts| *by_texts.entry(texts).or_insert(groups.len()));
-                last = shared;
-            }
-            let Some(index) = last_index else { continue };
-            if index == groups.len() {
-                groups.push((place, song, SongGroup { songs: 0, rank: rank as u32 }));
-            }
-            groups[index].2.songs += 1;
+    /// A page of the songs or groups that a search finds, or the best of them. The page begins at the song `first` if it is
+    /// listed, else at the rank.
+    pub(super) fn search(&self, search: &Search<'_>, first: SongId, at_most: usize) -> Page {
+        let query = Query::new(search.query);
+        let begin = self.place_of(first);
+        if let Search { rank, group: None, within: None, numbers: None, is_best: false, .. } = *search
+            && query.is_empty()
+        {
+            return Page::by_rank(self, begin.unwrap_or(rank as usize), at_most);
         }
-        let mut builder = PageBuilder::new(self, start, at_most);
-        groups.into_iter().for_each(|(place, song, group)| builder.add(place, song, Some(group)));
-        builder.page
+        let Some(mut filter) = Filter::new(self, search, &query) else { return Page::empty(self) };
+        let songs = self.in_library_order().iter().enumerate().filter(|(_, song)| filter.finds(song));
+        let found: Box<dyn Iterator<Item = Found<'_>>> = match search.group {
+            None => Box::new(songs.map(|(place, song)| Found { place, song, group: None })),
+            Some(group) => Box::new(groups(songs, group).into_iter()),
+        };
+        if search.is_best {
+            self.best(found, |song| query.fit(&folded(&song.name(search.group))), at_most)
+        } else {
+            self.page(found, begin, search.rank, at_most)
+        }
+    }
+
+    fn page<'a>(
+        &self,
+        found: impl Iterator<Item = Found<'a>>,
+        begin: Option<usize>,
+        rank: u32,
+        at_most: usize,
+    ) -> Page {
+        let mut page = Page::empty(self);
+        for found in found {
+            let is_before = begin.map_or(page.total < rank, |begin| found.place < begin);
+            let rank = page.total;
+            page.total += 1;
+            if is_before {
+                continue;
+            }
+            if page.songs.len() < at_most {
+                page.push(found.song, found.group, rank);
+            } else {
+                page.next = page.next.or(Some(found.song.id));
+            }
+        }
+        page
+    }
+
+    /// A page with what fits best, the first of several.
+    fn best<'a, F: Ord>(
+        &self,
+        found: impl Iterator<Item = Found<'a>>,
+        fit: impl Fn(&Song) -> F,
+        at_most: usize,
+    ) -> Page {
+        let mut page = Page::empty(self);
+        let ranked = (0..).zip(found).inspect(|_| page.total += 1);
+        let best = ranked.min_by_key(|(_, found)| fit(found.song));
+        if let Some((rank, found)) = best.filter(|_| at_most > 0) {
+            page.push(found.song, found.group, rank);
+        }
+        page
     }
 }
 
-/// What two songs share that have the same group for certain. Compared by address.
-struct SharedTexts {
-    directory: Arc<Path>,
-    album: Option<Arc<Album>>,
+/// A song that is found, or the first song of a group.
+struct Found<'a> {
+    /// Its place in library order.
+    place: usize,
+    song: &'a Arc<Song>,
+    group: Option<SongGroup>,
 }
 
-impl SharedTexts {
-    fn of(song: &Song) -> Self {
-        Self { directory: song.path.directory.clone(), album: song.known().album().cloned() }
+/// What a song must satisfy to be found.
+struct Filter<'a> {
+    numbers: Option<(SongId, SongId)>,
+    within: Option<Within>,
+    matcher: Matcher<'a>,
+}
+
+impl<'a> Filter<'a> {
+    /// `None` if nothing can be found.
+    fn new(listed: &Listed, search: &Search<'_>, query: &'a Query) -> Option<Self> {
+        let within = match search.within {
+            Some((group, song)) => Some(Within::new(listed.song(song).ok()?, group)?),
+            None => None,
+        };
+        Some(Self { numbers: search.numbers, within, matcher: Matcher::new(query) })
+    }
+
+    /// The cheapest condition comes first.
+    fn finds(&mut self, song: &Song) -> bool {
+        self.numbers.is_none_or(|(first, last)| (first..=last).contains(&song.id))
+            && self.within.as_mut().is_none_or(|within| within.contains(song))
+            && self.matcher.matches(song)
     }
 }
 
-impl PartialEq for SharedTexts {
-    fn eq(&self, other: &Self) -> bool {
-        let address = |album: &Option<Arc<Album>>| album.as_ref().map(Arc::as_ptr);
-        Arc::ptr_eq(&self.directory, &other.directory) && address(&self.album) == address(&other.album)
+/// The songs in the same group as a song.
+struct Within {
+    group: Group,
+    key: GroupKey,
+    last: Remembered<bool>,
+}
+
+/// What the songs of a group have in common.
+type GroupKey = [String; 2];
+
+impl Within {
+    /// `None` if the song is in no group of this kind.
+    fn new(song: &Song, group: Group) -> Option<Self> {
+        Some(Self { group, key: group_key(song, group)?, last: Remembered(None) })
+    }
+
+    fn contains(&mut self, song: &Song) -> bool {
+        self.last.get_or(song, || group_key(song, self.group).as_ref() == Some(&self.key))
+    }
+}
+
+fn group_key(song: &Song, group: Group) -> Option<GroupKey> {
+    song.group_texts(group).map(|texts| texts.map(|text| folded(&text)))
+}
+
+/// The groups of songs, in the order of their first songs. Songs come with their places.
+fn groups<'a>(songs: impl Iterator<Item = (usize, &'a Arc<Song>)>, group: Group) -> Vec<Found<'a>> {
+    let mut groups: Vec<Found<'_>> = Vec::new();
+    let mut by_key: HashMap<GroupKey, usize> = HashMap::new();
+    let mut last = Remembered(None);
+    for (rank, (place, song)) in (0..).zip(songs) {
+        let index = last.get_or(song, || {
+            let key = group_key(song, group)?;
+            let index = *by_key.entry(key).or_insert(groups.len());
+            if index == groups.len() {
+                groups.push(Found { place, song, group: Some(SongGroup { songs: 0, rank }) });
+            }
+            Some(index)
+        });
+        if let Some(group) = index.and_then(|index| groups[index].group.as_mut()) {
+            group.songs += 1;
+        }
+    }
+    groups
+}
+
+/// What was found out about the group of the last song. It holds for the next song, too, if both are in one directory and share
+/// the texts of their album, as neighbours usually do.
+struct Remembered<T>(Option<(Arc<Path>, Option<Arc<Album>>, T)>);
+
+impl<T: Copy> Remembered<T> {
+    /// What holds for this song. Paths and albums are compared by their addresses.
+    fn get_or(&mut self, song: &Song, find_out: impl FnOnce() -> T) -> T {
+        let known = song.known();
+        let address = |album: Option<&Arc<Album>>| album.map(Arc::as_ptr);
+        match &self.0 {
+            Some((directory, album, value))
+                if Arc::ptr_eq(directory, &song.path.directory)
+                    && address(album.as_ref()) == address(known.album()) =>
+            {
+                *value
+            }
+            _ => {
+                let album = known.album().cloned();
+                drop(known);
+                let value = find_out();
+                self.0 = Some((song.path.directory.clone(), album, value));
+                value
+            }
+        }
     }
 }

@@ -127,7 +127,7 @@ impl Song {
         };
         let unmeasured = Listing {
             id: self.id,
-            title: if known.title.is_empty() { self.path.stem().into_owned() } else { known.title.to_string() },
+            title: self.title(&known).into_owned(),
             artist: artist.into_owned(),
             album: album.into_owned(),
             track: known.track,
@@ -137,6 +137,7 @@ impl Song {
             rate: 0,
             channels: 0,
             group: None,
+            rank: None,
         };
         match known.audio() {
             Some(audio) => unmeasured.with_audio(audio),
@@ -159,6 +160,19 @@ impl Song {
                 ..details
             },
             None => details,
+        }
+    }
+
+    fn title<'a>(&'a self, known: &'a Known) -> Cow<'a, str> {
+        if known.title.is_empty() { self.path.stem() } else { (&*known.title).into() }
+    }
+
+    /// Its title, or the name of its group.
+    pub(super) fn name(&self, group: Option<Group>) -> String {
+        match group {
+            None => self.title(&self.known()).into_owned(),
+            Some(Group::Album) => self.listing().album,
+            Some(Group::Artist) => self.listing().artist,
         }
     }
 
@@ -372,6 +386,8 @@ pub struct Listing {
     pub channels: u8,
     /// The group that the song stands for, in a list of groups.
     pub group: Option<SongGroup>,
+    /// In a search, how many of the songs or groups that it finds precede this one.
+    pub rank: Option<u32>,
 }
 
 /// What is known about a song besides its [`Listing`]. Texts are as in the file and may be empty.

@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    EndReason, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, Started, Welcome,
+    EndReason, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, SongGroup, Started, Welcome,
 };
 
 /// A deadline for a very slow machine.
@@ -84,6 +84,8 @@ pub struct Listing {
     pub title: String,
     pub artist: String,
     pub album: String,
+    pub group: Option<SongGroup>,
+    pub rank: Option<u32>,
 }
 
 /// The answer to one LIST.

@@ -48,9 +48,16 @@ impl Session {
         match self.exchanges.get_mut(&song.request.0) {
             Some(Exchange::List { asked, songs, bytes, end: None }) => {
                 *bytes += HEADER_BYTES + frame.payload.len();
-                let is_in_order = match asked.search {
-                    None => songs.last().map_or(song.song >= asked.first, |before| before.id < song.song.0),
-                    Some(_) => songs.iter().all(|before| before.id != song.song.0),
+                let is_in_order = match (asked.search, songs.last()) {
+                    (None, None) => song.song >= asked.first && song.rank.is_none(),
+                    (None, Some(last)) => last.id < song.song.0 && song.rank.is_none(),
+                    (Some(search), None) => {
+                        song.rank.is_some_and(|rank| asked.first.0 > 0 || search.is_best || rank == search.rank)
+                    }
+                    (Some(_), Some(last)) => {
+                        songs.iter().all(|before| before.id != song.song.0)
+                            && song.rank == last.rank.map(|rank| rank + 1)
+                    }
                 };
                 assert!(is_in_order, "{frame:?} after {songs:?}");
                 songs.push(listing);
@@ -121,6 +128,8 @@ impl Listing {
             title: song.title.to_owned(),
             artist: song.artist.to_owned(),
             album: song.album.to_owned(),
+            group: song.group,
+            rank: song.rank,
         }
     }
 }

@@ -11,7 +11,7 @@ use trill_tests::wait;
 const SHORT: Song = corpus::CBR_128.milliseconds(500);
 
 fn search(session: &mut Session, query: &'static str, rank: u32, first: u32, at_most: u32) -> Page {
-    let request = session.request_search(Search { query, rank, group: None }, first, at_most);
+    let request = session.request_search(Search { query, rank, ..Search::default() }, first, at_most);
     session.page(request)
 }
 

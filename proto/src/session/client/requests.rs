@@ -14,14 +14,75 @@ pub const MAX_REQUESTS: usize = 4;
 #[derive(Debug)]
 enum Question {
     Info(SongId),
-    List {
-        first: SongId,
-        is_by_id: bool,
-        /// The last song that has come.
-        last: Option<SongId>,
-        songs_left: u32,
-        bytes_left: u32,
+    List(Page),
+}
+
+/// A page of a list, as far as it has come.
+#[derive(Debug)]
+struct Page {
+    first: SongId,
+    order: Order,
+    /// The last song that has come.
+    last: Option<SongId>,
+    songs_left: u32,
+    bytes_left: u32,
+}
+
+/// The order of the songs of a list.
+#[derive(Debug)]
+enum Order {
+    ById,
+    /// Library order, in which each song has the rank after the one before it.
+    ByRank {
+        /// The rank of the next song; `None` if it may be any.
+        next: Option<u32>,
     },
+    /// The page is the only one, and has one song.
+    Best,
+}
+
+impl Page {
+    fn new(list: &List<'_>) -> Self {
+        let (order, songs_left) = match list.search {
+            None => (Order::ById, list.at_most),
+            Some(search) if search.is_best => (Order::Best, list.at_most.min(1)),
+            Some(search) => (Order::ByRank { next: (list.first.0 == 0).then_some(search.rank) }, list.at_most),
+        };
+        Self { first: list.first, order, last: None, songs_left, bytes_left: MAX_LIST_PAGE_BYTES }
+    }
+
+    /// Takes a SONG with a payload of this length.
+    fn on_song(&mut self, song: &Song<'_>, payload_bytes: usize) -> Result<(), SessionError> {
+        let bytes = (HEADER_BYTES + payload_bytes) as u32;
+        let (Some(songs), Some(bytes)) = (self.songs_left.checked_sub(1), self.bytes_left.checked_sub(bytes)) else {
+            return Err(SessionError::Unexpected(MessageType::Song));
+        };
+        let is_in_order = match &mut self.order {
+            Order::ById => song.song >= self.first && self.last.is_none_or(|last| song.song > last),
+            Order::ByRank { next } => {
+                let is_next = song.rank.is_some() && next.is_none_or(|next| song.rank == Some(next));
+                *next = song.rank.and_then(|rank| rank.checked_add(1));
+                is_next && next.is_some()
+            }
+            Order::Best => song.rank.is_some(),
+        };
+        if !is_in_order {
+            return Err(SessionError::Malformed(MessageType::Song));
+        }
+        (self.last, self.songs_left, self.bytes_left) = (Some(song.song), songs, bytes);
+        Ok(())
+    }
+
+    /// Whether the list may go on with `next`. A list whose pages bring no songs, or do not advance, would never end.
+    fn may_go_on_with(&self, next: SongId) -> bool {
+        match (&self.order, self.last) {
+            (Order::Best, _) => false,
+            (Order::ById, Some(last)) => next > last,
+            (Order::ById, None) => self.songs_left == 0 && next >= self.first,
+            (Order::ByRank { .. }, Some(last)) => next != self.first && next != last,
+            (Order::ByRank { .. }, None) => self.songs_left == 0,
+        }
+    }
 }
 
 /// The requests without an answer, in the order in which they were sent.
@@ -45,53 +106,31 @@ impl Requests {
     }
 
     pub(super) fn push_list(&mut self, list: &List<'_>) -> Result<(), OutboxFull> {
-        let List { request, first, at_most: songs_left, search } = *list;
-        let (is_by_id, bytes_left) = (search.is_none(), MAX_LIST_PAGE_BYTES);
-        let question = Question::List { first, is_by_id, last: None, songs_left, bytes_left };
-        self.waiting.push((request, question)).map_err(|_| OutboxFull)
+        self.waiting.push((list.request, Question::List(Page::new(list)))).map_err(|_| OutboxFull)
     }
 
     /// Takes a SONG with a payload of this length: the whole answer to an INFO, or a part of the answer to a LIST.
     pub(super) fn on_song(&mut self, song: &Song<'_>, payload_bytes: usize) -> Result<(), SessionError> {
-        const MALFORMED: SessionError = SessionError::Malformed(MessageType::Song);
         const UNEXPECTED: SessionError = SessionError::Unexpected(MessageType::Song);
         let place = self.place(song.request.0).ok_or(UNEXPECTED)?;
         let Some((_, question)) = self.waiting.get_mut(place) else { return Err(UNEXPECTED) };
         match question {
-            Question::Info(asked) if *asked != song.song => return Err(MALFORMED),
-            Question::Info(_) => drop(self.waiting.remove(place)),
-            Question::List { first, is_by_id, last, songs_left, bytes_left } => {
-                let bytes = (HEADER_BYTES + payload_bytes) as u32;
-                let (Some(songs), Some(bytes)) = (songs_left.checked_sub(1), bytes_left.checked_sub(bytes)) else {
-                    return Err(UNEXPECTED);
-                };
-                if *is_by_id && (song.song < *first || last.is_some_and(|last| song.song <= last)) {
-                    return Err(MALFORMED);
-                }
-                (*last, *songs_left, *bytes_left) = (Some(song.song), songs, bytes);
+            Question::Info(asked) if *asked != song.song => Err(SessionError::Malformed(MessageType::Song)),
+            Question::Info(_) => {
+                self.waiting.remove(place);
+                Ok(())
             }
+            Question::List(page) => page.on_song(song, payload_bytes),
         }
-        Ok(())
     }
 
-    /// Takes a LIST-END. A list whose pages bring no songs, or do not advance, would never end.
+    /// Takes a LIST-END.
     pub(super) fn on_list_end(&mut self, end: &ListEnd) -> Result<(), SessionError> {
         const UNEXPECTED: SessionError = SessionError::Unexpected(MessageType::ListEnd);
         let place = self.place(end.request.0).ok_or(UNEXPECTED)?;
-        let (_, Question::List { first, is_by_id, last, songs_left, .. }) = self.waiting.remove(place) else {
-            return Err(UNEXPECTED);
-        };
-        let advances = |next: SongId| match last {
-            Some(last) => {
-                if is_by_id {
-                    next > last
-                } else {
-                    next != first && next != last
-                }
-            }
-            None => songs_left == 0 && (next >= first || !is_by_id),
-        };
-        if end.next.is_none_or(advances) { Ok(()) } else { Err(SessionError::Malformed(MessageType::ListEnd)) }
+        let (_, Question::List(page)) = self.waiting.remove(place) else { return Err(UNEXPECTED) };
+        let is_good = end.next.is_none_or(|next| page.may_go_on_with(next));
+        if is_good { Ok(()) } else { Err(SessionError::Malformed(MessageType::ListEnd)) }
     }
 
     /// Takes an ERROR about a request.

@@ -296,6 +296,7 @@ fn all_that_a_file_says_is_listed() {
         rate: 44_100,
         channels: 2,
         group: None,
+        rank: None,
     };
     assert_eq!(song, &expected);
 }

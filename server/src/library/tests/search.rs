@@ -1,11 +1,13 @@
 //! Library order, and songs found by words.
 
-use trill_proto::message::Group;
+use trill_proto::message::{Group, Search};
 
 use super::*;
-use crate::library::search::{PageStart, Query};
 
-const BEGIN: PageStart = PageStart { song: SongId(0), rank: 0 };
+/// Where a page begins: at a song, or at a rank.
+type Start = (u32, u32);
+
+const BEGIN: Start = (0, 0);
 
 /// A song with these tags and no audio.
 fn song(artist: &str, album: &str, title: &str) -> Vec<u8> {
@@ -25,8 +27,8 @@ fn read(directory: &TempDir) -> Arc<Library> {
 }
 
 /// Ids on the page that a search gives, the id of the next one, and how many there are in all.
-fn search(library: &Library, query: &str, start: PageStart, at_most: usize) -> (Vec<u32>, Option<u32>, u32) {
-    let page = library.search(&Query::new(query), start, at_most);
+fn search(library: &Library, query: &str, (first, rank): Start, at_most: usize) -> (Vec<u32>, Option<u32>, u32) {
+    let page = library.search(&Search { query, rank, ..Search::default() }, SongId(first), at_most);
     (page.songs().map(|song| song.id.0).collect(), page.next.map(|id| id.0), page.total)
 }
 
@@ -94,8 +96,9 @@ fn albums_and_artists_are_listed_by_their_first_songs() {
         ("c/2.mp3", &song("", "Tago Mago", "")),
         ("d/e/3.mp3", b""),
     ]));
-    let groups = |query, group, start, at_most| {
-        let page = library.search_groups(&Query::new(query), group, start, at_most);
+    let groups = |query, group, (first, rank): Start, at_most| {
+        let search = Search { query, rank, group: Some(group), ..Search::default() };
+        let page = library.search(&search, SongId(first), at_most);
         let groups: Vec<_> =
             page.songs().map(|song| (song.id.0, song.group.map(|of| (of.songs, of.rank)).unwrap())).collect();
         (groups, page.next.map(|id| id.0), page.total)
@@ -103,11 +106,8 @@ fn albums_and_artists_are_listed_by_their_first_songs() {
     let albums = vec![(1, (2, 0)), (3, (1, 2)), (5, (1, 4)), (6, (1, 5))];
     assert_eq!(groups("", Group::Album, BEGIN, 9), (albums.clone(), None, 4));
     assert_eq!(groups("", Group::Album, BEGIN, 2), (albums[..2].to_vec(), Some(5), 4));
-    assert_eq!(
-        groups("", Group::Album, PageStart { song: SongId(5), rank: 0 }, 1),
-        (albums[2..3].to_vec(), Some(6), 4)
-    );
-    assert_eq!(groups("", Group::Album, PageStart { song: SongId(0), rank: 3 }, 9), (albums[3..].to_vec(), None, 4));
+    assert_eq!(groups("", Group::Album, (5, 0), 1), (albums[2..3].to_vec(), Some(6), 4));
+    assert_eq!(groups("", Group::Album, (0, 3), 9), (albums[3..].to_vec(), None, 4));
     assert_eq!(groups("", Group::Artist, BEGIN, 9), (vec![(1, (4, 0)), (6, (1, 5))], None, 2));
     assert_eq!(groups("tago", Group::Artist, BEGIN, 9), (vec![(3, (1, 0))], None, 1));
 }
@@ -136,14 +136,127 @@ fn what_is_told_besides_the_listing_is_found_too() {
 fn a_page_begins_at_a_song_or_a_rank() {
     let music = some_music();
     let library = read(&music);
-    let from = |song, rank| PageStart { song: SongId(song), rank };
     assert_eq!(search(&library, "davis", BEGIN, 2), (vec![3, 4], Some(5), 3));
-    assert_eq!(search(&library, "davis", from(5, 2), 2), (vec![5], None, 3));
-    assert_eq!(search(&library, "davis", from(0, 1), 1), (vec![4], Some(5), 3));
-    assert_eq!(search(&library, "davis", from(0, 3), 1), (vec![], None, 3));
-    assert_eq!(search(&library, "davis", from(4, 9), 0), (vec![], Some(4), 3));
+    assert_eq!(search(&library, "davis", (5, 2), 2), (vec![5], None, 3));
+    assert_eq!(search(&library, "davis", (0, 1), 1), (vec![4], Some(5), 3));
+    assert_eq!(search(&library, "davis", (0, 3), 1), (vec![], None, 3));
+    assert_eq!(search(&library, "davis", (4, 9), 0), (vec![], Some(4), 3));
     fs::remove_file(music.path().join("Davis/Kind of Blue/2.mp3")).unwrap();
     library.refresh();
-    assert_eq!(search(&library, "davis", from(5, 1), 2), (vec![5], None, 2), "4 was 2.mp3 and is gone");
-    assert_eq!(search(&library, "davis", from(4, 1), 2), (vec![5], None, 2), "so the rank counts");
+    assert_eq!(search(&library, "davis", (5, 1), 2), (vec![5], None, 2), "4 was 2.mp3 and is gone");
+    assert_eq!(search(&library, "davis", (4, 1), 2), (vec![5], None, 2), "so the rank counts");
+}
+
+/// Like [`search`], with the rank of the first song.
+fn found(library: &Library, search: Search<'_>, at_most: usize) -> (Option<u32>, Vec<u32>, Option<u32>, u32) {
+    let page = library.search(&search, SongId(0), at_most);
+    let songs: Vec<_> = page.songs().collect();
+    let first = songs.first().and_then(|song| song.rank);
+    assert!(songs.iter().zip(first.unwrap_or(0)..).all(|(song, rank)| song.rank == Some(rank)), "{songs:?}");
+    (first, songs.iter().map(|song| song.id.0).collect(), page.next.map(|id| id.0), page.total)
+}
+
+#[test]
+fn songs_have_their_ranks_among_what_is_found() {
+    let library = read(&some_music());
+    for (query, rank, expected) in [
+        ("", 0, (Some(0), vec![1, 2], Some(3), 6)),
+        ("", 4, (Some(4), vec![5, 6], None, 6)),
+        ("", 9, (None, vec![], None, 6)),
+        ("davis", 1, (Some(1), vec![4, 5], None, 3)),
+    ] {
+        let search = Search { query, rank, ..Search::default() };
+        assert_eq!(found(&library, search, 2), expected, "{search:?}");
+    }
+    let from_song = |query, first| {
+        let page = library.search(&Search { query, rank: 9, ..Search::default() }, SongId(first), 1);
+        page.songs().map(|song| (song.id.0, song.rank)).collect::<Vec<_>>()
+    };
+    assert_eq!(from_song("", 3), [(3, Some(2))]);
+    assert_eq!(from_song("davis", 2), [(3, Some(0))], "2 is not found, and 3 follows");
+    let artists = Search { group: Some(Group::Artist), rank: 1, ..Search::default() };
+    assert_eq!(found(&library, artists, 9), (Some(1), vec![3], None, 2));
+}
+
+#[test]
+fn a_search_within_a_group_finds_only_its_songs() {
+    let library = read(&directory(&[
+        ("a/1.mp3", &song("Can", "Ege Bamyasi", "Pinch")),
+        ("a/2.mp3", &song("CÁN", "ege bamyasi", "Vitamin C")),
+        ("a/3.mp3", &song("Neu!", "Ege Bamyasi", "Hallogallo")),
+        ("b/1.mp3", &song("Can", "Tago Mago", "Paperhouse")),
+        ("b/2.mp3", &song("Can", "", "Spoon")),
+        ("c/3.mp3", &song("Can", "Ege Bamyasi", "Spoon")),
+        ("untitled.mp3", b""),
+    ]));
+    let (album, artist) = (|song| Some((Group::Album, SongId(song))), |song| Some((Group::Artist, SongId(song))));
+    for (query, within, expected) in [
+        ("", album(2), vec![1, 2, 6]),
+        ("", album(3), vec![3]),
+        ("spoon", album(1), vec![6]),
+        ("", artist(6), vec![1, 2, 4, 5, 6]),
+        ("mago", artist(1), vec![4]),
+        ("", album(5), vec![]),
+        ("", artist(7), vec![]),
+        ("", album(8), vec![]),
+        ("", album(0), vec![]),
+    ] {
+        let (first, total) = ((!expected.is_empty()).then_some(0), expected.len() as u32);
+        let search = Search { query, within, ..Search::default() };
+        assert_eq!(found(&library, search, 9), (first, expected, None, total), "{search:?}");
+    }
+    let albums = Search { within: artist(1), group: Some(Group::Album), ..Search::default() };
+    assert_eq!(found(&library, albums, 9), (Some(0), vec![1, 4], None, 2));
+    let third = Search { within: album(6), rank: 2, ..Search::default() };
+    assert_eq!(found(&library, third, 1), (Some(2), vec![6], None, 3));
+}
+
+#[test]
+fn a_search_for_numbers_finds_only_these_in_library_order() {
+    let music = some_music();
+    let library = read(&music);
+    write(&music, "Davis/Kind of Blue/3.mp3", b"");
+    library.refresh();
+    let numbers = |first, last| Some((SongId(first), SongId(last)));
+    for (query, numbers, expected) in [
+        ("", numbers(2, 4), vec![2, 3, 4]),
+        ("", numbers(5, 99), vec![7, 5, 6]),
+        ("", numbers(4, 2), vec![]),
+        ("davis", numbers(1, 4), vec![3, 4]),
+    ] {
+        let (first, total) = ((!expected.is_empty()).then_some(0), expected.len() as u32);
+        let mut expected = expected;
+        expected.sort_by_key(|id| [1, 2, 3, 4, 7, 5, 6].iter().position(|other| other == id));
+        let search = Search { query, numbers, ..Search::default() };
+        assert_eq!(found(&library, search, 9), (first, expected, None, total), "{search:?}");
+    }
+}
+
+#[test]
+fn the_best_match_has_the_title_that_was_asked_for() {
+    let library = read(&directory(&[
+        ("1.mp3", &song("Blue", "All Rise", "All")),
+        ("2.mp3", &song("Abba", "x", "Blue Nature over all")),
+        ("3.mp3", &song("Abba", "x", "Nature all blue")),
+        ("4.mp3", &song("Abba", "x", "Sky so all Blue today")),
+        ("5.mp3", &song("Abba", "x", "All blüe")),
+        ("6.mp3", &song("Abba", "all blue", "ALL BLUE")),
+        ("x/all.mp3", b""),
+    ]));
+    let best = |query, group| {
+        let search = Search { query, group, is_best: true, rank: 3, ..Search::default() };
+        found(&library, search, 9)
+    };
+    assert_eq!(best("all  BLUE", None), (Some(4), vec![5], None, 6), "the first of those with this title");
+    assert_eq!(best("nature all", None), (Some(1), vec![3], None, 2), "then one whose title contains it");
+    assert_eq!(best("all nature", None), (Some(0), vec![2], None, 2), "then one whose title has the words");
+    assert_eq!(best("abba", None), (Some(0), vec![2], None, 5), "then the first");
+    assert_eq!(best("all", None), (Some(0), vec![1], None, 7), "a file's name is a title");
+    assert_eq!(best("x all", None), (Some(0), vec![2], None, 5));
+    assert_eq!(best("", None), (Some(0), vec![1], None, 7));
+    assert_eq!(best("nobody", None), (None, vec![], None, 0));
+    assert_eq!(best("blue", Some(Group::Artist)), (Some(0), vec![1], None, 2));
+    assert_eq!(best("all blue", Some(Group::Album)), (Some(2), vec![6], None, 3));
+    let none = Search { query: "all", is_best: true, ..Search::default() };
+    assert_eq!(found(&library, none, 0), (None, vec![], None, 7));
 }
