@@ -291,6 +291,12 @@ impl Server {
         self.core.phase = Phase::Closed;
     }
 
+    /// Counts an answer that was much work as further commands: as many as the client may send in `time`. Takes effect before
+    /// the next input.
+    pub fn charge(&mut self, now: Instant, time: Duration) {
+        self.core.rate_limiter.charge(now, time);
+    }
+
     // ── output ──
 
     /// The next control bytes. Send all of them before anything else. `None` when there are none.

@@ -25,7 +25,7 @@ pub(super) const MAX_REQUESTS: usize = 16;
 /// Memory of the queue of requests at most. A growing queue doubles its memory.
 pub(super) const MAX_QUEUE_BYTES: usize = MAX_REQUESTS * (2 * size_of::<Request>() + MAX_QUERY_BYTES);
 
-/// How long nothing is read from a client that sends too many commands. Shorter pauses would cost more than they save.
+/// How long nothing is read at once from a client that sends too many commands. Shorter pauses would cost more than they save.
 const FLOOD_PAUSE: Duration = Duration::from_millis(50);
 
 /// An [`Event`] that borrows nothing from the session: answering it needs the session.
@@ -106,7 +106,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The next request in the input that was read.
+    /// The next request in the input that was read. `None` although there is some if the session takes none of it now.
     pub(super) fn next_request(&mut self) -> Result<Option<Request>, CloseReason> {
         if let Some(request) = self.input.requests.pop_front() {
             return Ok(Some(request));
@@ -119,6 +119,7 @@ impl Connection {
             if taken == 0 {
                 self.transmit()?; // makes room for replies
                 self.pause_flood()?;
+                break;
             }
         }
         Ok(None)
@@ -171,14 +172,16 @@ impl Connection {
 
     /// Reads nothing for a while from a client that sends too many commands, so that TCP slows it down. Its music goes on.
     fn pause_flood(&mut self) -> Result<(), CloseReason> {
-        let Some(pause) = self.session.input_pause(self.shared.clock.now()) else { return Ok(()) };
+        if self.session.input_pause(self.shared.clock.now()).is_none() {
+            return Ok(());
+        }
         if self.socket.is_closed_by_peer() {
             return Err(self.end_of_input()); // frees its slot before all of its commands have been read
         }
         if self.has_data() {
             return self.send_data();
         }
-        thread::sleep(pause.max(FLOOD_PAUSE));
+        thread::sleep(FLOOD_PAUSE);
         Ok(())
     }
 }

@@ -46,7 +46,7 @@ impl Query {
             Fit::Equal
         } else if memmem::find(folded.as_bytes(), self.text.as_bytes()).is_some() {
             Fit::ContainsAll
-        } else if self.words_in(folded) == self.all() {
+        } else if self.words_in(folded, self.all()) == self.all() {
             Fit::ContainsWords
         } else {
             Fit::Other
@@ -57,9 +57,11 @@ impl Query {
         Words::MAX.checked_shr(Words::BITS - self.words.len() as u32).unwrap_or(0)
     }
 
-    fn words_in(&self, folded: &str) -> Words {
-        let words = self.words.iter().enumerate().filter(|(_, word)| word.find(folded.as_bytes()).is_some());
-        words.fold(0, |found, (place, _)| found | 1 << place)
+    /// Those of some words that occur in a text without case and accents.
+    fn words_in(&self, folded: &str, wanted: Words) -> Words {
+        let words = self.words.iter().enumerate().filter(|(place, _)| wanted & 1 << place != 0);
+        let found = words.filter(|(_, word)| word.find(folded.as_bytes()).is_some());
+        found.fold(0, |found, (place, _)| found | 1 << place)
     }
 }
 
@@ -82,30 +84,28 @@ impl<'a> Matcher<'a> {
             return true;
         }
         let known = song.known();
-        let mut found = self.words_in_directory(&song.path.directory);
+        let mut missing = all & !self.words_in_directory(&song.path.directory);
         if let Some(album) = known.album() {
-            found |= self.words_in_album(album);
+            missing &= !self.words_in_album(album);
         }
-        found == all
-            || {
-                found |= self.words_in(known.title());
-                found == all
-            }
-            || found | self.words_in(&song.path.stem()) == all
+        if missing != 0 {
+            missing &= !self.words_in(known.title(), missing);
+        }
+        missing == 0 || self.words_in(&song.path.stem(), missing) == missing
     }
 
-    /// The words that occur in a text.
-    fn words_in(&mut self, text: &str) -> Words {
+    /// Those of some words that occur in a text.
+    fn words_in(&mut self, text: &str, wanted: Words) -> Words {
         self.folded.clear();
         fold_into(text, &mut self.folded);
-        self.query.words_in(&self.folded)
+        self.query.words_in(&self.folded, wanted)
     }
 
     fn words_in_directory(&mut self, directory: &Arc<Path>) -> Words {
         match &self.directory {
             Some((last, words)) if Arc::ptr_eq(last, directory) => *words,
             _ => {
-                let words = self.words_in(&directory.to_string_lossy());
+                let words = self.words_in(&directory.to_string_lossy(), self.query.all());
                 self.directory = Some((directory.clone(), words));
                 words
             }
@@ -116,8 +116,9 @@ impl<'a> Matcher<'a> {
         match &self.album {
             Some((last, words)) if Arc::ptr_eq(last, album) => *words,
             _ => {
-                let words = album.texts().iter().fold(0, |words, text| words | self.words_in(text));
-                let words = if album.year > 0 { words | self.words_in(&album.year.to_string()) } else { words };
+                let all = self.query.all();
+                let words = album.texts().iter().fold(0, |words, text| words | self.words_in(text, all));
+                let words = if album.year > 0 { words | self.words_in(&album.year.to_string(), all) } else { words };
                 self.album = Some((album.clone(), words));
                 words
             }

@@ -10,7 +10,7 @@ use trill_proto::message::{Group, Search, SongGroup};
 use super::fold::folded;
 use super::index::{Listed, Page};
 use super::query::{Matcher, Query};
-use super::song::{Album, Song};
+use super::song::{Album, GroupKey, Song};
 
 impl Listed {
     /// A page of the songs or groups that a search finds, or the best of them. The page begins at the song `first` if it is
@@ -117,22 +117,15 @@ struct Within {
     last: Remembered<bool>,
 }
 
-/// What the songs of a group have in common.
-type GroupKey = [String; 2];
-
 impl Within {
     /// `None` if the song is in no group of this kind.
     fn new(song: &Song, group: Group) -> Option<Self> {
-        Some(Self { group, key: group_key(song, group)?, last: Remembered(None) })
+        Some(Self { group, key: song.group_key(group)?, last: Remembered(None) })
     }
 
     fn contains(&mut self, song: &Song) -> bool {
-        self.last.get_or(song, || group_key(song, self.group).as_ref() == Some(&self.key))
+        self.last.get_or(song, || song.group_key(self.group).as_ref() == Some(&self.key))
     }
-}
-
-fn group_key(song: &Song, group: Group) -> Option<GroupKey> {
-    song.group_texts(group).map(|texts| texts.map(|text| folded(&text)))
 }
 
 /// The groups of songs, in the order of their first songs. Songs come with their places.
@@ -142,7 +135,7 @@ fn groups<'a>(songs: impl Iterator<Item = (usize, &'a Arc<Song>)>, group: Group)
     let mut last = Remembered(None);
     for (rank, (place, song)) in (0..).zip(songs) {
         let index = last.get_or(song, || {
-            let key = group_key(song, group)?;
+            let key = song.group_key(group)?;
             let index = *by_key.entry(key).or_insert(groups.len());
             if index == groups.len() {
                 groups.push(Found { place, song, group: Some(SongGroup { songs: 0, rank }) });

@@ -13,7 +13,7 @@ use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
 use trill_proto::message::{Gain, Group, SongGroup};
 
-use super::fold::natural_cmp;
+use super::fold::{folded, natural_cmp};
 use super::storage::Stamp;
 use crate::mp3::duration::{Audio, Counted, Measure};
 
@@ -74,6 +74,9 @@ impl Album {
     }
 }
 
+/// The name of a group, and the artist of an album, without case and accents.
+pub(super) type GroupKey = [String; 2];
+
 /// What is known about the audio. The fields of [`Audio`] are repeated here so that the discriminant fits between them.
 enum KnownAudio {
     Unread,
@@ -120,11 +123,7 @@ impl Song {
 
     pub(super) fn listing(&self) -> Listing {
         let known = self.known();
-        let (artist, album) = match &known.album {
-            Some(album) if album.artist.is_empty() && album.album.is_empty() => self.path.artist_and_album(),
-            Some(album) => ((&*album.artist).into(), (&*album.album).into()),
-            None => Default::default(),
-        };
+        let (artist, album) = self.artist_and_album(&known);
         let unmeasured = Listing {
             id: self.id,
             title: self.title(&known).into_owned(),
@@ -171,23 +170,28 @@ impl Song {
     pub(super) fn name(&self, group: Option<Group>) -> String {
         match group {
             None => self.title(&self.known()).into_owned(),
-            Some(Group::Album) => self.listing().album,
-            Some(Group::Artist) => self.listing().artist,
+            Some(Group::Album) => self.artist_and_album(&self.known()).1.into_owned(),
+            Some(Group::Artist) => self.artist_and_album(&self.known()).0.into_owned(),
         }
     }
 
-    /// What songs of the same group have in common, apart from case and accents. `None` if it is in no group.
-    pub(super) fn group_texts(&self, group: Group) -> Option<[String; 2]> {
-        let Listing { artist, album, .. } = self.listing();
-        match group {
-            Group::Artist => Some([artist, String::new()]).filter(|[artist, _]| !artist.is_empty()),
-            Group::Album if album.is_empty() => None,
-            Group::Album => {
-                let known = self.known();
-                let album_artist = known.album.as_ref().map_or("", |album| &album.album_artist);
-                Some([if album_artist.is_empty() { artist } else { album_artist.into() }, album])
-            }
+    fn artist_and_album<'a>(&'a self, known: &'a Known) -> (Cow<'a, str>, Cow<'a, str>) {
+        match &known.album {
+            Some(album) if album.artist.is_empty() && album.album.is_empty() => self.path.artist_and_album(),
+            Some(album) => ((&*album.artist).into(), (&*album.album).into()),
+            None => Default::default(),
         }
+    }
+
+    /// What the songs of its group have in common. `None` if it is in no group of this kind.
+    pub(super) fn group_key(&self, group: Group) -> Option<GroupKey> {
+        let known = self.known();
+        let (artist, album) = self.artist_and_album(&known);
+        let (name, artist) = match group {
+            Group::Artist => (artist, Cow::default()),
+            Group::Album => (album, known.album_artist().map_or(artist, Cow::from)),
+        };
+        (!name.is_empty()).then(|| [folded(&name), folded(&artist)])
     }
 
     /// How loud it is.
@@ -238,6 +242,10 @@ impl Known {
 
     pub(super) const fn title(&self) -> &str {
         &self.title
+    }
+
+    fn album_artist(&self) -> Option<&str> {
+        self.album.as_ref().map(|album| &*album.album_artist).filter(|artist| !artist.is_empty())
     }
 
     pub(super) const fn album(&self) -> Option<&Arc<Album>> {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use trill_proto::message::Start;
+use trill_proto::message::{Search, Start};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::server::ServerProcess;
 use trill_tests::session::Session;
@@ -70,7 +70,7 @@ fn cpu_of_each(server: &ServerProcess, requests: u32, ask: &mut dyn FnMut()) -> 
 /// A request with its answer, for a library whose last song has this id.
 type Request = fn(&mut Session, u32);
 
-const REQUESTS: [(&str, Request); 5] = [
+const REQUESTS: [(&str, Request); 6] = [
     ("PLAY of an unknown song with an unknown content tag", |session, last| {
         let stream = session.request_play_of(last + 1, Start::Time(0), 12_345, 1_000);
         session.started(stream).expect_err("there is no such song");
@@ -90,6 +90,10 @@ const REQUESTS: [(&str, Request); 5] = [
     ("LIST of the last songs", |session, last| {
         let request = session.request_page(last - 9, 10);
         assert_eq!(session.page(request).songs.len(), 10);
+    }),
+    ("LIST of the song with the last rank", |session, last| {
+        let request = session.request_search(Search { rank: last - 1, ..Search::default() }, 0, 1);
+        assert_eq!(session.page(request).songs.len(), 1);
     }),
 ];
 
@@ -137,8 +141,8 @@ fn a_dangling_link_makes_no_list_a_scan() {
     assert!(with < without * 2 + Duration::from_millis(2), "{without:?} without, {with:?} with dangling links");
 }
 
-#[test]
-fn lists_without_end_leave_most_of_a_core_to_others() {
+/// The share of a core that one client keeps busy which requests this page again and again.
+fn share_of_core(what: &str, request_page: fn(&mut Session) -> u32) -> f64 {
     const BURST: Duration = Duration::from_secs(4);
     const TIME: Duration = Duration::from_secs(8);
     let music = music(MANY);
@@ -147,17 +151,31 @@ fn lists_without_end_leave_most_of_a_core_to_others() {
     let mut list_for = |time: Duration| {
         let (begun, mut lists) = (Instant::now(), 0);
         while begun.elapsed() < time {
-            let request = session.request_page(1, 1);
+            let request = request_page(&mut session);
             session.page(request);
             lists += 1;
         }
         lists
     };
-    list_for(BURST); // scans for a user's few lists are exempt from the limit
+    list_for(BURST); // a user's few requests are exempt from the limits
     let (begun, before) = (Instant::now(), server.usage().cpu_time);
     let lists = list_for(TIME);
     let share = (server.usage().cpu_time - before).as_secs_f64() / begun.elapsed().as_secs_f64();
-    eprintln!("figure: library: {lists} LISTs one after the other keep {share:.2} of a core busy");
+    eprintln!("figure: library: {lists} {what} one after the other keep {share:.2} of a core busy");
+    share
+}
+
+#[test]
+fn lists_without_end_leave_most_of_a_core_to_others() {
+    let share = share_of_core("LISTs", |session| session.request_page(1, 1));
+    assert!(share < 0.45, "{share:.2} of a core");
+}
+
+#[test]
+fn searches_without_end_leave_most_of_a_core_to_others() {
+    const QUERY: &str = "a b c d e f g h i j k l m n o p q r s t u v w x y z";
+    let share =
+        share_of_core("searches", |session| session.request_search(Search { query: QUERY, ..Search::default() }, 0, 1));
     assert!(share < 0.45, "{share:.2} of a core");
 }
 

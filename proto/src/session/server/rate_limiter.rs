@@ -17,7 +17,12 @@ impl RateLimiter {
     }
 
     pub(super) fn take(&mut self, now: Instant) {
-        self.paid_until = self.paid_until.max(now) + COMMAND_TIME;
+        self.charge(now, COMMAND_TIME);
+    }
+
+    /// Takes as many commands as a client may send in this time, at most a burst: a longer pause would look like a dead server.
+    pub(super) fn charge(&mut self, now: Instant, time: Duration) {
+        self.paid_until = self.paid_until.max(now) + time.min(COMMAND_TIME * COMMAND_BURST);
     }
 
     /// How long the next command must wait; `None` if it need not.

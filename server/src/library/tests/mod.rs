@@ -1,4 +1,5 @@
 mod checks;
+
 mod directory;
 mod index;
 mod live;
