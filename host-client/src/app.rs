@@ -6,8 +6,8 @@
 //!   decode loop ─────┘                            └─▶ Console
 //! ```
 //!
-//! One thread runs the loop, so it must not wait for the network or for music. Only two calls can block it: writing to the
-//! terminal or pipe, and opening the output. The program caches no answers: every `list`, `info` and `play` is a new request to the server.
+//! One thread runs the loop, so it must not wait for the network or for music. Only three calls can block it: writing to the
+//! terminal or pipe, opening the output, and writing the state file. The program caches no answers: every `list`, `info` and `play` is a new request to the server.
 
 mod commands;
 mod events;
@@ -28,6 +28,7 @@ use crate::decode_loop::{self, DecodeLoop};
 use crate::network::{self, Identity, Network, Song};
 use crate::options::{Options, Verbosity};
 use crate::output::{Notice, Output, OutputError, OutputTarget};
+use crate::settings::state::{State, StateFile};
 use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
@@ -73,8 +74,8 @@ impl Exit {
     }
 }
 
-/// Runs the program until it ends.
-pub fn run(options: &Options) -> Exit {
+/// Runs the program until it ends. A prompt remembers its settings in `state`.
+pub fn run(options: &Options, state: StateFile) -> Exit {
     let usage = |reason: &str| {
         Console::plain(options.verbosity).error(reason);
         Exit::Usage
@@ -83,11 +84,11 @@ pub fn run(options: &Options) -> Exit {
         Some(Err(error)) => usage(&error.to_string()),
         Some(Ok(Some(Command::Help(command)))) => show(&commands::help(command)),
         Some(Ok(Some(command))) => match commands::alone(&command) {
-            Ok(()) => start(options, Mode::OneShot),
+            Ok(()) => start(options, state, Mode::OneShot),
             Err(reason) => usage(&reason),
         },
-        Some(Ok(None)) | None if io::stdin().is_terminal() => start(options, Mode::Interactive),
-        Some(Ok(None)) | None => start(options, Mode::Script { is_over: false }),
+        Some(Ok(None)) | None if io::stdin().is_terminal() => start(options, state, Mode::Interactive),
+        Some(Ok(None)) | None => start(options, state, Mode::Script { is_over: false }),
     }
 }
 
@@ -98,8 +99,8 @@ pub fn show(text: &str) -> Exit {
     if console.has_failed() { Exit::Failed } else { Exit::Done }
 }
 
-fn start(options: &Options, mode: Mode) -> Exit {
-    match App::new(options, mode) {
+fn start(options: &Options, state: StateFile, mode: Mode) -> Exit {
+    match App::new(options, state, mode) {
         Ok(app) => app.run(),
         Err(reason) => {
             Console::plain(options.verbosity).error(&reason);
@@ -169,12 +170,13 @@ struct App {
     title: Option<Song>,
     /// The layout of the list that is being shown, measured on its first page.
     table: Option<Table>,
+    state: StateFile,
     has_failed: bool,
     exit: Option<Exit>,
 }
 
 impl App {
-    fn new(options: &Options, mode: Mode) -> Result<Self, String> {
+    fn new(options: &Options, state: StateFile, mode: Mode) -> Result<Self, String> {
         let (sender, events) = mpsc::channel();
         let send_input = {
             let sender = sender.clone();
@@ -228,6 +230,7 @@ impl App {
             volume_percent: options.volume_percent,
             title: None,
             table: None,
+            state,
             has_failed: false,
             exit: None,
         })
@@ -239,6 +242,7 @@ impl App {
         let exit = loop {
             self.on_time();
             self.execute_inputs(Instant::now());
+            self.remember();
             // Exit before anything more is drawn.
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
@@ -430,6 +434,17 @@ impl App {
             }
         }
         self.decode_loop.is_some()
+    }
+
+    /// Remembers the settings of a prompt for the next run. A script or a single command changes nothing.
+    fn remember(&mut self) {
+        if self.mode != Mode::Interactive || self.server_name.is_none() {
+            return;
+        }
+        let state = State { server: Some(self.network.server.to_string()), volume: Some(self.volume_percent) };
+        if let Err(message) = self.state.keep(state) {
+            self.console.notice(&message);
+        }
     }
 
     /// Stops the music and its transmission.

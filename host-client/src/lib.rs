@@ -11,6 +11,8 @@
 //! | module | contents |
 //! |---|---|
 //! | [`options`] | the command line |
+//! | [`settings`] | what a user can set: environment, `config.toml`, `state.toml` |
+//! | [`server`] | the server to connect to, and why it was chosen |
 //! | [`app`] | the main loop: executes commands and shows events |
 //! | [`shared`] | the player, which all threads share under one lock |
 //! | [`network`] | a connection: a socket, and the thread that reads it |
@@ -88,5 +90,7 @@ pub mod decoder;
 pub mod network;
 pub mod options;
 pub mod output;
+pub mod server;
+pub mod settings;
 pub mod shared;
 pub mod ui;

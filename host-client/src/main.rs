@@ -1,11 +1,15 @@
 //! `trill`: see the library.
 #![forbid(unsafe_code)]
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use trill::app::{self, Exit};
-use trill::options::{HELP, Invocation, VERSION, Verbosity};
+use trill::options::{HELP, Invocation, Options, VERSION, Verbosity};
 use trill::output::{DeviceEntry, list_devices};
+use trill::server::HOST_VARIABLE;
+use trill::settings::state::StateFile;
+use trill::settings::{Settings, config};
 use trill::ui::console::Console;
 
 fn main() -> ExitCode {
@@ -16,10 +20,32 @@ fn main() -> ExitCode {
         Ok(Invocation::Help) => app::show(HELP),
         Ok(Invocation::Version) => app::show(VERSION),
         Ok(Invocation::ListDevices) => print_devices(),
-        Ok(Invocation::Run(options)) => app::run(&options),
+        Ok(Invocation::Run { settings, command }) => match configured(settings) {
+            Ok(settings) => run(settings, command),
+            Err(reason) => fail(&reason, Exit::Usage),
+        },
         Err(error) => fail(&error.to_string(), Exit::Usage),
     };
     exit.finish()
+}
+
+/// Completes the settings of the command line by those of the environment and the configuration.
+fn configured(settings: Settings) -> Result<Settings, String> {
+    let environment = Settings::of_environment(std::env::var_os(HOST_VARIABLE));
+    let environment = environment.map_err(|error| format!("{HOST_VARIABLE}: {error}"))?;
+    let config = config::load().map_err(|error| error.to_string())?;
+    Ok(settings.or(environment).or(config))
+}
+
+/// Completes the settings by those of the last prompt, unless this is a script, and runs the program.
+fn run(settings: Settings, command: Option<String>) -> Exit {
+    let is_at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let (state, message) = if is_at_terminal { StateFile::open() } else { Default::default() };
+    let options = Options::new(settings.or(state.state().settings()), command);
+    if let Some(message) = message {
+        Console::plain(options.verbosity).notice(&message);
+    }
+    app::run(&options, state)
 }
 
 fn print_devices() -> Exit {

@@ -25,10 +25,10 @@ use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use trill_player::ServerAddress;
 use trill_proto::session::client;
 
 use crate::app;
+use crate::server::Server;
 use crate::shared::{Shared, State};
 
 pub use connect::ConnectError;
@@ -52,7 +52,7 @@ pub struct Identity {
 #[derive(Clone)]
 pub struct Network {
     /// The server.
-    pub server: ServerAddress<String>,
+    pub server: Server,
     /// This client.
     pub identity: Identity,
     /// The player.
@@ -71,7 +71,7 @@ impl Network {
             Err(error) => network.fail(error),
         };
         if let Err(error) = thread::Builder::new().name("network".into()).spawn(connect) {
-            self.fail(ConnectError::local(&self.server, &error));
+            self.fail(ConnectError::local(self.server.address(), &error));
         }
     }
 
@@ -96,9 +96,9 @@ impl Network {
 
     /// Looks up the name and tries its addresses. Blocks for up to some seconds.
     fn open(&self) -> Result<Connection, ConnectError> {
-        let socket = connect::connect(&self.server, CONNECT_TIMEOUT)?;
+        let socket = connect::connect(self.server.address(), CONNECT_TIMEOUT)?;
         let opened = self.prepare(socket);
-        opened.map_err(|error| ConnectError::local(&self.server, &error))
+        opened.map_err(|error| ConnectError::local(self.server.address(), &error))
     }
 
     /// Begins a session on a new connection.

@@ -2,17 +2,23 @@
 //!
 //! The first word is a command if it is the whole name of one, or a song's number. Otherwise it is the host: `trill list` lists
 //! songs, and `trill lis` connects to a host. A host that is named like a command needs a port: `play:7455`.
+//!
+//! The other [settings] complete those of the command line.
+//!
+//! [settings]: crate::settings
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::Ipv6Addr;
 
+use serde::Deserialize;
 use trill_cli::{ArgumentError, Arguments};
+use trill_player::AddressError;
 use trill_player::command::{self, MAX_VOLUME};
-use trill_player::{AddressError, ServerAddress};
 use trill_proto::limits::MAX_NAME_BYTES;
 
 use crate::output::{OutputTarget, ParseTargetError};
+use crate::server::{Origin, Server};
+use crate::settings::Settings;
 
 /// The text of `--help`.
 pub const HELP: &str = "\
@@ -21,7 +27,9 @@ Plays music from a Trill server on this machine.
 Usage: trill [OPTIONS] [HOST[:PORT]] [COMMAND ...]
 
 With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
-The default HOST is this machine. The default PORT is 7455.
+The default PORT is 7455. Without a HOST, trill connects to the server that
+the environment variable TRILL_HOST or the configuration names. At a terminal
+the next choice is the last server, and otherwise it is this machine.
 
 Options:
       --output SPEC   where to send the sound (default: device)
@@ -52,8 +60,15 @@ PULSE_SINK sets the default sink.
 A HOST that is named like a command needs a port: trill play:7455
 Use -- to end options.
 
-Exit status: 0 success, 1 failure, 2 wrong command line. Ctrl-C gives
-status 130 in a shell.
+Files:
+  ~/.config/trill/config.toml       settings: server, output, volume, name,
+                                    verbosity; options have precedence
+  ~/.local/state/trill/state.toml   the server and the volume of the last
+                                    prompt; read and written at a terminal
+XDG_CONFIG_HOME and XDG_STATE_HOME choose other places.
+
+Exit status: 0 success, 1 failure, 2 wrong command line or configuration.
+Ctrl-C gives status 130 in a shell.
 ";
 
 /// The text of `--version`.
@@ -69,14 +84,19 @@ pub enum Invocation {
     /// Print the sound devices and exit.
     ListDevices,
     /// Connect to a server.
-    Run(Options),
+    Run {
+        /// The settings of the command line.
+        settings: Settings,
+        /// The command to run, a line that [`command::parse`] takes; `None` for the prompt.
+        command: Option<String>,
+    },
 }
 
 /// The options for a connection to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The server.
-    pub server: ServerAddress<String>,
+    pub server: Server,
     /// The command to run, a line that [`command::parse`] takes; `None` for the prompt.
     pub command: Option<String>,
     /// The sound output.
@@ -90,7 +110,8 @@ pub struct Options {
 }
 
 /// How much the program prints in addition to results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verbosity {
     /// Only errors.
     Quiet,
@@ -117,8 +138,8 @@ impl Invocation {
             return Ok(Self::Version);
         }
         let list_devices = arguments.flag(["--list-devices"]);
-        let output = arguments.value("--output")?.map_or(Ok(OutputTarget::DefaultDevice), output)?;
-        let volume_percent = arguments.value("--volume")?.map_or(Ok(MAX_VOLUME), volume)?;
+        let output = arguments.value("--output")?.map(output).transpose()?;
+        let volume = arguments.value("--volume")?.map(volume).transpose()?;
         let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
         let verbosity = verbosity(&mut arguments)?;
         let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
@@ -130,7 +151,21 @@ impl Invocation {
         }
         let (server, command) = split_server(&words)?;
         let command = parse_command(command)?;
-        Ok(Self::Run(Options { server, command, output, volume_percent, name, verbosity }))
+        Ok(Self::Run { settings: Settings { server, output, volume, name, verbosity }, command })
+    }
+}
+
+impl Options {
+    /// Completes `settings` by the defaults.
+    pub fn new(settings: Settings, command: Option<String>) -> Self {
+        Self {
+            server: settings.server.unwrap_or_else(Server::this_machine),
+            command,
+            output: settings.output.unwrap_or(OutputTarget::DefaultDevice),
+            volume_percent: settings.volume.unwrap_or(MAX_VOLUME),
+            name: settings.name,
+            verbosity: settings.verbosity.unwrap_or(Verbosity::Normal),
+        }
     }
 }
 
@@ -145,17 +180,17 @@ fn volume(text: String) -> Result<u8, UsageError> {
     }
 }
 
-fn verbosity(arguments: &mut Arguments) -> Result<Verbosity, UsageError> {
+fn verbosity(arguments: &mut Arguments) -> Result<Option<Verbosity>, UsageError> {
     let quiet = arguments.flag(["-q", "--quiet"]);
     let debug = arguments.flag(["-vv"]);
     let verbose = arguments.flag(["-v", "--verbose"]);
     let debug = debug || (verbose && arguments.flag(["-v", "--verbose"]));
     match (quiet, verbose, debug) {
-        (true, false, false) => Ok(Verbosity::Quiet),
+        (true, false, false) => Ok(Some(Verbosity::Quiet)),
         (true, ..) => Err(UsageError::VerboseAndQuiet),
-        (false, _, true) => Ok(Verbosity::Debug),
-        (false, true, false) => Ok(Verbosity::Verbose),
-        (false, false, false) => Ok(Verbosity::Normal),
+        (false, _, true) => Ok(Some(Verbosity::Debug)),
+        (false, true, false) => Ok(Some(Verbosity::Verbose)),
+        (false, false, false) => Ok(None),
     }
 }
 
@@ -164,34 +199,20 @@ fn unicode(argument: OsString) -> Result<String, UsageError> {
     Ok(argument.into_string().map_err(not_unicode)?)
 }
 
-/// Splits the words into the server and the command.
-fn split_server(words: &[String]) -> Result<(ServerAddress<String>, &[String]), UsageError> {
+/// Splits the words into the server, if there is one, and the command.
+fn split_server(words: &[String]) -> Result<(Option<Server>, &[String]), UsageError> {
     let Some((first, rest)) = words.split_first() else {
-        return Ok((localhost(), words));
+        return Ok((None, words));
     };
     // One argument may hold a whole command: trill "play 3".
     let name = first.split_whitespace().next().unwrap_or(first);
     if command::is_name(name) || name.parse::<u32>().is_ok() {
-        return Ok((localhost(), words));
+        return Ok((None, words));
     }
-    match parse_server(first) {
-        Ok(server) => Ok((server, rest)),
+    match Server::parse(first, Origin::CommandLine) {
+        Ok(server) => Ok((Some(server), rest)),
         Err(error) => Err(UsageError::BadAddress { word: first.clone(), error }),
     }
-}
-
-/// Parses a server's address. Also checks an IPv6 address, for which the player's own parser is too small.
-fn parse_server(text: &str) -> Result<ServerAddress<String>, AddressError> {
-    let server: ServerAddress<String> = text.parse()?;
-    let (address, _zone) = server.host().split_once('%').unwrap_or((server.host(), ""));
-    if address.contains(':') && address.parse::<Ipv6Addr>().is_err() {
-        return Err(AddressError::BadHost);
-    }
-    Ok(server)
-}
-
-fn localhost() -> ServerAddress<String> {
-    "localhost".parse().expect("it is a host name")
 }
 
 /// Joins the words of a command, after a check.

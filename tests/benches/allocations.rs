@@ -25,7 +25,8 @@ mod linux {
     use std::time::Duration;
 
     use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-    use trill::options::Invocation;
+    use trill::options::{Invocation, Options};
+    use trill::settings::state::StateFile;
     use trill_proto::frame::{FrameReader, Part};
     use trill_proto::limits::{MAX_CONTROL_BYTES, PREAMBLE_BYTES};
     use trill_server::library::{Library, Source};
@@ -157,9 +158,12 @@ mod linux {
 
     fn play(address: &str) {
         let arguments = ["--output", "null", address, "play", "1"].map(Into::into);
-        let Ok(Invocation::Run(options)) = Invocation::parse(arguments) else { panic!("a good command line") };
+        let Ok(Invocation::Run { settings, command }) = Invocation::parse(arguments) else {
+            panic!("a good command line")
+        };
+        let options = Options::new(settings, command);
         thread::spawn(answer);
-        panic!("the song has ended, {:?}", trill::app::run(&options));
+        panic!("the song has ended, {:?}", trill::app::run(&options, StateFile::default()));
     }
 
     /// Prints the number of allocations of this process for every input line, and from the first line on allocates

@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+/// The environment variable that says where the client remembers its settings.
+pub const STATE_HOME: &str = "XDG_STATE_HOME";
+
 /// A client to start, with its arguments and environment.
 ///
 /// ```no_run
@@ -26,14 +29,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client without arguments and without the user's sound server and home directory.
+    /// A client without arguments and without the user's sound server, home directory and settings.
     pub fn new() -> Self {
         let home = binaries::target_dir().join("trill-home");
         fs::create_dir_all(&home).expect("a home directory in the target directory");
         let mut command = binaries::command(binaries::client());
-        for variable in
-            ["PULSE_SERVER", "PULSE_SINK", "PIPEWIRE_REMOTE", "ALSA_CONFIG_PATH", "NO_COLOR", "XDG_CONFIG_HOME"]
-        {
+        for variable in [
+            "PULSE_SERVER",
+            "PULSE_SINK",
+            "PIPEWIRE_REMOTE",
+            "ALSA_CONFIG_PATH",
+            "NO_COLOR",
+            "XDG_CONFIG_HOME",
+            STATE_HOME,
+            "TRILL_HOST",
+        ] {
             command.env_remove(variable);
         }
         command.env("HOME", &home).env("XDG_RUNTIME_DIR", &home).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
@@ -131,13 +141,19 @@ impl Client {
         Process::spawn("trill", self.command)
     }
 
-    /// Starts the client in a terminal of `size`.
+    /// Starts the client in a terminal of `size`. Unless the test chose an `XDG_STATE_HOME`, the client remembers nothing of
+    /// other clients.
     ///
     /// # Panics
     /// When it cannot be started.
     #[track_caller]
-    pub fn in_terminal(self, size: Size) -> Terminal {
-        Terminal::spawn("trill", self.command, size)
+    pub fn in_terminal(mut self, size: Size) -> Terminal {
+        if self.command.get_envs().any(|(name, value)| name == STATE_HOME && value.is_some()) {
+            return Terminal::spawn("trill", self.command, size);
+        }
+        let state = tempfile::tempdir().expect("a temporary directory");
+        self.command.env(STATE_HOME, state.path());
+        Terminal::spawn("trill", self.command, size).with_directory(state)
     }
 }
 

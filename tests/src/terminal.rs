@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// The size of a terminal in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Terminal {
     child: Child,
     keyboard: Arc<Pty>,
     display: Display,
+    /// A directory of the program.
+    directory: Option<TempDir>,
 }
 
 impl Terminal {
@@ -67,7 +70,14 @@ impl Terminal {
         };
         let keyboard = Arc::new(pty);
         let display = Display::watch(Arc::clone(&keyboard), size);
-        Self { name: name.to_owned(), child, keyboard, display }
+        Self { name: name.to_owned(), child, keyboard, display, directory: None }
+    }
+
+    /// Removes `directory` when this is dropped.
+    #[must_use]
+    pub fn with_directory(mut self, directory: TempDir) -> Self {
+        self.directory = Some(directory);
+        self
     }
 
     /// The process id.

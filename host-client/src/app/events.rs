@@ -12,6 +12,7 @@ use super::{App, Exit, Mode, RECONNECT_TIMEOUT};
 use crate::decode_loop;
 use crate::network::{self, CloseReason, Closed, ServerError, Song};
 use crate::output::Notice;
+use crate::server::Origin;
 use crate::ui::details;
 use crate::ui::prompt::Input;
 use crate::ui::text::{self, clean};
@@ -44,6 +45,10 @@ impl App {
     fn on_connected(&mut self, server_name: String, song_count: Option<u32>) {
         let name = if server_name.is_empty() { "the server".to_owned() } else { clean(&server_name) };
         let server = &self.network.server;
+        let server = match server.origin() {
+            Origin::CommandLine => server.to_string(),
+            origin => format!("{server}, {origin}"),
+        };
         if self.mode == Mode::Interactive {
             let songs = match song_count {
                 None => String::new(),

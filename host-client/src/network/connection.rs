@@ -371,7 +371,7 @@ mod tests {
     fn blocked() -> (Connection, RawConnection, usize) {
         let listener = RawListener::bind();
         let network = Network {
-            server: "localhost".parse().unwrap(),
+            server: crate::server::Server::this_machine(),
             identity: Identity { name: "test".into(), nonce: [1; 16] },
             shared: Shared::new(1, false),
             events: mpsc::channel().0,

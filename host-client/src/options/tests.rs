@@ -7,7 +7,7 @@ fn parse(line: &[&str]) -> Result<Invocation, UsageError> {
 #[track_caller]
 fn run(line: &[&str]) -> Options {
     match parse(line) {
-        Ok(Invocation::Run(options)) => options,
+        Ok(Invocation::Run { settings, command }) => Options::new(settings, command),
         other => panic!("{line:?}: {other:?}"),
     }
 }
@@ -29,7 +29,7 @@ fn check_command(line: &[&str], server: &str, command: Option<&str>) {
 #[test]
 fn nothing_at_all_is_a_prompt_on_this_machine() {
     let expected = Options {
-        server: localhost(),
+        server: Server::this_machine(),
         command: None,
         output: OutputTarget::DefaultDevice,
         volume_percent: 100,
@@ -93,7 +93,7 @@ fn options_may_stand_anywhere() {
         ["attic", "--output", "null", "play", "--volume", "30", "3", "--name", "couch"],
     ] {
         let expected = Options {
-            server: "attic".parse().expect("a host"),
+            server: Server::parse("attic", Origin::CommandLine).expect("a host"),
             command: Some("play 3".to_owned()),
             output: OutputTarget::Null,
             volume_percent: 30,
@@ -190,6 +190,6 @@ fn help_fits_a_terminal_and_its_examples_work() {
     for line in examples {
         let line = line.trim_start().split("   ").next().unwrap();
         let words: Vec<_> = line.split(' ').skip(1).collect();
-        assert!(matches!(parse(&words), Ok(Invocation::Run(_))), "{line}: {:?}", parse(&words));
+        assert!(matches!(parse(&words), Ok(Invocation::Run { .. })), "{line}: {:?}", parse(&words));
     }
 }
