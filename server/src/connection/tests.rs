@@ -10,7 +10,9 @@ use crate::library::tests::{sleeping, trusting};
 use crate::{Config, Server};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
-use trill_proto::message::{Credit, Encode, Header, Hello, Info, List, MessageType, PREAMBLE, Play, Start, Stop};
+use trill_proto::message::{
+    Credit, Encode, Group, Header, Hello, Info, List, MessageType, PREAMBLE, Play, Search, Start, Stop,
+};
 
 /// Longer than any event takes that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -99,6 +101,33 @@ fn a_client_gets_pings_while_a_disk_wakes_up_for_a_list() {
     drop(asleep);
     assert_eq!(client.next_but_ping(), MessageType::Song);
     assert_eq!(client.next_but_ping(), MessageType::ListEnd);
+}
+
+#[test]
+fn only_the_beginning_of_a_list_of_all_songs_waits_for_a_disk() {
+    let (server, lock) = serve();
+    let search = |search, first| List { request: RequestId(1), first: SongId(first), at_most: 0, search: Some(search) };
+    let all = Search::default();
+    let mut client = Client::join(&server);
+    client.say(&search(all, 0)); // waits for the tags, too
+    assert_eq!(client.next_but_ping(), MessageType::ListEnd);
+    let asleep = lock.lock().unwrap();
+    for list in [
+        search(Search { query: "x", ..all }, 0),
+        search(Search { within: Some((Group::Artist, SongId(1))), ..all }, 0),
+        search(Search { numbers: Some((SongId(1), SongId(1))), ..all }, 0),
+        search(Search { rank: 1, ..all }, 0),
+        search(all, 1),
+    ] {
+        client.say(&list);
+        assert_eq!(client.next(), MessageType::ListEnd, "{list:?}");
+    }
+    for list in [search(all, 0), search(Search { query: " ", group: Some(Group::Album), ..all }, 0)] {
+        let mut client = Client::join(&server);
+        client.say(&list);
+        assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer to {list:?}");
+    }
+    drop(asleep);
 }
 
 #[test]

@@ -145,3 +145,18 @@ impl Workers {
         self.queue().threads
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_left_to_other_threads_only_if_there_are_any() {
+        let workers = Workers::default();
+        assert!(workers.enqueue(Box::new(|_| {})));
+        assert!(!workers.leave_to_others(), "the thread that was to start is the only one");
+        assert!(workers.enqueue(Box::new(|_| {})));
+        assert!(workers.leave_to_others());
+        assert_eq!(workers.threads(), 1);
+    }
+}
