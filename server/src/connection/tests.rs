@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::library::Library;
-use crate::library::tests::{sleeping, trusting};
+use crate::library::tests::{sleeping, stuck, trusting};
 use crate::{Config, Server};
 use trill_proto::ids::{RequestId, SongId, StreamId};
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
@@ -128,6 +128,16 @@ fn only_the_beginning_of_a_list_of_all_songs_waits_for_a_disk() {
         assert_eq!(client.next(), MessageType::Ping, "instead of a slow answer to {list:?}");
     }
     drop(asleep);
+}
+
+#[test]
+fn a_list_does_not_wait_for_ever_for_a_file_that_cannot_be_read() {
+    let lock = Arc::new(Mutex::new(()));
+    let _stuck = lock.lock().unwrap();
+    let server = start(stuck(Arc::clone(&lock), silence()));
+    let mut client = Client::join(&server);
+    client.say(&List { request: RequestId(1), first: SongId(1), at_most: 10, search: None });
+    assert_eq!([client.next_but_ping(), client.next_but_ping()], [MessageType::Song, MessageType::ListEnd]);
 }
 
 #[test]

@@ -254,3 +254,34 @@ impl State {
 fn read_songs(library: &Weak<Library>) {
     while library.upgrade().is_some_and(|library| library.read_next()) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::song::FilePath;
+    use trill_proto::ids::SongId;
+
+    #[test]
+    fn long_files_are_read_after_all_others_one_at_a_time() {
+        let song = |id| {
+            let path = FilePath::new(&Path::new("").into(), "a.mp3".as_ref());
+            Arc::new(Song::new(SongId(id), path, Stamp::of_built_in(b"")))
+        };
+        let mut readers = Readers { due: [1, 2, 3].map(song).into(), ..Readers::default() };
+        let take = |readers: &mut Readers| readers.take().map(|(song, attempt)| (song.id.0, attempt, song));
+        for (id, is_over_budget) in [(1, true), (2, false), (3, true)] {
+            let (taken, attempt, song) = take(&mut readers).unwrap();
+            assert_eq!((taken, attempt), (id, Attempt::First));
+            assert!(!readers.is_all_read_once());
+            readers.finish(&song, Attempt::First, is_over_budget);
+        }
+        for id in [1, 3] {
+            assert!(readers.is_all_read_once() && !readers.is_all_read());
+            let (taken, attempt, song) = take(&mut readers).unwrap();
+            assert_eq!((taken, attempt), (id, Attempt::Last));
+            assert!(take(&mut readers).is_none() && !readers.is_all_read());
+            readers.finish(&song, Attempt::Last, true);
+        }
+        assert!(take(&mut readers).is_none() && readers.is_all_read());
+    }
+}

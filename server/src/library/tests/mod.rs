@@ -102,22 +102,34 @@ pub(crate) fn trusting(directory: &Path) -> Arc<Library> {
     Library::serve(Box::new(Folder::new(directory, false).unwrap()), later).unwrap()
 }
 
-/// A disk with one song. It sleeps while the lock is held, but open files can be read.
-struct SleepingDisk(Arc<Mutex<()>>, &'static [u8]);
+/// A disk with one song. Its directory, or its file, waits while the lock of it is held. An open file can be read.
+struct SleepingDisk {
+    directory: Arc<Mutex<()>>,
+    file: Arc<Mutex<()>>,
+    song: &'static [u8],
+}
 
 /// A library of one song on a disk that sleeps while the lock is held.
 pub(crate) fn sleeping(lock: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Library> {
-    Library::serve(Box::new(SleepingDisk(lock, song)), SystemTime::now).unwrap()
+    let disk = SleepingDisk { directory: lock.clone(), file: lock, song };
+    Library::serve(Box::new(disk), SystemTime::now).unwrap()
+}
+
+/// A library of one song whose file cannot be opened while the lock is held.
+pub(crate) fn stuck(file: Arc<Mutex<()>>, song: &'static [u8]) -> Arc<Library> {
+    let disk = SleepingDisk { directory: Arc::default(), file, song };
+    Library::serve(Box::new(disk), SystemTime::now).unwrap()
 }
 
 impl Storage for SleepingDisk {
     fn is_unchanged(&self, _: &Watched) -> bool {
-        drop(self.0.lock());
+        drop(self.directory.lock());
         true
     }
 
     fn scan(&self, _: fn() -> SystemTime, sink: &mut dyn Sink) -> io::Result<Report> {
-        let (_, stamp) = self.open(Path::new(""))?;
+        drop(self.directory.lock());
+        let stamp = Stamp::of_built_in(self.song);
         let file = Found { directory: &Path::new("").into(), name: "1.mp3".as_ref(), stamp };
         if !sink.is_known(&file) {
             sink.add(&file);
@@ -126,8 +138,8 @@ impl Storage for SleepingDisk {
     }
 
     fn open(&self, _: &Path) -> io::Result<(Box<dyn SongFile>, Stamp)> {
-        drop(self.0.lock());
-        Ok((Box::new(self.1), Stamp::of_built_in(self.1)))
+        drop(self.file.lock());
+        Ok((Box::new(self.song), Stamp::of_built_in(self.song)))
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
