@@ -32,7 +32,8 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::limits::{HEADER_BYTES, PREAMBLE_BYTES};
 use trill_proto::message::{
-    EndReason, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, SongGroup, Started, Welcome,
+    EndReason, Gain, Goodbye, GoodbyeReason, Header, Hello, List, Message, MessageType, PREAMBLE, SongGroup, Started,
+    Welcome,
 };
 
 /// A deadline for a very slow machine.
@@ -86,6 +87,27 @@ pub struct Listing {
     pub album: String,
     pub group: Option<SongGroup>,
     pub rank: Option<u32>,
+    pub details: Details,
+}
+
+impl Listing {
+    /// What LIST says, too.
+    #[must_use]
+    pub fn without_details(self) -> Self {
+        Self { details: Details::default(), ..self }
+    }
+}
+
+/// What INFO says besides what LIST says.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the fields are those of SONG in wire-format.md
+pub struct Details {
+    pub album_artist: String,
+    pub genre: String,
+    pub path: String,
+    pub year: u16,
+    pub disc: u16,
+    pub gain: Gain,
 }
 
 /// The answer to one LIST.

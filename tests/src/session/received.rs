@@ -1,6 +1,6 @@
 //! Handles the server's frames and checks that each is allowed.
 
-use super::{Exchange, Listing, Played, Session};
+use super::{Details, Exchange, Listing, Played, Session};
 use crate::messages::Frame;
 use trill_proto::limits::{HEADER_BYTES, MAX_LIST_PAGE_BYTES};
 use trill_proto::message::{End, EndReason, Message, Pong, Song, Started};
@@ -14,8 +14,10 @@ impl Session {
             Message::ListEnd(list_end) => match self.exchanges.get_mut(&list_end.request.0) {
                 Some(Exchange::List { asked, songs, end: end @ None, .. }) => {
                     let next = list_end.next.map(|next| next.0);
-                    let is_after =
-                        |song: &Listing, next| if asked.search.is_none() { song.id < next } else { song.id != next };
+                    let is_after = |song: &Listing, next| match asked.search {
+                        None => song.id < next,
+                        Some(search) => song.id != next && !search.is_best,
+                    };
                     assert!(
                         next.is_none_or(|next| songs.iter().all(|song| is_after(song, next))),
                         "{frame:?}: {songs:?}"
@@ -61,7 +63,9 @@ impl Session {
                 };
                 assert!(is_in_order, "{frame:?} after {songs:?}");
                 songs.push(listing);
-                let is_within = songs.len() <= asked.at_most as usize && *bytes <= MAX_LIST_PAGE_BYTES as usize;
+                let is_best = asked.search.is_some_and(|search| search.is_best);
+                let at_most = if is_best { asked.at_most.min(1) } else { asked.at_most };
+                let is_within = songs.len() <= at_most as usize && *bytes <= MAX_LIST_PAGE_BYTES as usize;
                 assert!(is_within, "{} songs, {bytes} bytes in answer to {asked:?}", songs.len());
             }
             Some(Exchange::Info(info @ None)) => {
@@ -130,6 +134,14 @@ impl Listing {
             album: song.album.to_owned(),
             group: song.group,
             rank: song.rank,
+            details: Details {
+                album_artist: song.album_artist.to_owned(),
+                genre: song.genre.to_owned(),
+                path: song.path.to_owned(),
+                year: song.year,
+                disc: song.disc,
+                gain: song.gain,
+            },
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{check_audio, ids, titles};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::reference::{self, layout};
 use trill_tests::server::ServerProcess;
-use trill_tests::session::Session;
+use trill_tests::session::{Listing, Session};
 
 const SHORT: corpus::Song = corpus::CBR_128.milliseconds(500);
 
@@ -64,6 +64,6 @@ fn particulars_are_exact_for_every_kind_of_file() {
     let listed = session.list_measured();
     for song in &listed {
         let request = session.request_info(song.id);
-        assert_eq!(session.info(request).as_ref(), Ok(song), "INFO says what LIST says");
+        assert_eq!(session.info(request).map(Listing::without_details).as_ref(), Ok(song), "INFO says what LIST says");
     }
 }
