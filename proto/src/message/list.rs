@@ -42,7 +42,7 @@ pub struct List<'a> {
     pub search: Option<Search<'a>>,
 }
 
-/// Which songs are wanted in library order.
+/// Which songs are wanted in library order. The default is all songs, from the first on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Search<'a> {
     /// Words between white space. A song matches if every word occurs in its texts or path. Without words every song matches.
@@ -52,12 +52,13 @@ pub struct Search<'a> {
     pub rank: u32,
     /// `Some` to list the albums or artists of the songs: one SONG for each.
     pub group: Option<Group>,
-    /// `Some` for only the songs in the group of this kind that has this song. None if the song is in no such group.
+    /// `Some` for only the songs in the same album, or by the same artist, as this song. Nothing is found if the song is in no
+    /// such group.
     pub within: Option<(Group, SongId)>,
     /// `Some` for only the songs from the first id to the last.
     pub numbers: Option<(SongId, SongId)>,
-    /// Only the best match is wanted, so the page holds one song or group at most. Where the page would begin has no
-    /// meaning then.
+    /// Only the best match is wanted: the page holds one song or group at most, whatever the rank. A title, or name of a
+    /// group, that equals the query is best. The next best contains the query, then all of its words.
     pub is_best: bool,
 }
 

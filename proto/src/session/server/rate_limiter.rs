@@ -1,6 +1,6 @@
 //! How many commands a client may send.
 
-use crate::limits::{COMMAND_BURST, COMMAND_TIME};
+use crate::limits::{COMMAND_BURST, COMMAND_TIME, STALL_PING_AFTER};
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -20,9 +20,10 @@ impl RateLimiter {
         self.charge(now, COMMAND_TIME);
     }
 
-    /// Takes as many commands as a client may send in this time, at most a burst: a longer pause would look like a dead server.
+    /// Takes as many commands as a client may send in this time. No single one makes it wait so long that it takes the server for
+    /// stalled.
     pub(super) fn charge(&mut self, now: Instant, time: Duration) {
-        self.paid_until = self.paid_until.max(now) + time.min(COMMAND_TIME * COMMAND_BURST);
+        self.paid_until = self.paid_until.max(now) + time.min(STALL_PING_AFTER);
     }
 
     /// How long the next command must wait; `None` if it need not.
