@@ -78,6 +78,8 @@ fn every_word_must_occur_in_a_text_or_the_path() {
         ("1997", vec![1, 2]),
         ("hunt", vec![1, 6]),
         ("miles bjork", vec![]),
+        ("hunter homogenic bjork davis", vec![]),
+        (&"\u{fdfa}".repeat(42), vec![]), // each becomes four words
         ("mp3", vec![]),
         ("  ", vec![1, 2, 3, 4, 5, 6]),
     ] {
