@@ -24,7 +24,7 @@ pub(super) enum Fit {
     Other,
 }
 
-/// A set of words of a query, a bit each. A query is too short for more than 64.
+/// A set of words of a query, a bit each. Only ligatures can make more than 64 of the longest query; further ones are ignored.
 type Words = u64;
 
 impl Query {
