@@ -324,6 +324,8 @@ impl App {
                 Err(error) => self.fail(&error.to_string()),
             },
             (Input::Refused(reason), _) => self.fail(&reason),
+            // None was requested.
+            (Input::Key(_) | Input::Resized, _) => {}
             (Input::Failed(reason), Mode::Script { .. }) => {
                 self.fail(&reason);
                 self.handle_input(Input::End);

@@ -20,6 +20,7 @@
 //! | [`decoder`] | MP3 frames to PCM; the only module that uses minimp3, and the only one with `unsafe` |
 //! | [`output`] | sound device, WAV file or null output; the only module that uses cpal |
 //! | [`ui`] | the prompt, and functions from state to text |
+//! | [`browse`] | the full screen: its state, keys and drawing |
 //!
 //! [`trill_player`] decides what to play, what to request and what to do after a cut. [`trill_proto`] encodes the messages.
 //! Both are the same on boards.
@@ -85,6 +86,7 @@
 //! A thread that holds the lock of `Shared` never waits: it sends without waiting and decodes at most one frame.
 
 pub mod app;
+pub mod browse;
 pub mod decode_loop;
 pub mod decoder;
 pub mod network;

@@ -8,13 +8,13 @@ use trill_player::playlist::{Direction, Playlist};
 use trill_player::{LossNotice, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
-use trill_proto::message::{self, GoodbyeReason, Started};
+use trill_proto::message::{self, GoodbyeReason, SongGroup, Started};
 
 use super::ConnectError;
 use crate::ui::text::clean;
 
 /// A song as the server describes it. The texts are not cleaned for a terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Song {
     /// The number of the song.
     pub id: SongId,
@@ -36,6 +36,8 @@ pub struct Song {
     pub artist: String,
     /// Empty if unknown.
     pub album: String,
+    /// The group that this song stands for, if groups were listed.
+    pub group: Option<SongGroup>,
 }
 
 /// An event of the connection.
@@ -149,6 +151,7 @@ impl From<&message::Song<'_>> for Song {
             title: song.title.to_owned(),
             artist: song.artist.to_owned(),
             album: song.album.to_owned(),
+            group: song.group,
         }
     }
 }

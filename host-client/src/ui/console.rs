@@ -1,9 +1,10 @@
 //! Prints text on standard output and error, or on the screen above the prompt.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
-use super::prompt::{self, Screen};
+use super::prompt::{self, Picture, Screen};
 use super::text::{self, Charset, clean};
 use crate::options::Verbosity;
 use crate::output::OutputTarget;
@@ -17,6 +18,8 @@ pub struct Console {
     screen: Option<Screen>,
     /// Standard output carries sound, so all text goes to standard error.
     is_stdout_taken: bool,
+    /// Text that is held back while the screen shows something else; `None` if none is.
+    held: Option<RefCell<Vec<String>>>,
     /// The error that ended writing to standard output.
     lost_output: Option<io::ErrorKind>,
 }
@@ -24,7 +27,14 @@ pub struct Console {
 impl Console {
     /// A console that prints plain lines on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
-        Self { verbosity, charset: Charset::detect(), screen: None, is_stdout_taken: false, lost_output: None }
+        Self {
+            verbosity,
+            charset: Charset::detect(),
+            screen: None,
+            held: None,
+            is_stdout_taken: false,
+            lost_output: None,
+        }
     }
 
     /// A console that prints above the prompt.
@@ -77,6 +87,9 @@ impl Console {
     /// A caller with much text waits for that before the next part, because a user may halt a terminal for hours.
     pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
+        if self.is_held(text) {
+            return on_printed();
+        }
         match &self.screen {
             Some(screen) => return screen.print(&wrapped(text), on_printed),
             None if self.is_stdout_taken => to_stderr(text),
@@ -99,6 +112,7 @@ impl Console {
     pub fn error(&self, text: &str) {
         let text = clean(text);
         match &self.screen {
+            _ if self.is_held(&text) => {}
             Some(screen) => screen.print(&wrapped(&text), || {}),
             None => to_stderr(&format!("trill: {text}")),
         }
@@ -128,12 +142,44 @@ impl Console {
         }
     }
 
+    /// Holds text back, because the screen shows something else than the prompt.
+    pub fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// The text that was held back since the last call.
+    pub fn take_held(&self) -> Vec<String> {
+        self.held.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// Shows a picture on the full screen. Text must be [held back](Self::hold) meanwhile.
+    pub fn show_picture(&self, picture: Picture) {
+        if let Some(screen) = &self.screen {
+            screen.show_picture(picture);
+        }
+    }
+
+    /// Goes back to the prompt, shows text again and then calls `on_left`.
+    pub fn leave_full_screen(&mut self, on_left: impl FnOnce() + Send + 'static) {
+        self.held = None;
+        if let Some(screen) = &self.screen {
+            screen.leave_full_screen(on_left);
+        }
+    }
+
+    fn is_held(&self, text: &str) -> bool {
+        let Some(held) = &self.held else { return false };
+        held.borrow_mut().push(text.to_owned());
+        true
+    }
+
     fn say(&self, verbosity: Verbosity, text: &str) {
         if self.verbosity < verbosity {
             return;
         }
         let text = clean(text);
         match &self.screen {
+            _ if self.is_held(&text) => {}
             // Notices that are redirected to a file must get there.
             Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(&text), || {}),
             _ => to_stderr(&text),

@@ -44,18 +44,7 @@ mod tests {
 
     #[test]
     fn a_report_says_what_is_known() {
-        let unknown = Song {
-            id: SongId(7),
-            duration: None,
-            size_bytes: 1_500,
-            bitrate: 0,
-            rate: 0,
-            channels: 0,
-            track: 0,
-            title: "a\u{1b}[2J\nb".to_owned(),
-            artist: String::new(),
-            album: String::new(),
-        };
+        let unknown = Song { id: SongId(7), size_bytes: 1_500, title: "a\u{1b}[2J\nb".to_owned(), ..Song::default() };
         assert_eq!(report(&unknown), "song       7\ntitle      a b\nlength     unknown\nsize       1.5 kB\n");
         let known = Song {
             duration: Some(Duration::from_millis(187_400)),

@@ -9,6 +9,7 @@
 //! One thread reads lines, another draws. Drawing has its own thread because rustyline's printer blocks while the user
 //! searches the history or has halted the terminal, and no other thread may block then.
 
+mod full_screen;
 mod screen;
 mod stdin;
 #[cfg_attr(not(unix), path = "prompt/no_job_control.rs")]
@@ -17,10 +18,14 @@ mod terminal;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use ratatui::layout::Size;
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -30,15 +35,17 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use trill_player::command;
 
-use screen::{Drawing, PendingStatus};
+use full_screen::{FullScreen, PendingPicture};
+use screen::{Drawing, FLUSH, PendingStatus};
 use terminal::Modes;
 
+pub use full_screen::Picture;
 pub use screen::Screen;
 
 const PROMPT: &str = "trill> ";
 
-/// The width to assume if the terminal does not report one.
-const USUAL_COLUMNS: usize = 80;
+/// The columns and rows to assume if the terminal does not report them.
+const USUAL_SIZE: (u16, u16) = (80, 24);
 
 /// Input from the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +60,35 @@ pub enum Input {
     Failed(String),
     /// The user quits.
     Quit,
+    /// A key, if one was requested.
+    Key(KeyEvent),
+    /// A key was requested, and the terminal has another size instead.
+    Resized,
 }
 
-/// A source of lines. It reads each line only when it was [requested](Self::next).
-#[derive(Debug)]
+/// What to read next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Line,
+    Key,
+}
+
+/// A source of lines and keys. It reads each only when it was requested.
+#[derive(Clone, Debug)]
 pub struct Lines {
-    next: Sender<()>,
+    next: Sender<Wanted>,
 }
 
 impl Lines {
     /// Requests one more line.
     pub fn next(&self) {
         // At the end of input the receiver is gone.
-        let _ = self.next.send(());
+        let _ = self.next.send(Wanted::Line);
+    }
+
+    /// Requests one more key of the terminal, for a program that uses the full screen.
+    pub fn next_key(&self) {
+        let _ = self.next.send(Wanted::Key);
     }
 
     /// Reads standard input without a prompt, and passes each line to `on_input`.
@@ -109,13 +132,15 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
     let (draw, drawings) = mpsc::channel();
     let status = Arc::new(PendingStatus::default());
     let pending_status = status.clone();
-    let draw_all = move || screen::draw_all(&drawings, &pending_status, printer, columns);
+    let picture = Arc::new(PendingPicture::default());
+    let full_screen = FullScreen::new(picture.clone());
+    let draw_all = move || screen::draw_all(&drawings, &pending_status, full_screen, printer, columns);
     thread::Builder::new().name("screen".into()).spawn(draw_all)?;
     let redraw = draw.clone();
     terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
-    let screen = Screen::new(draw.clone(), status, modes.clone());
+    let screen = Screen::new(draw.clone(), status, picture, modes.clone());
     let (next, wanted) = mpsc::channel();
-    let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new() };
+    let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new(), is_reading_keys: false };
     thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &on_input))?;
     Ok((Lines { next }, screen))
 }
@@ -127,16 +152,67 @@ struct Prompt {
     draw: Sender<Drawing>,
     /// The remaining lines of a paste.
     pasted: VecDeque<String>,
+    /// The terminal is in raw mode, for keys.
+    is_reading_keys: bool,
+}
+
+/// Whether this is Ctrl-Z. In raw mode the terminal makes no signal of it.
+fn is_stop(key: KeyEvent) -> bool {
+    key.code == KeyCode::Char('z') && key.modifiers == KeyModifiers::CONTROL
 }
 
 impl Prompt {
-    fn read_all(mut self, wanted: &Receiver<()>, on_input: &impl Fn(Input)) {
+    fn read_all(mut self, wanted: &Receiver<Wanted>, on_input: &impl Fn(Input)) {
         // If this fails, Ctrl-Z has no effect.
         let _ = terminal::accept_stops();
-        while wanted.recv().is_ok() {
-            let pasted = self.pasted.pop_front().map(Input::Line);
-            on_input(pasted.unwrap_or_else(|| self.read()));
+        while let Ok(wanted) = wanted.recv() {
+            on_input(match wanted {
+                Wanted::Line => self.next_line(),
+                Wanted::Key => self.next_key(),
+            });
         }
+    }
+
+    fn next_line(&mut self) -> Input {
+        if mem::take(&mut self.is_reading_keys) {
+            let _ = disable_raw_mode();
+            self.modes.on_edited();
+        }
+        let pasted = self.pasted.pop_front().map(Input::Line);
+        pasted.unwrap_or_else(|| self.read())
+    }
+
+    fn next_key(&mut self) -> Input {
+        match self.read_key() {
+            Ok(input) => input,
+            Err(error) => Input::Failed(format!("cannot read from the terminal: {error}")),
+        }
+    }
+
+    fn read_key(&mut self) -> io::Result<Input> {
+        if !self.is_reading_keys {
+            enable_raw_mode()?;
+            self.modes.on_editing();
+            self.is_reading_keys = true;
+        }
+        loop {
+            match event::read()? {
+                Event::Key(key) if is_stop(key) => self.stop(),
+                Event::Key(key) if key.kind != KeyEventKind::Release => return Ok(Input::Key(key)),
+                Event::Resize(..) => return Ok(Input::Resized),
+                _ => {}
+            }
+        }
+    }
+
+    /// Stops the process, as Ctrl-Z does at the prompt.
+    fn stop(&self) {
+        let (done, left) = mpsc::channel();
+        let _ = self.draw.send(Drawing::Stopping(done));
+        // A halted terminal does not keep the process from stopping.
+        let _ = left.recv_timeout(FLUSH);
+        self.modes.restore();
+        terminal::stop();
     }
 
     fn read(&mut self) -> Input {
@@ -173,9 +249,15 @@ impl Prompt {
     }
 }
 
+/// The size of the terminal.
+pub fn size() -> Size {
+    let (width, height) = terminal_size::terminal_size().map_or(USUAL_SIZE, |(width, height)| (width.0, height.0));
+    Size { width, height }
+}
+
 /// The width of the terminal in columns.
 pub(super) fn columns() -> usize {
-    terminal_size::terminal_size().map_or(USUAL_COLUMNS, |(width, _)| usize::from(width.0))
+    size().width.into()
 }
 
 /// Completes command names, and observes the line editor.

@@ -66,7 +66,7 @@ impl PlaybackState {
     }
 
     /// A common symbol if there is one, else the word.
-    fn mark(self, charset: Charset) -> &'static str {
+    pub(crate) fn mark(self, charset: Charset) -> &'static str {
         match (self, charset) {
             (Self::Playing, Charset::Unicode) => "▶",
             (Self::Playing, Charset::Ascii) => ">",

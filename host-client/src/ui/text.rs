@@ -45,6 +45,14 @@ impl Charset {
         }
     }
 
+    /// The line between two columns.
+    pub fn divider(self) -> &'static str {
+        match self {
+            Self::Unicode => "│",
+            Self::Ascii => "|",
+        }
+    }
+
     /// The separator between a title and its artist.
     pub fn dash(self) -> &'static str {
         match self {
@@ -98,6 +106,16 @@ fn beginning(text: &str, columns: usize) -> &str {
         (used > columns).then_some(start)
     });
     &text[..end.unwrap_or(text.len())]
+}
+
+/// The end of [`clean`] text that fits `columns`, in whole grapheme clusters.
+pub fn end(text: &str, columns: usize) -> &str {
+    let mut used = 0;
+    let begin = text.grapheme_indices(true).rev().find_map(|(start, grapheme)| {
+        used += width(grapheme);
+        (used > columns).then_some(start + grapheme.len())
+    });
+    &text[begin.unwrap_or(0)..]
 }
 
 /// Breaks [`clean`] lines that are wider than `columns` at spaces, or within a word that is wider.

@@ -37,6 +37,8 @@ pub(super) fn accept_stops() -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn stop() {}
+
 pub(super) fn watch_continuations(_: Arc<Modes>, _: impl Fn() + Send + 'static) -> io::Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Draws text and the status line above the prompt.
+//! Draws text and the status line above the prompt, or a picture on the full screen.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rustyline::ExternalPrinter;
 
+use super::full_screen::{FullScreen, PendingPicture, Picture};
 use super::terminal::Modes;
 use crate::ui::text::width;
 
 /// How long to wait for the last text to appear.
-const FLUSH: Duration = Duration::from_millis(200);
+pub(super) const FLUSH: Duration = Duration::from_millis(200);
 
 /// Moves to the row above and clears it.
 pub(super) const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
@@ -21,6 +22,7 @@ pub(super) const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
 pub struct Screen {
     draw: Sender<Drawing>,
     status: Arc<PendingStatus>,
+    picture: Arc<PendingPicture>,
     modes: Arc<Modes>,
 }
 
@@ -32,6 +34,12 @@ pub(super) enum Drawing {
     Text(String, OnDrawn),
     /// A new status line is waiting.
     Status,
+    /// A new picture for the full screen is waiting.
+    Picture,
+    /// The full screen is no longer needed.
+    Leave(OnDrawn),
+    /// The process is about to stop. Sends a message when the terminal is as it was before the full screen.
+    Stopping(Sender<()>),
     /// The user pressed Enter, so the status line scrolled away with the prompt.
     Entered,
     /// The process was stopped and continued. Other programs may have drawn meanwhile.
@@ -57,8 +65,13 @@ impl PendingStatus {
 }
 
 impl Screen {
-    pub(super) fn new(draw: Sender<Drawing>, status: Arc<PendingStatus>, modes: Arc<Modes>) -> Self {
-        Self { draw, status, modes }
+    pub(super) fn new(
+        draw: Sender<Drawing>,
+        status: Arc<PendingStatus>,
+        picture: Arc<PendingPicture>,
+        modes: Arc<Modes>,
+    ) -> Self {
+        Self { draw, status, picture, modes }
     }
 
     /// Shows lines, then calls `on_drawn`. The call may come much later, because a user can halt the terminal.
@@ -72,6 +85,18 @@ impl Screen {
             let _ = self.draw.send(Drawing::Status);
         }
     }
+
+    /// Shows a picture on the full screen, in place of the prompt. No line must be requested meanwhile.
+    pub fn show_picture(&self, picture: Picture) {
+        if self.picture.put(picture) {
+            let _ = self.draw.send(Drawing::Picture);
+        }
+    }
+
+    /// Shows again what was on the terminal before the first picture, then calls `on_left`.
+    pub fn leave_full_screen(&self, on_left: impl FnOnce() + Send + 'static) {
+        let _ = self.draw.send(Drawing::Leave(Box::new(on_left)));
+    }
 }
 
 impl fmt::Debug for Screen {
@@ -83,6 +108,7 @@ impl fmt::Debug for Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         let (done, drawn) = mpsc::channel();
+        self.leave_full_screen(|| {});
         let _ = self.draw.send(Drawing::Flush(done));
         // With a time-out, because drawing blocks while the user searches the history.
         let _ = drawn.recv_timeout(FLUSH);
@@ -107,12 +133,14 @@ pub(super) fn clear_status(status: &str, columns: usize) -> String {
 pub(super) fn draw_all(
     drawings: &Receiver<Drawing>,
     pending_status: &PendingStatus,
+    mut full_screen: FullScreen,
     mut printer: impl ExternalPrinter,
     columns: impl Fn() -> usize,
 ) {
     let mut status = String::new();
     let mut is_shown = false;
     for drawing in drawings {
+        let Some(drawing) = full_screen.handle(drawing) else { continue };
         let mut output = String::new();
         if is_shown {
             output.push_str(&clear_status(&status, columns()));
@@ -132,6 +160,7 @@ pub(super) fn draw_all(
                 is_shown = false;
                 continue;
             }
+            Drawing::Picture | Drawing::Leave(_) | Drawing::Stopping(_) => continue,
             Drawing::Continued => output.clear(),
             Drawing::Flush(done) => {
                 let _ = done.send(());

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::Receiver;
 
-use super::Input;
+use super::{Input, Wanted};
 
 /// Maximum length of a line. A longer line is not a command but, for example, a file that was sent by mistake.
 const MAX_LINE_BYTES: u64 = 4_096;
@@ -16,7 +16,7 @@ enum Line {
     TooLong,
 }
 
-pub(super) fn read_lines(mut input: impl BufRead, wanted: &Receiver<()>, on_input: &impl Fn(Input)) {
+pub(super) fn read_lines(mut input: impl BufRead, wanted: &Receiver<Wanted>, on_input: &impl Fn(Input)) {
     while wanted.recv().is_ok() {
         match read_line(&mut input) {
             Ok(None) => return on_input(Input::End),
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_not_the_end_of_input() {
         let (next, wanted) = std::sync::mpsc::channel();
-        next.send(()).unwrap();
+        next.send(Wanted::Line).unwrap();
         let (told, inputs) = std::sync::mpsc::channel();
         read_lines(io::BufReader::new(Broken), &wanted, &|input| told.send(input).unwrap());
         assert_eq!(inputs.recv().unwrap(), Input::Failed("cannot read standard input: is a directory".into()));

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill, raise};
 use nix::unistd::Pid;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGCONT;
@@ -76,6 +76,12 @@ pub(super) fn block_stops() -> io::Result<()> {
 /// Lets SIGTSTP stop the process through this thread.
 pub(super) fn accept_stops() -> io::Result<()> {
     Ok(SigSet::from(Signal::SIGTSTP).thread_unblock()?)
+}
+
+/// Stops the process until it is continued, through this thread, which must [accept](accept_stops) it.
+pub(super) fn stop() {
+    // It cannot fail: the signal exists.
+    let _ = raise(Signal::SIGTSTP);
 }
 
 /// Sets the line editor's modes again whenever the process is continued, and then calls `on_continued`.

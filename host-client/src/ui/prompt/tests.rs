@@ -49,7 +49,7 @@ impl Bench {
         let (draw, drawings) = mpsc::channel();
         let (status, paper) = (Arc::new(PendingStatus::default()), Paper::default());
         let (pending_status, printer) = (status.clone(), paper.clone());
-        thread::spawn(move || draw_all(&drawings, &pending_status, printer, || 80));
+        thread::spawn(move || draw_all(&drawings, &pending_status, FullScreen::default(), printer, || 80));
         Self { draw, status, paper }
     }
 
