@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 use trill_cli::signals::{self, EndSignal};
 use trill_player::command::{self, Command};
 
+use status::News;
+
 use crate::decode_loop::{self, DecodeLoop};
 use crate::network::{self, Identity, Network, Song};
 use crate::options::{Options, Verbosity};
@@ -166,6 +168,7 @@ struct App {
     /// The error message of the last attempt to open the output.
     output_failure: Option<String>,
     volume_percent: u8,
+    news: News,
     /// The song that is heard.
     title: Option<Song>,
     /// The layout of the list that is being shown, measured on its first page.
@@ -228,6 +231,7 @@ impl App {
             decode_loop: None,
             output_failure: None,
             volume_percent: options.volume_percent,
+            news: News::default(),
             title: None,
             table: None,
             state,
@@ -359,7 +363,8 @@ impl App {
     }
 
     fn status_deadline(&self) -> Option<Instant> {
-        let moves = self.console.has_prompt() && !self.shared.with(|player, _| player.is_silent());
+        let moves =
+            self.console.has_prompt() && (self.news.is_any() || !self.shared.with(|player, _| player.is_silent()));
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 

@@ -115,6 +115,7 @@ impl App {
             return self.console.print(&format!("volume {}", self.volume_percent));
         };
         self.volume_percent = volume.from(self.volume_percent);
+        self.news.on_volume();
         if let OutputTarget::Wav(_) = self.output {
             self.console.notice("the volume does not apply to a WAV file");
         }

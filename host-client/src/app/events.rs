@@ -198,7 +198,7 @@ impl App {
             let length = started.map(|started| Duration::from_millis(started.duration_ms())).or(song.duration);
             let names = [clean(&song.title), clean(&song.artist)];
             let names: Vec<_> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
-            let names = names.join(self.console.charset().dash());
+            let names = names.join(self.console.look().charset.dash());
             self.console.notice(&format!("playing {} {names}  {}", song.id, text::time(length)));
         }
         self.title = Some(song);

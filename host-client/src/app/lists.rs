@@ -19,7 +19,7 @@ impl App {
             }
             None => {
                 let table = match self.console.columns() {
-                    Some(columns) => Table::fitted(columns, &rows, total as usize, self.console.charset()),
+                    Some(columns) => Table::fitted(columns, &rows, total as usize, self.console.look().charset),
                     None => Table::Plain,
                 };
                 (table, table.header())

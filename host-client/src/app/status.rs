@@ -1,21 +1,56 @@
 //! The player's state, for the status line and the `status` command.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::App;
+use crate::network::Song;
 use crate::shared::{CAPACITY_BYTES, Player};
 use crate::ui::status;
 
+/// How long the status line shows a change.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// Changes that the status line shows for a while.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    volume: Option<Instant>,
+    underrun: Option<Instant>,
+    underruns: u64,
+}
+
+impl News {
+    pub(super) fn on_volume(&mut self) {
+        self.volume = Some(Instant::now());
+    }
+
+    fn on_underruns(&mut self, count: u64) {
+        if count > self.underruns {
+            self.underrun = Some(Instant::now());
+        }
+        self.underruns = count;
+    }
+
+    /// Whether there is something to show.
+    pub(super) fn is_any(&self) -> bool {
+        is_new(self.volume) || is_new(self.underrun)
+    }
+}
+
+fn is_new(change: Option<Instant>) -> bool {
+    change.is_some_and(|at| at.elapsed() < NEWS)
+}
+
 impl App {
-    pub(super) fn show_status(&self) {
+    pub(super) fn show_status(&mut self) {
+        self.news.on_underruns(self.underruns());
         if self.console.has_prompt() && self.server_name.is_some() {
-            self.console.show_status(|columns, charset| status::line(&self.status(), columns, charset));
+            let (status, look) = (self.status(), self.console.look());
+            self.console.show_status(Box::new(move |columns| status::line(&status, columns, look)));
         }
     }
 
-    pub(super) fn status(&self) -> status::Status<'_> {
-        let controls = self.decode_loop.as_ref().map(|decode_loop| decode_loop.controls());
-        let underruns = controls.map_or(0, |controls| controls.underruns());
+    /// What the player does now.
+    pub(super) fn status(&self) -> status::Status {
         self.shared.with(|player, _| {
             let heard = player.heard();
             let buffered_bytes = heard.map_or(0, |track| track.buffered);
@@ -23,29 +58,39 @@ impl App {
             status::Status {
                 state: playback_state(player),
                 song: self.song(player),
+                next: String::new(),
                 buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
                 buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
-                underruns,
+                underruns: self.underruns(),
+                has_trouble: is_new(self.news.underrun),
                 volume_percent: self.volume_percent,
+                has_new_volume: is_new(self.news.volume),
             }
         })
     }
 
     /// The song that is heard, or else the one that is requested.
-    fn song(&self, player: &Player) -> Option<status::Song<'_>> {
+    fn song(&self, player: &Player) -> Option<status::Song> {
         let Some(track) = player.heard() else {
             let item = player.target()?;
             let position = Duration::from_millis(item.at_ms);
-            return Some(status::Song { number: item.song.0, title: "", artist: "", position, duration: None });
+            let [title, artist, album] = [const { String::new() }; 3];
+            return Some(status::Song { number: item.song.0, title, artist, album, position, duration: None });
         };
         let title = self.title.as_ref().filter(|song| song.id == track.started.song);
+        let text = |field: fn(&Song) -> &String| title.map(field).cloned().unwrap_or_default();
         Some(status::Song {
             number: track.started.song.0,
-            title: title.map_or("", |song| &song.title),
-            artist: title.map_or("", |song| &song.artist),
+            title: text(|song| &song.title),
+            artist: text(|song| &song.artist),
+            album: text(|song| &song.album),
             position: Duration::from_millis(player.position_ms(self.heard_frames())),
             duration: Some(Duration::from_millis(track.started.duration_ms())),
         })
+    }
+
+    fn underruns(&self) -> u64 {
+        self.decode_loop.as_ref().map_or(0, |decode_loop| decode_loop.controls().underruns())
     }
 
     /// Frames of the current song that the device has taken. The player's lock keeps the song from changing meanwhile.

@@ -13,10 +13,10 @@ use crate::ui::status::{PlaybackState, Status};
 use crate::ui::text::{self, Charset, clean, width};
 
 /// The player's state, for the bar and for keys that change it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NowPlaying<'a> {
     /// What plays.
-    pub status: Status<'a>,
+    pub status: Status,
     /// The song that follows, if it is known.
     pub following: Option<&'a Song>,
     /// The order in which the queue plays.
@@ -56,7 +56,7 @@ impl NowPlaying<'_> {
             false => "reconnecting",
         };
         let Some(song) = &self.status.song else { return state.to_owned() };
-        let names = [clean(song.title), clean(song.artist)];
+        let names = [clean(&song.title), clean(&song.artist)];
         let names: Vec<_> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         format!("{state} {}", if names.is_empty() { song.number.to_string() } else { names.join(charset.dash()) })
     }

@@ -15,39 +15,47 @@ use crate::ui::text::Charset;
 const WIDE: Size = Size { width: 80, height: 24 };
 const NARROW: Size = Size { width: 40, height: 10 };
 
-const STOPPED: NowPlaying<'_> = NowPlaying {
-    status: Status {
-        state: PlaybackState::Stopped,
-        song: None,
-        buffered: Duration::ZERO,
-        buffer_fill: 0.0,
-        underruns: 0,
-        volume_percent: 80,
-    },
-    following: None,
-    shuffle: Shuffle::Off,
-    repeat: Repeat::Off,
-    stops_after: false,
-    is_connected: true,
-};
+fn stopped() -> NowPlaying<'static> {
+    NowPlaying {
+        status: Status {
+            state: PlaybackState::Stopped,
+            song: None,
+            next: String::new(),
+            buffered: Duration::ZERO,
+            buffer_fill: 0.0,
+            underruns: 0,
+            has_trouble: false,
+            volume_percent: 80,
+            has_new_volume: false,
+        },
+        following: None,
+        shuffle: Shuffle::Off,
+        repeat: Repeat::Off,
+        stops_after: false,
+        is_connected: true,
+    }
+}
 
-const PLAYING: NowPlaying<'_> = NowPlaying {
-    status: Status {
-        state: PlaybackState::Playing,
-        song: Some(status::Song {
-            number: 1,
-            title: "So What",
-            artist: "Miles Davis",
-            position: Duration::from_secs(62),
-            duration: Some(Duration::from_secs(562)),
-        }),
-        ..STOPPED.status
-    },
-    shuffle: Shuffle::Songs,
-    repeat: Repeat::All,
-    stops_after: true,
-    ..STOPPED
-};
+fn playing() -> NowPlaying<'static> {
+    NowPlaying {
+        status: Status {
+            state: PlaybackState::Playing,
+            song: Some(status::Song {
+                number: 1,
+                title: "So What".to_owned(),
+                artist: "Miles Davis".to_owned(),
+                album: "Kind of Blue".to_owned(),
+                position: Duration::from_secs(62),
+                duration: Some(Duration::from_secs(562)),
+            }),
+            ..stopped().status
+        },
+        shuffle: Shuffle::Songs,
+        repeat: Repeat::All,
+        stops_after: true,
+        ..stopped()
+    }
+}
 
 /// Title, artist and album of a song.
 type Texts = (&'static str, &'static str, &'static str);
@@ -144,7 +152,7 @@ impl Bench {
     }
 
     fn press_key(&mut self, key: KeyCode) -> Option<Action> {
-        self.browser.handle_key(KeyEvent::new(key, KeyModifiers::NONE), &STOPPED)
+        self.browser.handle_key(KeyEvent::new(key, KeyModifiers::NONE), &stopped())
     }
 
     /// Presses a key and waits for the server.
@@ -155,7 +163,7 @@ impl Bench {
     }
 
     fn screen(&self) -> String {
-        self.screen_while(&STOPPED, Charset::Unicode)
+        self.screen_while(&stopped(), Charset::Unicode)
     }
 
     fn screen_while(&self, now: &NowPlaying<'_>, charset: Charset) -> String {
@@ -314,7 +322,7 @@ fn an_empty_library_and_a_single_song() {
 fn ascii_is_enough_for_everything_but_the_songs() {
     let mut bench = Bench::jazz(WIDE);
     bench.press("/");
-    assert!(bench.screen_while(&PLAYING, Charset::Ascii).is_ascii());
+    assert!(bench.screen_while(&playing(), Charset::Ascii).is_ascii());
 }
 
 #[test]
@@ -325,14 +333,14 @@ fn the_bar_shows_what_plays_what_follows_and_the_settings() {
         assert_eq!(screen.lines().skip(21).take(2).collect::<Vec<_>>(), expected);
     };
     check(
-        NowPlaying { following: Some(&bench.songs[1]), ..PLAYING },
+        NowPlaying { following: Some(&bench.songs[1]), ..playing() },
         [
             "▶ So What — Miles Davis                                 next: Freddie Freeloader",
             "1:02 ━━━────────────────────────── 9:22  shuffle  repeat all  stop after  vol 80",
         ],
     );
     check(
-        NowPlaying { is_connected: false, stops_after: false, ..PLAYING },
+        NowPlaying { is_connected: false, stops_after: false, ..playing() },
         [
             "reconnecting So What — Miles Davis",
             "1:02 ━━━━───────────────────────────────────── 9:22  shuffle  repeat all  vol 80",
@@ -343,7 +351,7 @@ fn the_bar_shows_what_plays_what_follows_and_the_settings() {
 #[test]
 fn the_song_that_plays_is_marked() {
     let bench = Bench::jazz(WIDE);
-    let screen = bench.screen_while(&PLAYING, Charset::Unicode);
+    let screen = bench.screen_while(&playing(), Charset::Unicode);
     assert!(screen.contains("│▶ So What — Miles Davis     1:01"), "{screen}");
 }
 
@@ -367,7 +375,7 @@ fn keys_become_commands() {
     check(KeyCode::Char('r'), "repeat all");
     check(KeyCode::Enter, "play all");
     for (status, key, line) in [(PlaybackState::Paused, ' ', "resume"), (PlaybackState::Playing, ' ', "pause")] {
-        let now = NowPlaying { status: Status { state: status, ..STOPPED.status }, ..STOPPED };
+        let now = NowPlaying { status: Status { state: status, ..stopped().status }, ..stopped() };
         let key = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
         let Some(Action::Execute(command)) = bench.browser.handle_key(key, &now) else { panic!() };
         assert_eq!(command.to_string(), line);
@@ -488,7 +496,7 @@ impl Large {
 }
 
 fn press(browser: &mut Browser, key: KeyCode) {
-    browser.handle_key(KeyEvent::new(key, KeyModifiers::NONE), &STOPPED);
+    browser.handle_key(KeyEvent::new(key, KeyModifiers::NONE), &stopped());
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
-use super::prompt::{self, Picture, Screen};
-use super::text::{self, Charset, clean};
+use super::look::Look;
+use super::prompt::{self, Picture, Screen, StatusLine};
+use super::text::{self, clean};
 use crate::options::Verbosity;
 use crate::output::OutputTarget;
 
@@ -13,7 +14,7 @@ use crate::output::OutputTarget;
 #[derive(Debug)]
 pub struct Console {
     verbosity: Verbosity,
-    charset: Charset,
+    look: Look,
     /// If present, text for standard output appears above the prompt.
     screen: Option<Screen>,
     /// Standard output carries sound, so all text goes to standard error.
@@ -27,14 +28,7 @@ pub struct Console {
 impl Console {
     /// A console that prints plain lines on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
-        Self {
-            verbosity,
-            charset: Charset::detect(),
-            screen: None,
-            held: None,
-            is_stdout_taken: false,
-            lost_output: None,
-        }
+        Self { verbosity, look: Look::detect(), screen: None, held: None, is_stdout_taken: false, lost_output: None }
     }
 
     /// A console that prints above the prompt.
@@ -48,9 +42,9 @@ impl Console {
         Self { is_stdout_taken: *output == OutputTarget::WavToStdout, ..self }
     }
 
-    /// The characters to draw with.
-    pub fn charset(&self) -> Charset {
-        self.charset
+    /// How to draw.
+    pub fn look(&self) -> Look {
+        self.look
     }
 
     /// Whether there is a prompt.
@@ -134,11 +128,9 @@ impl Console {
     }
 
     /// Shows the status line, if there is a prompt.
-    pub fn show_status(&self, line: impl FnOnce(usize, Charset) -> String) {
+    pub fn show_status(&self, status: StatusLine) {
         if let Some(screen) = &self.screen {
-            // After a line that fills the last column, terminals disagree about the position of the cursor.
-            let columns = prompt::columns().saturating_sub(1);
-            screen.show_status(line(columns, self.charset));
+            screen.show_status(status);
         }
     }
 

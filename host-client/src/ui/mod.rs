@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod details;
+pub mod look;
 pub mod prompt;
 pub mod status;
 pub mod table;

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //!   … what was printed
-//!   ▶ 3 Aria — Bach  1:02 [=====>------] 3:07  buf 12s  vol 80      ← status
-//!   trill> pl_                                                      ← rustyline
+//!   ▶ Aria — Bach  ━━━━━━──────────  1:02/3:07  next: Variatio 1
+//!   trill> pl_
 //! ```
+//!
+//! rustyline draws both rows as its prompt. When a line is entered, the status row goes and the line stays.
 //!
 //! One thread reads lines, another draws. Drawing has its own thread because rustyline's printer blocks while the user
 //! searches the history or has halted the terminal, and no other thread may block then.
@@ -15,9 +17,10 @@ mod stdin;
 #[cfg_attr(not(unix), path = "prompt/no_job_control.rs")]
 mod terminal;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -26,23 +29,27 @@ use std::thread;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::layout::Size;
-use rustyline::completion::{Completer, Pair};
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, Helper};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, EventContext, EventHandler,
+    Helper, RepeatCount,
+};
 use trill_player::command;
 
 use full_screen::{FullScreen, PendingPicture};
-use screen::{Drawing, FLUSH, PendingStatus};
+use screen::{Drawing, FLUSH, StatusRow};
 use terminal::Modes;
 
 pub use full_screen::Picture;
-pub use screen::Screen;
+pub use screen::{Screen, StatusLine};
 
-const PROMPT: &str = "trill> ";
+/// The prompt with an empty status row, from which the line editor takes the size.
+const PROMPT: &str = "\ntrill> ";
 
 /// The columns and rows to assume if the terminal does not report them.
 const USUAL_SIZE: (u16, u16) = (80, 24);
@@ -122,22 +129,23 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
     let config = Config::builder()
         .auto_add_history(true)
         .completion_type(CompletionType::List)
-        .completion_show_all_if_ambiguous(true)
+        // The status row decides on styles.
+        .color_mode(ColorMode::Forced)
         .build();
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
     let modes = Arc::new(Modes::of_stdin());
-    editor.set_helper(Some(Commands::new(modes.clone())));
-    let printer = editor.create_external_printer()?;
+    let status = Arc::new(StatusRow::default());
     let (draw, drawings) = mpsc::channel();
-    let status = Arc::new(PendingStatus::default());
-    let pending_status = status.clone();
+    editor.set_helper(Some(Commands::new(modes.clone(), status.clone(), draw.clone())));
+    let printer = editor.create_external_printer()?;
     let picture = Arc::new(PendingPicture::default());
     let full_screen = FullScreen::new(picture.clone());
-    let draw_all = move || screen::draw_all(&drawings, &pending_status, full_screen, printer, columns);
-    thread::Builder::new().name("screen".into()).spawn(draw_all)?;
+    thread::Builder::new().name("screen".into()).spawn(move || screen::draw_all(&drawings, full_screen, printer))?;
     let redraw = draw.clone();
     terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
+    let clear = EventHandler::Conditional(Box::new(ClearScreen));
+    editor.bind_sequence(rustyline::KeyEvent::ctrl('L'), clear);
     let screen = Screen::new(draw.clone(), status, picture, modes.clone());
     let (next, wanted) = mpsc::channel();
     let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new(), is_reading_keys: false };
@@ -219,12 +227,13 @@ impl Prompt {
         let mut has_interrupted = false;
         let mut begun = String::new();
         loop {
+            if let Some(commands) = self.editor.helper() {
+                commands.status.hide(false);
+            }
             let line = self.editor.readline_with_initial(PROMPT, (&begun, ""));
             self.modes.on_edited();
             begun.clear();
             let typed = self.editor.helper().map(|commands| commands.typed.take()).unwrap_or_default();
-            // If the screen is gone, the program ends.
-            let _ = self.draw.send(Drawing::Entered);
             match line {
                 Ok(text) => {
                     self.pasted.extend(text.lines().map(str::to_owned));
@@ -233,6 +242,7 @@ impl Prompt {
                 Err(ReadlineError::Interrupted) if !typed.is_empty() || !has_interrupted => {
                     has_interrupted = true;
                     let hint = "press Ctrl-C again, or Ctrl-D, to quit".to_owned();
+                    // If the screen is gone, the program ends.
                     let _ = self.draw.send(Drawing::Text(hint, Box::new(|| {})));
                 }
                 Err(ReadlineError::Interrupted | ReadlineError::Eof) => return Input::Quit,
@@ -260,39 +270,78 @@ pub(super) fn columns() -> usize {
     size().width.into()
 }
 
+/// Clears the screen and leaves a row above the status, as [`screen::REDRAW`] needs.
+struct ClearScreen;
+
+impl ConditionalEventHandler for ClearScreen {
+    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        // The line editor moves up to its first row before it draws.
+        let _ = io::stdout().write_all(b"\x1b[H\x1b[2J\n\n");
+        let _ = io::stdout().flush();
+        Some(Cmd::Repaint)
+    }
+}
+
 /// Completes command names, and observes the line editor.
 struct Commands {
     modes: Arc<Modes>,
+    status: Arc<StatusRow>,
+    draw: Sender<Drawing>,
     /// The line so far, because rustyline does not return the text that an interrupt cleared.
     typed: RefCell<String>,
 }
 
 impl Commands {
-    fn new(modes: Arc<Modes>) -> Self {
-        Self { modes, typed: RefCell::default() }
+    fn new(modes: Arc<Modes>, status: Arc<StatusRow>, draw: Sender<Drawing>) -> Self {
+        Self { modes, status, draw, typed: RefCell::default() }
     }
 }
 
 impl Completer for Commands {
-    type Candidate = Pair;
+    type Candidate = String;
 
-    fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+    /// Completes the word as far as it is certain. What it could become is shown above the prompt, because the line editor
+    /// forgets the status row when it shows a list.
+    fn complete(&self, line: &str, cursor: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let before = &line[..cursor];
         let start = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
         let (words, begun) = before.split_at(start);
-        let is_name_due = match words.split_whitespace().next() {
-            None => true,
-            Some(first) => {
-                command::find(first).is_ok_and(|command| command.name == "help")
-                    && words.split_whitespace().count() == 1
+        let completions = completions(words, begun);
+        let completed = match completions.as_slice() {
+            [] => return Ok((start, Vec::new())),
+            [only] => format!("{only} "),
+            several => {
+                let _ = self.draw.send(Drawing::Text(several.join("  "), Box::new(|| {})));
+                common_beginning(several)
             }
         };
-        if !is_name_due {
-            return Ok((start, Vec::new()));
-        }
-        let pair = |name: &str| Pair { display: name.to_owned(), replacement: format!("{name} ") };
-        Ok((start, command::completions(begun).map(pair).collect()))
+        let is_longer = completed.len() > begun.len();
+        Ok((start, is_longer.then_some(completed).into_iter().collect()))
     }
+}
+
+/// What the word that begins with `begun` could be, after these words.
+fn completions(words: &str, begun: &str) -> Vec<String> {
+    let mut words = words.split_whitespace();
+    let names = || command::completions(begun).map(str::to_owned).collect();
+    let Some(name) = words.next() else { return names() };
+    let Ok(command) = command::find(name) else { return Vec::new() };
+    if words.next().is_some() {
+        return Vec::new();
+    }
+    if command.name == "help" {
+        return names();
+    }
+    let begun = begun.to_lowercase();
+    command.keywords().filter(|keyword| keyword.starts_with(&begun)).map(str::to_owned).collect()
+}
+
+/// The longest text that all of them begin with.
+fn common_beginning(texts: &[String]) -> String {
+    let (first, rest) = texts.split_first().map_or(("", texts), |(first, rest)| (first.as_str(), rest));
+    let is_common =
+        |end: &usize| first.is_char_boundary(*end) && rest.iter().all(|text| text.starts_with(&first[..*end]));
+    (0..=first.len()).rev().find(is_common).map_or_else(String::new, |end| first[..end].to_owned())
 }
 
 impl Hinter for Commands {
@@ -305,8 +354,22 @@ impl Hinter for Commands {
         None
     }
 }
-impl Highlighter for Commands {}
-impl Validator for Commands {}
+
+impl Highlighter for Commands {
+    /// Puts the status into the prompt.
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, is_default: bool) -> Cow<'b, str> {
+        // While the history is searched, there is another prompt.
+        if is_default { (self.status.draw() + prompt.trim_start()).into() } else { prompt.into() }
+    }
+}
+
+impl Validator for Commands {
+    /// Accepts every line. The message, though empty, makes the line editor draw the prompt once more.
+    fn validate(&self, _: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        self.status.hide(true);
+        Ok(ValidationResult::Valid(Some(String::new())))
+    }
+}
 impl Helper for Commands {}
 
 #[cfg(test)]

@@ -2,23 +2,32 @@
 
 use std::time::Duration;
 
+use anstyle::Style;
+
+use super::look::{FAINT, Look, PRESENT, STRONG, WARNING};
 use super::text::{self, Charset, clean, width};
 
 /// The player's status. Texts need not be clean.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Status<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
     /// The state of playback.
     pub state: PlaybackState,
     /// The current song, if any.
-    pub song: Option<Song<'a>>,
+    pub song: Option<Song>,
+    /// What comes after the current song; empty if it is unknown.
+    pub next: String,
     /// The duration of the buffered part of the song.
     pub buffered: Duration,
     /// How full the buffer is, 0.0 to 1.0.
     pub buffer_fill: f32,
     /// The number of underruns.
     pub underruns: u64,
+    /// There was an underrun a short time ago.
+    pub has_trouble: bool,
     /// The volume, 0 to 100.
     pub volume_percent: u8,
+    /// The volume changed a short time ago.
+    pub has_new_volume: bool,
 }
 
 /// The state of playback.
@@ -39,22 +48,32 @@ pub enum PlaybackState {
 }
 
 /// The song that is playing or about to play.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Song<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Song {
     /// The song's number, as typed after `play`.
     pub number: u32,
     /// Empty when unknown.
-    pub title: &'a str,
+    pub title: String,
     /// Empty when unknown.
-    pub artist: &'a str,
+    pub artist: String,
+    /// Empty when unknown.
+    pub album: String,
     /// The position of the sound that is heard.
     pub position: Duration,
     /// `None` when unknown.
     pub duration: Option<Duration>,
 }
 
+impl Song {
+    /// The title, or else the number.
+    fn title(&self) -> String {
+        if self.title.is_empty() { format!("song {}", self.number) } else { clean(&self.title) }
+    }
+}
+
 impl PlaybackState {
-    fn word(self) -> &'static str {
+    /// The state in one word.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::Connecting => "connecting",
@@ -73,103 +92,130 @@ impl PlaybackState {
             _ => self.word(),
         }
     }
+
+    fn style(self) -> Style {
+        match self {
+            Self::Playing => PRESENT,
+            Self::Buffering | Self::Reconnecting => WARNING,
+            Self::Stopped | Self::Connecting | Self::Paused => STRONG,
+        }
+    }
 }
 
 /// The parts that a line shows. Each level leaves out one more.
 #[derive(Clone, Copy)]
 struct Detail {
+    next: bool,
     bar: bool,
-    volume: bool,
-    buffer: bool,
+    tail: bool,
     artist: bool,
     time: bool,
 }
 
-const EVERYTHING: Detail = Detail { bar: true, volume: true, buffer: true, artist: true, time: true };
-const WITHOUT_BAR: Detail = Detail { bar: false, ..EVERYTHING };
-const WITHOUT_VOLUME: Detail = Detail { volume: false, ..WITHOUT_BAR };
-const WITHOUT_BUFFER: Detail = Detail { buffer: false, ..WITHOUT_VOLUME };
-const WITHOUT_ARTIST: Detail = Detail { artist: false, ..WITHOUT_BUFFER };
+const EVERYTHING: Detail = Detail { next: true, bar: true, tail: true, artist: true, time: true };
+const WITHOUT_NEXT: Detail = Detail { next: false, ..EVERYTHING };
+const WITHOUT_BAR: Detail = Detail { bar: false, ..WITHOUT_NEXT };
+const WITHOUT_TAIL: Detail = Detail { tail: false, ..WITHOUT_BAR };
+const WITHOUT_ARTIST: Detail = Detail { artist: false, ..WITHOUT_TAIL };
 const WITHOUT_TIME: Detail = Detail { time: false, ..WITHOUT_ARTIST };
 
-/// Title and artist get at least this width, or what they need, before other parts are shown.
-const MIN_NAME: usize = 16;
+/// A text gets at least this width, or what it needs, before other parts are shown.
+const MIN_TEXT: usize = 16;
 
-/// Width of the position bar with its brackets.
-const MIN_BAR: usize = 12;
-const MAX_BAR: usize = 42;
+/// Width of the position bar.
+const MIN_BAR: usize = 10;
+const MAX_BAR: usize = 30;
 
 /// Separates the parts of a line.
 const GAP: &str = "  ";
 
-/// The status line, at most `columns` wide, such as `▶ 3 Aria — Bach  1:02 [=====>------] 3:07  buf 12s  vol 80`.
-/// A narrower line shows fewer parts.
-pub fn line(status: &Status<'_>, columns: usize, charset: Charset) -> String {
+/// The status line, at most `columns` wide, such as `▶ Aria — Bach  ━━━━──────  1:02/3:07  next: Variatio 1`. A narrower line
+/// shows fewer parts. The buffer and underruns are shown while something is wrong, the volume if it is not full or has changed.
+pub fn line(status: &Status, columns: usize, look: Look) -> String {
     let Some(song) = &status.song else {
-        let line = joined(GAP, &[status.state.mark(charset), &volume(status)]);
-        return text::cut(&line, columns, charset);
+        let state = status.state.mark(look.charset);
+        let line = joined(GAP, &[state, &volume(status)]);
+        return look.paint(status.state.style(), &text::cut(&line, columns, look.charset));
     };
-    [EVERYTHING, WITHOUT_BAR, WITHOUT_VOLUME, WITHOUT_BUFFER, WITHOUT_ARTIST]
+    [EVERYTHING, WITHOUT_NEXT, WITHOUT_BAR, WITHOUT_TAIL, WITHOUT_ARTIST]
         .into_iter()
-        .find_map(|detail| Line::new(status, song, detail, charset).fitted(columns))
-        .unwrap_or_else(|| Line::new(status, song, WITHOUT_TIME, charset).cut(columns))
+        .find_map(|detail| Line::new(status, song, detail, look).fitted(columns))
+        .unwrap_or_else(|| Line::new(status, song, WITHOUT_TIME, look).cut(columns))
 }
 
 /// The parts of a line about a song. Empty parts are not shown.
 struct Line {
-    head: String,
-    /// Title and artist, which get the room that the fixed parts leave.
-    name: String,
-    position: String,
-    /// The elapsed fraction of the song, 0.0 to 1.0. It is shown as a bar in the room that the name leaves.
+    state: PlaybackState,
+    title: String,
+    artist: String,
+    /// The elapsed fraction of the song, 0.0 to 1.0. It is shown as a bar in the room that the texts leave.
     progress: Option<f64>,
-    duration: String,
-    tail: String,
-    charset: Charset,
+    time: String,
+    next: String,
+    trouble: String,
+    volume: String,
+    look: Look,
 }
 
 impl Line {
-    fn new(status: &Status<'_>, song: &Song<'_>, detail: Detail, charset: Charset) -> Self {
+    fn new(status: &Status, song: &Song, detail: Detail, look: Look) -> Self {
         let shown_if = |shown: bool, text: String| if shown { text } else { String::new() };
-        let artist = shown_if(detail.artist, clean(song.artist));
-        let buffer = shown_if(detail.buffer, format!("buf {}s", status.buffered.as_secs()));
-        let volume = shown_if(detail.volume, volume(status));
-        let underruns = shown_if(detail.buffer && status.underruns > 0, underruns(status));
+        let times = match song.duration {
+            Some(duration) => format!("{}/{}", text::time(Some(song.position)), text::time(Some(duration))),
+            None => text::time(Some(song.position)),
+        };
         Self {
-            head: format!("{} {}", status.state.mark(charset), song.number),
-            name: joined(charset.dash(), &[&clean(song.title), &artist]),
-            position: shown_if(detail.time, text::time(Some(song.position))),
+            state: status.state,
+            title: song.title(),
+            artist: shown_if(detail.artist, clean(&song.artist)),
             progress: song.duration.filter(|_| detail.bar).map(|duration| progress(song.position, duration)),
-            duration: shown_if(detail.time && song.duration.is_some(), text::time(song.duration)),
-            tail: joined(GAP, &[&buffer, &volume, &underruns]),
-            charset,
+            time: shown_if(detail.time, times),
+            next: shown_if(detail.next, clean(&status.next)),
+            trouble: shown_if(detail.tail, trouble(status)),
+            volume: shown_if(detail.tail, volume(status)),
+            look,
         }
     }
 
-    /// The whole line, with name and bar filling `columns`; `None` if there is too little room.
+    /// The name of the song: its title and its artist.
+    fn name(&self) -> String {
+        joined(self.look.charset.dash(), &[&self.title, &self.artist])
+    }
+
+    /// The whole line, with texts and bar filling `columns`; `None` if there is too little room.
     fn fitted(&self, columns: usize) -> Option<String> {
-        let needed = width(&self.name);
-        let fixed = width(&self.render(1, MIN_BAR)) - needed.min(1);
+        let (name, next) = (width(&self.name()), width(&self.next));
+        let least = self.render(Look::plain(self.look.charset), name.min(1), next.min(1), MIN_BAR);
+        let fixed = width(&least) - name.min(1) - next.min(1);
         let room = columns.checked_sub(fixed)?;
-        if room < needed.min(MIN_NAME) {
+        let name_columns = name.min(room.saturating_sub(next.min(MIN_TEXT)));
+        if name_columns < name.min(MIN_TEXT) {
             return None;
         }
-        let name_columns = room.min(needed);
-        Some(self.render(name_columns, (MIN_BAR + room - name_columns).min(MAX_BAR)))
+        let next_columns = next.min(room - name_columns);
+        let spare = room - name_columns - next_columns;
+        Some(self.render(self.look, name_columns, next_columns, (MIN_BAR + spare).min(MAX_BAR)))
     }
 
     /// The part of the line that fits.
     fn cut(&self, columns: usize) -> String {
-        text::cut(&self.render(width(&self.name), MIN_BAR), columns, self.charset)
+        let line = joined(" ", &[self.state.mark(self.look.charset), &self.title]);
+        self.look.paint(self.state.style(), &text::cut(&line, columns, self.look.charset))
     }
 
-    fn render(&self, name_columns: usize, bar_columns: usize) -> String {
-        let name = text::cut(&self.name, name_columns, self.charset);
-        let time = match self.progress {
-            Some(progress) => joined(" ", &[&self.position, &bar(progress, bar_columns), &self.duration]),
-            None => joined("/", &[&self.position, &self.duration]),
+    fn render(&self, look: Look, name_columns: usize, next_columns: usize, bar_columns: usize) -> String {
+        let mark = look.paint(self.state.style(), self.state.mark(look.charset));
+        // The title is strong, as far as the name shows it.
+        let name = text::cut(&self.name(), name_columns, look.charset);
+        let name = match name.strip_prefix(self.title.as_str()) {
+            Some(artist) => format!("{}{artist}", look.paint(STRONG, &self.title)),
+            None => look.paint(STRONG, &name),
         };
-        joined(GAP, &[&joined(" ", &[&self.head, &name]), &time, &self.tail])
+        let bar = self.progress.map_or_else(String::new, |progress| bar(progress, bar_columns, look));
+        let next = text::cut(&self.next, next_columns, look.charset);
+        let next = if next.is_empty() { next } else { look.paint(FAINT, &format!("next: {next}")) };
+        let trouble = look.paint(WARNING, &self.trouble);
+        joined(GAP, &[&joined(" ", &[&mark, &name]), &bar, &self.time, &next, &trouble, &self.volume])
     }
 }
 
@@ -178,20 +224,34 @@ fn progress(position: Duration, duration: Duration) -> f64 {
     if duration.is_zero() { 1.0 } else { (position.as_secs_f64() / duration.as_secs_f64()).min(1.0) }
 }
 
-/// A bar such as `[=====>------]`, `columns` wide, at least three.
-fn bar(progress: f64, columns: usize) -> String {
-    let rest = columns.saturating_sub("[>]".len());
-    let over = (progress * rest as f64) as usize;
-    format!("[{:=<over$}>{:-<ahead$}]", "", "", ahead = rest - over)
+/// A bar such as `━━━━──────`, `columns` wide.
+fn bar(progress: f64, columns: usize, look: Look) -> String {
+    let elapsed = (progress * columns as f64) as usize;
+    let (over, ahead) = match look.charset {
+        Charset::Unicode => ("━", "─"),
+        Charset::Ascii => ("=", "-"),
+    };
+    look.paint(PRESENT, &over.repeat(elapsed)) + &look.paint(FAINT, &ahead.repeat(columns - elapsed))
 }
 
-fn volume(status: &Status<'_>) -> String {
-    format!("vol {}", status.volume_percent)
+/// What is wrong, if anything.
+fn trouble(status: &Status) -> String {
+    let is_waiting = matches!(status.state, PlaybackState::Buffering | PlaybackState::Reconnecting);
+    if !is_waiting && !status.has_trouble {
+        return String::new();
+    }
+    let buffer = format!("buf {}s", status.buffered.as_secs());
+    let underruns = match status.underruns {
+        0 => String::new(),
+        1 => "1 underrun".to_owned(),
+        count => format!("{count} underruns"),
+    };
+    joined(GAP, &[&buffer, &underruns])
 }
 
-fn underruns(status: &Status<'_>) -> String {
-    let plural = if status.underruns == 1 { "" } else { "s" };
-    format!("{} underrun{plural}", status.underruns)
+fn volume(status: &Status) -> String {
+    let is_usual = status.volume_percent == 100 && !status.has_new_volume;
+    if is_usual { String::new() } else { format!("vol {}", status.volume_percent) }
 }
 
 /// The parts that are not empty, with `separator` between them.
@@ -201,7 +261,7 @@ fn joined(separator: &str, parts: &[&str]) -> String {
 }
 
 /// The answer to `status`: one line per value.
-pub fn report(status: &Status<'_>) -> String {
+pub fn report(status: &Status) -> String {
     let mut report = String::new();
     let mut add = |label: &str, value: &str| {
         if !value.is_empty() {
@@ -212,11 +272,13 @@ pub fn report(status: &Status<'_>) -> String {
     if let Some(song) = &status.song {
         let length = song.duration.map_or("unknown".to_owned(), |duration| text::time(Some(duration)));
         add("song", &song.number.to_string());
-        add("title", &clean(song.title));
-        add("artist", &clean(song.artist));
+        add("title", &clean(&song.title));
+        add("artist", &clean(&song.artist));
+        add("album", &clean(&song.album));
         add("position", &format!("{} of {length}", text::time(Some(song.position))));
         let fill_percent = (status.buffer_fill * 100.0).round().clamp(0.0, 100.0) as u8;
         add("buffer", &format!("{:.1} s, {fill_percent} % full", status.buffered.as_secs_f64()));
+        add("next", &clean(&status.next));
     }
     add("underruns", &status.underruns.to_string());
     add("volume", &format!("{} %", status.volume_percent));
@@ -229,113 +291,134 @@ mod tests {
 
     use super::*;
 
-    fn aria() -> Song<'static> {
+    fn aria() -> Song {
         Song {
             number: 3,
-            title: "Aria",
-            artist: "Bach",
+            title: "Aria".to_owned(),
+            artist: "Bach".to_owned(),
+            album: "Goldberg".to_owned(),
             position: Duration::from_secs(62),
             duration: Some(Duration::from_secs(187)),
         }
     }
 
-    fn playing(song: Song<'_>) -> Status<'_> {
+    fn playing(song: Song) -> Status {
         Status {
             state: PlaybackState::Playing,
             song: Some(song),
+            next: "Variatio 1".to_owned(),
             buffered: Duration::from_millis(12_300),
             buffer_fill: 0.47,
             underruns: 0,
-            volume_percent: 80,
+            has_trouble: false,
+            volume_percent: 100,
+            has_new_volume: false,
         }
     }
 
     #[track_caller]
-    fn check(status: &Status<'_>, columns: usize, expected: &str) {
-        assert_eq!(line(status, columns, Charset::Unicode), expected, "in {columns} columns");
+    fn check(status: &Status, columns: usize, expected: &str) {
+        assert_eq!(line(status, columns, Look::plain(Charset::Unicode)), expected, "in {columns} columns");
     }
 
     #[test]
     fn a_line_shows_less_the_narrower_it_is() {
-        let status = playing(aria());
-        check(&status, 200, "▶ 3 Aria — Bach  1:02 [============>---------------------------] 3:07  buf 12s  vol 80");
-        check(&status, 60, "▶ 3 Aria — Bach  1:02 [====>---------] 3:07  buf 12s  vol 80");
-        check(&status, 56, "▶ 3 Aria — Bach  1:02 [==>-------] 3:07  buf 12s  vol 80");
-        check(&status, 55, "▶ 3 Aria — Bach  1:02/3:07  buf 12s  vol 80");
-        check(&status, 42, "▶ 3 Aria — Bach  1:02/3:07  buf 12s");
-        check(&status, 34, "▶ 3 Aria — Bach  1:02/3:07");
-        check(&status, 24, "▶ 3 Aria  1:02/3:07");
-        check(&status, 18, "▶ 3 Aria");
-        check(&status, 7, "▶ 3 Ar…");
+        let status = Status { volume_percent: 80, ..playing(aria()) };
+        check(&status, 200, "▶ Aria — Bach  ━━━━━━━━━─────────────────────  1:02/3:07  next: Variatio 1  vol 80");
+        check(&status, 70, "▶ Aria — Bach  ━━━━━─────────────  1:02/3:07  next: Variatio 1  vol 80");
+        check(&status, 60, "▶ Aria — Bach  ━━━━━━━━──────────────────  1:02/3:07  vol 80");
+        check(&status, 50, "▶ Aria — Bach  ━━━━━───────────  1:02/3:07  vol 80");
+        check(&status, 40, "▶ Aria — Bach  1:02/3:07  vol 80");
+        check(&status, 30, "▶ Aria — Bach  1:02/3:07");
+        check(&status, 20, "▶ Aria  1:02/3:07");
+        check(&status, 7, "▶ Aria");
+        check(&status, 5, "▶ Ar…");
         check(&status, 0, "");
     }
 
     #[test]
-    fn a_long_name_is_cut_before_anything_is_left_out() {
-        let status = playing(Song { title: "Gymnopédie No. 1", artist: "サティ", ..aria() });
-        check(&status, 80, "▶ 3 Gymnopédie No. 1 — サティ  1:02 [======>-------------] 3:07  buf 12s  vol 80");
-        check(&status, 66, "▶ 3 Gymnopédie No. 1 — …  1:02 [==>-------] 3:07  buf 12s  vol 80");
-        check(&status, 40, "▶ 3 Gymnopédie No. …  1:02/3:07  buf 12s");
+    fn long_texts_are_cut_before_anything_is_left_out() {
+        let song = Song { title: "Gymnopédie No. 1".to_owned(), artist: "サティ".to_owned(), ..aria() };
+        let status = Status { next: "Gymnopédie No. 2".to_owned(), ..playing(song) };
+        check(&status, 80, "▶ Gymnopédie No. 1 — サティ  ━━━━━───────────  1:02/3:07  next: Gymnopédie No. 2");
+        check(&status, 66, "▶ Gymnopédie No. 1…  ━━━───────  1:02/3:07  next: Gymnopédie No. 2");
+        check(&status, 40, "▶ Gymnopédie No. 1 — サティ  1:02/3:07");
     }
 
     #[test]
-    fn without_a_duration_there_is_no_bar() {
-        let status = playing(Song { duration: None, ..aria() });
-        check(&status, 80, "▶ 3 Aria — Bach  1:02  buf 12s  vol 80");
+    fn without_a_duration_there_is_no_bar_and_without_a_title_a_number() {
+        let unknown = Song { title: String::new(), artist: String::new(), duration: None, ..aria() };
+        check(&Status { next: String::new(), ..playing(unknown) }, 80, "▶ song 3  1:02");
     }
 
     #[test]
-    fn underruns_are_shown_once_there_are_any() {
-        let status = Status { underruns: 1, ..playing(Song { duration: None, artist: "", ..aria() }) };
-        check(&status, 80, "▶ 3 Aria  1:02  buf 12s  vol 80  1 underrun");
-        check(&Status { underruns: 2, ..status }, 80, "▶ 3 Aria  1:02  buf 12s  vol 80  2 underruns");
+    fn buffer_underruns_and_volume_are_shown_if_they_matter() {
+        let song = Song { duration: None, ..aria() };
+        let status = Status { underruns: 1, next: String::new(), ..playing(song) };
+        check(&status, 80, "▶ Aria — Bach  1:02");
+        check(&Status { has_trouble: true, ..status.clone() }, 80, "▶ Aria — Bach  1:02  buf 12s  1 underrun");
+        let buffering = Status { state: PlaybackState::Buffering, underruns: 2, ..status.clone() };
+        check(&buffering, 80, "buffering Aria — Bach  1:02  buf 12s  2 underruns");
+        check(&Status { has_new_volume: true, ..status.clone() }, 80, "▶ Aria — Bach  1:02  vol 100");
+        check(&Status { volume_percent: 99, ..status }, 80, "▶ Aria — Bach  1:02  vol 99");
     }
 
     #[test]
     fn other_states_are_words() {
-        let status = playing(Song { duration: None, ..aria() });
-        check(&Status { state: PlaybackState::Paused, ..status }, 80, "paused 3 Aria — Bach  1:02  buf 12s  vol 80");
+        let song = Song { duration: None, ..aria() };
+        let status = Status { next: String::new(), ..playing(song) };
+        check(&Status { state: PlaybackState::Paused, ..status.clone() }, 80, "paused Aria — Bach  1:02");
         check(
-            &Status { state: PlaybackState::Reconnecting, ..status },
+            &Status { state: PlaybackState::Reconnecting, ..status.clone() },
             80,
-            "reconnecting 3 Aria — Bach  1:02  buf 12s  vol 80",
+            "reconnecting Aria — Bach  1:02  buf 12s",
         );
-        check(&Status { state: PlaybackState::Stopped, song: None, ..status }, 80, "stopped  vol 80");
+        check(&Status { state: PlaybackState::Stopped, song: None, ..status.clone() }, 80, "stopped");
         check(&Status { state: PlaybackState::Connecting, song: None, ..status }, 8, "connect…");
     }
 
     #[test]
     fn ascii_is_ascii() {
-        let line = line(&playing(aria()), 60, Charset::Ascii);
-        assert_eq!(line, "> 3 Aria - Bach  1:02 [====>---------] 3:07  buf 12s  vol 80");
+        let line = line(&playing(aria()), 60, Look::plain(Charset::Ascii));
+        assert_eq!(line, "> Aria - Bach  =====-----------  1:02/3:07  next: Variatio 1");
+    }
+
+    #[test]
+    fn styles_take_no_room() {
+        let status = playing(aria());
+        let styled = line(&status, 60, Look::styled(Charset::Unicode));
+        assert!(styled.contains("\u{1b}[1mAria\u{1b}[0m — Bach"), "{styled:?}");
+        assert_eq!(clean(&styled), line(&status, 60, Look::plain(Charset::Unicode)));
     }
 
     #[test]
     fn the_bar_runs_from_end_to_end() {
-        assert_eq!(bar(0.0, 12), "[>---------]");
-        assert_eq!(bar(0.5, 12), "[====>-----]");
-        assert_eq!(bar(1.0, 12), "[=========>]");
+        let bar = |progress| bar(progress, 4, Look::plain(Charset::Ascii));
+        assert_eq!([0.0, 0.5, 1.0].map(bar), ["----", "==--", "===="]);
         assert_eq!(progress(Duration::from_secs(9), Duration::from_secs(3)), 1.0);
         assert_eq!(progress(Duration::ZERO, Duration::ZERO), 1.0);
     }
 
     #[test]
     fn a_report_says_everything() {
-        let status = Status { underruns: 2, ..playing(aria()) };
+        let status = Status { underruns: 2, volume_percent: 80, ..playing(aria()) };
         assert_eq!(
             report(&status),
             "state      playing\n\
              song       3\n\
              title      Aria\n\
              artist     Bach\n\
+             album      Goldberg\n\
              position   1:02 of 3:07\n\
              buffer     12.3 s, 47 % full\n\
+             next       Variatio 1\n\
              underruns  2\n\
              volume     80 %\n"
         );
         let stopped = Status { state: PlaybackState::Stopped, song: None, ..status };
         assert_eq!(report(&stopped), "state      stopped\nunderruns  2\nvolume     80 %\n");
-        let unknown = playing(Song { duration: None, artist: "", title: "a\u{1b}[2J\nb", ..aria() });
+        let [artist, album] = [const { String::new() }; 2];
+        let unknown = playing(Song { duration: None, title: "a\u{1b}[2J\nb".to_owned(), artist, album, ..aria() });
         assert!(report(&unknown).contains("title      a b\nposition   1:02 of unknown\n"), "{}", report(&unknown));
     }
 
@@ -351,16 +434,20 @@ mod tests {
             number in any::<Option<u32>>(),
             (position, duration) in (0..u64::MAX / 1000, any::<Option<u32>>()),
             (underruns, buffer_fill, volume_percent) in (any::<u64>(), any::<f32>(), any::<u8>()),
+            (has_trouble, has_new_volume, next) in (any::<bool>(), any::<bool>(), "\\PC{0,40}|[a-z ]{0,30}"),
             columns in 0..200usize,
         ) {
             let position = Duration::from_millis(position);
             let duration = duration.map(|ms| Duration::from_millis(ms.into()));
-            let song = number.map(|number| Song { number, title: &title, artist: &artist, position, duration });
-            let status = Status { state, song, buffered: position, buffer_fill, underruns, volume_percent };
-            let line = line(&status, columns, charset);
+            let album = String::new();
+            let song = number.map(|number| Song { number, title, artist, album, position, duration });
+            let status = Status {
+                state, song, next, buffered: position, buffer_fill, underruns, has_trouble, volume_percent, has_new_volume,
+            };
+            let line = line(&status, columns, Look::plain(charset));
             prop_assert!(width(&line) <= columns, "{} in {columns}: {line:?}", width(&line));
             prop_assert!(!line.chars().any(char::is_control), "{line:?}");
-            prop_assert!(report(&status).lines().count() <= 8);
+            prop_assert!(report(&status).lines().count() <= 10);
         }
     }
 }

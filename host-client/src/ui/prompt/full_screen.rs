@@ -86,7 +86,7 @@ impl FullScreen {
             }
             (Drawing::Text(_, on_drawn), _) => on_drawn(),
             (Drawing::Flush(done), _) => drop(done.send(())),
-            (Drawing::Status | Drawing::Entered, _) => {}
+            (Drawing::Prompt, _) => {}
         }
         None
     }

@@ -1,27 +1,27 @@
-//! Draws text and the status line above the prompt, or a picture on the full screen.
+//! Draws text above the prompt, and the status line as the prompt's first row; or a picture on the full screen.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustyline::ExternalPrinter;
 
 use super::full_screen::{FullScreen, PendingPicture, Picture};
 use super::terminal::Modes;
-use crate::ui::text::width;
 
 /// How long to wait for the last text to appear.
 pub(super) const FLUSH: Duration = Duration::from_millis(200);
 
-/// Moves to the row above and clears it.
-pub(super) const CLEAR_ROW_ABOVE: &str = "\x1b[A\x1b[2K\r";
+/// A text that changes nothing. The line editor draws its prompt again after each text, and adds a line end to a text without.
+/// The row above the prompt always exists: see [`super::ClearScreen`].
+pub(super) const REDRAW: &str = "\x1b[A\n";
 
 /// Draws above the prompt. Dropping it ends the prompt and restores the terminal.
 pub struct Screen {
     draw: Sender<Drawing>,
-    status: Arc<PendingStatus>,
+    status: Arc<StatusRow>,
     picture: Arc<PendingPicture>,
     modes: Arc<Modes>,
 }
@@ -29,45 +29,80 @@ pub struct Screen {
 /// Called when a text has been drawn.
 type OnDrawn = Box<dyn FnOnce() + Send>;
 
+/// Draws the status in so many columns.
+pub type StatusLine = Box<dyn Fn(usize) -> String + Send>;
+
 pub(super) enum Drawing {
     /// Lines, without a line end after the last.
     Text(String, OnDrawn),
-    /// A new status line is waiting.
-    Status,
+    /// The prompt, because the status has changed.
+    Prompt,
     /// A new picture for the full screen is waiting.
     Picture,
     /// The full screen is no longer needed.
     Leave(OnDrawn),
     /// The process is about to stop. Sends a message when the terminal is as it was before the full screen.
     Stopping(Sender<()>),
-    /// The user pressed Enter, so the status line scrolled away with the prompt.
-    Entered,
     /// The process was stopped and continued. Other programs may have drawn meanwhile.
     Continued,
     /// Sends a message when everything before this is drawn.
     Flush(Sender<()>),
 }
 
-/// The status line to draw next. A later one replaces it, so that a halted terminal does not receive all the lines that it
-/// missed.
-#[derive(Debug, Default)]
-pub(super) struct PendingStatus(Mutex<Option<String>>);
+/// The row above what is typed. The line editor draws it as a part of its prompt, so both always stand together.
+#[derive(Default)]
+pub(super) struct StatusRow(Mutex<Row>);
 
-impl PendingStatus {
-    /// Replaces the line. Returns whether there was none.
-    pub(super) fn put(&self, line: String) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(line).is_none()
+#[derive(Default)]
+struct Row {
+    status: Option<StatusLine>,
+    /// The line that was drawn last.
+    drawn: String,
+    /// A drawing of the prompt is queued. A halted terminal must not receive one for each change that it missed.
+    is_queued: bool,
+    /// The line is entered: the row goes, so that none stays behind in the terminal's history.
+    is_hidden: bool,
+}
+
+impl StatusRow {
+    /// Replaces the status. Returns whether to queue a drawing of the prompt.
+    pub(super) fn put(&self, status: StatusLine) -> bool {
+        let mut row = self.row();
+        let is_due = status(columns()) != row.drawn && !row.is_queued;
+        row.status = Some(status);
+        row.is_queued |= is_due;
+        is_due
     }
 
-    fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The row, with the line end that separates it from the prompt. Draws it in the terminal's present width.
+    pub(super) fn draw(&self) -> String {
+        let mut row = self.row();
+        if row.is_hidden {
+            return String::new();
+        }
+        row.is_queued = false;
+        row.drawn = row.status.as_ref().map_or_else(String::new, |status| status(columns()));
+        format!("{}\n", row.drawn)
     }
+
+    pub(super) fn hide(&self, is_hidden: bool) {
+        self.row().is_hidden = is_hidden;
+    }
+
+    fn row(&self) -> MutexGuard<'_, Row> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The columns of the status row. After a line that fills the last column, terminals disagree about the position of the cursor.
+fn columns() -> usize {
+    super::columns().saturating_sub(1)
 }
 
 impl Screen {
     pub(super) fn new(
         draw: Sender<Drawing>,
-        status: Arc<PendingStatus>,
+        status: Arc<StatusRow>,
         picture: Arc<PendingPicture>,
         modes: Arc<Modes>,
     ) -> Self {
@@ -79,10 +114,10 @@ impl Screen {
         let _ = self.draw.send(Drawing::Text(text.to_owned(), Box::new(on_drawn)));
     }
 
-    /// Shows a status line if it differs from the last one.
-    pub fn show_status(&self, line: String) {
-        if self.status.put(line) {
-            let _ = self.draw.send(Drawing::Status);
+    /// Shows the status.
+    pub fn show_status(&self, status: StatusLine) {
+        if self.status.put(status) {
+            let _ = self.draw.send(Drawing::Prompt);
         }
     }
 
@@ -123,55 +158,19 @@ impl Drop for Screen {
     }
 }
 
-/// The sequence that moves from the prompt to the start of the status line and clears it. A terminal that became narrower
-/// wraps the status line. If it cuts the line instead, a row above is lost.
-pub(super) fn clear_status(status: &str, columns: usize) -> String {
-    CLEAR_ROW_ABOVE.repeat(width(status).div_ceil(columns.max(1)).max(1))
-}
-
 /// Draws until all senders are gone.
-pub(super) fn draw_all(
-    drawings: &Receiver<Drawing>,
-    pending_status: &PendingStatus,
-    mut full_screen: FullScreen,
-    mut printer: impl ExternalPrinter,
-    columns: impl Fn() -> usize,
-) {
-    let mut status = String::new();
-    let mut is_shown = false;
+pub(super) fn draw_all(drawings: &Receiver<Drawing>, mut full_screen: FullScreen, mut printer: impl ExternalPrinter) {
     for drawing in drawings {
         let Some(drawing) = full_screen.handle(drawing) else { continue };
-        let mut output = String::new();
-        if is_shown {
-            output.push_str(&clear_status(&status, columns()));
-        }
-        let mut on_drawn: OnDrawn = Box::new(|| {});
-        match drawing {
-            Drawing::Text(text, then) => {
-                output.push_str(&text);
-                output.push('\n');
-                on_drawn = then;
-            }
-            Drawing::Status => match pending_status.take() {
-                Some(line) if !is_shown || line != status => status = line,
-                _ => continue,
-            },
-            Drawing::Entered => {
-                is_shown = false;
-                continue;
-            }
-            Drawing::Picture | Drawing::Leave(_) | Drawing::Stopping(_) => continue,
-            Drawing::Continued => output.clear(),
-            Drawing::Flush(done) => {
-                let _ = done.send(());
-                continue;
-            }
-        }
-        output.push_str(&status);
-        output.push('\n');
-        is_shown = true;
         // If the terminal is gone, the prompt's thread finds out.
-        let _ = printer.print(output);
-        on_drawn();
+        match drawing {
+            Drawing::Text(text, on_drawn) => {
+                let _ = printer.print(text + "\n");
+                on_drawn();
+            }
+            Drawing::Prompt | Drawing::Continued => drop(printer.print(REDRAW.to_owned())),
+            Drawing::Picture | Drawing::Leave(_) | Drawing::Stopping(_) => {}
+            Drawing::Flush(done) => drop(done.send(())),
+        }
     }
 }

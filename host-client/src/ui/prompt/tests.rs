@@ -3,27 +3,56 @@ use std::sync::Mutex;
 use rustyline::ExternalPrinter;
 use rustyline::history::DefaultHistory;
 
-use super::screen::{CLEAR_ROW_ABOVE, clear_status, draw_all};
+use super::screen::{REDRAW, draw_all};
 use super::*;
 
+fn commands() -> (Commands, Receiver<Drawing>) {
+    let (draw, drawings) = mpsc::channel();
+    (Commands::new(Arc::new(Modes::of_stdin()), Arc::default(), draw), drawings)
+}
+
+/// Checks the line after a Tab, and what is shown above it.
 #[track_caller]
-fn check_completion(line: &str, expected: &[&str]) {
+fn check_completion(line: &str, expected: &str, shown: &str) {
     let history = DefaultHistory::new();
-    let (start, pairs) =
-        Commands::new(Arc::new(Modes::of_stdin())).complete(line, line.len(), &Context::new(&history)).unwrap();
-    let completed: Vec<_> = pairs.iter().map(|pair| format!("{}{}", &line[..start], pair.replacement)).collect();
-    assert_eq!(completed, expected, "{line:?}");
+    let (commands, drawings) = commands();
+    let (start, completed) = commands.complete(line, line.len(), &Context::new(&history)).unwrap();
+    assert!(completed.len() <= 1, "the line editor must show no list: {completed:?}");
+    let line_after = completed.first().map_or_else(|| line.to_owned(), |word| format!("{}{word}", &line[..start]));
+    let list = drawings.try_iter().map(|drawing| match drawing {
+        Drawing::Text(text, _) => text,
+        _ => panic!("only a list is drawn"),
+    });
+    assert_eq!((line_after.as_str(), list.collect::<String>().as_str()), (expected, shown), "{line:?}");
 }
 
 #[test]
-fn names_of_commands_are_completed_and_nothing_else() {
-    check_completion("sta", &["status "]);
-    check_completion("st", &["stop ", "status "]);
-    check_completion("  PL", &["  play "]);
-    check_completion("help se", &["help seek "]);
-    check_completion("play 1 st", &[]);
-    check_completion("help play st", &[]);
-    check_completion("xyz", &[]);
+fn names_and_keywords_of_commands_are_completed() {
+    check_completion("sta", "status ", "");
+    check_completion("st", "st", "stop  status");
+    check_completion("  PL", "  play ", "");
+    check_completion("al", "albums ", "");
+    check_completion("re", "re", "remove  repeat  resume");
+    check_completion("help se", "help seek ", "");
+    check_completion("help", "help ", "");
+    check_completion("repeat o", "repeat o", "off  one");
+    check_completion("gain AL", "gain album ", "");
+    check_completion("play 1 st", "play 1 st", "");
+    check_completion("help play st", "help play st", "");
+    check_completion("xyz", "xyz", "");
+    check_completion("xyz a", "xyz a", "");
+}
+
+#[test]
+fn the_common_beginning_of_texts() {
+    let check = |texts: &[&str], expected: &str| {
+        let texts: Vec<_> = texts.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(common_beginning(&texts), expected);
+    };
+    check(&["albums", "all"], "al");
+    check(&["é", "è"], "");
+    check(&["same", "same"], "same");
+    check(&[], "");
 }
 
 /// The drawn text, in order.
@@ -37,74 +66,36 @@ impl ExternalPrinter for Paper {
     }
 }
 
-/// A screen of 80 columns, and what has been drawn on it.
+/// A screen, and what has been drawn on it.
 struct Bench {
     draw: Sender<Drawing>,
-    status: Arc<PendingStatus>,
     paper: Paper,
 }
 
 impl Bench {
     fn new() -> Self {
         let (draw, drawings) = mpsc::channel();
-        let (status, paper) = (Arc::new(PendingStatus::default()), Paper::default());
-        let (pending_status, printer) = (status.clone(), paper.clone());
-        thread::spawn(move || draw_all(&drawings, &pending_status, FullScreen::default(), printer, || 80));
-        Self { draw, status, paper }
+        let paper = Paper::default();
+        let printer = paper.clone();
+        thread::spawn(move || draw_all(&drawings, FullScreen::default(), printer));
+        Self { draw, paper }
     }
 
-    fn draw(&self, drawing: Drawing) {
+    fn drawn_by(&self, drawing: Drawing) -> String {
         let (done, drawn) = mpsc::channel();
         self.draw.send(drawing).unwrap();
         self.draw.send(Drawing::Flush(done)).unwrap();
         drawn.recv().unwrap();
-    }
-
-    fn status(&self, line: &str) {
-        self.status.put(line.to_owned());
-        self.draw(Drawing::Status);
-    }
-
-    fn text(&self, text: &str) {
-        self.draw(Drawing::Text(text.to_owned(), Box::new(|| {})));
-    }
-
-    fn drawn(&self) -> String {
         std::mem::take(&mut self.paper.0.lock().unwrap())
     }
 }
 
 #[test]
-fn the_status_line_stays_right_above_the_prompt() {
+fn texts_and_the_prompt_are_drawn_in_order() {
     let bench = Bench::new();
-    bench.status("one");
-    bench.status("one");
-    bench.text("hello\nworld");
-    bench.status("two");
-    bench.draw(Drawing::Entered);
-    bench.status("two");
-    let up = CLEAR_ROW_ABOVE;
-    assert_eq!(bench.drawn(), format!("one\n{up}hello\nworld\none\n{up}two\ntwo\n"));
-}
-
-#[test]
-fn after_a_stop_the_status_line_is_drawn_below_what_the_shell_has_drawn() {
-    let bench = Bench::new();
-    bench.status("one");
-    bench.drawn();
-    bench.draw(Drawing::Continued);
-    assert_eq!(bench.drawn(), "one\n");
-    bench.status("two");
-    assert_eq!(bench.drawn(), format!("{CLEAR_ROW_ABOVE}two\n"));
-}
-
-#[test]
-fn only_the_last_waiting_status_line_is_drawn() {
-    let bench = Bench::new();
-    let is_first = ["one", "two", "three"].map(|line| bench.status.put(line.to_owned()));
-    assert_eq!(is_first, [true, false, false], "one drawing is queued for all");
-    bench.draw(Drawing::Status);
-    assert_eq!(bench.drawn(), "three\n");
+    let text = Drawing::Text("hello\nworld".to_owned(), Box::new(|| {}));
+    assert_eq!(bench.drawn_by(text), "hello\nworld\n");
+    assert_eq!(bench.drawn_by(Drawing::Prompt), REDRAW);
 }
 
 #[test]
@@ -113,15 +104,32 @@ fn the_sender_of_a_text_learns_when_it_is_drawn() {
     let (told, drawn) = mpsc::channel();
     let paper = bench.paper.clone();
     let on_drawn = move || told.send(paper.0.lock().unwrap().clone()).unwrap();
-    bench.draw(Drawing::Text("page".to_owned(), Box::new(on_drawn)));
-    assert_eq!(drawn.recv().unwrap(), "page\n\n");
+    bench.drawn_by(Drawing::Text("page".to_owned(), Box::new(on_drawn)));
+    assert_eq!(drawn.recv().unwrap(), "page\n");
+}
+
+fn put(row: &StatusRow, line: &'static str) -> bool {
+    row.put(Box::new(move |_| line.to_owned()))
 }
 
 #[test]
-fn a_status_line_that_a_narrower_terminal_wraps_is_cleared_whole() {
-    for (status, columns, rows) in
-        [("", 80, 1), ("12345", 5, 1), ("12345", 4, 2), ("12345", 2, 3), ("東京", 3, 2), ("1", 0, 1)]
-    {
-        assert_eq!(clear_status(status, columns), CLEAR_ROW_ABOVE.repeat(rows), "{status:?} in {columns}");
-    }
+fn the_status_is_the_prompts_first_row_until_the_line_is_entered() {
+    let (commands, _drawings) = commands();
+    let prompt = || commands.highlight_prompt(PROMPT, true).into_owned();
+    assert_eq!(prompt(), "\ntrill> ");
+    put(&commands.status, "one");
+    assert_eq!(prompt(), "one\ntrill> ");
+    commands.status.hide(true);
+    assert_eq!(prompt(), "trill> ");
+    commands.status.hide(false);
+    assert_eq!(prompt(), "one\ntrill> ");
+    assert_eq!(commands.highlight_prompt("(search) ", false), "(search) ");
+}
+
+#[test]
+fn one_drawing_is_queued_for_all_changes_of_the_status() {
+    let row = StatusRow::default();
+    assert_eq!(["one", "two", "three"].map(|line| put(&row, line)), [true, false, false]);
+    assert_eq!(row.draw(), "three\n");
+    assert_eq!(["three", "four"].map(|line| put(&row, line)), [false, true]);
 }
