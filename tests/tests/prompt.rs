@@ -8,7 +8,7 @@ use std::time::Duration;
 use pty_process::blocking as pty;
 use rustix::process::{Pid, Signal, kill_process};
 use trill_proto::message::MessageType;
-use trill_tests::client::Client;
+use trill_tests::client::{Client, STATE_HOME};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
 use trill_tests::proxy::{Conditions, Direction, Proxy};
@@ -100,6 +100,41 @@ fn nothing_is_drawn_after_the_last_command() {
 
 fn prompts(screen: &Screen) -> usize {
     screen.rows.iter().filter(|row| row.starts_with("trill>")).count()
+}
+
+#[test]
+fn lines_of_an_earlier_run_come_back_with_arrow_up() {
+    let music = MusicDir::new();
+    let server = ServerProcess::start(music.path());
+    let state = tempfile::tempdir().expect("a directory for the state");
+    let run = || {
+        let client = Client::of(server.address()).arg("--output=null").env(STATE_HOME, state.path());
+        let terminal = client.in_terminal(VT100);
+        terminal.wait_for_text(DEADLINE, "trill>");
+        terminal
+    };
+    let mut first = run();
+    first.type_line("fly high");
+    first.wait_for_text(DEADLINE, "no command");
+    first.type_line("quit");
+    first.wait(DEADLINE);
+    let second = run();
+    second.type_text(&[key::UP, key::UP, key::ENTER].concat());
+    second.wait_for_text(DEADLINE, "trill> fly high");
+    second.wait_for_text(DEADLINE, "no command \"fly\"");
+}
+
+#[test]
+fn tab_completes_keywords_and_shows_what_else_there_is() {
+    let (_music, server) = serve_songs(1, 1_500);
+    let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text("vol\t50\r");
+    terminal.wait_for_text(DEADLINE, "vol 50");
+    terminal.type_text("rep\to\t");
+    let screen = terminal.wait_for_text(DEADLINE, "off  one");
+    assert!(screen.contains("trill> repeat o"), "{terminal}");
+    assert_eq!(screen.rows.iter().filter(|row| row.starts_with("stopped")).count(), 1, "{terminal}");
 }
 
 // ── invalid input ──

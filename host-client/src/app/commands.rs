@@ -3,6 +3,7 @@
 use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Volume};
 use trill_player::playlist::Direction;
 use trill_player::{NotPossible, Question};
+use trill_proto::ids::SongId;
 
 use super::{App, Exit, Mode};
 use crate::output::OutputTarget;
@@ -62,7 +63,7 @@ impl App {
     pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
             Command::List("") => self.ask(Question::List),
-            Command::Info(Some(song)) => self.ask(Question::Info(song)),
+            Command::Info(song) => self.info(song),
             Command::Play(selection @ (Selection::Song { .. } | Selection::Range { .. } | Selection::All)) => {
                 self.play(selection);
             }
@@ -94,6 +95,16 @@ impl App {
 
     fn ask(&mut self, question: Question) {
         self.command(|app| app.shared.with(|player, _| player.ask(question)));
+    }
+
+    /// Asks for the details of a song, or of the one that commands act on.
+    fn info(&mut self, song: Option<SongId>) {
+        self.command(|app| {
+            app.shared.with(|player, _| {
+                let present = player.target().map(|item| item.song);
+                player.ask(Question::Info(song.or(present).ok_or(NotPossible::NothingPlays)?))
+            })
+        });
     }
 
     fn play(&mut self, selection: Selection<'_>) {

@@ -8,7 +8,7 @@ use trill_player::playlist::{Direction, Playlist};
 use trill_player::{LossNotice, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
-use trill_proto::message::{self, GoodbyeReason, SongGroup, Started};
+use trill_proto::message::{self, Gain, GoodbyeReason, SongGroup, Started};
 
 use super::ConnectError;
 use crate::ui::text::clean;
@@ -36,6 +36,18 @@ pub struct Song {
     pub artist: String,
     /// Empty if unknown.
     pub album: String,
+    /// Artist of the whole album; empty if unknown. This and what follows come in answer to `info`.
+    pub album_artist: String,
+    /// Empty if unknown.
+    pub genre: String,
+    /// 0 if unknown.
+    pub year: u16,
+    /// Number of the disc in its album; 0 if unknown.
+    pub disc: u16,
+    /// How loud it is.
+    pub gain: Gain,
+    /// Path of the file below the server's directory; empty if unknown.
+    pub path: String,
     /// The group that this song stands for, if groups were listed.
     pub group: Option<SongGroup>,
 }
@@ -151,6 +163,12 @@ impl From<&message::Song<'_>> for Song {
             title: song.title.to_owned(),
             artist: song.artist.to_owned(),
             album: song.album.to_owned(),
+            album_artist: song.album_artist.to_owned(),
+            genre: song.genre.to_owned(),
+            year: song.year,
+            disc: song.disc,
+            gain: song.gain,
+            path: song.path.to_owned(),
             group: song.group,
         }
     }

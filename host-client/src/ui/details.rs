@@ -15,11 +15,29 @@ pub fn report(song: &Song) -> String {
     add("title", clean(&song.title));
     add("artist", clean(&song.artist));
     add("album", clean(&song.album));
-    add("track", if song.track > 0 { song.track.to_string() } else { String::new() });
+    add("album by", if song.album_artist == song.artist { String::new() } else { clean(&song.album_artist) });
+    add("disc", known(song.disc));
+    add("track", known(song.track));
+    add("year", known(song.year));
+    add("genre", clean(&song.genre));
     add("length", song.duration.map_or("unknown".to_owned(), text::length));
     add("sound", sound(song));
+    add("gain", gain(song));
     add("size", text::size(song.size_bytes));
+    add("file", clean(&song.path));
     report
+}
+
+/// The known part of `-7.25 dB, album -6.50 dB`.
+fn gain(song: &Song) -> String {
+    let decibels = |hundredths: i16| format!("{:+.2} dB", f64::from(hundredths) / 100.0);
+    let track = song.gain.track.map(decibels);
+    let album = song.gain.album.map(|album| format!("album {}", decibels(album)));
+    track.into_iter().chain(album).collect::<Vec<_>>().join(", ")
+}
+
+fn known(number: u16) -> String {
+    if number > 0 { number.to_string() } else { String::new() }
 }
 
 /// The known part of `128 kbit/s, 44100 Hz, stereo`.
@@ -39,6 +57,7 @@ mod tests {
     use std::time::Duration;
 
     use trill_proto::ids::SongId;
+    use trill_proto::message::Gain;
 
     use super::*;
 
@@ -55,12 +74,20 @@ mod tests {
             title: "Aria".to_owned(),
             artist: "Bach".to_owned(),
             album: "Goldberg".to_owned(),
+            album_artist: "Gould".to_owned(),
+            genre: "Baroque".to_owned(),
+            year: 1981,
+            disc: 2,
+            gain: Gain { track: Some(-725), album: Some(50), ..Gain::UNKNOWN },
+            path: "Bach/Goldberg/04 Aria.mp3".to_owned(),
             ..unknown
         };
         assert_eq!(
             report(&known),
-            "song       7\ntitle      Aria\nartist     Bach\nalbum      Goldberg\ntrack      4\nlength     3:07\n\
-             sound      128 kbit/s, 44100 Hz, stereo\nsize       1.5 kB\n"
+            "song       7\ntitle      Aria\nartist     Bach\nalbum      Goldberg\nalbum by   Gould\ndisc       2\n\
+             track      4\nyear       1981\ngenre      Baroque\nlength     3:07\n\
+             sound      128 kbit/s, 44100 Hz, stereo\ngain       -7.25 dB, album +0.50 dB\nsize       1.5 kB\n\
+             file       Bach/Goldberg/04 Aria.mp3\n"
         );
     }
 }

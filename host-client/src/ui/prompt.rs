@@ -12,6 +12,7 @@
 //! searches the history or has halted the terminal, and no other thread may block then.
 
 mod full_screen;
+mod history;
 mod screen;
 mod stdin;
 #[cfg_attr(not(unix), path = "prompt/no_job_control.rs")]
@@ -41,7 +42,10 @@ use rustyline::{
 };
 use trill_player::command;
 
+use crate::settings::state;
+
 use full_screen::{FullScreen, PendingPicture};
+use history::HistoryFile;
 use screen::{Drawing, FLUSH, StatusRow};
 use terminal::Modes;
 
@@ -132,8 +136,12 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
         // The status row decides on styles.
         .color_mode(ColorMode::Forced)
         .build();
+    let history_file = HistoryFile::new(state::history());
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
+    for line in history_file.load() {
+        editor.add_history_entry(line)?;
+    }
     let modes = Arc::new(Modes::of_stdin());
     let status = Arc::new(StatusRow::default());
     let (draw, drawings) = mpsc::channel();
@@ -148,7 +156,7 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
     editor.bind_sequence(rustyline::KeyEvent::ctrl('L'), clear);
     let screen = Screen::new(draw.clone(), status, picture, modes.clone());
     let (next, wanted) = mpsc::channel();
-    let prompt = Prompt { editor, modes, draw, pasted: VecDeque::new(), is_reading_keys: false };
+    let prompt = Prompt { editor, history_file, modes, draw, pasted: VecDeque::new(), is_reading_keys: false };
     thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &on_input))?;
     Ok((Lines { next }, screen))
 }
@@ -156,6 +164,7 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
 /// The state of the thread that reads lines.
 struct Prompt {
     editor: Editor<Commands, MemHistory>,
+    history_file: HistoryFile,
     modes: Arc<Modes>,
     draw: Sender<Drawing>,
     /// The remaining lines of a paste.
@@ -236,6 +245,7 @@ impl Prompt {
             let typed = self.editor.helper().map(|commands| commands.typed.take()).unwrap_or_default();
             match line {
                 Ok(text) => {
+                    text.lines().for_each(|line| self.history_file.add(line));
                     self.pasted.extend(text.lines().map(str::to_owned));
                     return Input::Line(self.pasted.pop_front().unwrap_or_default());
                 }
