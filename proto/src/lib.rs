@@ -69,3 +69,6 @@ pub mod ticks;
 pub mod time;
 pub mod transport;
 pub mod window;
+
+/// Service type by which servers are announced and found (DNS-SD, RFC 6763), in the domain of multicast DNS.
+pub const SERVICE_TYPE: &str = "_trill._tcp.local.";

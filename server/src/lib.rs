@@ -24,6 +24,7 @@
 //! | `tags`, a few | songs to read | the disk |
 //! | `refuse` | clients that were turned away, at most 1 s | nothing else |
 //! | `log` | lines of the log | standard error |
+//! | mdns-sd's daemon and `announce`, unless only this machine can connect | multicast queries | nothing else |
 //!
 //! No lock is held while something blocks.
 //!
@@ -45,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod announce;
 pub mod banner;
 mod capacity;
 mod clients;

@@ -4,6 +4,7 @@
 use std::env;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use gethostname::gethostname;
 use trill_cli::signals::{self, EndSignal};
 use trill_proto::text::visible;
+use trill_server::announce::Announcement;
 use trill_server::library::{self, Library, Source};
 use trill_server::options::{HELP, Invocation, Options, VERSION};
 use trill_server::{Config, Server, banner, log};
@@ -69,11 +71,13 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
         Some(path) => Source::Directory { path, follow_symlinks: options.follow_symlinks },
         None => Source::BuiltIn(library::DEMO),
     })?;
-    let name = options.name.unwrap_or_else(|| gethostname().to_string_lossy().into_owned());
+    let host = gethostname().to_string_lossy().split('.').next().unwrap_or_default().to_owned();
+    let name = options.name.unwrap_or_else(|| host.clone());
 
-    let Options { max_clients, max_per_address, .. } = options;
-    let config = Config { max_clients, max_per_address, name };
+    let Options { max_clients, max_per_address, is_announced, .. } = options;
+    let config = Config { max_clients, max_per_address, name: name.clone() };
     let server = Server::start(socket, Arc::clone(&library), config)?;
+    let announcement = if is_announced { announce(&name, &host, server.address()) } else { None };
     printer.print(banner::listening(server.address()));
     if is_demo {
         printer.print(banner::built_in(library::DEMO.len()));
@@ -96,10 +100,21 @@ fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
+    if let Some(announcement) = announcement {
+        announcement.end();
+    }
     server.shut_down();
     printer.finish();
     log::flush();
     Ok(())
+}
+
+/// Announces the server. A machine without multicast serves as well.
+fn announce(name: &str, host: &str, address: SocketAddr) -> Option<Announcement> {
+    Announcement::start(name, host, address).unwrap_or_else(|error| {
+        ::log::info!("cannot announce this server: {error}");
+        None
+    })
 }
 
 /// Prints to stdout on its own thread, because stdout may be a full pipe.

@@ -30,7 +30,9 @@ Options:
       --max-per-address N  clients at once from one address or one IPv6 /64
                            network (default: half of --max-clients, at most 64;
                            no limit for this machine)
-      --name NAME          name that clients show (default: host name)
+      --name NAME          name that clients show and find (default: host name)
+      --no-announce        do not tell the local network of this server (mDNS);
+                           trill --find and trill NAME do not find it then
       --follow-symlinks    follow symbolic links that lead out of DIR
   -v, --verbose            log every request
   -q, --quiet              log only warnings and errors
@@ -71,6 +73,8 @@ pub struct Options {
     pub max_per_address: Option<NonZeroUsize>,
     /// The name that clients show, at most [`MAX_NAME_BYTES`]. `None` for the host name.
     pub name: Option<String>,
+    /// Whether clients on the local network find the server.
+    pub is_announced: bool,
     /// Whether symbolic links may lead out of the directory.
     pub follow_symlinks: bool,
     /// What to log.
@@ -94,10 +98,20 @@ impl Invocation {
         let max_clients = count(&mut arguments, "--max-clients")?;
         let max_per_address = count(&mut arguments, "--max-per-address")?;
         let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
+        let is_announced = !arguments.flag(["--no-announce"]);
         let follow_symlinks = arguments.flag(["--follow-symlinks"]);
         let log_level = log_level(&mut arguments)?;
         let directory = directory(arguments.finish()?)?;
-        Ok(Self::Run(Options { directory, listen, max_clients, max_per_address, name, follow_symlinks, log_level }))
+        Ok(Self::Run(Options {
+            directory,
+            listen,
+            max_clients,
+            max_per_address,
+            name,
+            is_announced,
+            follow_symlinks,
+            log_level,
+        }))
     }
 }
 
@@ -215,6 +229,7 @@ mod tests {
             max_clients: None,
             max_per_address: None,
             name: None,
+            is_announced: true,
             follow_symlinks: false,
             log_level: LevelFilter::Info,
         }
@@ -241,6 +256,7 @@ mod tests {
         check(&["--name", "attic", "/music"], Options { directory: music(), name: Some("attic".into()), ..defaults() });
         check(&["/music", "-v"], Options { directory: music(), log_level: LevelFilter::Debug, ..defaults() });
         check(&["-q"], Options { log_level: LevelFilter::Warn, ..defaults() });
+        check(&["--no-announce"], Options { is_announced: false, ..defaults() });
         check(&["--follow-symlinks"], Options { follow_symlinks: true, ..defaults() });
         check(&["--max-clients=12"], Options { max_clients: NonZeroUsize::new(12), ..defaults() });
         check(&["--max-per-address", "2"], Options { max_per_address: NonZeroUsize::new(2), ..defaults() });

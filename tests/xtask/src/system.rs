@@ -59,6 +59,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "libasound2-dev", probe: Probe::Library("alsa"), need: Need::Build },
     Package { name: "lame", probe: Probe::Program("lame"), need: Need::Tests },
     Package { name: "twolame", probe: Probe::Program("twolame"), need: Need::Tests },
+    Package { name: "iproute2", probe: Probe::System("ip"), need: Need::Tests },
     Package { name: "pulseaudio", probe: Probe::Program("pulseaudio"), need: Need::Tests },
     Package { name: "pulseaudio-utils", probe: Probe::Program("parec"), need: Need::Tests },
     Package {
