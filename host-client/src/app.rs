@@ -448,7 +448,7 @@ impl App {
         if self.mode != Mode::Interactive || self.server_name.is_none() {
             return;
         }
-        let state = State { server: Some(self.network.server.to_string()), volume: Some(self.volume_percent) };
+        let state = State { server: Some(self.network.server.to_text()), volume: Some(self.volume_percent) };
         if let Err(message) = self.state.keep(state) {
             self.console.notice(&message);
         }

@@ -12,7 +12,8 @@
 //! |---|---|
 //! | [`options`] | the command line |
 //! | [`settings`] | what a user can set: environment, `config.toml`, `state.toml` |
-//! | [`server`] | the server to connect to, and why it was chosen |
+//! | [`server`] | the server to connect to, why it was chosen, and how to find it |
+//! | [`discovery`] | the servers on the local network; the only module that uses mdns-sd |
 //! | [`app`] | the main loop: executes commands and shows events |
 //! | [`shared`] | the player, which all threads share under one lock |
 //! | [`network`] | a connection: a socket, and the thread that reads it |
@@ -76,7 +77,8 @@
 //! |---|---|---|
 //! | `app`, the main thread | its channel | the terminal or pipe that it writes to; a device that is opened |
 //! | `prompt` | keys, or lines of standard input | nothing else |
-//! | `network` | the socket, a deadline, a wake | nothing else; before that it looks up the server's name |
+//! | `network` | the socket, a deadline, a wake | nothing else; before that it searches for the server and looks up its name |
+//! | mdns-sd's daemon, while a server is searched by its name | multicast answers | nothing else |
 //! | `connect`, one for each address that is tried | the TCP handshake | nothing else |
 //! | `decoder` | bytes, room in the ring | a device that is opened; the disk of a WAV file |
 //! | `signals`; `job control` at a prompt | signals; SIGCONT | nothing else |
@@ -89,6 +91,7 @@ pub mod app;
 pub mod browse;
 pub mod decode_loop;
 pub mod decoder;
+pub mod discovery;
 pub mod network;
 pub mod options;
 pub mod output;

@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use trill::app::{self, Exit};
+use trill::discovery::{self, Found};
 use trill::options::{HELP, Invocation, Options, VERSION, Verbosity};
 use trill::output::{DeviceEntry, list_devices};
-use trill::server::HOST_VARIABLE;
+use trill::server::{HOST_VARIABLE, Server};
 use trill::settings::state::StateFile;
 use trill::settings::{Settings, config};
 use trill::ui::console::Console;
+use trill::ui::text;
 
 fn main() -> ExitCode {
     if let Err(error) = trill_cli::signals::fail_writes_at_file_size_limit() {
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Help) => app::show(HELP),
         Ok(Invocation::Version) => app::show(VERSION),
         Ok(Invocation::ListDevices) => print_devices(),
+        Ok(Invocation::Find) => print_servers(),
         Ok(Invocation::Run { settings, command }) => match configured(settings) {
             Ok(settings) => run(settings, command),
             Err(reason) => fail(&reason, Exit::Usage),
@@ -41,7 +44,11 @@ fn configured(settings: Settings) -> Result<Settings, String> {
 fn run(settings: Settings, command: Option<String>) -> Exit {
     let is_at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let (state, message) = if is_at_terminal { StateFile::open() } else { Default::default() };
-    let options = Options::new(settings.or(state.state().settings()), command);
+    let mut settings = settings.or(state.state().settings());
+    if is_at_terminal {
+        settings.server.get_or_insert_with(Server::any);
+    }
+    let options = Options::new(settings, command);
     if let Some(message) = message {
         Console::plain(options.verbosity).notice(&message);
     }
@@ -62,6 +69,22 @@ fn print_devices() -> Exit {
         format!("{:<widest$}  {}{default}", device.id, device.name)
     };
     app::show(&devices.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn print_servers() -> Exit {
+    let servers = discovery::find_all();
+    if servers.is_empty() {
+        return fail("no server found on this network; trill HOST connects to one by its address", Exit::Failed);
+    }
+    let widest = servers.iter().map(|server| text::width(&server.name)).max().unwrap_or(0);
+    let line = |server: &Found| {
+        let Found { name, .. } = server;
+        match io::stdout().is_terminal() {
+            true => format!("{name}{}  {}", " ".repeat(widest - text::width(name)), server.address()),
+            false => format!("{name}\t{}", server.address()),
+        }
+    };
+    app::show(&servers.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 fn fail(reason: &str, exit: Exit) -> Exit {

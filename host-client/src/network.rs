@@ -28,6 +28,7 @@ use std::time::Duration;
 use trill_proto::session::client;
 
 use crate::app;
+use crate::discovery;
 use crate::server::Server;
 use crate::shared::{Shared, State};
 
@@ -94,11 +95,25 @@ impl Network {
         self.settle(state);
     }
 
-    /// Looks up the name and tries its addresses. Blocks for up to some seconds.
+    /// Finds the server and tries its addresses. Blocks for up to some seconds.
     fn open(&self) -> Result<Connection, ConnectError> {
-        let socket = connect::connect(self.server.address(), CONNECT_TIMEOUT)?;
+        let socket = match self.try_connect(discovery::SHORT) {
+            // DNS does not know the name, so the server can only be on the network.
+            Err(error) if error.is_unknown_host() && self.server.is_name() => self.try_connect(discovery::LONG)?,
+            tried => tried?,
+        };
         let opened = self.prepare(socket);
         opened.map_err(|error| ConnectError::local(self.server.address(), &error))
+    }
+
+    /// Searches for the server on the network for at most `timeout`, and tries its addresses.
+    fn try_connect(&self, timeout: Duration) -> Result<TcpStream, ConnectError> {
+        let located = self.server.locate(timeout);
+        let (server, addresses) = located.map_err(|error| ConnectError::ambiguous(self.server.address(), error))?;
+        if server != self.server {
+            self.shared.lock().events.push(Event::Located(server.clone()));
+        }
+        connect::connect(server.address(), addresses, CONNECT_TIMEOUT)
     }
 
     /// Begins a session on a new connection.

@@ -27,9 +27,11 @@ Plays music from a Trill server on this machine.
 Usage: trill [OPTIONS] [HOST[:PORT]] [COMMAND ...]
 
 With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
-The default PORT is 7455. Without a HOST, trill connects to the server that
-the environment variable TRILL_HOST or the configuration names. At a terminal
-the next choice is the last server, and otherwise it is this machine.
+HOST is an address, a host name, or the name of a server on the local network
+as --find shows it. The default PORT is 7455. Without a HOST, trill connects
+to the server that the environment variable TRILL_HOST or the configuration
+names. At a terminal the next choices are the last server and the only server
+on the network. The last choice is this machine.
 
 Options:
       --output SPEC   where to send the sound (default: device)
@@ -40,6 +42,7 @@ Options:
                         wav:-         standard output, for another program
                         null          nowhere, in real time
       --list-devices  list the sound devices and exit
+      --find          list the servers on the local network and exit
       --volume N      initial volume, 0 to 100 (default: 100)
       --name NAME     name of this client in the server's log
   -v, --verbose       print more; -vv prints everything
@@ -83,6 +86,8 @@ pub enum Invocation {
     Version,
     /// Print the sound devices and exit.
     ListDevices,
+    /// Print the servers on the network and exit.
+    Find,
     /// Connect to a server.
     Run {
         /// The settings of the command line.
@@ -137,16 +142,17 @@ impl Invocation {
         if arguments.flag(["-V", "--version"]) {
             return Ok(Self::Version);
         }
-        let list_devices = arguments.flag(["--list-devices"]);
+        let actions = [("--list-devices", Self::ListDevices), ("--find", Self::Find)];
+        let action = actions.into_iter().find(|(option, _)| arguments.flag([option]));
         let output = arguments.value("--output")?.map(output).transpose()?;
         let volume = arguments.value("--volume")?.map(volume).transpose()?;
         let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
         let verbosity = verbosity(&mut arguments)?;
         let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
-        if list_devices {
+        if let Some((option, action)) = action {
             return match words.into_iter().next() {
-                None => Ok(Self::ListDevices),
-                Some(word) => Err(UsageError::UnexpectedWord(word)),
+                None => Ok(action),
+                Some(word) => Err(UsageError::UnexpectedWord { word, option }),
             };
         }
         let (server, command) = split_server(&words)?;
@@ -235,8 +241,13 @@ pub enum UsageError {
     BadVolume(String),
     /// `-v` and `-q` are given together.
     VerboseAndQuiet,
-    /// `--list-devices` takes no arguments.
-    UnexpectedWord(String),
+    /// An option that prints something takes no arguments.
+    UnexpectedWord {
+        /// The argument.
+        word: String,
+        /// The option.
+        option: &'static str,
+    },
     /// The first word is not a server's address.
     BadAddress {
         /// The word.
@@ -265,8 +276,8 @@ impl fmt::Display for UsageError {
                 write!(f, "--volume must be 0 to {MAX_VOLUME}, not {value:?}")
             }
             Self::VerboseAndQuiet => f.write_str("--verbose and --quiet contradict each other"),
-            Self::UnexpectedWord(word) => {
-                write!(f, "unexpected argument {word:?}: --list-devices takes none")
+            Self::UnexpectedWord { word, option } => {
+                write!(f, "unexpected argument {word:?}: {option} takes none")
             }
             Self::BadAddress { word, error: AddressError::BadHost } => {
                 write!(f, "{word:?} is neither a host nor a command")

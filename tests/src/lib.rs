@@ -49,6 +49,7 @@ pub mod load;
 pub mod messages;
 #[cfg(target_os = "linux")]
 pub mod names;
+pub mod namespace;
 #[cfg(target_os = "linux")]
 pub mod process;
 #[cfg(target_os = "linux")]

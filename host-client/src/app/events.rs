@@ -20,6 +20,7 @@ use crate::ui::text::{self, clean};
 impl App {
     pub(super) fn on_network(&mut self, event: network::Event) {
         match event {
+            network::Event::Located(server) => self.network.server = server,
             network::Event::Connected { server_name, song_count } => self.on_connected(server_name, song_count),
             network::Event::Reconnected => self.console.notice("connected again"),
             network::Event::Page { songs, end, total } => self.show_page(&songs, end, total),
@@ -68,7 +69,11 @@ impl App {
     /// An attempt to connect failed.
     fn on_attempt_failed(&mut self, reason: &str, unanswered: &[Refused]) {
         if self.server_name.is_none() {
-            self.console.error(reason);
+            let reason = match self.network.server.origin() {
+                Origin::CommandLine => reason.to_owned(),
+                origin => format!("{reason} ({origin}; trill --find lists servers)"),
+            };
+            self.console.error(&reason);
             self.exit = Some(Exit::Failed);
             return;
         }

@@ -10,18 +10,26 @@ use std::time::Duration;
 
 use trill_player::ServerAddress;
 
+use crate::server::AmbiguousName;
+
 /// Delay before the next address is tried too: the Connection Attempt Delay of RFC 8305.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Looks the server up and connects to the first of its addresses that answers. A silent address delays the others little
-/// and is given up after `timeout`.
-pub(super) fn connect(server: &ServerAddress<String>, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    let looked_up = (server.host(), server.port()).to_socket_addrs();
-    let connected = match looked_up {
-        Ok(addresses) => race(alternating(addresses.collect()), timeout),
-        Err(error) => Err(Cause::UnknownHost(error.to_string())),
-    };
+/// Connects to the first of the `addresses` that answers, or, if there are none, of those that `server` has by DNS. A silent
+/// address delays the others little and is given up after `timeout`.
+pub(super) fn connect(
+    server: &ServerAddress<String>,
+    addresses: Vec<SocketAddr>,
+    timeout: Duration,
+) -> Result<TcpStream, ConnectError> {
+    let addresses = if addresses.is_empty() { look_up(server) } else { Ok(addresses) };
+    let connected = addresses.and_then(|addresses| race(alternating(addresses), timeout));
     connected.map_err(|cause| ConnectError { server: server.clone(), cause })
+}
+
+fn look_up(server: &ServerAddress<String>) -> Result<Vec<SocketAddr>, Cause> {
+    let addresses = (server.host(), server.port()).to_socket_addrs();
+    addresses.map(Iterator::collect).map_err(|error| Cause::UnknownHost(error.to_string()))
 }
 
 /// Orders the addresses so that the two families alternate: if one IPv6 address does not work, the others often do not
@@ -85,6 +93,8 @@ pub struct ConnectError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Cause {
+    /// Several servers have the name. Choose one.
+    Ambiguous(AmbiguousName),
     /// The name cannot be looked up; the system's message. Correct the name.
     UnknownHost(String),
     /// The machine exists, but no program listens. Start a server or correct the port.
@@ -96,6 +106,16 @@ enum Cause {
 }
 
 impl ConnectError {
+    /// The name of `server` is that of several.
+    pub(super) fn ambiguous(server: &ServerAddress<String>, error: AmbiguousName) -> Self {
+        Self { server: server.clone(), cause: Cause::Ambiguous(error) }
+    }
+
+    /// Whether the server's name cannot be looked up.
+    pub(super) const fn is_unknown_host(&self) -> bool {
+        matches!(self.cause, Cause::UnknownHost(_))
+    }
+
     /// An error of this machine, not of the network.
     pub(super) fn local(server: &ServerAddress<String>, error: &io::Error) -> Self {
         Self { server: server.clone(), cause: Cause::Other(error.to_string()) }
@@ -116,6 +136,7 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, cause } = self;
         match cause {
+            Cause::Ambiguous(error) => error.fmt(f),
             Cause::UnknownHost(reason) => {
                 // std puts "failed to lookup address information" before what the resolver says.
                 let reason = reason.rsplit(": ").next().unwrap_or(reason);

@@ -11,6 +11,7 @@ use trill_proto::ids::SongId;
 use trill_proto::message::{self, Gain, GoodbyeReason, SongGroup, Started};
 
 use super::ConnectError;
+use crate::server::Server;
 use crate::ui::text::clean;
 
 /// A song as the server describes it. The texts are not cleaned for a terminal.
@@ -55,6 +56,8 @@ pub struct Song {
 /// An event of the connection.
 #[derive(Debug)]
 pub enum Event {
+    /// The server was found on the network, at this address.
+    Located(Server),
     /// The server welcomes the client for the first time.
     Connected {
         /// The server's name; may be empty.
