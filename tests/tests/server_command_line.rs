@@ -95,7 +95,7 @@ fn all_addresses_are_both_kinds_of_addresses() {
         return;
     }
     let mut command = ServerProcess::command();
-    command.args(["--listen", "[::]:0"]);
+    command.args(["--listen", "[::]:0", "--no-announce"]);
     let mut server = ServerProcess::launch(command);
     server.process().wait_for_line(DEADLINE, "open to everybody on the network: there is no password");
     for ip in ["127.0.0.1", "::1"] {
@@ -214,7 +214,14 @@ fn one_client_too_many_from_an_address_is_told_so_and_others_come_in() {
     // A server for both address families sees IPv4 clients as IPv4-mapped IPv6.
     let has_ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
     let mut command = ServerProcess::command();
-    command.args(["--listen", if has_ipv6 { "[::]:0" } else { "0.0.0.0:0" }, "--max-per-address", "2", "-v"]);
+    command.args([
+        "--listen",
+        if has_ipv6 { "[::]:0" } else { "0.0.0.0:0" },
+        "--no-announce",
+        "--max-per-address",
+        "2",
+        "-v",
+    ]);
     command.arg(music.path());
     let mut server = ServerProcess::launch(command);
     let at = |ip: &str| SocketAddr::new(ip.parse().expect("an address"), server.address().port());
