@@ -14,7 +14,7 @@ use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use trill_player::{Options, Step};
+use trill_player::{Options, QueueMemory, Step};
 use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MAX_CONTROL_BYTES;
 use trill_proto::time;
@@ -26,6 +26,9 @@ use crate::output::Controls;
 /// Maximum compressed bytes in the buffer: a minute at 128 kbit/s, 26 seconds at 320 kbit/s. This bridges a change of
 /// networks and limits the bytes that are wasted when the user switches songs.
 pub const CAPACITY_BYTES: u32 = 1 << 20;
+
+/// The most entries of the queue. Each is a song, an album or another selection.
+const QUEUE_ENTRIES: usize = 1_000;
 
 /// The player keeps an eighth of its memory free and grants the rest to the server.
 const MEMORY_BYTES: usize = (CAPACITY_BYTES as usize * 8).div_ceil(7);
@@ -68,7 +71,8 @@ impl Shared {
     pub fn new(seed: u32, wants_titles: bool) -> Arc<Self> {
         // Never freed: the player lives as long as the program.
         let memory = Box::leak(vec![0; MEMORY_BYTES].into_boxed_slice());
-        let mut player = Player::new(memory, Options { seed, is_persistent: false, wants_titles });
+        let entries = Box::leak(Box::new(QueueMemory::<QUEUE_ENTRIES>::new()));
+        let mut player = Player::new(memory, entries, Options { seed, is_persistent: false, wants_titles });
         player.set_page_songs(PAGE_SONGS);
         Arc::new(Self {
             state: Mutex::new(State {

@@ -1,8 +1,7 @@
 //! The handle by which a board controls its player.
 
 use trill_player::command::{Seek, Selection, Volume};
-use trill_player::playlist::Direction;
-use trill_player::{NotPossible, Question};
+use trill_player::{Direction, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
 
@@ -90,7 +89,7 @@ impl<C: Clock> Remote<C> {
     /// # Errors
     /// [`NotPossible::NothingPlays`]
     pub fn pause(&self) -> Result<(), NotPossible> {
-        self.set_paused(true)
+        self.with(|_, state| state.player.set_paused(true))
     }
 
     /// Goes on after a [`pause`](Self::pause).
@@ -98,7 +97,7 @@ impl<C: Clock> Remote<C> {
     /// # Errors
     /// [`NotPossible::NothingPlays`]
     pub fn resume(&self) -> Result<(), NotPossible> {
-        self.set_paused(false)
+        self.with(|now, state| state.player.resume(now))
     }
 
     /// Plays the song after this one.
@@ -147,10 +146,6 @@ impl<C: Clock> Remote<C> {
     /// [`NotPossible::TooManyQuestions`]
     pub(crate) fn ask(&self, question: Question) -> Result<(), NotPossible> {
         self.with(|_, state| state.player.ask(question))
-    }
-
-    fn set_paused(&self, is_paused: bool) -> Result<(), NotPossible> {
-        self.with(|_, state| state.player.set_paused(is_paused))
     }
 
     fn step(&self, direction: Direction) -> Result<(), NotPossible> {

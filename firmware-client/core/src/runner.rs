@@ -2,6 +2,7 @@
 
 use embassy_futures::join::join;
 use trill_decoder::Decoder;
+use trill_player::QueueMemory;
 use trill_proto::decoder::PCM_SAMPLES;
 use trill_proto::limits::MIN_BUFFER_BYTES;
 use trill_proto::session::client::Identity;
@@ -13,7 +14,7 @@ use crate::network::Connector;
 use crate::pcm::Pcm;
 use crate::remote::Remote;
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{QUEUE_ENTRIES, State};
 
 /// Bytes read from the socket at once.
 const INPUT_BYTES: usize = 1024;
@@ -28,6 +29,7 @@ pub struct Memory<const BUFFER: usize, const SCREEN: usize> {
     samples: [i16; PCM_SAMPLES],
     buffer: [u8; BUFFER],
     screen: [u8; SCREEN],
+    queue: QueueMemory<QUEUE_ENTRIES>,
     input: [u8; INPUT_BYTES],
     shared: Option<Shared>,
 }
@@ -45,6 +47,7 @@ impl<const BUFFER: usize, const SCREEN: usize> Memory<BUFFER, SCREEN> {
             samples: [0; PCM_SAMPLES],
             buffer: [0; BUFFER],
             screen: [0; SCREEN],
+            queue: QueueMemory::new(),
             input: [0; INPUT_BYTES],
             shared: None,
         }
@@ -89,10 +92,10 @@ where
     N: Network,
     A: Audio,
 {
-    let Memory { decoder, samples, buffer, screen, input, shared } = memory;
+    let Memory { decoder, samples, buffer, screen, queue, input, shared } = memory;
     let Peripherals { clock, network, audio } = peripherals;
     let seed = identity.nonce.iter().fold(0_u32, |seed, byte| seed.rotate_left(5) ^ u32::from(*byte));
-    let shared = shared.insert(Shared::new(State::new(screen, buffer, pcm.controls(), server, seed)));
+    let shared = shared.insert(Shared::new(State::new(screen, buffer, queue, pcm.controls(), server, seed)));
     let connector = Connector { shared, clock, network, identity, input };
     let decode_loop = DecodeLoop::new(shared, clock, decoder, samples, pcm, audio);
     (Remote { shared, clock }, Runner { connector, decode_loop })

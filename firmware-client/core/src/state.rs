@@ -16,7 +16,7 @@ pub(crate) use report::seconds;
 use core::time::Duration;
 
 use trill_player::command::{Seek, Volume};
-use trill_player::{NotPossible, Options, Player, Wakeups};
+use trill_player::{NotPossible, Options, Player, QueueMemory, Wakeups};
 use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
 
@@ -34,6 +34,9 @@ const SONG_LINE_BYTES: usize = CONTROL_BYTES + 32;
 
 /// Typical bytes per song. Songs that do not fit are asked for again.
 const TYPICAL_SONG_LINE_BYTES: usize = 64;
+
+/// The most entries of the queue. Each is a song, an album or another selection, and takes 24 bytes.
+pub(crate) const QUEUE_ENTRIES: usize = 16;
 
 /// The state of the player and its screen.
 pub(crate) struct State<'m> {
@@ -53,12 +56,13 @@ impl<'m> State<'m> {
     pub(crate) fn new(
         screen: &'m mut [u8],
         buffer: &'m mut [u8],
+        queue: &'m mut QueueMemory<QUEUE_ENTRIES>,
         controls: &'m Controls,
         server: ServerAddress,
         seed: u32,
     ) -> Self {
         Self {
-            player: Player::new(buffer, Options { seed, is_persistent: true, wants_titles: true }),
+            player: Player::new(buffer, queue, Options { seed, is_persistent: true, wants_titles: true }),
             screen: Screen::new(screen),
             server,
             controls,
@@ -153,7 +157,7 @@ impl<'m> State<'m> {
 
 #[cfg(test)]
 mod tests {
-    use trill_player::Question;
+    use trill_player::{ListRequest, Question};
     use trill_proto::ids::{RequestId, SongId};
     use trill_proto::message::{Goodbye, GoodbyeReason, Message, PREAMBLE, Song, Welcome};
     use trill_proto::session::client::Identity;
@@ -180,13 +184,16 @@ mod tests {
     #[test]
     fn a_connection_whose_place_was_taken_is_made_again_by_a_command() {
         let (mut screen, mut buffer, pcm) = ([0; 999], [0; 16 * 1024], Pcm::<16>::new());
-        let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), "attic".parse().expect("a server"), 1);
+        let mut queue = QueueMemory::new();
+        let queue = &mut queue;
+        let mut state =
+            State::new(&mut screen, &mut buffer, queue, pcm.controls(), "attic".parse().expect("a server"), 1);
         take(&mut state, &[WELCOME, Message::Goodbye(Goodbye { reason: GoodbyeReason::Superseded })]);
         state.on_disconnected(NOW, Loss::Told);
         assert_eq!(state.player.poll_connect(), None);
         state.set_volume(Volume::To(100));
         assert_eq!(state.player.poll_connect(), None, "the volume needs no server");
-        state.player.ask(Question::List).expect("a question can be asked");
+        state.player.ask(Question::List(ListRequest::ALL)).expect("a question can be asked");
         assert!(state.player.poll_connect().is_some());
         let told = b"connected to a server at attic:7455, 4 songs; help lists the commands\n\
             another connection took this one's place; the next command connects again\n";
@@ -196,11 +203,12 @@ mod tests {
     #[test]
     fn a_song_for_which_there_is_no_room_is_asked_for_again() {
         let (mut screen, mut buffer, pcm) = ([0; SONG_LINE_BYTES + 90], [0; 16 * 1024], Pcm::<16>::new());
+        let mut queue = QueueMemory::new();
         let server = "attic".parse().expect("a server");
-        let mut state = State::new(&mut screen, &mut buffer, pcm.controls(), server, 1);
+        let mut state = State::new(&mut screen, &mut buffer, &mut queue, pcm.controls(), server, 1);
         take(&mut state, &[WELCOME]);
         state.screen.take(&mut [0; 99]);
-        state.player.ask(Question::List).expect("a question can be asked");
+        state.player.ask(Question::List(ListRequest::ALL)).expect("a question can be asked");
         assert!(state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 1, 0, 0, 0, 2]), "two songs from 1 on");
         let title = core::str::from_utf8(&[b'x'; 50]).expect("ASCII");
         for song in 1..=2 {

@@ -1,12 +1,12 @@
 //! The user's commands.
 
 use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Volume};
-use trill_player::playlist::Direction;
-use trill_player::{NotPossible, Question};
+use trill_player::{Direction, ListRequest, NotPossible, Question};
 use trill_proto::ids::SongId;
 
 use super::{App, Exit, Mode};
 use crate::output::OutputTarget;
+use crate::shared::Player;
 use crate::ui::status;
 use crate::ui::text::clean;
 
@@ -62,14 +62,21 @@ impl App {
 
     pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
-            Command::List("") => self.ask(Question::List),
+            Command::List(words) => self.ask(Question::List(ListRequest::of_words(words))),
             Command::Info(song) => self.info(song),
-            Command::Play(selection @ (Selection::Song { .. } | Selection::Range { .. } | Selection::All)) => {
-                self.play(selection);
+            Command::Play(selection) => self.play(selection),
+            Command::Add(selection) => self.add(|player| player.add(selection)),
+            Command::Next(Some(selection)) => self.add(|player| player.play_next(selection)),
+            Command::Remove { first, last } => {
+                self.command(|app| app.shared.with(|player, now| player.remove(now, first, last)));
             }
+            Command::Clear => self.shared.with(|player, _| player.clear()),
+            Command::Shuffle(Some(shuffle)) => self.shared.with(|player, _| player.set_shuffle(shuffle)),
+            Command::Repeat(Some(repeat)) => self.shared.with(|player, _| player.set_repeat(repeat)),
+            Command::StopAfter => self.shared.with(|player, _| player.set_stop_after(!player.stops_after())),
             Command::Stop => self.stop(),
             Command::Pause => self.command(|app| app.shared.with(|player, _| player.set_paused(true))),
-            Command::Resume => self.command(|app| app.shared.with(|player, _| player.set_paused(false))),
+            Command::Resume => self.command(|app| app.shared.with(|player, now| player.resume(now))),
             Command::Next(None) => self.command(|app| app.step(Direction::Next)),
             Command::Previous => self.command(|app| app.step(Direction::Previous)),
             Command::Seek(seek) => self.command(|app| app.seek(seek)),
@@ -110,6 +117,13 @@ impl App {
     fn play(&mut self, selection: Selection<'_>) {
         if self.open_output() {
             self.shared.with(|player, now| player.play(now, selection));
+        }
+    }
+
+    /// Changes the queue, which begins to play if nothing plays.
+    fn add(&mut self, add: impl FnOnce(&mut Player) -> Result<(), NotPossible>) {
+        if self.open_output() {
+            self.command(|app| app.shared.with(|player, _| add(player)));
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use trill_player::playlist::{Direction, Playlist};
-use trill_player::{LossNotice, NotPossible, Refused};
+use trill_player::{Direction, LossNotice, NotPossible, Refused};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -30,9 +29,13 @@ impl App {
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
             network::Event::Refused(refused, error) => self.on_refused(refused, &error),
             network::Event::Edge(song, direction) => self.fail(&NotPossible::Edge(song, direction).to_string()),
-            network::Event::NoSongs(Playlist::ALL) => self.fail("the server has no songs"),
-            network::Event::NoSongs(Playlist { first, last, .. }) => {
-                self.fail(&format!("no songs from {first} to {last}; list shows what there is"));
+            network::Event::NothingFound(why) => self.fail(&why),
+            network::Event::MoreMatches(others, list) => self.console.notice(&format!("{others} more match: {list}")),
+            network::Event::Added { position, songs, others } => {
+                let last = position + songs.saturating_sub(1);
+                let places = if songs == 1 { format!("place {position}") } else { format!("places {position}-{last}") };
+                let others = if others == 0 { String::new() } else { format!("; {others} more match") };
+                self.console.notice(&format!("added at {places}{others}"));
             }
             // The loop checks everything after each event.
             network::Event::Settled => {}
@@ -214,7 +217,8 @@ impl App {
 fn name_of(refused: Refused) -> String {
     match refused {
         Refused::Play(song) | Refused::Rest(song) => format!("play {song}"),
-        Refused::Playlist => "play".to_owned(),
+        Refused::Selection => "play".to_owned(),
+        Refused::Add => "add".to_owned(),
         Refused::Following | Refused::Step(Direction::Next) => "next".to_owned(),
         Refused::Step(Direction::Previous) => "previous".to_owned(),
         Refused::List => "list".to_owned(),

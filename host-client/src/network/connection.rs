@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
+use trill_player::command::Selection;
 use trill_player::{self as player, Refused, TimedOut};
 use trill_proto::error::SessionError;
 use trill_proto::session::client::OUTBOX_BYTES;
@@ -15,6 +16,7 @@ use trill_proto::time::Instant;
 
 use super::{CloseReason, Closed, Event, Network, ServerError, Song};
 use crate::shared::{Player, State};
+use crate::ui::text::clean;
 
 /// A server that reads nothing for this long is gone, because the client's output fits into any socket's buffer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -343,11 +345,40 @@ fn collect_event(event: player::Event<'_>, page: &mut Vec<Song>, events: &mut Ve
             Event::Refused(refused, ServerError::from(&error))
         }
         player::Event::Edge(song, direction) => Event::Edge(song, direction),
-        player::Event::NoSongs(playlist) => Event::NoSongs(playlist),
+        player::Event::NothingFound(selection) => Event::NothingFound(nothing_found(&selection)),
+        player::Event::MoreMatches(selection, others) => Event::MoreMatches(others, list_command(&selection)),
+        player::Event::Added { position, songs, others } => Event::Added { position, songs, others },
+        // The screen asks for the title of the song heard only.
+        player::Event::Following(_) | player::Event::Found(_) => return Ok(()),
         player::Event::Failed(error) => return Err(CloseReason::Peer(ServerError::from(&error))),
         player::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
     });
     Ok(())
+}
+
+/// Why a selection plays nothing.
+fn nothing_found(selection: &Selection<'_>) -> String {
+    let what = match selection {
+        Selection::All => return "the server has no songs".to_owned(),
+        Selection::Range { first, last } => format!("no songs from {first} to {last}"),
+        Selection::Best(words) => format!("no song matches {}", clean(words)),
+        Selection::Album(words) => format!("no album matches {}", clean(words)),
+        Selection::Artist(words) => format!("no artist matches {}", clean(words)),
+        Selection::Song { song, .. } => format!("there is no song {song}"),
+        Selection::AlbumOf { album: song, .. } => format!("song {song} has no album"),
+        Selection::ArtistOf { artist: song, .. } => format!("song {song} has no artist"),
+    };
+    format!("{what}; list shows what there is")
+}
+
+/// The command that lists what matches a selection.
+fn list_command(selection: &Selection<'_>) -> String {
+    match selection {
+        Selection::Album(words) => format!("albums {}", clean(words)),
+        Selection::Artist(words) => format!("artists {}", clean(words)),
+        Selection::Best(words) => format!("list {}", clean(words)),
+        other => format!("list {other}"),
+    }
 }
 
 #[cfg(test)]
@@ -355,7 +386,6 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use trill_player::command::Selection;
     use trill_proto::ids::SongId;
     use trill_proto::message::{Message, PREAMBLE, Welcome};
     use trill_tests::messages::encode;

@@ -4,8 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use trill_player::playlist::{Direction, Playlist};
-use trill_player::{LossNotice, PageEnd, Refused};
+use trill_player::{Direction, LossNotice, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, Gain, GoodbyeReason, SongGroup, Started};
@@ -88,8 +87,19 @@ pub enum Event {
     Refused(Refused, ServerError),
     /// There is no song before or after this one.
     Edge(SongId, Direction),
-    /// The server has no songs in this playlist.
-    NoSongs(Playlist),
+    /// The server has no such songs: why, for the user.
+    NothingFound(String),
+    /// So many other songs, albums or artists match, and the command that lists them.
+    MoreMatches(u32, String),
+    /// Songs were added to the queue.
+    Added {
+        /// The position of the first, from 1.
+        position: u32,
+        /// How many there are.
+        songs: u32,
+        /// So many others match the words.
+        others: u32,
+    },
     /// The player has become silent or settled, or is no longer so.
     Settled,
     /// An attempt to connect failed. These requests will get no answer.

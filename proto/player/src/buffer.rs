@@ -124,6 +124,20 @@ impl<'m> Buffer<'m> {
         }
     }
 
+    /// Drops the song that follows the song heard. Returns whether there was one.
+    pub fn drop_follower(&mut self) -> bool {
+        let follower = if self.is_followed() { self.tracks.pop_back() } else { None };
+        self.end -= follower.as_ref().map_or(0, |track| track.buffered);
+        follower.is_some()
+    }
+
+    /// A song may follow the last by itself after all.
+    pub fn reopen(&mut self) {
+        if let Some(track) = self.tracks.back_mut() {
+            track.is_final = false;
+        }
+    }
+
     /// Drops everything.
     pub fn clear(&mut self) {
         self.tracks.clear();
@@ -196,10 +210,10 @@ impl<'m> Buffer<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::playlist::Playlist;
+    use crate::queue::Place;
 
     fn item(id: u32) -> QueueItem {
-        QueueItem::new(ItemId(id), SongId(1), Playlist::SINGLE)
+        QueueItem::new(ItemId(id), SongId(1), Place::default())
     }
 
     fn started(size_bytes: u64) -> Started {
@@ -239,11 +253,16 @@ mod tests {
         buffer.follow_with(item(2), started(100));
         buffer.push(&[2; 10]);
         assert_eq!((buffer.front(), buffer.buffered_bytes(), buffer.is_followed()), (&[1; 5][..], 15, true));
+        assert!(buffer.drop_follower());
+        assert_eq!((buffer.front(), buffer.buffered_bytes(), buffer.is_followed()), (&[1; 5][..], 5, false));
+        buffer.follow_with(item(2), started(100));
+        buffer.push(&[2; 10]);
         buffer.consume(3);
         assert_eq!(buffer.finish(), 2);
         assert_eq!((buffer.front(), buffer.first().unwrap().item.id), (&[2; 10][..], ItemId(2)));
         buffer.switch_to(item(3), started(0));
         assert_eq!((buffer.buffered_bytes(), buffer.front()), (0, &[][..]));
+        assert!(!buffer.drop_follower());
         assert!(buffer.first().unwrap().is_over, "a song without audio is over at once");
     }
 

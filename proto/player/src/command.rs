@@ -141,6 +141,18 @@ pub enum Selection<'a> {
     },
 }
 
+impl Selection<'_> {
+    /// The same songs from the first on.
+    pub(crate) const fn whole(self) -> Self {
+        match self {
+            Self::Song { song, .. } => Self::Song { song, at: Duration::ZERO },
+            Self::AlbumOf { album, .. } => Self::AlbumOf { album, from: None },
+            Self::ArtistOf { artist, .. } => Self::ArtistOf { artist, from: None },
+            other => other,
+        }
+    }
+}
+
 /// The order in which the queue plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shuffle {

@@ -6,9 +6,17 @@ use core::time::Duration;
 use trill_proto::ids::SongId;
 use trill_proto::message::{Error, GoodbyeReason, Song, Started, Welcome};
 
-use crate::command::Clock;
+use crate::command::{Clock, Selection};
 use crate::pager::PageEnd;
-use crate::playlist::{Direction, Playlist};
+
+/// The direction of a step from one song to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the song after it.
+    Next,
+    /// To the song before it.
+    Previous,
+}
 
 /// What happened. It borrows from the player or from the input, so handle it before the next call.
 #[derive(Debug)]
@@ -17,9 +25,9 @@ pub enum Event<'a> {
     Connected(Welcome<'a>),
     /// The server welcomes us again, after a loss that the listener was told of.
     Reconnected,
-    /// A song of a list.
+    /// A song of a list, or a group with its first song.
     Listed(Song<'a>),
-    /// A page of a list is complete; the library has so many songs. The next page follows when the screen has room.
+    /// A page of a list is complete; so many songs or groups were found. The next page follows when the screen has room.
     PageEnd(PageEnd, u32),
     /// The answer to [`Question::Info`](crate::Question::Info).
     Info(Song<'a>),
@@ -33,8 +41,23 @@ pub enum Event<'a> {
     Refused(Refused, Error<'a>),
     /// There is no song in this direction beyond this one.
     Edge(SongId, Direction),
-    /// The server has no songs of this playlist.
-    NoSongs(Playlist),
+    /// The song that follows the song heard. It comes again if the queue changes.
+    Following(Song<'a>),
+    /// The first of the songs that [`add`](crate::Player::add) or [`play_next`](crate::Player::play_next) adds.
+    Found(Song<'a>),
+    /// Songs were added to the queue.
+    Added {
+        /// The position of the first, from 1.
+        position: u32,
+        /// How many there are.
+        songs: u32,
+        /// So many other songs, albums or artists match the words.
+        others: u32,
+    },
+    /// So many other songs, albums or artists match the words than the one that plays.
+    MoreMatches(Selection<'a>, u32),
+    /// The server has no song of this selection.
+    NothingFound(Selection<'a>),
     /// The server ends the session because of an error.
     Failed(Error<'a>),
     /// The server closes the connection.
@@ -52,8 +75,10 @@ pub enum Refused {
     Following,
     /// Find the song before or after another.
     Step(Direction),
-    /// Find the first song of a playlist.
-    Playlist,
+    /// Find the first song of a selection.
+    Selection,
+    /// Find songs to add to the queue.
+    Add,
     /// List the songs.
     List,
     /// Describe this song.
@@ -74,8 +99,15 @@ pub enum NotPossible {
         /// Its length in milliseconds.
         length_ms: u64,
     },
-    /// [`MAX_QUESTIONS`](crate::MAX_QUESTIONS) questions wait for answers: ask again later.
+    /// [`MAX_QUESTIONS`](crate::MAX_QUESTIONS) questions, or as many additions to the queue, wait for answers: try again later.
     TooManyQuestions,
+    /// The queue has no room for another entry: remove some, or play something else.
+    QueueFull,
+    /// The queue has no such position. It has so many songs.
+    NoSuchPlace {
+        /// How many songs the queue has.
+        songs: u32,
+    },
 }
 
 impl core::error::Error for NotPossible {}
@@ -90,6 +122,9 @@ impl fmt::Display for NotPossible {
                 write!(f, "song {song} is only {} long", Clock(Duration::from_secs(length_ms / 1_000)))
             }
             Self::TooManyQuestions => f.write_str("wait for the answers to the last questions"),
+            Self::QueueFull => f.write_str("the queue is full; remove or clear makes room"),
+            Self::NoSuchPlace { songs: 0 } => f.write_str("the queue is empty"),
+            Self::NoSuchPlace { songs } => write!(f, "the queue has the places 1 to {songs}"),
         }
     }
 }

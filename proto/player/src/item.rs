@@ -3,7 +3,7 @@
 use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
 
-use crate::playlist::Playlist;
+use crate::queue::{Entry, Place};
 
 /// Identifies one request for a song, over all connections. Never reused; the default identifies none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +30,12 @@ pub struct QueueItem {
     pub id: ItemId,
     /// Its number on the server.
     pub song: SongId,
-    /// The songs to which it belongs.
-    pub playlist: Playlist,
+    /// Its place in the queue.
+    pub place: Place,
+    /// When the song starts, the queue begins anew with this entry.
+    pub replaces: Option<Entry>,
+    /// How many songs of the server precede it, if it was found beside another.
+    pub(crate) library_rank: Option<u32>,
     /// Where it begins, in milliseconds.
     pub at_ms: u64,
     /// The content tag that the song must have; 0 for any. A seek stays in the same music.
@@ -48,11 +52,13 @@ pub struct QueueItem {
 
 impl QueueItem {
     /// A song from its beginning, in place of everything else.
-    pub const fn new(id: ItemId, song: SongId, playlist: Playlist) -> Self {
+    pub const fn new(id: ItemId, song: SongId, place: Place) -> Self {
         Self {
             id,
             song,
-            playlist,
+            place,
+            replaces: None,
+            library_rank: None,
             at_ms: 0,
             content_tag: 0,
             transition: Transition::Switch,

@@ -54,7 +54,7 @@
 //! # Example
 //!
 //! ```
-//! use trill_player::{Options, Player};
+//! use trill_player::{Options, Player, QueueMemory};
 //! use trill_player::command::Selection;
 //! use trill_proto::session::client::Identity;
 //! use trill_proto::time::Instant;
@@ -62,7 +62,8 @@
 //! let now = Instant::from_micros(0);
 //! let mut memory = [0; 16 * 1024];
 //! let options = Options { seed: 7, is_persistent: false, wants_titles: true };
-//! let mut player = Player::<512>::new(&mut memory, options);
+//! let mut queue = QueueMemory::<16>::new();
+//! let mut player = Player::<512>::new(&mut memory, &mut queue, options);
 //! assert_eq!(player.poll_connect(), None, "nothing is wanted of a server");
 //!
 //! player.play(now, Selection::All);
@@ -85,19 +86,22 @@ mod connector;
 mod decoding;
 mod event;
 mod item;
+mod lookup;
 mod music;
 mod pager;
 mod pending;
 mod player;
-pub mod playlist;
 mod questions;
+mod queue;
+mod shuffle;
 
 pub use address::{AddressError, ServerAddress};
 pub use buffer::Track;
 pub use connector::{CONNECT_TIMEOUT, LossNotice};
 pub use decoding::{Sound, Step};
-pub use event::{Event, NotPossible, Refused, Wakeups};
+pub use event::{Direction, Event, NotPossible, Refused, Wakeups};
 pub use item::{ItemId, QueueItem, Transition};
-pub use pager::PageEnd;
+pub use pager::{ListRequest, PageEnd, Start};
 pub use player::{Options, Player, TimedOut};
 pub use questions::{MAX_QUESTIONS, Question};
+pub use queue::{Entry, Place, Queue, QueueMemory, Source};

@@ -3,6 +3,7 @@
 use core::iter;
 use core::time::Duration;
 
+use heapless::VecView;
 use trill_proto::decoder::{FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::SessionError;
 use trill_proto::ids::{RequestId, SongId, StreamId};
@@ -15,14 +16,14 @@ use trill_proto::session::client::{self, Client, Identity};
 use trill_proto::time::Instant;
 
 use crate::buffer::Track;
-use crate::command::{Seek, Selection};
+use crate::command::{Repeat, Seek, Selection, Shuffle};
 use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
 use crate::item::{ItemId, QueueItem};
 use crate::music::Music;
-use crate::playlist::{Direction, Playlist, Search};
 use crate::questions::{Question, Questions};
-use crate::{Event, NotPossible, Refused, Wakeups};
+use crate::queue::{Entry, Queue};
+use crate::{Direction, Event, NotPossible, Refused, Wakeups};
 
 /// What differs from client to client.
 #[derive(Clone, Copy, Debug)]
@@ -66,18 +67,18 @@ pub enum TimedOut {
 }
 
 impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
-    /// Makes a player that keeps compressed music in `storage` and fills seven eighths of it. Call
+    /// Makes a player that keeps compressed music in `storage`, and fills seven eighths of it, and the queue in `entries`. Call
     /// [`set_page_songs`](Self::set_page_songs) before the first question.
     ///
     /// # Panics
     /// `storage` has less than 9,362 bytes: seven eighths of it are less than the protocol's smallest buffer.
-    pub fn new(storage: &'m mut [u8], options: Options) -> Self {
+    pub fn new(storage: &'m mut [u8], entries: &'m mut VecView<Entry>, options: Options) -> Self {
         let Options { seed, is_persistent, wants_titles } = options;
         let capacity = storage.len() - storage.len() / 8;
         assert!(capacity >= MIN_BUFFER_BYTES as usize, "with so little memory, music would stop and never go on");
         let core = Core {
             connector: Connector::new(seed, is_persistent),
-            music: Music::new(storage),
+            music: Music::new(storage, Queue::new(entries, seed)),
             questions: Questions::new(),
             wants_titles,
             decoding: None,
@@ -157,6 +158,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// Whether every command has taken effect: no connection, answer, title or switch is pending.
     pub fn is_settled(&self) -> bool {
         self.core.questions.is_settled(|id| self.core.music.number_of(id))
+            && self.core.music.is_settled()
             && !self.is_switching()
             && !self.is_connecting()
     }
@@ -171,7 +173,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.questions.is_unasked()
     }
 
-    /// The song that was requested last and has not started. During a search, the number where it looks.
+    /// The song that was requested last and has not started.
     pub fn asked_for(&self) -> Option<SongId> {
         self.core.music.asked_for()
     }
@@ -253,7 +255,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
                 return Some(refused);
             }
             let gives_up_question = is_unanswered || !connector.follows(music.needs_server());
-            gives_up_question.then(|| questions.pop())?.map(Question::refused)
+            gives_up_question.then(|| questions.pop())?.map(|question| question.refused())
         };
         iter::from_fn(next).for_each(given_up);
         let notice = connector.on_disconnected(now, outcome, music.needs_server());
@@ -328,26 +330,83 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     // ── commands ──
 
-    /// Plays other music, in place of the song heard.
+    /// Plays other music, in place of the queue. The queue stays as it is until the first song starts.
     pub fn play(&mut self, now: Instant, selection: Selection<'_>) {
         self.core.reconnect_now();
-        let music = &mut self.core.music;
-        match selection {
-            Selection::Song { song, at } => music.play_song(now, song, at),
-            Selection::Range { first, last } => {
-                music.look_for(now, Search::first(Playlist { first, last, advances: true }));
-            }
-            Selection::All => music.look_for(now, Search::first(Playlist::ALL)),
-            // The queue will play these.
-            Selection::Best(_)
-            | Selection::Album(_)
-            | Selection::Artist(_)
-            | Selection::AlbumOf { .. }
-            | Selection::ArtistOf { .. } => {}
-        }
+        self.core.music.play(now, &selection);
     }
 
-    /// Ends the music, and its transmission.
+    /// Adds songs at the end of the queue: [`Event::Added`]. If nothing plays, they begin to play.
+    ///
+    /// # Errors
+    /// [`NotPossible::QueueFull`], [`NotPossible::TooManyQuestions`].
+    pub fn add(&mut self, selection: Selection<'_>) -> Result<(), NotPossible> {
+        self.core.reconnect_now();
+        self.core.music.add(&selection, false)
+    }
+
+    /// Adds songs that play after the present song and those that were added in this way before: [`Event::Added`]. Each leaves
+    /// the queue when it was heard. If nothing plays, they begin to play.
+    ///
+    /// # Errors
+    /// [`NotPossible::QueueFull`], [`NotPossible::TooManyQuestions`].
+    pub fn play_next(&mut self, selection: Selection<'_>) -> Result<(), NotPossible> {
+        self.core.reconnect_now();
+        self.core.music.add(&selection, true)
+    }
+
+    /// Removes the songs at the positions from `first` to `last` of the queue, counted from 1. If the present song is one of them,
+    /// the player goes to the song that follows, or stops.
+    ///
+    /// # Errors
+    /// [`NotPossible::NoSuchPlace`], [`NotPossible::QueueFull`] if there is no room to divide an entry.
+    pub fn remove(&mut self, now: Instant, first: u32, last: u32) -> Result<(), NotPossible> {
+        self.core.reconnect_now();
+        self.core.music.remove(now, first, last)
+    }
+
+    /// Removes what follows the present song; in a shuffled queue, all other songs.
+    pub fn clear(&mut self) {
+        self.core.music.clear_queue();
+    }
+
+    /// Sets the order of the queue. The present song plays on. If the queue is shuffled, every other song plays once after it.
+    pub fn set_shuffle(&mut self, shuffle: Shuffle) {
+        self.core.music.set_shuffle(shuffle);
+    }
+
+    /// The order of the queue.
+    pub fn shuffle(&self) -> Shuffle {
+        self.core.music.queue.shuffle()
+    }
+
+    /// Sets what is repeated.
+    pub fn set_repeat(&mut self, repeat: Repeat) {
+        self.core.music.set_repeat(repeat);
+    }
+
+    /// What is repeated.
+    pub fn repeat(&self) -> Repeat {
+        self.core.music.queue.repeat
+    }
+
+    /// Sets whether the music ends after the present song. The queue stays; [`step`](Self::step) or [`resume`](Self::resume)
+    /// goes on.
+    pub fn set_stop_after(&mut self, stops_after: bool) {
+        self.core.music.set_stop_after(stops_after);
+    }
+
+    /// Whether the music ends after the present song.
+    pub fn stops_after(&self) -> bool {
+        self.core.music.queue.stops_after
+    }
+
+    /// The queue, for screens.
+    pub fn queue(&self) -> &Queue<'m> {
+        &self.core.music.queue
+    }
+
+    /// Ends the music, and its transmission. The queue stays.
     ///
     /// # Errors
     /// [`NotPossible::NothingPlays`]; the player sends STOP all the same.
@@ -364,10 +423,21 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.set_paused(is_paused)
     }
 
-    /// Goes to the song before or after [`target`](Self::target).
+    /// Ends a pause. If nothing plays, the queue goes on: with its current song, or with the next if that was heard to its end.
     ///
     /// # Errors
-    /// [`NotPossible::NothingPlays`], [`NotPossible::Edge`] if it is the playlist's first or last number.
+    /// [`NotPossible::NothingPlays`].
+    pub fn resume(&mut self, now: Instant) -> Result<(), NotPossible> {
+        self.core.music.resume(now)?;
+        self.core.reconnect_now();
+        Ok(())
+    }
+
+    /// Goes to the song before or after [`target`](Self::target) in the queue. If the queue is one song that was named by its
+    /// number, goes to its neighbour in the library.
+    ///
+    /// # Errors
+    /// [`NotPossible::NothingPlays`], [`NotPossible::Edge`] if it is the queue's first or last song.
     pub fn step(&mut self, now: Instant, direction: Direction) -> Result<(), NotPossible> {
         self.core.reconnect_now();
         self.core.music.step(now, direction)
@@ -390,7 +460,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// [`NotPossible::TooManyQuestions`].
     pub fn ask(&mut self, question: Question) -> Result<(), NotPossible> {
         self.core.reconnect_now();
-        self.core.questions.push(question).map_err(|_| NotPossible::TooManyQuestions)
+        self.core.questions.push(question)
     }
 
     /// Sets how many songs of a list the screen has room for. With 0, as at the beginning, no question is sent.
@@ -423,6 +493,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     pub fn change_server(&mut self) {
         // It does not matter if nothing was playing.
         let _ = self.stop();
+        self.core.music.queue.clear_all();
         while self.give_up_question().is_some() {}
         self.core.connector.leave();
     }
@@ -555,13 +626,12 @@ impl Core<'_> {
         self.music.wakeups.network = true;
     }
 
-    fn on_event<'a>(&mut self, event: client::Event<'a>) -> Option<Event<'a>> {
+    fn on_event<'a>(&'a mut self, event: client::Event<'a>) -> Option<Event<'a>> {
         match event {
             client::Event::Welcome(welcome) => self.on_welcome(welcome),
             client::Event::Song(song) => self.on_song(song),
-            client::Event::ListEnd(end) => {
-                self.music.on_list_end(end).unwrap_or_else(|| self.questions.on_list_end(end))
-            }
+            client::Event::ListEnd(end) if self.music.has_asked(end.request) => self.music.on_list_end(&end),
+            client::Event::ListEnd(end) => self.questions.on_list_end(end),
             client::Event::Started(started) => {
                 self.music.on_started(started);
                 self.want_title();
@@ -596,7 +666,7 @@ impl Core<'_> {
     }
 
     fn on_song<'a>(&mut self, song: Song<'a>) -> Option<Event<'a>> {
-        if self.music.on_song(song.request, song.song) { None } else { self.questions.on_song(song) }
+        if self.music.has_asked(song.request) { self.music.on_song(song) } else { self.questions.on_song(song) }
     }
 
     fn on_failed<'a>(&mut self, error: Error<'a>) -> Option<Event<'a>> {

@@ -7,18 +7,18 @@ use trill_proto::session::OutboxFull;
 use trill_proto::session::client::Client;
 
 use crate::item::ItemId;
-use crate::pager::{PageEnd, Pager};
+use crate::pager::{ListRequest, PageEnd, Pager};
 use crate::pending::Pending;
-use crate::{Event, Refused};
+use crate::{Event, NotPossible, Refused};
 
 /// The most questions that wait for answers.
 pub const MAX_QUESTIONS: usize = 4;
 
 /// A question to the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Which songs are there?
-    List,
+    /// Which songs, albums or artists are there?
+    List(ListRequest),
     /// What is known about this song?
     Info(SongId),
 }
@@ -26,23 +26,20 @@ pub enum Question {
 impl Question {
     /// The request that a missing answer leaves refused.
     #[must_use]
-    pub const fn refused(self) -> Refused {
+    pub const fn refused(&self) -> Refused {
         match self {
-            Self::List => Refused::List,
-            Self::Info(song) => Refused::Info(song),
+            Self::List(_) => Refused::List,
+            Self::Info(song) => Refused::Info(*song),
         }
     }
 }
-
-/// A list that has not begun.
-const BEGIN: Pager = Pager::new(SongId(1));
 
 /// The questions, in order. Only the first is sent.
 #[derive(Debug)]
 pub(crate) struct Questions {
     waiting: Deque<Pending<Question>, MAX_QUESTIONS>,
-    /// How far the list has come, if the first question is a list.
-    pager: Pager,
+    /// How far the list has come, if the first question is a list that has begun.
+    pager: Option<Pager>,
     /// The song that arrived last.
     last: SongId,
     /// How many songs of a list the screen has room for.
@@ -54,7 +51,7 @@ pub(crate) struct Questions {
 
 impl Questions {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Deque::new(), pager: BEGIN, last: SongId(0), room: 0, title: None, titled: ItemId::NONE }
+        Self { waiting: Deque::new(), pager: None, last: SongId(0), room: 0, title: None, titled: ItemId::NONE }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,9 +71,9 @@ impl Questions {
     }
 
     /// # Errors
-    /// The question comes back if too many wait.
-    pub(crate) fn push(&mut self, question: Question) -> Result<(), Question> {
-        self.waiting.push_back(Pending::new(question)).map_err(|question| question.what)
+    /// Too many questions wait.
+    pub(crate) fn push(&mut self, question: Question) -> Result<(), NotPossible> {
+        self.waiting.push_back(Pending::new(question)).map_err(|_| NotPossible::TooManyQuestions)
     }
 
     pub(crate) const fn set_page_songs(&mut self, songs: u32) {
@@ -85,16 +82,16 @@ impl Questions {
 
     /// Takes the first question off the queue.
     pub(crate) fn pop(&mut self) -> Option<Question> {
-        self.pager = BEGIN;
+        self.pager = None;
         self.waiting.pop_front().map(|question| question.what)
     }
 
     /// The screen had no room for the song that arrived last: asks for it again.
     pub(crate) fn ask_again(&mut self) {
         match self.waiting.front_mut() {
-            Some(Pending { what: Question::List, request: request @ Some(_) }) => {
+            Some(Pending { what: Question::List(_), request: request @ Some(_) }) => {
                 *request = None;
-                self.pager.take_back(self.last);
+                self.pager.iter_mut().for_each(|pager| pager.take_back(self.last));
             }
             // There is room: the answer has just taken the question off the queue.
             _ => drop(self.waiting.push_front(Pending::new(Question::Info(self.last)))),
@@ -129,11 +126,14 @@ impl Questions {
         {
             title.request = Some(client.info(song)?);
         }
-        let (room, pager) = (self.room, self.pager);
+        let room = self.room;
         if let Some(question) = self.waiting.front_mut().filter(|question| question.request.is_none() && room > 0) {
-            question.request = Some(match question.what {
-                Question::List => client.list(pager.next(), room)?,
-                Question::Info(song) => client.info(song)?,
+            question.request = Some(match &question.what {
+                Question::List(list) => {
+                    let (next, rank, left) = self.pager.get_or_insert_with(|| Pager::new(list)).next();
+                    client.search(list.search(rank), next, room.min(left))?
+                }
+                Question::Info(song) => client.info(*song)?,
             });
         }
         Ok(())
@@ -154,23 +154,20 @@ impl Questions {
         if self.title.take_if(|title| title.is_answered_by(song.request)).is_some() {
             return Some(Event::Title(song));
         }
-        let question = self.answered(song.request)?.what;
+        let is_list = matches!(self.answered(song.request)?.what, Question::List(_));
         self.last = song.song;
-        Some(match question {
-            Question::List => {
-                self.pager.on_song(song.song);
-                Event::Listed(song)
-            }
-            Question::Info(_) => {
-                self.pop();
-                Event::Info(song)
-            }
+        Some(if is_list {
+            self.pager.iter_mut().for_each(|pager| pager.on_song(&song));
+            Event::Listed(song)
+        } else {
+            self.pop();
+            Event::Info(song)
         })
     }
 
     pub(crate) fn on_list_end<'a>(&mut self, end: ListEnd) -> Option<Event<'a>> {
         self.answered(end.request)?.request = None;
-        let page_end = self.pager.on_page(end.total, end.next);
+        let page_end = self.pager.as_mut()?.on_page(&end);
         if page_end != PageEnd::More {
             self.pop();
         }

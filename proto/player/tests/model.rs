@@ -20,13 +20,13 @@ mod world;
 
 use std::time::Duration;
 
-use listener::Listener;
+use listener::{Listener, Stand};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use trill_player::Direction;
 use trill_player::command::{Seek, Selection};
-use trill_player::playlist::Direction;
-use trill_player::{Question, Step};
+use trill_player::{ListRequest, Question, QueueMemory, Step};
 use trill_proto::ids::SongId;
 use world::World;
 
@@ -73,7 +73,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => position().prop_map(|to_ms| Operation::Seek { to_ms }),
         3 => any::<bool>().prop_map(Operation::SetPaused),
         1 => Just(Operation::Stop),
-        3 => prop_oneof![Just(Question::List), song().prop_map(|song| Question::Info(SongId(song)))]
+        3 => prop_oneof![Just(Question::List(ListRequest::ALL)), song().prop_map(|song| Question::Info(SongId(song)))]
             .prop_map(Operation::Ask),
         8 => (1..6_usize).prop_map(Operation::Serve),
         6 => Just(Operation::ServeAll),
@@ -96,9 +96,9 @@ struct Run<'m> {
 impl Run<'_> {
     fn operate(&mut self, operation: &Operation) {
         let Self { world, listener } = self;
-        let (now, before) = (world.now(), world.player.heard().cloned());
+        let (now, before) = (world.now(), world.player.heard().map(|track| Stand::of(&world.player, &track.item)));
         let player = &mut world.player;
-        match *operation {
+        match operation.clone() {
             Operation::Play { song, at_ms } => {
                 player.play(now, Selection::Song { song: SongId(song), at: Duration::from_millis(at_ms) });
                 listener.play(song, at_ms);
@@ -126,7 +126,7 @@ impl Run<'_> {
                 let _ = player.stop();
                 listener.stop();
             }
-            Operation::Ask(question) => listener.ask(question, player.ask(question).is_ok()),
+            Operation::Ask(question) => listener.ask(question.clone(), player.ask(question).is_ok()),
             Operation::Serve(messages) => drop((0..messages).take_while(|_| world.serve()).count()),
             Operation::ServeAll => self.serve_all(),
             Operation::SendMusic(at_most) => drop(world.send_music(at_most)),
@@ -170,7 +170,7 @@ impl Run<'_> {
         match step {
             Step::Idle | Step::Wait | Step::Ending => return false,
             Step::Begin { id, .. } => {
-                listener.on_began(world.player.heard().expect("it begins"));
+                listener.on_began(&world.player);
                 let _ = world.player.handle_began(id);
             }
             Step::Again | Step::Sound(_) => {}
@@ -214,8 +214,8 @@ fn config() -> ProptestConfig {
 }
 
 fn check(is_persistent: bool, operations: &[Operation]) {
-    let mut memory = [0; 12 * 1024];
-    let mut run = Run { world: World::new(&mut memory, is_persistent), listener: Listener::default() };
+    let (mut memory, mut queue) = ([0; 12 * 1024], QueueMemory::new());
+    let mut run = Run { world: World::new(&mut memory, &mut queue, is_persistent), listener: Listener::default() };
     operations.iter().for_each(|operation| run.operate(operation));
     run.finish();
 }

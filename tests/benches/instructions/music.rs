@@ -7,8 +7,7 @@ use std::sync::Arc;
 use trill::decoder::Decoder;
 use trill::output::{Output, OutputTarget, PcmFormat, Written};
 use trill_player::buffer::Buffer;
-use trill_player::playlist::Playlist;
-use trill_player::{ItemId, QueueItem};
+use trill_player::{ItemId, Place, QueueItem};
 use trill_proto::decoder::{Decoded, FrameDecoder, LOOKAHEAD_BYTES, PCM_SAMPLES};
 use trill_proto::ids::SongId;
 use trill_proto::message::Started;
@@ -40,7 +39,7 @@ pub(crate) fn buffer() {
     let mut memory = vec![0; 1 << 20];
     let mut buffer = Buffer::new(&mut memory);
     let started = Started { size_bytes: u64::MAX, ..Started::default() };
-    buffer.switch_to(QueueItem::new(ItemId::default(), SONG, Playlist::SINGLE), started);
+    buffer.switch_to(QueueItem::new(ItemId::default(), SONG, Place::default()), started);
     let (piece, mut front) = ([0x55; PIECE_BYTES], [0; LOOKAHEAD_BYTES]);
     counted(|| {
         for _ in 0..PIECES {

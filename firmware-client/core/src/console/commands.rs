@@ -2,8 +2,8 @@
 
 use core::fmt::{self, Write};
 
-use trill_player::command::{Command, Selection, write_help, write_help_on};
-use trill_player::{NotPossible, Question};
+use trill_player::command::{Command, write_help, write_help_on};
+use trill_player::{ListRequest, NotPossible, Question};
 
 use crate::board::Clock;
 use crate::remote::{NowPlaying, Remote, SongState, Status};
@@ -20,11 +20,9 @@ pub(super) fn execute<C: Clock>(remote: &Remote<C>, command: Command<'_>) {
 fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), NotPossible> {
     let shared = remote.shared;
     match command {
-        Command::List("") => remote.ask(Question::List)?,
+        Command::List(words) => remote.ask(Question::List(ListRequest::of_words(words)))?,
         Command::Info(Some(song)) => remote.ask(Question::Info(song))?,
-        Command::Play(selection @ (Selection::Song { .. } | Selection::Range { .. } | Selection::All)) => {
-            remote.play(selection);
-        }
+        Command::Play(selection) => remote.play(selection),
         Command::Next(None) => remote.next()?,
         Command::Previous => remote.previous()?,
         Command::Stop => remote.stop()?,

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use trill_player::playlist::Playlist;
+use trill_player::command::Selection;
 use trill_player::{Event, LossNotice, NotPossible, PageEnd, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
@@ -102,10 +102,14 @@ fn show(screen: &mut Screen<'_>, server: &ServerAddress, is_new: bool, event: &E
         Event::Edge(song, direction) => {
             screen.line(format_args!("{}", NotPossible::Edge(*song, *direction)));
         }
-        Event::NoSongs(Playlist::ALL) => screen.line(format_args!("the server has no songs")),
-        Event::NoSongs(Playlist { first, last, .. }) => {
+        Event::NothingFound(Selection::All) => screen.line(format_args!("the server has no songs")),
+        Event::NothingFound(Selection::Range { first, last }) => {
             screen.line(format_args!("no songs from {first} to {last}; list shows what there is"));
         }
+        Event::NothingFound(selection) => screen.line(format_args!("nothing matches {selection}")),
+        Event::MoreMatches(selection, others) => screen.line(format_args!("{others} more match {selection}")),
+        Event::Added { position, songs, .. } => screen.line(format_args!("{songs} added at place {position}")),
+        Event::Following(_) | Event::Found(_) => {}
         Event::Failed(error) if is_new => screen.line(format_args!("the server gave up: {}", Refusal(error))),
         Event::Failed(_) => {}
         Event::Goodbye(GoodbyeReason::Restarting) => screen.line(format_args!("the server is shutting down")),
@@ -145,7 +149,7 @@ fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Di
         Refused::Rest(song) => screen.line(format_args!("song {song} ends here: {refusal}")),
         Refused::Info(song) => screen.line(format_args!("info {song}: {refusal}")),
         Refused::List => screen.line(format_args!("list: {refusal}")),
-        Refused::Following | Refused::Step(_) | Refused::Playlist => {
+        Refused::Following | Refused::Step(_) | Refused::Selection | Refused::Add => {
             screen.line(format_args!("no other song: {refusal}"));
         }
     }

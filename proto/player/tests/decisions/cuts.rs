@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trill_player::command::Selection;
-use trill_player::{LossNotice, NotPossible, Options, Player, Question};
+use trill_player::{ListRequest, LossNotice, NotPossible, Options, Player, Question};
 use trill_proto::error::{ErrorCode, Refusal, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::GoodbyeReason;
@@ -17,7 +17,7 @@ fn a_title_is_asked_for_only_by_a_number_of_the_present_server() {
     world.hear_range(1, 2);
     let _ = world.begin();
     world.inform(1);
-    world.answer("LIST 2 1", &[2], None);
+    world.answer("LIST from 1, 2", &[2], None);
     world.start(2);
     world.cut();
     world.finish();
@@ -87,14 +87,14 @@ fn a_search_goes_on_after_a_cut() {
     world.exchange();
     world.cut();
     world.connect();
-    world.check_asked(&["LIST 1 1"]);
+    world.check_asked(&["LIST at 0, 1"]);
 }
 
 #[test]
 fn an_unanswered_request_is_not_repeated_and_the_rest_of_a_song_is() {
     let (mut world, received) = half_heard();
     world.play(2);
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     let _ = world.lose(Some(SessionError::Unanswered));
     world.check_told(&["connected to attic", "given up: Play(SongId(2))", "given up: List"]);
     world.connect();
@@ -210,7 +210,7 @@ fn after_a_lasting_refusal_only_a_command_connects_again() {
 #[track_caller]
 fn check_bar(mut world: World, is_lasting: bool) {
     assert_eq!((world.player.retries(), world.player.poll_connect().is_none()), (!is_lasting, is_lasting));
-    world.player.ask(Question::List).expect("room");
+    world.player.ask(Question::List(ListRequest::ALL)).expect("room");
     assert!(world.player.retries() && world.player.poll_connect().is_some());
 }
 
@@ -228,12 +228,12 @@ fn what_a_listener_waits_for_is_given_up_where_no_connection_follows() {
 fn a_playlist_goes_on_after_a_server_that_did_not_answer() {
     let mut world = World::connected();
     world.hear_range(1, 9);
-    world.check_asked(&["LIST 2 1"]);
+    world.check_asked(&["LIST from 1, 2"]);
     world.finish();
     let _ = world.lose(Some(SessionError::Unanswered));
     assert!(world.player.poll_connect().is_some());
     world.connect();
-    world.answer("LIST 2 1", &[2], Some(3));
+    world.answer("LIST from 1, 2", &[2], Some(3));
     world.check_asked(&["PLAY 2 at 0 ms"]);
     let _ = world.lose(Some(SessionError::Unanswered));
     world.connect();
@@ -245,7 +245,7 @@ fn a_playlist_goes_on_after_a_server_that_did_not_answer() {
 fn a_refusal_of_what_follows_is_told_once() {
     let mut world = World::connected();
     world.hear_range(1, 9);
-    world.refuse_list("LIST 2 1");
+    world.refuse_list("LIST from 1, 2");
     world.check_told(&["connected to attic", "Following"]);
     world.finish();
     world.check_asked(&[]);
@@ -273,20 +273,20 @@ fn fail_to_connect(world: &mut World) {
 #[test]
 fn a_question_is_asked_again_while_a_connection_follows_without_it() {
     let (mut world, received) = half_heard();
-    ask(&mut world, Question::List);
-    world.list_song("LIST 1 100", 1);
+    ask(&mut world, Question::List(ListRequest::ALL));
+    world.list_song("LIST at 0, 100", 1);
     world.cut();
     fail_to_connect(&mut world);
     world.connect();
     world.check_told(&["connected to attic", "listed 1", "connected again"]);
-    world.check_asked(&[&format!("PLAY 1 from {received} tag {}", tag_of(1)), "LIST 2 100"]);
+    world.check_asked(&[&format!("PLAY 1 from {received} tag {}", tag_of(1)), "LIST at 1, 100"]);
 }
 
 #[test]
 fn a_question_is_given_up_where_no_connection_follows_without_it() {
     let mut world = World::connected();
     world.hear(1);
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     world.cut();
     world.check_told(&["connected to attic", "given up: List"]);
     assert_eq!(world.player.poll_connect(), None);
@@ -296,7 +296,7 @@ fn a_question_is_given_up_where_no_connection_follows_without_it() {
 fn a_song_that_was_asked_for_is_given_up_when_the_next_attempt_fails() {
     let mut world = World::connected();
     world.play(1);
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     world.cut();
     world.check_told(&["connected to attic"]);
     fail_to_connect(&mut world);
@@ -319,5 +319,5 @@ fn music_whose_rest_is_given_up_is_played_to_its_end() {
 #[should_panic(expected = "never go on")]
 fn a_player_with_too_little_memory_is_not_made() {
     let options = Options { seed: 1, is_persistent: false, wants_titles: false };
-    Player::<512>::new(&mut [0; 9_361], options);
+    Player::<512>::new(&mut [0; 9_361], &mut trill_player::QueueMemory::<1>::new(), options);
 }

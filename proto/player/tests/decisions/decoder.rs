@@ -37,7 +37,7 @@ fn a_song_is_decoded_from_its_beginning_to_its_end() {
         check_sound(world.step(frame(1_152, 44_100, 2)));
     }
     assert_eq!(world.step(JUNK), Step::Ended);
-    world.answer("LIST 2 1", &[2], None);
+    world.answer("LIST from 1, 2", &[2], None);
     world.start(2);
     assert_eq!((world.player.handle_finished(), world.player.has_begun()), (None, false));
     assert!(matches!(world.step(JUNK), Step::Begin { started, .. } if started.song == SongId(2)));

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use trill_player::Direction;
 use trill_player::NotPossible;
 use trill_player::command::Seek;
-use trill_player::playlist::Direction;
 use trill_proto::ids::SongId;
 
 use crate::world::{World, tag_of};
@@ -81,5 +81,5 @@ fn a_seek_while_reconnecting_finds_the_same_music_under_another_number() {
     world.start_as(&format!("PLAY 1 at 5000 ms tag {}", tag_of(1)), 7, tag_of(1), 0);
     assert_eq!(world.heard(), Some(7));
     world.player.step(world.now, Direction::Next).expect("it is not known");
-    world.check_asked(&["LIST 8 1"]);
+    world.check_asked(&["LIST from 7, 2"]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trill_player::command::Seek;
-use trill_player::{MAX_QUESTIONS, NotPossible, Question};
+use trill_player::{ListRequest, MAX_QUESTIONS, NotPossible, Question};
 use trill_proto::ids::SongId;
 
 use crate::world::{World, ask, half_heard_in, resume, tag_of};
@@ -12,14 +12,14 @@ use crate::world::{World, ask, half_heard_in, resume, tag_of};
 fn a_list_is_asked_for_page_by_page_as_the_screen_has_room() {
     let mut world = World::connected();
     world.player.set_page_songs(2);
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     assert!(!world.player.is_settled());
     world.player.set_page_songs(0);
-    world.answer("LIST 1 2", &[1, 2], Some(3));
+    world.answer("LIST at 0, 2", &[1, 2], Some(3));
     world.check_asked(&[]);
     assert!(world.player.waits_to_ask());
     world.player.set_page_songs(5);
-    world.answer("LIST 3 5", &[3], None);
+    world.answer("LIST from 3, 5", &[3], None);
     world.check_told(&["connected to attic", "listed 1", "listed 2", "More", "listed 3", "Complete"]);
     assert!(world.player.is_settled());
 }
@@ -27,23 +27,27 @@ fn a_list_is_asked_for_page_by_page_as_the_screen_has_room() {
 #[test]
 fn a_song_for_which_there_is_no_room_is_asked_for_again() {
     let mut world = World::connected();
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     ask(&mut world, Question::Info(SongId(7)));
-    world.list_song("LIST 1 100", 1);
-    world.list_song("LIST 1 100", 3);
+    world.list_song("LIST at 0, 100", 1);
+    world.list_song("LIST at 0, 100", 2);
     world.player.ask_again();
-    world.answer("LIST 3 100", &[3], None);
+    world.answer("LIST from 2, 100", &[2], None);
     world.inform(7);
     world.player.ask_again();
-    world.check_asked(&["LIST 1 100", "INFO 7"]);
+    world.check_asked(&["LIST at 0, 100", "INFO 7"]);
 }
 
 #[test]
 fn a_list_without_end_ends_after_as_many_songs_as_the_server_has() {
     let mut world = World::connected();
-    ask(&mut world, Question::List);
+    ask(&mut world, Question::List(ListRequest::ALL));
     for song in 1..=9 {
-        world.answer(&format!("LIST {song} 100"), &[song], Some(song + 1));
+        world.answer(
+            &if song == 1 { "LIST at 0, 100".to_owned() } else { format!("LIST from {song}, {}", 10 - song) },
+            &[song],
+            Some(song + 1),
+        );
     }
     world.check_asked(&[]);
     assert_eq!(world.told.last().map(String::as_str), Some("Complete"));
@@ -55,7 +59,7 @@ fn questions_are_asked_one_after_the_other() {
     for song in 1..=MAX_QUESTIONS {
         ask(&mut world, Question::Info(SongId(song as u32)));
     }
-    assert_eq!(world.player.ask(Question::List), Err(NotPossible::TooManyQuestions));
+    assert_eq!(world.player.ask(Question::List(ListRequest::ALL)), Err(NotPossible::TooManyQuestions));
     world.check_asked(&["INFO 1"]);
     world.inform(1);
     world.check_asked(&["INFO 2"]);
@@ -96,14 +100,14 @@ fn the_title_of_a_song_that_is_over_is_not_asked_for() {
     let mut world = World::with_titles();
     world.hear_range(3, 5);
     world.inform(3);
-    world.answer("LIST 4 1", &[4], Some(5));
+    world.answer("LIST from 3, 2", &[4], Some(5));
     world.start(4);
     world.cut();
     world.finish();
     let _ = world.begin();
     world.finish();
     world.connect();
-    world.check_asked(&["LIST 5 1"]);
+    world.check_asked(&["LIST from 4, 2"]);
 }
 
 #[test]
@@ -120,7 +124,7 @@ fn the_network_is_woken_for_a_title() {
     let mut world = World::with_titles();
     world.hear_range(1, 2);
     world.inform(1);
-    world.answer("LIST 2 1", &[2], None);
+    world.answer("LIST from 1, 2", &[2], None);
     world.start(2);
     world.player.handle_finished();
     let _ = world.player.take_wakeups();

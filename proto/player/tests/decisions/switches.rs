@@ -28,7 +28,7 @@ fn a_wrong_number_leaves_alone_what_is_about_to_start() {
 fn a_switch_takes_the_place_of_everything_before_it() {
     let mut world = World::connected();
     world.hear_range(3, 7);
-    world.answer("LIST 4 1", &[4], Some(5));
+    world.answer("LIST from 3, 2", &[4], Some(5));
     world.start(4);
     world.hear(9);
     assert_eq!((world.heard(), world.player.is_followed()), (Some(9), false));

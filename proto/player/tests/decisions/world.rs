@@ -26,8 +26,12 @@ pub(crate) struct World {
     pub(crate) server: Server,
     /// The server's questions that were not answered: streams and requests, by what was asked.
     pub(crate) asked: Vec<(u32, String)>,
+    /// What was answered last.
+    last_asked: String,
     /// What the listener was told.
     pub(crate) told: Vec<String>,
+    /// The songs of the server, in library order.
+    pub(crate) library: Vec<u32>,
 }
 
 impl World {
@@ -40,9 +44,18 @@ impl World {
         let memory = Box::leak(Box::new([0; 32 * 1024]));
         let options = Options { seed: 1, is_persistent: false, wants_titles };
         let now = Instant::from_micros(1_000_000);
-        let mut player = Player::new(memory, options);
+        let entries = Box::leak(Box::new(trill_player::QueueMemory::<8>::new()));
+        let mut player = Player::new(memory, entries, options);
         player.set_page_songs(100);
-        Self { player, now, server: Server::new(now), asked: Vec::new(), told: Vec::new() }
+        Self {
+            player,
+            now,
+            server: Server::new(now),
+            asked: Vec::new(),
+            last_asked: String::new(),
+            told: Vec::new(),
+            library: (1..=9).collect(),
+        }
     }
 
     /// A player on an open connection, which asks for titles.
@@ -89,7 +102,7 @@ impl World {
     /// Carries what both sides have to say to the other, until neither says more.
     pub(crate) fn exchange(&mut self) {
         loop {
-            let Self { player, server, now, asked, told } = self;
+            let Self { player, server, now, asked, told, .. } = self;
             let said = player.poll_transmit(*now).map(<[u8]>::to_vec);
             let mut input = said.as_deref().unwrap_or_default();
             while !input.is_empty() {
@@ -117,13 +130,14 @@ impl World {
     /// The one question that was asked like this and not answered.
     #[track_caller]
     pub(crate) fn take_asked(&mut self, what: &str) -> u32 {
-        let find = |world: &Self| world.asked.iter().position(|(_, asked)| asked == what);
+        let find = |world: &Self| world.asked.iter().position(|(_, asked)| is_like(asked, what));
         // What was asked before is answered before the server sees what is asked now.
         let place = find(self).or_else(|| {
             self.exchange();
             find(self)
         });
         let place = place.unwrap_or_else(|| panic!("not asked: {what}, but {:?}", self.asked));
+        self.last_asked = self.asked[place].1.clone();
         self.asked.remove(place).0
     }
 
@@ -132,7 +146,9 @@ impl World {
     pub(crate) fn check_asked(&mut self, expected: &[&str]) {
         self.exchange();
         let asked: Vec<_> = self.asked.iter().map(|(_, asked)| asked.as_str()).collect();
-        assert_eq!(asked, expected);
+        let is_expected =
+            asked.len() == expected.len() && asked.iter().zip(expected).all(|(is, like)| is_like(is, like));
+        assert!(is_expected, "{asked:?}, not {expected:?}");
     }
 
     /// What the listener was told since the last of these.
@@ -186,16 +202,30 @@ impl World {
         self.exchange();
     }
 
+    /// The songs that this LIST finds, whatever its page is.
+    fn found(&self, asked: &str) -> Vec<u32> {
+        let range = asked.split_once(" of ").and_then(|(_, range)| range.split_once('-'));
+        let range = range.map(|(first, last)| first.parse().expect("a number")..=last.parse().expect("a number"));
+        self.library.iter().copied().filter(|song| range.as_ref().is_none_or(|range| range.contains(song))).collect()
+    }
+
+    /// One song of the answer to this LIST.
+    #[track_caller]
+    fn send_listed(&mut self, asked: &str, request: RequestId, song: u32) {
+        let rank = self.found(asked).iter().position(|found| *found >= song).unwrap_or(0) as u32;
+        let song = Song { request, song: SongId(song), title: "x", rank: Some(rank), ..Song::default() };
+        self.server.song(&song).expect("room");
+        self.exchange();
+    }
+
     /// Answers a LIST with these songs.
     #[track_caller]
     pub(crate) fn answer(&mut self, asked: &str, songs: &[u32], next: Option<u32>) {
         let request = RequestId(self.take_asked(asked));
-        for song in songs {
-            let song = Song { request, song: SongId(*song), title: "x", ..Song::default() };
-            self.server.song(&song).expect("room");
-            self.exchange();
-        }
-        let end = ListEnd { request, total: 9, next: next.map(SongId), generation: 1 };
+        let asked = self.last_asked.clone();
+        songs.iter().for_each(|song| self.send_listed(&asked, request, *song));
+        let total = self.found(&asked).len() as u32;
+        let end = ListEnd { request, total, next: next.map(SongId), generation: 1 };
         self.server.list_end(&end).expect("room");
         self.exchange();
     }
@@ -204,10 +234,9 @@ impl World {
     #[track_caller]
     pub(crate) fn list_song(&mut self, asked: &str, song: u32) {
         self.exchange();
-        let request = self.asked.iter().find(|(_, what)| what == asked).expect("it was asked").0;
-        let song = Song { request: RequestId(request), song: SongId(song), title: "x", ..Song::default() };
-        self.server.song(&song).expect("room");
-        self.exchange();
+        let found = self.asked.iter().find(|(_, what)| is_like(what, asked));
+        let (request, asked) = found.expect("it was asked").clone();
+        self.send_listed(&asked, RequestId(request), song);
     }
 
     /// Answers an INFO.
@@ -243,7 +272,7 @@ impl World {
     #[track_caller]
     pub(crate) fn hear_range(&mut self, first: u32, last: u32) {
         self.player.play(self.now, Selection::Range { first: SongId(first), last: SongId(last) });
-        self.answer(&format!("LIST {first} 1"), &[first], Some(first + 1));
+        self.answer("LIST at 0, 1", &[first], Some(first + 1));
         self.start(first);
     }
 
@@ -282,9 +311,29 @@ impl FrameDecoder for Script {
     fn reset(&mut self) {}
 }
 
+/// Whether a question is this one. A test need not say in which source a LIST looks.
+fn is_like(asked: &str, expected: &str) -> bool {
+    asked == expected || (asked.starts_with("LIST") && asked.split(" of ").next() == Some(expected))
+}
+
 fn describe_asked(event: &Asked<'_>) -> Option<(u32, String)> {
     match event {
-        Asked::List(list) => Some((list.request.0, format!("LIST {} {}", list.first, list.at_most))),
+        Asked::List(list) => {
+            let search = list.search.expect("in library order");
+            let what = match (search.numbers, search.within) {
+                (Some((first, last)), _) => format!(" of {first}-{last}"),
+                (None, Some((group, song))) => format!(" of {group:?} {song}"),
+                (None, None) => String::new(),
+            };
+            let words = if search.query.is_empty() { String::new() } else { format!(" {:?}", search.query) };
+            let group = search.group.map(|group| format!(" by {group:?}")).unwrap_or_default();
+            let start = match (search.is_best, list.first.0) {
+                (true, _) => "best".to_owned(),
+                (false, 0) => format!("at {}", search.rank),
+                (false, song) => format!("from {song}"),
+            };
+            Some((list.request.0, format!("LIST{words}{group} {start}, {}{what}", list.at_most)))
+        }
         Asked::Info(info) => Some((info.request.0, format!("INFO {}", info.song))),
         Asked::Play(play) => {
             let place = match play.start {
@@ -311,7 +360,11 @@ fn describe(event: &Event<'_>) -> Option<String> {
         Event::Refused(Refused::Play(song), _) => format!("no {song}"),
         Event::Refused(refused, _) => format!("{refused:?}"),
         Event::Edge(song, direction) => format!("{song} is the edge, {direction:?}"),
-        Event::NoSongs(_) => "no songs".to_owned(),
+        Event::Following(song) => format!("{} follows", song.song),
+        Event::Found(song) => format!("found {}", song.song),
+        Event::Added { position, songs, others } => format!("{songs} added at {position}, {others} others"),
+        Event::MoreMatches(selection, others) => format!("{others} others match {selection}"),
+        Event::NothingFound(selection) => format!("no {selection}"),
         Event::Failed(error) => format!("failed {}", error.code.0),
         Event::Goodbye(reason) => format!("goodbye {reason:?}"),
     })

@@ -3,11 +3,44 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use trill_player::playlist::{Direction, Playlist};
-use trill_player::{ItemId, MAX_QUESTIONS, Player, Question, QueueItem, Refused, Track, Transition};
+use trill_player::{
+    Direction, ItemId, ListRequest, MAX_QUESTIONS, Player, Question, QueueItem, Refused, Source, Transition,
+};
 use trill_proto::ids::SongId;
 
 use crate::world::{FRAME_BYTES, File, LIBRARY, Told, file};
+
+/// The songs that were played together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Playlist {
+    first: SongId,
+    last: SongId,
+    /// Each song follows the one before it by itself.
+    advances: bool,
+}
+
+impl Playlist {
+    /// One song. All others are before or after it, for `next` and `previous`.
+    const SINGLE: Self = Self { first: SongId(1), last: SongId(u32::MAX), advances: false };
+}
+
+/// A song and its playlist.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stand {
+    song: u32,
+    playlist: Playlist,
+}
+
+impl Stand {
+    pub(crate) fn of<const CONTROL: usize>(player: &Player<'_, CONTROL>, item: &QueueItem) -> Self {
+        let entry = item.replaces.or(player.queue().entries().first().copied());
+        let playlist = match entry.expect("a song has a place").source {
+            Source::Numbers { first, last } => Playlist { first, last, advances: true },
+            _ => Playlist::SINGLE,
+        };
+        Self { song: item.song.0, playlist }
+    }
+}
 
 /// A song of a playlist, from a position on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,8 +72,8 @@ struct Heard {
 }
 
 impl Heard {
-    const fn new(item: QueueItem) -> Self {
-        Self { id: item.id, song: item.song.0, playlist: item.playlist, is_over: false }
+    const fn new(id: ItemId, Stand { song, playlist }: Stand) -> Self {
+        Self { id, song, playlist, is_over: false }
     }
 }
 
@@ -80,11 +113,11 @@ impl Listener {
     }
 
     /// A step that the player accepts. `before` is the song heard when the command came.
-    pub(crate) fn step(&mut self, before: Option<Track>, direction: Direction) {
+    pub(crate) fn step(&mut self, before: Option<Stand>, direction: Direction) {
         self.begins_with_sound();
         let Some((song, playlist)) = self.base(before) else {
             self.wanted = Wanted::Unknown;
-            self.is_pending = true;
+            (self.has_music, self.is_pending) = (true, true);
             return;
         };
         let neighbour = match direction {
@@ -97,7 +130,7 @@ impl Listener {
     }
 
     /// A seek that the player accepts.
-    pub(crate) fn seek(&mut self, before: Option<Track>, song: Option<SongId>, at_ms: u64) {
+    pub(crate) fn seek(&mut self, before: Option<Stand>, song: Option<SongId>, at_ms: u64) {
         let base = self.base(before).filter(|(base, _)| song == Some(SongId(*base)));
         match base {
             Some((song, playlist)) => self.want_named(Wish { song, playlist, at_ms }),
@@ -127,9 +160,9 @@ impl Listener {
     }
 
     /// The song from which a step or seek goes, if it does not depend on the moment.
-    fn base(&self, before: Option<Track>) -> Option<(u32, Playlist)> {
+    fn base(&self, before: Option<Stand>) -> Option<(u32, Playlist)> {
         match self.wanted {
-            _ if !self.is_pending => before.map(|track| (track.item.song.0, track.item.playlist)),
+            _ if !self.is_pending => before.map(|stand| (stand.song, stand.playlist)),
             Wanted::Song { wish, is_named: true } if self.refused_after == 0 => Some((wish.song, wish.playlist)),
             _ => None,
         }
@@ -186,19 +219,19 @@ impl Listener {
     pub(crate) fn on_told(&mut self, told: &Told) {
         match told {
             Told::Listed(song) => {
-                assert_eq!(self.questions.front(), Some(&Question::List));
+                assert_eq!(self.questions.front(), Some(&Question::List(ListRequest::ALL)));
                 self.listed.push(*song);
             }
             Told::ListComplete => {
                 let listed = mem::take(&mut self.listed);
                 assert_eq!(listed, LIBRARY.map(|file| file.song), "every song once");
-                assert_eq!(self.questions.pop_front(), Some(Question::List));
+                assert_eq!(self.questions.pop_front(), Some(Question::List(ListRequest::ALL)));
             }
             Told::Info(song) => assert_eq!(self.questions.pop_front(), Some(Question::Info(SongId(*song)))),
             Told::Refused(refused @ (Refused::List | Refused::Info(_)))
             | Told::GivenUp(refused @ (Refused::List | Refused::Info(_))) => {
                 self.listed.clear();
-                assert_eq!(self.questions.pop_front().map(Question::refused), Some(*refused));
+                assert_eq!(self.questions.pop_front().map(|question| question.refused()), Some(*refused));
             }
             Told::GivenUp(_) => (self.wanted, self.refused_after) = (Wanted::Nothing, 0),
             Told::Refused(_) => {}
@@ -206,9 +239,9 @@ impl Listener {
     }
 
     /// A song begins to be heard.
-    pub(crate) fn on_began(&mut self, track: &Track) {
-        let item = &track.item;
-        let now = Heard::new(*item);
+    pub(crate) fn on_began<const CONTROL: usize>(&mut self, player: &Player<'_, CONTROL>) {
+        let item = &player.heard().expect("it begins").item;
+        let now = Heard::new(item.id, Stand::of(player, item));
         let wish = Wish { song: now.song, playlist: now.playlist, at_ms: item.at_ms };
         if item.transition == Transition::Follow {
             let before = self.heard.expect("a song before it");
@@ -252,10 +285,14 @@ impl Listener {
     pub(crate) fn check_answered<const CONTROL: usize>(&mut self, player: &Player<'_, CONTROL>) {
         let heard = player.heard().map(|track| track.item);
         if let Wanted::Song { wish, .. } = self.wanted {
-            let heard = heard.map(|item| Wish { song: item.song.0, playlist: item.playlist, at_ms: item.at_ms });
+            let heard = heard.map(|item| {
+                let Stand { song, playlist } = Stand::of(player, &item);
+                Wish { song, playlist, at_ms: item.at_ms }
+            });
             assert_eq!(heard, Some(wish));
         }
-        let switched = heard.filter(|item| item.transition == Transition::Switch).map(Heard::new);
+        let switched = heard.filter(|item| item.transition == Transition::Switch);
+        let switched = switched.map(|item| Heard::new(item.id, Stand::of(player, &item)));
         if let Some(switched) = switched.filter(|now| self.heard.is_none_or(|heard| heard.id != now.id)) {
             assert!(self.is_pending, "nobody wanted song {}", switched.song);
             self.heard = Some(switched);

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use trill_player::{Event, Options, Player, Refused, Step, TimedOut};
+use trill_player::{Event, Options, Player, QueueMemory, Refused, Step, TimedOut};
 use trill_proto::decoder::{Decoded, Frame, FrameDecoder, PCM_SAMPLES};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::{RequestId, SongId, StreamId};
-use trill_proto::message::{Info, List, ListEnd, Play, Song, Start, Started, Welcome};
+use trill_proto::message::{Info, List, ListEnd, Play, Search, Song, Start, Started, Welcome};
 use trill_proto::session::client::Identity;
 use trill_proto::session::server::{Event as Asked, Server};
 use trill_proto::time::Instant;
@@ -63,7 +63,7 @@ pub(crate) enum Told {
 /// A request, without the borrow of the session machine.
 enum Request {
     Hello,
-    List { request: RequestId, first: SongId, at_most: u32 },
+    List { request: RequestId, first: SongId, at_most: u32, rank: u32, numbers: Option<(SongId, SongId)> },
     Info(Info),
     Play(Play),
 }
@@ -83,8 +83,8 @@ pub(crate) struct World<'m> {
 }
 
 impl<'m> World<'m> {
-    pub(crate) fn new(memory: &'m mut [u8], is_persistent: bool) -> Self {
-        let mut player = Player::new(memory, Options { seed: 1, is_persistent, wants_titles: true });
+    pub(crate) fn new(memory: &'m mut [u8], queue: &'m mut QueueMemory<8>, is_persistent: bool) -> Self {
+        let mut player = Player::new(memory, queue, Options { seed: 1, is_persistent, wants_titles: true });
         player.set_page_songs(2);
         let now = Instant::from_micros(1_000_000);
         Self {
@@ -176,7 +176,10 @@ impl<'m> World<'m> {
         let (taken, asked) = server.handle_input(self.now, &self.unread).expect("a client that does right");
         let request = asked.and_then(|asked| match asked {
             Asked::Hello(_) => Some(Request::Hello),
-            Asked::List(List { request, first, at_most, .. }) => Some(Request::List { request, first, at_most }),
+            Asked::List(List { request, first, at_most, search }) => {
+                let Search { rank, numbers, .. } = search.expect("in library order");
+                Some(Request::List { request, first, at_most, rank, numbers })
+            }
             Asked::Info(info) => Some(Request::Info(info)),
             Asked::Play(play) => Some(Request::Play(play)),
             Asked::Stopped(_) | Asked::Failed(_) | Asked::Goodbye(_) => None,
@@ -197,14 +200,18 @@ impl<'m> World<'m> {
                 let welcome = Welcome { server_name: "attic", generation: 1, song_count, ..Welcome::new() };
                 self.server().welcome(&welcome).expect("room");
             }
-            &Request::List { request, first, at_most } => {
-                let mut rest = LIBRARY.iter().map(|file| SongId(file.song)).filter(|song| *song >= first);
-                for song in rest.by_ref().take(at_most as usize) {
-                    self.server().song(&Song { request, song, ..Song::default() }).expect("room");
+            &Request::List { request, first, at_most, rank, numbers } => {
+                let is_found = |song: &SongId| numbers.is_none_or(|(low, high)| (low..=high).contains(song));
+                let found: Vec<_> = LIBRARY.iter().map(|file| SongId(file.song)).filter(is_found).collect();
+                let is_listed = file(first.0).is_some();
+                let mut rest = (0..).zip(found.iter().copied());
+                let mut rest = rest.by_ref().filter(|(at, song)| if is_listed { *song >= first } else { *at >= rank });
+                for (rank, song) in rest.by_ref().take(at_most as usize) {
+                    self.server().song(&Song { request, song, rank: Some(rank), ..Song::default() }).expect("room");
                     self.receive();
                 }
-                let total = LIBRARY.len() as u32;
-                self.server().list_end(&ListEnd { request, total, next: rest.next(), generation: 1 }).expect("room");
+                let (total, next) = (found.len() as u32, rest.next().map(|(_, song)| song));
+                self.server().list_end(&ListEnd { request, total, next, generation: 1 }).expect("room");
             }
             Request::Info(info) => match file(info.song.0) {
                 Some(_) => {
