@@ -9,6 +9,7 @@
 //! One thread runs the loop, so it must not wait for the network or for music. Only three calls can block it: writing to the
 //! terminal or pipe, opening the output, and writing the state file. The program caches no answers: every `list`, `info` and `play` is a new request to the server.
 
+mod browse;
 mod commands;
 mod events;
 mod lists;
@@ -35,6 +36,8 @@ use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
 use crate::ui::table::Table;
+
+use browse::Browsing;
 
 /// How often to draw the status line while music plays.
 const STATUS_INTERVAL: Duration = Duration::from_millis(500);
@@ -85,6 +88,7 @@ pub fn run(options: &Options, state: StateFile) -> Exit {
     match options.command.as_deref().map(command::parse) {
         Some(Err(error)) => usage(&error.to_string()),
         Some(Ok(Some(Command::Help(command)))) => show(&commands::help(command)),
+        Some(Ok(Some(Command::Browse))) if prompt::is_possible() => start(options, state, Mode::Interactive),
         Some(Ok(Some(command))) => match commands::alone(&command) {
             Ok(()) => start(options, state, Mode::OneShot),
             Err(reason) => usage(&reason),
@@ -174,6 +178,8 @@ struct App {
     /// The layout of the list that is being shown, measured on its first page.
     table: Option<Table>,
     state: StateFile,
+    /// The full screen, if it is shown.
+    browsing: Browsing,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -235,6 +241,7 @@ impl App {
             title: None,
             table: None,
             state,
+            browsing: Browsing::default(),
             has_failed: false,
             exit: None,
         })
@@ -251,7 +258,7 @@ impl App {
             if let Some(exit) = self.exit.or_else(|| self.is_done().then(|| self.verdict())) {
                 break exit;
             }
-            self.show_status();
+            self.draw();
             self.ask_for_input();
             if let Some(event) = self.next_event() {
                 self.handle(event);
@@ -293,7 +300,13 @@ impl App {
 
     fn on_input(&mut self, input: Input) {
         self.is_reading = false;
-        self.inputs.push_back(input);
+        let input = self.on_browser_input(input);
+        self.inputs.extend(input);
+    }
+
+    /// Shows the present state, on the full screen or above the prompt.
+    fn draw(&mut self) {
+        if self.browsing.is_on() { self.show_browser() } else { self.show_status() }
     }
 
     /// Handles input in order. A command that reports waits until earlier commands have taken effect.
@@ -328,7 +341,7 @@ impl App {
                 Err(error) => self.fail(&error.to_string()),
             },
             (Input::Refused(reason), _) => self.fail(&reason),
-            // None was requested.
+            // The browser has taken them.
             (Input::Key(_) | Input::Resized, _) => {}
             (Input::Failed(reason), Mode::Script { .. }) => {
                 self.fail(&reason);
@@ -354,7 +367,8 @@ impl App {
         }
         let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
         let connect_at = self.shared.with(|player, _| player.poll_connect()).map(|at| self.shared.on_clock(at));
-        let deadline = [connect_at, self.status_deadline(), report_at].into_iter().flatten().min();
+        let deadline =
+            [connect_at, self.status_deadline(), report_at, self.browsing.deadline()].into_iter().flatten().min();
         // `self.sender` keeps the channel open.
         match deadline {
             Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
@@ -381,7 +395,7 @@ impl App {
             && self.server_name.is_some()
         {
             self.is_reading = true;
-            lines.next();
+            if self.browsing.is_on() { lines.next_key() } else { lines.next() }
         }
     }
 

@@ -325,6 +325,8 @@ impl vt100::Callbacks for Reactions {
         match (intermediate, parameters, letter) {
             // Mode 2026 delays the display during drawing; the result is the same.
             (Some(b'?'), [[2026]], 'h' | 'l') => {}
+            // The usual colour of underlines.
+            (None, [[59]], 'm') => {}
             // Device status report 6: the cursor position, from 1.
             (None, [[6]], 'n') => {
                 let (row, column) = screen.cursor_position();

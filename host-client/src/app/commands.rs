@@ -83,6 +83,7 @@ impl App {
             Command::Volume(volume) => self.volume(volume),
             Command::Status => self.print_status(),
             Command::Help(info) => self.console.print(&help(info)),
+            Command::Browse => self.browse(),
             Command::Quit => self.exit = Some(self.quit()),
             _ => self.fail("not possible yet"),
         }

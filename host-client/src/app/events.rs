@@ -22,6 +22,9 @@ impl App {
             network::Event::Located(server) => self.network.server = server,
             network::Event::Connected { server_name, song_count } => self.on_connected(server_name, song_count),
             network::Event::Reconnected => self.console.notice("connected again"),
+            network::Event::Page { songs, end, total } if self.browsing.is_asking() => {
+                self.on_browser_page(songs, end, total);
+            }
             network::Event::Page { songs, end, total } => self.show_page(&songs, end, total),
             network::Event::Info(song) => self.console.print(&details::report(&song)),
             network::Event::Title(song) => self.on_title(song),
@@ -105,6 +108,7 @@ impl App {
     }
 
     fn on_closed(&mut self, Closed { reason, notice, was_open, was_useful, unanswered }: Closed) {
+        self.browsing.on_closed();
         if was_useful {
             self.lost_at = None;
         }
@@ -138,6 +142,9 @@ impl App {
     /// Prints an error for each request that will get no answer.
     fn fail_all(&mut self, unanswered: &[Refused], reason: &str) {
         for refused in unanswered {
+            if self.is_for_browser(*refused) {
+                continue;
+            }
             self.end_list(*refused);
             self.fail(&format!("{}: {reason}", name_of(*refused)));
         }
@@ -156,6 +163,9 @@ impl App {
     // ── the music ──
 
     fn on_refused(&mut self, refused: Refused, error: &ServerError) {
+        if self.is_for_browser(refused) {
+            return self.console.error(&error.to_string());
+        }
         self.end_list(refused);
         match refused {
             Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, error)),

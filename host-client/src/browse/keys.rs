@@ -50,7 +50,7 @@ pub enum Action {
 
 impl Browser {
     /// Handles a key. Returns what the program has to do, if anything.
-    pub fn handle_key(&mut self, key: KeyEvent, now: &NowPlaying<'_>) -> Option<Action> {
+    pub fn handle_key(&mut self, key: KeyEvent, now: &NowPlaying) -> Option<Action> {
         self.message = None;
         self.ask_again();
         if let Some(input) = self.input.take() {
@@ -90,13 +90,17 @@ impl Browser {
     }
 
     /// The command of a key, if it has one.
-    fn command(&mut self, key: KeyCode, now: &NowPlaying<'_>) -> Option<Command<'static>> {
+    fn command(&mut self, key: KeyCode, now: &NowPlaying) -> Option<Command<'static>> {
         Some(match key {
             KeyCode::Enter => Command::Play(self.selection(true)?),
             KeyCode::Char('a') => Command::Add(self.selection(false)?),
             KeyCode::Char('A') => Command::Next(Some(self.selection(false)?)),
             KeyCode::Char(' ') if now.is_paused() => Command::Resume,
             KeyCode::Char(' ') => Command::Pause,
+            KeyCode::Char('d') | KeyCode::Delete if self.focus == Pane::Queue => {
+                let place = self.rows(Pane::Queue).cursor() + 1;
+                Command::Remove { first: place, last: place }
+            }
             KeyCode::Char('n') => Command::Next(None),
             KeyCode::Char('p') => Command::Previous,
             KeyCode::Left => Command::Seek(Seek::Back(SEEK)),
@@ -137,6 +141,8 @@ impl Browser {
             (Pane::Songs, Some(song)) if goes_on && !song.album.is_empty() => {
                 Selection::AlbumOf { album: song.id, from: Some(song.id) }
             }
+            // To play one song would drop the rest of the queue.
+            (Pane::Queue, Some(_)) if goes_on => return Err("n and p step through the queue"),
             (Pane::Songs | Pane::Queue, Some(song)) => Selection::Song { song: song.id, at: Duration::ZERO },
             (_, None) => match self.chosen(Pane::Artists).flatten() {
                 Some(song) => by_artist(song),

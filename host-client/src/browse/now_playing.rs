@@ -8,28 +8,27 @@ use ratatui::style::{Modifier, Style};
 use trill_player::command::{Repeat, Shuffle};
 
 use super::view::{ACCENT, DIM};
-use crate::network::Song;
 use crate::ui::status::{PlaybackState, Status};
 use crate::ui::text::{self, Charset, clean, width};
 
 /// The player's state, for the bar and for keys that change it.
 #[derive(Clone, Debug)]
-pub struct NowPlaying<'a> {
+pub struct NowPlaying {
     /// What plays.
     pub status: Status,
-    /// The song that follows, if it is known.
-    pub following: Option<&'a Song>,
     /// The order in which the queue plays.
     pub shuffle: Shuffle,
     /// What is repeated.
     pub repeat: Repeat,
     /// The music stops after the present song.
     pub stops_after: bool,
+    /// The place of the present song in the queue, from 1.
+    pub place: Option<u32>,
     /// There is a connection to the server.
     pub is_connected: bool,
 }
 
-impl NowPlaying<'_> {
+impl NowPlaying {
     /// Whether the user has paused the music.
     pub(super) fn is_paused(&self) -> bool {
         self.status.state == PlaybackState::Paused
@@ -39,7 +38,8 @@ impl NowPlaying<'_> {
     pub(super) fn draw(&self, area: Rect, buffer: &mut Buffer, charset: Charset) {
         let mut rows = area.rows();
         if let Some(row) = rows.next() {
-            let follows = self.following.map_or_else(String::new, |song| format!("next: {}", clean(&song.title)));
+            let follows = clean(&self.status.next);
+            let follows = if follows.is_empty() { follows } else { format!("next: {follows}") };
             let title = Style::new().add_modifier(Modifier::BOLD);
             draw_ends((&self.title(charset), title), (&follows, DIM), row, buffer, charset);
         }

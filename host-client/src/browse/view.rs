@@ -28,7 +28,7 @@ pub struct View<'a> {
     /// What is on it.
     pub browser: &'a Browser,
     /// What plays.
-    pub now: &'a NowPlaying<'a>,
+    pub now: &'a NowPlaying,
     /// The characters to draw with.
     pub charset: Charset,
 }
@@ -112,7 +112,7 @@ impl View<'_> {
         for (number, row) in (rows.top()..).zip(area.rows()) {
             let song = rows.song_at(number);
             let style = match song {
-                Some(song) if is_current && self.is_heard(pane, song) => ACCENT,
+                Some(song) if is_current && self.is_heard(pane, number, song) => ACCENT,
                 _ if is_current || rows.is_for_all(number) => Style::new(),
                 _ => DIM,
             };
@@ -132,9 +132,12 @@ impl View<'_> {
         if pane == self.browser.focus { Style::new().add_modifier(Modifier::REVERSED) } else { BOLD }
     }
 
-    fn is_heard(&self, pane: Pane, song: &Song) -> bool {
-        let heard = self.now.status.song.as_ref().is_some_and(|heard| heard.number == song.id.0);
-        heard && matches!(pane, Pane::Songs | Pane::Queue)
+    fn is_heard(&self, pane: Pane, row: u32, song: &Song) -> bool {
+        match pane {
+            Pane::Artists | Pane::Albums => false,
+            Pane::Songs => self.now.status.song.as_ref().is_some_and(|heard| heard.number == song.id.0),
+            Pane::Queue => self.now.place == Some(row + 1),
+        }
     }
 
     /// The texts at the left and at the right of a row.
@@ -144,7 +147,7 @@ impl View<'_> {
             artist if artist.is_empty() => clean(text),
             artist => format!("{}{}{artist}", clean(text), self.charset.dash()),
         };
-        let mark = if self.is_heard(pane, song) {
+        let mark = if self.is_heard(pane, row, song) {
             format!("{} ", PlaybackState::Playing.mark(self.charset))
         } else {
             String::new()

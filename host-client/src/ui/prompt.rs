@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -40,7 +41,7 @@ use rustyline::{
     Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, EventContext, EventHandler,
     Helper, RepeatCount,
 };
-use trill_player::command;
+use trill_player::command::{self, Command};
 
 use crate::settings::state;
 
@@ -154,9 +155,21 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
     terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
     let clear = EventHandler::Conditional(Box::new(ClearScreen));
     editor.bind_sequence(rustyline::KeyEvent::ctrl('L'), clear);
+    let browses = Arc::new(AtomicBool::new(false));
+    let browse = EventHandler::Conditional(Box::new(Browse(browses.clone())));
+    editor.bind_sequence(rustyline::KeyEvent::ctrl('B'), browse);
     let screen = Screen::new(draw.clone(), status, picture, modes.clone());
     let (next, wanted) = mpsc::channel();
-    let prompt = Prompt { editor, history_file, modes, draw, pasted: VecDeque::new(), is_reading_keys: false };
+    let prompt = Prompt {
+        editor,
+        history_file,
+        modes,
+        draw,
+        pasted: VecDeque::new(),
+        is_reading_keys: false,
+        browses,
+        begun: String::new(),
+    };
     thread::Builder::new().name("prompt".into()).spawn(move || prompt.read_all(&wanted, &on_input))?;
     Ok((Lines { next }, screen))
 }
@@ -171,6 +184,10 @@ struct Prompt {
     pasted: VecDeque<String>,
     /// The terminal is in raw mode, for keys.
     is_reading_keys: bool,
+    /// Ctrl-B was pressed.
+    browses: Arc<AtomicBool>,
+    /// What was typed before Ctrl-B.
+    begun: String,
 }
 
 /// Whether this is Ctrl-Z. In raw mode the terminal makes no signal of it.
@@ -234,7 +251,7 @@ impl Prompt {
 
     fn read(&mut self) -> Input {
         let mut has_interrupted = false;
-        let mut begun = String::new();
+        let mut begun = mem::take(&mut self.begun);
         loop {
             if let Some(commands) = self.editor.helper() {
                 commands.status.hide(false);
@@ -248,6 +265,10 @@ impl Prompt {
                     text.lines().for_each(|line| self.history_file.add(line));
                     self.pasted.extend(text.lines().map(str::to_owned));
                     return Input::Line(self.pasted.pop_front().unwrap_or_default());
+                }
+                Err(ReadlineError::Interrupted) if self.browses.swap(false, SeqCst) => {
+                    self.begun = typed;
+                    return Input::Line(Command::Browse.to_string());
                 }
                 Err(ReadlineError::Interrupted) if !typed.is_empty() || !has_interrupted => {
                     has_interrupted = true;
@@ -289,6 +310,16 @@ impl ConditionalEventHandler for ClearScreen {
         let _ = io::stdout().write_all(b"\x1b[H\x1b[2J\n\n");
         let _ = io::stdout().flush();
         Some(Cmd::Repaint)
+    }
+}
+
+/// Ends the line as Ctrl-C does, and notes that the user wants the full screen.
+struct Browse(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for Browse {
+    fn handle(&self, _: &rustyline::Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, SeqCst);
+        Some(Cmd::Interrupt)
     }
 }
 

@@ -168,6 +168,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.is_open() && !self.core.questions.is_empty()
     }
 
+    /// Whether questions wait for answers, or for a connection.
+    pub fn has_questions(&self) -> bool {
+        !self.core.questions.is_empty()
+    }
+
     /// Whether the first question was not sent yet: it waits for room on the screen, or for a connection.
     pub fn waits_to_ask(&self) -> bool {
         self.core.questions.is_unasked()

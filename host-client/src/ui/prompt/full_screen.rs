@@ -10,7 +10,9 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode};
+use ratatui::crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use ratatui::layout::Position;
 
 use super::screen::Drawing;
@@ -115,10 +117,11 @@ impl AlternateScreen {
         static IN_A_PANIC: Once = Once::new();
         IN_A_PANIC.call_once(leave_in_a_panic);
         IS_ENTERED.store(true, SeqCst);
-        execute!(io::stdout(), EnterAlternateScreen)?;
-        let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-        terminal.clear()?;
-        Ok(Self { terminal })
+        // Before the first picture invites the user to press keys.
+        enable_raw_mode()?;
+        // `Terminal::clear` would ask the terminal where its cursor is, while another thread reads the keyboard.
+        execute!(io::stdout(), EnterAlternateScreen, Clear(ClearType::All))?;
+        Ok(Self { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
     }
 
     fn show(&mut self, Picture { buffer, cursor }: Picture) -> io::Result<()> {

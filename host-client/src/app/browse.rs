@@ -1,0 +1,214 @@
+//! The full screen, in place of the prompt.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+use ratatui::widgets::Widget;
+use trill_player::{ListRequest, PageEnd, Question, Refused, Start};
+
+use super::App;
+use crate::browse::{Action, Browser, NowPlaying, Request, Source, View};
+use crate::network::Song;
+use crate::ui::prompt::{self, Input, Picture};
+
+/// How long to wait before rows are asked for again that a server did not send.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the main loop knows of the full screen.
+#[derive(Debug, Default)]
+pub(super) struct Browsing {
+    /// The screen; `None` while the prompt is shown.
+    browser: Option<Browser>,
+    /// The browser's request that waits for an answer, as the first question of the player. It stays when the user leaves.
+    asking: Option<Asking>,
+    /// How many songs the queue had, and which of them was the present one.
+    queue: (u32, Option<u32>),
+    /// When to ask again after a request without an answer.
+    retry_at: Option<Instant>,
+}
+
+/// A request of the browser.
+#[derive(Debug)]
+struct Asking {
+    request: Request,
+    /// How many rows were asked for before the present question. The queue may need several.
+    before: u32,
+    /// How many rows the present question asks for, and how many have come.
+    wanted: u32,
+    come: usize,
+}
+
+impl Browsing {
+    pub(super) const fn is_on(&self) -> bool {
+        self.browser.is_some()
+    }
+
+    /// When the browser has something to do at the latest.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// The next answer or refusal of a question is not for the console.
+    pub(super) const fn is_asking(&self) -> bool {
+        self.asking.is_some()
+    }
+
+    fn on_unanswered(&mut self) {
+        self.asking = None;
+        if let Some(browser) = &mut self.browser {
+            browser.on_unanswered();
+            self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
+        }
+    }
+
+    /// The connection is over. Asking connects again.
+    pub(super) fn on_closed(&mut self) {
+        self.browser.iter_mut().for_each(Browser::refresh);
+    }
+}
+
+impl App {
+    /// Shows the full screen instead of the prompt.
+    pub(super) fn browse(&mut self) {
+        if !self.console.has_prompt() {
+            return self.fail("browse needs a terminal");
+        }
+        self.console.hold();
+        self.browsing.browser.get_or_insert_with(|| Browser::new(prompt::size()));
+    }
+
+    fn leave_browser(&mut self) {
+        self.browsing.browser = None;
+        self.browsing.retry_at = None;
+        let Some(lines) = self.lines.clone() else { return };
+        self.is_reading = true;
+        self.console.leave_full_screen(move || lines.next());
+    }
+
+    /// Handles input for the full screen. Returns what is for the prompt.
+    pub(super) fn on_browser_input(&mut self, input: Input) -> Option<Input> {
+        match input {
+            Input::Key(key) => self.on_key(key),
+            // The size is taken anew for each picture.
+            Input::Resized => {}
+            input => return Some(input),
+        }
+        None
+    }
+
+    fn on_key(&mut self, key: KeyEvent) {
+        let Some(mut browser) = self.browsing.browser.take() else { return };
+        let action = browser.handle_key(key, &self.now_playing());
+        self.browsing.browser = Some(browser);
+        match action {
+            None => {}
+            Some(Action::Execute(command)) => {
+                self.execute(command);
+                self.browsing.browser.iter_mut().for_each(Browser::refresh_queue);
+            }
+            Some(Action::Line(line)) => self.inputs.push_back(Input::Line(line)),
+            Some(Action::Leave) => self.leave_browser(),
+        }
+    }
+
+    /// Whether it is the browser's question that gets no answer.
+    pub(super) fn is_for_browser(&mut self, refused: Refused) -> bool {
+        let is_meant = self.browsing.is_asking() && refused == Refused::List;
+        if is_meant {
+            self.browsing.on_unanswered();
+            self.make_room();
+        }
+        is_meant
+    }
+
+    /// Takes a page for the browser.
+    pub(super) fn on_browser_page(&mut self, mut songs: Vec<Song>, end: PageEnd, found: u32) {
+        let Some(mut asking) = self.browsing.asking.take() else { return };
+        asking.come += songs.len();
+        let is_queue = asking.request.source == Source::Queue;
+        let total = if is_queue { self.shared.with(|player, _| player.queue().songs()) } else { found };
+        if end == PageEnd::Complete && is_queue {
+            // A song that the server no longer has keeps its place.
+            let missing = (asking.wanted as usize).saturating_sub(asking.come);
+            songs.extend(std::iter::repeat_n(Song::default(), missing));
+        }
+        self.browsing.asking = match end {
+            PageEnd::More => Some(asking),
+            PageEnd::Complete => self.ask_for_rows(asking.request, asking.before + asking.wanted),
+        };
+        let end = if self.browsing.is_asking() { PageEnd::More } else { PageEnd::Complete };
+        if let Some(browser) = &mut self.browsing.browser {
+            browser.answer(songs, total, end);
+        }
+        self.make_room();
+    }
+
+    /// Asks for rows behind those that were asked for. `None` if there are no more, or they cannot be asked for now.
+    fn ask_for_rows(&self, request: Request, before: u32) -> Option<Asking> {
+        let Request { start, at_most, .. } = request;
+        let at_most = at_most.checked_sub(before).filter(|at_most| *at_most > 0)?;
+        let list = match &request.source {
+            Source::Library { .. } if before > 0 => return None,
+            Source::Library { query, group, within } => ListRequest {
+                group: *group,
+                within: *within,
+                start: Start::Rank(start),
+                at_most: Some(at_most),
+                ..ListRequest::of_words(query)
+            },
+            Source::Queue => self.shared.with(|player, _| player.queue().list(start + before + 1, at_most))?,
+        };
+        let wanted = list.at_most.unwrap_or(at_most);
+        self.shared.with(|player, _| player.ask(Question::List(list))).ok()?;
+        Some(Asking { request, before, wanted, come: 0 })
+    }
+
+    /// Asks for the rows that are missing, and draws the screen.
+    pub(super) fn show_browser(&mut self) {
+        let Some(mut browser) = self.browsing.browser.take() else { return };
+        let size = prompt::size();
+        browser.resize(size);
+        self.console.take_held().iter().for_each(|text| browser.show(text));
+        self.ask_for_missing(&mut browser);
+        let now = self.now_playing();
+        let view = View { browser: &browser, now: &now, charset: self.console.look().charset };
+        let mut buffer = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        view.render(buffer.area, &mut buffer);
+        self.console.show_picture(Picture { buffer, cursor: view.cursor() });
+        self.browsing.browser = Some(browser);
+    }
+
+    fn ask_for_missing(&mut self, browser: &mut Browser) {
+        if self.browsing.retry_at.take_if(|at| Instant::now() >= *at).is_some() {
+            browser.ask_again();
+        }
+        let queue = self.shared.with(|player, _| (player.queue().songs(), player.queue().present()));
+        if mem::replace(&mut self.browsing.queue, queue) != queue {
+            browser.refresh_queue();
+        }
+        // After earlier questions, so that the first answer is the browser's.
+        let is_free = !self.browsing.is_asking() && self.shared.with(|player, _| !player.has_questions());
+        if is_free && let Some(request) = browser.next_request() {
+            self.browsing.asking = self.ask_for_rows(request, 0);
+            if !self.browsing.is_asking() {
+                // The queue is empty.
+                browser.answer(Vec::new(), 0, PageEnd::Complete);
+            }
+        }
+    }
+
+    fn now_playing(&self) -> NowPlaying {
+        let status = self.status();
+        self.shared.with(|player, _| NowPlaying {
+            status,
+            shuffle: player.shuffle(),
+            repeat: player.repeat(),
+            stops_after: player.stops_after(),
+            place: player.queue().present(),
+            is_connected: player.is_open(),
+        })
+    }
+}
