@@ -13,6 +13,7 @@ mod browse;
 mod commands;
 mod events;
 mod lists;
+mod remote;
 mod status;
 
 use std::collections::VecDeque;
@@ -31,11 +32,13 @@ use crate::decode_loop::{self, DecodeLoop};
 use crate::network::{self, Identity, Network, Song};
 use crate::options::{Options, Verbosity};
 use crate::output::{Notice, Output, OutputError, OutputTarget};
+use crate::remote::Request;
 use crate::settings::state::{State, StateFile};
 use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
 use crate::ui::table::Table;
+use remote::Outside;
 
 use browse::Browsing;
 
@@ -141,6 +144,10 @@ pub enum Event {
     Output(Notice),
     /// A page of a list is on the screen.
     Drawn,
+    /// From outside the program.
+    Request(Request),
+    /// The desktop cannot control the program, for this reason.
+    NoDesktop(String),
     /// A signal to end the program.
     Signal(EndSignal),
 }
@@ -180,6 +187,7 @@ struct App {
     state: StateFile,
     /// The full screen, if it is shown.
     browsing: Browsing,
+    outside: Outside,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -242,6 +250,7 @@ impl App {
             table: None,
             state,
             browsing: Browsing::default(),
+            outside: Outside::default(),
             has_failed: false,
             exit: None,
         })
@@ -249,6 +258,7 @@ impl App {
 
     fn run(mut self) -> Exit {
         self.network.connect();
+        self.open_to_others();
         self.prepare();
         let exit = loop {
             self.on_time();
@@ -259,12 +269,14 @@ impl App {
                 break exit;
             }
             self.draw();
+            self.serve_others(Instant::now());
             self.ask_for_input();
             if let Some(event) = self.next_event() {
                 self.handle(event);
             }
         };
         self.network.close(GOODBYE_TIMEOUT);
+        self.close_to_others();
         // A signal may arrive while the program ends, for example when the terminal hangs up.
         let signal = self.events.try_iter().find_map(|event| match event {
             Event::Signal(signal) => Some(Exit::Signalled(signal)),
@@ -294,6 +306,8 @@ impl App {
             Event::DecodeLoop(event) => self.on_decode_loop(event),
             Event::Output(notice) => self.on_output(&notice),
             Event::Drawn => self.make_room(),
+            Event::Request(request) => self.on_request(request),
+            Event::NoDesktop(reason) => self.on_no_desktop(&reason),
             Event::Signal(signal) => self.exit = Some(Exit::Signalled(signal)),
         }
     }
@@ -368,7 +382,10 @@ impl App {
         let report_at = (!self.inputs.is_empty()).then_some(self.report_at);
         let connect_at = self.shared.with(|player, _| player.poll_connect()).map(|at| self.shared.on_clock(at));
         let deadline =
-            [connect_at, self.status_deadline(), report_at, self.browsing.deadline()].into_iter().flatten().min();
+            [connect_at, self.status_deadline(), report_at, self.browsing.deadline(), self.others_deadline()]
+                .into_iter()
+                .flatten()
+                .min();
         // `self.sender` keeps the channel open.
         match deadline {
             Some(deadline) => self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok(),
@@ -377,8 +394,7 @@ impl App {
     }
 
     fn status_deadline(&self) -> Option<Instant> {
-        let moves =
-            self.console.has_prompt() && (self.news.is_any() || !self.shared.with(|player, _| player.is_silent()));
+        let moves = self.has_watcher() && (self.news.is_any() || !self.shared.with(|player, _| player.is_silent()));
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 
@@ -425,10 +441,13 @@ impl App {
         if self.has_failed || self.console.has_failed() { Exit::Failed } else { Exit::Done }
     }
 
-    /// Prints an error and makes the program's status a failure.
+    /// Prints an error and makes the program's status a failure, or that of the client that has sent the command.
     fn fail(&mut self, reason: &str) {
-        self.has_failed = true;
         self.console.error(reason);
+        if self.console.client().is_none() {
+            self.has_failed = true;
+            self.copy_error(reason);
+        }
     }
 
     /// Opens the output if it is not open. Returns whether it is open now. Prints each reason for a failure once.

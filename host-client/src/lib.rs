@@ -14,6 +14,7 @@
 //! | [`settings`] | what a user can set: environment, `config.toml`, `state.toml` |
 //! | [`server`] | the server to connect to, why it was chosen, and how to find it |
 //! | [`discovery`] | the servers on the local network; the only module that uses mdns-sd |
+//! | [`remote`] | commands from outside the program, by [`ctl`] from another terminal and by [`mpris`] from the desktop |
 //! | [`app`] | the main loop: executes commands and shows events |
 //! | [`shared`] | the player, which all threads share under one lock |
 //! | [`network`] | a connection: a socket, and the thread that reads it |
@@ -82,6 +83,8 @@
 //! | `connect`, one for each address that is tried | the TCP handshake | nothing else |
 //! | `decoder` | bytes, room in the ring | a device that is opened; the disk of a WAV file |
 //! | `signals`; `job control` at a prompt | signals; SIGCONT | nothing else |
+//! | `ctl`; `ctl client` for each client | connections; a line, then the answers of `app` | a client's socket |
+//! | `mpris` | the session bus, changes of the status | nothing else |
 //! | cpal's audio callback | | nothing: it takes no lock |
 //! | the null output | its clock | nothing else |
 //!
@@ -89,12 +92,17 @@
 
 pub mod app;
 pub mod browse;
+#[cfg(unix)]
+pub mod ctl;
 pub mod decode_loop;
 pub mod decoder;
 pub mod discovery;
+#[cfg(all(target_os = "linux", feature = "mpris"))]
+pub mod mpris;
 pub mod network;
 pub mod options;
 pub mod output;
+pub mod remote;
 pub mod server;
 pub mod settings;
 pub mod shared;

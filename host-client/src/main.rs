@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use trill::app::{self, Exit};
 use trill::discovery::{self, Found};
-use trill::options::{HELP, Invocation, Options, VERSION, Verbosity};
+use trill::options::{Ctl, HELP, Invocation, Options, VERSION, Verbosity};
 use trill::output::{DeviceEntry, list_devices};
 use trill::server::{HOST_VARIABLE, Server};
 use trill::settings::state::StateFile;
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             Ok(settings) => run(settings, command),
             Err(reason) => fail(&reason, Exit::Usage),
         },
+        Ok(Invocation::Ctl(ctl)) => control(&ctl),
         Err(error) => fail(&error.to_string(), Exit::Usage),
     };
     exit.finish()
@@ -85,6 +86,16 @@ fn print_servers() -> Exit {
         }
     };
     app::show(&servers.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(unix)]
+fn control(ctl: &Ctl) -> Exit {
+    trill::ctl::run(ctl)
+}
+
+#[cfg(not(unix))]
+fn control(_: &Ctl) -> Exit {
+    fail("ctl is not possible on this system, which has no Unix sockets", Exit::Failed)
 }
 
 fn fail(reason: &str, exit: Exit) -> Exit {

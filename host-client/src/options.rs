@@ -20,11 +20,16 @@ use crate::output::{OutputTarget, ParseTargetError};
 use crate::server::{Origin, Server};
 use crate::settings::Settings;
 
+mod ctl;
+
+pub use ctl::Ctl;
+
 /// The text of `--help`.
 pub const HELP: &str = "\
 Plays music from a Trill server on this machine.
 
 Usage: trill [OPTIONS] [HOST[:PORT]] [COMMAND ...]
+       trill ctl [--player PID] COMMAND ...
 
 With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
 HOST is an address, a host name, or the name of a server on the local network
@@ -32,6 +37,10 @@ as --find shows it. The default PORT is 7455. Without a HOST, trill connects
 to the server that the environment variable TRILL_HOST or the configuration
 names. At a terminal the next choices are the last server and the only server
 on the network. The last choice is this machine.
+
+trill ctl runs the COMMAND in the player of another terminal: the one that
+was started last, or the one with that process id. A status bar reads
+trill ctl status --json --follow, which prints a line at every change.
 
 Options:
       --output SPEC   where to send the sound (default: device)
@@ -95,6 +104,8 @@ pub enum Invocation {
         /// The command to run, a line that [`command::parse`] takes; `None` for the prompt.
         command: Option<String>,
     },
+    /// Execute a command in another player.
+    Ctl(Ctl),
 }
 
 /// The options for a connection to a server.
@@ -135,12 +146,17 @@ impl Invocation {
     ///
     /// A [`UsageError`]: print it and exit with status 2.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, UsageError> {
+        let mut arguments = arguments.into_iter().peekable();
+        let is_ctl = arguments.next_if(|argument| argument == ctl::NAME).is_some();
         let mut arguments = Arguments::new(arguments);
         if arguments.flag(["-h", "--help"]) {
             return Ok(Self::Help);
         }
         if arguments.flag(["-V", "--version"]) {
             return Ok(Self::Version);
+        }
+        if is_ctl {
+            return Ctl::parse(arguments).map(Self::Ctl);
         }
         let actions = [("--list-devices", Self::ListDevices), ("--find", Self::Find)];
         let action = actions.into_iter().find(|(option, _)| arguments.flag([option]));
@@ -210,6 +226,9 @@ fn split_server(words: &[String]) -> Result<(Option<Server>, &[String]), UsageEr
     let Some((first, rest)) = words.split_first() else {
         return Ok((None, words));
     };
+    if first == ctl::NAME {
+        return Err(UsageError::MisplacedCtl);
+    }
     // One argument may hold a whole command: trill "play 3".
     let name = first.split_whitespace().next().unwrap_or(first);
     if command::is_name(name) || name.parse::<u32>().is_ok() {
@@ -257,6 +276,14 @@ pub enum UsageError {
     },
     /// The words after the host are not a command; the command parser's message.
     BadCommand(String),
+    /// `ctl` comes after options.
+    MisplacedCtl,
+    /// `ctl` comes without a command.
+    NoCtlCommand,
+    /// `--json` and `--follow` go with `status` only, and `--follow` with `--json`.
+    CannotFollow,
+    /// The value of `--player` is not a process id.
+    BadPlayer(String),
 }
 
 impl std::error::Error for UsageError {}
@@ -284,6 +311,12 @@ impl fmt::Display for UsageError {
             }
             Self::BadAddress { word, error } => write!(f, "{word:?}: {error}"),
             Self::BadCommand(reason) => f.write_str(reason),
+            Self::MisplacedCtl => {
+                f.write_str("ctl comes first: trill ctl COMMAND; for a host of that name, type ctl:7455")
+            }
+            Self::NoCtlCommand => f.write_str("ctl needs a command, for example: trill ctl pause"),
+            Self::CannotFollow => f.write_str("--json and --follow go with status: trill ctl status --json --follow"),
+            Self::BadPlayer(value) => write!(f, "--player takes a process id, not {value:?}"),
         }
     }
 }

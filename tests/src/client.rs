@@ -39,6 +39,7 @@ impl Client {
             "PULSE_SINK",
             "PIPEWIRE_REMOTE",
             "ALSA_CONFIG_PATH",
+            "DBUS_SESSION_BUS_ADDRESS",
             "NO_COLOR",
             "XDG_CONFIG_HOME",
             STATE_HOME,

@@ -6,6 +6,7 @@
 //! | [`server`], [`client`], [`terminal`] | the running programs: addresses, output, screens and costs |
 //! | [`board`] | a board in QEMU: its console and its sound |
 //! | [`pulse`] | a private PulseAudio server whose sinks are recorded |
+//! | [`bus`] | a private D-Bus session bus, and `playerctl` on it |
 //! | [`corpus`] | generated MP3 files, and directories of them |
 //! | [`mod@reference`] | the expected sound of a file, and comparison of sounds |
 //! | [`proxy`] | a bad network between the two programs |
@@ -37,6 +38,8 @@ pub mod scenarios;
 pub mod bench;
 #[cfg(target_os = "linux")]
 pub mod board;
+#[cfg(target_os = "linux")]
+pub mod bus;
 #[cfg(target_os = "linux")]
 pub mod client;
 #[cfg(target_os = "linux")]

@@ -102,17 +102,18 @@ impl App {
     }
 
     fn ask(&mut self, question: Question) {
-        self.command(|app| app.shared.with(|player, _| player.ask(question)));
+        match self.shared.with(|player, _| player.ask(question)) {
+            Ok(()) => self.on_asked(),
+            Err(reason) => self.fail(&reason.to_string()),
+        }
     }
 
     /// Asks for the details of a song, or of the one that commands act on.
     fn info(&mut self, song: Option<SongId>) {
-        self.command(|app| {
-            app.shared.with(|player, _| {
-                let present = player.target().map(|item| item.song);
-                player.ask(Question::Info(song.or(present).ok_or(NotPossible::NothingPlays)?))
-            })
-        });
+        match song.or_else(|| self.shared.with(|player, _| player.target().map(|item| item.song))) {
+            Some(song) => self.ask(Question::Info(song)),
+            None => self.fail(&NotPossible::NothingPlays.to_string()),
+        }
     }
 
     fn play(&mut self, selection: Selection<'_>) {

@@ -25,8 +25,13 @@ impl App {
             network::Event::Page { songs, end, total } if self.browsing.is_asking() => {
                 self.on_browser_page(songs, end, total);
             }
-            network::Event::Page { songs, end, total } => self.show_page(&songs, end, total),
-            network::Event::Info(song) => self.console.print(&details::report(&song)),
+            network::Event::Page { songs, end, total } => {
+                self.for_client(self.asker(), |app| app.show_page(&songs, end, total));
+            }
+            network::Event::Info(song) => {
+                self.for_client(self.asker(), |app| app.console.print(&details::report(&song)));
+                self.on_answered();
+            }
             network::Event::Title(song) => self.on_title(song),
             network::Event::Started(started) => self.console.debug(&describe(&started)),
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
@@ -145,8 +150,8 @@ impl App {
             if self.is_for_browser(*refused) {
                 continue;
             }
-            self.end_list(*refused);
-            self.fail(&format!("{}: {reason}", name_of(*refused)));
+            let asker = self.end_question(*refused);
+            self.for_client(asker, |app| app.fail(&format!("{}: {reason}", name_of(*refused))));
         }
     }
 
@@ -166,12 +171,13 @@ impl App {
         if self.is_for_browser(refused) {
             return self.console.error(&error.to_string());
         }
-        self.end_list(refused);
-        match refused {
-            Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => self.fail(&explain(song, error)),
-            Refused::Following => self.fail(&format!("cannot play the next song: {error}")),
-            other => self.fail(&format!("{}: {error}", name_of(other))),
-        }
+        let reason = match refused {
+            Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => explain(song, error),
+            Refused::Following => format!("cannot play the next song: {error}"),
+            other => format!("{}: {error}", name_of(other)),
+        };
+        let asker = self.end_question(refused);
+        self.for_client(asker, |app| app.fail(&reason));
     }
 
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {

@@ -4,6 +4,7 @@ use trill_player::{PageEnd, Refused};
 
 use super::{App, Event};
 use crate::network::Song;
+use crate::remote::Reply;
 use crate::shared::PAGE_SONGS;
 use crate::ui::table::{Row, Table};
 
@@ -15,6 +16,7 @@ impl App {
             Some(table) => (table, None),
             None if rows.is_empty() && end == PageEnd::Complete => {
                 self.make_room();
+                self.on_answered();
                 return self.console.notice("the server has no songs");
             }
             None => {
@@ -36,14 +38,19 @@ impl App {
         match end {
             PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
             PageEnd::More => self.table = Some(table),
-            PageEnd::Complete => {}
+            PageEnd::Complete => drop(self.on_answered()),
         }
     }
 
-    /// If a list breaks off, the next one gets a header and columns of its own.
-    pub(super) fn end_list(&mut self, refused: Refused) {
-        if refused == Refused::List {
-            self.table = None;
+    /// If a list breaks off, the next one gets a header and columns of its own. Returns the client that has asked, if any.
+    pub(super) fn end_question(&mut self, refused: Refused) -> Option<Reply> {
+        match refused {
+            Refused::List => {
+                self.table = None;
+                self.on_answered()
+            }
+            Refused::Info(_) => self.on_answered(),
+            _ => None,
         }
     }
 
@@ -56,8 +63,9 @@ impl App {
     }
 
     /// Gives up the rest of the list, because standard output is closed.
-    fn give_up_list(&self) {
+    fn give_up_list(&mut self) {
         self.shared.with(|player, _| player.give_up_question());
+        self.on_answered();
     }
 }
 

@@ -193,3 +193,19 @@ fn help_fits_a_terminal_and_its_examples_work() {
         assert!(matches!(parse(&words), Ok(Invocation::Run { .. })), "{line}: {:?}", parse(&words));
     }
 }
+
+#[test]
+fn ctl_takes_a_command_and_options_of_its_own() {
+    let check = |line: &[&str], player, sent: &str, follows| {
+        let expected = Ctl { player, line: sent.to_owned(), follows };
+        assert_eq!(parse(line), Ok(Invocation::Ctl(expected)), "{line:?}");
+    };
+    check(&["ctl", "pause"], None, "pause", false);
+    check(&["ctl", "seek", "-10"], None, "seek -10", false);
+    check(&["ctl", "--player=7", "play", "so", "what"], Some(7), "play so what", false);
+    check(&["ctl", "stat", "--follow", "--json"], None, "status --json --follow", true);
+    check(&["ctl", "--", "status"], None, "status", false);
+    check_error(&["-q", "ctl", "pause"], "ctl comes first: trill ctl COMMAND; for a host of that name, type ctl:7455");
+    check_error(&["ctl", "pause", "-v"], "no option \"-v\"; --help lists them");
+    assert_eq!(parse(&["ctl", "--help"]), Ok(Invocation::Help));
+}

@@ -3,12 +3,22 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::mem;
 
 use super::look::Look;
 use super::prompt::{self, Picture, Screen, StatusLine};
 use super::text::{self, clean};
 use crate::options::Verbosity;
 use crate::output::OutputTarget;
+use crate::remote::{Answer, OnDrop, Reply};
+
+/// A client outside the program that reads an answer.
+#[derive(Debug)]
+struct Client {
+    reply: Reply,
+    /// Whether it reads no more.
+    is_gone: bool,
+}
 
 /// Prints results, errors and notices. A failed write never ends the program.
 #[derive(Debug)]
@@ -17,6 +27,8 @@ pub struct Console {
     look: Look,
     /// If present, text for standard output appears above the prompt.
     screen: Option<Screen>,
+    /// If present, all text goes to a client outside the program instead.
+    client: Option<Client>,
     /// Standard output carries sound, so all text goes to standard error.
     is_stdout_taken: bool,
     /// Text that is held back while the screen shows something else; `None` if none is.
@@ -28,7 +40,15 @@ pub struct Console {
 impl Console {
     /// A console that prints plain lines on standard output and error.
     pub fn plain(verbosity: Verbosity) -> Self {
-        Self { verbosity, look: Look::detect(), screen: None, held: None, is_stdout_taken: false, lost_output: None }
+        Self {
+            verbosity,
+            look: Look::detect(),
+            screen: None,
+            client: None,
+            held: None,
+            is_stdout_taken: false,
+            lost_output: None,
+        }
     }
 
     /// A console that prints above the prompt.
@@ -40,6 +60,17 @@ impl Console {
     #[must_use]
     pub fn with_output(self, output: &OutputTarget) -> Self {
         Self { is_stdout_taken: *output == OutputTarget::WavToStdout, ..self }
+    }
+
+    /// Sends all text from now on to `client`, or to standard output and error. Returns the client before.
+    pub fn redirect(&mut self, client: Option<Reply>) -> Option<Reply> {
+        let client = client.map(|reply| Client { reply, is_gone: false });
+        mem::replace(&mut self.client, client).map(|client| client.reply)
+    }
+
+    /// The client that all text goes to, if any.
+    pub fn client(&self) -> Option<&Reply> {
+        self.client.as_ref().map(|client| &client.reply)
     }
 
     /// How to draw.
@@ -57,14 +88,14 @@ impl Console {
         self.verbosity < Verbosity::Normal
     }
 
-    /// The width of the terminal in columns; `None` if standard output is not a terminal.
+    /// The width of the terminal in columns; `None` if the text does not go to a terminal.
     pub fn columns(&self) -> Option<usize> {
-        io::stdout().is_terminal().then(prompt::columns)
+        (self.client.is_none() && io::stdout().is_terminal()).then(prompt::columns)
     }
 
-    /// Whether standard output is closed or broken, so that further results are useless.
+    /// Whether the reader of the results is gone, so that further results are useless.
     pub fn is_output_gone(&self) -> bool {
-        self.lost_output.is_some()
+        self.client.as_ref().map_or(self.lost_output.is_some(), |client| client.is_gone)
     }
 
     /// Whether writing results failed for another reason than a reader that went away.
@@ -81,6 +112,10 @@ impl Console {
     /// A caller with much text waits for that before the next part, because a user may halt a terminal for hours.
     pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
+        if let Some(client) = &mut self.client {
+            client.is_gone = !client.reply.send(Answer::Output(text.to_owned(), OnDrop::new(on_printed)));
+            return;
+        }
         if self.is_held(text) {
             return on_printed();
         }
@@ -105,10 +140,11 @@ impl Console {
     /// Prints an error on one line. Removes control characters, which the name of a file, a device or a host may contain.
     pub fn error(&self, text: &str) {
         let text = clean(text);
-        match &self.screen {
+        match (&self.client, &self.screen) {
+            (Some(client), _) => drop(client.reply.send(Answer::Error(text))),
             _ if self.is_held(&text) => {}
-            Some(screen) => screen.print(&wrapped(&text), || {}),
-            None => to_stderr(&format!("trill: {text}")),
+            (None, Some(screen)) => screen.print(&wrapped(&text), || {}),
+            (None, None) => to_stderr(&format!("trill: {text}")),
         }
     }
 
@@ -170,6 +206,10 @@ impl Console {
             return;
         }
         let text = clean(text);
+        if let Some(client) = &self.client {
+            client.reply.send(Answer::Output(text, OnDrop::new(|| {})));
+            return;
+        }
         match &self.screen {
             _ if self.is_held(&text) => {}
             // Notices that are redirected to a file must get there.

@@ -2,6 +2,7 @@
 
 pub mod console;
 pub mod details;
+pub mod json;
 pub mod look;
 pub mod prompt;
 pub mod status;

@@ -67,6 +67,8 @@ const PACKAGES: &[Package] = &[
         probe: Probe::AlsaPlugin("libasound_module_pcm_pulse.so"),
         need: Need::Tests,
     },
+    Package { name: "dbus-daemon", probe: Probe::Program("dbus-daemon"), need: Need::Tests },
+    Package { name: "playerctl", probe: Probe::Program("playerctl"), need: Need::Tests },
     Package { name: "libnss-wrapper", probe: Probe::Package, need: Need::Tests },
     Package { name: "rustc-web", probe: Probe::Package, need: Need::BareMetal },
     Package { name: "cargo-web", probe: Probe::Package, need: Need::BareMetal },

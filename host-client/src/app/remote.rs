@@ -1,0 +1,164 @@
+//! Requests from outside the program: see [`crate::remote`].
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{App, Event, Mode, REPORT_TIMEOUT};
+#[cfg(unix)]
+use crate::ctl;
+#[cfg(all(target_os = "linux", feature = "mpris"))]
+use crate::mpris;
+use crate::remote::{Answer, Follower, Reply, Request};
+use crate::ui::prompt::Input;
+use crate::ui::status::{PlaybackState, Status};
+
+/// A larger difference between the expected and the actual position is a change of the status.
+const POSITION_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// The requests that are not finished, and where they come from.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    #[cfg(unix)]
+    server: Option<ctl::Server>,
+    /// Commands whose effect is awaited, each until a deadline.
+    waiting: Vec<(Reply, Instant)>,
+    /// For each question to the player, in order, the client that gets the answer; `None` for the terminal.
+    askers: VecDeque<Option<Reply>>,
+    followers: Vec<Follower>,
+    /// The status that the followers know.
+    known: Option<Known>,
+}
+
+impl App {
+    /// Lets other programs control this one, if a listener does.
+    pub(super) fn open_to_others(&mut self) {
+        if self.mode != Mode::Interactive {
+            return;
+        }
+        let sender = self.sender.clone();
+        let on_request = move |request| drop(sender.send(Event::Request(request)));
+        #[cfg(unix)]
+        match ctl::Server::open(on_request.clone()) {
+            Ok(server) => self.outside.server = Some(server),
+            Err(error) => self.console.verbose(&format!("trill ctl cannot reach this player: {error}")),
+        }
+        #[cfg(all(target_os = "linux", feature = "mpris"))]
+        {
+            let sender = self.sender.clone();
+            let on_end = move |reason: &str| drop(sender.send(Event::NoDesktop(reason.to_owned())));
+            if let Err(error) = mpris::start(on_request, on_end) {
+                self.on_no_desktop(&error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn on_no_desktop(&self, reason: &str) {
+        self.console.verbose(&format!("no media keys: {reason}"));
+    }
+
+    /// Completes all answers. Then the clients end.
+    pub(super) fn close_to_others(&mut self) {
+        drop(std::mem::take(&mut self.outside));
+    }
+
+    pub(super) fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Execute { line, reply } => {
+                self.for_client(Some(reply.clone()), |app| app.handle_input(Input::Line(line)));
+                self.outside.waiting.push((reply, Instant::now() + REPORT_TIMEOUT));
+            }
+            Request::Follow(mut follower) => {
+                if follower.call(&self.status()) {
+                    self.outside.followers.push(follower);
+                }
+            }
+        }
+    }
+
+    /// Does `work` with its output going to `client`, or to the terminal.
+    pub(super) fn for_client(&mut self, client: Option<Reply>, work: impl FnOnce(&mut Self)) {
+        let before = self.console.redirect(client);
+        work(self);
+        self.console.redirect(before);
+    }
+
+    /// A question was put to the player.
+    pub(super) fn on_asked(&mut self) {
+        self.outside.askers.push_back(self.console.client().cloned());
+    }
+
+    /// Who gets the answer to the first question.
+    pub(super) fn asker(&self) -> Option<Reply> {
+        self.outside.askers.front().cloned().flatten()
+    }
+
+    /// The first question was answered, or never will be. Returns the client that has asked it, if any.
+    pub(super) fn on_answered(&mut self) -> Option<Reply> {
+        self.outside.askers.pop_front().flatten()
+    }
+
+    /// Passes an error to every client whose command may have caused it.
+    pub(super) fn copy_error(&self, reason: &str) {
+        for (reply, _) in &self.outside.waiting {
+            reply.send(Answer::Error(reason.to_owned()));
+        }
+    }
+
+    /// Completes the answers to commands that have taken effect, and tells the followers what has changed.
+    pub(super) fn serve_others(&mut self, now: Instant) {
+        if !self.outside.waiting.is_empty() {
+            let is_settled = self.is_settled();
+            self.outside.waiting.retain(|(_, until)| !is_settled && now < *until);
+        }
+        if self.outside.followers.is_empty() {
+            return;
+        }
+        let mut followers = std::mem::take(&mut self.outside.followers);
+        let status = self.status();
+        let known = Known::of(&status, now);
+        if self.outside.known.as_ref().is_none_or(|before| !before.leads_to(&known)) {
+            followers.retain_mut(|follower| follower.call(&status));
+            self.outside.known = Some(known);
+        }
+        self.outside.followers = followers;
+    }
+
+    /// When [`serve_others`](Self::serve_others) has something to do, if nothing happens before.
+    pub(super) fn others_deadline(&self) -> Option<Instant> {
+        self.outside.waiting.iter().map(|(_, until)| *until).min()
+    }
+
+    /// Whether somebody sees the status all the time.
+    pub(super) fn has_watcher(&self) -> bool {
+        self.console.has_prompt() || !self.outside.followers.is_empty()
+    }
+}
+
+/// The parts of the status that change by an event.
+#[derive(Debug)]
+struct Known {
+    state: PlaybackState,
+    song: Option<(u32, String, Option<Duration>)>,
+    position: Duration,
+    volume_percent: u8,
+    at: Instant,
+}
+
+impl Known {
+    fn of(status: &Status, at: Instant) -> Self {
+        Self {
+            state: status.state,
+            song: status.song.as_ref().map(|song| (song.number, song.title.clone(), song.duration)),
+            position: status.song.as_ref().map_or(Duration::ZERO, |song| song.position),
+            volume_percent: status.volume_percent,
+            at,
+        }
+    }
+
+    /// Whether `next` follows by the passing of time alone.
+    fn leads_to(&self, next: &Self) -> bool {
+        let passed = if self.state == PlaybackState::Playing { next.at - self.at } else { Duration::ZERO };
+        let is_same = self.state == next.state && self.song == next.song && self.volume_percent == next.volume_percent;
+        is_same && (self.position + passed).abs_diff(next.position) <= POSITION_TOLERANCE
+    }
+}
