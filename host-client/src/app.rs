@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use trill_cli::signals::{self, EndSignal};
 use trill_player::command::{self, Command};
 
+use lists::List;
 use status::News;
 
 use crate::decode_loop::{self, DecodeLoop};
@@ -182,6 +183,12 @@ struct App {
     news: News,
     /// The song that is heard.
     title: Option<Song>,
+    /// The song that follows.
+    following: Option<Song>,
+    /// The first of the songs that are being added to the queue.
+    found: Option<Song>,
+    /// The lists that were requested, in order.
+    lists: VecDeque<List>,
     /// The layout of the list that is being shown, measured on its first page.
     table: Option<Table>,
     state: StateFile,
@@ -247,6 +254,9 @@ impl App {
             volume_percent: options.volume_percent,
             news: News::default(),
             title: None,
+            following: None,
+            found: None,
+            lists: VecDeque::new(),
             table: None,
             state,
             browsing: Browsing::default(),

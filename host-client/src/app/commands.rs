@@ -3,7 +3,9 @@
 use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Volume};
 use trill_player::{Direction, ListRequest, NotPossible, Question};
 use trill_proto::ids::SongId;
+use trill_proto::message::Group;
 
+use super::lists::List;
 use super::{App, Exit, Mode};
 use crate::output::OutputTarget;
 use crate::shared::Player;
@@ -49,6 +51,7 @@ impl App {
             | Command::Artists(_)
             | Command::Info(_)
             | Command::Queue
+            | Command::Remove { .. }
             | Command::Shuffle(None)
             | Command::Repeat(None)
             | Command::Volume(None)
@@ -62,7 +65,14 @@ impl App {
 
     pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
-            Command::List(words) => self.ask(Question::List(ListRequest::of_words(words))),
+            Command::List(words) => self.list(List::Songs { is_all: words.is_empty() }, ListRequest::of_words(words)),
+            Command::Albums(words) => {
+                self.list(List::Albums, ListRequest { group: Some(Group::Album), ..ListRequest::of_words(words) });
+            }
+            Command::Artists(words) => {
+                self.list(List::Artists, ListRequest { group: Some(Group::Artist), ..ListRequest::of_words(words) });
+            }
+            Command::Queue => self.show_queue(),
             Command::Info(song) => self.info(song),
             Command::Play(selection) => self.play(selection),
             Command::Add(selection) => self.add(|player| player.add(selection)),
@@ -70,10 +80,35 @@ impl App {
             Command::Remove { first, last } => {
                 self.command(|app| app.shared.with(|player, now| player.remove(now, first, last)));
             }
-            Command::Clear => self.shared.with(|player, _| player.clear()),
-            Command::Shuffle(Some(shuffle)) => self.shared.with(|player, _| player.set_shuffle(shuffle)),
-            Command::Repeat(Some(repeat)) => self.shared.with(|player, _| player.set_repeat(repeat)),
-            Command::StopAfter => self.shared.with(|player, _| player.set_stop_after(!player.stops_after())),
+            Command::Clear => {
+                self.shared.with(|player, _| player.clear());
+                self.tell_queue("nothing follows");
+            }
+            Command::Shuffle(shuffle) => {
+                let shuffle = self.shared.with(|player, _| {
+                    shuffle.into_iter().for_each(|shuffle| player.set_shuffle(shuffle));
+                    player.shuffle()
+                });
+                self.tell_queue(&format!("shuffle {shuffle}"));
+            }
+            Command::Repeat(repeat) => {
+                let repeat = self.shared.with(|player, _| {
+                    repeat.into_iter().for_each(|repeat| player.set_repeat(repeat));
+                    player.repeat()
+                });
+                self.tell_queue(&format!("repeat {repeat}"));
+            }
+            Command::StopAfter => {
+                let stops = self.shared.with(|player, _| {
+                    player.set_stop_after(!player.stops_after());
+                    player.stops_after()
+                });
+                self.tell_queue(if stops {
+                    "the music stops after this song"
+                } else {
+                    "the music goes on after this song"
+                });
+            }
             Command::Stop => self.stop(),
             Command::Pause => self.command(|app| app.shared.with(|player, _| player.set_paused(true))),
             Command::Resume => self.command(|app| app.shared.with(|player, now| player.resume(now))),

@@ -39,12 +39,9 @@ impl App {
             network::Event::Edge(song, direction) => self.fail(&NotPossible::Edge(song, direction).to_string()),
             network::Event::NothingFound(why) => self.fail(&why),
             network::Event::MoreMatches(others, list) => self.console.notice(&format!("{others} more match: {list}")),
-            network::Event::Added { position, songs, others } => {
-                let last = position + songs.saturating_sub(1);
-                let places = if songs == 1 { format!("place {position}") } else { format!("places {position}-{last}") };
-                let others = if others == 0 { String::new() } else { format!("; {others} more match") };
-                self.console.notice(&format!("added at {places}{others}"));
-            }
+            network::Event::Following(song) => self.following = Some(song),
+            network::Event::Found(song) => self.found = Some(song),
+            network::Event::Added { songs, others, .. } => self.on_added(songs, others),
             // The loop checks everything after each event.
             network::Event::Settled => {}
             network::Event::Unreachable(error, unanswered) => self.on_attempt_failed(&error.to_string(), &unanswered),
@@ -183,7 +180,10 @@ impl App {
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {
         match event {
             // Keep the title of this song, which may have come already.
-            decode_loop::Event::Began(song) => drop(self.title.take_if(|title| title.id != song)),
+            decode_loop::Event::Began(song) => {
+                drop(self.title.take_if(|title| title.id != song));
+                self.following = None;
+            }
             decode_loop::Event::Finished => {}
             decode_loop::Event::Sounded { song, after } => {
                 let ms = after.as_secs_f64() * 1000.0;

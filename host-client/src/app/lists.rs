@@ -1,27 +1,77 @@
-//! The list, page by page.
+//! Lists of the server, page by page, and the queue.
 
-use trill_player::{PageEnd, Refused};
+use trill_player::{ListRequest, PageEnd, Question, Refused};
+use trill_proto::message::SongGroup;
 
 use super::{App, Event};
 use crate::network::Song;
 use crate::remote::Reply;
 use crate::shared::PAGE_SONGS;
-use crate::ui::table::{Row, Table};
+use crate::ui::table::{Headings, Row, Table};
+use crate::ui::text::clean;
+
+/// A list that was requested.
+#[derive(Clone, Debug)]
+pub(super) enum List {
+    /// Of all songs, or of those that match.
+    Songs {
+        is_all: bool,
+    },
+    Albums,
+    Artists,
+    /// A part of the queue.
+    Queue(QueueRows),
+}
+
+/// The part of the queue that is shown. The server knows the titles.
+#[derive(Clone, Debug)]
+pub(super) struct QueueRows {
+    /// The place of the next song.
+    place: u32,
+    /// The last place to show.
+    last: u32,
+    /// The songs so far and their places.
+    songs: Vec<(u32, Song)>,
+}
+
+/// The most places of the queue that are shown at once.
+const QUEUE_ROWS: u32 = 20;
 
 impl App {
+    /// Asks for a list.
+    pub(super) fn list(&mut self, list: List, request: ListRequest) {
+        match self.shared.with(|player, _| player.ask(Question::List(request))) {
+            Ok(()) => {
+                self.lists.push_back(list);
+                self.on_asked();
+            }
+            Err(reason) => self.fail(&reason.to_string()),
+        }
+    }
+
     /// Shows a page. The next page is requested when this one is on the screen.
     pub(super) fn show_page(&mut self, songs: &[Song], end: PageEnd, total: u32) {
-        let rows: Vec<_> = songs.iter().map(row).collect();
+        let headings = match self.lists.front() {
+            Some(List::Queue(_)) => return self.on_queue_page(songs, end),
+            Some(List::Albums) => Headings::ALBUMS,
+            Some(List::Artists) => Headings::ARTISTS,
+            Some(List::Songs { .. }) | None => Headings::SONGS,
+        };
+        let present = self.shared.with(|player, _| player.heard().map(|track| track.started.song));
+        let rows: Vec<_> = songs.iter().map(|song| row(song, headings, present == Some(song.id))).collect();
         let (table, header) = match self.table.take() {
             Some(table) => (table, None),
             None if rows.is_empty() && end == PageEnd::Complete => {
+                let is_all = matches!(self.lists.pop_front(), Some(List::Songs { is_all: true }));
                 self.make_room();
                 self.on_answered();
-                return self.console.notice("the server has no songs");
+                let nothing =
+                    if is_all { "the server has no songs" } else { "nothing matches; list shows what there is" };
+                return self.console.notice(nothing);
             }
             None => {
                 let table = match self.console.columns() {
-                    Some(columns) => Table::fitted(columns, &rows, total as usize, self.console.look().charset),
+                    Some(columns) => Table::fitted(columns, &rows, total as usize, headings, self.console.look()),
                     None => Table::Plain,
                 };
                 (table, table.header())
@@ -33,12 +83,15 @@ impl App {
         if lines.is_empty() {
             on_drawn();
         } else {
-            self.console.print_then(&lines.join("\n"), on_drawn);
+            self.console.print_rows(&lines.join("\n"), on_drawn);
         }
         match end {
             PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
             PageEnd::More => self.table = Some(table),
-            PageEnd::Complete => drop(self.on_answered()),
+            PageEnd::Complete => {
+                self.lists.pop_front();
+                self.on_answered();
+            }
         }
     }
 
@@ -47,6 +100,7 @@ impl App {
         match refused {
             Refused::List => {
                 self.table = None;
+                self.lists.pop_front();
                 self.on_answered()
             }
             Refused::Info(_) => self.on_answered(),
@@ -64,11 +118,105 @@ impl App {
 
     /// Gives up the rest of the list, because standard output is closed.
     fn give_up_list(&mut self) {
+        self.lists.pop_front();
         self.shared.with(|player, _| player.give_up_question());
         self.on_answered();
     }
+
+    // ── the queue ──
+
+    /// Shows the queue from the present song on.
+    pub(super) fn show_queue(&mut self) {
+        let (present, songs) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
+        let place = present.unwrap_or(1);
+        let last = songs.min(place.saturating_add(QUEUE_ROWS - 1));
+        self.ask_for_queue(QueueRows { place, last, songs: Vec::new() });
+    }
+
+    /// Asks for the next songs, or shows all.
+    fn ask_for_queue(&mut self, rows: QueueRows) {
+        let count = (rows.last + 1).saturating_sub(rows.place);
+        let request = self.shared.with(|player, _| player.queue().list(rows.place, count));
+        match request.filter(|_| count > 0) {
+            Some(request) => self.list(List::Queue(rows), request),
+            None => self.print_queue(&rows),
+        }
+    }
+
+    fn on_queue_page(&mut self, songs: &[Song], end: PageEnd) {
+        self.make_room();
+        let Some(List::Queue(rows)) = self.lists.front_mut() else { return };
+        rows.songs.extend((rows.place..).zip(songs.iter().cloned()));
+        rows.place += songs.len() as u32;
+        if end == PageEnd::Complete
+            && let Some(List::Queue(mut rows)) = self.lists.pop_front()
+        {
+            // A song that is gone has no row.
+            rows.place += u32::from(songs.is_empty());
+            self.ask_for_queue(rows);
+            self.on_answered();
+        }
+    }
+
+    fn print_queue(&mut self, QueueRows { last, songs, .. }: &QueueRows) {
+        let (present, total) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
+        let rows: Vec<_> = songs
+            .iter()
+            .map(|(place, song)| Row { number: *place, ..row(song, Headings::SONGS, present == Some(*place)) })
+            .collect();
+        let look = self.console.look();
+        let table = match self.console.columns() {
+            Some(columns) => Table::fitted(columns, &rows, rows.len(), Headings::SONGS, look),
+            None => Table::Plain,
+        };
+        let header = table.header().filter(|_| !rows.is_empty());
+        let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
+        if !lines.is_empty() {
+            self.console.print_rows(&lines.join("\n"), || {});
+        }
+        let more = total.saturating_sub(*last);
+        let more = if more > 0 { format!("; {more} more follow") } else { String::new() };
+        self.console.notice(&format!("{}{more}{}", count_songs(total), self.settings()));
+    }
+
+    /// The settings of the queue that are not the usual ones, each after a comma.
+    fn settings(&self) -> String {
+        use trill_player::command::{Repeat, Shuffle};
+        let (shuffle, repeat, stops) =
+            self.shared.with(|player, _| (player.shuffle(), player.repeat(), player.stops_after()));
+        let shuffle = (shuffle != Shuffle::Off).then(|| format!(", shuffle {shuffle}"));
+        let repeat = (repeat != Repeat::Off).then(|| format!(", repeat {repeat}"));
+        let stops = stops.then(|| ", stop after this song".to_owned());
+        [shuffle, repeat, stops].into_iter().flatten().collect()
+    }
+
+    /// Says in one line what a command has done to the queue.
+    pub(super) fn tell_queue(&self, what: &str) {
+        let songs = self.shared.with(|player, _| player.queue().songs());
+        self.console.notice(&format!("{what}; {} in the queue", count_songs(songs)));
+    }
+
+    pub(super) fn on_added(&mut self, songs: u32, others: u32) {
+        let what = match self.found.take() {
+            Some(song) if songs == 1 => clean(&song.title),
+            Some(song) if !song.album.is_empty() => format!("{} of {}", count_songs(songs), clean(&song.album)),
+            _ => count_songs(songs),
+        };
+        let others = if others > 0 { format!(", {others} more match") } else { String::new() };
+        self.tell_queue(&format!("added {what}{others}"));
+    }
 }
 
-fn row(song: &Song) -> Row<'_> {
-    Row { number: song.id.0, title: &song.title, artist: &song.artist, album: &song.album, duration: song.duration }
+fn count_songs(count: u32) -> String {
+    if count == 1 { "1 song".to_owned() } else { format!("{count} songs") }
+}
+
+fn row<'a>(song: &'a Song, headings: Headings, is_present: bool) -> Row<'a> {
+    let songs = song.group.map(|SongGroup { songs, .. }| songs);
+    let [title, artist, album] = match headings {
+        Headings::ALBUMS => [&song.album, &song.artist, ""],
+        Headings::ARTISTS => [&song.artist, "", ""],
+        _ => [song.title.as_str(), &song.artist, &song.album],
+    };
+    Row { number: song.id.0, title, artist, album, duration: song.duration, songs, is_present }
 }

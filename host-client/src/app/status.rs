@@ -58,7 +58,10 @@ impl App {
             status::Status {
                 state: playback_state(player),
                 song: self.song(player),
-                next: String::new(),
+                next: match &self.following {
+                    _ if player.stops_after() => "stop".to_owned(),
+                    following => following.as_ref().map_or_else(String::new, |song| song.title.clone()),
+                },
                 buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
                 buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
                 underruns: self.underruns(),

@@ -349,7 +349,8 @@ fn collect_event(event: player::Event<'_>, page: &mut Vec<Song>, events: &mut Ve
         player::Event::MoreMatches(selection, others) => Event::MoreMatches(others, list_command(&selection)),
         player::Event::Added { position, songs, others } => Event::Added { position, songs, others },
         // The screen asks for the title of the song heard only.
-        player::Event::Following(_) | player::Event::Found(_) => return Ok(()),
+        player::Event::Following(song) => Event::Following(Song::from(&song)),
+        player::Event::Found(song) => Event::Found(Song::from(&song)),
         player::Event::Failed(error) => return Err(CloseReason::Peer(ServerError::from(&error))),
         player::Event::Goodbye(reason) => return Err(CloseReason::Goodbye(reason)),
     });

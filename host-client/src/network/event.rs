@@ -91,6 +91,10 @@ pub enum Event {
     NothingFound(String),
     /// So many other songs, albums or artists match, and the command that lists them.
     MoreMatches(u32, String),
+    /// The song that follows the one that is heard.
+    Following(Song),
+    /// The first of the songs that are added to the queue.
+    Found(Song),
     /// Songs were added to the queue.
     Added {
         /// The position of the first, from 1.

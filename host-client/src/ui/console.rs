@@ -105,12 +105,13 @@ impl Console {
 
     /// Prints a result of one or more lines.
     pub fn print(&mut self, text: &str) {
-        self.print_then(text, || {});
+        let text = if self.screen.is_some() || self.columns().is_some() { wrapped(text) } else { text.into() };
+        self.print_rows(&text, || {});
     }
 
-    /// Like [`print`](Self::print), and calls `on_printed` afterwards: with a prompt, when the terminal has taken the text.
-    /// A caller with much text waits for that before the next part, because a user may halt a terminal for hours.
-    pub fn print_then(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
+    /// Prints rows that fit the terminal and may have styles, and calls `on_printed` afterwards: with a prompt, when the terminal
+    /// has taken them. A caller with much text waits for that before the next part, because a user may halt a terminal for hours.
+    pub fn print_rows(&mut self, text: &str, on_printed: impl FnOnce() + Send + 'static) {
         let text = text.trim_end_matches('\n');
         if let Some(client) = &mut self.client {
             client.is_gone = !client.reply.send(Answer::Output(text.to_owned(), OnDrop::new(on_printed)));
@@ -120,12 +121,11 @@ impl Console {
             return on_printed();
         }
         match &self.screen {
-            Some(screen) => return screen.print(&wrapped(text), on_printed),
+            Some(screen) => return screen.print(text, on_printed),
             None if self.is_stdout_taken => to_stderr(text),
             None if self.is_output_gone() => {}
             None => {
                 let mut out = io::stdout().lock();
-                let text = if out.is_terminal() { wrapped(text) } else { text.into() };
                 if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
                     self.lost_output = Some(error.kind());
                     if self.has_failed() {

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use super::text::{self, Charset, clean, width};
+use super::look::{FAINT, Look, PRESENT};
+use super::status::PlaybackState;
+use super::text::{self, clean, width};
 
 /// A song from the server. Texts need not be clean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +24,34 @@ pub struct Row<'a> {
     pub album: &'a str,
     /// `None` if the server has not measured it yet, zero if the song contains no audio.
     pub duration: Option<Duration>,
+    /// How many songs an album or artist has, in place of the time.
+    pub songs: Option<u32>,
+    /// It plays now.
+    pub is_present: bool,
+}
+
+/// What stands above the columns of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headings {
+    texts: [&'static str; 3],
+    last: &'static str,
+}
+
+impl Headings {
+    /// Of a list of songs.
+    pub const SONGS: Self = Self { texts: ["Title", "Artist", "Album"], last: "Time" };
+    /// Of a list of albums.
+    pub const ALBUMS: Self = Self { texts: ["Album", "Artist", ""], last: "Songs" };
+    /// Of a list of artists.
+    pub const ARTISTS: Self = Self { texts: ["Artist", "", ""], last: "Songs" };
 }
 
 impl Row<'_> {
-    fn time(&self) -> String {
-        self.duration.map_or_else(|| text::time(None), text::length)
+    fn last(&self) -> String {
+        match self.songs {
+            Some(songs) => songs.to_string(),
+            None => self.duration.map_or_else(|| text::time(None), text::length),
+        }
     }
 }
 
@@ -60,13 +85,14 @@ pub struct Layout {
     artist: usize,
     album: usize,
     time: usize,
-    charset: Charset,
+    headings: Headings,
+    look: Look,
 }
 
 impl Table {
     /// A table for a terminal `columns` wide, measured on the first page of a list of `song_count` songs.
-    pub fn fitted(columns: usize, first_page: &[Row<'_>], song_count: usize, charset: Charset) -> Self {
-        let needed = Layout::needed(columns, first_page, song_count, charset);
+    pub fn fitted(columns: usize, first_page: &[Row<'_>], song_count: usize, headings: Headings, look: Look) -> Self {
+        let needed = Layout::needed(columns, first_page, song_count, headings, look);
         Self::Fitted(needed.shrunk())
     }
 
@@ -74,7 +100,10 @@ impl Table {
     pub fn header(&self) -> Option<String> {
         match self {
             Self::Plain => None,
-            Self::Fitted(layout) => Some(layout.line("#", "Title", "Artist", "Album", "Time")),
+            Self::Fitted(layout) => {
+                let Headings { texts: [title, artist, album], last } = layout.headings;
+                Some(layout.look.paint(FAINT, &layout.line("#", title, artist, album, last, "")))
+            }
         }
     }
 
@@ -85,20 +114,29 @@ impl Table {
         match self {
             Self::Plain => {
                 let time = row.duration.map(text::length).unwrap_or_default();
-                [number, title, artist, album, time].join("\t")
+                match row.songs {
+                    None => [number, title, artist, album, time].join("\t"),
+                    Some(songs) => [number, title, artist, songs.to_string()].join("\t"),
+                }
             }
-            Self::Fitted(layout) => layout.line(&number, &title, &artist, &album, &row.time()),
+            Self::Fitted(layout) => {
+                let mark = if row.is_present { PlaybackState::Playing.mark(layout.look.charset) } else { "" };
+                let line = layout.line(&number, &title, &artist, &album, &row.last(), mark);
+                if row.is_present { layout.look.paint(PRESENT, &line) } else { line }
+            }
         }
     }
 }
 
 impl Layout {
     /// Columns wide enough for the first page, regardless of the terminal's width.
-    fn needed(terminal: usize, first_page: &[Row<'_>], song_count: usize, charset: Charset) -> Self {
+    fn needed(terminal: usize, first_page: &[Row<'_>], song_count: usize, headings: Headings, look: Look) -> Self {
+        let Headings { texts: [title, artist, album], last } = headings;
         let widest = |cells: &dyn Fn(&Row<'_>) -> String, header: &str, typical: usize| {
             let widest = first_page.iter().map(|row| width(&cells(row))).max().unwrap_or(0);
             match (widest, first_page.len() < song_count) {
                 (0, false) => 0,
+                (0, true) if header.is_empty() => 0,
                 (_, false) => widest.max(header.len()),
                 (_, true) => widest.max(typical),
             }
@@ -106,11 +144,12 @@ impl Layout {
         Self {
             terminal,
             number: widest(&|row| row.number.to_string(), "#", song_count.to_string().len()),
-            title: widest(&|row| clean(row.title), "Title", TYPICAL_TITLE),
-            artist: widest(&|row| clean(row.artist), "Artist", TYPICAL_ARTIST),
-            album: widest(&|row| clean(row.album), "Album", TYPICAL_ALBUM),
-            time: widest(&|row| row.time(), "Time", TYPICAL_TIME),
-            charset,
+            title: widest(&|row| clean(row.title), title, TYPICAL_TITLE),
+            artist: widest(&|row| clean(row.artist), artist, TYPICAL_ARTIST),
+            album: widest(&|row| clean(row.album), album, TYPICAL_ALBUM),
+            time: widest(&|row| row.last(), last, TYPICAL_TIME),
+            headings,
+            look,
         }
     }
 
@@ -157,22 +196,24 @@ impl Layout {
         self.number + self.time + GAP * shown.saturating_sub(1)
     }
 
-    fn line(&self, number: &str, title: &str, artist: &str, album: &str, time: &str) -> String {
+    /// One line. `mark` stands before the first text.
+    fn line(&self, number: &str, title: &str, artist: &str, album: &str, time: &str, mark: &str) -> String {
+        let charset = self.look.charset;
         // A number or time wider than on the measured page takes room from the title.
         let time = if self.time > 0 { time } else { "" };
         let excess = number.len().saturating_sub(self.number) + time.len().saturating_sub(self.time);
         let title_width = self.title.saturating_sub(excess);
 
         let mut line = format!("{number:>0$}", self.number);
-        for (text, width) in [(title, title_width), (artist, self.artist), (album, self.album)] {
+        for (text, width, mark) in [(title, title_width, mark), (artist, self.artist, ""), (album, self.album, "")] {
             if width > 0 {
-                line.push_str(&format!("{:GAP$}{}", "", text::left(text, width, self.charset)));
+                line.push_str(&format!("{mark:<GAP$}{}", text::left(text, width, charset)));
             }
         }
         if self.time > 0 {
             line.push_str(&format!("{:GAP$}{time:>1$}", "", self.time));
         }
-        text::cut(line.trim_end(), self.terminal, self.charset)
+        text::cut(line.trim_end(), self.terminal, charset)
     }
 }
 
@@ -181,9 +222,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ui::text::Charset;
 
     fn row<'a>(number: u32, title: &'a str, artist: &'a str, album: &'a str, seconds: Option<u64>) -> Row<'a> {
-        Row { number, title, artist, album, duration: seconds.map(Duration::from_secs) }
+        Row { number, title, artist, album, duration: seconds.map(Duration::from_secs), songs: None, is_present: false }
     }
 
     fn short() -> Vec<Row<'static>> {
@@ -204,7 +246,7 @@ mod tests {
 
     #[track_caller]
     fn check(columns: usize, rows: &[Row<'_>], song_count: usize, expected: &[&str]) {
-        let table = Table::fitted(columns, rows, song_count, Charset::Unicode);
+        let table = Table::fitted(columns, rows, song_count, Headings::SONGS, Look::plain(Charset::Unicode));
         let lines: Vec<_> = table.header().into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
         assert_eq!(lines, expected, "\n{}", lines.join("\n"));
     }
@@ -281,7 +323,13 @@ mod tests {
 
     #[test]
     fn a_later_number_or_time_that_is_wider_takes_room_from_the_title() {
-        let table = Table::fitted(40, &[row(1, "A somewhat longer title", "", "", Some(5))], 1, Charset::Unicode);
+        let table = Table::fitted(
+            40,
+            &[row(1, "A somewhat longer title", "", "", Some(5))],
+            1,
+            Headings::SONGS,
+            Look::plain(Charset::Unicode),
+        );
         assert_eq!(table.row(&row(1, "A somewhat longer title", "", "", Some(5))), "1  A somewhat longer title  0:05");
         assert_eq!(
             table.row(&row(1234, "A somewhat longer title", "", "", Some(3723))),
@@ -318,7 +366,7 @@ mod tests {
         #[test]
         fn no_line_is_wider_than_the_terminal(page in any_cells(), later in any_cells(), columns in 0..150usize, more in 0..2000usize) {
             let (page, later) = (rows(&page), rows(&later));
-            let table = Table::fitted(columns, &page, page.len() + more, Charset::Unicode);
+            let table = Table::fitted(columns, &page, page.len() + more, Headings::SONGS, Look::plain(Charset::Unicode));
             for line in table.header().into_iter().chain(page.iter().chain(&later).map(|row| table.row(row))) {
                 prop_assert!(width(&line) <= columns, "{} in {columns}: {line:?}", width(&line));
                 prop_assert!(!line.chars().any(char::is_control), "{line:?}");

@@ -1,0 +1,96 @@
+//! Finding music, the queue and its order, from the command line and at the prompt.
+
+use std::time::Duration;
+
+use trill_tests::client::Client;
+use trill_tests::corpus::{self, MusicDir};
+use trill_tests::messages;
+use trill_tests::proxy::{Conditions, Direction, Proxy};
+use trill_tests::server::ServerProcess;
+use trill_tests::terminal::VT100;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Two artists with an album of three songs each. Songs without tags have the artist and album of their folders.
+const SONGS: [&str; 6] = [
+    "Björk/Homogenic/1 Hunter.mp3",
+    "Björk/Homogenic/2 Jóga.mp3",
+    "Björk/Homogenic/3 Unravel.mp3",
+    "Miles Davis/Kind of Blue/1 So What.mp3",
+    "Miles Davis/Kind of Blue/2 Blue in Green.mp3",
+    "Miles Davis/Kind of Blue/3 All Blues.mp3",
+];
+
+fn serve(milliseconds: u32) -> (MusicDir, ServerProcess) {
+    let music = MusicDir::new();
+    SONGS.iter().for_each(|path| drop(music.add(path, &corpus::CBR_128.milliseconds(milliseconds))));
+    let server = ServerProcess::start(music.path());
+    (music, server)
+}
+
+#[test]
+fn lists_of_songs_albums_and_artists_that_match() {
+    let (_music, server) = serve(1_500);
+    let check = |words: &[&str], fields: &[&[&str]]| {
+        let output = Client::of(server.address()).args(words).run(DEADLINE).expect_code(0).stdout;
+        let lines: Vec<Vec<_>> = output.lines().map(|line| line.split('\t').collect()).collect();
+        assert_eq!(lines, fields, "{words:?}");
+    };
+    let blue = ["5", "2 Blue in Green", "Miles Davis", "Kind of Blue", "0:01"];
+    check(&["find", "green", "DAVIS"], &[&blue]);
+    check(&["list", "joga"], &[&["2", "2 Jóga", "Björk", "Homogenic", "0:01"]]);
+    check(&["albums"], &[&["1", "Homogenic", "Björk", "3"], &["4", "Kind of Blue", "Miles Davis", "3"]]);
+    check(&["artists", "bjork"], &[&["1", "Björk", "", "3"]]);
+    check(&["list", "nobody"], &[]);
+}
+
+/// Runs a script and checks which songs are requested, in order.
+#[track_caller]
+fn plays(server: &ServerProcess, script: &str) -> Vec<u32> {
+    let proxy = Proxy::recording(server.address(), Conditions::PERFECT);
+    let client = Client::of(proxy.address()).args(["--output", "null"]);
+    client.run_script(script, DEADLINE).expect_code(0);
+    messages::plays(&proxy.recorded(0, Direction::ToServer)).iter().map(|play| play.song.0).collect()
+}
+
+#[test]
+fn an_album_plays_in_order_and_what_is_added_follows() {
+    let (_music, server) = serve(1_500);
+    assert_eq!(plays(&server, "play album homogenic\nadd so what\n"), [1, 2, 3, 4]);
+    assert_eq!(plays(&server, "play artist miles\nstop after\n"), [4]);
+    assert_eq!(plays(&server, "play jóga\n"), [2]);
+}
+
+#[test]
+fn all_songs_are_shuffled_and_each_plays_once() {
+    let (_music, server) = serve(1_500);
+    let mut played = plays(&server, "shuffle on\nplay all\n");
+    played.sort_unstable();
+    assert_eq!(played, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn the_prompt_shows_what_it_did_to_the_queue_and_the_queue_itself() {
+    let (_music, server) = serve(60_000);
+    let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_line("play album homogenic");
+    terminal.wait_for_text(DEADLINE, "next: 2 Jóga");
+    terminal.type_line("add album blue");
+    terminal.wait_for_text(DEADLINE, "added 3 songs of Kind of Blue; 6 songs in the queue");
+    terminal.type_line("next so what");
+    terminal.wait_for_text(DEADLINE, "added 1 So What; 7 songs in the queue");
+    terminal.wait_for_text(DEADLINE, "next: 1 So What");
+    terminal.type_line("repeat all");
+    terminal.wait_for_text(DEADLINE, "repeat all; 7 songs in the queue");
+    terminal.type_line("remove 3-6");
+    terminal.type_line("queue");
+    let screen = terminal.wait_for_text(DEADLINE, "3 songs, repeat all");
+    for row in ["1▶ 1 Hunter", "2  1 So What", "3  3 All Blues"] {
+        assert!(screen.contains(row), "{row:?} in {terminal}");
+    }
+    terminal.type_line("stop after");
+    terminal.wait_for_text(DEADLINE, "next: stop");
+    terminal.type_line("clear");
+    terminal.wait_for_text(DEADLINE, "nothing follows; 1 song in the queue");
+}
