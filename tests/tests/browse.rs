@@ -103,6 +103,15 @@ Miles Davis           2│Kind of Blue — Miles… 2│Blue in Green — Miles 
     terminal.wait_for_text(DEADLINE, "trill> volu");
     terminal.type_line("me");
     terminal.wait_for_text(DEADLINE, "volume 90");
+    // Nor is anything lost that is typed ahead.
+    terminal.type_text("\x02");
+    terminal.wait_for_text(DEADLINE, "1 Artists");
+    terminal.type_text("qfly\rvol");
+    terminal.wait_for_text(DEADLINE, "no command \"fly\"");
+    terminal.wait_for(DEADLINE, "the rest", |screen| screen.rows.iter().any(|row| row == "trill> vol"));
+    terminal.type_line("ume 40");
+    terminal.type_line("volume");
+    terminal.wait_for_text(DEADLINE, "volume 40");
     terminal.type_text(key::CTRL_D);
     assert_eq!(terminal.wait(DEADLINE).code(), Some(0), "{terminal}");
     assert!(terminal.is_cooked());

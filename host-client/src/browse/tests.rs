@@ -428,7 +428,7 @@ John Coltrane         1│Giant Steps — John C… 1│",
     assert_eq!(bench.press_key(KeyCode::Enter), None);
     let naima = Selection::AlbumOf { album: SongId(5), from: Some(SongId(5)) };
     assert_eq!(bench.press_key(KeyCode::Enter), Some(Action::Execute(Command::Play(naima))));
-    // A search stands for its best match nowhere: what "All" are is to be chosen.
+    // All that was found cannot be played at once.
     assert_eq!(bench.press("1"), None);
     assert_eq!(bench.press_key(KeyCode::Enter), None);
     assert!(bench.screen().ends_with("\nchoose an artist, an album or a song"), "{}", bench.screen());

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
@@ -186,7 +187,7 @@ struct Prompt {
     is_reading_keys: bool,
     /// Ctrl-B was pressed.
     browses: Arc<AtomicBool>,
-    /// What was typed before Ctrl-B.
+    /// What was typed before Ctrl-B, or ahead on the full screen.
     begun: String,
 }
 
@@ -209,11 +210,29 @@ impl Prompt {
 
     fn next_line(&mut self) -> Input {
         if mem::take(&mut self.is_reading_keys) {
+            // If the terminal cannot be read, the line editor finds out.
+            let _ = self.take_keys_typed_ahead();
             let _ = disable_raw_mode();
             self.modes.on_edited();
         }
         let pasted = self.pasted.pop_front().map(Input::Line);
         pasted.unwrap_or_else(|| self.read())
+    }
+
+    /// Keeps the keys that were read together with the last one: they are meant for the prompt.
+    fn take_keys_typed_ahead(&mut self) -> io::Result<()> {
+        while event::poll(Duration::ZERO)? {
+            match event::read()? {
+                Event::Key(KeyEvent { code: KeyCode::Enter, .. }) => self.pasted.push_back(mem::take(&mut self.begun)),
+                Event::Key(KeyEvent { code: KeyCode::Char(char), modifiers, .. })
+                    if !modifiers.contains(KeyModifiers::CONTROL) =>
+                {
+                    self.begun.push(char);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn next_key(&mut self) -> Input {
