@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use trill_proto::error::ErrorCode;
 use trill_proto::ids::{SongId, StreamId};
 use trill_proto::limits::MAX_PAYLOAD_BYTES;
-use trill_proto::message::{self, Info, List, ListEnd, Play, Start, Welcome};
+use trill_proto::message::{self, Info, List, ListEnd, Play, Search, Start, Welcome};
 use trill_proto::session::server::{Event, Server};
 use trill_proto::time;
 use trill_proto::transport::blocking::{Received, receive, transmit_server};
@@ -178,7 +178,10 @@ impl Connection {
                 server.welcome(&welcome).expect("room");
                 return taken;
             }
-            Some(Event::List(list)) => Request::List(List { search: None, ..list }),
+            Some(Event::List(list)) => {
+                let search = list.search.map(|search| Search { query: "", ..search });
+                Request::List(List { search, ..list })
+            }
             Some(Event::Info(info)) => Request::Info(info),
             Some(Event::Play(play)) => Request::Play(play),
             Some(Event::Stopped(_)) => Request::Note("STOP"),
@@ -191,7 +194,9 @@ impl Connection {
 
     fn answer(&mut self, server: &mut Server, now: time::Instant, request: Request, socket: &TcpStream) {
         let line = match &request {
-            Request::List(List { first, at_most, .. }) => format!("LIST {first} {at_most}"),
+            Request::List(List { first, at_most, search, .. }) => {
+                format!("LIST {first} {} {at_most}", search.unwrap_or_default().rank)
+            }
             Request::Info(Info { song, .. }) => format!("INFO {song}"),
             Request::Play(Play { song, start: Start::Time(ms), .. }) => format!("PLAY {song} at {ms} ms"),
             Request::Play(Play { song, start: Start::Resume(position), .. }) => format!("PLAY {song} from {position}"),
@@ -211,15 +216,25 @@ impl Connection {
     }
 
     fn list(&self, server: &mut Server, now: time::Instant, list: List<'_>, socket: &TcpStream) {
-        let List { request, first, at_most, .. } = list;
-        let mut rest = self.setup.songs.iter().filter(|(number, _)| *number >= first.0);
-        for (number, song) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
-            server.song(&describe(request, *number, song)).expect("room");
+        let List { request, first, at_most, search } = list;
+        // The numbers of the songs are in library order.
+        let Search { rank, numbers, .. } = search.expect("a list in library order");
+        let is_found = |number: u32| numbers.is_none_or(|(low, high)| (low.0..=high.0).contains(&number));
+        let found: Vec<_> = self.setup.songs.iter().filter(|(number, _)| is_found(*number)).collect();
+        let begins_at_song = self.song(first).is_some();
+        let mut rest = (0..).zip(found.iter()).filter(
+            |(at, (number, _))| {
+                if begins_at_song { *number >= first.0 } else { *at >= rank }
+            },
+        );
+        for (rank, (number, song)) in rest.by_ref().take(PAGE_SONGS.min(at_most as usize)) {
+            let song = message::Song { rank: Some(rank), ..describe(request, *number, song) };
+            server.song(&song).expect("room");
             // Fails if the client has gone. Then the next read fails too.
             let _ = transmit_server(server, now, &mut StdIo(socket));
         }
-        let next = rest.next().map(|(number, _)| SongId(*number));
-        let total = self.setup.songs.len() as u32;
+        let next = rest.next().map(|(_, (number, _))| SongId(*number));
+        let total = found.len() as u32;
         server.list_end(&ListEnd { request, total, next, generation: 1 }).expect("room");
     }
 

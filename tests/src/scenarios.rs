@@ -259,7 +259,7 @@ pub fn nothing_is_cached(client: &impl Client) {
         assert!(tells(&["title", "one"]), "no info in {}", heard.text);
         assert_same_sound(&heard.frames, &frames(&song));
     }
-    assert_eq!((server.count("LIST 1 "), server.count("PLAY 1 at 0 ms")), (2, 2), "{:?}", server.log());
+    assert_eq!((server.count("LIST 0 0 "), server.count("PLAY 1 at 0 ms")), (2, 2), "{:?}", server.log());
 }
 
 /// The server executes a seek.

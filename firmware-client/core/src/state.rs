@@ -209,10 +209,14 @@ mod tests {
         take(&mut state, &[WELCOME]);
         state.screen.take(&mut [0; 99]);
         state.player.ask(Question::List(ListRequest::ALL)).expect("a question can be asked");
-        assert!(state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 1, 0, 0, 0, 2]), "two songs from 1 on");
+        assert!(
+            state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 0, 0, 0, 0, 2, 1, 0]),
+            "two songs from the first on"
+        );
         let title = core::str::from_utf8(&[b'x'; 50]).expect("ASCII");
         for song in 1..=2 {
-            let song = Song { request: RequestId(1), song: SongId(song), title, ..Song::default() };
+            let rank = Some(song - 1);
+            let song = Song { request: RequestId(1), song: SongId(song), title, rank, ..Song::default() };
             state.take(NOW, &encode(&Message::Song(song))).expect("an answer");
         }
         let told = std::format!("    1  {title}\n    2  {title}\n");

@@ -78,12 +78,11 @@ fn numbers_that_few_songs_have_harm_nobody() {
 fn found(connection: &mut RawConnection, from: u32) -> StreamId {
     let frame = connection.receive_until(MessageType::List, DEADLINE);
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
-    assert_eq!(list.first, SongId(from));
-    connection.send_message(&Message::Song(message::Song {
-        request: list.request,
-        song: list.first,
-        ..Default::default()
-    }));
+    let rank = list.search.expect("in library order").rank;
+    // The page begins at the song before it, if that is known.
+    assert!(list.first == SongId(from - 1) || (list.first, rank) == (SongId(0), from - 1), "{list:?}");
+    let song = message::Song { request: list.request, song: SongId(from), rank: Some(from - 1), ..Default::default() };
+    connection.send_message(&Message::Song(song));
     let end = ListEnd { request: list.request, total: 9, next: None, generation: 1 };
     connection.send_message(&Message::ListEnd(end));
     let (stream, song) = asked(connection);
@@ -146,7 +145,8 @@ fn a_line_that_is_cleared_while_an_answer_is_awaited_does_not_stay_before_the_an
     let Message::List(list) = frame.message() else { unreachable!("a LIST was waited for") };
     board.type_keys("\u{15}");
     board.wait_for("list\r\n\r\u{1b}[K> ");
-    let song = message::Song { request: list.request, song: SongId(1), title: "one", ..Default::default() };
+    let song =
+        message::Song { request: list.request, song: SongId(1), title: "one", rank: Some(0), ..Default::default() };
     connection.send_message(&Message::Song(song));
     board.wait_for("> \r\u{1b}[K    1  one");
 }
@@ -228,7 +228,8 @@ fn a_question_that_is_refused_is_told_and_not_in_the_way_of_the_next() {
 
 /// A page with this song.
 fn send_page(connection: &mut RawConnection, request: RequestId, song: SongId, title: &str) {
-    connection.send_message(&Message::Song(message::Song { request, song, title, ..Default::default() }));
+    let rank = Some(song.0 - 1);
+    connection.send_message(&Message::Song(message::Song { request, song, title, rank, ..Default::default() }));
     let next = Some(SongId(song.0 + 1));
     connection.send_message(&Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 }));
 }
