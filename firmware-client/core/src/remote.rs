@@ -46,6 +46,8 @@ pub enum NowPlaying {
     Nothing,
     /// Nothing yet: the server was asked for this song.
     Requested(SongId),
+    /// A song is searched for.
+    Searching,
     /// This song.
     Song {
         /// Its number.

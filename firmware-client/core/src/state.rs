@@ -139,7 +139,8 @@ impl<'m> State<'m> {
     fn now_playing(&self) -> NowPlaying {
         let player = &self.player;
         match (player.heard(), player.asked_for()) {
-            (None, None) => NowPlaying::Nothing,
+            (None, None) if player.is_silent() => NowPlaying::Nothing,
+            (None, None) => NowPlaying::Searching,
             (None, Some(song)) => NowPlaying::Requested(song),
             (Some(track), _) => NowPlaying::Song {
                 song: track.started.song,
@@ -210,7 +211,7 @@ mod tests {
         state.screen.take(&mut [0; 99]);
         state.player.ask(Question::List(ListRequest::ALL)).expect("a question can be asked");
         assert!(
-            state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 0, 0, 0, 0, 2, 1, 0]),
+            state.transmit(NOW, &mut [0; 512]).ends_with(&[0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0]),
             "two songs from the first on"
         );
         let title = core::str::from_utf8(&[b'x'; 50]).expect("ASCII");

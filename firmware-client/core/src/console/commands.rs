@@ -98,6 +98,7 @@ impl fmt::Display for NowPlaying {
         match *self {
             Self::Nothing => f.write_str("song    none"),
             Self::Requested(song) => write!(f, "song    {song}, asked for"),
+            Self::Searching => f.write_str("song    searched for"),
             Self::Song { song, state, position_ms, length_ms } => {
                 let state = match state {
                     SongState::Playing => "playing",
