@@ -128,7 +128,7 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     // The answer comes after the pause.
     terminal.type_line("volume");
     terminal.wait_for_text(DEADLINE, "volume 100");
-    let found = message::Song { request, song: SongId(1), title: "long", ..message::Song::default() };
+    let found = message::Song { request, song: SongId(1), title: "long", rank: Some(0), ..message::Song::default() };
     connection.send_message(&Message::Song(found));
     connection.send_message(&Message::ListEnd(ListEnd { request, total: 1, next: None, generation: 1 }));
     let stream = StreamId(connection.receive_until(MessageType::Play, DEADLINE).header.id);

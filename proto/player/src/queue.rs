@@ -666,3 +666,6 @@ impl Order {
 fn wrap(index: u32, offset: u32, songs: u32) -> u32 {
     ((u64::from(index) + u64::from(offset)) % u64::from(songs.max(1))) as u32
 }
+
+#[cfg(test)]
+mod tests;

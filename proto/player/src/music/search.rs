@@ -224,20 +224,26 @@ impl Music<'_> {
                 self.look(search);
                 others
             }
-            Progress::Nothing => return self.on_nothing_found(&search),
+            Progress::Nothing => return self.on_nothing_found(&search, end.total),
         };
         (others > 0).then(|| Event::MoreMatches(lookup.selection(&self.words), others))
     }
 
-    fn on_nothing_found<'a>(&'a mut self, search: &Search) -> Option<Event<'a>> {
+    /// `total` is how many songs the source has.
+    fn on_nothing_found<'a>(&'a mut self, search: &Search, total: u32) -> Option<Event<'a>> {
         match search.goal {
             Goal::NewQueue => {
                 self.stay(search);
                 Some(Event::NothingFound(search.lookup.selection(&self.words)))
             }
             Goal::Beside { song, direction } => {
-                self.stay(search);
-                Some(Event::Edge(song, direction)).filter(|_| !search.is_detour)
+                // Steps that were added have led to this song.
+                let rank = if direction == Direction::Next { total.saturating_sub(1) } else { 0 };
+                match self.target() {
+                    Some(_) => drop(self.take_found(Search { steps: 0, ..*search }, Found { song, rank, total })),
+                    None => self.stay(search),
+                }
+                Some(Event::Edge(song, direction))
             }
             Goal::Place { place, replaces } => {
                 self.look_past(None, place, replaces, search);

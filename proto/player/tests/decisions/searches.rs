@@ -22,6 +22,20 @@ fn a_step_goes_from_the_song_that_is_meant() {
 }
 
 #[test]
+fn steps_beyond_the_edge_lead_to_the_song_at_the_edge() {
+    let mut world = World::connected();
+    world.hear(3);
+    (0..4).for_each(|_| world.player.step(world.now, Direction::Previous).expect("it is not known"));
+    world.answer("LIST from 3, 1", &[3], None);
+    world.answer("LIST at 1, 1", &[2], None);
+    for _ in 0..2 {
+        world.answer("LIST at 0, 2", &[1, 2], None);
+    }
+    world.check_asked(&["PLAY 1 at 0 ms"]);
+    world.check_told(&["connected to attic", "1 is the edge, Previous"]);
+}
+
+#[test]
 fn at_the_edge_the_song_plays_on() {
     let mut world = World::connected();
     world.hear(3);
