@@ -136,6 +136,6 @@ fn a_pause_while_the_first_song_is_looked_for_holds_when_it_is_found() {
     connection.send_message(&Message::Data(stream.0, &song.audio[..16_000]));
     // Printed after the song has started.
     terminal.wait_for_text(DEADLINE, "first sample after");
-    terminal.wait_for_text(DEADLINE, "paused 1");
+    terminal.wait_for_text(DEADLINE, "paused song 1");
     assert!(!terminal.screen_contains("nothing is playing"), "{terminal}");
 }

@@ -22,8 +22,6 @@ pub(super) struct Search {
     pub(super) direction: Option<Direction>,
     /// A pause lasts when the song begins.
     pub(super) keeps_pause: bool,
-    /// Started because a song was refused. If it finds nothing, the music continues.
-    pub(super) is_detour: bool,
     /// A seek during the search.
     pub(super) seek: Option<SeekTarget>,
     pub(super) asked: Option<Instant>,
@@ -69,17 +67,7 @@ impl SeekTarget {
 
 impl Search {
     pub(super) const fn new(lookup: Lookup, goal: Goal, transition: Transition) -> Self {
-        Self {
-            lookup,
-            goal,
-            transition,
-            direction: None,
-            keeps_pause: false,
-            is_detour: false,
-            seek: None,
-            asked: None,
-            steps: 0,
-        }
+        Self { lookup, goal, transition, direction: None, keeps_pause: false, seek: None, asked: None, steps: 0 }
     }
 
     /// Adds a step from the song that is found.
@@ -401,7 +389,7 @@ impl Music<'_> {
             Some(Neighbour::Place { place: next, replaces }) if next != place && !is_target(next) => {
                 let lookup = self.lookup_of(from.map(|song| (place, song)), next, replaces);
                 let goal = Goal::Place { place: next, replaces };
-                self.look_or_want(Search { lookup, goal, is_detour: true, seek: None, steps: 0, ..*search });
+                self.look_or_want(Search { lookup, goal, seek: None, steps: 0, ..*search });
             }
             _ if search.transition == Transition::Follow => self.end_queue(),
             _ => self.stay(search),
