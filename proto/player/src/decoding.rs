@@ -62,6 +62,14 @@ pub struct Sound {
     pub(crate) from: Ticks,
 }
 
+impl Sound {
+    /// Which samples of the PCM buffer it is, those of all channels together.
+    pub(crate) fn samples(&self) -> Range<usize> {
+        let channels = usize::from(self.channels);
+        self.heard.start * channels..self.heard.end * channels
+    }
+}
+
 /// The song that is decoded.
 #[derive(Debug)]
 pub(crate) struct Decoding {

@@ -85,6 +85,7 @@ pub mod command;
 mod connector;
 mod decoding;
 mod event;
+mod gain;
 mod item;
 mod lookup;
 mod music;

@@ -16,9 +16,10 @@ use trill_proto::session::client::{self, Client, Identity};
 use trill_proto::time::Instant;
 
 use crate::buffer::Track;
-use crate::command::{Repeat, Seek, Selection, Shuffle};
+use crate::command::{GainMode, Repeat, Seek, Selection, Shuffle};
 use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
+use crate::gain::Factor;
 use crate::item::{ItemId, QueueItem};
 use crate::music::Music;
 use crate::questions::{Question, Questions};
@@ -55,6 +56,9 @@ struct Core<'m> {
     decoding: Option<Decoding>,
     /// The song before it, if it was played to its end.
     ended: Option<Playback>,
+    gain: GainMode,
+    /// When the music ends.
+    sleep: Option<Instant>,
 }
 
 /// A deadline of the player has passed.
@@ -83,6 +87,8 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
             wants_titles,
             decoding: None,
             ended: None,
+            gain: GainMode::Off,
+            sleep: None,
         };
         Self { client: None, core }
     }
@@ -290,6 +296,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// # Errors
     /// The server is gone: [`TimedOut`].
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), TimedOut> {
+        self.core.sleep_if_due(now);
         if self.core.connector.welcome_by().is_some_and(|by| now >= by) {
             return Err(TimedOut::NoWelcome);
         }
@@ -311,10 +318,10 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         connector.poll_connect(music.needs_server() || !questions.is_empty())
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before. `None` without a connection.
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = self.client.as_ref().and_then(Client::poll_timeout);
-        [due, self.core.connector.welcome_by()].into_iter().flatten().min()
+        [due, self.core.connector.welcome_by(), self.core.sleep].into_iter().flatten().min()
     }
 
     /// Requests what is wanted. Returns the next bytes to send; send all of them.
@@ -404,6 +411,27 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// Whether the music ends after the present song.
     pub fn stops_after(&self) -> bool {
         self.core.music.queue.stops_after
+    }
+
+    /// Sets which gain evens out the loudness of songs. It changes the samples that are decoded from now on.
+    pub fn set_gain(&mut self, gain: GainMode) {
+        self.core.gain = gain;
+    }
+
+    /// Which gain evens out the loudness of songs.
+    pub fn gain(&self) -> GainMode {
+        self.core.gain
+    }
+
+    /// Ends the music after this time, faded in its last ten seconds; with `None` it does not end. The queue stays.
+    pub fn sleep(&mut self, now: Instant, after: Option<Duration>) {
+        self.core.sleep = after.map(|after| now + after);
+        self.core.music.wakeups.network = true;
+    }
+
+    /// How long until the music ends, if [`sleep`](Self::sleep) was called.
+    pub fn sleep_left(&self, now: Instant) -> Option<Duration> {
+        self.core.sleep.map(|sleep| sleep.saturating_since(now))
     }
 
     /// The queue, for screens.
@@ -512,13 +540,19 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     /// Takes the decoder's next step for the song heard: decodes at most one frame, into `pcm`.
     pub fn decode(&mut self, now: Instant, decoder: &mut impl FrameDecoder, pcm: &mut [i16; PCM_SAMPLES]) -> Step {
+        self.core.sleep_if_due(now);
         let supply = self.supply(now);
-        let Core { music, decoding, .. } = &mut self.core;
+        let Core { music, decoding, gain, sleep, .. } = &mut self.core;
         let Some(track) = music.buffer.first() else { return Step::Idle };
         let Some(decoding) = decoding.as_mut().filter(|decoding| decoding.id == track.item.id) else {
             return Step::Begin { id: track.item.id, started: track.started };
         };
         let (step, consumed) = decoding.step(track, &supply, music.buffer.front(), decoder, pcm);
+        if let Step::Sound(sound) = &step {
+            let is_album = music.queue.plays_album(track.item.place);
+            let factor = Factor::of(&track.started.gain, *gain, is_album).faded(now, *sleep);
+            factor.apply(pcm.get_mut(sound.samples()).unwrap_or_default());
+        }
         self.consume(consumed);
         step
     }
@@ -623,6 +657,15 @@ impl Core<'_> {
         if let Some(item) = heard.filter(|item| self.wants_titles && !item.is_announced) {
             self.questions.want_title(item.id);
             self.music.wakeups.network = true;
+        }
+    }
+
+    /// Ends the music at the time of [`Player::sleep`].
+    fn sleep_if_due(&mut self, now: Instant) {
+        if self.sleep.take_if(|sleep| now >= *sleep).is_some() {
+            self.questions.forget_title();
+            // It does not matter if nothing was playing.
+            let _ = self.music.stop();
         }
     }
 

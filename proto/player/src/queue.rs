@@ -222,6 +222,12 @@ impl<'m> Queue<'m> {
         self.entries.iter().find(|entry| entry.holds(place) && entry.standing.is_shown())
     }
 
+    /// Whether the place is in an album that plays in order.
+    pub(crate) fn plays_album(&self, place: Place) -> bool {
+        let source = self.entry(place).map(|entry| entry.source);
+        self.shuffle != Shuffle::Songs && matches!(source, Some(Source::Group(Group::Album, _)))
+    }
+
     /// How many entries it has room for.
     pub(crate) fn room(&self) -> usize {
         self.entries.capacity() - self.entries.len()

@@ -2,9 +2,11 @@
 
 mod cuts;
 mod decoder;
+mod loudness;
 mod pause_and_seek;
 mod playlist;
 mod questions;
+mod queue;
 mod searches;
 mod switches;
 mod world;

@@ -399,7 +399,7 @@ pub(crate) fn resume(world: &mut World, received: u64) {
     world.exchange();
 }
 
-fn large_song(stream: StreamId) -> Started {
+pub(crate) fn large_song(stream: StreamId) -> Started {
     Started {
         stream,
         song: SongId(1),
