@@ -144,6 +144,10 @@ impl Worker {
     }
 
     fn idle(&mut self, change: u64) {
+        if self.is_playing {
+            // The player may have stopped by itself, to sleep.
+            (self.notify)(Event::Finished);
+        }
         self.discard_rest();
         if !self.shared.wait_for_change(change, IDLE) {
             self.output.release();

@@ -94,3 +94,14 @@ fn the_prompt_shows_what_it_did_to_the_queue_and_the_queue_itself() {
     terminal.type_line("clear");
     terminal.wait_for_text(DEADLINE, "nothing follows; 1 song in the queue");
 }
+
+#[test]
+fn gain_and_sleep_are_set_and_shown() {
+    let (_music, server) = serve(1_500);
+    let client = Client::of(server.address()).args(["--output", "null"]);
+    let script = "gain\ngain auto\nsleep\nsleep 30m\nsleep off\nplay 1-6\nsleep 1s\n";
+    let started = std::time::Instant::now();
+    let run = client.run_script(script, DEADLINE).expect_code(0);
+    assert_eq!(run.stdout, "gain off\ngain auto\nsleep off\nsleep 30m\nsleep off\nsleep 1s\n");
+    assert!(started.elapsed() < Duration::from_secs(9), "six songs take nine seconds");
+}

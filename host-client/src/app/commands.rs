@@ -1,6 +1,8 @@
 //! The user's commands.
 
-use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Volume};
+use std::time::Duration;
+
+use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Sleep, Volume};
 use trill_player::{Direction, ListRequest, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::message::Group;
@@ -120,7 +122,14 @@ impl App {
             Command::Help(info) => self.console.print(&help(info)),
             Command::Browse => self.browse(),
             Command::Quit => self.exit = Some(self.quit()),
-            _ => self.fail("not possible yet"),
+            Command::Gain(gain) => {
+                let gain = self.shared.with(|player, _| {
+                    gain.into_iter().for_each(|gain| player.set_gain(gain));
+                    player.gain()
+                });
+                self.console.print(&format!("gain {gain}"));
+            }
+            Command::Sleep(sleep) => self.sleep(sleep),
         }
     }
 
@@ -184,6 +193,22 @@ impl App {
         if let Some(decode_loop) = &self.decode_loop {
             decode_loop.controls().set_volume(self.volume_percent);
         }
+    }
+
+    /// Sets when the music ends, if a time is given, and shows it.
+    fn sleep(&mut self, sleep: Option<Sleep>) {
+        let left = self.shared.with(|player, now| {
+            match sleep {
+                Some(Sleep::After(after)) => player.sleep(now, Some(after)),
+                Some(Sleep::Off) => player.sleep(now, None),
+                None => {}
+            }
+            player.sleep_left(now)
+        });
+        // Whole seconds, rounded up.
+        let seconds = |left: Duration| Duration::from_secs(left.as_millis().div_ceil(1_000) as u64);
+        let sleep = left.map_or(Sleep::Off, |left| Sleep::After(seconds(left)));
+        self.console.print(&format!("sleep {sleep}"));
     }
 
     fn print_status(&mut self) {
