@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
 use embedded_io_async::{Read, Write};
-use trill_player::command::{self, Command};
+use trill_player::command::{self, Command, help_lines};
 
 use self::commands::{execute, show};
 use crate::ServerAddress;
@@ -23,6 +23,15 @@ const ERASE: &[u8] = b"\r\x1b[K";
 
 /// Time until an unplugged console is read again.
 const UNPLUGGED: Duration = Duration::from_secs(1);
+
+/// What is left to do after a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing: the screen has the answer, or will have it.
+    Shown,
+    /// The list of commands is to be written.
+    Help,
+}
 
 /// Bytes written at once.
 const OUTPUT_BYTES: usize = 64;
@@ -84,7 +93,9 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
                     self.is_prompting = false;
                     // Empties the screen for the answer: parts of a long list may have filled it meanwhile.
                     self.print().await;
-                    self.execute();
+                    if self.execute() == Answer::Help {
+                        self.help().await;
+                    }
                     self.line.clear();
                     // Before the next line, so that its answer finds room.
                     self.show().await;
@@ -93,11 +104,13 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
         }
     }
 
-    fn execute(&mut self) {
+    /// Executes the line that was typed.
+    fn execute(&mut self) -> Answer {
         let Self { remote, commands, line, .. } = self;
         if line.is_cut() {
             // Its beginning may be another command than the whole.
-            return show(remote.shared, format_args!("a line has at most {LINE_BYTES} characters"));
+            show(remote.shared, format_args!("a line has at most {LINE_BYTES} characters"));
+            return Answer::Shown;
         }
         let text = line.text().trim_ascii();
         let (name, argument) = text.split_once(' ').unwrap_or((text, ""));
@@ -109,16 +122,23 @@ impl<C: Clock, I: Read, O: Write, X: Commands> Console<C, I, O, X> {
             }
         } else if !commands.run(text, &mut tell) {
             match command::parse(text) {
-                Ok(Some(command)) => {
-                    execute(remote, command);
-                    if command == Command::Help(None) {
-                        commands.help(&mut tell);
-                    }
-                }
+                Ok(Some(Command::Help(None))) => return Answer::Help,
+                Ok(Some(command)) => execute(remote, command),
                 Ok(None) => {}
                 Err(error) => tell(format_args!("{error}")),
             }
         }
+        Answer::Shown
+    }
+
+    /// Writes a line for each command. The screen has no room for all of them at once.
+    async fn help(&mut self) {
+        for line in help_lines() {
+            show(self.remote.shared, format_args!("{line}"));
+            self.print().await;
+        }
+        show(self.remote.shared, format_args!("server HOST[:PORT] connects to another server"));
+        self.commands.help(&mut |text| show(self.remote.shared, text));
     }
 
     /// Writes the screen's text above the line that is being typed.

@@ -1,6 +1,6 @@
 //! The handle by which a board controls its player.
 
-use trill_player::command::{Seek, Selection, Volume};
+use trill_player::command::{Repeat, Seek, Selection, Shuffle, Volume};
 use trill_player::{Direction, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
@@ -37,6 +37,16 @@ pub struct Status {
     pub underruns: u32,
     /// Milliseconds from the last `play` to its first sample.
     pub first_sample_ms: u32,
+    /// The position in the queue of the song heard, from 1; 0 if it has none.
+    pub place: u32,
+    /// How many songs the queue has.
+    pub songs: u32,
+    /// The order of the queue.
+    pub shuffle: Shuffle,
+    /// What is repeated.
+    pub repeat: Repeat,
+    /// Whether the music stops after this song.
+    pub stops_after: bool,
 }
 
 /// What is heard, or about to be.
@@ -76,6 +86,50 @@ impl<C: Clock> Remote<C> {
     /// Plays a song, some songs or all songs. The song before sounds until the first of them arrives.
     pub fn play(&self, selection: Selection<'_>) {
         self.with(|now, state| state.player.play(now, selection));
+    }
+
+    /// Plays songs after everything else in the queue.
+    ///
+    /// # Errors
+    /// [`NotPossible::QueueFull`] or [`NotPossible::TooManyQuestions`].
+    pub fn add(&self, selection: Selection<'_>) -> Result<(), NotPossible> {
+        self.with(|_, state| state.player.add(selection))
+    }
+
+    /// Plays songs after this one. Then the queue goes on.
+    ///
+    /// # Errors
+    /// [`NotPossible::QueueFull`] or [`NotPossible::TooManyQuestions`].
+    pub fn play_next(&self, selection: Selection<'_>) -> Result<(), NotPossible> {
+        self.with(|_, state| state.player.play_next(selection))
+    }
+
+    /// Takes the songs at these positions out of the queue, both included, counted from 1.
+    ///
+    /// # Errors
+    /// [`NotPossible::NoSuchPlace`] or [`NotPossible::QueueFull`].
+    pub fn remove(&self, first: u32, last: u32) -> Result<(), NotPossible> {
+        self.with(|now, state| state.player.remove(now, first, last))
+    }
+
+    /// Takes everything that follows this song out of the queue.
+    pub fn clear(&self) {
+        self.with(|_, state| state.player.clear());
+    }
+
+    /// Sets the order of the queue.
+    pub fn set_shuffle(&self, shuffle: Shuffle) {
+        self.with(|_, state| state.player.set_shuffle(shuffle));
+    }
+
+    /// Sets what is repeated.
+    pub fn set_repeat(&self, repeat: Repeat) {
+        self.with(|_, state| state.player.set_repeat(repeat));
+    }
+
+    /// Sets whether the music stops after this song. The queue is kept.
+    pub fn set_stop_after(&self, stops_after: bool) {
+        self.with(|_, state| state.player.set_stop_after(stops_after));
     }
 
     /// Ends the music and its transmission.
@@ -148,6 +202,17 @@ impl<C: Clock> Remote<C> {
     /// [`NotPossible::TooManyQuestions`]
     pub(crate) fn ask(&self, question: Question) -> Result<(), NotPossible> {
         self.with(|_, state| state.player.ask(question))
+    }
+
+    /// Asks for the particulars of a song, or of the one that commands act on.
+    ///
+    /// # Errors
+    /// [`NotPossible::NothingPlays`] or [`NotPossible::TooManyQuestions`].
+    pub(crate) fn info(&self, song: Option<SongId>) -> Result<(), NotPossible> {
+        self.with(|_, state| {
+            let song = song.or_else(|| state.player.target().map(|item| item.song));
+            state.player.ask(Question::Info(song.ok_or(NotPossible::NothingPlays)?))
+        })
     }
 
     fn step(&self, direction: Direction) -> Result<(), NotPossible> {

@@ -133,6 +133,11 @@ impl<'m> State<'m> {
             volume_percent: self.volume,
             underruns: controls.underruns(),
             first_sample_ms: self.first_sample_ms,
+            place: player.queue().present().unwrap_or(0),
+            songs: player.queue().songs(),
+            shuffle: player.shuffle(),
+            repeat: player.repeat(),
+            stops_after: player.stops_after(),
         }
     }
 

@@ -31,7 +31,7 @@ use trill_proto::ids::SongId;
 
 pub use error::ParseError;
 pub use parse::parse;
-pub use table::{COMMANDS, CommandInfo, completions, find, is_name, write_help, write_help_on};
+pub use table::{COMMANDS, CommandInfo, completions, find, help_lines, is_name, write_help, write_help_on};
 
 /// Latest position a command can name: about 49 days, the most that 32 bits of milliseconds hold.
 pub const MAX_POSITION: Duration = Duration::from_millis(u32::MAX as u64);

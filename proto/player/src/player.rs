@@ -179,6 +179,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         !self.core.questions.is_empty()
     }
 
+    /// The first question: the one that is being answered, or sent next.
+    pub fn question(&self) -> Option<&Question> {
+        self.core.questions.first()
+    }
+
     /// Whether the first question was not sent yet: it waits for room on the screen, or for a connection.
     pub fn waits_to_ask(&self) -> bool {
         self.core.questions.is_unasked()

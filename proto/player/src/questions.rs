@@ -65,6 +65,10 @@ impl Questions {
         self.waiting.is_empty() && !self.title.as_ref().is_some_and(is_due)
     }
 
+    pub(crate) fn first(&self) -> Option<&Question> {
+        self.waiting.front().map(|question| &question.what)
+    }
+
     /// Whether the first question was not sent on this connection.
     pub(crate) fn is_unasked(&self) -> bool {
         self.waiting.front().is_some_and(|question| question.request.is_none())

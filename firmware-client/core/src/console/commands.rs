@@ -2,8 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use trill_player::command::{Command, write_help, write_help_on};
+use trill_player::command::{Command, write_help_on};
 use trill_player::{ListRequest, NotPossible, Question};
+use trill_proto::message::Group;
 
 use crate::board::Clock;
 use crate::remote::{NowPlaying, Remote, SongState, Status};
@@ -20,9 +21,29 @@ pub(super) fn execute<C: Clock>(remote: &Remote<C>, command: Command<'_>) {
 fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), NotPossible> {
     let shared = remote.shared;
     match command {
-        Command::List(words) => remote.ask(Question::List(ListRequest::of_words(words)))?,
-        Command::Info(Some(song)) => remote.ask(Question::Info(song))?,
+        Command::List(words) => list(remote, None, words)?,
+        Command::Albums(words) => list(remote, Some(Group::Album), words)?,
+        Command::Artists(words) => list(remote, Some(Group::Artist), words)?,
+        Command::Info(song) => remote.info(song)?,
         Command::Play(selection) => remote.play(selection),
+        Command::Add(selection) => remote.add(selection)?,
+        Command::Next(Some(selection)) => remote.play_next(selection)?,
+        Command::Queue => show_queue(remote)?,
+        Command::Remove { first, last } => remote.remove(first, last)?,
+        Command::Clear => remote.clear(),
+        Command::Shuffle(shuffle) => {
+            shuffle.into_iter().for_each(|shuffle| remote.set_shuffle(shuffle));
+            show(shared, format_args!("shuffle {}", remote.status().shuffle));
+        }
+        Command::Repeat(repeat) => {
+            repeat.into_iter().for_each(|repeat| remote.set_repeat(repeat));
+            show(shared, format_args!("repeat {}", remote.status().repeat));
+        }
+        Command::StopAfter => {
+            let stops = !remote.status().stops_after;
+            remote.set_stop_after(stops);
+            show(shared, format_args!("the music {} after this song", if stops { "stops" } else { "goes on" }));
+        }
         Command::Next(None) => remote.next()?,
         Command::Previous => remote.previous()?,
         Command::Stop => remote.stop()?,
@@ -50,19 +71,38 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
         Command::Help(Some(command)) => shared.with(|state| {
             let _ = state.screen.lines(|out| write_help_on(out, command));
         }),
-        Command::Help(None) => shared.with(|state| {
-            let _ = state.screen.lines(|out| {
-                write_help(out)?;
-                writeln!(out, "server HOST[:PORT] connects to another server")
-            });
-        }),
+        Command::Browse => show(shared, format_args!("browse needs the client for a PC; list shows the songs")),
         Command::Quit => show(shared, format_args!("a board does not quit; stop ends the music")),
         _ => show(shared, format_args!("not possible yet")),
     }
-    if let Command::List(_) | Command::Info(_) | Command::Play(_) | Command::Next(_) | Command::Previous = command {
+    let is_local =
+        matches!(command, Command::Status | Command::Volume(_) | Command::Help(_) | Command::Browse | Command::Quit);
+    if !is_local && !remote.status().is_connected {
         warn_of_no_connection(shared);
     }
     Ok(())
+}
+
+/// Asks for the songs, albums or artists that match these words.
+fn list<C: Clock>(remote: &Remote<C>, group: Option<Group>, words: &str) -> Result<(), NotPossible> {
+    remote.ask(Question::List(ListRequest { group, ..ListRequest::of_words(words) }))
+}
+
+/// The most songs of the queue to show.
+const QUEUE_SONGS: u32 = 10;
+
+/// Shows where the music is in the queue, and asks for the songs from there on.
+fn show_queue<C: Clock>(remote: &Remote<C>) -> Result<(), NotPossible> {
+    let Status { place, songs, shuffle, repeat, stops_after, .. } = remote.status();
+    if songs == 0 {
+        return Err(NotPossible::NoSuchPlace { songs });
+    }
+    let end = if stops_after { ", stops after this song" } else { "" };
+    show(remote.shared, format_args!("place {place} of {songs}, shuffle {shuffle}, repeat {repeat}{end}"));
+    match remote.shared.with(|state| state.player.queue().list(place.max(1), QUEUE_SONGS)) {
+        Some(request) => remote.ask(Question::List(request)),
+        None => Ok(()),
+    }
 }
 
 fn warn_of_no_connection(shared: &Shared) {
@@ -79,6 +119,7 @@ pub(super) fn show(shared: &Shared, text: fmt::Arguments<'_>) {
 
 fn show_status(shared: &Shared, status: &Status) {
     let Status { now_playing, buffered_bytes, volume_percent, underruns, first_sample_ms, .. } = status;
+    let Status { place, songs, shuffle, repeat, .. } = status;
     let connection = if status.is_connected { "" } else { " (not connected)" };
     let fill = buffered_bytes * 100 / status.capacity_bytes.max(1);
     shared.with(|state| {
@@ -86,8 +127,9 @@ fn show_status(shared: &Shared, status: &Status) {
         let _ = state.screen.lines(|out| {
             write!(
                 out,
-                "server  {server}{connection}\n{now_playing}\nbuffer  {buffered_bytes} bytes, {fill} %\nvolume  \
-                 {volume_percent}\nsound   {underruns} underruns, first sample {first_sample_ms} ms after the last play\n"
+                "server  {server}{connection}\n{now_playing}\nqueue   place {place} of {songs}, shuffle {shuffle}, repeat \
+                 {repeat}\nbuffer  {buffered_bytes} bytes, {fill} %\nvolume  {volume_percent}\nsound   {underruns} \
+                 underruns, first sample {first_sample_ms} ms after the last play\n"
             )
         });
     });

@@ -3,10 +3,10 @@
 use core::fmt::{self, Write};
 
 use trill_player::command::Selection;
-use trill_player::{Event, LossNotice, NotPossible, PageEnd, Refused};
+use trill_player::{Event, LossNotice, NotPossible, PageEnd, Question, Refused};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
-use trill_proto::message::{self, GoodbyeReason, Song, Welcome};
+use trill_proto::message::{self, GoodbyeReason, Group, Song, Welcome};
 use trill_proto::time::Instant;
 
 use super::report::{Names, SongLine, Text, write_info};
@@ -48,9 +48,13 @@ impl State<'_> {
     pub(crate) fn take(&mut self, now: Instant, mut input: &[u8]) -> Result<(), SessionError> {
         let Self { player, screen, server, told, .. } = self;
         while !input.is_empty() {
+            let list = player.question().and_then(|question| match question {
+                Question::List(request) => Some(List { group: request.group, is_whole: request.words.is_empty() }),
+                Question::Info(_) => None,
+            });
             let is_new = player.loss_notice() == LossNotice::Always || *told != Some(Loss::Told);
             let (taken, event) = player.handle_input(now, input)?;
-            if event.is_some_and(|event| show(screen, server, is_new, &event).is_err()) {
+            if event.is_some_and(|event| show(screen, server, list.unwrap_or_default(), is_new, &event).is_err()) {
                 player.ask_again();
             }
             input = input.get(taken..).unwrap_or_default();
@@ -81,16 +85,25 @@ impl State<'_> {
     }
 }
 
-/// Shows an event. `is_new`: the screen has not shown yet that the server gave up.
+/// The list that is being answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct List {
+    group: Option<Group>,
+    /// It has no words to match.
+    is_whole: bool,
+}
+
+/// Shows an event of the server. `is_new`: the screen has not shown yet that the server gave up.
 ///
 /// # Errors
 /// The screen has no room for the answer to a question.
-fn show(screen: &mut Screen<'_>, server: &ServerAddress, is_new: bool, event: &Event<'_>) -> fmt::Result {
+fn show(screen: &mut Screen<'_>, server: &ServerAddress, list: List, is_new: bool, event: &Event<'_>) -> fmt::Result {
     match event {
         Event::Connected(welcome) => show_welcome(screen, server, welcome),
         Event::Reconnected => screen.line(format_args!("connected again")),
-        Event::Listed(song) => return show_listed(screen, song),
-        Event::PageEnd(PageEnd::Complete, 0) => screen.line(format_args!("the server has no songs")),
+        Event::Listed(song) => return show_listed(screen, song, list.group),
+        Event::PageEnd(PageEnd::Complete, 0) if list.is_whole => screen.line(format_args!("the server has no songs")),
+        Event::PageEnd(PageEnd::Complete, 0) => screen.line(format_args!("nothing matches; list shows what there is")),
         Event::PageEnd(..) => {}
         Event::Info(song) => return screen.lines(|out| write_info(out, song)),
         Event::Title(song) => screen.line(format_args!("playing {} {}", song.song, Names(song))),
@@ -134,12 +147,12 @@ fn show_welcome(screen: &mut Screen<'_>, server: &ServerAddress, welcome: &Welco
     }
 }
 
-fn show_listed(screen: &mut Screen<'_>, song: &Song<'_>) -> fmt::Result {
+fn show_listed(screen: &mut Screen<'_>, song: &Song<'_>, group: Option<Group>) -> fmt::Result {
     // The rest of the screen is kept for other messages.
     if screen.room() < SONG_LINE_BYTES {
         return Err(fmt::Error);
     }
-    screen.lines(|out| writeln!(out, "{}", SongLine(song)))
+    screen.lines(|out| writeln!(out, "{}", SongLine(song, group)))
 }
 
 /// Shows what was refused, and why.

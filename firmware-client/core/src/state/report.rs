@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use trill_player::command::Clock;
-use trill_proto::message::Song;
+use trill_proto::message::{Group, Song};
 use trill_proto::text::visible;
 
 /// Text that came over the network.
@@ -27,13 +27,22 @@ impl fmt::Display for Names<'_> {
     }
 }
 
-/// A line of a list.
-pub(super) struct SongLine<'a>(pub(super) &'a Song<'a>);
+/// A line of a list of songs, albums or artists.
+pub(super) struct SongLine<'a>(pub(super) &'a Song<'a>, pub(super) Option<Group>);
 
 impl fmt::Display for SongLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>5}  {}", self.0.song.0, Names(self.0))?;
-        match self.0.duration_ms {
+        let Self(song, group) = self;
+        let songs = song.group.map_or(0, |group| group.songs);
+        match group {
+            Some(Group::Artist) => return write!(f, "{songs:>5}  {}", Text(song.artist)),
+            Some(Group::Album) => {
+                let artist = if song.album_artist.is_empty() { song.artist } else { song.album_artist };
+                return write!(f, "{songs:>5}  {} - {}", Text(song.album), Text(artist));
+            }
+            None => write!(f, "{:>5}  {}", song.song.0, Names(song))?,
+        }
+        match song.duration_ms {
             Some(ms) => write!(f, "  {}", Length(ms)),
             None => Ok(()),
         }
@@ -60,13 +69,23 @@ pub(crate) fn seconds(ms: u64) -> Clock {
 /// All that is known about a song, a line for each; what is unknown is left out.
 pub(super) fn write_info(out: &mut impl Write, song: &Song<'_>) -> fmt::Result {
     writeln!(out, "song    {}", song.song)?;
-    for (label, text) in [("title", song.title), ("artist", song.artist), ("album", song.album)] {
+    let texts = [
+        ("title", song.title),
+        ("artist", song.artist),
+        ("album", song.album),
+        ("by", song.album_artist),
+        ("genre", song.genre),
+        ("path", song.path),
+    ];
+    for (label, text) in texts {
         if !text.is_empty() {
             writeln!(out, "{label:<8}{}", Text(text))?;
         }
     }
-    if song.track > 0 {
-        writeln!(out, "track   {}", song.track)?;
+    for (label, number) in [("track", song.track), ("disc", song.disc), ("year", song.year)] {
+        if number > 0 {
+            writeln!(out, "{label:<8}{number}")?;
+        }
     }
     if let Some(ms) = song.duration_ms {
         writeln!(out, "length  {}", Length(ms))?;

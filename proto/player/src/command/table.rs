@@ -303,11 +303,13 @@ pub fn completions(prefix: &str) -> impl Iterator<Item = &'static str> {
 ///
 /// Only those of `out`.
 pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
-    for command in COMMANDS {
-        writeln!(out, "{}", HelpLine(command))?;
-    }
-    writeln!(out, "WHAT is {SELECTIONS}.")?;
-    writeln!(out, "Names may be shortened: vol 50. A number alone plays that song.")
+    help_lines().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// The lines of [`write_help`], for a screen that has no room for all of them at once.
+pub fn help_lines() -> impl Iterator<Item = impl fmt::Display> {
+    let lines = COMMANDS.iter().map(HelpLine::Command);
+    lines.chain([HelpLine::Selections, HelpLine::Names])
 }
 
 /// Writes the usage, the aliases and an example of one command.
@@ -315,8 +317,8 @@ pub fn write_help(out: &mut impl fmt::Write) -> fmt::Result {
 /// # Errors
 ///
 /// Only those of `out`.
-pub fn write_help_on(out: &mut impl fmt::Write, command: &CommandInfo) -> fmt::Result {
-    writeln!(out, "{}", HelpLine(command))?;
+pub fn write_help_on(out: &mut impl fmt::Write, command: &'static CommandInfo) -> fmt::Result {
+    writeln!(out, "{}", HelpLine::Command(command))?;
     if command.takes_selection() {
         writeln!(out, "WHAT is {SELECTIONS}.")?;
     }
@@ -329,13 +331,22 @@ pub fn write_help_on(out: &mut impl fmt::Write, command: &CommandInfo) -> fmt::R
 /// Columns of the first column of help: the longest name and synopsis.
 const USAGE_COLUMNS: usize = "gain [off | track | album | auto]".len();
 
-struct HelpLine<'a>(&'a CommandInfo);
+enum HelpLine {
+    Command(&'static CommandInfo),
+    Selections,
+    Names,
+}
 
-impl fmt::Display for HelpLine<'_> {
+impl fmt::Display for HelpLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CommandInfo { name, synopsis, help, .. } = self.0;
-        let synopsis_columns = USAGE_COLUMNS.saturating_sub(name.len() + 1);
-        write!(f, "{name} {synopsis:synopsis_columns$}  {help}")
+        match self {
+            Self::Command(CommandInfo { name, synopsis, help, .. }) => {
+                let synopsis_columns = USAGE_COLUMNS.saturating_sub(name.len() + 1);
+                write!(f, "{name} {synopsis:synopsis_columns$}  {help}")
+            }
+            Self::Selections => write!(f, "WHAT is {SELECTIONS}."),
+            Self::Names => f.write_str("Names may be shortened: vol 50. A number alone plays that song."),
+        }
     }
 }
 
