@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::state::{QUEUE_ENTRIES, State};
 
 /// Bytes read from the socket at once.
-const INPUT_BYTES: usize = 1024;
+const INPUT_BYTES: usize = 768;
 
 /// The memory of the player, except the PCM ring: a static of the board. All zero, so that it takes no flash.
 ///

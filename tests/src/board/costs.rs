@@ -87,6 +87,15 @@ fn peak_stack(kind: Kind) -> u64 {
         ("resume", "song    1, "),
         ("volume 50", "volume 50"),
         ("seek +5", "song 1 from "),
+        ("albums", "    1  "),
+        ("find 2", "    2  "),
+        ("add 3-4", "added at place"),
+        ("next 3", "added at place"),
+        ("queue", "    1  "),
+        ("shuffle album", "shuffle album"),
+        ("shuffle off", "shuffle off"),
+        ("repeat all", "repeat all"),
+        ("repeat off", "repeat off"),
         ("status", "song    1, "),
     ] {
         board.ask(line, answer);
