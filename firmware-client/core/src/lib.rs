@@ -77,10 +77,10 @@
 //!
 //! | static | bytes | contents |
 //! |---|---|---|
-//! | [`Memory`] | `BUFFER` + `SCREEN` + 31,352 | decoder 22,788, its last frame 4,608, state 2,932, input from the socket 1,024 |
+//! | [`Memory`] | `BUFFER` + `SCREEN` + 33,010 | decoder 22,788, its last frame 4,608, state and queue 4,850, input from the socket 768 |
 //! | [`pcm::Pcm`] | 4 × `FRAMES` + 36 | the ring and its controls |
 //! | the futures of [`Runner::run`] and [`Console::run`] | about 1,400 | the connector, the decode loop, the line that is typed |
-//! | stack | about 5,400 | the decoder, formatting |
+//! | stack | about 5,200 | the decoder, formatting |
 //!
 //! Sizes are those of a Cortex-M4F; `cargo xtask size` measures boards. Seven eighths of `BUFFER`, divided by the bytes per
 //! second of a song, is how long the network may be away. A program that does not fit into its linker script's regions does
