@@ -1,6 +1,8 @@
 //! The handle by which a board controls its player.
 
-use trill_player::command::{Repeat, Seek, Selection, Shuffle, Volume};
+use core::time::Duration;
+
+use trill_player::command::{GainMode, Repeat, Seek, Selection, Shuffle, Volume};
 use trill_player::{Direction, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::time::Instant;
@@ -47,6 +49,8 @@ pub struct Status {
     pub repeat: Repeat,
     /// Whether the music stops after this song.
     pub stops_after: bool,
+    /// What evens out the loudness of songs.
+    pub gain: GainMode,
 }
 
 /// What is heard, or about to be.
@@ -183,6 +187,22 @@ impl<C: Clock> Remote<C> {
     /// Changes the volume. Returns the new volume in percent.
     pub fn set_volume(&self, volume: Volume) -> u8 {
         self.with(|_, state| state.set_volume(volume))
+    }
+
+    /// Sets what evens out the loudness of songs.
+    pub fn set_gain(&self, gain: GainMode) {
+        self.with(|_, state| state.player.set_gain(gain));
+    }
+
+    /// Ends the music after this time, faded in its last ten seconds; with `None` it does not end.
+    pub fn sleep(&self, after: Option<Duration>) {
+        self.with(|now, state| state.player.sleep(now, after));
+    }
+
+    /// How long until the music ends, if [`sleep`](Self::sleep) was called.
+    #[must_use]
+    pub fn sleep_left(&self) -> Option<Duration> {
+        self.with(|now, state| state.player.sleep_left(now))
     }
 
     /// Connects to another server. What was asked of the server before is dropped.

@@ -138,6 +138,7 @@ impl<'m> State<'m> {
             shuffle: player.shuffle(),
             repeat: player.repeat(),
             stops_after: player.stops_after(),
+            gain: player.gain(),
         }
     }
 

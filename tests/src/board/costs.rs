@@ -96,6 +96,10 @@ fn peak_stack(kind: Kind) -> u64 {
         ("shuffle off", "shuffle off"),
         ("repeat all", "repeat all"),
         ("repeat off", "repeat off"),
+        ("gain auto", "gain auto"),
+        ("gain off", "gain off"),
+        ("sleep 1h", "the music stops in "),
+        ("sleep off", "sleep off"),
         ("status", "song    1, "),
     ] {
         board.ask(line, answer);

@@ -1,8 +1,9 @@
 //! The commands: each uses the [`Remote`] and shows the answer.
 
 use core::fmt::{self, Write};
+use core::time::Duration;
 
-use trill_player::command::{Command, write_help_on};
+use trill_player::command::{self, Command, Sleep, write_help_on};
 use trill_player::{ListRequest, NotPossible, Question};
 use trill_proto::message::Group;
 
@@ -68,12 +69,31 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
             show(shared, format_args!("volume {percent}"));
         }
         Command::Status => show_status(shared, &remote.status()),
+        // The console writes it line by line.
+        Command::Help(None) => {}
         Command::Help(Some(command)) => shared.with(|state| {
             let _ = state.screen.lines(|out| write_help_on(out, command));
         }),
         Command::Browse => show(shared, format_args!("browse needs the client for a PC; list shows the songs")),
         Command::Quit => show(shared, format_args!("a board does not quit; stop ends the music")),
-        _ => show(shared, format_args!("not possible yet")),
+        Command::Gain(gain) => {
+            gain.into_iter().for_each(|gain| remote.set_gain(gain));
+            show(shared, format_args!("gain {}", remote.status().gain));
+        }
+        Command::Sleep(sleep) => {
+            match sleep {
+                None => {}
+                Some(Sleep::Off) => remote.sleep(None),
+                Some(Sleep::After(time)) => remote.sleep(Some(time)),
+            }
+            match remote.sleep_left() {
+                Some(left) => show(
+                    shared,
+                    format_args!("the music stops in {}", command::Clock(Duration::from_secs(left.as_secs()))),
+                ),
+                None => show(shared, format_args!("sleep off")),
+            }
+        }
     }
     let is_local =
         matches!(command, Command::Status | Command::Volume(_) | Command::Help(_) | Command::Browse | Command::Quit);
