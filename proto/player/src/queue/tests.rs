@@ -1,6 +1,7 @@
 use std::vec::Vec;
 
 use super::*;
+use crate::NotPossible;
 
 const KEY: u32 = 7;
 

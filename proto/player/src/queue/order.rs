@@ -1,0 +1,152 @@
+//! The order of the queue: what is before and after a place.
+
+use super::Queue;
+use super::entry::{Place, Standing};
+use crate::command::Repeat;
+use crate::shuffle::{Permutation, hash};
+
+/// The order of a shuffled queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    pub(super) key: u32,
+    /// The present round.
+    pub(super) round: u16,
+    /// The first round with this number of songs. Its order begins at `offset`, with the song that played.
+    pub(super) first_round: u16,
+    pub(super) offset: u32,
+    pub(super) songs: u32,
+}
+
+impl Queue<'_> {
+    /// The place that follows by itself.
+    pub(crate) fn following(&self, from: Place) -> Option<Place> {
+        match self.repeat {
+            _ if self.stops_after => None,
+            Repeat::One if self.contains(from) => Some(from),
+            _ => self.next(from),
+        }
+    }
+
+    pub(crate) fn next(&self, from: Place) -> Option<Place> {
+        let next_up = self.index_of(from, Standing::is_up_next).map_or(0, |index| index + 1);
+        let up_next = self.place_at(next_up, Standing::is_up_next);
+        up_next
+            .map(|place| Place { round: self.round_of(from), ..place })
+            .or_else(|| self.next_main(self.main_of(from)))
+    }
+
+    pub(crate) fn previous(&self, from: Place) -> Option<Place> {
+        let main = self.main_of(from);
+        if from != main && self.contains(main) {
+            return Some(main);
+        }
+        match self.order {
+            None => self.place_at(self.index_of(main, Standing::is_main)?.checked_sub(1)?, Standing::is_main),
+            Some(order) => self.previous_shuffled(&order, main),
+        }
+    }
+
+    /// The place itself, or the main place if it is up next or was removed.
+    fn main_of(&self, place: Place) -> Place {
+        if self.index_of(place, Standing::is_main).is_some() { place } else { self.main }
+    }
+
+    fn round_of(&self, place: Place) -> u16 {
+        if self.contains(place) { place.round } else { self.main.round }
+    }
+
+    fn next_main(&self, from: Place) -> Option<Place> {
+        let repeats = self.repeat == Repeat::All;
+        match self.order {
+            None => {
+                // If the main place was removed, `main` is the place before it.
+                let next = self.index_of(from, Standing::is_main).map_or(0, |index| index + 1);
+                let again = || self.place_at(0, Standing::is_main).filter(|_| repeats);
+                self.place_at(next, Standing::is_main).or_else(again)
+            }
+            Some(order) => self.next_shuffled(&order, from, repeats),
+        }
+    }
+
+    fn next_shuffled(&self, order: &Order, from: Place, repeats: bool) -> Option<Place> {
+        let present = self.order_in(order, from.round);
+        let begin = self.index_in(&present, from).map_or(0, |index| index + 1);
+        // A late place is behind all that are shuffled.
+        let late = self.index_of(from, Standing::is_late);
+        let begin = if late.is_some() { present.songs } else { begin };
+        let rest = (begin..present.songs).find_map(|index| self.place_in(&present, index));
+        rest.or_else(|| self.late_place(&present, late.map_or(0, |index| index + 1))).or_else(|| {
+            let next = self.order_in(order, from.round.wrapping_add(1));
+            (0..next.songs).find_map(|index| self.place_in(&next, index)).filter(|_| repeats)
+        })
+    }
+
+    fn previous_shuffled(&self, order: &Order, from: Place) -> Option<Place> {
+        let present = self.order_in(order, from.round);
+        let late = self.index_of(from, Standing::is_late);
+        if let Some(index) = late.and_then(|index| index.checked_sub(1)) {
+            return self.late_place(&present, index);
+        }
+        let end = if late.is_some() { Some(present.songs) } else { self.index_in(&present, from) };
+        let before = (0..end?).rev().find_map(|index| self.place_in(&present, index));
+        before.or_else(|| {
+            // A round before songs came or went had another permutation.
+            let is_first = present.round == present.first_round || self.has_changed();
+            let last = self.order_in(order, present.round.wrapping_sub(1));
+            (0..last.songs).rev().find_map(|index| self.place_in(&last, index)).filter(|_| !is_first)
+        })
+    }
+
+    /// The order of a round. If songs came or went, another round than the present one shuffles anew.
+    pub(super) fn order_in(&self, order: &Order, round: u16) -> Order {
+        if round == order.round || !self.has_changed() {
+            return Order { round, ..*order };
+        }
+        Order { round, first_round: round, offset: 0, songs: self.count(Standing::is_main), ..*order }
+    }
+
+    /// Whether songs came or went since the round began.
+    pub(super) fn has_changed(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.standing, Standing::Late | Standing::Removed))
+    }
+
+    /// Which songs an order counts: in another round than the present one, those that came meanwhile and not those that went.
+    fn counted(&self, order: &Order) -> fn(Standing) -> bool {
+        let is_present = self.order.is_some_and(|present| present.round == order.round);
+        if is_present { Standing::is_shuffled } else { Standing::is_main }
+    }
+
+    fn late_place(&self, order: &Order, index: u32) -> Option<Place> {
+        let is_present = self.order.is_some_and(|present| present.round == order.round);
+        let place = self.place_at(index, Standing::is_late).filter(|_| is_present)?;
+        Some(Place { round: order.round, ..place })
+    }
+
+    fn place_in(&self, order: &Order, index: u32) -> Option<Place> {
+        let number = order.permutation().at(wrap(index, order.begin(), order.songs));
+        let place = self.place_at(number, self.counted(order)).filter(|place| self.contains(*place))?;
+        Some(Place { round: order.round, ..place })
+    }
+
+    fn index_in(&self, order: &Order, place: Place) -> Option<u32> {
+        let number = self.index_of(place, self.counted(order)).filter(|number| *number < order.songs)?;
+        Some(wrap(order.permutation().index_of(number), order.songs - order.begin(), order.songs))
+    }
+}
+
+impl Order {
+    /// Each round has another order.
+    pub(super) fn permutation(&self) -> Permutation {
+        Permutation::new(self.key ^ hash(self.round.into()), self.songs)
+    }
+
+    /// The index in the permutation at which the round begins.
+    const fn begin(&self) -> u32 {
+        if self.round == self.first_round { self.offset } else { 0 }
+    }
+}
+
+/// (`index` + `offset`) modulo `songs`.
+fn wrap(index: u32, offset: u32, songs: u32) -> u32 {
+    ((u64::from(index) + u64::from(offset)) % u64::from(songs.max(1))) as u32
+}
