@@ -80,10 +80,6 @@ impl Queue<'_> {
         }
         let is_removed = |place| self.position(place).is_some_and(|position| (first..=last).contains(&position));
         let is_current = is_removed(self.current);
-        let mut next = self.next(self.current).filter(|_| last - first < songs - 1);
-        while let Some(place) = next.filter(|place| is_current && is_removed(*place)) {
-            next = self.next(place);
-        }
         if self.order.is_none() && is_removed(self.main) {
             let before = (0..first - 1).rev().filter_map(|index| self.place_at(index, Standing::is_shown));
             let mut before = before.filter(|place| self.index_of(*place, Standing::is_main).is_some());
@@ -105,7 +101,8 @@ impl Queue<'_> {
             entry.standing = Standing::Removed;
             stays
         });
-        Ok(is_current.then_some(next))
+        // What stays up next is behind the current song, and the main place is before all that follow it.
+        Ok(is_current.then(|| self.next(self.current)))
     }
 
     /// Whether an entry must be divided for one to begin behind so many songs.
