@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use trill_cli::signals::{self, EndSignal};
 use trill_player::command::{self, Command};
 
-use lists::List;
+use lists::{Continuation, List};
 use status::News;
 
 use crate::decode_loop::{self, DecodeLoop};
@@ -189,12 +189,16 @@ struct App {
     found: Option<Song>,
     /// The lists that were requested, in order.
     lists: VecDeque<List>,
+    /// Where the list that was shown in part goes on.
+    continuation: Option<Continuation>,
     /// The layout of the list that is being shown, measured on its first page.
     table: Option<Table>,
     state: StateFile,
     /// The full screen, if it is shown.
     browsing: Browsing,
     outside: Outside,
+    /// Answers are JSON.
+    is_json: bool,
     has_failed: bool,
     exit: Option<Exit>,
 }
@@ -257,10 +261,12 @@ impl App {
             following: None,
             found: None,
             lists: VecDeque::new(),
+            continuation: None,
             table: None,
             state,
             browsing: Browsing::default(),
             outside: Outside::default(),
+            is_json: options.is_json,
             has_failed: false,
             exit: None,
         })

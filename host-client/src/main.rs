@@ -23,8 +23,8 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => app::show(VERSION),
         Ok(Invocation::ListDevices) => print_devices(),
         Ok(Invocation::Find) => print_servers(),
-        Ok(Invocation::Run { settings, command }) => match configured(settings) {
-            Ok(settings) => run(settings, command),
+        Ok(Invocation::Run { settings, command, is_json }) => match configured(settings) {
+            Ok(settings) => run(settings, command, is_json),
             Err(reason) => fail(&reason, Exit::Usage),
         },
         Ok(Invocation::Ctl(ctl)) => control(&ctl),
@@ -42,14 +42,14 @@ fn configured(settings: Settings) -> Result<Settings, String> {
 }
 
 /// Completes the settings by those of the last prompt, unless this is a script, and runs the program.
-fn run(settings: Settings, command: Option<String>) -> Exit {
+fn run(settings: Settings, command: Option<String>, is_json: bool) -> Exit {
     let is_at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     let (state, message) = if is_at_terminal { StateFile::open() } else { Default::default() };
     let mut settings = settings.or(state.state().settings());
     if is_at_terminal {
         settings.server.get_or_insert_with(Server::any);
     }
-    let options = Options::new(settings, command);
+    let options = Options::new(settings, command, is_json);
     if let Some(message) = message {
         Console::plain(options.verbosity).notice(&message);
     }

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use trill_cli::{ArgumentError, Arguments};
 use trill_player::AddressError;
-use trill_player::command::{self, MAX_VOLUME};
+use trill_player::command::{self, Command, MAX_VOLUME};
 use trill_proto::limits::MAX_NAME_BYTES;
 
 use crate::output::{OutputTarget, ParseTargetError};
@@ -50,6 +50,8 @@ Options:
                                       the volume does not apply
                         wav:-         standard output, for another program
                         null          nowhere, in real time
+      --json          answers of list, find, albums, artists, info and status
+                      as JSON, one object a line
       --list-devices  list the sound devices and exit
       --find          list the servers on the local network and exit
       --volume N      initial volume, 0 to 100 (default: 100)
@@ -103,6 +105,8 @@ pub enum Invocation {
         settings: Settings,
         /// The command to run, a line that [`command::parse`] takes; `None` for the prompt.
         command: Option<String>,
+        /// Print answers as JSON.
+        is_json: bool,
     },
     /// Execute a command in another player.
     Ctl(Ctl),
@@ -123,6 +127,8 @@ pub struct Options {
     pub name: Option<String>,
     /// How much to print.
     pub verbosity: Verbosity,
+    /// Prints answers as JSON.
+    pub is_json: bool,
 }
 
 /// How much the program prints in addition to results.
@@ -164,6 +170,7 @@ impl Invocation {
         let volume = arguments.value("--volume")?.map(volume).transpose()?;
         let name = arguments.short_value("--name", MAX_NAME_BYTES)?;
         let verbosity = verbosity(&mut arguments)?;
+        let is_json = arguments.flag(["--json"]);
         let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
         if let Some((option, action)) = action {
             return match words.into_iter().next() {
@@ -173,13 +180,16 @@ impl Invocation {
         }
         let (server, command) = split_server(&words)?;
         let command = parse_command(command)?;
-        Ok(Self::Run { settings: Settings { server, output, volume, name, verbosity }, command })
+        if is_json && command.as_deref().is_some_and(|line| !has_json(line)) {
+            return Err(UsageError::NoJson);
+        }
+        Ok(Self::Run { settings: Settings { server, output, volume, name, verbosity }, command, is_json })
     }
 }
 
 impl Options {
     /// Completes `settings` by the defaults.
-    pub fn new(settings: Settings, command: Option<String>) -> Self {
+    pub fn new(settings: Settings, command: Option<String>, is_json: bool) -> Self {
         Self {
             server: settings.server.unwrap_or_else(Server::this_machine),
             command,
@@ -187,8 +197,18 @@ impl Options {
             volume_percent: settings.volume.unwrap_or(MAX_VOLUME),
             name: settings.name,
             verbosity: settings.verbosity.unwrap_or(Verbosity::Normal),
+            is_json,
         }
     }
+}
+
+/// Whether the answer of this command can be JSON.
+fn has_json(line: &str) -> bool {
+    let command = command::parse(line).ok().flatten();
+    matches!(
+        command,
+        Some(Command::List(_) | Command::Albums(_) | Command::Artists(_) | Command::Info(_) | Command::Status)
+    )
 }
 
 fn output(text: String) -> Result<OutputTarget, UsageError> {
@@ -282,6 +302,8 @@ pub enum UsageError {
     NoCtlCommand,
     /// `--json` and `--follow` go with `status` only, and `--follow` with `--json`.
     CannotFollow,
+    /// `--json` comes with a command that has no such answer.
+    NoJson,
     /// The value of `--player` is not a process id.
     BadPlayer(String),
 }
@@ -316,6 +338,7 @@ impl fmt::Display for UsageError {
             }
             Self::NoCtlCommand => f.write_str("ctl needs a command, for example: trill ctl pause"),
             Self::CannotFollow => f.write_str("--json and --follow go with status: trill ctl status --json --follow"),
+            Self::NoJson => f.write_str("--json goes with list, find, albums, artists, info and status"),
             Self::BadPlayer(value) => write!(f, "--player takes a process id, not {value:?}"),
         }
     }

@@ -9,10 +9,11 @@ use trill_proto::message::Group;
 
 use super::lists::List;
 use super::{App, Exit, Mode};
+use crate::network::Song;
 use crate::output::OutputTarget;
 use crate::shared::Player;
-use crate::ui::status;
 use crate::ui::text::clean;
+use crate::ui::{details, json, status};
 
 /// Checks that a command works on the command line, without earlier commands. The error says why not.
 pub(super) fn alone(command: &Command<'_>) -> Result<(), String> {
@@ -67,7 +68,7 @@ impl App {
 
     pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
-            Command::List(words) => self.list(List::Songs { is_all: words.is_empty() }, ListRequest::of_words(words)),
+            Command::List(words) => self.list_songs(words),
             Command::Albums(words) => {
                 self.list(List::Albums, ListRequest { group: Some(Group::Album), ..ListRequest::of_words(words) });
             }
@@ -212,7 +213,15 @@ impl App {
         self.console.print(&format!("sleep {sleep}"));
     }
 
+    pub(super) fn print_info(&mut self, song: &Song) {
+        let report = if self.is_json { json::info(song) } else { details::report(song) };
+        self.console.print(&report);
+    }
+
     fn print_status(&mut self) {
+        if self.is_json {
+            return self.console.print(&json::status(&self.status()));
+        }
         let server = match &self.server_name {
             Some(name) if !name.is_empty() => format!("{} at {}", clean(name), self.network.server),
             _ => self.network.server.to_string(),

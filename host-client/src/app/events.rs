@@ -12,7 +12,6 @@ use crate::decode_loop;
 use crate::network::{self, CloseReason, Closed, ServerError, Song};
 use crate::output::Notice;
 use crate::server::Origin;
-use crate::ui::details;
 use crate::ui::prompt::Input;
 use crate::ui::text::{self, clean};
 
@@ -29,7 +28,7 @@ impl App {
                 self.for_client(self.asker(), |app| app.show_page(&songs, end, total));
             }
             network::Event::Info(song) => {
-                self.for_client(self.asker(), |app| app.console.print(&details::report(&song)));
+                self.for_client(self.asker(), |app| app.print_info(&song));
                 self.on_answered();
             }
             network::Event::Title(song) => self.on_title(song),

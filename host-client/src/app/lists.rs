@@ -1,12 +1,14 @@
 //! Lists of the server, page by page, and the queue.
 
-use trill_player::{ListRequest, PageEnd, Question, Refused};
+use trill_player::{ListRequest, PageEnd, Question, Refused, Start};
+use trill_proto::ids::SongId;
 use trill_proto::message::SongGroup;
 
 use super::{App, Event};
 use crate::network::Song;
 use crate::remote::Reply;
 use crate::shared::PAGE_SONGS;
+use crate::ui::json;
 use crate::ui::table::{Headings, Row, Table};
 use crate::ui::text::clean;
 
@@ -19,6 +21,17 @@ pub(super) enum List {
     },
     Albums,
     Artists,
+    /// The present song alone: its rank tells which part of the list is shown.
+    Present {
+        words: String,
+        rows: u32,
+    },
+    /// A part of a list that is longer than the screen.
+    Part {
+        words: String,
+        /// The rank of its first song, if that has come.
+        first: Option<u32>,
+    },
     /// A part of the queue.
     Queue(QueueRows),
 }
@@ -32,6 +45,15 @@ pub(super) struct QueueRows {
     last: u32,
     /// The songs so far and their places.
     songs: Vec<(u32, Song)>,
+}
+
+/// Where a list that is longer than the screen goes on.
+#[derive(Debug)]
+pub(super) struct Continuation {
+    words: String,
+    rank: u32,
+    /// The song that played then. If another plays, its part of the list is shown.
+    present: Option<SongId>,
 }
 
 /// The most places of the queue that are shown at once.
@@ -49,20 +71,87 @@ impl App {
         }
     }
 
+    /// Lists songs: all, or on a screen the part around the present song, or what follows the part that was shown last.
+    pub(super) fn list_songs(&mut self, words: &str) {
+        let whole = List::Songs { is_all: words.is_empty() };
+        let request = ListRequest::of_words(words);
+        let Some(rows) = self.console.list_rows() else { return self.list(whole, request) };
+        let words = words.to_owned();
+        let present = self.present();
+        let continuation = self.continuation.take();
+        match (continuation.filter(|last| last.words == words && last.present == present), present) {
+            (Some(Continuation { rank, .. }), _) => self.list_part(words, rank, rows),
+            (None, Some(song)) => {
+                let request = ListRequest { start: Start::Song(song), at_most: Some(1), ..request };
+                self.list(List::Present { words, rows }, request);
+            }
+            (None, None) => self.list_part(words, 0, rows),
+        }
+    }
+
+    /// The song heard.
+    fn present(&self) -> Option<SongId> {
+        self.shared.with(|player, _| player.heard().map(|track| track.started.song))
+    }
+
+    fn list_part(&mut self, words: String, rank: u32, rows: u32) {
+        let request = ListRequest { start: Start::Rank(rank), at_most: Some(rows), ..ListRequest::of_words(&words) };
+        self.list(List::Part { words, first: None }, request);
+    }
+
+    /// Asks for the part of the list around the present song, or for its beginning if it does not match.
+    fn list_around(&mut self, words: String, rows: u32, song: Option<&Song>, total: u32) {
+        let present = self.present();
+        let rank = song.filter(|song| present == Some(song.id)).and_then(|song| song.rank).unwrap_or(0);
+        let begin = rank.saturating_sub(rows / 2).min(total.saturating_sub(rows));
+        self.list_part(words, begin, rows);
+    }
+
+    /// Says which part of a list was shown, the ranks from `first` to before `end`, if it was not all of it.
+    fn tell_part(&mut self, words: String, first: u32, end: u32, total: u32) {
+        if first == 0 && end >= total {
+            return;
+        }
+        let mut hint = String::new();
+        if end < total {
+            let line = if words.is_empty() { "list".to_owned() } else { format!("list {words}") };
+            hint = format!("; {line} again shows more, browse shows all");
+            self.continuation = Some(Continuation { words, rank: end, present: self.present() });
+        }
+        self.console.notice(&format!("{} to {end} of {}{hint}", first + 1, count_songs(total)));
+    }
+
     /// Shows a page. The next page is requested when this one is on the screen.
     pub(super) fn show_page(&mut self, songs: &[Song], end: PageEnd, total: u32) {
         let headings = match self.lists.front() {
             Some(List::Queue(_)) => return self.on_queue_page(songs, end),
+            Some(List::Present { .. }) => {
+                if end == PageEnd::Complete
+                    && let Some(List::Present { words, rows }) = self.lists.pop_front()
+                {
+                    self.make_room();
+                    self.on_answered();
+                    self.list_around(words, rows, songs.first(), total);
+                }
+                return;
+            }
             Some(List::Albums) => Headings::ALBUMS,
             Some(List::Artists) => Headings::ARTISTS,
-            Some(List::Songs { .. }) | None => Headings::SONGS,
+            Some(List::Songs { .. } | List::Part { .. }) | None => Headings::SONGS,
         };
-        let present = self.shared.with(|player, _| player.heard().map(|track| track.started.song));
+        if let Some(List::Part { first, .. }) = self.lists.front_mut() {
+            *first = first.or_else(|| songs.first().and_then(|song| song.rank));
+        }
+        let present = self.present();
         let rows: Vec<_> = songs.iter().map(|song| row(song, headings, present == Some(song.id))).collect();
         let (table, header) = match self.table.take() {
             Some(table) => (table, None),
             None if rows.is_empty() && end == PageEnd::Complete => {
-                let is_all = matches!(self.lists.pop_front(), Some(List::Songs { is_all: true }));
+                let is_all = match self.lists.pop_front() {
+                    Some(List::Songs { is_all }) => is_all,
+                    Some(List::Part { words, .. }) => words.is_empty(),
+                    _ => false,
+                };
                 self.make_room();
                 self.on_answered();
                 let nothing =
@@ -77,7 +166,10 @@ impl App {
                 (table, table.header())
             }
         };
-        let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
+        let lines: Vec<_> = match self.is_json {
+            true => songs.iter().map(|song| json_line(song, headings)).collect(),
+            false => header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect(),
+        };
         let sender = self.sender.clone();
         let on_drawn = move || drop(sender.send(Event::Drawn));
         if lines.is_empty() {
@@ -89,8 +181,12 @@ impl App {
             PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
             PageEnd::More => self.table = Some(table),
             PageEnd::Complete => {
-                self.lists.pop_front();
+                let list = self.lists.pop_front();
                 self.on_answered();
+                if let (Some(List::Part { words, first }), Some(last)) = (list, songs.last().and_then(|song| song.rank))
+                {
+                    self.tell_part(words, first.unwrap_or(last), last + 1, total);
+                }
             }
         }
     }
@@ -209,6 +305,14 @@ impl App {
 
 fn count_songs(count: u32) -> String {
     if count == 1 { "1 song".to_owned() } else { format!("{count} songs") }
+}
+
+fn json_line(song: &Song, headings: Headings) -> String {
+    match headings {
+        Headings::ALBUMS => json::album(song),
+        Headings::ARTISTS => json::artist(song),
+        _ => json::listed(song),
+    }
 }
 
 fn row<'a>(song: &'a Song, headings: Headings, is_present: bool) -> Row<'a> {

@@ -50,6 +50,8 @@ pub struct Song {
     pub path: String,
     /// The group that this song stands for, if groups were listed.
     pub group: Option<SongGroup>,
+    /// How many of the songs or groups that were found precede it, if it is part of a list.
+    pub rank: Option<u32>,
 }
 
 /// An event of the connection.
@@ -187,6 +189,7 @@ impl From<&message::Song<'_>> for Song {
             gain: song.gain,
             path: song.path.to_owned(),
             group: song.group,
+            rank: song.rank,
         }
     }
 }

@@ -7,7 +7,7 @@ fn parse(line: &[&str]) -> Result<Invocation, UsageError> {
 #[track_caller]
 fn run(line: &[&str]) -> Options {
     match parse(line) {
-        Ok(Invocation::Run { settings, command }) => Options::new(settings, command),
+        Ok(Invocation::Run { settings, command, is_json }) => Options::new(settings, command, is_json),
         other => panic!("{line:?}: {other:?}"),
     }
 }
@@ -35,6 +35,7 @@ fn nothing_at_all_is_a_prompt_on_this_machine() {
         volume_percent: 100,
         name: None,
         verbosity: Verbosity::Normal,
+        is_json: false,
     };
     assert_eq!(run(&[]), expected);
 }
@@ -99,6 +100,7 @@ fn options_may_stand_anywhere() {
             volume_percent: 30,
             name: Some("couch".to_owned()),
             verbosity: Verbosity::Normal,
+            is_json: false,
         };
         assert_eq!(run(&line), expected);
     }
@@ -208,4 +210,14 @@ fn ctl_takes_a_command_and_options_of_its_own() {
     check_error(&["-q", "ctl", "pause"], "ctl comes first: trill ctl COMMAND; for a host of that name, type ctl:7455");
     check_error(&["ctl", "pause", "-v"], "no option \"-v\"; --help lists them");
     assert_eq!(parse(&["ctl", "--help"]), Ok(Invocation::Help));
+}
+
+#[test]
+fn json_goes_with_what_is_asked() {
+    let parse = |words: &[&str]| Invocation::parse(words.iter().map(OsString::from));
+    for line in ["list", "find so what", "albums", "artists", "info 3", "status", ""] {
+        let words: Vec<_> = line.split_whitespace().chain(["--json"]).collect();
+        assert!(matches!(parse(&words), Ok(Invocation::Run { is_json: true, .. })), "{line}");
+    }
+    assert_eq!(parse(&["play", "3", "--json"]), Err(UsageError::NoJson));
 }

@@ -93,6 +93,11 @@ impl Console {
         (self.client.is_none() && io::stdout().is_terminal()).then(prompt::columns)
     }
 
+    /// How many rows of a list fit on the screen, below its header and above the prompt. `None` if all rows are wanted.
+    pub fn list_rows(&self) -> Option<u32> {
+        (self.client.is_none() && self.has_prompt()).then(|| prompt::rows().saturating_sub(5).max(3) as u32)
+    }
+
     /// Whether the reader of the results is gone, so that further results are useless.
     pub fn is_output_gone(&self) -> bool {
         self.client.as_ref().map_or(self.lost_output.is_some(), |client| client.is_gone)

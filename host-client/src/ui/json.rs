@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::status::Status;
 use super::text::clean;
+use crate::network::Song;
 
 /// The status. Times are in seconds, with milliseconds as decimals.
 #[derive(Serialize)]
@@ -26,18 +27,118 @@ struct StatusLine {
 /// The status on one line.
 pub fn status(status: &Status) -> String {
     let song = status.song.as_ref();
-    let text = |text: &str| Some(clean(text)).filter(|text| !text.is_empty());
-    let line = StatusLine {
+    line(&StatusLine {
         state: status.state.word(),
         song: song.map(|song| song.number),
-        title: song.and_then(|song| text(&song.title)),
-        artist: song.and_then(|song| text(&song.artist)),
-        album: song.and_then(|song| text(&song.album)),
+        title: song.and_then(|song| known(&song.title)),
+        artist: song.and_then(|song| known(&song.artist)),
+        album: song.and_then(|song| known(&song.album)),
         position: song.map(|song| seconds(song.position)),
         duration: song.and_then(|song| song.duration).map(seconds),
         volume: status.volume_percent,
+    })
+}
+
+/// A song. What is unknown is null.
+#[derive(Serialize)]
+struct SongLine {
+    song: u32,
+    title: Option<String>,
+    artist: Option<String>,
+    album: Option<String>,
+    duration: Option<f64>,
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+/// What only `info` tells.
+#[derive(Serialize)]
+struct Details {
+    album_artist: Option<String>,
+    genre: Option<String>,
+    year: Option<u16>,
+    disc: Option<u16>,
+    track: Option<u16>,
+    /// In decibels.
+    track_gain: Option<f64>,
+    album_gain: Option<f64>,
+    bitrate: Option<u32>,
+    rate: Option<u32>,
+    channels: Option<u8>,
+    bytes: u64,
+    path: Option<String>,
+}
+
+/// An album or an artist.
+#[derive(Serialize)]
+struct GroupLine {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    album: Option<String>,
+    artist: Option<String>,
+    songs: u32,
+}
+
+/// A song of a list on one line.
+pub fn listed(song: &Song) -> String {
+    line(&song_line(song, None))
+}
+
+/// An album of a list on one line.
+pub fn album(song: &Song) -> String {
+    let album = Some(clean(&song.album));
+    line(&GroupLine { album, artist: known(&song.artist), songs: songs(song) })
+}
+
+/// An artist of a list on one line.
+pub fn artist(song: &Song) -> String {
+    line(&GroupLine { album: None, artist: known(&song.artist), songs: songs(song) })
+}
+
+/// All that is known about a song, on one line.
+pub fn info(song: &Song) -> String {
+    let decibels = |hundredths: Option<i16>| hundredths.map(|hundredths| f64::from(hundredths) / 100.0);
+    let details = Details {
+        album_artist: known(&song.album_artist),
+        genre: known(&song.genre),
+        year: not_zero(song.year),
+        disc: not_zero(song.disc),
+        track: not_zero(song.track),
+        track_gain: decibels(song.gain.track),
+        album_gain: decibels(song.gain.album),
+        bitrate: not_zero(song.bitrate),
+        rate: not_zero(song.rate),
+        channels: not_zero(song.channels),
+        bytes: song.size_bytes,
+        path: known(&song.path),
     };
-    serde_json::to_string(&line).expect("names, numbers and texts are JSON")
+    line(&song_line(song, Some(details)))
+}
+
+fn song_line(song: &Song, details: Option<Details>) -> SongLine {
+    SongLine {
+        song: song.id.0,
+        title: known(&song.title),
+        artist: known(&song.artist),
+        album: known(&song.album),
+        duration: song.duration.map(seconds),
+        details,
+    }
+}
+
+fn songs(song: &Song) -> u32 {
+    song.group.map_or(0, |group| group.songs)
+}
+
+fn known(text: &str) -> Option<String> {
+    Some(clean(text)).filter(|text| !text.is_empty())
+}
+
+fn not_zero<N: Default + PartialEq>(number: N) -> Option<N> {
+    Some(number).filter(|number| *number != N::default())
+}
+
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("names, numbers and texts are JSON")
 }
 
 fn seconds(time: Duration) -> f64 {
@@ -46,8 +147,28 @@ fn seconds(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use trill_proto::ids::SongId;
+    use trill_proto::message::{Gain, SongGroup};
+
     use super::*;
-    use crate::ui::status::{PlaybackState, Song};
+    use crate::ui::status::{self, PlaybackState};
+
+    #[test]
+    fn songs_albums_and_artists_are_one_line_each() {
+        let group = Some(SongGroup { songs: 12, ..SongGroup::default() });
+        let duration = Some(Duration::from_millis(62_250));
+        let texts =
+            Song { title: "Jóga".into(), artist: "Björk".into(), album: "Homogenic".into(), ..Song::default() };
+        let song = Song { id: SongId(3), duration, group, ..texts };
+        let listed = r#"{"song":3,"title":"Jóga","artist":"Björk","album":"Homogenic","duration":62.25}"#;
+        assert_eq!(super::listed(&song), listed);
+        assert_eq!(album(&song), r#"{"album":"Homogenic","artist":"Björk","songs":12}"#);
+        assert_eq!(artist(&song), r#"{"artist":"Björk","songs":12}"#);
+        let gain = Gain { track: Some(-725), ..Gain::default() };
+        let song = Song { year: 1997, gain, bitrate: 128_000, rate: 44_100, channels: 2, size_bytes: 9, ..song };
+        let rest = r#","album_artist":null,"genre":null,"year":1997,"disc":null,"track":null,"track_gain":-7.25,"album_gain":null,"bitrate":128000,"rate":44100,"channels":2,"bytes":9,"path":null}"#;
+        assert_eq!(info(&song), format!("{}{rest}", listed.trim_end_matches('}')));
+    }
 
     #[test]
     fn a_status_is_one_line_with_what_is_known() {
@@ -64,7 +185,7 @@ mod tests {
         };
         let expected = r#"{"state":"stopped","song":null,"title":null,"artist":null,"album":null,"position":null,"duration":null,"volume":80}"#;
         assert_eq!(super::status(&stopped), expected);
-        let song = Song {
+        let song = status::Song {
             number: 3,
             title: "A \"quoted\"\u{1b}[2J\ntitle".to_owned(),
             artist: String::new(),

@@ -320,6 +320,11 @@ pub(super) fn columns() -> usize {
     size().width.into()
 }
 
+/// The height of the terminal in rows.
+pub(super) fn rows() -> usize {
+    size().height.into()
+}
+
 /// Clears the screen and leaves a row above the status, as [`screen::REDRAW`] needs.
 struct ClearScreen;
 

@@ -124,7 +124,10 @@ fn songs_with_wrong_headers_are_listed_and_played_as_meant() {
     client.close_stdin();
     let infos = client.wait(DEADLINE).expect_code(0).stdout;
     let said: Vec<_> = infos.lines().filter(|line| !line.starts_with("sound") && !line.starts_with("size")).collect();
-    let expected: String = songs.iter().map(|(number, row, _)| particulars(*number, &row.said)).collect();
+    let expected: String = songs
+        .iter()
+        .map(|(number, row, _)| format!("{}file       {number:02}/{}.mp3\n", particulars(*number, &row.said), row.name))
+        .collect();
     assert_eq!(said, expected.lines().collect::<Vec<_>>());
     assert_eq!(infos.matches(" kbit/s, 44100 Hz, stereo\n").count(), songs.len(), "{infos}");
 
