@@ -158,10 +158,10 @@ mod linux {
 
     fn play(address: &str) {
         let arguments = ["--output", "null", address, "play", "1"].map(Into::into);
-        let Ok(Invocation::Run { settings, command }) = Invocation::parse(arguments) else {
+        let Ok(Invocation::Run { settings, command, is_json }) = Invocation::parse(arguments) else {
             panic!("a good command line")
         };
-        let options = Options::new(settings, command);
+        let options = Options::new(settings, command, is_json);
         thread::spawn(answer);
         panic!("the song has ended, {:?}", trill::app::run(&options, StateFile::default()));
     }
