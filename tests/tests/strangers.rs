@@ -197,16 +197,18 @@ fn a_list_that_breaks_off_leaves_nothing_to_the_next() {
         Message::ListEnd(ListEnd { request, total: 9, next, generation: 1 })
     }
     let stranger = Stranger::start(|mut connection| {
-        let mut answer = |song: u32, end: fn(RequestId) -> Message<'static>| {
+        let mut answer = |song: u32, rank: u32, end: fn(RequestId) -> Message<'static>| {
             let list = connection.receive_until(MessageType::List, DEADLINE);
             let Message::List(List { request, .. }) = list.message() else { unreachable!("a LIST was waited for") };
-            let song = Song { request, song: SongId(song), title: "again", ..Song::default() };
+            let song = Song { request, song: SongId(song), rank: Some(rank), title: "again", ..Song::default() };
             connection.send_message(&Message::Song(song));
             connection.send_message(&end(request));
         };
-        answer(1, |request| page_end(request, Some(SongId(2))));
-        answer(2, |request| Message::Error(message::Error { id: request.0, code: ErrorCode::READ_FAILED, text: "" }));
-        answer(3, |request| page_end(request, None));
+        answer(1, 0, |request| page_end(request, Some(SongId(2))));
+        answer(2, 1, |request| {
+            Message::Error(message::Error { id: request.0, code: ErrorCode::READ_FAILED, text: "" })
+        });
+        answer(3, 0, |request| page_end(request, None));
         connection.receive_to_end(DEADLINE);
     });
     let output = Client::of(stranger.address).arg("--output=null").run_script("list\nlist\n", DEADLINE);

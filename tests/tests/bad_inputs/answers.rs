@@ -112,11 +112,11 @@ fn lists() -> Vec<Row> {
     let tagged = |tag: u8, length: u16, text: &[u8]| {
         frame(0x12, 1, &[&[0; 28][..], &[tag], &length.to_be_bytes(), text].concat())
     };
-    let endless: Vec<_> = (1..=501).map(|id| Message::Song(Song { song: SongId(id), ..song() })).collect();
-    let early =
-        [Message::Song(Song { song: SongId(9), ..song() }), Message::ListEnd(ListEnd { next: Some(SongId(9)), ..end })];
-    let descending = [Song { song: SongId(9), ..song() }, Song { song: SongId(8), ..song() }];
-    let in_the_middle = frames(&[Message::Song(song())]);
+    let ranked = |id, rank| Song { song: SongId(id), rank: Some(rank), ..song() };
+    let endless: Vec<_> = (1..=501).map(|id| Message::Song(ranked(id, id - 1))).collect();
+    let early = [Message::Song(ranked(9, 0)), Message::ListEnd(ListEnd { next: Some(SongId(9)), ..end })];
+    let repeating = [ranked(9, 0), ranked(8, 0)];
+    let in_the_middle = frames(&[Message::Song(ranked(1, 0))]);
     let fatal = Error { id: 0, code: ErrorCode::MALFORMED, text: "slow\u{1b}[2J down" };
     let wordless = Error { id: 0, code: ErrorCode(99), text: "" };
     let refused = Error { id: 1, code: ErrorCode::READ_FAILED, text: "" };
@@ -144,12 +144,8 @@ fn lists() -> Vec<Row> {
         ),
         list("a list without end", frames(&endless), "list: SONG message out of place"),
         list("a list that starts over", frames(&[Message::ListEnd(backwards)]), "list: malformed LIST-END message"),
-        list("a list that runs backwards", frames(&descending.map(Message::Song)), "list: malformed SONG message"),
-        list(
-            "a song below those that were asked for",
-            frames(&[Message::Song(Song { song: SongId(0), ..song() })]),
-            "list: malformed SONG message",
-        ),
+        list("a list with a rank twice", frames(&repeating.map(Message::Song)), "list: malformed SONG message"),
+        list("a song with the number 0", frames(&[Message::Song(ranked(0, 0))]), "list: malformed SONG message"),
         list("a next page from within this one", frames(&early), "list: malformed LIST-END message"),
         list(
             "a list that stops in the middle",

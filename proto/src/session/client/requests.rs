@@ -66,7 +66,7 @@ impl Page {
             }
             Order::Best => song.rank.is_some(),
         };
-        if !is_in_order {
+        if !is_in_order || song.song.0 == 0 {
             return Err(SessionError::Malformed(MessageType::Song));
         }
         (self.last, self.songs_left, self.bytes_left) = (Some(song.song), songs, bytes);
