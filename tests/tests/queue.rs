@@ -57,7 +57,8 @@ fn plays(server: &ServerProcess, script: &str) -> Vec<u32> {
 fn an_album_plays_in_order_and_what_is_added_follows() {
     let (_music, server) = serve(1_500);
     assert_eq!(plays(&server, "play album homogenic\nadd so what\n"), [1, 2, 3, 4]);
-    assert_eq!(plays(&server, "play artist miles\nstop after\n"), [4]);
+    // After `play`, the following song may be requested before the next line is read.
+    assert_eq!(plays(&server, "stop after\nplay artist miles\n"), [4]);
     assert_eq!(plays(&server, "play jóga\n"), [2]);
 }
 
