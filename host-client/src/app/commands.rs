@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Shuffle, Sleep, Volume};
+use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Sleep, Volume};
 use trill_player::{Direction, ListRequest, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::message::Group;
@@ -87,7 +87,6 @@ impl App {
                 self.shared.with(|player, _| player.clear());
                 self.tell_queue("nothing follows");
             }
-            Command::Shuffle(Some(Shuffle::Albums)) => self.fail("shuffle album is not possible yet"),
             Command::Shuffle(shuffle) => {
                 let shuffle = self.shared.with(|player, _| {
                     shuffle.into_iter().for_each(|shuffle| player.set_shuffle(shuffle));

@@ -32,7 +32,7 @@ space                        pause, resume
 n  p                         next, previous song
 Left Right                   seek 10 s
 +  -                         volume
-s  r                         shuffle: off, songs, albums; repeat: off, all, one
+s  r                         shuffle on, off; repeat: off, all, one
 :                            a command of the prompt
 Ctrl-L                       ask the server for everything again
 q Esc                        back to the prompt; the music goes on";
@@ -109,8 +109,7 @@ impl Browser {
             KeyCode::Char('-') => Command::Volume(Some(Volume::Down(VOLUME_STEP))),
             KeyCode::Char('s') => Command::Shuffle(Some(match now.shuffle {
                 Shuffle::Off => Shuffle::Songs,
-                Shuffle::Songs => Shuffle::Albums,
-                Shuffle::Albums => Shuffle::Off,
+                Shuffle::Songs => Shuffle::Off,
             })),
             KeyCode::Char('r') => Command::Repeat(Some(match now.repeat {
                 Repeat::Off => Repeat::All,

@@ -161,8 +161,6 @@ pub enum Shuffle {
     Off,
     /// Song by song in random order.
     Songs,
-    /// Album by album in random order, each album in its own order.
-    Albums,
 }
 
 /// What plays again when it has ended.
@@ -334,7 +332,6 @@ impl fmt::Display for Shuffle {
         f.write_str(match self {
             Self::Off => "off",
             Self::Songs => "on",
-            Self::Albums => "album",
         })
     }
 }

@@ -92,7 +92,7 @@ fn peak_stack(kind: Kind) -> u64 {
         ("add 3-4", "added at place"),
         ("next 3", "added at place"),
         ("queue", "    1  "),
-        ("shuffle album", "shuffle album"),
+        ("shuffle on", "shuffle on"),
         ("shuffle off", "shuffle off"),
         ("repeat all", "repeat all"),
         ("repeat off", "repeat off"),

@@ -147,11 +147,11 @@ pub static COMMANDS: &[CommandInfo] = &[
     CommandInfo {
         name: "shuffle",
         aliases: &[],
-        synopsis: "[on | off | album]",
+        synopsis: "[on | off]",
         help: "play in random order",
         example: "shuffle on",
         parse: |arguments| {
-            let values = [("on", Shuffle::Songs), ("off", Shuffle::Off), ("album", Shuffle::Albums)];
+            let values = [("on", Shuffle::Songs), ("off", Shuffle::Off)];
             arguments.keyword(&values).map(Command::Shuffle)
         },
     },
