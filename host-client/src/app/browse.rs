@@ -26,6 +26,8 @@ pub(super) struct Browsing {
     asking: Option<Asking>,
     /// How many songs the queue had, and which of them was the present one.
     queue: (u32, Option<u32>),
+    /// There was a connection when the screen was drawn last.
+    was_connected: bool,
     /// When to ask again after a request without an answer.
     retry_at: Option<Instant>,
 }
@@ -184,6 +186,10 @@ impl App {
     fn ask_for_missing(&mut self, browser: &mut Browser) {
         if self.browsing.retry_at.take_if(|at| Instant::now() >= *at).is_some() {
             browser.ask_again();
+        }
+        let is_connected = self.shared.with(|player, _| player.is_open());
+        if !mem::replace(&mut self.browsing.was_connected, is_connected) && is_connected {
+            browser.clear_message();
         }
         let queue = self.shared.with(|player, _| (player.queue().songs(), player.queue().present()));
         if mem::replace(&mut self.browsing.queue, queue) != queue {

@@ -208,6 +208,11 @@ impl Browser {
         self.panes.iter_mut().for_each(|rows| rows.scroll_to_cursor(height));
     }
 
+    /// The message is no longer true, for example that the server is away.
+    pub fn clear_message(&mut self) {
+        self.message = None;
+    }
+
     /// Shows text that a command printed: a line of it in place of the hint, more of it over the panes.
     pub fn show(&mut self, text: &str) {
         if self.output.is_none() && text.lines().count() <= 1 {
