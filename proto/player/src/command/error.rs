@@ -29,7 +29,7 @@ pub enum ParseError<'a> {
     NotASelection(&'a str),
     /// Song numbers start at 1.
     SongZero,
-    /// The number does not fit a [`SongId`].
+    /// The number does not fit a [`SongId`](trill_proto::ids::SongId).
     SongNumberTooLarge(&'a str),
     /// The range ends before it starts.
     ReversedRange {
