@@ -20,6 +20,7 @@
 
 mod error;
 mod parse;
+mod setting;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use trill_proto::ids::SongId;
 
 pub use error::ParseError;
 pub use parse::parse;
+pub use setting::{GainMode, Repeat, Setting, Shuffle};
 pub use table::{COMMANDS, CommandInfo, completions, find, help_lines, is_name, write_help, write_help_on};
 
 /// Latest position a command can name: about 49 days, the most that 32 bits of milliseconds hold.
@@ -151,42 +153,6 @@ impl Selection<'_> {
             other => other,
         }
     }
-}
-
-/// The order in which the queue plays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Shuffle {
-    /// As it was queued.
-    #[default]
-    Off,
-    /// Song by song in random order.
-    Songs,
-}
-
-/// What plays again when it has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Repeat {
-    /// Nothing.
-    #[default]
-    Off,
-    /// The queue.
-    All,
-    /// The present song.
-    One,
-}
-
-/// Which gain evens out the loudness of songs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GainMode {
-    /// None: the samples stay as they are.
-    #[default]
-    Off,
-    /// That of the song.
-    Track,
-    /// That of its album.
-    Album,
-    /// That of the album while an album plays in order, else that of the song.
-    Auto,
 }
 
 /// When [`Command::Sleep`] ends the music.
@@ -324,36 +290,6 @@ impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The parser leaves words as they are if they hold a quote.
         if self.0.contains('"') { f.write_str(self.0) } else { write!(f, "\"{}\"", self.0) }
-    }
-}
-
-impl fmt::Display for Shuffle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Songs => "on",
-        })
-    }
-}
-
-impl fmt::Display for Repeat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::All => "all",
-            Self::One => "one",
-        })
-    }
-}
-
-impl fmt::Display for GainMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Track => "track",
-            Self::Album => "album",
-            Self::Auto => "auto",
-        })
     }
 }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::parse::{Arguments, parse_places, parse_seek, parse_sleep, parse_song, parse_volume};
-use super::{Command, GainMode, ParseError, Repeat, Shuffle};
+use super::{Command, GainMode, ParseError, Repeat, Setting, Shuffle};
 
 /// One command: a row of [`COMMANDS`].
 #[derive(Debug)]
@@ -150,10 +150,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         synopsis: "[on | off]",
         help: "play in random order",
         example: "shuffle on",
-        parse: |arguments| {
-            let values = [("on", Shuffle::Songs), ("off", Shuffle::Off)];
-            arguments.keyword(&values).map(Command::Shuffle)
-        },
+        parse: |arguments| arguments.keyword(Shuffle::KEYWORDS).map(Command::Shuffle),
     },
     CommandInfo {
         name: "repeat",
@@ -161,10 +158,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         synopsis: "[off | all | one]",
         help: "play the queue or this song again",
         example: "repeat all",
-        parse: |arguments| {
-            let values = [("off", Repeat::Off), ("all", Repeat::All), ("one", Repeat::One)];
-            arguments.keyword(&values).map(Command::Repeat)
-        },
+        parse: |arguments| arguments.keyword(Repeat::KEYWORDS).map(Command::Repeat),
     },
     CommandInfo {
         name: "stop",
@@ -215,15 +209,7 @@ pub static COMMANDS: &[CommandInfo] = &[
         synopsis: "[off | track | album | auto]",
         help: "even out the loudness",
         example: "gain auto",
-        parse: |arguments| {
-            let values = [
-                ("off", GainMode::Off),
-                ("track", GainMode::Track),
-                ("album", GainMode::Album),
-                ("auto", GainMode::Auto),
-            ];
-            arguments.keyword(&values).map(Command::Gain)
-        },
+        parse: |arguments| arguments.keyword(GainMode::KEYWORDS).map(Command::Gain),
     },
     CommandInfo {
         name: "sleep",
