@@ -235,6 +235,14 @@ impl App {
         let seed = u32::from_le_bytes([nonce[0], nonce[1], nonce[2], nonce[3]]);
         // A quiet program that plays one song shows no titles.
         let shared = Shared::new(seed, mode != Mode::OneShot || !console.is_quiet());
+        shared.with(|player, _| {
+            player.set_gain(options.gain);
+            player.set_shuffle(options.shuffle);
+            // A single command or a script would never end.
+            if mode == Mode::Interactive {
+                player.set_repeat(options.repeat);
+            }
+        });
         let server = options.server.clone();
         let network = Network { server, identity, shared: shared.clone(), events: sender.clone() };
         Ok(Self {
@@ -497,7 +505,14 @@ impl App {
         if self.mode != Mode::Interactive || self.server_name.is_none() {
             return;
         }
-        let state = State { server: Some(self.network.server.to_text()), volume: Some(self.volume_percent) };
+        let (gain, shuffle, repeat) = self.shared.with(|player, _| (player.gain(), player.shuffle(), player.repeat()));
+        let state = State {
+            server: Some(self.network.server.to_text()),
+            volume: Some(self.volume_percent),
+            gain: Some(gain.to_string()),
+            shuffle: Some(shuffle.to_string()),
+            repeat: Some(repeat.to_string()),
+        };
         if let Err(message) = self.state.keep(state) {
             self.console.notice(&message);
         }

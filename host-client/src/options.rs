@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use trill_cli::{ArgumentError, Arguments};
 use trill_player::AddressError;
-use trill_player::command::{self, Command, MAX_VOLUME};
+use trill_player::command::{self, Command, GainMode, MAX_VOLUME, Repeat, Shuffle};
 use trill_proto::limits::MAX_NAME_BYTES;
 
 use crate::output::{OutputTarget, ParseTargetError};
@@ -75,10 +75,12 @@ A HOST that is named like a command needs a port: trill play:7455
 Use -- to end options.
 
 Files:
-  ~/.config/trill/config.toml       settings: server, output, volume, name,
-                                    verbosity; options have precedence
-  ~/.local/state/trill/state.toml   the server and the volume of the last
-                                    prompt; read and written at a terminal
+  ~/.config/trill/config.toml       settings: server, output, volume, gain,
+                                    shuffle, repeat, name, verbosity; options
+                                    have precedence
+  ~/.local/state/trill/state.toml   server, volume, gain, shuffle and repeat
+                                    of the last prompt; read and written at a
+                                    terminal
 XDG_CONFIG_HOME and XDG_STATE_HOME choose other places.
 
 Exit status: 0 success, 1 failure, 2 wrong command line or configuration.
@@ -123,6 +125,12 @@ pub struct Options {
     pub output: OutputTarget,
     /// The initial volume, 0 to [`MAX_VOLUME`].
     pub volume_percent: u8,
+    /// The initial gain.
+    pub gain: GainMode,
+    /// The initial order of the queue.
+    pub shuffle: Shuffle,
+    /// What a prompt repeats at first.
+    pub repeat: Repeat,
     /// The client's name in the server's log, at most [`MAX_NAME_BYTES`]; `None` for the default.
     pub name: Option<String>,
     /// How much to print.
@@ -183,7 +191,8 @@ impl Invocation {
         if is_json && command.as_deref().is_some_and(|line| !has_json(line)) {
             return Err(UsageError::NoJson);
         }
-        Ok(Self::Run { settings: Settings { server, output, volume, name, verbosity }, command, is_json })
+        let settings = Settings { server, output, volume, name, verbosity, ..Settings::default() };
+        Ok(Self::Run { settings, command, is_json })
     }
 }
 
@@ -195,6 +204,9 @@ impl Options {
             command,
             output: settings.output.unwrap_or(OutputTarget::DefaultDevice),
             volume_percent: settings.volume.unwrap_or(MAX_VOLUME),
+            gain: settings.gain.unwrap_or_default(),
+            shuffle: settings.shuffle.unwrap_or_default(),
+            repeat: settings.repeat.unwrap_or_default(),
             name: settings.name,
             verbosity: settings.verbosity.unwrap_or(Verbosity::Normal),
             is_json,

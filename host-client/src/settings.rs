@@ -16,7 +16,7 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use trill_player::AddressError;
-use trill_player::command::MAX_VOLUME;
+use trill_player::command::{GainMode, MAX_VOLUME, Repeat, Setting, Shuffle};
 use trill_proto::limits::MAX_NAME_BYTES;
 
 use crate::options::Verbosity;
@@ -36,6 +36,15 @@ pub struct Settings {
     /// The initial volume, 0 to [`MAX_VOLUME`].
     #[serde(deserialize_with = "volume")]
     pub volume: Option<u8>,
+    /// Which gain evens out the loudness of songs.
+    #[serde(deserialize_with = "keyword")]
+    pub gain: Option<GainMode>,
+    /// The order of the queue.
+    #[serde(deserialize_with = "keyword")]
+    pub shuffle: Option<Shuffle>,
+    /// What is repeated.
+    #[serde(deserialize_with = "keyword")]
+    pub repeat: Option<Repeat>,
     /// The client's name in the server's log, 1 to [`MAX_NAME_BYTES`] bytes.
     #[serde(deserialize_with = "name")]
     pub name: Option<String>,
@@ -61,6 +70,9 @@ impl Settings {
             server: self.server.or(others.server),
             output: self.output.or(others.output),
             volume: self.volume.or(others.volume),
+            gain: self.gain.or(others.gain),
+            shuffle: self.shuffle.or(others.shuffle),
+            repeat: self.repeat.or(others.repeat),
             name: self.name.or(others.name),
             verbosity: self.verbosity.or(others.verbosity),
         }
@@ -78,6 +90,15 @@ fn server<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Server>, 
 
 fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OutputTarget>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
+}
+
+fn keyword<'de, D: Deserializer<'de>, S: Setting>(deserializer: D) -> Result<Option<S>, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let unknown = || {
+        let keywords: Vec<_> = S::KEYWORDS.iter().map(|(keyword, _)| format!("`{keyword}`")).collect();
+        de::Error::custom(format!("unknown value `{word}`, expected one of {}", keywords.join(", ")))
+    };
+    S::from_keyword(&word).map(Some).ok_or_else(unknown)
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -40,19 +40,21 @@ fn quit(mut terminal: Terminal) {
 }
 
 #[test]
-fn the_server_and_the_volume_are_remembered() {
+fn the_server_and_the_settings_of_a_prompt_are_remembered() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let (_music, attic) = serve("attic");
     let terminal = at_home(home.path()).arg("--output=null").arg(attic.address().to_string()).in_terminal(VT100);
     terminal.wait_for_text(DEADLINE, &format!("connected to attic ({}), 1 song", attic.address()));
-    terminal.type_line("volume 40");
-    terminal.type_line("volume");
-    terminal.wait_for_text(DEADLINE, "volume 40");
+    let settings = ["volume 40", "gain auto", "shuffle on", "repeat all"];
+    settings.iter().for_each(|setting| terminal.type_line(setting));
+    terminal.wait_for_text(DEADLINE, "repeat all; 0 songs");
     quit(terminal);
     let terminal = at_home(home.path()).arg("--output=null").in_terminal(VT100);
     terminal.wait_for_text(DEADLINE, &format!("connected to attic ({}, the last server)", attic.address()));
-    terminal.type_line("volume");
-    terminal.wait_for_text(DEADLINE, "volume 40");
+    for setting in settings {
+        terminal.type_line(setting.split(' ').next().expect("a command"));
+        terminal.wait_for_text(DEADLINE, setting);
+    }
     quit(terminal);
     // A single command at a terminal goes to the same server and changes nothing.
     let before = fs::read(home.path().join("state/trill/state.toml")).expect("the prompt wrote it");
@@ -60,6 +62,27 @@ fn the_server_and_the_volume_are_remembered() {
     assert!(terminal.wait(DEADLINE).success(), "{terminal}");
     assert!(terminal.screen_contains("0:00"), "{terminal}");
     assert_eq!(fs::read(home.path().join("state/trill/state.toml")).ok(), Some(before));
+    // It plays a song once, whatever the prompt repeats.
+    let mut terminal = at_home(home.path()).args(["--output=null", "play", "1"]).in_terminal(VT100);
+    assert!(terminal.wait(DEADLINE).success(), "{terminal}");
+}
+
+#[test]
+fn a_prompt_begins_with_the_settings_of_the_configuration() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (_music, server) = serve("attic");
+    configure(home.path(), "gain = 'album'\nshuffle = 'on'\nrepeat = 'one'\nvolume = 30\n");
+    let client = || at_home(home.path()).arg("--output=null").arg(server.address().to_string());
+    let terminal = client().in_terminal(VT100);
+    for setting in ["gain album", "shuffle on", "repeat one", "volume 30"] {
+        terminal.type_line(setting.split(' ').next().expect("a command"));
+        terminal.wait_for_text(DEADLINE, setting);
+    }
+    quit(terminal);
+    // A script that repeats would never end.
+    let script = client().run_script("repeat\ngain\nplay 1\n", DEADLINE).expect_code(0);
+    assert_eq!(script.stdout, "gain album\n");
+    assert!(script.stderr.contains("repeat off"), "{script}");
 }
 
 #[test]

@@ -56,6 +56,8 @@ impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
+    use trill_player::command::{GainMode, Repeat, Shuffle};
+
     use super::*;
     use crate::options::Verbosity;
     use crate::output::OutputTarget;
@@ -71,11 +73,15 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let text = "server = 'attic'\noutput = 'null'\nvolume = 40\nname = 'kitchen'\nverbosity = 'quiet'\n";
+        let text = "server = 'attic'\noutput = 'null'\nvolume = 40\ngain = 'auto'\nshuffle = 'on'\nrepeat = 'all'\n\
+                    name = 'kitchen'\nverbosity = 'quiet'\n";
         let expected = Settings {
             server: Some(Server::parse("attic", Origin::Config).expect("a host")),
             output: Some(OutputTarget::Null),
             volume: Some(40),
+            gain: Some(GainMode::Auto),
+            shuffle: Some(Shuffle::Songs),
+            repeat: Some(Repeat::All),
             name: Some("kitchen".to_owned()),
             verbosity: Some(Verbosity::Quiet),
         };
@@ -89,8 +95,10 @@ mod tests {
         let settings: String =
             example.lines().filter_map(|line| line.strip_prefix("#! ")).map(|line| format!("{line}\n")).collect();
         assert_eq!(load(example), Ok(Settings::default()), "everything is a comment");
-        let Settings { server, output, volume, name, verbosity } = load(&settings).expect("settings");
+        let Settings { server, output, volume, gain, shuffle, repeat, name, verbosity } =
+            load(&settings).expect("settings");
         assert!(server.is_some() && output.is_some() && volume.is_some() && name.is_some() && verbosity.is_some());
+        assert!(gain.is_some() && shuffle.is_some() && repeat.is_some());
     }
 
     #[test]
@@ -98,7 +106,7 @@ mod tests {
         for (text, expected) in [
             (
                 "volume = 3\nvolme = 40",
-                "config.toml, line 2: unknown field `volme`, expected one of `server`, `output`, `volume`, `name`, `verbosity`",
+                "config.toml, line 2: unknown field `volme`, expected one of `server`, `output`, `volume`, `gain`, `shuffle`, `repeat`, `name`, `verbosity`",
             ),
             ("\nvolume = 101", "config.toml, line 2: invalid value: integer `101`, expected a number from 0 to 100"),
             ("volume = 'all'", "config.toml, line 1: invalid type: string \"all\", expected a number from 0 to 100"),
@@ -107,6 +115,11 @@ mod tests {
                 "output = 'ear'",
                 "config.toml, line 1: unknown output \"ear\": expected device, device:NAME, wav:PATH or null",
             ),
+            (
+                "\ngain = 'loud'",
+                "config.toml, line 2: unknown value `loud`, expected one of `off`, `track`, `album`, `auto`",
+            ),
+            ("repeat = true", "config.toml, line 1: invalid type: boolean `true`, expected a string"),
             ("name = ''", "config.toml, line 1: a name has 1 to 64 bytes"),
             (
                 "verbosity = 'x'",

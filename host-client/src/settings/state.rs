@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
-use trill_player::command::MAX_VOLUME;
+use trill_player::command::{MAX_VOLUME, Setting};
 
 use super::{Settings, places};
 use crate::server::{Origin, Server};
@@ -23,6 +23,15 @@ pub struct State {
     /// The last volume, 0 to [`MAX_VOLUME`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<u8>,
+    /// The keyword of the last gain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gain: Option<String>,
+    /// The keyword of the last order of the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<String>,
+    /// The keyword of what was repeated last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<String>,
 }
 
 /// The state file.
@@ -64,8 +73,19 @@ impl State {
     /// The settings of the last prompt. Values that this version does not understand are left out.
     pub fn settings(&self) -> Settings {
         let server = self.server.as_deref().and_then(|server| Server::parse(server, Origin::LastTime).ok());
-        Settings { server, volume: self.volume.filter(|volume| *volume <= MAX_VOLUME), ..Settings::default() }
+        Settings {
+            server,
+            volume: self.volume.filter(|volume| *volume <= MAX_VOLUME),
+            gain: value(self.gain.as_deref()),
+            shuffle: value(self.shuffle.as_deref()),
+            repeat: value(self.repeat.as_deref()),
+            ..Settings::default()
+        }
     }
+}
+
+fn value<S: Setting>(keyword: Option<&str>) -> Option<S> {
+    keyword.and_then(S::from_keyword)
 }
 
 impl StateFile {
@@ -123,10 +143,13 @@ fn write(path: &Path, state: &State) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use trill_player::command::{GainMode, Repeat, Shuffle};
+
     use super::*;
 
     fn attic() -> State {
-        State { server: Some("attic".to_owned()), volume: Some(40) }
+        let text = |text: &str| Some(text.to_owned());
+        State { server: text("attic"), volume: Some(40), gain: text("auto"), shuffle: text("on"), repeat: text("one") }
     }
 
     fn path() -> (tempfile::TempDir, PathBuf) {
@@ -147,6 +170,10 @@ mod tests {
         assert_eq!(
             (settings.server.map(|server| server.origin()), settings.volume),
             (Some(Origin::LastTime), Some(40))
+        );
+        assert_eq!(
+            (settings.gain, settings.shuffle, settings.repeat),
+            (Some(GainMode::Auto), Some(Shuffle::Songs), Some(Repeat::One))
         );
     }
 
@@ -178,7 +205,7 @@ mod tests {
     fn values_of_other_versions_are_ignored() {
         let (_home, path) = path();
         create_directory(&path).expect("a directory");
-        std::fs::write(&path, "server = 'a b'\nvolume = 101\ntempo = 3").expect("a file");
+        std::fs::write(&path, "server = 'a b'\nvolume = 101\nshuffle = 'smart'\ntempo = 3").expect("a file");
         let (file, message) = StateFile::open_at(path);
         assert_eq!((file.state().settings(), message), (Settings::default(), None));
     }
