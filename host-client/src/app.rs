@@ -7,12 +7,14 @@
 //! ```
 //!
 //! One thread runs the loop, so it must not wait for the network or for music. Only three calls can block it: writing to the
-//! terminal or pipe, opening the output, and writing the state file. The program caches no answers: every `list`, `info` and `play` is a new request to the server.
+//! terminal or pipe, opening the output, and writing the state file. The program caches no answers: every `list`, `info` and
+//! `play` is a new request to the server. [`questions`] says how an answer finds who has asked.
 
 mod browse;
 mod commands;
 mod events;
 mod lists;
+mod questions;
 mod remote;
 mod status;
 
@@ -26,7 +28,8 @@ use std::time::{Duration, Instant};
 use trill_cli::signals::{self, EndSignal};
 use trill_player::command::{self, Command};
 
-use lists::{Continuation, List};
+use lists::Continuation;
+use questions::Questions;
 use status::News;
 
 use crate::decode_loop::{self, DecodeLoop};
@@ -38,7 +41,6 @@ use crate::settings::state::{State, StateFile};
 use crate::shared::Shared;
 use crate::ui::console::Console;
 use crate::ui::prompt::{self, Input, Lines};
-use crate::ui::table::Table;
 use remote::Outside;
 
 use browse::Browsing;
@@ -187,12 +189,9 @@ struct App {
     following: Option<Song>,
     /// The first of the songs that are being added to the queue.
     found: Option<Song>,
-    /// The lists that were requested, in order.
-    lists: VecDeque<List>,
+    questions: Questions,
     /// Where the list that was shown in part goes on.
     continuation: Option<Continuation>,
-    /// The layout of the list that is being shown, measured on its first page.
-    table: Option<Table>,
     state: StateFile,
     /// The full screen, if it is shown.
     browsing: Browsing,
@@ -268,9 +267,8 @@ impl App {
             title: None,
             following: None,
             found: None,
-            lists: VecDeque::new(),
+            questions: Questions::default(),
             continuation: None,
-            table: None,
             state,
             browsing: Browsing::default(),
             outside: Outside::default(),
@@ -427,7 +425,8 @@ impl App {
         let is_due = match self.mode {
             Mode::OneShot => false,
             Mode::Script { is_over } => !is_over && self.inputs.is_empty() && self.is_settled(),
-            Mode::Interactive => true,
+            // The full screen takes the keys.
+            Mode::Interactive => !self.inputs.iter().any(is_browse),
         };
         if let Some(lines) = &self.lines
             && is_due
@@ -527,4 +526,8 @@ impl App {
         });
         self.lost_at = None;
     }
+}
+
+fn is_browse(input: &Input) -> bool {
+    matches!(input, Input::Line(line) if matches!(command::parse(line), Ok(Some(Command::Browse))))
 }

@@ -34,7 +34,7 @@ use crate::shared::{Shared, State};
 
 pub use connect::ConnectError;
 use connection::Connection;
-pub(crate) use connection::ConnectionState;
+pub(crate) use connection::{ConnectionState, nothing_found};
 pub use event::{CloseReason, Closed, Event, ServerError, Song};
 
 /// Time limit for one address of a server.

@@ -127,6 +127,43 @@ fn check(screen: &Screen, expected: &str) {
 }
 
 #[test]
+fn lists_before_the_screen_keep_their_answers_and_the_panes_get_their_own() {
+    let (_music, server) = serve();
+    let far = Conditions { delay: Duration::from_millis(50), ..Conditions::PERFECT };
+    for conditions in [Conditions::PERFECT, far] {
+        let proxy = Proxy::start(server.address(), conditions);
+        let terminal = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+        terminal.wait_for_text(DEADLINE, "trill>");
+        terminal.type_text("list\rlist naima\rbrowse\r");
+        terminal.wait_for(DEADLINE, "the panes", |screen| {
+            screen.rows[0] == "1 Artists             3│2 Albums              3│3 Songs                        5"
+                && ["John Coltrane         2│", "│教育 — 東京事変       1│", "│群青日和 — 東京事変         1:00"]
+                    .iter()
+                    .all(|row| screen.contains(row))
+        });
+        terminal.type_text("q");
+        let prompt = terminal.wait_for_text(DEADLINE, "trill>");
+        let row = |text: &str| prompt.rows.iter().rposition(|row| row.contains(text));
+        assert!(row("群青日和").is_some() && row("群青日和") < row("Naima"), "{prompt}");
+    }
+}
+
+#[test]
+fn keys_typed_behind_browse_are_for_the_screen() {
+    let (_music, server) = serve();
+    let far = Conditions { delay: Duration::from_millis(50), ..Conditions::PERFECT };
+    let proxy = Proxy::start(server.address(), far);
+    let terminal = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text("add 1\rqueue\rbrowse\r");
+    terminal.wait_for_text(DEADLINE, "1 Artists");
+    terminal.type_text("4");
+    terminal.wait_for_text(DEADLINE, "│▶ 1 Giant Steps");
+    terminal.type_text("q");
+    terminal.wait_for(DEADLINE, "an empty prompt", |screen| screen.rows.iter().any(|row| row == "trill>"));
+}
+
+#[test]
 fn a_window_that_changes_its_size_is_drawn_anew() {
     let (_music, server) = serve();
     let terminal = browse(Client::of(server.address()), VT100);

@@ -7,9 +7,10 @@ use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
-use trill_player::{ListRequest, PageEnd, Question, Refused, Start};
+use trill_player::{ListRequest, PageEnd, Question, Start};
 
 use super::App;
+use super::questions::Purpose;
 use crate::browse::{Action, Browser, NowPlaying, Request, Source, View};
 use crate::network::Song;
 use crate::ui::prompt::{self, Input, Picture};
@@ -22,8 +23,6 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) struct Browsing {
     /// The screen; `None` while the prompt is shown.
     browser: Option<Browser>,
-    /// The browser's request that waits for an answer, as the first question of the player. It stays when the user leaves.
-    asking: Option<Asking>,
     /// How many songs the queue had, and which of them was the present one.
     queue: (u32, Option<u32>),
     /// There was a connection when the screen was drawn last.
@@ -32,9 +31,9 @@ pub(super) struct Browsing {
     retry_at: Option<Instant>,
 }
 
-/// A request of the browser.
+/// A request of the browser that waits for an answer.
 #[derive(Debug)]
-struct Asking {
+pub(super) struct BrowserRows {
     request: Request,
     /// How many rows were asked for before the present question. The queue may need several.
     before: u32,
@@ -53,13 +52,7 @@ impl Browsing {
         self.retry_at
     }
 
-    /// The next answer or refusal of a question is not for the console.
-    pub(super) const fn is_asking(&self) -> bool {
-        self.asking.is_some()
-    }
-
-    fn on_unanswered(&mut self) {
-        self.asking = None;
+    pub(super) fn on_unanswered(&mut self) {
         if let Some(browser) = &mut self.browser {
             browser.on_unanswered();
             self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
@@ -75,6 +68,9 @@ impl Browsing {
 impl App {
     /// Shows the full screen instead of the prompt.
     pub(super) fn browse(&mut self) {
+        if self.console.client().is_some() {
+            return self.fail("browse needs the player's own terminal");
+        }
         if !self.console.has_prompt() {
             return self.fail("browse needs a terminal");
         }
@@ -116,56 +112,43 @@ impl App {
         }
     }
 
-    /// Whether it is the browser's question that gets no answer.
-    pub(super) fn is_for_browser(&mut self, refused: Refused) -> bool {
-        let is_meant = self.browsing.is_asking() && refused == Refused::List;
-        if is_meant {
-            self.browsing.on_unanswered();
-            self.make_room();
-        }
-        is_meant
-    }
-
-    /// Takes a page for the browser.
-    pub(super) fn on_browser_page(&mut self, mut songs: Vec<Song>, end: PageEnd, found: u32) {
-        let Some(mut asking) = self.browsing.asking.take() else { return };
-        asking.come += songs.len();
-        let is_queue = asking.request.source == Source::Queue;
+    /// Takes a page of rows that the browser has asked for. It may have been left meanwhile.
+    pub(super) fn on_browser_page(&mut self, rows: &mut BrowserRows, mut songs: Vec<Song>, end: PageEnd, found: u32) {
+        rows.come += songs.len();
+        let is_queue = rows.request.source == Source::Queue;
         let total = if is_queue { self.shared.with(|player, _| player.queue().songs()) } else { found };
+        let mut end = end;
         if end == PageEnd::Complete && is_queue {
             // A song that the server no longer has keeps its place.
-            let missing = (asking.wanted as usize).saturating_sub(asking.come);
+            let missing = (rows.wanted as usize).saturating_sub(rows.come);
             songs.extend(std::iter::repeat_n(Song::default(), missing));
+            if self.browsing.is_on() && self.ask_for_rows(rows.request.clone(), rows.before + rows.wanted) {
+                end = PageEnd::More;
+            }
         }
-        self.browsing.asking = match end {
-            PageEnd::More => Some(asking),
-            PageEnd::Complete => self.ask_for_rows(asking.request, asking.before + asking.wanted),
-        };
-        let end = if self.browsing.is_asking() { PageEnd::More } else { PageEnd::Complete };
         if let Some(browser) = &mut self.browsing.browser {
             browser.answer(songs, total, end);
         }
         self.make_room();
     }
 
-    /// Asks for rows behind those that were asked for. `None` if there are no more, or they cannot be asked for now.
-    fn ask_for_rows(&self, request: Request, before: u32) -> Option<Asking> {
+    /// Asks for rows of a request behind the first `before`. Returns whether there are such rows.
+    fn ask_for_rows(&mut self, request: Request, before: u32) -> bool {
         let Request { start, at_most, .. } = request;
-        let at_most = at_most.checked_sub(before).filter(|at_most| *at_most > 0)?;
+        let at_most = at_most.saturating_sub(before);
         let list = match &request.source {
-            Source::Library { .. } if before > 0 => return None,
-            Source::Library { query, group, within } => ListRequest {
+            Source::Library { query, group, within } => Some(ListRequest {
                 group: *group,
                 within: *within,
                 start: Start::Rank(start),
                 at_most: Some(at_most),
                 ..ListRequest::of_words(query)
-            },
-            Source::Queue => self.shared.with(|player, _| player.queue().list(start + before + 1, at_most))?,
+            }),
+            Source::Queue => self.shared.with(|player, _| player.queue().list(start + before + 1, at_most)),
         };
+        let Some(list) = list.filter(|_| at_most > 0) else { return false };
         let wanted = list.at_most.unwrap_or(at_most);
-        self.shared.with(|player, _| player.ask(Question::List(list))).ok()?;
-        Some(Asking { request, before, wanted, come: 0 })
+        self.ask(Question::List(list), Purpose::Browser(BrowserRows { request, before, wanted, come: 0 })).is_ok()
     }
 
     /// Asks for the rows that are missing, and draws the screen.
@@ -195,14 +178,13 @@ impl App {
         if mem::replace(&mut self.browsing.queue, queue) != queue {
             browser.refresh_queue();
         }
-        // After earlier questions, so that the first answer is the browser's.
-        let is_free = !self.browsing.is_asking() && self.shared.with(|player, _| !player.has_questions());
-        if is_free && let Some(request) = browser.next_request() {
-            self.browsing.asking = self.ask_for_rows(request, 0);
-            if !self.browsing.is_asking() {
-                // The queue is empty.
-                browser.answer(Vec::new(), 0, PageEnd::Complete);
-            }
+        // The browser waits for all other questions, so there is room for its own.
+        if self.questions.is_empty()
+            && let Some(request) = browser.next_request()
+            && !self.ask_for_rows(request, 0)
+        {
+            // The queue is empty.
+            browser.answer(Vec::new(), 0, PageEnd::Complete);
         }
     }
 

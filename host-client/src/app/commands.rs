@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Sleep, Volume};
-use trill_player::{Direction, ListRequest, NotPossible, Question};
+use trill_player::{Direction, NotPossible, Question};
 use trill_proto::ids::SongId;
 use trill_proto::message::Group;
 
-use super::lists::List;
+use super::questions::Purpose;
 use super::{App, Exit, Mode};
 use crate::network::Song;
 use crate::output::OutputTarget;
@@ -61,6 +61,7 @@ impl App {
             | Command::Gain(None)
             | Command::Sleep(None)
             | Command::Status
+            | Command::Browse
             | Command::Help(_) => !self.is_settled(),
             _ => false,
         }
@@ -69,12 +70,8 @@ impl App {
     pub(super) fn execute(&mut self, command: Command<'_>) {
         match command {
             Command::List(words) => self.list_songs(words),
-            Command::Albums(words) => {
-                self.list(List::Albums, ListRequest { group: Some(Group::Album), ..ListRequest::of_words(words) });
-            }
-            Command::Artists(words) => {
-                self.list(List::Artists, ListRequest { group: Some(Group::Artist), ..ListRequest::of_words(words) });
-            }
+            Command::Albums(words) => self.list_all(Some(Group::Album), words),
+            Command::Artists(words) => self.list_all(Some(Group::Artist), words),
             Command::Queue => self.show_queue(),
             Command::Info(song) => self.info(song),
             Command::Play(selection) => self.play(selection),
@@ -146,17 +143,10 @@ impl App {
         }
     }
 
-    fn ask(&mut self, question: Question) {
-        match self.shared.with(|player, _| player.ask(question)) {
-            Ok(()) => self.on_asked(),
-            Err(reason) => self.fail(&reason.to_string()),
-        }
-    }
-
     /// Asks for the details of a song, or of the one that commands act on.
     fn info(&mut self, song: Option<SongId>) {
         match song.or_else(|| self.shared.with(|player, _| player.target().map(|item| item.song))) {
-            Some(song) => self.ask(Question::Info(song)),
+            Some(song) => self.ask_or_fail(Question::Info(song), Purpose::Info),
             None => self.fail(&NotPossible::NothingPlays.to_string()),
         }
     }

@@ -21,16 +21,8 @@ impl App {
             network::Event::Located(server) => self.network.server = server,
             network::Event::Connected { server_name, song_count } => self.on_connected(server_name, song_count),
             network::Event::Reconnected => self.console.notice("connected again"),
-            network::Event::Page { songs, end, total } if self.browsing.is_asking() => {
-                self.on_browser_page(songs, end, total);
-            }
-            network::Event::Page { songs, end, total } => {
-                self.for_client(self.asker(), |app| app.show_page(&songs, end, total));
-            }
-            network::Event::Info(song) => {
-                self.for_client(self.asker(), |app| app.print_info(&song));
-                self.on_answered();
-            }
+            network::Event::Page { songs, end, total } => self.on_page(songs, end, total),
+            network::Event::Info(song) => self.on_info(&song),
             network::Event::Title(song) => self.on_title(song),
             network::Event::Started(started) => self.console.debug(&describe(&started)),
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
@@ -143,11 +135,11 @@ impl App {
     /// Prints an error for each request that will get no answer.
     fn fail_all(&mut self, unanswered: &[Refused], reason: &str) {
         for refused in unanswered {
-            if self.is_for_browser(*refused) {
-                continue;
+            let reason = format!("{}: {reason}", name_of(*refused));
+            match refused {
+                Refused::List | Refused::Info(_) => self.on_no_answer(&reason),
+                _ => self.fail(&reason),
             }
-            let asker = self.end_question(*refused);
-            self.for_client(asker, |app| app.fail(&format!("{}: {reason}", name_of(*refused))));
         }
     }
 
@@ -164,16 +156,15 @@ impl App {
     // ── the music ──
 
     fn on_refused(&mut self, refused: Refused, error: &ServerError) {
-        if self.is_for_browser(refused) {
-            return self.console.error(&error.to_string());
-        }
         let reason = match refused {
             Refused::Play(song) | Refused::Rest(song) | Refused::Info(song) => explain(song, error),
             Refused::Following => format!("cannot play the next song: {error}"),
             other => format!("{}: {error}", name_of(other)),
         };
-        let asker = self.end_question(refused);
-        self.for_client(asker, |app| app.fail(&reason));
+        match refused {
+            Refused::List | Refused::Info(_) => self.on_no_answer(&reason),
+            _ => self.fail(&reason),
+        }
     }
 
     pub(super) fn on_decode_loop(&mut self, event: decode_loop::Event) {

@@ -1,49 +1,54 @@
 //! Lists of the server, page by page, and the queue.
 
-use trill_player::{ListRequest, PageEnd, Question, Refused, Start};
-use trill_proto::ids::SongId;
-use trill_proto::message::SongGroup;
+use std::mem;
 
+use trill_player::command::Selection;
+use trill_player::{ListRequest, PageEnd, Question, Start};
+use trill_proto::ids::SongId;
+use trill_proto::message::{Group, SongGroup};
+
+use super::questions::Purpose;
 use super::{App, Event};
-use crate::network::Song;
-use crate::remote::Reply;
+use crate::network::{Song, nothing_found};
 use crate::shared::PAGE_SONGS;
 use crate::ui::json;
 use crate::ui::table::{Headings, Row, Table};
 use crate::ui::text::clean;
 
 /// A list that was requested.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum List {
-    /// Of all songs, or of those that match.
-    Songs {
-        is_all: bool,
-    },
-    Albums,
-    Artists,
+    /// Songs or groups.
+    Rows(Rows),
     /// The present song alone: its rank tells which part of the list is shown.
-    Present {
-        words: String,
-        rows: u32,
-    },
-    /// A part of a list that is longer than the screen.
-    Part {
-        words: String,
-        /// The rank of its first song, if that has come.
-        first: Option<u32>,
-    },
+    Present { words: String, rows: u32 },
     /// A part of the queue.
     Queue(QueueRows),
 }
 
+/// Songs or groups that are shown page by page.
+#[derive(Debug)]
+pub(super) struct Rows {
+    group: Option<Group>,
+    words: String,
+    /// The list is longer than the screen and this is a part of it.
+    is_part: bool,
+    /// The rank of the first song, if it has come.
+    first: Option<u32>,
+    /// The layout, measured on the first page.
+    table: Option<Table>,
+}
+
 /// The part of the queue that is shown. The server knows the titles.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub(super) struct QueueRows {
     /// The place of the next song.
     place: u32,
+    /// The place behind those that were asked for. A song that is gone has no row.
+    behind: u32,
     /// The last place to show.
     last: u32,
-    /// The songs so far and their places.
+    /// The songs that have come and were not printed, and their places.
     songs: Vec<(u32, Song)>,
 }
 
@@ -60,30 +65,28 @@ pub(super) struct Continuation {
 const QUEUE_ROWS: u32 = 20;
 
 impl App {
-    /// Asks for a list.
-    pub(super) fn list(&mut self, list: List, request: ListRequest) {
-        match self.shared.with(|player, _| player.ask(Question::List(request))) {
-            Ok(()) => {
-                self.lists.push_back(list);
-                self.on_asked();
-            }
-            Err(reason) => self.fail(&reason.to_string()),
-        }
+    /// Asks for a whole list.
+    pub(super) fn list_all(&mut self, group: Option<Group>, words: &str) {
+        let rows = Rows { group, words: words.to_owned(), is_part: false, first: None, table: None };
+        self.ask_for_list(List::Rows(rows), ListRequest { group, ..ListRequest::of_words(words) });
+    }
+
+    fn ask_for_list(&mut self, list: List, request: ListRequest) {
+        self.ask_or_fail(Question::List(request), Purpose::List(list));
     }
 
     /// Lists songs: all, or on a screen the part around the present song, or what follows the part that was shown last.
     pub(super) fn list_songs(&mut self, words: &str) {
-        let whole = List::Songs { is_all: words.is_empty() };
-        let request = ListRequest::of_words(words);
-        let Some(rows) = self.console.list_rows() else { return self.list(whole, request) };
+        let Some(rows) = self.console.list_rows() else { return self.list_all(None, words) };
         let words = words.to_owned();
         let present = self.present();
         let continuation = self.continuation.take();
         match (continuation.filter(|last| last.words == words && last.present == present), present) {
             (Some(Continuation { rank, .. }), _) => self.list_part(words, rank, rows),
             (None, Some(song)) => {
-                let request = ListRequest { start: Start::Song(song), at_most: Some(1), ..request };
-                self.list(List::Present { words, rows }, request);
+                let start = Start::Song(song);
+                let request = ListRequest { start, at_most: Some(1), ..ListRequest::of_words(&words) };
+                self.ask_for_list(List::Present { words, rows }, request);
             }
             (None, None) => self.list_part(words, 0, rows),
         }
@@ -96,7 +99,8 @@ impl App {
 
     fn list_part(&mut self, words: String, rank: u32, rows: u32) {
         let request = ListRequest { start: Start::Rank(rank), at_most: Some(rows), ..ListRequest::of_words(&words) };
-        self.list(List::Part { words, first: None }, request);
+        let rows = Rows { group: None, words, is_part: true, first: None, table: None };
+        self.ask_for_list(List::Rows(rows), request);
     }
 
     /// Asks for the part of the list around the present song, or for its beginning if it does not match.
@@ -108,100 +112,68 @@ impl App {
     }
 
     /// Says which part of a list was shown, the ranks from `first` to before `end`, if it was not all of it.
-    fn tell_part(&mut self, words: String, first: u32, end: u32, total: u32) {
+    fn tell_part(&mut self, words: &str, first: u32, end: u32, total: u32) {
         if first == 0 && end >= total {
             return;
         }
-        let mut hint = String::new();
-        if end < total {
-            let line = if words.is_empty() { "list".to_owned() } else { format!("list {words}") };
-            hint = format!("; {line} again shows more, browse shows all");
-            self.continuation = Some(Continuation { words, rank: end, present: self.present() });
-        }
-        self.console.notice(&format!("{} to {end} of {}{hint}", first + 1, count_songs(total)));
+        let line = if words.is_empty() { "list".to_owned() } else { format!("list {words}") };
+        let (rank, what) = if end < total { (end, "what follows") } else { (0, "the beginning") };
+        self.continuation = Some(Continuation { words: words.to_owned(), rank, present: self.present() });
+        let part = format!("{} to {end} of {}", first + 1, count_songs(total));
+        self.console.notice(&format!("{part}; {line} again shows {what}, browse shows all"));
     }
 
     /// Shows a page. The next page is requested when this one is on the screen.
-    pub(super) fn show_page(&mut self, songs: &[Song], end: PageEnd, total: u32) {
-        let headings = match self.lists.front() {
-            Some(List::Queue(_)) => return self.on_queue_page(songs, end),
-            Some(List::Present { .. }) => {
-                if end == PageEnd::Complete
-                    && let Some(List::Present { words, rows }) = self.lists.pop_front()
-                {
-                    self.make_room();
-                    self.on_answered();
-                    self.list_around(words, rows, songs.first(), total);
+    pub(super) fn on_list_page(&mut self, list: &mut List, songs: &[Song], end: PageEnd, total: u32) {
+        match list {
+            List::Rows(rows) => self.show_page(rows, songs, end, total),
+            List::Queue(rows) => self.on_queue_page(rows, songs, end),
+            List::Present { words, rows } => {
+                self.make_room();
+                if end == PageEnd::Complete {
+                    self.list_around(mem::take(words), *rows, songs.first(), total);
                 }
-                return;
             }
-            Some(List::Albums) => Headings::ALBUMS,
-            Some(List::Artists) => Headings::ARTISTS,
-            Some(List::Songs { .. } | List::Part { .. }) | None => Headings::SONGS,
-        };
-        if let Some(List::Part { first, .. }) = self.lists.front_mut() {
-            *first = first.or_else(|| songs.first().and_then(|song| song.rank));
         }
+    }
+
+    fn show_page(&mut self, list: &mut Rows, songs: &[Song], end: PageEnd, total: u32) {
+        let headings = headings(list.group);
         let present = self.present();
         let rows: Vec<_> = songs.iter().map(|song| row(song, headings, present == Some(song.id))).collect();
-        let (table, header) = match self.table.take() {
-            Some(table) => (table, None),
-            None if rows.is_empty() && end == PageEnd::Complete => {
-                let is_all = match self.lists.pop_front() {
-                    Some(List::Songs { is_all }) => is_all,
-                    Some(List::Part { words, .. }) => words.is_empty(),
-                    _ => false,
-                };
-                self.make_room();
-                self.on_answered();
-                let nothing =
-                    if is_all { "the server has no songs" } else { "nothing matches; list shows what there is" };
-                return self.console.notice(nothing);
-            }
-            None => {
-                let table = match self.console.columns() {
-                    Some(columns) => Table::fitted(columns, &rows, total as usize, headings, self.console.look()),
-                    None => Table::Plain,
-                };
-                (table, table.header())
-            }
-        };
+        let is_first = list.table.is_none();
+        if is_first && rows.is_empty() && end == PageEnd::Complete {
+            self.make_room();
+            return self.console.notice(&nothing_listed(list.group, &list.words));
+        }
+        let columns = self.console.columns();
+        let look = self.console.look();
+        let table = *list.table.get_or_insert_with(|| match columns {
+            Some(columns) => Table::fitted(columns, &rows, total as usize, headings, look),
+            None => Table::Plain,
+        });
+        let header = table.header().filter(|_| is_first);
         let lines: Vec<_> = match self.is_json {
             true => songs.iter().map(|song| json_line(song, headings)).collect(),
             false => header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect(),
         };
-        let sender = self.sender.clone();
-        let on_drawn = move || drop(sender.send(Event::Drawn));
-        if lines.is_empty() {
-            on_drawn();
-        } else {
-            self.console.print_rows(&lines.join("\n"), on_drawn);
-        }
-        match end {
-            PageEnd::More if self.console.is_output_gone() => self.give_up_list(),
-            PageEnd::More => self.table = Some(table),
-            PageEnd::Complete => {
-                let list = self.lists.pop_front();
-                self.on_answered();
-                if let (Some(List::Part { words, first }), Some(last)) = (list, songs.last().and_then(|song| song.rank))
-                {
-                    self.tell_part(words, first.unwrap_or(last), last + 1, total);
-                }
-            }
+        self.print_page(&lines);
+        list.first = list.first.or_else(|| songs.first().and_then(|song| song.rank));
+        if list.is_part
+            && end == PageEnd::Complete
+            && let Some(last) = songs.last().and_then(|song| song.rank)
+        {
+            self.tell_part(&list.words, list.first.unwrap_or(last), last + 1, total);
         }
     }
 
-    /// If a list breaks off, the next one gets a header and columns of its own. Returns the client that has asked, if any.
-    pub(super) fn end_question(&mut self, refused: Refused) -> Option<Reply> {
-        match refused {
-            Refused::List => {
-                self.table = None;
-                self.lists.pop_front();
-                self.on_answered()
-            }
-            Refused::Info(_) => self.on_answered(),
-            _ => None,
+    /// Prints the lines of a page. The player may request another when they are on the screen.
+    fn print_page(&mut self, lines: &[String]) {
+        if lines.is_empty() {
+            return self.make_room();
         }
+        let sender = self.sender.clone();
+        self.console.print_rows(&lines.join("\n"), move || drop(sender.send(Event::Drawn)));
     }
 
     /// Lets the player request another page.
@@ -212,67 +184,76 @@ impl App {
         });
     }
 
-    /// Gives up the rest of the list, because standard output is closed.
-    fn give_up_list(&mut self) {
-        self.lists.pop_front();
-        self.shared.with(|player, _| player.give_up_question());
-        self.on_answered();
-    }
-
     // ── the queue ──
 
-    /// Shows the queue from the present song on.
+    /// Shows the queue: all, or on a screen the part from the present song on.
     pub(super) fn show_queue(&mut self) {
         let (present, songs) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
-        let place = present.unwrap_or(1);
-        let last = songs.min(place.saturating_add(QUEUE_ROWS - 1));
-        self.ask_for_queue(QueueRows { place, last, songs: Vec::new() });
+        let (place, last) = match self.console.columns() {
+            Some(_) => (present.unwrap_or(1), present.unwrap_or(1).saturating_add(QUEUE_ROWS - 1).min(songs)),
+            None => (1, songs),
+        };
+        self.ask_for_queue(QueueRows { place, behind: place, last, songs: Vec::new() });
     }
 
-    /// Asks for the next songs, or shows all.
-    fn ask_for_queue(&mut self, rows: QueueRows) {
+    /// Asks for the next songs, or tells how many there are.
+    fn ask_for_queue(&mut self, mut rows: QueueRows) {
+        rows.place = rows.behind;
         let count = (rows.last + 1).saturating_sub(rows.place);
         let request = self.shared.with(|player, _| player.queue().list(rows.place, count));
-        match request.filter(|_| count > 0) {
-            Some(request) => self.list(List::Queue(rows), request),
-            None => self.print_queue(&rows),
+        match request.filter(|_| count > 0 && !self.console.is_output_gone()) {
+            Some(request) => {
+                rows.behind = rows.place + request.at_most.unwrap_or(count);
+                self.ask_for_list(List::Queue(rows), request);
+            }
+            None => {
+                self.print_queue_rows(&mut rows);
+                self.tell_queue_end(rows.last);
+            }
         }
     }
 
-    fn on_queue_page(&mut self, songs: &[Song], end: PageEnd) {
-        self.make_room();
-        let Some(List::Queue(rows)) = self.lists.front_mut() else { return };
+    fn on_queue_page(&mut self, rows: &mut QueueRows, songs: &[Song], end: PageEnd) {
         rows.songs.extend((rows.place..).zip(songs.iter().cloned()));
         rows.place += songs.len() as u32;
-        if end == PageEnd::Complete
-            && let Some(List::Queue(mut rows)) = self.lists.pop_front()
-        {
-            // A song that is gone has no row.
-            rows.place += u32::from(songs.is_empty());
-            self.ask_for_queue(rows);
-            self.on_answered();
+        // For a terminal, the columns are measured on all rows.
+        if self.console.columns().is_some() {
+            self.make_room();
+        } else {
+            self.print_queue_rows(rows);
+        }
+        if end == PageEnd::Complete {
+            self.ask_for_queue(mem::take(rows));
         }
     }
 
-    fn print_queue(&mut self, QueueRows { last, songs, .. }: &QueueRows) {
-        let (present, total) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
+    /// Prints the rows that have come.
+    fn print_queue_rows(&mut self, rows: &mut QueueRows) {
+        let songs = mem::take(&mut rows.songs);
+        let present = self.shared.with(|player, _| player.queue().present());
         let rows: Vec<_> = songs
             .iter()
             .map(|(place, song)| Row { number: *place, ..row(song, Headings::SONGS, present == Some(*place)) })
             .collect();
-        let look = self.console.look();
         let table = match self.console.columns() {
-            Some(columns) => Table::fitted(columns, &rows, rows.len(), Headings::SONGS, look),
+            Some(columns) => Table::fitted(columns, &rows, rows.len(), Headings::SONGS, self.console.look()),
             None => Table::Plain,
         };
         let header = table.header().filter(|_| !rows.is_empty());
-        let lines: Vec<_> = header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect();
-        if !lines.is_empty() {
-            self.console.print_rows(&lines.join("\n"), || {});
-        }
-        let more = total.saturating_sub(*last);
+        self.print_page(&header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect::<Vec<_>>());
+    }
+
+    /// Says how long the queue is and how it plays.
+    fn tell_queue_end(&self, last: u32) {
+        let (present, total) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
+        let present = present.map_or_else(String::new, |place| format!(", at place {place}"));
+        let more = total.saturating_sub(last);
         let more = if more > 0 { format!("; {more} more follow") } else { String::new() };
-        self.console.notice(&format!("{}{more}{}", count_songs(total), self.settings()));
+        let next = match &self.following {
+            Some(song) => format!("; next: {}", clean(&song.title)),
+            None => String::new(),
+        };
+        self.console.notice(&format!("{}{}{present}{more}{next}", count_songs(total), self.settings()));
     }
 
     /// The settings of the queue that are not the usual ones, each after a comma.
@@ -305,6 +286,26 @@ impl App {
 
 fn count_songs(count: u32) -> String {
     if count == 1 { "1 song".to_owned() } else { format!("{count} songs") }
+}
+
+fn headings(group: Option<Group>) -> Headings {
+    match group {
+        None => Headings::SONGS,
+        Some(Group::Album) => Headings::ALBUMS,
+        Some(Group::Artist) => Headings::ARTISTS,
+    }
+}
+
+/// Why a list is empty.
+fn nothing_listed(group: Option<Group>, words: &str) -> String {
+    match (group, words) {
+        (None, "") => "the server has no songs".to_owned(),
+        (Some(Group::Album), "") => "the server has no albums".to_owned(),
+        (Some(Group::Artist), "") => "the server has no artists".to_owned(),
+        (None, words) => nothing_found(&Selection::Best(words)),
+        (Some(Group::Album), words) => nothing_found(&Selection::Album(words)),
+        (Some(Group::Artist), words) => nothing_found(&Selection::Artist(words)),
+    }
 }
 
 fn json_line(song: &Song, headings: Headings) -> String {

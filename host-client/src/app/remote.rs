@@ -1,6 +1,5 @@
 //! Requests from outside the program: see [`crate::remote`].
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::{App, Event, Mode, REPORT_TIMEOUT};
@@ -22,8 +21,6 @@ pub(super) struct Outside {
     server: Option<ctl::Server>,
     /// Commands whose effect is awaited, each until a deadline.
     waiting: Vec<(Reply, Instant)>,
-    /// For each question to the player, in order, the client that gets the answer; `None` for the terminal.
-    askers: VecDeque<Option<Reply>>,
     followers: Vec<Follower>,
     /// The status that the followers know.
     known: Option<Known>,
@@ -76,25 +73,11 @@ impl App {
     }
 
     /// Does `work` with its output going to `client`, or to the terminal.
-    pub(super) fn for_client(&mut self, client: Option<Reply>, work: impl FnOnce(&mut Self)) {
+    pub(super) fn for_client<T>(&mut self, client: Option<Reply>, work: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.console.redirect(client);
-        work(self);
+        let result = work(self);
         self.console.redirect(before);
-    }
-
-    /// A question was put to the player.
-    pub(super) fn on_asked(&mut self) {
-        self.outside.askers.push_back(self.console.client().cloned());
-    }
-
-    /// Who gets the answer to the first question.
-    pub(super) fn asker(&self) -> Option<Reply> {
-        self.outside.askers.front().cloned().flatten()
-    }
-
-    /// The first question was answered, or never will be. Returns the client that has asked it, if any.
-    pub(super) fn on_answered(&mut self) -> Option<Reply> {
-        self.outside.askers.pop_front().flatten()
+        result
     }
 
     /// Passes an error to every client whose command may have caused it.

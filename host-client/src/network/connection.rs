@@ -358,7 +358,7 @@ fn collect_event(event: player::Event<'_>, page: &mut Vec<Song>, events: &mut Ve
 }
 
 /// Why a selection plays nothing.
-fn nothing_found(selection: &Selection<'_>) -> String {
+pub(crate) fn nothing_found(selection: &Selection<'_>) -> String {
     let what = match selection {
         Selection::All => return "the server has no songs".to_owned(),
         Selection::Range { first, last } => format!("no songs from {first} to {last}"),

@@ -61,6 +61,30 @@ fn what_is_not_possible_is_said_where_it_was_typed() {
 }
 
 #[test]
+fn the_full_screen_and_a_client_get_their_own_answers() {
+    let session = Session::with_empty_songs(120);
+    let mut player = session.player();
+    session.check_failure(&["browse"], 1, "trill: browse needs the player's own terminal");
+    player.type_line("browse");
+    player.wait_for_text(DEADLINE, "3 Songs                      122");
+    for number in 0..20 {
+        let number = format!("{number:05}");
+        player.type_text(&format!("/{number}"));
+        let found = session.answer(&["find", "empty0011"]);
+        assert_eq!(found.lines().count(), 10, "{found}");
+        player.wait_for(DEADLINE, "one song", |screen| {
+            screen.contains("3 Songs                        1") && screen.contains(&format!("empty{number}"))
+        });
+        player.type_text("\x1b");
+        player.wait_for_text(DEADLINE, "3 Songs                      122");
+    }
+    player.type_text("q");
+    player.wait_for(DEADLINE, "the prompt", |screen| screen.contains("trill>") && !screen.contains("empty0011"));
+    player.type_line("quit");
+    assert_eq!(player.wait(DEADLINE).code(), Some(0), "{player}");
+}
+
+#[test]
 fn a_status_bar_gets_a_line_at_every_change() {
     let session = Session::start();
     let mut player = session.player();

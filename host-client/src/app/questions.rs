@@ -1,0 +1,104 @@
+//! The questions to the server that wait for answers, and who has asked each of them.
+//!
+//! ```text
+//!   list, info of the prompt ─┐                 ┌─▶ console
+//!   list, info of trill ctl ──┼─▶ player ─▶ … ──┼─▶ that client
+//!   rows of the full screen ──┘                 └─▶ full screen
+//! ```
+//!
+//! The player sends one question at a time, in order. Each ends exactly once: with the last page of its list, with the details
+//! of its song, or without an answer. So every answer belongs to the first open question.
+
+use std::collections::VecDeque;
+
+use trill_player::{NotPossible, PageEnd, Question};
+
+use super::App;
+use super::browse::BrowserRows;
+use super::lists::List;
+use crate::network::Song;
+use crate::remote::Reply;
+
+/// The questions that wait for answers, in the order of the player.
+#[derive(Debug, Default)]
+pub(super) struct Questions(VecDeque<OpenQuestion>);
+
+#[derive(Debug)]
+struct OpenQuestion {
+    purpose: Purpose,
+    /// The client outside the program that gets the answer; `None` if it is for the terminal.
+    client: Option<Reply>,
+}
+
+/// What an answer is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// To print a list.
+    List(List),
+    /// To print the details of a song.
+    Info,
+    /// To fill the full screen.
+    Browser(BrowserRows),
+}
+
+impl Questions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl App {
+    /// Asks the server. The answer goes where the output goes now.
+    ///
+    /// # Errors
+    /// Too many questions wait.
+    pub(super) fn ask(&mut self, question: Question, purpose: Purpose) -> Result<(), NotPossible> {
+        self.shared.with(|player, _| player.ask(question))?;
+        self.questions.0.push_back(OpenQuestion { purpose, client: self.console.client().cloned() });
+        Ok(())
+    }
+
+    /// As [`ask`](Self::ask). Prints the error.
+    pub(super) fn ask_or_fail(&mut self, question: Question, purpose: Purpose) {
+        if let Err(reason) = self.ask(question, purpose) {
+            self.fail(&reason.to_string());
+        }
+    }
+
+    /// A page of the answer to the first question has come.
+    pub(super) fn on_page(&mut self, songs: Vec<Song>, end: PageEnd, total: u32) {
+        // Not in the queue meanwhile, so that an answer can lead to another question.
+        let Some(mut question) = self.questions.0.pop_front() else { return };
+        let is_output_gone = self.for_client(question.client.clone(), |app| {
+            match &mut question.purpose {
+                Purpose::List(list) => app.on_list_page(list, &songs, end, total),
+                Purpose::Browser(rows) => app.on_browser_page(rows, songs, end, total),
+                Purpose::Info => {}
+            }
+            app.console.is_output_gone()
+        });
+        match (end, &question.purpose) {
+            (PageEnd::Complete, _) => {}
+            (PageEnd::More, Purpose::List(_)) if is_output_gone => {
+                self.shared.with(|player, _| player.give_up_question());
+            }
+            (PageEnd::More, _) => self.questions.0.push_front(question),
+        }
+    }
+
+    /// The details of a song have come.
+    pub(super) fn on_info(&mut self, song: &Song) {
+        if let Some(question) = self.questions.0.pop_front() {
+            self.for_client(question.client, |app| app.print_info(song));
+        }
+    }
+
+    /// The first question gets no answer. Tells why, if the one who has asked wants to know.
+    pub(super) fn on_no_answer(&mut self, why: &str) {
+        match self.questions.0.pop_front() {
+            Some(OpenQuestion { purpose: Purpose::Browser(_), .. }) => self.browsing.on_unanswered(),
+            Some(OpenQuestion { client, .. }) => self.for_client(client, |app| app.fail(why)),
+            None => {}
+        }
+    }
+}
