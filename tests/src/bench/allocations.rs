@@ -11,9 +11,10 @@ use std::time::Duration;
 pub(super) const SECTION: Section = Section {
     name: "allocations",
     title: "Heap allocations in steady playback",
-    about: "Server and client, each in a process of its own under an allocator that counts, between seconds 5 and 15 of a song \
-            of 128 kbit/s. The path between them carries twice what the music takes, for else all of these ten seconds would \
-            come in the first. `cargo bench --package trill-tests --bench allocations` prints the same.",
+    about: "Server and client run in processes of their own with an allocator that counts. It counts between seconds 5 \
+        and 15 of a song of 128 kbit/s. The path between them has twice the rate of the music; over a faster one, \
+        all of these ten seconds would arrive in the first second. `cargo bench --package trill-tests --bench \
+        allocations` prints the same.",
     measure,
 };
 

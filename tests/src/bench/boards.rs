@@ -11,11 +11,10 @@ use std::time::Duration;
 pub(super) const SECTION: Section = Section {
     name: "boards",
     title: "On a board",
-    about: "Counted in an emulated Cortex-M4F and Cortex-A9 and held against `firmware-client/boards/budget.txt`, as \
-            `cargo xtask size` does, of which these figures are. A second of a song of 128 kbit/s: millions of instructions \
-            of the decoder alone and of everything, and to the first sample after `play`. The C decoders' figures are not \
-            taken by this run: they were counted once, on a Cortex-M4F at 128 kbit/s, 44.1 kHz, stereo (minimp3, and Helix \
-            in fixed point, both `-O3`), and stand beside that board alone.",
+    about: "Counted in an emulated Cortex-M4F and Cortex-A9 by `cargo xtask size`, and compared with the budgets in \
+        `firmware-client/boards/budget.txt`. Instructions are given for a second of a song of 128 kbit/s, for the \
+        decoder alone and for everything, and from `play` to the first sample. The C decoders were counted once, on \
+        a Cortex-M4F at 128 kbit/s, 44.1 kHz, stereo: minimp3, and Helix in fixed point, both with `-O3`.",
     measure,
 };
 

@@ -18,14 +18,13 @@ use std::time::{Duration, Instant};
 pub(super) const CLIENT: Section = Section {
     name: "client",
     title: "What it costs to listen",
-    about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s that comes over the \
-        loopback address: from `trill-server` to Trill, from nginx by HTTP to the others. As fast as it can, an hour is \
-        played to its end, into the file `/dev/null` (ffmpeg: into its output `null`). At the pace of the music, 33 seconds are \
-        measured and scaled to an hour: Trill plays to `--output null`, a thread of its own that takes 50 ms of sound every \
-        50 ms; the others write to a pipe from which the same is taken at the same pace. By whom costs them nothing, so \
-        Trill's figure is told without that thread, and once more with it. Memory is the most that was resident at any time \
-        while an hour was played as fast as it can. All decode to 16 bits; mpg123 with the decoder that it chooses by \
-        itself.",
+    about: "CPU time of the player alone, user and system, for an hour of music at 192 kbit/s over the loopback address: \
+        from `trill-server` to Trill, from nginx by HTTP to the others. At full speed, an hour is played to its end \
+        into `/dev/null` (ffmpeg: into its `null` output). In real time, 33 seconds are measured and scaled to an \
+        hour: Trill plays to `--output null`, whose thread takes 50 ms of sound every 50 ms; the others write to a \
+        pipe that is read at the same pace. The others do not spend CPU time on taking the sound, so Trill's figure \
+        is given without that thread, and once more with it. Memory is the largest resident set during the hour at \
+        full speed. All decode to 16 bits. mpg123 uses its default decoder.",
     measure,
 };
 
@@ -93,9 +92,9 @@ fn measure(plan: &Plan) -> Vec<Row> {
     };
     let [_, paced_mpg123, paced_ffmpeg] = paced.clone();
     vec![
-        row("CPU to play an hour, as fast as it can", "s", fast),
-        row("CPU to play an hour, at its pace", "s", paced),
-        row("CPU to play an hour, at its pace, its sink included", "s", [with_sink, paced_mpg123, paced_ffmpeg]),
+        row("CPU to play an hour at full speed", "s", fast),
+        row("CPU to play an hour in real time", "s", paced),
+        row("CPU to play an hour in real time, with its sink", "s", [with_sink, paced_mpg123, paced_ffmpeg]),
         row("memory to play an hour", "MiB", peak),
     ]
 }

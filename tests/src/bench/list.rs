@@ -13,15 +13,15 @@ use std::time::Duration;
 pub const SECTION: Section = Section {
     name: "list",
     title: "The list of all songs",
-    about: "A client that is connected asks for all songs with title, artist, album, track and duration, and takes apart what \
-        comes. Time runs from the request to the first entry and to the last. Trill's client asks for pages of 500, as the \
-        laptop's does, and for each list the server looks anew at the directories that it serves, so that what was added a \
-        moment ago is in it. Here lists follow each other within seconds; after a pause of ten that look is left to another \
-        thread, which takes some tenths of a millisecond more. What the server does after a list, another look at all files, \
-        has ended before anybody else is measured. MPD answers `listallinfo` out of its database, and \
-        closes the connection when an answer is larger than its `max_output_buffer_size`, 8 MiB by default: *raised* is an \
-        MPD that has a gigabyte. Every entry has to arrive. A *search* is for a text that only the last song has, in all of \
-        its tags; Trill looks into the path, too.",
+    about: "A connected client asks for all songs with title, artist, album, track and duration, and parses the answer. \
+        Time runs from the request to the first entry and to the last. Trill's client asks for pages of 500, as the \
+        laptop's does. Before each list the server checks its directories, so that recently added files are in the \
+        answer. These lists follow each other within seconds; after a pause of ten seconds the check runs on another \
+        thread, which takes some tenths of a millisecond more. After a list the server scans all files in the \
+        background; the next measurement waits for the end of that. MPD answers `listallinfo` from its database. It \
+        closes the connection if an answer exceeds its `max_output_buffer_size`, 8 MiB by default; *raised* is an \
+        MPD with a limit of 1 GiB. Every entry must arrive. A *search* is for a text that only the last song \
+        contains, in all tags; Trill searches the path, too.",
     measure,
 };
 
@@ -133,7 +133,7 @@ fn rows(songs: usize, trill: &Lists, peers: [(&str, &Lists); 2]) -> Vec<Row> {
     vec![
         ahead(row("first entry", "ms", &|lists| lists.milliseconds(|listed| listed.first))),
         ahead(row("last entry", "ms", &|lists| lists.milliseconds(|listed| listed.last))),
-        row("entries that came", "entries", &Lists::entries).target(Target::Always(songs as f64)),
+        row("entries received", "entries", &Lists::entries).target(Target::Always(songs as f64)),
     ]
 }
 

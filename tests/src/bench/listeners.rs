@@ -15,23 +15,21 @@ use std::time::Duration;
 pub(super) const SECTION: Section = Section {
     name: "listeners",
     title: "Many listeners",
-    about: "Listeners that each take 16 KB a second of one song, begin one after the other within 16 seconds, and \
-            are counted until 25 seconds after the last has begun. Those of Trill run `proto`'s client as the laptop \
-            does; the others fetch the file and take it from their sockets as the music needs it. Neither Trill \
-            (`--quiet`) nor nginx (`access_log off`) writes a line for each. CPU time is that \
-            of the server's processes from before the first listener to the end, by two counts of the megabytes that \
-            it sent. *Received* are those that came to the listeners; *handed over* those that it gave to the kernel \
-            by write, writev and sendfile (Icecast uses send, which is not counted so). nginx fills the kernel's \
-            socket buffers at once, with megabytes for each listener that are not taken from there before they are \
-            heard, so the first count leaves out work that it has done; Trill sends what its listeners have room \
-            for, a megabyte ahead, and they take it at once, so the second credits nginx with bytes that may never \
-            be heard. Both have the target, so that neither hides behind the other. The memory is that of the \
-            server's processes, for each listener that is there at the end; socket buffers are the kernel's. A late \
-            second is one of one listener in which the music, once begun, was not there in time. Icecast is measured \
-            in the first round alone, and not with 8,000, and 10,000 listeners are measured in three rounds at most: \
-            a round takes most of a minute, and Icecast takes a hundred times the CPU time of Trill for a megabyte. \
-            A beginning is told to a quarter of a second. Where the generator took more than 0.9 of a core it is \
-            itself what was measured, and there is no verdict.",
+    about: "Each listener receives one song at 16 KB a second. The listeners start one after the other within 16 seconds \
+        and are counted until 25 seconds after the last start. Trill's listeners run the client session of `proto`, \
+        as the laptop's client does. The others fetch the file by HTTP and read it from their sockets at the pace of \
+        the music. Neither Trill (`--quiet`) nor nginx (`access_log off`) logs each listener. CPU time is that of \
+        the server's processes, from before the first listener to the end, for each megabyte sent. Megabytes are \
+        counted in two ways. *Received* counts what the listeners have read. *Handed over* counts what the server \
+        gave to the kernel by write, writev and sendfile; Icecast uses send, which is not counted. nginx fills the \
+        kernel's socket buffers at once, with megabytes that no listener has read at the end, so *received* omits \
+        work that nginx did. Trill sends about a megabyte ahead, which its listeners read at once, so *handed over* \
+        credits nginx with bytes that may never be heard. Both have the target. Memory is that of the server's \
+        processes, divided by the listeners at the end; it excludes the kernel's socket buffers. A late second is a \
+        second in which one listener's music had started and did not arrive in time. Icecast is measured in the \
+        first round only, and not with 8,000 listeners, because it needs a hundred times Trill's CPU time. 10,000 \
+        listeners are measured in at most three rounds, because a round takes most of a minute. Start times have a \
+        resolution of a quarter of a second. There is no verdict where the generator used more than 0.9 of a core.",
     measure,
 };
 
@@ -94,11 +92,11 @@ fn held(plan: &Plan, directory: &MusicDir) -> Vec<Row> {
     let compared = Compared::measure(directory, ALL, plan.rounds.min(ROUNDS_OF_ALL), 0);
     let server = |report: &Report| report.window.server_cpu / report.window.seconds;
     let mut rows = vec![
-        compared.row("whose music began", "", |report| report.listeners).target(Target::Always(ALL as f64)),
+        compared.row("listeners whose music started", "", |report| report.listeners).target(Target::Always(ALL as f64)),
         compared.row("underruns", "", |report| report.underruns).target(Target::Always(0.0)),
     ];
     rows.extend(compared.how_they_fared());
-    rows.push(compared.row("what the server takes", "cores", server));
+    rows.push(compared.row("the server's CPU", "cores", server));
     compared.judged(rows)
 }
 
@@ -132,10 +130,10 @@ impl Compared {
     /// Rows for a crowd of any size.
     fn how_they_fared(&self) -> [Row; 4] {
         [
-            self.row("who failed or did not begin", "", |report| report.failed).target(Target::Always(0.0)),
+            self.row("listeners that failed or did not start", "", |report| report.failed).target(Target::Always(0.0)),
             self.row("late seconds", "", |report| report.late_seconds).target(Target::Always(0.0)),
-            self.row("latest beginning after connecting", "s", |report| report.latest_beginning),
-            self.row("what the generator takes, at most", "cores", Report::own_share),
+            self.row("longest time from connecting to the first sound", "s", |report| report.latest_beginning),
+            self.row("the generator's CPU, at most", "cores", Report::own_share),
         ]
     }
 

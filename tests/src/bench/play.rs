@@ -22,13 +22,14 @@ use std::time::{Duration, Instant};
 pub(super) const PLAY: Section = Section {
     name: "play",
     title: "From a command to the music",
-    about: "From the line `play N`, written to the standard input of a `trill` that has played before and plays to \
-        `--output null`, to its word (`-v`) that the first samples are in the ring to the output: a figure that holds all \
-        threads, pipes and system calls in between. Beside it players that are started with a URL of the same file at \
-        nginx, until the first samples can be read from their standard output. A round-trip is made by a proxy that holds \
-        every byte for half of it in either direction. It delays no handshake, which spares the peers, and not Trill, a \
-        further round-trip. Each figure of a round is the median of several commands. Stale sound is what a sound server \
-        recorded of an old song, or of none, after the first sample of the song in its place.",
+    about: "Time runs from writing the line `play N` to the standard input of a `trill` that has played before, until it \
+        reports (`-v`) that the first samples are in the output's ring. It plays to `--output null`. The figure \
+        includes all threads, pipes and system calls in between. The others are started with the URL of the same \
+        file at nginx, and time runs until the first samples can be read from their standard output. A proxy that \
+        delays every byte makes the round-trip times. It does not delay TCP handshakes, so the others, which connect \
+        first, have one round-trip less than on a real path. Each figure of a round is the median of several \
+        commands. Stale sound is what a sound server records of the old song, or of no song, after the first sample \
+        of the new song.",
     measure,
 };
 

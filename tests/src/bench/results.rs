@@ -73,9 +73,9 @@ fn place(measured: &Measured) -> Option<usize> {
 /// The contents of `RESULTS.md`.
 fn document(all: &[Measured]) -> String {
     let mut text = "# Trill beside others\n\n\
-        Made by `cargo xtask bench`; do not edit. Each figure is the median of its rounds, with the least and the greatest of\n\
-        them behind it; Trill and the others were measured in turn. Ratios are Trill's figure by the other's. A target is\n\
-        held against the median, or, where it says *always*, against every round.\n\n\
+        Made by `cargo xtask bench`; do not edit. Each figure is the median of its rounds, followed by the smallest and the\n\
+        largest. Trill and the others were measured alternately. A ratio is Trill's figure divided by the other's. The median must\n\
+        meet the target; where it says *always*, every round must.\n\n\
         ![Ratios](results.svg)\n"
         .to_owned();
     for measured in all {

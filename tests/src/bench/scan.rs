@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 pub const SECTION: Section = Section {
     name: "scan",
     title: "A cold start on a large library",
-    about: "The programs start cold, what they read is in the kernel's memory. Trill: from the start of the process to its \
-        line `listening on`, and to where it knows all that it will tell of every song without being asked for that one: the \
-        threads that read have ended, and a list that is taken then (outside of the time) has a duration for each. MPD: from \
-        the start of the process without a database, which begins an update, to where `status` says that none runs, with as \
-        many songs in `stats`. Memory is the process's resident set at that point, before anything is listed. Small files \
-        have 0.3 s of music and are all different; large ones have 5 MB and are 10,000 hard links to 100 files, which both \
-        take for 10,000 songs. MPD updates at the lowest priority there is: only on a machine that has nothing else to do \
-        are the two comparable. Of 100,000 files three rounds are enough.",
+    about: "The processes start cold; the files are in the kernel's cache. Trill is timed from the start of the process \
+        to its line `listening on`, and to the moment when it has read every file: its reading threads have ended, \
+        and a list, which is not timed, has a duration for each song. MPD is timed from the start of the process \
+        without a database, which starts an update, until `status` reports no update and `stats` reports as many \
+        songs. Memory is the resident set at that moment, before anything is listed. Small files have 0.3 s of music \
+        and are all different. Large files have 5 MB and are 10,000 hard links to 100 files; both programs count \
+        them as 10,000 songs. MPD updates at the lowest scheduling priority, so the two are comparable only on an \
+        idle machine. 100,000 files are measured in at most three rounds.",
     measure,
 };
 
@@ -90,7 +90,7 @@ fn measure_library(plan: &Plan, library: &Library) -> Vec<Row> {
         row("start to complete", "s", seconds(&trill))
             .beside(MPD, seconds(&mpd))
             .target(Target::AtMostTimes(MOST_OF_TIME, MPD.into())),
-        row("memory then", "MiB", mebibytes(&trill))
+        row("memory when complete", "MiB", mebibytes(&trill))
             .beside(MPD, mebibytes(&mpd))
             .target(Target::AtMostTimes(MOST_OF_MEMORY, MPD.into())),
     ]

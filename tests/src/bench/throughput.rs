@@ -16,21 +16,21 @@ use std::time::{Duration, Instant};
 pub(super) const THROUGHPUT: Section = Section {
     name: "throughput",
     title: "As fast as it comes",
-    about: "A song of 100 MB, taken by one listener and by a hundred at once who need it all now: megabytes a second until \
-            the first has all of it. The file from nginx is taken by the same generator, and by curl, whose hundred \
-            transfers are counted to the end of the last. Curl's figure contains its start, which the generator's does not: \
-            beside nginx through the same generator the servers alone are compared.",
+    about: "One listener, and then a hundred at once, receive a song of 100 MB as fast as possible. The figure is \
+        megabytes a second until the first listener has the whole song. nginx sends the file to the same generator, \
+        and to curl. For curl, time runs from its start to the end of the last of its transfers. Only the row with \
+        the same generator compares the servers alone.",
     measure: throughput,
 };
 
 pub(super) const WIRE: Section = Section {
     name: "wire",
     title: "Bytes on the wire",
-    about: "One listener hears the whole of a song of 128 kbit/s that lasts 75 seconds, which is more than the laptop's client \
-            keeps ahead. Counted are the bytes of the connection in either direction, from its beginning to the end of the song, \
-            without the headers of TCP and IP, beyond the bytes of music. HTTP/1.1 is the same song from nginx over a path of \
-            the same rate. A frame of Trill's has a header of 8 bytes and carries what the path does in 50 ms, at most 64 KiB: \
-            on a slow path there are more of them. The paths are taken at the same time.",
+    about: "One listener hears a whole song of 128 kbit/s that lasts 75 seconds, which is longer than what the laptop's \
+        client buffers. The figures are the bytes of the connection in each direction that are not music, from the \
+        start to the end of the song, without the headers of TCP and IP. HTTP/1.1 is the same song from nginx over a \
+        path of the same rate. A frame of Trill has a header of 8 bytes and carries what the path transfers in 50 \
+        ms, at most 64 KiB, so a slow path needs more frames. All paths are measured at the same time.",
     measure: wire,
 };
 
