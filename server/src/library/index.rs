@@ -14,7 +14,8 @@ use std::vec;
 use trill_proto::ids::SongId;
 use trill_proto::message::SongGroup;
 
-use super::song::{FilePath, Listing, Presence, Song, SongError};
+use super::file_path::FilePath;
+use super::song::{Listing, Presence, Song, SongError};
 use super::storage::{Found, Sink, Stamp};
 
 /// Vanished songs that are remembered at least. A larger library remembers as many as were ever listed at once, for a disk
@@ -201,7 +202,8 @@ pub(super) struct Comparison {
     /// The song with the path of the last file, unless it is unchanged.
     matched: Option<Arc<Song>>,
     found: Vec<Arc<Song>>,
-    new: Vec<(FilePath, Stamp)>,
+    /// Without numbers.
+    new: Vec<Arc<Song>>,
     /// Songs whose files have changed or are back, with their new stamps.
     changed: Vec<(Arc<Song>, Stamp)>,
     /// Songs whose files seem unchanged but must be read again.
@@ -254,15 +256,17 @@ impl Comparison {
     }
 
     fn add_new(&mut self, file: &Found<'_>) {
-        self.new.push((FilePath::new(file.directory, file.name), file.stamp));
+        self.new.push(Arc::new(Song::new(SongId(0), FilePath::new(file.directory, file.name), file.stamp)));
     }
 
     /// Gives new songs the next ids in library order. Nothing is added after 2³² songs.
     fn number(&mut self) -> Vec<Arc<Song>> {
-        self.new.sort_by(|(a, _), (b, _)| a.library_cmp(b));
-        let first_id = self.last_id.saturating_add(1);
-        let numbered = (first_id..=u32::MAX).zip(mem::take(&mut self.new));
-        let new: Vec<_> = numbered.map(|(id, (path, stamp))| Arc::new(Song::new(SongId(id), path, stamp))).collect();
+        let mut new = mem::take(&mut self.new);
+        new.sort_by(|a, b| a.path.library_cmp(&b.path));
+        new.truncate((u32::MAX - self.last_id) as usize);
+        for (song, place) in new.iter_mut().filter_map(Arc::get_mut).zip(1..) {
+            song.id = SongId(self.last_id + place);
+        }
         self.last_id = new.last().map_or(self.last_id, |last| last.id.0);
         new
     }

@@ -20,6 +20,7 @@
 //! Every file is untrusted input, and a different one may be at its path a moment later. No path leads out of the directory
 //! (module `folder`).
 
+mod file_path;
 mod fold;
 mod folder;
 mod index;

@@ -91,9 +91,8 @@ impl Library {
         for _ in 0..COUNT_ATTEMPTS {
             let now = (self.now)();
             let (file, stamp) = self.storage.open(path)?;
-            let known = song.known().details(&stamp);
             let is_wanted = || is_awaited() && self.still_has(path, &stamp);
-            let (details, counted) = match self.count(&CancellableReader::new(&*file, &is_wanted), known) {
+            let (details, counted) = match self.count(song, &stamp, &CancellableReader::new(&*file, &is_wanted)) {
                 Err(error) if GivenUp::of(&error).is_some() => continue,
                 counted => counted?,
             };
@@ -108,7 +107,8 @@ impl Library {
     }
 
     /// Counts a song's frames unless that was done before, and reads its tags unless they are known.
-    fn count(&self, file: &dyn ReadAt, known: Option<Details>) -> io::Result<(Details, Arc<Counted>)> {
+    fn count(&self, song: &Song, stamp: &Stamp, file: &dyn ReadAt) -> io::Result<(Details, Arc<Counted>)> {
+        let known = song.known().details(stamp);
         let counted = match &known {
             Some(Details { measure: Some(Measure::Counted(counted)), .. }) => counted.clone(),
             _ => Counted::of(file)?,
@@ -116,7 +116,7 @@ impl Library {
         let measure = Some(Measure::Counted(counted.clone()));
         let details = match known {
             Some(known) => Details { measure, ..known },
-            None => self.details(Tags::read(file)?, measure),
+            None => self.details(song, Tags::read(file)?, measure),
         };
         Ok((details, counted))
     }

@@ -89,7 +89,7 @@ impl<'a> Matcher<'a> {
             missing &= !self.words_in_album(album);
         }
         if missing != 0 {
-            missing &= !self.words_in(known.title(), missing);
+            missing &= !self.words_in(song.stated_title(&known), missing);
         }
         missing == 0 || self.words_in(&song.path.stem(), missing) == missing
     }

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use cap_std::fs::FileType;
 
+use super::file_path::is_song_name;
 use super::folder::{ConfinedDir, LeadsOutside};
-use super::song::is_song_name;
 use super::storage::{Found, Report, Sink, Stamp, is_exhaustion};
 
 /// Why a file or directory is skipped that looks like a song or may contain some.

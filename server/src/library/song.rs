@@ -1,11 +1,9 @@
-//! A song: its path, what is known about it, how it is listed, and why it cannot be had.
+//! A song: what is known about it, how it is listed, and why it cannot be had.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -13,7 +11,8 @@ use trill_proto::ids::SongId;
 use trill_proto::limits::MAX_SONG_BYTES;
 use trill_proto::message::{Gain, Group, SongGroup};
 
-use super::fold::{folded, natural_cmp};
+use super::file_path::FilePath;
+use super::fold::folded;
 use super::storage::Stamp;
 use crate::mp3::duration::{Audio, Counted, Measure};
 
@@ -36,7 +35,7 @@ pub(super) struct Known {
     /// The file was read so shortly after a change that a later change may not show, or it could not be read. It is read again
     /// after the next scan.
     pub(super) is_uncertain: bool,
-    title: Box<str>,
+    title: Title,
     album: Option<Arc<Album>>,
     track: u16,
     /// Gain and peak of the song.
@@ -77,6 +76,44 @@ impl Album {
 /// The name of a group, and the artist of an album, without case and accents.
 pub(super) type GroupKey = [String; 2];
 
+/// A title as in the file's tags. Most files are named after their song: such a title takes no memory of its own.
+#[derive(Clone, Debug)]
+pub(super) enum Title {
+    /// It begins at this byte of the file's name.
+    InName {
+        start: u8,
+        bytes: u8,
+    },
+    Own(Box<str>),
+}
+
+impl Title {
+    /// The title of a file with this name.
+    pub(super) fn new(title: &str, name: &OsStr) -> Self {
+        let start = name.to_str().and_then(|name| name.find(title)).and_then(|start| u8::try_from(start).ok());
+        match (start, title.len().try_into()) {
+            (Some(start), Ok(bytes)) => Self::InName { start, bytes },
+            _ => Self::Own(title.into()),
+        }
+    }
+
+    fn get<'a>(&'a self, name: &'a OsStr) -> &'a str {
+        match self {
+            Self::InName { start, bytes } => {
+                let start = usize::from(*start);
+                name.to_str().and_then(|name| name.get(start..start + usize::from(*bytes))).unwrap_or_default()
+            }
+            Self::Own(title) => title,
+        }
+    }
+}
+
+impl Default for Title {
+    fn default() -> Self {
+        Self::InName { start: 0, bytes: 0 }
+    }
+}
+
 /// What is known about the audio. The fields of [`Audio`] are repeated here so that the discriminant fits between them.
 enum KnownAudio {
     Unread,
@@ -87,7 +124,7 @@ enum KnownAudio {
 /// What was read from a song's file.
 #[derive(Clone, Debug)]
 pub(super) struct Details {
-    pub(super) title: Box<str>,
+    pub(super) title: Title,
     pub(super) album: Arc<Album>,
     pub(super) track: u16,
     /// Gain and peak of the song.
@@ -106,7 +143,7 @@ impl Song {
             is_uncertain: false,
             track: 0,
             gain: [None; 2],
-            title: "".into(),
+            title: Title::default(),
             album: None,
             audio: KnownAudio::Unread,
         };
@@ -163,7 +200,15 @@ impl Song {
     }
 
     fn title<'a>(&'a self, known: &'a Known) -> Cow<'a, str> {
-        if known.title.is_empty() { self.path.stem() } else { (&*known.title).into() }
+        match self.stated_title(known) {
+            "" => self.path.stem(),
+            title => title.into(),
+        }
+    }
+
+    /// The title in the file's tags. Empty if it has none, or was not read.
+    pub(super) fn stated_title<'a>(&'a self, known: &'a Known) -> &'a str {
+        known.title.get(&self.path.name)
     }
 
     /// Its title, or the name of its group.
@@ -240,10 +285,6 @@ impl Known {
         self.audio().map(|audio| audio.content_tag)
     }
 
-    pub(super) const fn title(&self) -> &str {
-        &self.title
-    }
-
     fn album_artist(&self) -> Option<&str> {
         self.album.as_ref().map(|album| &*album.album_artist).filter(|artist| !artist.is_empty())
     }
@@ -279,94 +320,9 @@ impl Known {
 
     /// Forgets what was read from the file.
     pub(super) fn forget(&mut self) {
-        (self.title, self.album, self.track, self.gain) = ("".into(), None, 0, [None; 2]);
+        (self.title, self.album, self.track, self.gain) = (Title::default(), None, 0, [None; 2]);
         self.audio = KnownAudio::Unread;
     }
-}
-
-/// A path relative to the served directory. Songs in one directory share its path. Ordered like [`Path`]: directory by
-/// directory, each by the bytes of its names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct FilePath {
-    pub(super) directory: Arc<Path>,
-    pub(super) name: Box<OsStr>,
-}
-
-impl FilePath {
-    pub(super) fn new(directory: &Arc<Path>, name: &OsStr) -> Self {
-        Self { directory: directory.clone(), name: name.into() }
-    }
-
-    pub(super) fn to_path_buf(&self) -> PathBuf {
-        self.directory.join(&*self.name)
-    }
-
-    /// What the folders say of a song without tags: `artist/album/song.mp3`, or `artist/song.mp3`.
-    fn artist_and_album(&self) -> (Cow<'_, str>, Cow<'_, str>) {
-        let mut folders = self.directory.components().rev().map(|component| component.as_os_str().to_string_lossy());
-        match (folders.next(), folders.next()) {
-            (Some(album), Some(artist)) => (artist, album),
-            (artist, _) => (artist.unwrap_or_default(), "".into()),
-        }
-    }
-
-    /// Compares in library order: directory by directory, names without case and accents, numbers by their value. The order is
-    /// total: equal directories have it on every server.
-    pub(super) fn library_cmp(&self, other: &Self) -> Ordering {
-        let directories = if Arc::ptr_eq(&self.directory, &other.directory) {
-            [Path::new(""), Path::new("")]
-        } else {
-            [&*self.directory, &*other.directory]
-        };
-        let [ours, others] = directories.map(Path::components);
-        let mut ours = ours.chain([Component::Normal(&self.name)]);
-        let mut others = others.chain([Component::Normal(&other.name)]);
-        loop {
-            let order = match (ours.next(), others.next()) {
-                (Some(ours), Some(others)) => {
-                    let [ours, others] = [ours.as_os_str(), others.as_os_str()];
-                    natural_cmp(&ours.to_string_lossy(), &others.to_string_lossy()).then_with(|| ours.cmp(others))
-                }
-                (ours, others) => return ours.is_some().cmp(&others.is_some()),
-            };
-            if order != Ordering::Equal {
-                return order;
-            }
-        }
-    }
-
-    /// The file's name without `.mp3`, with `�` for what is not Unicode.
-    pub(super) fn stem(&self) -> Cow<'_, str> {
-        let name = Path::new(&self.name).file_stem().filter(|stem| !stem.is_empty()).unwrap_or(&self.name);
-        name.to_string_lossy()
-    }
-
-    /// Compares with the path of a file in a directory.
-    pub(super) fn cmp_with(&self, directory: &Path, name: &OsStr) -> Ordering {
-        if *self.directory == *directory {
-            return (*self.name).cmp(name);
-        }
-        let ours = self.directory.components().chain([Component::Normal(&self.name)]);
-        ours.cmp(directory.components().chain([Component::Normal(name)]))
-    }
-}
-
-impl Ord for FilePath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.cmp_with(&other.directory, &other.name)
-    }
-}
-
-impl PartialOrd for FilePath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Whether a file with this name is a song: the name ends in `.mp3` in any case.
-pub(super) fn is_song_name(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.len().checked_sub(4).and_then(|stem| name.get(stem..)).is_some_and(|end| end.eq_ignore_ascii_case(b".mp3"))
 }
 
 /// A song in a list. Texts are as in the file and may contain control characters.
@@ -476,17 +432,26 @@ impl From<io::Error> for SongError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
-    fn paths_are_ordered_like_std_paths() {
-        let paths = ["", "a", "a/b", "a b", "b", "a/a", "a.mp3"].map(|path| Arc::from(Path::new(path)));
-        let names = ["a.mp3", "b.mp3", "b", "a"].map(OsStr::new);
-        let files: Vec<_> = paths.iter().flat_map(|path| names.map(|name| FilePath::new(path, name))).collect();
-        for a in &files {
-            for b in &files {
-                assert_eq!(a.cmp(b), a.to_path_buf().cmp(&b.to_path_buf()), "{a:?} {b:?}");
-            }
-        }
+    fn a_title_that_is_in_the_name_of_the_file_takes_no_memory() {
+        let check = |title: &str, name: &OsStr, is_in_name: bool| {
+            let stored = Title::new(title, name);
+            assert_eq!((stored.get(name), matches!(stored, Title::InName { .. })), (title, is_in_name), "{name:?}");
+        };
+        check("Kites", "01 Kites.mp3".as_ref(), true);
+        check("Ärger", "01 Ärger.mp3".as_ref(), true);
+        check("Kites?", "01 Kites_.mp3".as_ref(), false);
+        check("", "01.mp3".as_ref(), true);
+        let long = "ä".repeat(127);
+        check(&long, format!("{long}.mp3").as_ref(), true);
+        check(&long, format!("{long}{long}ä{long}.mp3")[2..].as_ref(), true);
+        let longer = "ä".repeat(128);
+        check(&longer, format!("{longer}.mp3").as_ref(), false);
+        check("Kites", format!("{longer}Kites.mp3").as_ref(), false);
+        #[cfg(unix)]
+        check("Kites", std::os::unix::ffi::OsStrExt::from_bytes(b"\xffKites.mp3"), false);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::song::{Album, Details, Presence, Song};
+use super::song::{Album, Details, Presence, Song, Title};
 use super::storage::Stamp;
 use super::storage::is_exhaustion;
 use super::{Library, State};
@@ -149,7 +149,7 @@ impl Library {
             Some(measured) => Some(Measure::Stated(Audio::from(&measured))),
             None => count_within_budget(&ends)?.map(Measure::Counted),
         };
-        Ok(Read { details: self.details(tags, measure), stamp, at })
+        Ok(Read { details: self.details(song, tags, measure), stamp, at })
     }
 
     /// Whether the file at this path has not changed.
@@ -158,9 +158,10 @@ impl Library {
     }
 
     /// Shares equal album texts among the files that are being read.
-    pub(super) fn details(&self, tags: Tags, measure: Option<Measure>) -> Details {
+    pub(super) fn details(&self, song: &Song, tags: Tags, measure: Option<Measure>) -> Details {
         let Tags { title, artist, album, album_artist, genre, track, disc, year, gain } = tags;
-        let [artist, album, album_artist, genre] = [artist, album, album_artist, genre].map(|text| shortened(&text));
+        let [artist, album, album_artist, genre] =
+            [artist, album, album_artist, genre].map(|text| shortened(&text).into());
         let album_gain = [gain.album, gain.album_peak];
         let album = Album { artist, album, album_artist, genre, year, disc, gain: album_gain };
         let mut albums = self.albums();
@@ -169,7 +170,8 @@ impl Library {
             albums.insert(album.clone());
             album
         });
-        Details { title: shortened(&title), album, track, gain: [gain.track, gain.track_peak], measure }
+        let title = Title::new(shortened(&title), &song.path.name);
+        Details { title, album, track, gain: [gain.track, gain.track_peak], measure }
     }
 
     fn albums(&self) -> std::sync::MutexGuard<'_, HashSet<Arc<Album>>> {
@@ -189,9 +191,9 @@ fn count_within_budget(reader: &dyn ReadAt) -> io::Result<Option<Arc<Counted>>> 
     }
 }
 
-fn shortened(text: &str) -> Box<str> {
+fn shortened(text: &str) -> &str {
     let end = text.floor_char_boundary(MAX_TEXT_BYTES);
-    text.get(..end).unwrap_or_default().into()
+    text.get(..end).unwrap_or_default()
 }
 
 impl Readers {
@@ -258,7 +260,7 @@ fn read_songs(library: &Weak<Library>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::song::FilePath;
+    use crate::library::file_path::FilePath;
     use trill_proto::ids::SongId;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::library::index::{Changes, Comparison, Listed, Page, ScanResult, TagIndex, remember};
-use crate::library::song::{Album, Details, Presence, Song};
+use crate::library::song::{Album, Details, Presence, Song, Title};
 use crate::mp3::duration::{Audio, Counted, Measure, Measured};
 use crate::mp3::seek::SeekIndex;
 
@@ -75,7 +75,7 @@ fn stamp(directory: &TempDir) -> Stamp {
 
 fn details(measure: Measure) -> Details {
     let album = Album::default();
-    Details { title: "".into(), album: Arc::new(album), track: 0, gain: [None; 2], measure: Some(measure) }
+    Details { title: Title::default(), album: Arc::new(album), track: 0, gain: [None; 2], measure: Some(measure) }
 }
 
 /// What an information frame states about audio with this content tag.
