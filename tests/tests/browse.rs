@@ -170,6 +170,11 @@ fn a_window_that_changes_its_size_is_drawn_anew() {
     terminal.resize(Size { rows: 10, columns: 40 });
     let narrow = terminal.wait_for_text(DEADLINE, "1 Artists 2 Albums 3 Songs 4 Queue");
     assert!(narrow.contains("Miles Davis"), "{narrow}");
+    // A list that is empty, on a window without room for it.
+    terminal.type_text("4");
+    terminal.wait_for_text(DEADLINE, "nothing is queued");
+    terminal.resize(Size { rows: 1, columns: 80 });
+    terminal.wait_for(DEADLINE, "the last row", |screen| screen.rows[0].contains("? help"));
     terminal.resize(Size { rows: 30, columns: 120 });
     terminal.wait_for(DEADLINE, "four panes", |screen| {
         ["1 Artists", "2 Albums", "3 Songs", "4 Queue"].iter().all(|name| screen.rows[0].contains(name))

@@ -39,14 +39,24 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of a screen that shows the pane in use, and its neighbours if there is room.
+    /// The layout of a screen that shows the pane in use, and its neighbours if there is room. On a low screen the last row, the
+    /// names and one row of a pane come first.
     pub(super) fn new(size: Size, focus: Pane) -> Self {
-        let Size { width, height } = size;
-        let rows = |top: u16, rows: u16| Rect::new(0, top, width, rows).intersection(Rect::new(0, 0, width, height));
-        let line = rows(height.saturating_sub(LINE_ROWS), LINE_ROWS);
-        let bar = rows(line.y.saturating_sub(BAR_ROWS), BAR_ROWS);
-        let body = rows(NAME_ROWS, bar.y.saturating_sub(NAME_ROWS));
-        Self { names: rows(0, NAME_ROWS), body, panes: side_by_side(body, focus), bar, line }
+        let mut left = size.height;
+        let mut take = |rows: u16| {
+            let taken = rows.min(left);
+            left -= taken;
+            taken
+        };
+        let (line, names, pane, bar) = (take(LINE_ROWS), take(NAME_ROWS), take(1), take(BAR_ROWS));
+        let mut top = 0;
+        let mut area = |height: u16| {
+            let area = Rect { x: 0, y: top, width: size.width, height };
+            top += height;
+            area
+        };
+        let (names, body, bar, line) = (area(names), area(pane + left), area(bar), area(line));
+        Self { names, body, panes: side_by_side(body, focus), bar, line }
     }
 
     /// Rows of a pane, at least one.

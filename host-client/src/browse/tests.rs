@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
+use ratatui::widgets::Widget;
 use trill_player::command::{Command, Repeat, Selection, Shuffle};
 use trill_proto::message::SongGroup;
 
@@ -353,6 +356,56 @@ fn the_song_that_plays_is_marked() {
     let bench = Bench::jazz(WIDE);
     let screen = bench.screen_while(&playing(), Charset::Unicode);
     assert!(screen.contains("│▶ So What — Miles Davis     1:01"), "{screen}");
+}
+
+const MESSAGE: &str = "a message that is longer than a narrow screen";
+
+/// Sizes from nothing to a large screen, among them every small one.
+fn sizes() -> impl Iterator<Item = Size> {
+    let small = (0..=12).flat_map(|width| (0..=6).map(move |height| (width, height)));
+    let odd = [(80, 1), (80, 2), (1, 24), (20, 3), (49, 4), (50, 1), (76, 4), (99, 5), (100, 2), (300, 90)];
+    small.chain(odd).map(|(width, height)| Size { width, height })
+}
+
+#[test]
+fn everything_can_be_drawn_at_any_size() {
+    let wide = ("群青日和", "東京事変", "教育");
+    let libraries: [&[Texts]; 3] = [&[], &JAZZ, &[wide; 30]];
+    let states = ["", "?", "/zzzz", "/a", ":群 status", MESSAGE];
+    let panes = ["1", "2", "3G", "4"].into_iter().flat_map(|pane| states.map(|state| (pane, state)));
+    for (texts, (pane, state)) in libraries.into_iter().flat_map(|texts| panes.clone().map(move |pane| (texts, pane))) {
+        let mut bench = Bench::new(WIDE, texts);
+        bench.press(pane);
+        match state {
+            MESSAGE => bench.browser.show(MESSAGE),
+            keys => drop(bench.press(keys)),
+        }
+        for (size, now) in sizes().flat_map(|size| [(size, stopped()), (size, playing())]) {
+            bench.browser.resize(size);
+            bench.settle();
+            let view = View { browser: &bench.browser, now: &now, charset: Charset::Unicode };
+            let area = Rect::new(0, 0, size.width, size.height);
+            let mut buffer = Buffer::empty(area);
+            view.render(area, &mut buffer);
+            let cursor = view.cursor().filter(|_| !area.is_empty());
+            assert!(cursor.is_none_or(|cursor| area.contains(cursor)), "{size}: {cursor:?}");
+        }
+    }
+}
+
+#[test]
+fn no_parts_of_the_screen_overlap() {
+    for (size, focus) in sizes().flat_map(|size| Pane::ALL.map(|pane| (size, pane))) {
+        let Layout { names, body, panes, bar, line } = Layout::new(size, focus);
+        let screen = Rect::new(0, 0, size.width, size.height);
+        let parts: Vec<_> = [names, bar, line].into_iter().chain(panes.iter().map(|(_, area)| *area)).collect();
+        for (number, part) in parts.iter().enumerate() {
+            assert_eq!(part.intersection(screen), *part, "{size}: {part}");
+            assert!(parts[..number].iter().all(|other| !part.intersects(*other)), "{size}: {parts:?}");
+        }
+        assert_eq!(names.height + body.height + bar.height + line.height, size.height);
+        assert!(size.height < 3 || body.height > 0, "{size}");
+    }
 }
 
 // ── keys ──

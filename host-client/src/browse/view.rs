@@ -36,6 +36,9 @@ pub struct View<'a> {
 impl Widget for View<'_> {
     fn render(self, _: Rect, buffer: &mut Buffer) {
         let layout = self.browser.layout();
+        if buffer.area.is_empty() {
+            return;
+        }
         self.draw_names(&layout, buffer);
         match &self.browser.output {
             Some(_) => self.draw_output(&layout, buffer),
@@ -105,8 +108,9 @@ impl View<'_> {
         let source = self.browser.source(pane);
         let is_current = source.as_ref().is_some_and(|source| rows.is_from(source));
         if is_current && rows.total() == Some(0) {
-            let text = text::cut(self.nothing(pane), area.width.into(), self.charset);
-            buffer.set_string(area.x, area.y, text, DIM);
+            for row in area.rows().take(1) {
+                draw_ends((self.nothing(pane), DIM), ("", DIM), row, buffer, self.charset);
+            }
             return;
         }
         for (number, row) in (rows.top()..).zip(area.rows()) {
