@@ -19,7 +19,7 @@ use zbus::{ObjectPath, Variant, connection, fdo, interface};
 use zruntime::mpmc;
 
 use crate::remote::{Follower, Reply, Request};
-use crate::ui::status::{PlaybackState, Status};
+use crate::ui::status::{PlaybackState, Queue, Status};
 use crate::ui::text::clean;
 
 /// Where the specification puts the player's objects.
@@ -85,11 +85,17 @@ async fn announce(player: &InterfaceRef<Player>, before: &Snapshot) -> zbus::Res
     if now.volume_percent != before.volume_percent {
         player.volume_changed(emitter).await?;
     }
-    if now.shuffle != before.shuffle {
+    if now.queue.shuffle != before.queue.shuffle {
         player.shuffle_changed(emitter).await?;
     }
-    if now.repeat != before.repeat {
+    if now.queue.repeat != before.queue.repeat {
         player.loop_status_changed(emitter).await?;
+    }
+    if now.queue.has_next != before.queue.has_next {
+        player.can_go_next_changed(emitter).await?;
+    }
+    if now.queue.has_previous != before.queue.has_previous {
+        player.can_go_previous_changed(emitter).await?;
     }
     Ok(())
 }
@@ -208,7 +214,7 @@ impl Player {
 
     #[zbus(property)]
     fn loop_status(&self) -> &str {
-        match self.now.repeat {
+        match self.now.queue.repeat {
             Repeat::Off => "None",
             Repeat::All => "Playlist",
             Repeat::One => "Track",
@@ -218,26 +224,26 @@ impl Player {
     // A setter also changes `now`: zbus signals the new value before the app reports it.
     #[zbus(property)]
     fn set_loop_status(&mut self, status: &str) -> fdo::Result<()> {
-        self.now.repeat = match status {
+        self.now.queue.repeat = match status {
             "None" => Repeat::Off,
             "Playlist" => Repeat::All,
             "Track" => Repeat::One,
             _ => return Err(fdo::Error::InvalidArgs(format!("no such loop status: {status}"))),
         };
-        self.execute(Command::Repeat(Some(self.now.repeat)));
+        self.execute(Command::Repeat(Some(self.now.queue.repeat)));
         Ok(())
     }
 
     #[zbus(property)]
     fn shuffle(&self) -> bool {
-        self.now.shuffle != Shuffle::Off
+        self.now.queue.shuffle != Shuffle::Off
     }
 
     #[zbus(property)]
     fn set_shuffle(&mut self, is_on: bool) {
         if is_on != self.shuffle() {
-            self.now.shuffle = if is_on { Shuffle::Songs } else { Shuffle::Off };
-            self.execute(Command::Shuffle(Some(self.now.shuffle)));
+            self.now.queue.shuffle = if is_on { Shuffle::Songs } else { Shuffle::Off };
+            self.execute(Command::Shuffle(Some(self.now.queue.shuffle)));
         }
     }
 
@@ -291,14 +297,14 @@ impl Player {
         1.0
     }
 
-    #[zbus(property(emits_changed_signal = "const"))]
+    #[zbus(property)]
     fn can_go_next(&self) -> bool {
-        true
+        self.now.queue.has_next
     }
 
-    #[zbus(property(emits_changed_signal = "const"))]
+    #[zbus(property)]
     fn can_go_previous(&self) -> bool {
-        true
+        self.now.queue.has_previous
     }
 
     #[zbus(property(emits_changed_signal = "const"))]
@@ -329,8 +335,7 @@ struct Snapshot {
     position: Duration,
     at: Instant,
     volume_percent: u8,
-    shuffle: Shuffle,
-    repeat: Repeat,
+    queue: Queue,
 }
 
 #[derive(PartialEq)]
@@ -357,22 +362,13 @@ impl Snapshot {
             position: status.song.as_ref().map_or(Duration::ZERO, |song| song.position),
             at: Instant::now(),
             volume_percent: status.volume_percent,
-            shuffle: Shuffle::Off,
-            repeat: Repeat::Off,
+            queue: status.queue,
         }
     }
 
     /// Before the app reports its status.
     fn stopped() -> Self {
-        Self {
-            state: PlaybackState::Stopped,
-            track: None,
-            position: Duration::ZERO,
-            at: Instant::now(),
-            volume_percent: MAX_VOLUME,
-            shuffle: Shuffle::Off,
-            repeat: Repeat::Off,
-        }
+        Self::of(&Status { volume_percent: MAX_VOLUME, ..Status::default() })
     }
 
     fn playback_status(&self) -> &'static str {

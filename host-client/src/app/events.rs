@@ -52,8 +52,7 @@ impl App {
         if self.mode == Mode::Interactive {
             let songs = match song_count {
                 None => String::new(),
-                Some(1) => ", 1 song".to_owned(),
-                Some(count) => format!(", {count} songs"),
+                Some(count) => format!(", {}", text::count_songs(count)),
             };
             self.console.print(&format!("connected to {name} ({server}){songs}; help lists the commands"));
         } else {

@@ -13,7 +13,7 @@ use crate::network::{Song, nothing_found};
 use crate::shared::PAGE_SONGS;
 use crate::ui::json;
 use crate::ui::table::{Headings, Row, Table};
-use crate::ui::text::clean;
+use crate::ui::text::{clean, count_songs};
 
 /// A list that was requested.
 #[derive(Debug)]
@@ -253,18 +253,8 @@ impl App {
             Some(song) => format!("; next: {}", clean(&song.title)),
             None => String::new(),
         };
-        self.console.notice(&format!("{}{}{present}{more}{next}", count_songs(total), self.settings()));
-    }
-
-    /// The settings of the queue that are not the usual ones, each after a comma.
-    fn settings(&self) -> String {
-        use trill_player::command::{Repeat, Shuffle};
-        let (shuffle, repeat, stops) =
-            self.shared.with(|player, _| (player.shuffle(), player.repeat(), player.stops_after()));
-        let shuffle = (shuffle != Shuffle::Off).then(|| format!(", shuffle {shuffle}"));
-        let repeat = (repeat != Repeat::Off).then(|| format!(", repeat {repeat}"));
-        let stops = stops.then(|| ", stop after this song".to_owned());
-        [shuffle, repeat, stops].into_iter().flatten().collect()
+        let settings = self.status().queue.settings();
+        self.console.notice(&format!("{}{settings}{present}{more}{next}", count_songs(total)));
     }
 
     /// Says in one line what a command has done to the queue.
@@ -282,10 +272,6 @@ impl App {
         let others = if others > 0 { format!(", {others} more match") } else { String::new() };
         self.tell_queue(&format!("added {what}{others}"));
     }
-}
-
-fn count_songs(count: u32) -> String {
-    if count == 1 { "1 song".to_owned() } else { format!("{count} songs") }
 }
 
 fn headings(group: Option<Group>) -> Headings {

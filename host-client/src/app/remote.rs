@@ -1,5 +1,6 @@
 //! Requests from outside the program: see [`crate::remote`].
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{App, Event, Mode, REPORT_TIMEOUT};
@@ -11,8 +12,8 @@ use crate::remote::{Answer, Follower, Reply, Request};
 use crate::ui::prompt::Input;
 use crate::ui::status::{PlaybackState, Status};
 
-/// A larger difference between the expected and the actual position is a change of the status.
-const POSITION_TOLERANCE: Duration = Duration::from_secs(1);
+/// A larger difference between the expected and the actual time is a change of the status.
+const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// The requests that are not finished, and where they come from.
 #[derive(Debug, Default)]
@@ -55,7 +56,7 @@ impl App {
 
     /// Completes all answers. Then the clients end.
     pub(super) fn close_to_others(&mut self) {
-        drop(std::mem::take(&mut self.outside));
+        drop(mem::take(&mut self.outside));
     }
 
     pub(super) fn on_request(&mut self, request: Request) {
@@ -96,7 +97,7 @@ impl App {
         if self.outside.followers.is_empty() {
             return;
         }
-        let mut followers = std::mem::take(&mut self.outside.followers);
+        let mut followers = mem::take(&mut self.outside.followers);
         let status = self.status();
         let known = Known::of(&status, now);
         if self.outside.known.as_ref().is_none_or(|before| !before.leads_to(&known)) {
@@ -117,31 +118,38 @@ impl App {
     }
 }
 
-/// The parts of the status that change by an event.
+/// The status at some time.
 #[derive(Debug)]
 struct Known {
-    state: PlaybackState,
-    song: Option<(u32, String, Option<Duration>)>,
+    /// What changes by an event. The rest is zero.
+    status: Status,
     position: Duration,
-    volume_percent: u8,
+    sleep: Duration,
     at: Instant,
 }
 
 impl Known {
     fn of(status: &Status, at: Instant) -> Self {
-        Self {
-            state: status.state,
-            song: status.song.as_ref().map(|song| (song.number, song.title.clone(), song.duration)),
-            position: status.song.as_ref().map_or(Duration::ZERO, |song| song.position),
-            volume_percent: status.volume_percent,
-            at,
+        let mut known = Self { status: status.clone(), position: Duration::ZERO, sleep: Duration::ZERO, at };
+        if let Some(song) = &mut known.status.song {
+            known.position = mem::take(&mut song.position);
         }
+        if let Some(sleep) = &mut known.status.sleep {
+            known.sleep = mem::take(sleep);
+        }
+        let Status { buffered, buffer_fill, underruns, has_trouble, has_new_volume, .. } = &mut known.status;
+        (*buffered, *buffer_fill, *underruns) = Default::default();
+        (*has_trouble, *has_new_volume) = Default::default();
+        known
     }
 
     /// Whether `next` follows by the passing of time alone.
     fn leads_to(&self, next: &Self) -> bool {
-        let passed = if self.state == PlaybackState::Playing { next.at - self.at } else { Duration::ZERO };
-        let is_same = self.state == next.state && self.song == next.song && self.volume_percent == next.volume_percent;
-        is_same && (self.position + passed).abs_diff(next.position) <= POSITION_TOLERANCE
+        let passed = next.at - self.at;
+        let played = if self.status.state == PlaybackState::Playing { passed } else { Duration::ZERO };
+        let is_close = |expected: Duration, actual| expected.abs_diff(actual) <= TOLERANCE;
+        self.status == next.status
+            && is_close(self.position + played, next.position)
+            && is_close(self.sleep.saturating_sub(passed), next.sleep)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use trill_player::Direction;
+
 use super::App;
 use crate::network::Song;
 use crate::shared::{CAPACITY_BYTES, Player};
@@ -51,7 +53,7 @@ impl App {
 
     /// What the player does now.
     pub(super) fn status(&self) -> status::Status {
-        self.shared.with(|player, _| {
+        self.shared.with(|player, now| {
             let heard = player.heard();
             let buffered_bytes = heard.map_or(0, |track| track.buffered);
             let bytes_per_second = heard.map_or(1, |track| track.started.bytes_per_second());
@@ -68,6 +70,9 @@ impl App {
                 has_trouble: is_new(self.news.underrun),
                 volume_percent: self.volume_percent,
                 has_new_volume: is_new(self.news.volume),
+                gain: player.gain(),
+                queue: queue(player),
+                sleep: player.sleep_left(now),
             }
         })
     }
@@ -99,6 +104,21 @@ impl App {
     /// Frames of the current song that the device has taken. The player's lock keeps the song from changing meanwhile.
     pub(super) fn heard_frames(&self) -> u64 {
         self.decode_loop.as_ref().map_or(0, |decode_loop| decode_loop.controls().position_frames())
+    }
+}
+
+fn queue(player: &Player) -> status::Queue {
+    let queue = player.queue();
+    // Before a song begins, the present place is that of the song before it.
+    let requested = player.target().filter(|_| player.heard().is_none());
+    status::Queue {
+        place: requested.map_or_else(|| queue.present(), |item| queue.position(item.place)),
+        songs: queue.songs(),
+        shuffle: player.shuffle(),
+        repeat: player.repeat(),
+        stops_after: player.stops_after(),
+        has_next: player.can_step(Direction::Next),
+        has_previous: player.can_step(Direction::Previous),
     }
 }
 

@@ -30,6 +30,7 @@ fn stopped() -> NowPlaying {
             has_trouble: false,
             volume_percent: 80,
             has_new_volume: false,
+            ..Status::default()
         },
         shuffle: Shuffle::Off,
         repeat: Repeat::Off,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use trill_player::command::Setting;
 
 use super::status::Status;
 use super::text::clean;
@@ -20,8 +21,22 @@ struct StatusLine {
     album: Option<String>,
     position: Option<f64>,
     duration: Option<f64>,
+    /// The title of the song that follows.
+    next: Option<String>,
     /// In percent.
     volume: u8,
+    /// A keyword of the command of this name, as `shuffle` and `repeat` are.
+    gain: &'static str,
+    /// The song's place in the queue, from 1.
+    place: Option<u32>,
+    /// How many songs the queue has.
+    songs: u32,
+    shuffle: &'static str,
+    repeat: &'static str,
+    /// The music stops after this song.
+    stops_after: bool,
+    /// How long until the music ends.
+    sleep: Option<f64>,
 }
 
 /// The status on one line.
@@ -35,7 +50,15 @@ pub fn status(status: &Status) -> String {
         album: song.and_then(|song| known(&song.album)),
         position: song.map(|song| seconds(song.position)),
         duration: song.and_then(|song| song.duration).map(seconds),
+        next: known(&status.next).filter(|_| !status.queue.stops_after),
         volume: status.volume_percent,
+        gain: status.gain.keyword(),
+        place: status.queue.place,
+        songs: status.queue.songs,
+        shuffle: status.queue.shuffle.keyword(),
+        repeat: status.queue.repeat.keyword(),
+        stops_after: status.queue.stops_after,
+        sleep: status.sleep.map(seconds),
     })
 }
 
@@ -147,11 +170,12 @@ fn seconds(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use trill_player::command::{GainMode, Repeat, Shuffle};
     use trill_proto::ids::SongId;
     use trill_proto::message::{Gain, SongGroup};
 
     use super::*;
-    use crate::ui::status::{self, PlaybackState};
+    use crate::ui::status::{self, PlaybackState, Queue};
 
     #[test]
     fn songs_albums_and_artists_are_one_line_each() {
@@ -172,18 +196,8 @@ mod tests {
 
     #[test]
     fn a_status_is_one_line_with_what_is_known() {
-        let stopped = Status {
-            state: PlaybackState::Stopped,
-            song: None,
-            next: String::new(),
-            has_trouble: false,
-            has_new_volume: false,
-            buffered: Duration::ZERO,
-            buffer_fill: 0.0,
-            underruns: 0,
-            volume_percent: 80,
-        };
-        let expected = r#"{"state":"stopped","song":null,"title":null,"artist":null,"album":null,"position":null,"duration":null,"volume":80}"#;
+        let stopped = Status { volume_percent: 80, ..Status::default() };
+        let expected = r#"{"state":"stopped","song":null,"title":null,"artist":null,"album":null,"position":null,"duration":null,"next":null,"volume":80,"gain":"off","place":null,"songs":0,"shuffle":"off","repeat":"off","stops_after":false,"sleep":null}"#;
         assert_eq!(super::status(&stopped), expected);
         let song = status::Song {
             number: 3,
@@ -193,8 +207,19 @@ mod tests {
             position: Duration::from_micros(62_250_900),
             duration: Some(Duration::from_secs(187)),
         };
-        let playing = Status { state: PlaybackState::Playing, song: Some(song), ..stopped };
-        let expected = r#"{"state":"playing","song":3,"title":"A \"quoted\" title","artist":null,"album":null,"position":62.25,"duration":187.0,"volume":80}"#;
+        let queue =
+            Queue { place: Some(2), songs: 12, shuffle: Shuffle::Songs, repeat: Repeat::One, ..Queue::default() };
+        let (next, sleep) = ("Bourrée".to_owned(), Some(Duration::from_millis(90_500)));
+        let playing = Status {
+            state: PlaybackState::Playing,
+            song: Some(song),
+            next,
+            queue,
+            gain: GainMode::Auto,
+            sleep,
+            ..stopped
+        };
+        let expected = r#"{"state":"playing","song":3,"title":"A \"quoted\" title","artist":null,"album":null,"position":62.25,"duration":187.0,"next":"Bourrée","volume":80,"gain":"auto","place":2,"songs":12,"shuffle":"on","repeat":"one","stops_after":false,"sleep":90.5}"#;
         assert_eq!(super::status(&playing), expected);
     }
 }

@@ -1,14 +1,16 @@
 //! The status line above the prompt, and the answer to `status`.
 
+use std::fmt;
 use std::time::Duration;
 
 use anstyle::Style;
+use trill_player::command::{GainMode, Repeat, Shuffle};
 
 use super::look::{FAINT, Look, PRESENT, STRONG, WARNING};
 use super::text::{self, Charset, clean, width};
 
 /// The player's status. Texts need not be clean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
     /// The state of playback.
     pub state: PlaybackState,
@@ -28,12 +30,38 @@ pub struct Status {
     pub volume_percent: u8,
     /// The volume changed a short time ago.
     pub has_new_volume: bool,
+    /// Which gain evens out the loudness.
+    pub gain: GainMode,
+    /// The queue.
+    pub queue: Queue,
+    /// How long until the music ends; `None` if it does not.
+    pub sleep: Option<Duration>,
+}
+
+/// Where the music is in the queue, and what comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// The place of the current song, from 1; `None` if it has left the queue.
+    pub place: Option<u32>,
+    /// How many songs the queue has.
+    pub songs: u32,
+    /// The order.
+    pub shuffle: Shuffle,
+    /// What is repeated.
+    pub repeat: Repeat,
+    /// The music stops after the current song.
+    pub stops_after: bool,
+    /// Something is after the current song.
+    pub has_next: bool,
+    /// Something is before the current song.
+    pub has_previous: bool,
 }
 
 /// The state of playback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlaybackState {
     /// No song is requested.
+    #[default]
     Stopped,
     /// Connecting to the server for the first time.
     Connecting,
@@ -280,9 +308,41 @@ pub fn report(status: &Status) -> String {
         add("buffer", &format!("{:.1} s, {fill_percent} % full", status.buffered.as_secs_f64()));
         add("next", &clean(&status.next));
     }
+    add("queue", &status.queue.to_string());
+    add("sleep", &status.sleep.map_or_else(String::new, |left| format!("in {}", text::time(Some(left)))));
     add("underruns", &status.underruns.to_string());
     add("volume", &format!("{} %", status.volume_percent));
+    add("gain", &status.gain.to_string());
     report
+}
+
+impl Queue {
+    /// The settings that are not the usual ones, each after a comma.
+    pub fn settings(&self) -> String {
+        let shuffle = match self.shuffle {
+            Shuffle::Off => "",
+            Shuffle::Songs => ", shuffled",
+        };
+        let repeat = match self.repeat {
+            Repeat::Off => "",
+            Repeat::All => ", repeat all",
+            Repeat::One => ", repeat one",
+        };
+        let stops = if self.stops_after { ", stops after this song" } else { "" };
+        [shuffle, repeat, stops].concat()
+    }
+}
+
+/// Such as `place 3 of 12, shuffled, repeat all`.
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.place, self.songs) {
+            (_, 0) => f.write_str("empty")?,
+            (Some(place), songs) => write!(f, "place {place} of {songs}")?,
+            (None, songs) => f.write_str(&text::count_songs(songs))?,
+        }
+        f.write_str(&self.settings())
+    }
 }
 
 #[cfg(test)]
@@ -313,6 +373,9 @@ mod tests {
             has_trouble: false,
             volume_percent: 100,
             has_new_volume: false,
+            gain: GainMode::Auto,
+            queue: Queue { place: Some(3), songs: 12, ..Queue::default() },
+            sleep: None,
         }
     }
 
@@ -412,14 +475,28 @@ mod tests {
              position   1:02 of 3:07\n\
              buffer     12.3 s, 47 % full\n\
              next       Variatio 1\n\
+             queue      place 3 of 12\n\
              underruns  2\n\
-             volume     80 %\n"
+             volume     80 %\n\
+             gain       auto\n"
         );
-        let stopped = Status { state: PlaybackState::Stopped, song: None, ..status };
-        assert_eq!(report(&stopped), "state      stopped\nunderruns  2\nvolume     80 %\n");
+        let stopped = Status { volume_percent: 80, sleep: Some(Duration::from_secs(720)), ..Status::default() };
+        assert_eq!(
+            report(&stopped),
+            "state      stopped\nqueue      empty\nsleep      in 12:00\nunderruns  0\nvolume     80 %\ngain       off\n"
+        );
         let [artist, album] = [const { String::new() }; 2];
         let unknown = playing(Song { duration: None, title: "a\u{1b}[2J\nb".to_owned(), artist, album, ..aria() });
         assert!(report(&unknown).contains("title      a b\nposition   1:02 of unknown\n"), "{}", report(&unknown));
+    }
+
+    #[test]
+    fn a_queue_is_a_place_and_settings() {
+        let queue = Queue { place: Some(3), songs: 12, ..Queue::default() };
+        let all = Queue { shuffle: Shuffle::Songs, repeat: Repeat::All, stops_after: true, ..queue };
+        assert_eq!(all.to_string(), "place 3 of 12, shuffled, repeat all, stops after this song");
+        assert_eq!(Queue { place: None, songs: 1, repeat: Repeat::One, ..queue }.to_string(), "1 song, repeat one");
+        assert_eq!(Queue { shuffle: Shuffle::Songs, ..Queue::default() }.to_string(), "empty, shuffled");
     }
 
     proptest! {
@@ -443,11 +520,12 @@ mod tests {
             let song = number.map(|number| Song { number, title, artist, album, position, duration });
             let status = Status {
                 state, song, next, buffered: position, buffer_fill, underruns, has_trouble, volume_percent, has_new_volume,
+                ..Status::default()
             };
             let line = line(&status, columns, Look::plain(charset));
             prop_assert!(width(&line) <= columns, "{} in {columns}: {line:?}", width(&line));
             prop_assert!(!line.chars().any(char::is_control), "{line:?}");
-            prop_assert!(report(&status).lines().count() <= 10);
+            prop_assert!(report(&status).lines().count() <= 12);
         }
     }
 }

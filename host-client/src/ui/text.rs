@@ -184,6 +184,11 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// Such as `12 songs`.
+pub fn count_songs(count: u32) -> String {
+    if count == 1 { "1 song".to_owned() } else { format!("{count} songs") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ use crate::command::{Seek, Selection, millis};
 use crate::item::{ItemId, QueueItem, Transition};
 use crate::lookup::Lookup;
 use crate::pending::Pending;
-use crate::queue::{Place, Queue, Source};
+use crate::queue::{Entry, Place, Queue, Source};
 use crate::{Direction, NotPossible, Refused, Wakeups};
 use queueing::Addition;
 use search::{Goal, Neighbour, Search, SeekTarget};
@@ -226,9 +226,7 @@ impl<'m> Music<'m> {
                 }
             }
         }
-        let target = self.target().map(|item| (item.place, item.replaces));
-        let silent = || Some((self.queue.current(), None)).filter(|_| self.queue.songs() > 0);
-        let (place, replaces) = from.or(target).or_else(silent).ok_or(NotPossible::NothingPlays)?;
+        let (place, replaces) = from.or_else(|| self.origin()).ok_or(NotPossible::NothingPlays)?;
         let song = self.target().map_or(SongId(0), |item| item.song);
         match self.neighbour(place, replaces, direction).ok_or(NotPossible::Edge(song, direction))? {
             Neighbour::InLibrary => {
@@ -241,6 +239,17 @@ impl<'m> Music<'m> {
             Neighbour::Place { place, replaces } => self.go_to_in(now, place, replaces, direction),
         }
         Ok(())
+    }
+
+    /// Whether there may be a song in this direction.
+    pub(crate) fn can_step(&self, direction: Direction) -> bool {
+        self.origin().is_some_and(|(place, replaces)| self.neighbour(place, replaces, direction).is_some())
+    }
+
+    /// The place from which a step leads: that of the target, or of the song heard last.
+    fn origin(&self) -> Option<(Place, Option<Entry>)> {
+        let target = self.target().map(|item| (item.place, item.replaces));
+        target.or_else(|| Some((self.queue.current(), None)).filter(|_| self.queue.songs() > 0))
     }
 
     /// Goes to another position in the target. During a search, the song that is found begins there. `position_ms` is the position

@@ -439,6 +439,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.sleep.map(|sleep| sleep.saturating_since(now))
     }
 
+    /// Whether there may be a song before or after the present one: the player does not know where the library ends.
+    pub fn can_step(&self, direction: Direction) -> bool {
+        self.core.music.can_step(direction)
+    }
+
     /// The queue, for screens.
     pub fn queue(&self) -> &Queue<'m> {
         &self.core.music.queue

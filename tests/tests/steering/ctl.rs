@@ -103,6 +103,19 @@ fn a_status_bar_gets_a_line_at_every_change() {
     player.wait_for_text(DEADLINE, "0:43");
     session.answer(&["next"]);
     bar.wait_for_line(DEADLINE, r#""state":"playing","song":2"#);
+    player.type_line("shuffle on");
+    bar.wait_for_line(
+        DEADLINE,
+        r#""place":2,"songs":2,"shuffle":"on","repeat":"off","stops_after":false,"sleep":null"#,
+    );
+    player.type_line("repeat all");
+    player.type_line("stop after");
+    player.type_line("gain auto");
+    player.type_line("sleep 30m");
+    bar.wait_for_line(DEADLINE, r#""repeat":"all","stops_after":true,"sleep":1"#);
+    let queue = "queue      place 2 of 2, shuffled, repeat all, stops after this song\nsleep      in ";
+    let status = session.answer(&["status"]);
+    assert!(status.contains(queue) && status.contains("gain       auto\n"), "{status}");
     let lines = bar.lines();
     let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
     let later = |line: &&Value| line["song"] == 1 && line["position"].as_f64().is_some_and(|at| at > 41.0);

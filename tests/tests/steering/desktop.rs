@@ -80,6 +80,42 @@ fn an_applet_is_told_what_changes() {
 }
 
 #[test]
+fn an_applet_and_the_prompt_set_the_same_order_and_repetition() {
+    let session = Session::start();
+    let bus = SessionBus::start(session.runtime());
+    let player = prompt(on_bus(&session, &bus));
+    player.type_line("play 1-2");
+    wait_for(&bus, &["status"], "Playing");
+    wait_for(&bus, &["shuffle"], "Off");
+    wait_for(&bus, &["loop"], "None");
+    let mut applet = bus.spawn_playerctl(&["metadata", "--follow", "--format={{title}} {{shuffle}} {{loop}}"]);
+    applet.wait_for_line(DEADLINE, "1 false None");
+    player.type_line("shuffle on");
+    applet.wait_for_line(DEADLINE, "1 true None");
+    player.type_line("repeat all");
+    applet.wait_for_line(DEADLINE, "1 true Playlist");
+    command(&bus, &["loop", "Track"]);
+    player.type_line("status");
+    player.wait_for_text(DEADLINE, "place 1 of 2, shuffled, repeat one");
+    command(&bus, &["shuffle", "Off"]);
+    command(&bus, &["loop", "None"]);
+    applet.wait_for_line(DEADLINE, "1 false None");
+    command(&bus, &["next"]);
+    wait_for(&bus, &["metadata", "title"], "2");
+    // playerctl sends a command only if the player says that it is possible.
+    let is_possible = |direction: &str| bus.playerctl(&[direction]).status.success();
+    wait::wait_for(DEADLINE, "nothing after the last song", || !is_possible("next"));
+    command(&bus, &["previous"]);
+    wait_for(&bus, &["metadata", "title"], "1");
+    wait::wait_for(DEADLINE, "nothing before the first song", || !is_possible("previous"));
+    command(&bus, &["loop", "Playlist"]);
+    command(&bus, &["next"]);
+    wait_for(&bus, &["metadata", "title"], "2");
+    wait::wait_for(DEADLINE, "the first song is after the last", || is_possible("next"));
+    assert!(!player.screen_contains("is the last"), "{player}");
+}
+
+#[test]
 fn a_player_works_without_a_bus_and_after_its_end() {
     let session = Session::start();
     let player = prompt(session.client().arg("-v"));
