@@ -11,12 +11,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::process::{self, cargo, executable, target_dir};
+use crate::process::{self, cargo, target_dir};
 use crate::system::{self, Need};
 use report::Report;
-
-/// The only compiler whose C and C++ the instrumentation fits.
-const CARGO_FUZZ: &str = "0.13.1";
 
 /// Every target, in running order. Each is a program in `tests/fuzz`.
 pub(crate) const TARGETS: &[&str] =
@@ -30,6 +27,15 @@ const PLANTED: &str = "planted_overflow";
 
 /// The target that depends on instrumented C code.
 const IN_C: &str = "mp3";
+
+/// The compiler's options for Rust, those of cargo-fuzz: catch overflows, record coverage for libFuzzer, keep branches
+/// apart. With one codegen unit, functions of other crates are inlined as in a release build.
+const RUST_FLAGS: &str = "-Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+                          -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+                          -Cllvm-args=-sanitizer-coverage-pc-table \
+                          -Cllvm-args=-sanitizer-coverage-trace-compares \
+                          -Cllvm-args=-sanitizer-coverage-stack-depth \
+                          -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Ccodegen-units=1 --cfg fuzzing";
 
 /// Clang's options for C: catch overflows and record coverage.
 const C_FLAGS: &str = "-g -fno-omit-frame-pointer -fsanitize=address \
@@ -64,7 +70,9 @@ pub(crate) fn run(targets: &[&'static str], span: Duration) -> Result<(), Error>
     if targets.contains(&IN_C) {
         fuzzing.check_planted_overflow()?;
     }
-    let reports = targets.iter().map(|target| fuzzing.fuzz(target, span)).collect::<Result<Vec<_>, _>>()?;
+    let fuzz = |target: &&'static str| fuzzing.fuzz(target, span);
+    let reports = process::run_in_parallel(targets, process::processors(), fuzz);
+    let reports = reports.into_iter().collect::<Result<Vec<_>, _>>()?;
     println!("\n{}", report::table(&reports));
     let findings: Vec<_> = reports.into_iter().filter_map(|report| report.finding).collect();
     if findings.is_empty() { Ok(()) } else { Err(Error::Findings(findings)) }
@@ -117,15 +125,14 @@ impl Fuzzing {
             return Err(Error::NoFuzzing { why });
         }
         system::ensure(&[Need::Fuzzing])?;
-        let (tools, results) = (target_dir()?.join("tools"), target_dir()?.join("fuzz"));
-        process::install(&tools, "cargo-fuzz", CARGO_FUZZ)?;
-        // The commands below would update a stale lock file silently.
-        process::run(cargo()?.current_dir(workspace_dir()).args(["fetch", "--quiet", "--locked"]))?;
-        let mut build = Command::new(executable(&tools.join("bin"), "cargo-fuzz"));
-        build.current_dir(process::workspace_dir()).args(["build", "--fuzz-dir", "tests/fuzz", "--target-dir"]);
-        // Instrumentation is unstable, but has worked for years.
-        process::run(with_clang(build.arg(&results).env("RUSTC_BOOTSTRAP", "1").env("CFLAGS", c_flags())))?;
+        let results = target_dir()?.join("fuzz");
+        // Only with a target are build scripts and macros not instrumented.
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let mut build = cargo()?;
+        build.current_dir(workspace_dir()).args(["build", "--locked", "--release", "--target", &triple]);
+        build.arg("--target-dir").arg(&results).env("RUSTFLAGS", RUST_FLAGS).env("CFLAGS", c_flags());
+        // Instrumentation is unstable, but has worked for years.
+        process::run(with_clang(build.env("RUSTC_BOOTSTRAP", "1")))?;
         Ok(Self { programs: results.join(triple).join("release"), results })
     }
 

@@ -1,9 +1,12 @@
 //! Runs other programs: prints the command first, and treats failure as an error.
 
 use std::ffi::OsStr;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::{env, io};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::{env, io, iter};
 
 use crate::error::Error;
 
@@ -88,6 +91,32 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     }
 }
 
+/// Does `work` for each of `items`, one for each of `processors` at a time. Returns the results in the order of `items`.
+pub(crate) fn run_in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    processors: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work_on_next = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        items.get(at).map(|item| (at, work(item)))
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..processors).map(|_| scope.spawn(|| iter::from_fn(work_on_next).collect::<Vec<_>>())).collect();
+        let join = |worker: ScopedJoinHandle<'_, _>| worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let mut results: Vec<_> = workers.into_iter().flat_map(join).collect();
+        results.sort_by_key(|(at, _)| *at);
+        results.into_iter().map(|(_, result)| result).collect()
+    })
+}
+
+/// Number of processors.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Installs a tool from the registry, unoptimised, into the folder `tools`. Does nothing if that version is installed.
 ///
 /// # Errors
@@ -128,6 +157,8 @@ fn quote(word: &OsStr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -150,6 +181,18 @@ mod tests {
         assert_eq!(output(Command::new("echo").arg("yes")).unwrap(), "yes\n");
         assert_eq!(ask(&mut Command::new("false")), None);
         assert_eq!(ask(Command::new("echo").arg("yes")).as_deref(), Some("yes\n"));
+    }
+
+    #[test]
+    fn parallel_work_keeps_the_order() {
+        let both_at_work = Barrier::new(2);
+        let work = |number: &u32| {
+            both_at_work.wait();
+            number * 10
+        };
+        assert_eq!(run_in_parallel(&[1, 2, 3, 4], 2, work), [10, 20, 30, 40]);
+        assert_eq!(run_in_parallel(&[1, 2, 3], 1, |number| number * 10), [10, 20, 30]);
+        assert_eq!(run_in_parallel(&[0; 0], 2, |number| number * 10), [0; 0]);
     }
 
     #[test]
