@@ -15,7 +15,7 @@ Usage: cargo xtask COMMAND
 
   demo [DIR] [-- CLIENT-ARGS]  Start a server for DIR, or for the built-in demo songs, and a client that plays from it.
                                CLIENT-ARGS go to the client: `-- --output null`, `-- list`.
-  test [-- CARGO-ARGS]         Run every test and the bare-metal builds, and check the size of the boards' programs.
+  test [-- CARGO-ARGS]         Run every test, and check the size and cost of the boards' programs.
                                With CARGO-ARGS, run only `cargo test CARGO-ARGS`: `-- seek`, `-- -p trill-proto`.
   qemu [--board BOARD] [--server HOST:PORT] [--wav PATH]
                                Run a board's program in QEMU with its console on this terminal, and record the sound

@@ -11,10 +11,13 @@ use crate::system::{self, Need};
 /// Cortex-M4F or M7: the cores of the constrained boards.
 pub(crate) const CORTEX_M4F: &str = "thumbv7em-none-eabihf";
 
-/// Targets that the boards' crates must build for: from the smallest core, without compare-and-swap, to another
-/// architecture.
-pub(crate) const TARGETS: &[&str] =
-    &[CORTEX_M4F, "thumbv6m-none-eabi", "thumbv8m.main-none-eabihf", "riscv32imac-unknown-none-elf"];
+/// Targets that the boards' crates must compile for although no board has them: the smallest core, without
+/// compare-and-swap, and another architecture.
+const OTHER_TARGETS: &[&str] = &["thumbv6m-none-eabi", "riscv32imac-unknown-none-elf"];
+
+/// What must compile there, each alone, because together one would switch on another's features: the package that all
+/// sides share, as small as it gets, and the boards' client, which brings the player and the decoder with it.
+const PORTABLE: &[(&str, &[&str])] = &[("trill-proto", &[]), ("trill-firmware", &["defmt"])];
 
 /// A toolchain for bare metal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -104,21 +107,34 @@ impl Toolchain {
         version.filter(|_| self == Self::Debian).map(|version| format!("libstd-rust-web-dev={version}"))
     }
 
-    /// Builds `package` of the workspace for `target` with exactly these `features`.
+    /// Runs clippy on `package` of the workspace for `target` with exactly these `features`.
     ///
     /// # Errors
-    /// [`Error::Failed`] when it does not compile.
-    pub(crate) fn build(self, target: &str, package: &str, features: &[&str]) -> Result<(), Error> {
-        let mut cargo = self.cargo(process::workspace_dir())?;
-        cargo.args(["build", "--target", target, "--package", package, "--no-default-features"]);
-        if !features.is_empty() {
-            cargo.args(["--features", &features.join(",")]);
-        }
+    /// [`Error::Failed`] when clippy objects.
+    fn lint(self, target: &str, package: &str, features: &[&str]) -> Result<(), Error> {
+        let mut clippy = self.clippy(process::workspace_dir())?;
+        clippy.args(["--target", target, "--package", package, "--no-default-features"]);
+        clippy.args(features.iter().flat_map(|feature| ["--features", feature]));
         if self != Self::Own {
-            cargo.args(["-Z", "build-std=core"]);
+            clippy.args(["-Z", "build-std=core"]);
         }
-        process::run(&mut cargo)
+        process::run(clippy.args(["--", "-D", "warnings"]))
     }
+}
+
+/// Runs clippy on the boards' crates for the targets that no board has.
+///
+/// # Errors
+/// The first failed check.
+pub(crate) fn lint() -> Result<(), Error> {
+    for target in OTHER_TARGETS {
+        let toolchain = Toolchain::choose(target);
+        toolchain.ensure(target, &[])?;
+        for (package, features) in PORTABLE {
+            toolchain.lint(target, package, features)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the default rustc has `core` for the target.

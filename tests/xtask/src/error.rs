@@ -125,6 +125,11 @@ impl Error {
         }
     }
 
+    /// [`FailedTests`](Self::FailedTests), if any failed.
+    pub(crate) fn of_tests(failed: Vec<String>) -> Result<(), Self> {
+        if failed.is_empty() { Ok(()) } else { Err(Self::FailedTests(failed)) }
+    }
+
     /// Wraps a system error with the operation, for `map_err`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what: what.into(), source }

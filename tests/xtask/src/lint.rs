@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::bare_metal;
 use crate::boards;
 use crate::error::Error;
 use crate::fuzz;
@@ -22,9 +23,9 @@ pub(crate) fn run() -> Result<(), Error> {
         process::run(cargo()?.args(["fmt", "--all", "--check"]).current_dir(workspace))?;
     }
     process::run(cargo()?.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
-    process::run(cargo()?.args(["clippy", "--package", "trill-proto", "--features", "defmt", "--", "-D", "warnings"]))?;
     process::run(cargo()?.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     fuzz::lint()?;
+    bare_metal::lint()?;
     boards::lint()?;
     check_dependencies()
 }

@@ -16,6 +16,7 @@ mod fuzz;
 mod instructions;
 mod lint;
 mod process;
+mod programs;
 mod soak;
 mod suite;
 mod system;

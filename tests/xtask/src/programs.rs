@@ -1,4 +1,4 @@
-//! Runs the workspace's test programs in parallel.
+//! Runs test programs in parallel.
 //!
 //! `cargo test` runs them one after the other. Most of them wait for sound, time-outs or an emulated board, so one at a
 //! time leaves the processors idle.
@@ -6,63 +6,34 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::process;
 
-/// Programs that run alone, before all others. Recordings have holes where the sound server has to wait for a processor.
-const ALONE: [&str; 1] = ["tests: sound"];
-
-/// Builds every test program of the workspace and runs them all, one for each processor at a time. Shows what a program
-/// writes when that program ends.
-///
-/// # Errors
-/// What keeps them from being built; and [`Error::FailedTests`] after the last.
-pub(super) fn run_all() -> Result<(), Error> {
-    let (alone, others): (Vec<_>, Vec<_>) =
-        build()?.into_iter().partition(|program| ALONE.contains(&program.name().as_str()));
-    let processors = thread::available_parallelism().map_or(1, usize::from);
-    let failed = [run(alone, 1), run(others, processors)].concat();
-    if failed.is_empty() { Ok(()) } else { Err(Error::FailedTests(failed)) }
-}
-
-/// Runs so many of these at a time. Returns the names of those that failed.
-fn run(programs: Vec<Program>, at_a_time: usize) -> Vec<String> {
-    // From the end: the end-to-end tests come last in cargo's order, and take longest.
-    let programs = Mutex::new(programs);
-    let next = || programs.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let failed = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(program) = next() {
-            if !program.run() {
-                failed.lock().unwrap_or_else(PoisonError::into_inner).push(program.name());
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..at_a_time {
-            scope.spawn(work);
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A test program.
 #[derive(Debug, PartialEq, Eq)]
-struct Program {
+pub(crate) struct Program {
     path: PathBuf,
     /// The folder of its package, where cargo would run it.
     package: PathBuf,
 }
 
-/// Builds all of them.
-fn build() -> Result<Vec<Program>, Error> {
-    let mut cargo = process::cargo()?;
-    cargo.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
-    Ok(process::output(&mut cargo)?.lines().filter_map(parse).collect())
+/// Builds the test programs that `cargo`, a `cargo test`, selects.
+///
+/// # Errors
+/// [`Error::Failed`] when one does not compile.
+pub(crate) fn build(cargo: &mut Command) -> Result<Vec<Program>, Error> {
+    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    Ok(process::output(cargo)?.lines().filter_map(parse).collect())
+}
+
+/// Runs these programs, so many at a time. `command` makes the command that runs the program at a path. Shows what a
+/// program writes when that program ends. Returns the names of those that failed.
+pub(crate) fn run(programs: &[Program], at_a_time: usize, command: impl Fn(&Path) -> Command + Sync) -> Vec<String> {
+    let succeeded = process::run_in_parallel(programs, at_a_time, |program| program.run(command(&program.path)));
+    let failed = programs.iter().zip(succeeded).filter(|(_, succeeded)| !succeeded);
+    failed.map(|(program, _)| program.name()).collect()
 }
 
 /// The test program that one of cargo's messages tells of.
@@ -89,8 +60,8 @@ fn text_field(object: &str, name: &str) -> Option<String> {
 }
 
 impl Program {
-    /// Without the hash that cargo appends.
-    fn name(&self) -> String {
+    /// The package's folder and the program's name, without the hash that cargo appends.
+    pub(crate) fn name(&self) -> String {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         let name = stem.rsplit_once('-').map_or(&*stem, |(name, _)| name);
         let package = self.package.file_name().map(Path::new).unwrap_or(&self.package);
@@ -98,18 +69,17 @@ impl Program {
     }
 
     /// Runs it to its end, then shows what it wrote. Returns whether it succeeded.
-    fn run(&self) -> bool {
+    fn run(&self, command: Command) -> bool {
         let begun = Instant::now();
-        let (output, has_succeeded) = self.output().unwrap_or_else(|error| (error.to_string(), false));
+        let (output, has_succeeded) = self.output(command).unwrap_or_else(|error| (error.to_string(), false));
         let (verdict, seconds) = (if has_succeeded { "ok" } else { "FAILED" }, begun.elapsed().as_secs());
         eprintln!("\n=== {}: {verdict} after {seconds} s\n{}", self.name(), output.trim());
         has_succeeded
     }
 
     /// Everything that it writes, and whether it succeeds.
-    fn output(&self) -> io::Result<(String, bool)> {
+    fn output(&self, mut command: Command) -> io::Result<(String, bool)> {
         let (mut reader, writer) = io::pipe()?;
-        let mut command = Command::new(&self.path);
         command.current_dir(&self.package).env("CARGO_MANIFEST_DIR", &self.package);
         command.stdin(Stdio::null()).stderr(writer.try_clone()?).stdout(writer);
         let mut child = command.spawn()?;
