@@ -108,6 +108,14 @@ impl<C: Clock> Remote<C> {
         self.with(|_, state| state.player.play_next(selection))
     }
 
+    /// Goes to the song at this position of the queue, counted from 1.
+    ///
+    /// # Errors
+    /// [`NotPossible::NoSuchPlace`].
+    pub fn jump(&self, position: u32) -> Result<(), NotPossible> {
+        self.with(|now, state| state.player.jump(now, position))
+    }
+
     /// Takes the songs at these positions out of the queue, both included, counted from 1.
     ///
     /// # Errors

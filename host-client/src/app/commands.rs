@@ -54,6 +54,7 @@ impl App {
             | Command::Artists(_)
             | Command::Info(_)
             | Command::Queue
+            | Command::Jump(_)
             | Command::Remove { .. }
             | Command::Shuffle(None)
             | Command::Repeat(None)
@@ -77,6 +78,7 @@ impl App {
             Command::Play(selection) => self.play(selection),
             Command::Add(selection) => self.add(|player| player.add(selection)),
             Command::Next(Some(selection)) => self.add(|player| player.play_next(selection)),
+            Command::Jump(place) => self.jump(place),
             Command::Remove { first, last } => {
                 self.command(|app| app.shared.with(|player, now| player.remove(now, first, last)));
             }
@@ -161,6 +163,13 @@ impl App {
     fn add(&mut self, add: impl FnOnce(&mut Player) -> Result<(), NotPossible>) {
         if self.open_output() {
             self.command(|app| app.shared.with(|player, _| add(player)));
+        }
+    }
+
+    /// Goes to a place in the queue, which may have been silent until now.
+    fn jump(&mut self, place: u32) {
+        if self.open_output() {
+            self.command(|app| app.shared.with(|player, now| player.jump(now, place)));
         }
     }
 

@@ -63,6 +63,8 @@ pub enum Command<'a> {
     Previous,
     /// Show the queue.
     Queue,
+    /// Go to the song at this place of the queue, as [`Command::Queue`] shows it, from 1.
+    Jump(u32),
     /// Take the songs at these places out of the queue, both included; `1 <= first <= last`.
     Remove {
         /// The first place, as [`Command::Queue`] shows it.
@@ -228,6 +230,7 @@ impl fmt::Display for Command<'_> {
             Self::Next(selection) => WithArgument("next", *selection).fmt(f),
             Self::Previous => f.write_str("previous"),
             Self::Queue => f.write_str("queue"),
+            Self::Jump(place) => write!(f, "jump {place}"),
             Self::Remove { first, last } if first == last => write!(f, "remove {first}"),
             Self::Remove { first, last } => write!(f, "remove {first}-{last}"),
             Self::Clear => f.write_str("clear"),

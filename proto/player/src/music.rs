@@ -252,6 +252,17 @@ impl<'m> Music<'m> {
         target.or_else(|| Some((self.queue.current(), None)).filter(|_| self.queue.songs() > 0))
     }
 
+    /// Goes to the song at a position of the queue, from 1; to its beginning if it is the target.
+    pub(crate) fn jump(&mut self, now: Instant, position: u32) -> Result<(), NotPossible> {
+        let place = self.queue.at_position(position)?;
+        if self.target().is_some_and(|item| item.replaces.is_none() && item.place == place) {
+            self.seek_to(now, 0)?;
+        } else {
+            self.go_to(now, place, Direction::Next);
+        }
+        Ok(())
+    }
+
     /// Goes to another position in the target. During a search, the song that is found begins there. `position_ms` is the position
     /// of the song heard. Returns the song, `None` during a search, and its new position in milliseconds.
     pub(crate) fn seek(

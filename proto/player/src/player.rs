@@ -372,6 +372,15 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.add(&selection, true)
     }
 
+    /// Goes to the song at a position of the queue, counted from 1. If it is the present song, goes to its beginning.
+    ///
+    /// # Errors
+    /// [`NotPossible::NoSuchPlace`].
+    pub fn jump(&mut self, now: Instant, position: u32) -> Result<(), NotPossible> {
+        self.core.reconnect_now();
+        self.core.music.jump(now, position)
+    }
+
     /// Removes the songs at the positions from `first` to `last` of the queue, counted from 1. If the present song is one of them,
     /// the player goes to the song that follows, or stops.
     ///

@@ -27,7 +27,7 @@ use trill_proto::ids::SongId;
 use trill_proto::message::Group;
 
 use crate::command::{Repeat, Shuffle};
-use crate::{ListRequest, Start};
+use crate::{ListRequest, NotPossible, Start};
 use entry::Standing;
 pub use entry::{Entry, Place, Source};
 use order::Order;
@@ -122,6 +122,16 @@ impl<'m> Queue<'m> {
     /// The position of a place, from 1. `None` if it has left the queue.
     pub fn position(&self, place: Place) -> Option<u32> {
         self.index_of(place, Standing::is_shown).map(|index| index + 1)
+    }
+
+    /// The place at a position, from 1, in the present round.
+    ///
+    /// # Errors
+    /// [`NotPossible::NoSuchPlace`].
+    pub(crate) fn at_position(&self, position: u32) -> Result<Place, NotPossible> {
+        let place = position.checked_sub(1).and_then(|index| self.place_at(index, Standing::is_shown));
+        let place = place.ok_or_else(|| NotPossible::NoSuchPlace { songs: self.songs() })?;
+        Ok(Place { round: self.order.map_or(place.round, |order| order.round), ..place })
     }
 
     /// The only song, if the queue is one song that was named by its number. Then all songs of the server are before and after

@@ -30,6 +30,7 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
         Command::Add(selection) => remote.add(selection)?,
         Command::Next(Some(selection)) => remote.play_next(selection)?,
         Command::Queue => show_queue(remote)?,
+        Command::Jump(place) => remote.jump(place)?,
         Command::Remove { first, last } => remote.remove(first, last)?,
         Command::Clear => remote.clear(),
         Command::Shuffle(shuffle) => {

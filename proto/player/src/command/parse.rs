@@ -149,13 +149,17 @@ fn parse_range<'a>(
 
 /// A place in the queue, or some: `N` or `N-N`.
 pub(super) fn parse_places(word: &str) -> Result<(u32, u32), ParseError<'_>> {
-    let place = |digits| match parse_song(digits) {
-        Ok(SongId(place)) => Ok(place),
-        Err(_) => Err(ParseError::NotAPlace(word)),
-    };
+    let place = |digits| parse_place(digits).map_err(|_| ParseError::NotAPlace(word));
     match parse_range(word, place)? {
         Some(places) => Ok(places),
         None => place(word).map(|place| (place, place)),
+    }
+}
+
+pub(super) fn parse_place(word: &str) -> Result<u32, ParseError<'_>> {
+    match parse_song(word) {
+        Ok(SongId(place)) => Ok(place),
+        Err(_) => Err(ParseError::NotAPlace(word)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::parse::{Arguments, parse_places, parse_seek, parse_sleep, parse_song, parse_volume};
+use super::parse::{Arguments, parse_place, parse_places, parse_seek, parse_sleep, parse_song, parse_volume};
 use super::{Command, GainMode, ParseError, Repeat, Setting, Shuffle};
 
 /// One command: a row of [`COMMANDS`].
@@ -124,6 +124,14 @@ pub static COMMANDS: &[CommandInfo] = &[
         help: "show the queue",
         example: "queue",
         parse: |_| Ok(Command::Queue),
+    },
+    CommandInfo {
+        name: "jump",
+        aliases: &[],
+        synopsis: "N",
+        help: "go to a place in the queue",
+        example: "jump 3",
+        parse: |arguments| Ok(Command::Jump(parse_place(arguments.required()?)?)),
     },
     CommandInfo {
         name: "remove",

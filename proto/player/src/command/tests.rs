@@ -213,12 +213,15 @@ fn settings_are_keywords() {
 
 #[test]
 fn places_in_the_queue() {
+    check("jump 3", Command::Jump(3));
+    check_error("jump", "jump needs more: jump N, for example: jump 3");
     check("remove 3", Command::Remove { first: 3, last: 3 });
     check("remove 3-7", Command::Remove { first: 3, last: 7 });
     check_error("remove", "remove needs more: remove N | N-N, for example: remove 2-4");
     check_error("remove 7-3", "a range goes from the smaller number to the larger: 3-7");
     for word in ["x", "0", "0-3", "-3", "3-", "4294967296", "٣"] {
         assert_eq!(parse(&format!("remove {word}")), Err(ParseError::NotAPlace(word)));
+        assert_eq!(parse(&format!("jump {word}")), Err(ParseError::NotAPlace(word)));
     }
 }
 
@@ -440,6 +443,7 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         any_selection().prop_map(Command::Play),
         any_selection().prop_map(Command::Add),
         any_selection().prop_map(|selection| Command::Next(Some(selection))),
+        any_song().prop_map(|SongId(place)| Command::Jump(place)),
         (any_song(), any_song()).prop_map(|(a, b)| Command::Remove { first: a.min(b).0, last: a.max(b).0 }),
         (1..=u32::MAX / 1_000).prop_map(|s| Command::Sleep(Some(Sleep::After(Duration::from_secs(s.into()))))),
         any_position().prop_map(|to| Command::Seek(Seek::To(to))),

@@ -237,3 +237,22 @@ fn a_shuffled_selection_begins_anywhere_and_plays_each_song_once() {
     heard.sort_unstable();
     assert_eq!(heard, (1..=9).collect::<Vec<u32>>());
 }
+
+#[test]
+fn a_jump_goes_to_a_place_of_the_queue() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.answer("LIST from 1, 2", &[1, 2], Some(3));
+    world.player.jump(world.now, 5).expect("it is there");
+    world.answer("LIST at 4, 1", &[5], Some(6));
+    world.check_asked(&["PLAY 2 at 0 ms", "PLAY 5 at 0 ms"]);
+    world.start(5);
+    assert_eq!((world.heard(), world.player.queue().present(), world.player.queue().songs()), (Some(5), Some(5), 9));
+    assert_eq!(world.player.jump(world.now, 10), Err(NotPossible::NoSuchPlace { songs: 9 }));
+    world.player.jump(world.now, 5).expect("it is there");
+    let _ = world.take_asked("PLAY 5 at 0 ms tag 1005");
+    world.player.stop().expect("it plays");
+    world.player.jump(world.now, 1).expect("the queue stays");
+    world.answer("LIST at 0, 1", &[1], Some(2));
+    world.start(1);
+}
