@@ -111,6 +111,17 @@ pub fn show(text: &str) -> Exit {
     if console.has_failed() { Exit::Failed } else { Exit::Done }
 }
 
+/// Whether a single command is controlled by keys: a command that plays, at a terminal that would show what it prints.
+fn takes_keys(options: &Options) -> bool {
+    let plays = matches!(options.command.as_deref().map(command::parse), Some(Ok(Some(Command::Play(_)))));
+    let is_quiet = options.verbosity < Verbosity::Normal;
+    plays && !is_quiet && options.output != OutputTarget::WavToStdout && prompt::has_keys()
+}
+
+fn cannot_use(error: impl std::fmt::Display) -> String {
+    format!("cannot use this terminal: {error}")
+}
+
 fn start(options: &Options, state: StateFile, mode: Mode) -> Exit {
     match App::new(options, state, mode) {
         Ok(app) => app.run(),
@@ -210,11 +221,14 @@ impl App {
             move |input| drop(sender.send(Event::Input(input)))
         };
         let (lines, console) = match mode {
+            Mode::OneShot if takes_keys(options) => {
+                let (lines, screen) = prompt::open_for_keys(send_input).map_err(cannot_use)?;
+                (Some(lines), Console::above_status(options.verbosity, screen))
+            }
             Mode::OneShot => (None, Console::plain(options.verbosity)),
             Mode::Interactive if prompt::is_possible() => {
-                let opened = prompt::open(send_input);
-                let (lines, screen) = opened.map_err(|error| format!("cannot use this terminal: {error}"))?;
-                (Some(lines), Console::above_prompt(options.verbosity, screen))
+                let (lines, screen) = prompt::open(send_input).map_err(cannot_use)?;
+                (Some(lines), Console::above_status(options.verbosity, screen))
             }
             Mode::Script { .. } | Mode::Interactive => {
                 let lines = Lines::of_stdin(send_input).map_err(|error| error.to_string())?;
@@ -377,7 +391,8 @@ impl App {
                 Err(error) => self.fail(&error.to_string()),
             },
             (Input::Refused(reason), _) => self.fail(&reason),
-            // The browser has taken them.
+            (Input::Key(key), Mode::OneShot) => self.on_music_key(key),
+            // The browser has taken its keys. The next drawing takes the new size.
             (Input::Key(_) | Input::Resized, _) => {}
             (Input::Failed(reason), Mode::Script { .. }) => {
                 self.fail(&reason);
@@ -420,10 +435,10 @@ impl App {
         moves.then(|| Instant::now() + STATUS_INTERVAL)
     }
 
-    /// Requests the next line when it can be handled: at a prompt at once, in a script when all before it is done.
+    /// Requests the next line or key when it can be handled: at a terminal at once, in a script when all before it is done.
     fn ask_for_input(&mut self) {
         let is_due = match self.mode {
-            Mode::OneShot => false,
+            Mode::OneShot => true,
             Mode::Script { is_over } => !is_over && self.inputs.is_empty() && self.is_settled(),
             // The full screen takes the keys.
             Mode::Interactive => !self.inputs.iter().any(is_browse),
@@ -434,7 +449,7 @@ impl App {
             && self.server_name.is_some()
         {
             self.is_reading = true;
-            if self.browsing.is_on() { lines.next_key() } else { lines.next() }
+            if self.browsing.is_on() || self.mode == Mode::OneShot { lines.next_key() } else { lines.next() }
         }
     }
 

@@ -32,6 +32,8 @@ Usage: trill [OPTIONS] [HOST[:PORT]] [COMMAND ...]
        trill ctl [--player PID] COMMAND ...
 
 With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
+trill HOST help lists the commands. While a single play plays at a terminal,
+space pauses, n and p skip, and ? shows the other keys.
 HOST is an address, a host name, or the name of a server on the local network
 as --find shows it. The default PORT is 7455. Without a HOST, trill connects
 to the server that the environment variable TRILL_HOST or the configuration

@@ -91,11 +91,43 @@ fn nothing_is_drawn_after_the_last_command() {
         let expected = format!("trill> {}", last.trim_end_matches(['\r', '\x04']));
         assert_eq!(rows.last().map(|row| row.as_str()), Some(expected.trim_end()), "{terminal}");
         assert_eq!(prompts(&screen), 2, "{terminal}");
-        // An entered line takes the status row away.
-        let rows = screen.rows.iter().filter(|row| row.contains("/1:00")).count();
-        assert_eq!(rows, usize::from(last == key::CTRL_D), "status rows in {terminal}");
+        assert!(!screen.contains("/1:00"), "the status row is left behind in {terminal}");
         assert!(terminal.is_cooked());
     }
+}
+
+#[test]
+fn a_line_that_is_given_up_leaves_no_status_row_behind() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let mut terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_line("play 1");
+    terminal.wait_for_text(DEADLINE, "0:01");
+    // A line of three rows, with the cursor in the first.
+    terminal.type_text(&["x".repeat(200).as_str(), "\x01", key::CTRL_C].concat());
+    let hint = "press Ctrl-C again, or Ctrl-D, to quit";
+    let screen = terminal.wait_for(DEADLINE, "a new prompt", |screen| screen.contains(hint) && prompts(screen) == 3);
+    assert_eq!(status_rows(&screen), 1, "{terminal}");
+    terminal.type_text(key::CTRL_C);
+    terminal.wait(DEADLINE);
+    assert_eq!(status_rows(&terminal.screen()), 0, "{terminal}");
+}
+
+#[test]
+fn a_signal_takes_the_status_row_away() {
+    let (_music, server) = serve_songs(1, 60_000);
+    let client = Client::of(server.address()).arg("--output=null").started_by("env", [DEFAULT_SIGNALS]);
+    let mut terminal = client.in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_line("play 1");
+    terminal.wait_for_text(DEADLINE, "0:01");
+    terminal.signal(Signal::TERM);
+    terminal.wait(DEADLINE);
+    assert_eq!(status_rows(&terminal.screen()), 0, "{terminal}");
+}
+
+fn status_rows(screen: &Screen) -> usize {
+    screen.rows.iter().filter(|row| row.contains("/1:00")).count()
 }
 
 fn prompts(screen: &Screen) -> usize {

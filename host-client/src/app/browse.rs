@@ -86,9 +86,10 @@ impl App {
         self.console.leave_full_screen(move || lines.next());
     }
 
-    /// Handles input for the full screen. Returns what is for the prompt.
+    /// Handles input for the full screen. Returns what is for others.
     pub(super) fn on_browser_input(&mut self, input: Input) -> Option<Input> {
         match input {
+            input if !self.browsing.is_on() => return Some(input),
             Input::Key(key) => self.on_key(key),
             // The size is taken anew for each picture.
             Input::Resized => {}
@@ -188,7 +189,7 @@ impl App {
         }
     }
 
-    fn now_playing(&self) -> NowPlaying {
+    pub(super) fn now_playing(&self) -> NowPlaying {
         let status = self.status();
         self.shared.with(|player, _| NowPlaying {
             status,

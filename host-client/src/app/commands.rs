@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use trill_player::command::{self, Command, CommandInfo, Seek, Selection, Sleep, Volume};
 use trill_player::{Direction, NotPossible, Question};
 use trill_proto::ids::SongId;
@@ -13,7 +14,7 @@ use crate::network::Song;
 use crate::output::OutputTarget;
 use crate::shared::Player;
 use crate::ui::text::clean;
-use crate::ui::{details, json, status};
+use crate::ui::{details, json, keys, status};
 
 /// Checks that a command works on the command line, without earlier commands. The error says why not.
 pub(super) fn alone(command: &Command<'_>) -> Result<(), String> {
@@ -133,6 +134,21 @@ impl App {
         }
     }
 
+    /// Handles a key while a single command plays.
+    pub(super) fn on_music_key(&mut self, key: KeyEvent) {
+        match key.code {
+            KeyCode::Char('q') => self.exit = Some(self.verdict()),
+            // Where Ctrl-C is not a signal.
+            KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => self.exit = Some(self.verdict()),
+            KeyCode::Char('?') => self.console.print(&format!("{}\nq                            quit", keys::HELP)),
+            _ => {
+                if let Some(command) = keys::command(key, self.now_playing().music()) {
+                    self.execute(command);
+                }
+            }
+        }
+    }
+
     fn quit(&self) -> Exit {
         // At a prompt the user has seen the errors. A script's caller needs the status.
         if self.mode == Mode::Interactive { Exit::Done } else { self.verdict() }
@@ -141,7 +157,15 @@ impl App {
     /// Executes a command, or prints why it is not possible.
     fn command(&mut self, obey: impl FnOnce(&Self) -> Result<(), NotPossible>) {
         if let Err(reason) = obey(self) {
-            self.fail(&reason.to_string());
+            self.refuse(&reason);
+        }
+    }
+
+    /// Prints why a command is not possible. A key without effect is not a failure of the command that plays.
+    pub(super) fn refuse(&mut self, reason: &NotPossible) {
+        match self.mode {
+            Mode::OneShot => self.console.error(&reason.to_string()),
+            Mode::Script { .. } | Mode::Interactive => self.fail(&reason.to_string()),
         }
     }
 

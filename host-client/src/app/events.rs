@@ -27,7 +27,7 @@ impl App {
             network::Event::Started(started) => self.console.debug(&describe(&started)),
             network::Event::EndedEarly(song) => self.fail(&format!("the server ended song {song} before its end")),
             network::Event::Refused(refused, error) => self.on_refused(refused, &error),
-            network::Event::Edge(song, direction) => self.fail(&NotPossible::Edge(song, direction).to_string()),
+            network::Event::Edge(song, direction) => self.refuse(&NotPossible::Edge(song, direction)),
             network::Event::NothingFound(why) => self.fail(&why),
             network::Event::MoreMatches(others, list) => self.console.notice(&format!("{others} more match: {list}")),
             network::Event::Following(song) => self.following = Some(song),
@@ -203,7 +203,7 @@ impl App {
         }
     }
 
-    /// Prints the title of the song that is playing, if there is no status line.
+    /// Prints the title of the song that is playing, if there is no prompt.
     fn on_title(&mut self, song: Song) {
         if !self.console.has_prompt() {
             let heard = self.shared.with(|player, _| player.heard().map(|track| track.started));
@@ -212,7 +212,9 @@ impl App {
             let names = [clean(&song.title), clean(&song.artist)];
             let names: Vec<_> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
             let names = names.join(self.console.look().charset.dash());
-            self.console.notice(&format!("playing {} {names}  {}", song.id, text::time(length)));
+            let is_first = self.title.is_none();
+            let keys = if is_first && self.console.has_status() { "; ? shows the keys" } else { "" };
+            self.console.notice(&format!("playing {} {names}  {}{keys}", song.id, text::time(length)));
         }
         self.title = Some(song);
     }

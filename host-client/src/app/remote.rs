@@ -114,7 +114,7 @@ impl App {
 
     /// Whether somebody sees the status all the time.
     pub(super) fn has_watcher(&self) -> bool {
-        self.console.has_prompt() || !self.outside.followers.is_empty()
+        self.console.has_status() || !self.outside.followers.is_empty()
     }
 }
 

@@ -45,7 +45,7 @@ fn is_new(change: Option<Instant>) -> bool {
 impl App {
     pub(super) fn show_status(&mut self) {
         self.news.on_underruns(self.underruns());
-        if self.console.has_prompt() && self.server_name.is_some() {
+        if self.console.has_status() && self.server_name.is_some() {
             let (status, look) = (self.status(), self.console.look());
             self.console.show_status(Box::new(move |columns| status::line(&status, columns, look)));
         }

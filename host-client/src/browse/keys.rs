@@ -3,24 +3,21 @@
 use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use trill_player::command::{Command, Repeat, Seek, Selection, Shuffle, Volume};
+use trill_player::command::{Command, Selection};
 use trill_proto::limits::MAX_QUERY_BYTES;
 
 use super::input::{Edit, Input, Purpose};
 use super::{Browser, NowPlaying, Pane};
 use crate::network::Song;
-
-/// How far an arrow key seeks.
-const SEEK: Duration = Duration::from_secs(10);
-
-/// How much a key changes the volume, in percent.
-const VOLUME_STEP: u8 = 5;
+use crate::ui::keys;
 
 /// The longest command, in bytes.
 const MAX_COMMAND_BYTES: usize = 1_000;
 
 /// The keys, for people.
-pub const HELP: &str = "\
+fn help() -> String {
+    format!(
+        "\
 Up Down PgUp PgDn Home End   move (also j k g G)
 Tab Shift-Tab 1 2 3 4        go to another pane (also h l)
 /                            search: all panes show what matches
@@ -28,14 +25,13 @@ Enter                        play: all of the artist, the album in order,
                              the album from this song on
 a  A                         add to the queue; play next
 d                            in the queue: remove
-space                        pause, resume
-n  p                         next, previous song
-Left Right                   seek 10 s
-+  -                         volume
-s  r                         shuffle on, off; repeat: off, all, one
+{}
 :                            a command of the prompt
 Ctrl-L                       ask the server for everything again
-q Esc                        back to the prompt; the music goes on";
+q Esc                        back to the prompt; the music goes on",
+        keys::HELP
+    )
+}
 
 /// What the program has to do because of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,42 +77,25 @@ impl Browser {
             KeyCode::Char(number @ '1'..='4') => self.focus = Pane::ALL[number as usize - '1' as usize],
             KeyCode::Char('/') => self.input = Some(Input { purpose: Purpose::Search, text: self.query.clone() }),
             KeyCode::Char(':') => self.input = Some(Input { purpose: Purpose::Command, text: String::new() }),
-            KeyCode::Char('?') => self.show(HELP),
+            KeyCode::Char('?') => self.show(&help()),
             KeyCode::Esc if !self.query.is_empty() => self.search(String::new()),
             KeyCode::Esc | KeyCode::Char('q') => return Some(Action::Leave),
-            _ => return self.command(key.code, now).map(Action::Execute),
+            _ => return self.command(key, now).map(Action::Execute),
         }
         None
     }
 
     /// The command of a key, if it has one.
-    fn command(&mut self, key: KeyCode, now: &NowPlaying) -> Option<Command<'static>> {
-        Some(match key {
+    fn command(&mut self, key: KeyEvent, now: &NowPlaying) -> Option<Command<'static>> {
+        Some(match key.code {
             KeyCode::Enter => Command::Play(self.selection(true)?),
             KeyCode::Char('a') => Command::Add(self.selection(false)?),
             KeyCode::Char('A') => Command::Next(Some(self.selection(false)?)),
-            KeyCode::Char(' ') if now.is_paused() => Command::Resume,
-            KeyCode::Char(' ') => Command::Pause,
             KeyCode::Char('d') | KeyCode::Delete if self.focus == Pane::Queue => {
                 let place = self.rows(Pane::Queue).cursor() + 1;
                 Command::Remove { first: place, last: place }
             }
-            KeyCode::Char('n') => Command::Next(None),
-            KeyCode::Char('p') => Command::Previous,
-            KeyCode::Left => Command::Seek(Seek::Back(SEEK)),
-            KeyCode::Right => Command::Seek(Seek::Forward(SEEK)),
-            KeyCode::Char('+' | '=') => Command::Volume(Some(Volume::Up(VOLUME_STEP))),
-            KeyCode::Char('-') => Command::Volume(Some(Volume::Down(VOLUME_STEP))),
-            KeyCode::Char('s') => Command::Shuffle(Some(match now.shuffle {
-                Shuffle::Off => Shuffle::Songs,
-                Shuffle::Songs => Shuffle::Off,
-            })),
-            KeyCode::Char('r') => Command::Repeat(Some(match now.repeat {
-                Repeat::Off => Repeat::All,
-                Repeat::All => Repeat::One,
-                Repeat::One => Repeat::Off,
-            })),
-            _ => return None,
+            _ => return keys::command(key, now.music()),
         })
     }
 }

@@ -37,7 +37,7 @@ use input::Input;
 use layout::Layout;
 use rows::{Page, Rows};
 
-pub use keys::{Action, HELP};
+pub use keys::Action;
 pub use now_playing::NowPlaying;
 pub use view::View;
 

@@ -8,6 +8,7 @@ use ratatui::style::{Modifier, Style};
 use trill_player::command::{Repeat, Shuffle};
 
 use super::view::{ACCENT, DIM};
+use crate::ui::keys::Music;
 use crate::ui::status::{PlaybackState, Status};
 use crate::ui::text::{self, Charset, clean, width};
 
@@ -29,9 +30,10 @@ pub struct NowPlaying {
 }
 
 impl NowPlaying {
-    /// Whether the user has paused the music.
-    pub(super) fn is_paused(&self) -> bool {
-        self.status.state == PlaybackState::Paused
+    /// What keys may change.
+    pub fn music(&self) -> Music {
+        let is_paused = self.status.state == PlaybackState::Paused;
+        Music { is_paused, shuffle: self.shuffle, repeat: self.repeat }
     }
 
     /// Draws two rows: title and what follows; position and settings.

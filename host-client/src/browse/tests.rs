@@ -421,8 +421,8 @@ fn keys_become_commands() {
     check(KeyCode::Char(' '), "pause");
     check(KeyCode::Char('n'), "next");
     check(KeyCode::Char('p'), "previous");
-    check(KeyCode::Left, "seek -0:10");
-    check(KeyCode::Right, "seek +0:10");
+    check(KeyCode::Left, "seek -0:05");
+    check(KeyCode::Right, "seek +0:05");
     check(KeyCode::Char('+'), "volume +5");
     check(KeyCode::Char('-'), "volume -5");
     check(KeyCode::Char('s'), "shuffle on");

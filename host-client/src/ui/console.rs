@@ -25,7 +25,7 @@ struct Client {
 pub struct Console {
     verbosity: Verbosity,
     look: Look,
-    /// If present, text for standard output appears above the prompt.
+    /// If present, text for standard output appears above the status row.
     screen: Option<Screen>,
     /// If present, all text goes to a client outside the program instead.
     client: Option<Client>,
@@ -51,8 +51,8 @@ impl Console {
         }
     }
 
-    /// A console that prints above the prompt.
-    pub fn above_prompt(verbosity: Verbosity, screen: Screen) -> Self {
+    /// A console that prints above the status row.
+    pub fn above_status(verbosity: Verbosity, screen: Screen) -> Self {
         Self { screen: Some(screen), ..Self::plain(verbosity) }
     }
 
@@ -80,6 +80,11 @@ impl Console {
 
     /// Whether there is a prompt.
     pub fn has_prompt(&self) -> bool {
+        self.screen.as_ref().is_some_and(Screen::has_prompt)
+    }
+
+    /// Whether there is a status row.
+    pub fn has_status(&self) -> bool {
         self.screen.is_some()
     }
 
@@ -148,8 +153,8 @@ impl Console {
         match (&self.client, &self.screen) {
             (Some(client), _) => drop(client.reply.send(Answer::Error(text))),
             _ if self.is_held(&text) => {}
-            (None, Some(screen)) => screen.print(&wrapped(&text), || {}),
-            (None, None) => to_stderr(&format!("trill: {text}")),
+            (None, Some(screen)) if screen.has_prompt() => screen.print(&wrapped(&text), || {}),
+            (None, _) => self.to_stderr(&format!("trill: {text}")),
         }
     }
 
@@ -168,7 +173,7 @@ impl Console {
         self.say(Verbosity::Debug, text);
     }
 
-    /// Shows the status line, if there is a prompt.
+    /// Shows the status line, if there is a row for it.
     pub fn show_status(&self, status: StatusLine) {
         if let Some(screen) = &self.screen {
             screen.show_status(status);
@@ -215,11 +220,17 @@ impl Console {
             client.reply.send(Answer::Output(text, OnDrop::new(|| {})));
             return;
         }
+        if !self.is_held(&text) {
+            self.to_stderr(&text);
+        }
+    }
+
+    /// Prints a line on standard error, above the status row if both go to a terminal.
+    fn to_stderr(&self, line: &str) {
         match &self.screen {
-            _ if self.is_held(&text) => {}
-            // Notices that are redirected to a file must get there.
-            Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(&text), || {}),
-            _ => to_stderr(&text),
+            // Lines that are redirected to a file must get there.
+            Some(screen) if io::stderr().is_terminal() => screen.print(&wrapped(line), || {}),
+            _ => to_stderr(line),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod console;
 pub mod details;
 pub mod json;
+pub mod keys;
 pub mod look;
 pub mod prompt;
 pub mod status;

@@ -76,11 +76,11 @@ impl FullScreen {
                 self.state = State::Left;
                 on_left();
             }
+            (drawing, State::Left) => return Some(drawing),
             (Drawing::Stopping(done), _) => {
                 self.state = State::Stopped;
                 let _ = done.send(());
             }
-            (drawing, State::Left) => return Some(drawing),
             (Drawing::Continued, _) => {
                 // Other programs may have drawn meanwhile.
                 self.state = State::Left;

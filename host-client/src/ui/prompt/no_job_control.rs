@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use ratatui::crossterm::terminal::enable_raw_mode;
+
 #[derive(Debug, Default)]
 pub(super) struct Modes {
     is_editing: AtomicBool,
@@ -27,6 +29,14 @@ impl Modes {
     }
 
     pub(super) fn restore(&self) {}
+}
+
+pub(super) fn is_foreground() -> bool {
+    true
+}
+
+pub(super) fn pass_keys() -> io::Result<()> {
+    enable_raw_mode()
 }
 
 pub(super) fn block_stops() -> io::Result<()> {

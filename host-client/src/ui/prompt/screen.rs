@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rustyline::ExternalPrinter;
 
 use super::full_screen::{FullScreen, PendingPicture, Picture};
-use super::terminal::Modes;
+use super::terminal::{self, Modes};
 
 /// How long to wait for the last text to appear.
 pub(super) const FLUSH: Duration = Duration::from_millis(200);
@@ -18,12 +19,22 @@ pub(super) const FLUSH: Duration = Duration::from_millis(200);
 /// The row above the prompt always exists: see [`super::ClearScreen`].
 pub(super) const REDRAW: &str = "\x1b[A\n";
 
-/// Draws above the prompt. Dropping it ends the prompt and restores the terminal.
+/// Draws above the status row and the prompt, if there is one. Dropping it takes the row away and restores the terminal.
 pub struct Screen {
     draw: Sender<Drawing>,
     status: Arc<StatusRow>,
     picture: Arc<PendingPicture>,
     modes: Arc<Modes>,
+    surface: Surface,
+}
+
+/// What is below the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surface {
+    /// The status row and the prompt.
+    Prompt,
+    /// The status row alone.
+    Row,
 }
 
 /// Called when a text has been drawn.
@@ -41,7 +52,8 @@ pub(super) enum Drawing {
     Picture,
     /// The full screen is no longer needed.
     Leave(OnDrawn),
-    /// The process is about to stop. Sends a message when the terminal is as it was before the full screen.
+    /// The process is about to stop. Sends a message when the terminal is as it was before the full screen, or without the
+    /// status row.
     Stopping(Sender<()>),
     /// The process was stopped and continued. Other programs may have drawn meanwhile.
     Continued,
@@ -60,7 +72,7 @@ struct Row {
     drawn: String,
     /// A drawing of the prompt is queued. A halted terminal must not receive one for each change that it missed.
     is_queued: bool,
-    /// The line is entered: the row goes, so that none stays behind in the terminal's history.
+    /// The line is entered, or the program stops or ends: the row goes, so that none stays behind in the terminal's history.
     is_hidden: bool,
 }
 
@@ -100,13 +112,30 @@ fn columns() -> usize {
 }
 
 impl Screen {
-    pub(super) fn new(
-        draw: Sender<Drawing>,
-        status: Arc<StatusRow>,
-        picture: Arc<PendingPicture>,
-        modes: Arc<Modes>,
-    ) -> Self {
-        Self { draw, status, picture, modes }
+    /// Starts the thread that draws.
+    pub(super) fn start(
+        printer: impl ExternalPrinter + Send + 'static,
+        surface: Surface,
+        status: &Arc<StatusRow>,
+        modes: &Arc<Modes>,
+    ) -> io::Result<Self> {
+        let (draw, drawings) = mpsc::channel();
+        let picture = Arc::new(PendingPicture::default());
+        let full_screen = FullScreen::new(picture.clone());
+        thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, full_screen, printer))?;
+        let redraw = draw.clone();
+        terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
+        Ok(Self { draw, status: status.clone(), picture, modes: modes.clone(), surface })
+    }
+
+    /// Draws on this screen.
+    pub(super) fn sender(&self) -> Sender<Drawing> {
+        self.draw.clone()
+    }
+
+    /// Whether commands are typed below the status.
+    pub fn has_prompt(&self) -> bool {
+        self.surface == Surface::Prompt
     }
 
     /// Shows lines, then calls `on_drawn`. The call may come much later, because a user can halt the terminal.
@@ -144,13 +173,15 @@ impl Drop for Screen {
     fn drop(&mut self) {
         let (done, drawn) = mpsc::channel();
         self.leave_full_screen(|| {});
+        self.status.hide(true);
+        let _ = self.draw.send(Drawing::Prompt);
         let _ = self.draw.send(Drawing::Flush(done));
         // With a time-out, because drawing blocks while the user searches the history.
         let _ = drawn.recv_timeout(FLUSH);
         // rustyline's thread cannot be stopped while it reads.
         let is_editing = self.modes.is_editing();
         self.modes.restore();
-        if is_editing {
+        if is_editing && self.has_prompt() {
             // Turn bracketed paste off and put the shell's prompt on a new line.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n");
             let _ = io::stdout().flush();
@@ -169,7 +200,11 @@ pub(super) fn draw_all(drawings: &Receiver<Drawing>, mut full_screen: FullScreen
                 on_drawn();
             }
             Drawing::Prompt | Drawing::Continued => drop(printer.print(REDRAW.to_owned())),
-            Drawing::Picture | Drawing::Leave(_) | Drawing::Stopping(_) => {}
+            Drawing::Picture | Drawing::Leave(_) => {}
+            Drawing::Stopping(done) => {
+                let _ = printer.print(REDRAW.to_owned());
+                let _ = done.send(());
+            }
             Drawing::Flush(done) => drop(done.send(())),
         }
     }

@@ -12,7 +12,8 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, kill, raise};
 use nix::unistd::Pid;
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use signal_hook::consts::SIGCONT;
 use signal_hook::iterator::Signals;
 
@@ -66,6 +67,23 @@ impl Modes {
         // Plain values cannot be left half changed by a panic.
         self.editing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether this process may read from the terminal and change its modes. One in the background is stopped if it tries.
+pub(super) fn is_foreground() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+/// Makes the terminal pass each key at once. Ctrl-C is still a signal: it ends the program even while that does something
+/// else, and the shell gets it, too.
+pub(super) fn pass_keys() -> io::Result<()> {
+    let mut modes = tcgetattr(io::stdin())?;
+    modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+    for code in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VQUIT] {
+        // 0 is no key on Linux. It is Ctrl-@ elsewhere, which nobody presses.
+        modes.special_codes[code] = 0;
+    }
+    Ok(tcsetattr(io::stdin(), OptionalActions::Now, &modes)?)
 }
 
 /// Blocks SIGTSTP in this thread and in threads that it starts later.

@@ -1,8 +1,12 @@
 use std::sync::Mutex;
 
-use rustyline::ExternalPrinter;
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
 use rustyline::history::DefaultHistory;
+use rustyline::{Context, ExternalPrinter};
 
+use super::commands::common_beginning;
+use super::full_screen::FullScreen;
 use super::screen::{REDRAW, draw_all};
 use super::*;
 
