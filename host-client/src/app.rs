@@ -196,6 +196,8 @@ struct App {
     news: News,
     /// The song that is heard.
     title: Option<Song>,
+    /// What the first title says of keys.
+    key_hint: &'static str,
     /// The song that follows.
     following: Option<Song>,
     /// The first of the songs that are being added to the queue.
@@ -236,6 +238,7 @@ impl App {
             }
         };
         let console = console.with_output(&options.output);
+        let has_keys = lines.is_some();
         let send_signal = {
             let sender = sender.clone();
             move |signal| drop(sender.send(Event::Signal(signal)))
@@ -279,6 +282,7 @@ impl App {
             volume_percent: options.volume_percent,
             news: News::default(),
             title: None,
+            key_hint: if mode == Mode::OneShot && has_keys { "; ? shows the keys" } else { "" },
             following: None,
             found: None,
             questions: Questions::default(),
@@ -470,8 +474,10 @@ impl App {
 
     /// Whether events wait to be handled. The player knows of them before the loop does.
     fn has_pending(&mut self) -> bool {
+        // Whatever the decode loop sent before an event of the network comes before it.
+        let from_network = self.shared.take_events();
         self.pending.extend(self.events.try_iter());
-        self.pending.extend(self.shared.take_events().into_iter().map(Event::Network));
+        self.pending.extend(from_network.into_iter().map(Event::Network));
         !self.pending.is_empty()
     }
 

@@ -77,12 +77,12 @@
 //! | thread | waits for | may block on |
 //! |---|---|---|
 //! | `app`, the main thread | its channel | the terminal or pipe that it writes to; a device that is opened |
-//! | `prompt` | keys, or lines of standard input | nothing else |
+//! | `prompt`, `keys` or `input` | lines or keys of the terminal, or lines of standard input | nothing else |
 //! | `network` | the socket, a deadline, a wake | nothing else; before that it searches for the server and looks up its name |
 //! | mdns-sd's daemon, while a server is searched by its name | multicast answers | nothing else |
 //! | `connect`, one for each address that is tried | the TCP handshake | nothing else |
 //! | `decoder` | bytes, room in the ring | a device that is opened; the disk of a WAV file |
-//! | `signals`; `job control` at a prompt | signals; SIGCONT | nothing else |
+//! | `signals`; `job control` at a terminal | signals; SIGCONT | nothing else |
 //! | `ctl`; `ctl client` for each client | connections; a line, then the answers of `app` | a client's socket |
 //! | `mpris` | the session bus, changes of the status | nothing else |
 //! | cpal's audio callback | | nothing: it takes no lock |

@@ -1,5 +1,6 @@
 //! Events of the network, the decode loop and the output, and timers.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use trill_player::{Direction, LossNotice, NotPossible, Refused};
@@ -212,8 +213,7 @@ impl App {
             let names = [clean(&song.title), clean(&song.artist)];
             let names: Vec<_> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
             let names = names.join(self.console.look().charset.dash());
-            let is_first = self.title.is_none();
-            let keys = if is_first && self.console.has_status() { "; ? shows the keys" } else { "" };
+            let keys = mem::take(&mut self.key_hint);
             self.console.notice(&format!("playing {} {names}  {}{keys}", song.id, text::time(length)));
         }
         self.title = Some(song);
