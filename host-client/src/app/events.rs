@@ -37,7 +37,10 @@ impl App {
             // The loop checks everything after each event.
             network::Event::Settled => {}
             network::Event::Unreachable(error, unanswered) => self.on_attempt_failed(&error.to_string(), &unanswered),
-            network::Event::Closed(closed) => self.on_closed(closed),
+            network::Event::Closed(closed) => {
+                self.on_closed(closed);
+                self.dismiss_askers();
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! of its song, or without an answer. So every answer belongs to the first open question.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use trill_player::{NotPossible, PageEnd, Question};
 
@@ -17,7 +18,7 @@ use super::App;
 use super::browse::BrowserRows;
 use super::lists::List;
 use crate::network::Song;
-use crate::remote::Reply;
+use crate::remote::{Answer, Reply};
 
 /// The questions that wait for answers, in the order of the player.
 #[derive(Debug, Default)]
@@ -60,6 +61,9 @@ impl App {
 
     /// As [`ask`](Self::ask). Prints the error.
     pub(super) fn ask_or_fail(&mut self, question: Question, purpose: Purpose) {
+        if self.console.client().is_some() && self.is_reconnecting() {
+            return self.fail(&self.not_connected());
+        }
         if let Err(reason) = self.ask(question, purpose) {
             self.fail(&reason.to_string());
         }
@@ -100,5 +104,26 @@ impl App {
             Some(OpenQuestion { client, .. }) => self.for_client(client, |app| app.fail(why)),
             None => {}
         }
+    }
+
+    /// The connection was lost. Clients outside the program do not wait until the server is back: that may take hours.
+    pub(super) fn dismiss_askers(&mut self) {
+        if !self.is_reconnecting() {
+            return;
+        }
+        let reason = self.not_connected();
+        for client in self.questions.0.iter_mut().filter_map(|question| question.client.as_mut()) {
+            // The question stays, because the player asks again. Nobody reads the answer.
+            mem::replace(client, Reply::ignored()).send(Answer::Error(reason.clone()));
+        }
+    }
+
+    /// Whether the player tries to connect again because of music.
+    fn is_reconnecting(&self) -> bool {
+        self.server_name.is_some() && self.shared.with(|player, _| player.needs_server() && !player.is_open())
+    }
+
+    fn not_connected(&self) -> String {
+        format!("not connected: reconnecting to {}", self.network.server)
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use trill_tests::client::Client;
 use trill_tests::terminal::{Terminal, key};
@@ -82,6 +83,23 @@ fn the_full_screen_and_a_client_get_their_own_answers() {
     player.wait_for(DEADLINE, "the prompt", |screen| screen.contains("trill>") && !screen.contains("empty0011"));
     player.type_line("quit");
     assert_eq!(player.wait(DEADLINE).code(), Some(0), "{player}");
+}
+
+#[test]
+fn while_the_server_is_away_clients_are_told_so_at_once() {
+    let session = Session::with_empty_songs(120);
+    let player = session.playing();
+    session.server.signal(Signal::KILL);
+    player.wait_for_text(DEADLINE, "reconnecting");
+    let reason = format!("trill: not connected: reconnecting to {}", session.server.address());
+    // More often than there is room for questions.
+    for _ in 0..3 {
+        for question in [&["list"][..], &["find", "empty"], &["info", "1"]] {
+            session.check_failure(question, 1, &reason);
+        }
+    }
+    player.type_line("stop");
+    player.wait_for_text(DEADLINE, "stopped");
 }
 
 #[test]
