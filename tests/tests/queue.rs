@@ -44,6 +44,35 @@ fn lists_of_songs_albums_and_artists_that_match() {
     check(&["list", "nobody"], &[]);
 }
 
+#[test]
+fn an_empty_list_names_its_words() {
+    let (_music, server) = serve(1_500);
+    for (line, reason) in [
+        (["find", "no body"], "no song matches no body; list shows what there is"),
+        (["albums", "nobody"], "no album matches nobody; list shows what there is"),
+        (["artists", "nobody"], "no artist matches nobody; list shows what there is"),
+    ] {
+        let output = Client::of(server.address()).args(line).run(DEADLINE).expect_code(0);
+        assert_eq!((output.stdout.as_str(), output.stderr.trim_end()), ("", reason));
+    }
+}
+
+#[test]
+fn in_a_pipe_the_whole_queue_is_shown_and_what_is_next_when_it_is_shuffled() {
+    let (_music, server) = serve(60_000);
+    let client = Client::of(server.address()).args(["--output", "null"]);
+    let script = "play all\nadd 1-6\nadd 1-6\nadd 4-6\nadd 3\nshuffle on\nqueue\nstop\n";
+    let output = client.run_script(script, DEADLINE).expect_code(0);
+    let fields = |line: &str| line.split('\t').take(2).collect::<Vec<_>>().join(" ");
+    let shown: Vec<_> = output.stdout.lines().map(fields).collect();
+    let titles = ["1 Hunter", "2 Jóga", "3 Unravel", "1 So What", "2 Blue in Green", "3 All Blues"];
+    let songs = [0, 1, 2, 3, 4, 5].repeat(3).into_iter().chain([3, 4, 5, 2]);
+    let expected: Vec<_> = songs.zip(1..).map(|(song, place)| format!("{place} {}", titles[song])).collect();
+    assert_eq!(shown, expected);
+    let summary = output.stderr.lines().find(|line| line.starts_with("22 songs, shuffle on, at place 1; next: "));
+    assert!(summary.is_some(), "{}", output.stderr);
+}
+
 /// Runs a script and checks which songs are requested, in order.
 #[track_caller]
 fn plays(server: &ServerProcess, script: &str) -> Vec<u32> {

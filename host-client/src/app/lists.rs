@@ -248,7 +248,7 @@ impl App {
         let (present, total) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
         let present = present.map_or_else(String::new, |place| format!(", at place {place}"));
         let more = total.saturating_sub(last);
-        let more = if more > 0 { format!("; {more} more follow") } else { String::new() };
+        let more = if more > 0 { format!("; {more} more follow, browse shows all") } else { String::new() };
         let next = match &self.following {
             Some(song) => format!("; next: {}", clean(&song.title)),
             None => String::new(),
