@@ -48,6 +48,8 @@ pub(super) struct QueueRows {
     behind: u32,
     /// The last place to show.
     last: u32,
+    /// The place and title of the song that follows by itself, if it has come.
+    next: Option<(u32, String)>,
     /// The songs that have come and were not printed, and their places.
     songs: Vec<(u32, Song)>,
 }
@@ -193,7 +195,7 @@ impl App {
             Some(_) => (present.unwrap_or(1), present.unwrap_or(1).saturating_add(QUEUE_ROWS - 1).min(songs)),
             None => (1, songs),
         };
-        self.ask_for_queue(QueueRows { place, behind: place, last, songs: Vec::new() });
+        self.ask_for_queue(QueueRows { place, behind: place, last, ..QueueRows::default() });
     }
 
     /// Asks for the next songs, or tells how many there are.
@@ -208,7 +210,7 @@ impl App {
             }
             None => {
                 self.print_queue_rows(&mut rows);
-                self.tell_queue_end(rows.last);
+                self.tell_queue_end(&rows);
             }
         }
     }
@@ -216,6 +218,10 @@ impl App {
     fn on_queue_page(&mut self, rows: &mut QueueRows, songs: &[Song], end: PageEnd) {
         rows.songs.extend((rows.place..).zip(songs.iter().cloned()));
         rows.place += songs.len() as u32;
+        let next = self.shared.with(|player, _| player.queue().following_position());
+        let is_next = |(place, _): &&(u32, Song)| Some(*place) == next;
+        rows.next =
+            rows.songs.iter().find(is_next).map(|(place, song)| (*place, clean(&song.title))).or(rows.next.take());
         // For a terminal, the columns are measured on all rows.
         if self.console.columns().is_some() {
             self.make_room();
@@ -244,14 +250,18 @@ impl App {
     }
 
     /// Says how long the queue is and how it plays.
-    fn tell_queue_end(&self, last: u32) {
-        let (present, total) = self.shared.with(|player, _| (player.queue().present(), player.queue().songs()));
+    fn tell_queue_end(&self, rows: &QueueRows) {
+        let (present, next, total) = self.shared.with(|player, _| {
+            let queue = player.queue();
+            (queue.present(), queue.following_position(), queue.songs())
+        });
         let present = present.map_or_else(String::new, |place| format!(", at place {place}"));
-        let more = total.saturating_sub(last);
+        let more = total.saturating_sub(rows.last);
         let more = if more > 0 { format!("; {more} more follow, browse shows all") } else { String::new() };
-        let next = match &self.following {
-            Some(song) => format!("; next: {}", clean(&song.title)),
-            None => String::new(),
+        let next = match (next, &rows.next) {
+            (Some(next), Some((place, title))) if next == *place => format!("; next: {place} {title}"),
+            (Some(next), _) => format!("; next: place {next}"),
+            (None, _) => String::new(),
         };
         let settings = self.status().queue.settings();
         self.console.notice(&format!("{}{settings}{present}{more}{next}", count_songs(total)));

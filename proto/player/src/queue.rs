@@ -119,6 +119,11 @@ impl<'m> Queue<'m> {
         self.position(self.current)
     }
 
+    /// The position of the song that follows the one heard by itself, from 1.
+    pub fn following_position(&self) -> Option<u32> {
+        self.following(self.current).and_then(|place| self.position(place))
+    }
+
     /// The position of a place, from 1. `None` if it has left the queue.
     pub fn position(&self, place: Place) -> Option<u32> {
         self.index_of(place, Standing::is_shown).map(|index| index + 1)
