@@ -80,6 +80,15 @@ Miles Davis           2│Kind of Blue — Miles… 2│Blue in Green — Miles 
     terminal.wait_for(DEADLINE, "the next song", |screen| screen.contains("▶ Blue in Green — Miles Davis"));
     terminal.type_text("p");
     terminal.wait_for(DEADLINE, "the song before", |screen| screen.contains("▶ Naima — John Coltrane"));
+    // To a place of the queue, and a place away.
+    terminal.type_text("Gk\r");
+    terminal.wait_for(DEADLINE, "the place", |screen| screen.contains("│▶ 3 Blue in Green"));
+    terminal.type_text("Gd");
+    terminal.wait_for(DEADLINE, "three places", |screen| {
+        !screen.contains("│4 So What") && screen.rows[0].ends_with("4 Queue                      3")
+    });
+    terminal.type_text("p");
+    terminal.wait_for(DEADLINE, "the song before", |screen| screen.contains("▶ Naima — John Coltrane"));
     terminal.type_text("sr--");
     terminal.wait_for_text(DEADLINE, "shuffle  repeat all  vol 90");
     terminal.type_text(" ");

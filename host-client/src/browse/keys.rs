@@ -22,9 +22,10 @@ Up Down PgUp PgDn Home End   move (also j k g G)
 Tab Shift-Tab 1 2 3 4        go to another pane (also h l)
 /                            search: all panes show what matches
 Enter                        play: all of the artist, the album in order,
-                             the album from this song on
+                             the album from this song on; in the queue:
+                             go to this place
 a  A                         add to the queue; play next
-d                            in the queue: remove
+d Del                        in the queue: remove
 {}
 :                            a command of the prompt
 Ctrl-L                       ask the server for everything again
@@ -87,46 +88,48 @@ impl Browser {
 
     /// The command of a key, if it has one.
     fn command(&mut self, key: KeyEvent, now: &NowPlaying) -> Option<Command<'static>> {
-        Some(match key.code {
-            KeyCode::Enter => Command::Play(self.selection(true)?),
-            KeyCode::Char('a') => Command::Add(self.selection(false)?),
-            KeyCode::Char('A') => Command::Next(Some(self.selection(false)?)),
+        let command = match key.code {
+            KeyCode::Enter if self.focus == Pane::Queue => {
+                self.under_cursor().map(|_| Command::Jump(self.rows(Pane::Queue).cursor() + 1))
+            }
+            KeyCode::Enter => self.selection(true).map(Command::Play),
+            KeyCode::Char('a') => self.selection(false).map(Command::Add),
+            KeyCode::Char('A') => self.selection(false).map(|selection| Command::Next(Some(selection))),
             KeyCode::Char('d') | KeyCode::Delete if self.focus == Pane::Queue => {
                 let place = self.rows(Pane::Queue).cursor() + 1;
-                Command::Remove { first: place, last: place }
+                Ok(Command::Remove { first: place, last: place })
             }
             _ => return keys::command(key, now.music()),
-        })
+        };
+        // The user sees why nothing happens.
+        command.map_err(|reason| self.message = Some(reason.to_owned())).ok()
     }
 }
 
 impl Browser {
-    /// The songs under the cursor. Tells the user why there are none. With `goes_on`, a song stands for its album from there on.
-    fn selection(&mut self, goes_on: bool) -> Option<Selection<'static>> {
-        let selection = self.songs_under_cursor(goes_on);
-        if let Err(reason) = selection {
-            self.message = Some(reason.to_owned());
-        }
-        selection.ok()
-    }
-
-    fn songs_under_cursor(&self, goes_on: bool) -> Result<Selection<'static>, &'static str> {
+    /// The songs under the cursor. With `goes_on`, a song stands for its album from there on.
+    fn selection(&self, goes_on: bool) -> Result<Selection<'static>, &'static str> {
         let by_artist = |song: &Song| Selection::ArtistOf { artist: song.id, from: None };
-        let Some(chosen) = self.chosen(self.focus) else { return Err("this row is on its way; press the key again") };
-        Ok(match (self.focus, chosen) {
+        Ok(match (self.focus, self.under_cursor()?) {
             (Pane::Artists, Some(song)) => by_artist(song),
             (Pane::Albums, Some(song)) => Selection::AlbumOf { album: song.id, from: None },
             (Pane::Songs, Some(song)) if goes_on && !song.album.is_empty() => {
                 Selection::AlbumOf { album: song.id, from: Some(song.id) }
             }
-            // To play one song would drop the rest of the queue.
-            (Pane::Queue, Some(_)) if goes_on => return Err("n and p step through the queue"),
             (Pane::Songs | Pane::Queue, Some(song)) => Selection::Song { song: song.id, at: Duration::ZERO },
             (_, None) => match self.chosen(Pane::Artists).flatten() {
                 Some(song) => by_artist(song),
                 None if self.query.is_empty() => Selection::All,
                 None => return Err("choose an artist, an album or a song"),
             },
+        })
+    }
+
+    /// The row under the cursor; `None` for all.
+    fn under_cursor(&self) -> Result<Option<&Song>, &'static str> {
+        self.chosen(self.focus).ok_or(match self.rows(self.focus).total() {
+            Some(0) => "there is nothing to choose",
+            _ => "this row is on its way; press the key again",
         })
     }
 
