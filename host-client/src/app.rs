@@ -209,7 +209,7 @@ struct App {
     /// The full screen, if it is shown.
     browsing: Browsing,
     outside: Outside,
-    /// Answers are JSON.
+    /// Answers on standard output are JSON.
     is_json: bool,
     has_failed: bool,
     exit: Option<Exit>,

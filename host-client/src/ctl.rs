@@ -14,8 +14,8 @@
 //! | `err TEXT` | an error |
 //! | `end N` | the command is done, with this exit status |
 //!
-//! The line `status --json` gets the status as a JSON object. With `--follow` after it, an object comes at every change, until
-//! one side ends. A player serves at most a few clients, reads short lines,
+//! With ` --json` at the end of a line, results are JSON. The line `status --json --follow` gets the status now and at every
+//! change, until one side ends. A player serves at most a few clients, reads short lines,
 //! and closes the connection of a client that stalls. So no client can stop the music.
 
 mod client;

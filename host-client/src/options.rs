@@ -52,8 +52,8 @@ Options:
                                       the volume does not apply
                         wav:-         standard output, for another program
                         null          nowhere, in real time
-      --json          answers of list, find, albums, artists, info and status
-                      as JSON, one object a line
+      --json          answers of list, find, albums, artists, info, queue and
+                      status as JSON, one object a line; also for ctl
       --list-devices  list the sound devices and exit
       --find          list the servers on the local network and exit
       --volume N      initial volume, 0 to 100 (default: 100)
@@ -190,6 +190,7 @@ impl Invocation {
         }
         let (server, command) = split_server(&words)?;
         let command = parse_command(command)?;
+        let has_json = |line| matches!(command::parse(line), Ok(Some(command)) if has_json(&command));
         if is_json && command.as_deref().is_some_and(|line| !has_json(line)) {
             return Err(UsageError::NoJson);
         }
@@ -217,11 +218,15 @@ impl Options {
 }
 
 /// Whether the answer of this command can be JSON.
-fn has_json(line: &str) -> bool {
-    let command = command::parse(line).ok().flatten();
+const fn has_json(command: &Command<'_>) -> bool {
     matches!(
         command,
-        Some(Command::List(_) | Command::Albums(_) | Command::Artists(_) | Command::Info(_) | Command::Status)
+        Command::List(_)
+            | Command::Albums(_)
+            | Command::Artists(_)
+            | Command::Info(_)
+            | Command::Queue
+            | Command::Status
     )
 }
 
@@ -314,7 +319,7 @@ pub enum UsageError {
     MisplacedCtl,
     /// `ctl` comes without a command.
     NoCtlCommand,
-    /// `--json` and `--follow` go with `status` only, and `--follow` with `--json`.
+    /// `--follow` goes with `status --json` only.
     CannotFollow,
     /// `--json` comes with a command that has no such answer.
     NoJson,
@@ -351,8 +356,8 @@ impl fmt::Display for UsageError {
                 f.write_str("ctl comes first: trill ctl COMMAND; for a host of that name, type ctl:7455")
             }
             Self::NoCtlCommand => f.write_str("ctl needs a command, for example: trill ctl pause"),
-            Self::CannotFollow => f.write_str("--json and --follow go with status: trill ctl status --json --follow"),
-            Self::NoJson => f.write_str("--json goes with list, find, albums, artists, info and status"),
+            Self::CannotFollow => f.write_str("--follow goes with status: trill ctl status --json --follow"),
+            Self::NoJson => f.write_str("--json goes with list, find, albums, artists, info, queue and status"),
             Self::BadPlayer(value) => write!(f, "--player takes a process id, not {value:?}"),
         }
     }

@@ -53,23 +53,31 @@ pub enum Answer {
 
 /// Where the answer to a [`Request`] goes. The answer is complete when all clones are dropped.
 #[derive(Clone, Debug)]
-pub struct Reply(Option<Sender<Answer>>);
+pub struct Reply {
+    sender: Option<Sender<Answer>>,
+    is_json: bool,
+}
 
 impl Reply {
-    /// A reply, and the answers that are sent to it.
-    pub fn channel() -> (Self, Receiver<Answer>) {
+    /// A reply, and the answers that are sent to it: results as JSON or as text.
+    pub fn channel(is_json: bool) -> (Self, Receiver<Answer>) {
         let (sender, answers) = mpsc::channel();
-        (Self(Some(sender)), answers)
+        (Self { sender: Some(sender), is_json }, answers)
     }
 
     /// A reply that nobody reads.
     pub fn ignored() -> Self {
-        Self(None)
+        Self { sender: None, is_json: false }
+    }
+
+    /// Whether results are JSON.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.is_json
     }
 
     /// Sends a part of the answer. Returns whether it may still be read.
     pub(crate) fn send(&self, answer: Answer) -> bool {
-        self.0.as_ref().is_some_and(|sender| sender.send(answer).is_ok())
+        self.sender.as_ref().is_some_and(|sender| sender.send(answer).is_ok())
     }
 }
 

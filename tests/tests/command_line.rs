@@ -252,7 +252,7 @@ fn what_is_done_exits_with_0() {
     check(&["list"], "1\t1\t");
     check(&["l"], "1\t1\t");
     check(&["info", "1"], "44100 Hz");
-    check(&["status"], "state      stopped\nunderruns  0\nvolume     100 %\n");
+    check(&["status"], "state      stopped\nqueue      empty\nunderruns  0\nvolume     100 %\n");
     check(&["help"], "play");
     for (option, expected) in [("--help", "Usage"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let output = Client::new().arg(option).run(DEADLINE).expect_code(0);

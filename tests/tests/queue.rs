@@ -1,7 +1,9 @@
 //! Finding music, the queue and its order, from the command line and at the prompt.
 
+use std::slice;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::messages;
@@ -71,6 +73,35 @@ fn in_a_pipe_the_whole_queue_is_shown_and_what_is_next_when_it_is_shuffled() {
     assert_eq!(shown, expected);
     let summary = output.stderr.lines().find_map(|line| line.strip_prefix("22 songs, shuffled, at place 1; next: "));
     assert!(summary.is_some_and(|next| shown[1..].iter().any(|row| row == next)), "{}", output.stderr);
+}
+
+/// The JSON objects in `text`, one a line.
+#[track_caller]
+fn objects(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("an object on each line")).collect()
+}
+
+#[test]
+fn answers_are_json_if_wanted() {
+    let (_music, server) = serve(60_000);
+    let client = || Client::of(server.address()).args(["--json", "--output=null"]);
+    let ask = |words: &[&str]| objects(&client().args(words).run(DEADLINE).expect_code(0).stdout);
+    let joga = json!({"song": 2, "title": "2 Jóga", "artist": "Björk", "album": "Homogenic", "duration": 60.0});
+    assert_eq!(ask(&["find", "joga"]), slice::from_ref(&joga));
+    assert_eq!(ask(&["list"]).len(), 6);
+    assert_eq!(ask(&["list", "nobody"]), [Value::Null; 0]);
+    assert_eq!(ask(&["albums", "blue"]), [json!({"album": "Kind of Blue", "artist": "Miles Davis", "songs": 3})]);
+    assert_eq!(ask(&["artists"])[0], json!({"artist": "Björk", "songs": 3}));
+    let info = ask(&["info", "2"]).remove(0);
+    assert_eq!((&info["path"], &info["rate"]), (&json!(SONGS[1]), &json!(44_100)));
+    assert!(joga.as_object().expect("an object").iter().all(|(key, value)| info[key] == *value), "{info}");
+    assert_eq!(ask(&["status"])[0]["state"], "stopped");
+    let script = client().run_script("play 4-6\nadd joga\nqueue\nstatus\nstop\n", DEADLINE).expect_code(0);
+    let [.., last, status] = &objects(&script.stdout)[..] else { panic!("{script}") };
+    let mut queued = joga;
+    queued["place"] = json!(4);
+    assert_eq!(*last, queued);
+    assert_eq!((&status["song"], &status["place"], &status["songs"]), (&json!(4), &json!(1), &json!(4)));
 }
 
 /// Runs a script and checks which songs are requested, in order.

@@ -12,6 +12,7 @@ use super::questions::Purpose;
 use super::{App, Exit, Mode};
 use crate::network::Song;
 use crate::output::OutputTarget;
+use crate::remote::Reply;
 use crate::shared::Player;
 use crate::ui::text::clean;
 use crate::ui::{details, json, keys, status};
@@ -235,14 +236,21 @@ impl App {
         self.console.print(&format!("sleep {sleep}"));
     }
 
+    /// Whether answers to the present command are JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.console.client().map_or(self.is_json, Reply::is_json)
+    }
+
     pub(super) fn print_info(&mut self, song: &Song) {
-        let report = if self.is_json { json::info(song) } else { details::report(song) };
-        self.console.print(&report);
+        match self.is_json() {
+            true => self.console.print_rows(&json::info(song), || {}),
+            false => self.console.print(&details::report(song)),
+        }
     }
 
     fn print_status(&mut self) {
-        if self.is_json {
-            return self.console.print(&json::status(&self.status()));
+        if self.is_json() {
+            return self.console.print_rows(&json::status(&self.status()), || {});
         }
         let server = match &self.server_name {
             Some(name) if !name.is_empty() => format!("{} at {}", clean(name), self.network.server),

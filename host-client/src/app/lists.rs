@@ -155,7 +155,7 @@ impl App {
             None => Table::Plain,
         });
         let header = table.header().filter(|_| is_first);
-        let lines: Vec<_> = match self.is_json {
+        let lines: Vec<_> = match self.is_json() {
             true => songs.iter().map(|song| json_line(song, headings)).collect(),
             false => header.into_iter().chain(rows.iter().map(|row| table.row(row))).collect(),
         };
@@ -236,6 +236,9 @@ impl App {
     /// Prints the rows that have come.
     fn print_queue_rows(&mut self, rows: &mut QueueRows) {
         let songs = mem::take(&mut rows.songs);
+        if self.is_json() {
+            return self.print_page(&songs.iter().map(|(place, song)| json::queued(*place, song)).collect::<Vec<_>>());
+        }
         let present = self.shared.with(|player, _| player.queue().present());
         let rows: Vec<_> = songs
             .iter()

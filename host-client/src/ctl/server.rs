@@ -32,6 +32,12 @@ const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the program's end waits for the last answers to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// Ends a line whose answer is wanted as JSON.
+const JSON: &str = " --json";
+
+/// The line of a client that wants the status now and at every change.
+const FOLLOW: &str = "status --json --follow";
+
 /// How long to wait after a connection could not be accepted, for example because no file descriptor is left.
 const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 
@@ -133,9 +139,16 @@ fn serve(stream: &UnixStream, load: &Load, on_request: &impl Fn(Request)) -> io:
 
 /// Passes one command on and writes its answer.
 fn answer(stream: &UnixStream, line: &str, on_request: &impl Fn(Request)) -> io::Result<()> {
-    let (reply, answers) = Reply::channel();
+    let line = line.trim_end();
+    let command = line.strip_suffix(JSON);
+    let (reply, answers) = Reply::channel(command.is_some());
     let mut has_failed = false;
-    on_request(request(line, reply));
+    on_request(match line {
+        FOLLOW => Request::Follow(Follower::new(move |status| {
+            reply.send(Answer::Output(json::status(status), OnDrop::new(|| {})))
+        })),
+        _ => Request::Execute { line: command.unwrap_or(line).to_owned(), reply },
+    });
     while let Some(answer) = next_answer(stream, &answers)? {
         match answer {
             Answer::Output(text, _on_written) => write(stream, "out", &text)?,
@@ -146,20 +159,6 @@ fn answer(stream: &UnixStream, line: &str, on_request: &impl Fn(Request)) -> io:
         }
     }
     write(stream, "end", if has_failed { "1" } else { "0" })
-}
-
-/// What a line asks for.
-fn request(line: &str, reply: Reply) -> Request {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let follows = match words[..] {
-        ["status", "--json"] => false,
-        ["status", "--json", "--follow"] => true,
-        _ => return Request::Execute { line: line.to_owned(), reply },
-    };
-    Request::Follow(Follower::new(move |status| {
-        let is_read = reply.send(Answer::Output(json::status(status), OnDrop::new(|| {})));
-        follows && is_read
-    }))
 }
 
 /// Waits for the next part of an answer; `None` after the last.

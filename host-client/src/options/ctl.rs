@@ -3,7 +3,7 @@
 use trill_cli::Arguments;
 use trill_player::command::{self, Command};
 
-use super::{UsageError, unicode};
+use super::{UsageError, has_json, unicode};
 
 /// The word that begins the command line.
 pub(super) const NAME: &str = "ctl";
@@ -27,12 +27,17 @@ impl Ctl {
         let follows = arguments.flag(["--follow"]);
         let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
         let mut line = words.join(" ");
-        match command::parse(&line).map_err(|error| UsageError::BadCommand(error.to_string()))? {
-            None => return Err(UsageError::NoCtlCommand),
+        let command = command::parse(&line).map_err(|error| UsageError::BadCommand(error.to_string()))?;
+        let command = command.ok_or(UsageError::NoCtlCommand)?;
+        if follows && !(is_json && command == Command::Status) {
+            return Err(UsageError::CannotFollow);
+        }
+        if is_json && !has_json(&command) {
+            return Err(UsageError::NoJson);
+        }
+        if follows {
             // The name may be shortened.
-            Some(command @ Command::Status) if is_json => line = command.to_string(),
-            Some(_) if is_json || follows => return Err(UsageError::CannotFollow),
-            Some(_) => {}
+            line = command.to_string();
         }
         for (is_given, option) in [(is_json, " --json"), (follows, " --follow")] {
             line.push_str(if is_given { option } else { "" });

@@ -213,6 +213,7 @@ fn ctl_takes_a_command_and_options_of_its_own() {
     check(&["ctl", "--player=7", "play", "so", "what"], Some(7), "play so what", false);
     check(&["ctl", "stat", "--follow", "--json"], None, "status --json --follow", true);
     check(&["ctl", "--", "status"], None, "status", false);
+    check(&["ctl", "queue", "--json"], None, "queue --json", false);
     check_error(&["-q", "ctl", "pause"], "ctl comes first: trill ctl COMMAND; for a host of that name, type ctl:7455");
     check_error(&["ctl", "pause", "-v"], "no option \"-v\"; --help lists them");
     assert_eq!(parse(&["ctl", "--help"]), Ok(Invocation::Help));

@@ -115,7 +115,8 @@ impl Console {
 
     /// Prints a result of one or more lines.
     pub fn print(&mut self, text: &str) {
-        let text = if self.screen.is_some() || self.columns().is_some() { wrapped(text) } else { text.into() };
+        let is_on_screen = self.client.is_none() && (self.screen.is_some() || self.columns().is_some());
+        let text = if is_on_screen { wrapped(text) } else { text.into() };
         self.print_rows(&text, || {});
     }
 
@@ -217,7 +218,10 @@ impl Console {
         }
         let text = clean(text);
         if let Some(client) = &self.client {
-            client.reply.send(Answer::Output(text, OnDrop::new(|| {})));
+            // Programs read nothing but objects.
+            if !client.reply.is_json() {
+                client.reply.send(Answer::Output(text, OnDrop::new(|| {})));
+            }
             return;
         }
         if !self.is_held(&text) {

@@ -1,4 +1,4 @@
-//! Answers for other programs: one JSON object a line.
+//! Answers for other programs: one JSON object a line. `host-client/json.md` describes them.
 
 use std::time::Duration;
 
@@ -65,6 +65,9 @@ pub fn status(status: &Status) -> String {
 /// A song. What is unknown is null.
 #[derive(Serialize)]
 struct SongLine {
+    /// Its place in the queue, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<u32>,
     song: u32,
     title: Option<String>,
     artist: Option<String>,
@@ -103,7 +106,12 @@ struct GroupLine {
 
 /// A song of a list on one line.
 pub fn listed(song: &Song) -> String {
-    line(&song_line(song, None))
+    line(&song_line(song, None, None))
+}
+
+/// A song of the queue on one line, with its place.
+pub fn queued(place: u32, song: &Song) -> String {
+    line(&song_line(song, Some(place), None))
 }
 
 /// An album of a list on one line.
@@ -134,11 +142,12 @@ pub fn info(song: &Song) -> String {
         bytes: song.size_bytes,
         path: known(&song.path),
     };
-    line(&song_line(song, Some(details)))
+    line(&song_line(song, None, Some(details)))
 }
 
-fn song_line(song: &Song, details: Option<Details>) -> SongLine {
+fn song_line(song: &Song, place: Option<u32>, details: Option<Details>) -> SongLine {
     SongLine {
+        place,
         song: song.id.0,
         title: known(&song.title),
         artist: known(&song.artist),
@@ -186,12 +195,35 @@ mod tests {
         let song = Song { id: SongId(3), duration, group, ..texts };
         let listed = r#"{"song":3,"title":"Jóga","artist":"Björk","album":"Homogenic","duration":62.25}"#;
         assert_eq!(super::listed(&song), listed);
+        assert_eq!(queued(2, &song), listed.replace("{", r#"{"place":2,"#));
         assert_eq!(album(&song), r#"{"album":"Homogenic","artist":"Björk","songs":12}"#);
         assert_eq!(artist(&song), r#"{"artist":"Björk","songs":12}"#);
         let gain = Gain { track: Some(-725), ..Gain::default() };
         let song = Song { year: 1997, gain, bitrate: 128_000, rate: 44_100, channels: 2, size_bytes: 9, ..song };
         let rest = r#","album_artist":null,"genre":null,"year":1997,"disc":null,"track":null,"track_gain":-7.25,"album_gain":null,"bitrate":128000,"rate":44100,"channels":2,"bytes":9,"path":null}"#;
         assert_eq!(info(&song), format!("{}{rest}", listed.trim_end_matches('}')));
+    }
+
+    #[test]
+    fn every_key_and_keyword_is_documented() {
+        let document = include_str!("../../json.md");
+        let group = Some(SongGroup::default());
+        let song = Song { group, ..Song::default() };
+        let status = super::status(&Status::default());
+        for line in [queued(1, &song), info(&song), album(&song), artist(&song), status] {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).expect("an object");
+            for key in object.keys() {
+                assert!(document.contains(&format!("`{key}`")), "{key}");
+            }
+        }
+        let keywords = [keywords::<GainMode>(), keywords::<Shuffle>(), keywords::<Repeat>()].concat();
+        for keyword in keywords {
+            assert!(document.contains(&format!("`{keyword}`")), "{keyword}");
+        }
+    }
+
+    fn keywords<S: Setting>() -> Vec<&'static str> {
+        S::KEYWORDS.iter().map(|(keyword, _)| *keyword).collect()
     }
 
     #[test]

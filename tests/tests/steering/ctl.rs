@@ -34,6 +34,10 @@ fn the_player_in_another_terminal_obeys_and_answers_like_its_prompt() {
         let asked = session.client().args(question).run(DEADLINE).expect_code(0);
         assert_eq!(session.answer(question), asked.stdout, "{question:?}");
     }
+    let objects = session.answer(&["queue", "--json"]);
+    let places: Vec<Value> = objects.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+    assert_eq!((places.len(), &places[1]["place"], &places[1]["title"]), (2, &2.into(), &"2".into()), "{objects}");
+    assert_eq!(session.answer(&["find", "nobody", "--json"]), "");
     session.answer(&["stop"]);
     player.wait_for_text(DEADLINE, "stopped");
     session.answer(&["quit"]);
@@ -52,8 +56,13 @@ fn what_is_not_possible_is_said_where_it_was_typed() {
     session.check_failure(&["fly"], 2, "trill: no command \"fly\"; help lists them");
     session.check_failure(&[], 2, "trill: ctl needs a command, for example: trill ctl pause");
     session.check_failure(&["--player=x", "stop"], 2, "trill: --player takes a process id, not \"x\"");
-    for arguments in [&["stop", "--follow"][..], &["status", "--follow"], &["list", "--json"]] {
-        let reason = "trill: --json and --follow go with status: trill ctl status --json --follow";
+    session.check_failure(
+        &["stop", "--json"],
+        2,
+        "trill: --json goes with list, find, albums, artists, info, queue and status",
+    );
+    for arguments in [&["stop", "--follow"][..], &["status", "--follow"]] {
+        let reason = "trill: --follow goes with status: trill ctl status --json --follow";
         session.check_failure(arguments, 2, reason);
     }
     session.check_failure(&["--volume=3", "stop"], 2, "trill: no option \"--volume=3\"; --help lists them");
