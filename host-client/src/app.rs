@@ -17,6 +17,7 @@ mod lists;
 mod questions;
 mod remote;
 mod status;
+mod titles;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -40,7 +41,7 @@ use crate::remote::Request;
 use crate::settings::state::{State, StateFile};
 use crate::shared::Shared;
 use crate::ui::console::Console;
-use crate::ui::prompt::{self, Input, Lines};
+use crate::ui::prompt::{self, Input, Lines, TitleSearch};
 use remote::Outside;
 
 use browse::Browsing;
@@ -148,6 +149,8 @@ enum Mode {
 pub enum Event {
     /// A line of input, or its end.
     Input(Input),
+    /// Tab was pressed behind words.
+    TitleSearch(TitleSearch),
     /// The network has events. The loop fetches them from [`Shared`].
     Wake,
     /// From the server.
@@ -229,7 +232,9 @@ impl App {
             }
             Mode::OneShot => (None, Console::plain(options.verbosity)),
             Mode::Interactive if prompt::is_possible() => {
-                let (lines, screen) = prompt::open(send_input).map_err(cannot_use)?;
+                let sender = sender.clone();
+                let send_search = move |search| drop(sender.send(Event::TitleSearch(search)));
+                let (lines, screen) = prompt::open(send_input, send_search).map_err(cannot_use)?;
                 (Some(lines), Console::above_status(options.verbosity, screen))
             }
             Mode::Script { .. } | Mode::Interactive => {
@@ -341,6 +346,7 @@ impl App {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Input(input) => self.on_input(input),
+            Event::TitleSearch(search) => self.on_title_search(search),
             Event::Wake => {}
             Event::Network(event) => self.on_network(event),
             Event::DecodeLoop(event) => self.on_decode_loop(event),

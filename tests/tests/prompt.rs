@@ -169,6 +169,65 @@ fn tab_completes_keywords_and_shows_what_else_there_is() {
     assert_eq!(screen.rows.iter().filter(|row| row.starts_with("stopped")).count(), 1, "{terminal}");
 }
 
+fn serve_albums() -> (MusicDir, ServerProcess) {
+    let music = MusicDir::new();
+    for song in [
+        "Björk/Homogenic/Jóga.mp3",
+        "John Coltrane/Giant Steps/Naima.mp3",
+        "Miles Davis/Kind of Blue/Blue in Green.mp3",
+        "Miles Davis/Kind of Blue/So What.mp3",
+        "Miles Davis/Milestones/Milestones.mp3",
+    ] {
+        music.add(song, &corpus::CBR_128.milliseconds(60_000));
+    }
+    let server = ServerProcess::start(music.path());
+    (music, server)
+}
+
+#[test]
+fn tab_completes_words_of_titles_artists_and_albums() {
+    let (_music, server) = serve_albums();
+    let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    for (typed, line) in [
+        ("play na\t", "trill> play Naima"),
+        ("find bjo\t", "trill> find Björk"),
+        ("add album kind blu\t", "trill> add album kind Blue"),
+        ("artists mil\t", "trill> artists Miles"),
+        // Several: as far as it is certain.
+        ("list MI\t", "trill> list Miles"),
+        // One letter is too little to search for.
+        ("next n\t", "trill> next n"),
+    ] {
+        terminal.type_text(typed);
+        terminal.wait_for(DEADLINE, line, |screen| screen.rows.iter().any(|row| row == line));
+        terminal.type_text("\x15");
+        terminal.wait_for(DEADLINE, "an empty line", |screen| screen.rows.iter().any(|row| row == "trill>"));
+    }
+    assert!(terminal.screen_contains("Miles  Milestones"), "{terminal}");
+    terminal.type_text("play so wh\t\r");
+    terminal.wait_for_text(DEADLINE, "▶ So What — Miles Davis");
+}
+
+#[test]
+fn typing_does_not_wait_for_the_words_that_tab_has_asked_for() {
+    let (_music, server) = serve_albums();
+    let path = Conditions { delay: Duration::from_millis(300), ..Conditions::PERFECT };
+    let proxy = Proxy::recording(server.address(), path);
+    let terminal = Client::of(proxy.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_text("find na\t");
+    let lists = || {
+        let frames = messages::frames(&proxy.recorded(0, Direction::ToServer));
+        frames.iter().filter(|frame| frame.kind() == Some(MessageType::List)).count()
+    };
+    wait::wait_for(DEADLINE, "the question", || lists() == 1);
+    terminal.type_text("ima\r");
+    // The answer of the command comes behind that for Tab, which is dropped.
+    terminal.wait_for_text(DEADLINE, "Giant Steps");
+    assert!(terminal.screen().rows.iter().any(|row| row == "trill> find naima"), "{terminal}");
+}
+
 // ── invalid input ──
 
 #[test]

@@ -3,7 +3,8 @@
 //! ```text
 //!   list, info of the prompt ─┐                 ┌─▶ console
 //!   list, info of trill ctl ──┼─▶ player ─▶ … ──┼─▶ that client
-//!   rows of the full screen ──┘                 └─▶ full screen
+//!   rows of the full screen ──┤                 ├─▶ full screen
+//!   words to complete ────────┘                 └─▶ prompt
 //! ```
 //!
 //! The player sends one question at a time, in order. Each ends exactly once: with the last page of its list, with the details
@@ -17,6 +18,7 @@ use trill_player::{NotPossible, PageEnd, Question};
 use super::App;
 use super::browse::BrowserRows;
 use super::lists::List;
+use super::titles::OpenTitleSearch;
 use crate::network::Song;
 use crate::remote::{Answer, Reply};
 
@@ -40,6 +42,8 @@ pub(super) enum Purpose {
     Info,
     /// To fill the full screen.
     Browser(BrowserRows),
+    /// To complete a word at the prompt.
+    Titles(OpenTitleSearch),
 }
 
 impl Questions {
@@ -77,6 +81,7 @@ impl App {
             match &mut question.purpose {
                 Purpose::List(list) => app.on_list_page(list, &songs, end, total),
                 Purpose::Browser(rows) => app.on_browser_page(rows, songs, end, total),
+                Purpose::Titles(search) => app.on_titles_page(search, &songs, end, total),
                 Purpose::Info => {}
             }
             app.console.is_output_gone()
@@ -101,6 +106,7 @@ impl App {
     pub(super) fn on_no_answer(&mut self, why: &str) {
         match self.questions.0.pop_front() {
             Some(OpenQuestion { purpose: Purpose::Browser(_), .. }) => self.browsing.on_unanswered(),
+            Some(OpenQuestion { purpose: Purpose::Titles(_), .. }) => {}
             Some(OpenQuestion { client, .. }) => self.for_client(client, |app| app.fail(why)),
             None => {}
         }

@@ -20,6 +20,7 @@ mod screen;
 mod stdin;
 #[cfg_attr(not(unix), path = "prompt/no_job_control.rs")]
 mod terminal;
+mod titles;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
@@ -46,9 +47,11 @@ use keys::Keys;
 use row::LastRow;
 use screen::{Drawing, StatusRow, Surface};
 use terminal::Modes;
+use titles::Titles;
 
 pub use full_screen::Picture;
 pub use screen::{Screen, StatusLine};
+pub use titles::{FoundTitles, TitleSearch};
 
 /// The prompt with an empty status row, from which the line editor takes the size.
 const PROMPT: &str = "\ntrill> ";
@@ -120,13 +123,16 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-/// Starts a prompt, which passes all input to `on_input`. Call this before the program starts other threads, because those
+/// Starts a prompt, which passes all input to `on_input` and asks `on_search` for titles that Tab completes. Call this before the program starts other threads, because those
 /// inherit the blocked SIGTSTP.
 ///
 /// # Errors
 ///
 /// rustyline cannot use the terminal, or the system cannot start a thread.
-pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen), ReadlineError> {
+pub fn open(
+    on_input: impl Fn(Input) + Send + 'static,
+    on_search: impl Fn(TitleSearch) + Send + 'static,
+) -> Result<(Lines, Screen), ReadlineError> {
     terminal::block_stops()?;
     let config = Config::builder()
         .completion_type(CompletionType::List)
@@ -144,7 +150,7 @@ pub fn open(on_input: impl Fn(Input) + Send + 'static) -> Result<(Lines, Screen)
     let printer = editor.create_external_printer()?;
     let screen = Screen::start(printer, Surface::Prompt, &status, &modes)?;
     let draw = screen.sender();
-    editor.set_helper(Some(Commands::new(modes.clone(), status.clone(), draw.clone())));
+    editor.set_helper(Some(Commands::new(modes.clone(), status.clone(), draw.clone(), Titles::new(on_search))));
     let clear = EventHandler::Conditional(Box::new(ClearScreen));
     editor.bind_sequence(rustyline::KeyEvent::ctrl('L'), clear);
     let ended = Arc::default();

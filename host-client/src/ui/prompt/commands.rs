@@ -1,4 +1,4 @@
-//! Completes command names, and observes the line editor.
+//! Completes names of commands, keywords and titles, and observes the line editor.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -14,19 +14,25 @@ use trill_player::command;
 
 use super::screen::{Drawing, StatusRow};
 use super::terminal::Modes;
+use super::titles::Titles;
+use crate::ui::text;
 
-/// Completes command names, and observes the line editor.
+/// The most completions that are shown.
+const MAX_SHOWN: usize = 40;
+
+/// Completes names of commands, keywords and titles, and observes the line editor.
 pub(super) struct Commands {
     modes: Arc<Modes>,
     pub(super) status: Arc<StatusRow>,
     draw: Sender<Drawing>,
+    titles: Titles,
     /// The line so far, because rustyline does not return the text that an interrupt cleared.
     pub(super) typed: RefCell<String>,
 }
 
 impl Commands {
-    pub(super) fn new(modes: Arc<Modes>, status: Arc<StatusRow>, draw: Sender<Drawing>) -> Self {
-        Self { modes, status, draw, typed: RefCell::default() }
+    pub(super) fn new(modes: Arc<Modes>, status: Arc<StatusRow>, draw: Sender<Drawing>, titles: Titles) -> Self {
+        Self { modes, status, draw, titles, typed: RefCell::default() }
     }
 }
 
@@ -39,13 +45,21 @@ impl Completer for Commands {
         let before = &line[..cursor];
         let start = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
         let (words, begun) = before.split_at(start);
-        let completions = completions(words, begun);
+        let mut completions = completions(words, begun);
+        let mut is_all = true;
+        if let Some(found) = self.titles.ask(before, begun) {
+            completions.extend(found.words_beginning(begun));
+            is_all = found.is_all;
+        }
         let completed = match completions.as_slice() {
-            [] => return Ok((start, Vec::new())),
-            [only] => format!("{only} "),
+            [] if is_all => return Ok((start, Vec::new())),
+            [only] if is_all => format!("{only} "),
             several => {
-                let _ = self.draw.send(Drawing::Text(several.join("  "), Box::new(|| {})));
-                common_beginning(several)
+                let more = if is_all { None } else { Some("… more match; type more letters") };
+                let shown: Vec<_> = several.iter().map(String::as_str).take(MAX_SHOWN).chain(more).collect();
+                let shown = text::wrapped(&shown.join("  "), super::columns()).into_owned();
+                let _ = self.draw.send(Drawing::Text(shown, Box::new(|| {})));
+                if is_all { common_beginning(several) } else { String::new() }
             }
         };
         let is_longer = completed.len() > begun.len();

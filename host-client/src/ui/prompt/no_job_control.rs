@@ -35,6 +35,10 @@ pub(super) fn is_foreground() -> bool {
     true
 }
 
+pub(super) fn has_input() -> bool {
+    ratatui::crossterm::event::poll(std::time::Duration::ZERO).unwrap_or(true)
+}
+
 pub(super) fn pass_keys() -> io::Result<()> {
     enable_raw_mode()
 }

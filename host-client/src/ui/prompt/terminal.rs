@@ -12,6 +12,7 @@ use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, kill, raise};
 use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use signal_hook::consts::SIGCONT;
@@ -72,6 +73,12 @@ impl Modes {
 /// Whether this process may read from the terminal and change its modes. One in the background is stopped if it tries.
 pub(super) fn is_foreground() -> bool {
     tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
+}
+
+/// Whether keys are waiting to be read.
+pub(super) fn has_input() -> bool {
+    let stdin = io::stdin();
+    poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Makes the terminal pass each key at once. Ctrl-C is still a signal: it ends the program even while that does something

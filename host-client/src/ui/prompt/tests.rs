@@ -12,7 +12,7 @@ use super::*;
 
 fn commands() -> (Commands, Receiver<Drawing>) {
     let (draw, drawings) = mpsc::channel();
-    (Commands::new(Arc::new(Modes::of_stdin()), Arc::default(), draw), drawings)
+    (Commands::new(Arc::new(Modes::of_stdin()), Arc::default(), draw, Titles::new(drop)), drawings)
 }
 
 /// Checks the line after a Tab, and what is shown above it.
