@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use trill_proto::message::Message;
 use trill_tests::client::Client;
 use trill_tests::corpus::{self, MusicDir};
-use trill_tests::proxy::{Conditions, Proxy};
+use trill_tests::messages::{self, Frame};
+use trill_tests::proxy::{Conditions, Direction, Fault, Proxy};
 use trill_tests::server::ServerProcess;
 use trill_tests::terminal::{Screen, Size, Terminal, VT100, key};
 
@@ -174,6 +176,54 @@ fn keys_typed_behind_browse_are_for_the_screen() {
     terminal.wait_for_text(DEADLINE, "│▶ 1 Giant Steps");
     terminal.type_text("q");
     terminal.wait_for(DEADLINE, "an empty prompt", |screen| screen.rows.iter().any(|row| row == "trill>"));
+}
+
+/// The ranks and numbers of rows that were asked for in lists, in order, behind the first `before` lists.
+fn asked(proxy: &Proxy, before: usize) -> Vec<(u32, u32)> {
+    let request = |frame: &Frame| match frame.message() {
+        Message::List(list) => Some((list.search.map_or(0, |search| search.rank), list.at_most)),
+        _ => None,
+    };
+    messages::frames(&proxy.recorded(0, Direction::ToServer)).iter().filter_map(request).skip(before).collect()
+}
+
+#[test]
+fn keys_never_wait_for_the_server_and_only_rows_of_the_screen_are_asked_for() {
+    let music = MusicDir::new();
+    for number in 0..300 {
+        music.add_bytes(format!("song {number:03}.mp3"), b"");
+    }
+    let server = ServerProcess::start(music.path());
+    let proxy = Proxy::recording(server.address(), Conditions::PERFECT);
+    let terminal = Client::of(proxy.address()).args(["--output=null", "browse"]).in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "song 019");
+    // Artists, albums and songs. A row of the first two stands for all.
+    assert_eq!(asked(&proxy, 0), [(0, 19), (0, 19), (0, 20)]);
+    // No answer comes while the cursor moves far down. The last key shows that all were handled.
+    terminal.type_text("3\x1b[6~");
+    terminal.wait_for_text(DEADLINE, "song 020");
+    assert_eq!(asked(&proxy, 3), [(1, 20)]);
+    proxy.inject_both(Fault::Freeze(Duration::MAX));
+    terminal.type_text(&format!("{}:", "j".repeat(250)));
+    terminal.wait_for(DEADLINE, "a command", |screen| screen.rows[23] == ":");
+    proxy.inject_both(Fault::Thaw);
+    terminal.wait_for_text(DEADLINE, "song 270");
+    assert_eq!(asked(&proxy, 4), [(2, 20), (251, 20)]);
+    // What is typed is shown at once, and the old rows stay until the answer to the newest words comes.
+    terminal.type_text("\x7f");
+    terminal.wait_for_text(DEADLINE, "? help");
+    proxy.inject_both(Fault::Freeze(Duration::MAX));
+    terminal.type_text("/song 11");
+    let typed = terminal.wait_for_text(DEADLINE, "/song 11");
+    assert!(typed.contains("song 270"), "{typed}");
+    proxy.inject_both(Fault::Thaw);
+    terminal.wait_for(DEADLINE, "what was found", |screen| {
+        screen.rows[0].ends_with("3 Songs                       12") && screen.contains("nothing found")
+    });
+    terminal.type_text("\rq");
+    terminal.wait_for_text(DEADLINE, "trill>");
+    assert_eq!(asked(&proxy, 6), [(0, 20), (0, 20), (0, 19), (0, 19)]);
+    assert_eq!(proxy.accepted(), 1);
 }
 
 #[test]

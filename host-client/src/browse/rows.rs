@@ -97,8 +97,13 @@ impl Rows {
         self.is_expired = true;
     }
 
-    pub(super) const fn go_to_top(&mut self) {
+    /// Another list begins. The rows on the screen stay there until its rows come.
+    pub(super) fn go_to_top(&mut self) {
         (self.cursor, self.top) = (0, 0);
+        if let Some(page) = self.page.as_mut().filter(|page| page.request.start > 0) {
+            page.request.start = 0;
+            self.is_expired = true;
+        }
     }
 
     /// Moves the cursor by so many rows, within the list. Returns whether it has moved.

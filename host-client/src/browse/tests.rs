@@ -612,6 +612,25 @@ fn typing_does_not_wait_and_asks_for_the_newest_words() {
 }
 
 #[test]
+fn a_list_that_begins_anew_keeps_its_old_rows_on_the_screen_but_not_for_use() {
+    let mut browser = Browser::new(WIDE);
+    Large::settle(&mut browser);
+    for key in [KeyCode::Char('3'), KeyCode::End] {
+        press(&mut browser, key);
+        Large::settle(&mut browser);
+    }
+    // To another artist and back.
+    for key in [KeyCode::Char('1'), KeyCode::Down, KeyCode::Up, KeyCode::Char('3')] {
+        press(&mut browser, key);
+    }
+    let songs = browser.rows(Pane::Songs);
+    assert_eq!(songs.song_at(songs.cursor()).map(|song| song.title.as_str()), Some("song 99980"));
+    assert_eq!(browser.chosen(Pane::Songs), None);
+    Large::settle(&mut browser);
+    assert_eq!(browser.chosen(Pane::Songs).flatten().map(|song| song.title.as_str()), Some("song 0"));
+}
+
+#[test]
 fn rows_that_are_on_their_way_are_not_played() {
     let mut bench = Bench::jazz(NARROW);
     bench.press_and_settle(KeyCode::Char('3'));
