@@ -8,7 +8,8 @@
 //!
 //! One thread runs the loop, so it must not wait for the network or for music. Only three calls can block it: writing to the
 //! terminal or pipe, opening the output, and writing the state file. The program caches no answers: every `list`, `info` and
-//! `play` is a new request to the server. [`questions`] says how an answer finds who has asked.
+//! `play` is a new request to the server. The [crate's documentation](crate) says how an answer
+//! finds who has asked.
 
 mod browse;
 mod commands;

@@ -27,6 +27,13 @@
 //! [`trill_player`] decides what to play, what to request and what to do after a cut. [`trill_proto`] encodes the messages.
 //! Both are the same on boards.
 //!
+//! # How an answer finds who has asked
+//!
+//! The prompt, clients outside the program, the full screen and the completion of titles all ask the server through the one
+//! player. It sends one question at a time, in order, and each ends exactly once: with its answer, or without one. `app` keeps
+//! one queue of open questions beside it, each with its purpose and the client that has asked. So every page, every `info` and
+//! every refusal of a question belongs to the first of them.
+//!
 //! # Threads and hand-overs
 //!
 //! In these diagrams the label of an arrow says what wakes the next thread. The connection and the output are open.
