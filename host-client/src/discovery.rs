@@ -28,6 +28,9 @@ const ALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a search for all servers waits for more answers after the last: until the second query is answered.
 const ALL_SETTLED: Duration = Duration::from_millis(1_300);
 
+/// The longest name (RFC 6763, section 4.1.1).
+pub const MAX_NAME_BYTES: usize = 63;
+
 /// Servers that are found at most.
 const MAX_SERVERS: usize = 256;
 
@@ -49,9 +52,10 @@ impl Found {
         self.addresses[0]
     }
 
-    /// Whether the server chose this name.
+    /// Whether this is its name, or the name that the server chose.
     pub fn is_named(&self, name: &str) -> bool {
-        base_name(&self.name).to_lowercase() == name.to_lowercase()
+        let name = name.to_lowercase();
+        self.name.to_lowercase() == name || base_name(&self.name).to_lowercase() == name
     }
 
     fn new(service: &ResolvedService) -> Option<Self> {
@@ -73,10 +77,10 @@ pub fn find_soon() -> Vec<Found> {
     search(LONG, SHORT, |_| true)
 }
 
-/// Searches for the servers that chose `name`.
+/// Searches for the servers that have or chose `name`.
 pub fn find_named(name: &str, timeout: Duration) -> Vec<Found> {
     let servers = search(timeout, NAME_SETTLED, |found| found.is_named(name));
-    if servers.is_empty() || servers.iter().any(|found| base_name(&found.name) == found.name) {
+    if servers.is_empty() || servers.iter().any(|found| found.name.to_lowercase() == name.to_lowercase()) {
         return servers;
     }
     // A server with a number means that there is or was one without.

@@ -35,10 +35,11 @@ With a COMMAND, trill runs it and exits. Without one, it shows a prompt.
 trill HOST help lists the commands. While a single play plays at a terminal,
 space pauses, n and p skip, and ? shows the other keys.
 HOST is an address, a host name, or the name of a server on the local network
-as --find shows it. The default PORT is 7455. Without a HOST, trill connects
-to the server that the environment variable TRILL_HOST or the configuration
-names. At a terminal the next choices are the last server and the only server
-on the network. The last choice is this machine.
+as --find shows it, in quotes if it has spaces. The default PORT is 7455.
+Without a HOST, trill connects to the server that the environment variable
+TRILL_HOST or the configuration names. At a terminal the next choices are the
+last server and the only server on the network. The last choice is this
+machine.
 
 trill ctl runs the COMMAND in the player of another terminal: the one that
 was started last, or the one with that process id. A status bar reads

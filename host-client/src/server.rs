@@ -7,6 +7,7 @@ use std::time::Duration;
 use trill_player::{AddressError, ServerAddress};
 
 use crate::discovery::{self, Found};
+use crate::ui::text::clean;
 
 /// A server to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +58,19 @@ pub struct AmbiguousName {
 }
 
 impl Server {
-    /// Reads `HOST[:PORT]`. A name without a dot and a port is first searched on the network.
+    /// Reads `HOST[:PORT]`, or the name of a server, such as `attic (2)`. A name without a dot and a port is first searched on
+    /// the network.
     ///
     /// # Errors
-    /// It is not an address. An IPv6 address, for which the player's own parser is too small, is checked, too.
+    /// It is not an address and not a name. An IPv6 address, for which the player's own parser is too small, is checked, too.
     pub fn parse(text: &str, origin: Origin) -> Result<Self, AddressError> {
-        let address: ServerAddress<String> = text.parse()?;
+        let address: ServerAddress<String> = match text.parse() {
+            Err(AddressError::BadHost) if is_instance(text) => {
+                let lookup = Lookup::Name(text.to_owned());
+                return Ok(Self { address: ServerAddress::of_host(text.to_owned()), lookup, origin });
+            }
+            parsed => parsed?,
+        };
         let (ip, _zone) = address.host().split_once('%').unwrap_or((address.host(), ""));
         if ip.contains(':') && ip.parse::<Ipv6Addr>().is_err() {
             return Err(AddressError::BadHost);
@@ -140,6 +148,11 @@ impl Server {
     }
 }
 
+/// Whether only a server on the network can have this name: it has words, as no host name has.
+fn is_instance(text: &str) -> bool {
+    text.len() <= discovery::MAX_NAME_BYTES && text.trim() == text && text.contains(' ') && clean(text) == text
+}
+
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
@@ -182,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_a_bare_name_is_searched() {
-        for name in ["attic", "müller", "my_pc"] {
+        for name in ["attic", "müller", "my_pc", "attic (2)", "St. Mary"] {
             assert_eq!(parse(name).lookup, Lookup::Name(name.to_owned()));
         }
         for address in ["attic:80", "attic.local", "10.0.0.1", "10.0.0.1:80", "::1", "[fe80::1%eth0]:80", "Localhost"] {
@@ -197,9 +210,11 @@ mod tests {
             let addresses = vec!["10.0.0.1:80".parse().expect("an address")];
             Server::any().found(Found { name: name.to_owned(), addresses }).0
         };
-        assert_eq!(found("attic").to_text(), "attic");
         assert_eq!(found("attic").origin(), Origin::OnlyFound);
-        for name in ["attic (2)", "St. Mary", "localhost", "3", "a:1"] {
+        for name in ["attic", "attic (2)", "St. Mary"] {
+            assert_eq!(found(name).to_text(), name);
+        }
+        for name in ["St.Mary", "localhost", "3", "a:1"] {
             assert_eq!(found(name).to_text(), "10.0.0.1:80", "{name}");
         }
         assert_eq!(parse("attic").to_text(), "attic");

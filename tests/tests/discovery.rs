@@ -107,6 +107,11 @@ fn two_servers_of_one_name_are_told_apart() {
     // A server that has just answered another client stays silent for a second.
     let is_ambiguous = || network.run(&["attic", "list"]).stderr == expected;
     wait::wait_for(DEADLINE, "the error names both servers", is_ambiguous);
+    let second = || network.run(&["-v", "attic (2)", "list"]);
+    let is_found = || second().stderr.contains("connected to attic (10.7.0.1:7457)");
+    wait::wait_for(DEADLINE, "the second server is found by its full name", is_found);
+    let gone = network.run(&["attic (3)", "list"]).expect_code(1);
+    assert!(gone.stderr.starts_with("trill: cannot find the host attic (3): "), "{gone}");
 }
 
 #[test]

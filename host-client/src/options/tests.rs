@@ -64,7 +64,7 @@ fn invalid_servers() {
     let check = |argument: &str, error| {
         assert_eq!(parse(&[argument]), Err(UsageError::BadAddress { word: argument.to_owned(), error }));
     };
-    for argument in ["", "a b", "1:2:3", "[1:2:3]:80", "1:2:3%eth0", "[::1", "::1:7455x"] {
+    for argument in ["", " a b", "a/b", "1:2:3", "[1:2:3]:80", "1:2:3%eth0", "[::1", "::1:7455x"] {
         check(argument, AddressError::BadHost);
     }
     for argument in ["attic:", "attic: 80", "attic:abc", "attic:0"] {
@@ -78,6 +78,7 @@ fn invalid_servers() {
 #[test]
 fn what_follows_the_host_is_one_command() {
     check_command(&["attic", "play", "3"], "attic:7455", Some("play 3"));
+    check_command(&["attic (2)", "play", "3"], "attic (2):7455", Some("play 3"));
     check_command(&["attic", "play 3"], "attic:7455", Some("play 3"));
     check_command(&["play 3"], "localhost:7455", Some("play 3"));
     check_command(&["attic", ""], "attic:7455", None);

@@ -27,12 +27,9 @@ pub fn load() -> Result<Settings, ConfigError> {
 }
 
 fn load_from(path: &Path) -> Result<Settings, ConfigError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        // The home of a system's user may be no directory, such as /dev/null.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Settings::default());
-        }
+    let text = match super::read(path).and_then(|bytes| bytes.map(text).transpose()) {
+        Ok(Some(text)) => text,
+        Ok(None) => return Ok(Settings::default()),
         Err(error) => return Err(ConfigError { path: path.into(), line: None, reason: error.to_string() }),
     };
     toml::from_str(&text).map_err(|error| ConfigError {
@@ -40,6 +37,10 @@ fn load_from(path: &Path) -> Result<Settings, ConfigError> {
         line: error.span().map(|span| text[..span.start].matches('\n').count() + 1),
         reason: error.message().lines().collect::<Vec<_>>().join(", "),
     })
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 impl fmt::Display for ConfigError {
@@ -110,7 +111,7 @@ mod tests {
             ),
             ("\nvolume = 101", "config.toml, line 2: invalid value: integer `101`, expected a number from 0 to 100"),
             ("volume = 'all'", "config.toml, line 1: invalid type: string \"all\", expected a number from 0 to 100"),
-            ("server = 'a b'", "config.toml, line 1: a server is written HOST or HOST:PORT"),
+            ("server = 'a/b'", "config.toml, line 1: a server is written HOST or HOST:PORT"),
             (
                 "output = 'ear'",
                 "config.toml, line 1: unknown output \"ear\": expected device, device:NAME, wav:PATH or null",
@@ -137,6 +138,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         assert_eq!(load_from(&directory.path().join("trill/config.toml")), Ok(Settings::default()));
         assert_eq!(load_from(Path::new("/dev/null/trill/config.toml")), Ok(Settings::default()));
-        assert!(load_from(directory.path()).is_err(), "a directory");
+        let error = load_from(directory.path()).expect_err("a directory").to_string();
+        assert_eq!(error, format!("{}: it is not a regular file", directory.path().display()));
     }
 }

@@ -25,6 +25,13 @@ pub struct ServerAddress<S> {
     port: u16,
 }
 
+impl<S> ServerAddress<S> {
+    /// The default port of a host. Its name is not checked: it may be one that only the client can look up.
+    pub const fn of_host(host: S) -> Self {
+        Self { host, port: DEFAULT_PORT }
+    }
+}
+
 impl<S: AsRef<str>> ServerAddress<S> {
     /// The host name or the IP address; IPv6 without brackets.
     #[must_use]
