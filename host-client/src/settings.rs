@@ -11,6 +11,8 @@ pub mod config;
 pub mod state;
 
 use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 
 use etcetera::BaseStrategy;
 use serde::Deserialize;
@@ -76,6 +78,20 @@ impl Settings {
             name: self.name.or(others.name),
             verbosity: self.verbosity.or(others.verbosity),
         }
+    }
+}
+
+/// Reads a user's file; `None` if it is missing.
+///
+/// # Errors
+/// It cannot be read, or it is not a regular file. Reading a FIFO or a device may take for ever.
+pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => std::fs::read(path).map(Some),
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        // The home of a system's user may be no directory, such as /dev/null.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

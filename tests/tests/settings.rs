@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use trill_tests::client::{Client, STATE_HOME};
@@ -123,6 +124,43 @@ fn a_script_follows_the_environment_and_the_configuration_and_not_the_last_promp
 }
 
 #[test]
+fn a_file_that_is_not_regular_is_not_waited_for() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let (_music, server) = serve("attic");
+    let make_fifo = |path: &str| {
+        let path = home.path().join(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory of this test's own");
+        assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+        path.display().to_string()
+    };
+    let fifos = ["state/trill/state.toml", "state/trill/history"].map(make_fifo);
+    let terminal = at_home(home.path()).arg("--output=null").arg(server.address().to_string()).in_terminal(VT100);
+    for fifo in fifos {
+        terminal.wait_for_text(DEADLINE, &format!("cannot read {fifo}: it is not a regular file"));
+    }
+    terminal.type_line("volume");
+    terminal.wait_for_text(DEADLINE, "volume 100");
+    quit(terminal);
+    let config = make_fifo("config/trill/config.toml");
+    let output = at_home(home.path()).arg("list").run(DEADLINE).expect_code(2);
+    assert_eq!(output.stderr, format!("trill: {config}: it is not a regular file\n"));
+}
+
+#[test]
+fn directories_that_are_not_absolute_are_ignored() {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    configure(home.path(), "nonsense");
+    fs::create_dir(home.path().join(".config")).expect("a directory of this test's own");
+    fs::rename(home.path().join("config/trill"), home.path().join(".config/trill")).expect("the same file system");
+    for relative in ["", "config", "./config"] {
+        let client = at_home(home.path()).env("HOME", home.path()).env("XDG_CONFIG_HOME", relative);
+        let output = client.arg("list").run(DEADLINE).expect_code(2);
+        let expected = format!("trill: {}/.config/trill/config.toml, line 1: ", home.path().display());
+        assert!(output.stderr.starts_with(&expected), "{relative:?}: {output}");
+    }
+}
+
+#[test]
 fn an_error_in_the_configuration_is_a_wrong_command_line() {
     let home = tempfile::tempdir().expect("a temporary directory");
     configure(home.path(), "volume = 30\nvolme = 40\n");
@@ -131,6 +169,6 @@ fn an_error_in_the_configuration_is_a_wrong_command_line() {
     let expected = format!("trill: {}, line 2: unknown field `volme`, expected one of `server`, ", path.display());
     assert!(output.stderr.starts_with(&expected), "{output}");
     at_home(home.path()).arg("--help").run(DEADLINE).expect_code(0);
-    let output = at_home(Path::new("/dev/null")).env("TRILL_HOST", "a b").arg("list").run(DEADLINE).expect_code(2);
+    let output = at_home(Path::new("/dev/null")).env("TRILL_HOST", "a/b").arg("list").run(DEADLINE).expect_code(2);
     assert_eq!(output.stderr, "trill: TRILL_HOST: a server is written HOST or HOST:PORT\n");
 }

@@ -38,7 +38,7 @@ impl App {
         #[cfg(unix)]
         match ctl::Server::open(on_request.clone()) {
             Ok(server) => self.outside.server = Some(server),
-            Err(error) => self.console.verbose(&format!("trill ctl cannot reach this player: {error}")),
+            Err(error) => self.console.notice(&format!("trill ctl cannot reach this player: {error}")),
         }
         #[cfg(all(target_os = "linux", feature = "mpris"))]
         {

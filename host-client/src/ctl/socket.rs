@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{env, process};
@@ -14,13 +14,27 @@ const PREFIX: &str = "ctl.";
 /// The directory of this user's sockets, which only the user can enter. Creates it if it is missing.
 ///
 /// # Errors
-/// The directory cannot be created, or it is not the user's own.
+/// The directory cannot be created, it is not the user's own, or its name is too long.
 pub(super) fn directory() -> io::Result<PathBuf> {
     let user = rustix::process::geteuid().as_raw();
-    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let path = runtime.map_or_else(|| env::temp_dir().join(format!("trill-{user}")), |runtime| runtime.join("trill"));
-    own_directory(&path, user).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).and_then(|path| in_runtime(&path, user));
+    let path = runtime.unwrap_or_else(|| env::temp_dir().join(format!("trill-{user}")));
+    let checked = own_directory(&path, user).and_then(|()| check_length(&path));
+    checked.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
     Ok(path)
+}
+
+/// The directory in the one that `XDG_RUNTIME_DIR` names; `None` if that cannot be used. The specification wants it to be the
+/// user's own: after `sudo`, it may be that of another user.
+fn in_runtime(runtime: &Path, user: u32) -> Option<PathBuf> {
+    let is_own = fs::metadata(runtime).is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == user);
+    let path = runtime.join("trill");
+    (runtime.is_absolute() && is_own && check_length(&path).is_ok()).then_some(path)
+}
+
+/// A socket's name has about a hundred bytes at most.
+fn check_length(directory: &Path) -> io::Result<()> {
+    SocketAddr::from_pathname(directory.join(format!("{PREFIX}{}", u32::MAX))).map(drop)
 }
 
 fn own_directory(path: &Path, user: u32) -> io::Result<()> {
@@ -114,6 +128,20 @@ mod tests {
         for (path, user) in [(&directory, user + 1), (&link, user), (&file, user)] {
             let error = own_directory(path, user).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{path:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_a_runtime_directory_of_the_user_with_a_short_name_is_used() {
+        let runtime = tempfile::tempdir().unwrap();
+        let user = rustix::process::geteuid().as_raw();
+        let long = runtime.path().join("x".repeat(90));
+        fs::create_dir(&long).unwrap();
+        assert_eq!(in_runtime(runtime.path(), user), Some(runtime.path().join("trill")));
+        for (path, user) in
+            [(runtime.path(), user + 1), (&long, user), (Path::new("."), user), (Path::new("/nowhere"), user)]
+        {
+            assert_eq!(in_runtime(path, user), None, "{path:?}");
         }
     }
 

@@ -95,14 +95,12 @@ impl StateFile {
     }
 
     fn open_at(path: PathBuf) -> (Self, Option<String>) {
-        let (known, message) = match std::fs::read(&path) {
-            Ok(bytes) => match toml::from_slice(&bytes) {
+        let (known, message) = match super::read(&path) {
+            Ok(None) => (State::default(), None),
+            Ok(Some(bytes)) => match toml::from_slice(&bytes) {
                 Ok(state) => (state, None),
                 Err(_) => (State::default(), Some(format!("{} is damaged and will be replaced", path.display()))),
             },
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                (State::default(), None)
-            }
             Err(error) => (State::default(), Some(format!("cannot read {}: {error}", path.display()))),
         };
         (Self { path: Some(path), known, has_failed: false }, message)
@@ -205,7 +203,7 @@ mod tests {
     fn values_of_other_versions_are_ignored() {
         let (_home, path) = path();
         create_directory(&path).expect("a directory");
-        std::fs::write(&path, "server = 'a b'\nvolume = 101\nshuffle = 'smart'\ntempo = 3").expect("a file");
+        std::fs::write(&path, "server = 'a/b'\nvolume = 101\nshuffle = 'smart'\ntempo = 3").expect("a file");
         let (file, message) = StateFile::open_at(path);
         assert_eq!((file.state().settings(), message), (Settings::default(), None));
     }

@@ -139,10 +139,14 @@ pub fn open(
         // The status row decides on styles.
         .color_mode(ColorMode::Forced)
         .build();
-    let history_file = HistoryFile::new(state::history());
+    // A prompt works without its history.
+    let (history_file, lines) = HistoryFile::open(state::history()).unwrap_or_else(|reason| {
+        on_input(Input::Refused(reason));
+        Default::default()
+    });
     let history = MemHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    for line in history_file.load() {
+    for line in lines {
         editor.add_history_entry(line)?;
     }
     let modes = Arc::new(Modes::of_stdin());

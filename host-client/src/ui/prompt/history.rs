@@ -4,30 +4,29 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::settings::state::create_directory;
+use crate::settings::{self, state::create_directory};
 
 /// The most lines that a new run takes over.
 const MAX_LINES: usize = 1_000;
 
-/// The file of the history. Errors are ignored: a prompt works without it, too.
-#[derive(Debug)]
+/// The file of the history, if there is one. Errors in writing are ignored: a prompt works without it, too.
+#[derive(Debug, Default)]
 pub(super) struct HistoryFile(Option<PathBuf>);
 
 impl HistoryFile {
-    pub(super) fn new(path: Option<PathBuf>) -> Self {
-        Self(path)
-    }
-
-    /// The lines of earlier runs. Shortens the file if it has become long.
-    pub(super) fn load(&self) -> Vec<String> {
-        let Some(path) = &self.0 else { return Vec::new() };
-        let text = fs::read(path).unwrap_or_default();
-        let mut lines: Vec<_> = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+    /// The file at `path`, and the lines of earlier runs. Shortens the file if it has become long.
+    ///
+    /// # Errors
+    /// A message for the user if the file cannot be read.
+    pub(super) fn open(path: Option<PathBuf>) -> Result<(Self, Vec<String>), String> {
+        let Some(path) = path else { return Ok(Default::default()) };
+        let text = settings::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let mut lines: Vec<_> = String::from_utf8_lossy(&text.unwrap_or_default()).lines().map(str::to_owned).collect();
         let extra = lines.len().saturating_sub(MAX_LINES);
         if extra > MAX_LINES {
-            let _ = fs::write(path, lines[extra..].join("\n") + "\n");
+            let _ = fs::write(&path, lines[extra..].join("\n") + "\n");
         }
-        lines.split_off(extra)
+        Ok((Self(Some(path)), lines.split_off(extra)))
     }
 
     /// Adds a line. Several prompts may do so at once.
@@ -56,15 +55,16 @@ mod tests {
     fn another_run_finds_the_lines_and_a_long_file_is_shortened() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("trill/history");
-        let file = HistoryFile::new(Some(path.clone()));
-        assert_eq!(file.load(), [""; 0]);
+        let open = || HistoryFile::open(Some(path.clone())).unwrap();
+        let (file, lines) = open();
+        assert_eq!(lines, [""; 0]);
         ["list", " ", "play 1"].iter().for_each(|line| file.add(line));
-        assert_eq!(HistoryFile::new(Some(path.clone())).load(), ["list", "play 1"]);
+        assert_eq!(open().1, ["list", "play 1"]);
 
         (0..2 * MAX_LINES).for_each(|number| file.add(&number.to_string()));
-        let lines = file.load();
+        let lines = open().1;
         assert_eq!((lines.len(), lines[MAX_LINES - 1].as_str()), (MAX_LINES, "1999"));
         assert_eq!(fs::read_to_string(path).unwrap().lines().count(), MAX_LINES);
-        HistoryFile::new(None).add("x");
+        HistoryFile::default().add("x");
     }
 }
