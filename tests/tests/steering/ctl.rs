@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
 use trill_tests::client::Client;
+use trill_tests::proxy::{Conditions, Direction, Fault, Proxy};
 use trill_tests::terminal::{Terminal, key};
 use trill_tests::wait;
 
@@ -109,6 +111,29 @@ fn while_the_server_is_away_clients_are_told_so_at_once() {
     }
     player.type_line("stop");
     player.wait_for_text(DEADLINE, "stopped");
+}
+
+#[test]
+fn a_client_whose_question_is_on_its_way_does_not_wait_for_a_lost_server() {
+    let session = Session::with_empty_songs(120);
+    let proxy = Proxy::start(session.server.address(), Conditions::PERFECT);
+    let player = prompt(Client::of(proxy.address()).env("XDG_RUNTIME_DIR", session.runtime()));
+    player.type_line("play 1-2");
+    player.wait_for_text(DEADLINE, "0:01");
+    proxy.inject(Direction::ToClient, Fault::Freeze(Duration::MAX));
+    let sent = proxy.received(Direction::ToServer);
+    let list = session.ctl_client(&["list"]).spawn();
+    wait::wait_for(DEADLINE, "the question", || proxy.received(Direction::ToServer) > sent);
+    proxy.refuse(true);
+    proxy.inject_both(Fault::Close);
+    let list = list.wait(DEADLINE).expect_code(1);
+    assert_eq!((list.stdout.as_str(), list.stderr.lines().count()), ("", 1), "{}", list.stderr);
+    assert!(list.stderr.starts_with("trill: not connected: reconnecting to "), "{}", list.stderr);
+    // The answer that comes after all is for nobody, and the next question gets its own.
+    proxy.refuse(false);
+    player.type_line("info 2");
+    player.wait_for_text(DEADLINE, "file       2.mp3");
+    assert!(!player.screen_contains("empty"), "{player}");
 }
 
 #[test]
