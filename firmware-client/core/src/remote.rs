@@ -140,8 +140,11 @@ impl<C: Clock> Remote<C> {
     }
 
     /// Sets whether the music stops after this song. The queue is kept.
-    pub fn set_stop_after(&self, stops_after: bool) {
-        self.with(|_, state| state.player.set_stop_after(stops_after));
+    ///
+    /// # Errors
+    /// [`NotPossible::NothingPlays`].
+    pub fn set_stop_after(&self, stops_after: bool) -> Result<(), NotPossible> {
+        self.with(|_, state| state.player.set_stop_after(stops_after))
     }
 
     /// Ends the music and its transmission.

@@ -14,7 +14,7 @@ use crate::network::Song;
 use crate::output::OutputTarget;
 use crate::remote::Reply;
 use crate::shared::Player;
-use crate::ui::text::clean;
+use crate::ui::text::{clean, count_songs};
 use crate::ui::{details, json, keys, status};
 
 /// Checks that a command works on the command line, without earlier commands. The error says why not.
@@ -66,6 +66,9 @@ impl App {
             | Command::Status
             | Command::Browse
             | Command::Help(_) => !self.is_settled(),
+            Command::Add(selection) | Command::Next(Some(selection)) => {
+                !self.shared.with(|player, _| player.can_add(selection))
+            }
             _ => false,
         }
     }
@@ -81,9 +84,7 @@ impl App {
             Command::Add(selection) => self.add(|player| player.add(selection)),
             Command::Next(Some(selection)) => self.add(|player| player.play_next(selection)),
             Command::Jump(place) => self.jump(place),
-            Command::Remove { first, last } => {
-                self.command(|app| app.shared.with(|player, now| player.remove(now, first, last)));
-            }
+            Command::Remove { first, last } => self.remove(first, last),
             Command::Clear => {
                 self.shared.with(|player, _| player.clear());
                 self.tell_queue("nothing follows");
@@ -102,17 +103,7 @@ impl App {
                 });
                 self.tell_queue(&format!("repeat {repeat}"));
             }
-            Command::StopAfter => {
-                let stops = self.shared.with(|player, _| {
-                    player.set_stop_after(!player.stops_after());
-                    player.stops_after()
-                });
-                self.tell_queue(if stops {
-                    "the music stops after this song"
-                } else {
-                    "the music goes on after this song"
-                });
-            }
+            Command::StopAfter => self.stop_after(),
             Command::Stop => self.stop(),
             Command::Pause => self.command(|app| app.shared.with(|player, _| player.set_paused(true))),
             Command::Resume => self.command(|app| app.shared.with(|player, now| player.resume(now))),
@@ -195,6 +186,26 @@ impl App {
     fn jump(&mut self, place: u32) {
         if self.open_output() {
             self.command(|app| app.shared.with(|player, now| player.jump(now, place)));
+        }
+    }
+
+    fn remove(&mut self, first: u32, last: u32) {
+        match self.shared.with(|player, now| player.remove(now, first, last)) {
+            Ok(()) => self.tell_queue(&format!("removed {}", count_songs(last - first + 1))),
+            Err(reason) => self.fail(&reason.to_string()),
+        }
+    }
+
+    /// Ends the music after this song, or no longer.
+    fn stop_after(&mut self) {
+        let stops = self.shared.with(|player, _| {
+            let stops = !player.stops_after();
+            player.set_stop_after(stops).map(|()| stops)
+        });
+        match stops {
+            Ok(true) => self.tell_queue("the music stops after this song"),
+            Ok(false) => self.tell_queue("the music goes on after this song"),
+            Err(reason) => self.fail(&reason.to_string()),
         }
     }
 

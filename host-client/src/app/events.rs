@@ -33,7 +33,7 @@ impl App {
             network::Event::MoreMatches(others, list) => self.console.notice(&format!("{others} more match: {list}")),
             network::Event::Following(song) => self.following = Some(song),
             network::Event::Found(song) => self.found = Some(song),
-            network::Event::Added { songs, others, .. } => self.on_added(songs, others),
+            network::Event::Added { source, songs, others, .. } => self.on_added(source, songs, others),
             // The loop checks everything after each event.
             network::Event::Settled => {}
             network::Event::Unreachable(error, unanswered) => self.on_attempt_failed(&error.to_string(), &unanswered),
@@ -229,7 +229,7 @@ fn name_of(refused: Refused) -> String {
         Refused::Play(song) | Refused::Rest(song) => format!("play {song}"),
         Refused::Selection => "play".to_owned(),
         Refused::Add => "add".to_owned(),
-        Refused::Following | Refused::Step(Direction::Next) => "next".to_owned(),
+        Refused::Following | Refused::PlayNext | Refused::Step(Direction::Next) => "next".to_owned(),
         Refused::Step(Direction::Previous) => "previous".to_owned(),
         Refused::List => "list".to_owned(),
         Refused::Info(_) => "info".to_owned(),

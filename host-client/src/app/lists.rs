@@ -3,7 +3,7 @@
 use std::mem;
 
 use trill_player::command::Selection;
-use trill_player::{ListRequest, PageEnd, Question, Start};
+use trill_player::{ListRequest, PageEnd, Question, Source, Start};
 use trill_proto::ids::SongId;
 use trill_proto::message::{Group, SongGroup};
 
@@ -276,10 +276,13 @@ impl App {
         self.console.notice(&format!("{what}; {} in the queue", count_songs(songs)));
     }
 
-    pub(super) fn on_added(&mut self, songs: u32, others: u32) {
-        let what = match self.found.take() {
-            Some(song) if songs == 1 => clean(&song.title),
-            Some(song) if !song.album.is_empty() => format!("{} of {}", count_songs(songs), clean(&song.album)),
+    pub(super) fn on_added(&mut self, source: Source, songs: u32, others: u32) {
+        let what = match (self.found.take(), source) {
+            (Some(song), _) if songs == 1 => clean(&song.title),
+            (Some(song), Source::Group(Group::Album, _)) => format!("{} of {}", count_songs(songs), clean(&song.album)),
+            (Some(song), Source::Group(Group::Artist, _)) => {
+                format!("{} by {}", count_songs(songs), clean(&song.artist))
+            }
             _ => count_songs(songs),
         };
         let others = if others > 0 { format!(", {others} more match") } else { String::new() };

@@ -347,7 +347,7 @@ fn collect_event(event: player::Event<'_>, page: &mut Vec<Song>, events: &mut Ve
         player::Event::Edge(song, direction) => Event::Edge(song, direction),
         player::Event::NothingFound(selection) => Event::NothingFound(nothing_found(&selection)),
         player::Event::MoreMatches(selection, others) => Event::MoreMatches(others, list_command(&selection)),
-        player::Event::Added { position, songs, others } => Event::Added { position, songs, others },
+        player::Event::Added { source, position, songs, others } => Event::Added { source, position, songs, others },
         // The screen asks for the title of the song heard only.
         player::Event::Following(song) => Event::Following(Song::from(&song)),
         player::Event::Found(song) => Event::Found(Song::from(&song)),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use trill_player::{Direction, LossNotice, PageEnd, Refused};
+use trill_player::{Direction, LossNotice, PageEnd, Refused, Source};
 use trill_proto::error::{ErrorCode, SessionError};
 use trill_proto::ids::SongId;
 use trill_proto::message::{self, Gain, GoodbyeReason, SongGroup, Started};
@@ -88,7 +88,7 @@ pub enum Event {
     /// The server refused a request.
     Refused(Refused, ServerError),
     /// There is no song before or after this one.
-    Edge(SongId, Direction),
+    Edge(Option<SongId>, Direction),
     /// The server has no such songs: why, for the user.
     NothingFound(String),
     /// So many other songs, albums or artists match, and the command that lists them.
@@ -99,6 +99,8 @@ pub enum Event {
     Found(Song),
     /// Songs were added to the queue.
     Added {
+        /// Where they come from.
+        source: Source,
         /// The position of the first, from 1.
         position: u32,
         /// How many there are.

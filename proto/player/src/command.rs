@@ -145,7 +145,15 @@ pub enum Selection<'a> {
     },
 }
 
-impl Selection<'_> {
+impl<'a> Selection<'a> {
+    /// The words to search for, if it has any.
+    pub(crate) const fn words(&self) -> Option<&'a str> {
+        match self {
+            Self::Best(words) | Self::Album(words) | Self::Artist(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// The same songs from the first on.
     pub(crate) const fn whole(self) -> Self {
         match self {

@@ -6,6 +6,7 @@ use core::time::Duration;
 use trill_proto::ids::SongId;
 use trill_proto::message::{Error, GoodbyeReason, Song, Started, Welcome};
 
+use crate::Source;
 use crate::command::{Clock, Selection};
 use crate::pager::PageEnd;
 
@@ -40,13 +41,15 @@ pub enum Event<'a> {
     /// The server refused a request.
     Refused(Refused, Error<'a>),
     /// There is no song in this direction beyond this one.
-    Edge(SongId, Direction),
+    Edge(Option<SongId>, Direction),
     /// The song that follows the song heard. It comes again if the queue changes.
     Following(Song<'a>),
     /// The first of the songs that [`add`](crate::Player::add) or [`play_next`](crate::Player::play_next) adds.
     Found(Song<'a>),
     /// Songs were added to the queue.
     Added {
+        /// Where they come from.
+        source: Source,
         /// The position of the first, from 1.
         position: u32,
         /// How many there are.
@@ -77,8 +80,10 @@ pub enum Refused {
     Step(Direction),
     /// Find the first song of a selection.
     Selection,
-    /// Find songs to add to the queue.
+    /// Find songs to add at the end of the queue.
     Add,
+    /// Find songs to play next.
+    PlayNext,
     /// List the songs.
     List,
     /// Describe this song.
@@ -90,8 +95,8 @@ pub enum Refused {
 pub enum NotPossible {
     /// No song plays, was requested or is searched for: play something first.
     NothingPlays,
-    /// There is no song in this direction beyond this one.
-    Edge(SongId, Direction),
+    /// There is no song in this direction beyond this one; without one, beyond the end of the queue.
+    Edge(Option<SongId>, Direction),
     /// The song ends before the position.
     TooShort {
         /// The song.
@@ -116,8 +121,10 @@ impl fmt::Display for NotPossible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NothingPlays => f.write_str("nothing is playing; play N plays song N"),
-            Self::Edge(song, Direction::Next) => write!(f, "song {song} is the last"),
-            Self::Edge(song, Direction::Previous) => write!(f, "song {song} is the first"),
+            Self::Edge(Some(song), Direction::Next) => write!(f, "song {song} is the last"),
+            Self::Edge(Some(song), Direction::Previous) => write!(f, "song {song} is the first"),
+            Self::Edge(None, Direction::Next) => f.write_str("no song follows; jump N goes to a place of the queue"),
+            Self::Edge(None, Direction::Previous) => f.write_str("no song is before"),
             Self::TooShort { song, length_ms } => {
                 write!(f, "song {song} is only {} long", Clock(Duration::from_secs(length_ms / 1_000)))
             }

@@ -136,11 +136,13 @@ impl Lookup {
     }
 
     pub(crate) fn ask<const CONTROL: usize>(
-        &self,
+        &mut self,
         client: &mut Client<CONTROL>,
         words: &str,
     ) -> Result<RequestId, OutboxFull> {
         const NO_SONG: SongId = SongId(0);
+        // A lost connection may have ended an answer.
+        self.songs = [None; 2];
         let search = |rank| self.source.search(rank);
         match self.find {
             Find::Best(group) => {
@@ -170,8 +172,8 @@ impl Lookup {
     pub(crate) fn on_page(&mut self, end: &ListEnd) -> Progress {
         let [first, second] = core::mem::take(&mut self.songs);
         let found = |song: Option<(SongId, u32)>| match song {
-            Some((song, rank)) => Progress::Found(Found { song, rank, total: end.total }, 0),
-            None => Progress::Nothing,
+            Some((song, rank)) if rank < end.total => Progress::Found(Found { song, rank, total: end.total }, 0),
+            _ => Progress::Nothing,
         };
         let others = end.total.saturating_sub(1);
         match (self.find, first) {
@@ -197,6 +199,21 @@ impl Lookup {
                 Progress::Asks
             }
             (Find::Best(_) | Find::Before(..), _) => Progress::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rank_beyond_the_end_of_a_list_finds_nothing() {
+        let end = |total| ListEnd { request: RequestId(1), total, next: None, generation: 1 };
+        for rank in [9, u32::MAX] {
+            let mut lookup = Lookup::new(Source::All, Find::After(SongId(1), 0));
+            lookup.on_song(&Song { song: SongId(2), rank: Some(rank), ..Song::default() });
+            assert_eq!(lookup.on_page(&end(9)), Progress::Nothing, "{rank}");
         }
     }
 }

@@ -168,7 +168,7 @@ impl<'m> Music<'m> {
 
     /// Keeps the words of a selection, if it has any.
     fn keep_words(&mut self, selection: &Selection<'_>) {
-        if let Selection::Best(words) | Selection::Album(words) | Selection::Artist(words) = selection {
+        if let Some(words) = selection.words() {
             self.words = crate::ListRequest::of_words(words).words;
         }
     }
@@ -183,6 +183,7 @@ impl<'m> Music<'m> {
         self.additions.clear();
         self.is_stopping = true;
         self.is_paused = false;
+        self.queue.stops_after = false;
         self.wakeups = Wakeups::ALL;
         result
     }
@@ -207,8 +208,9 @@ impl<'m> Music<'m> {
             return self.set_paused(false);
         }
         let current = self.queue.current();
-        let place = if self.queue.is_over { self.queue.next(current) } else { Some(current) };
-        let place = place.filter(|place| self.queue.contains(*place)).ok_or(NotPossible::NothingPlays)?;
+        let is_here = !self.queue.is_over && self.queue.contains(current);
+        let place = if is_here { Some(current) } else { self.queue.next(current) };
+        let place = place.ok_or(NotPossible::NothingPlays)?;
         self.go_to(now, place, Direction::Next);
         Ok(())
     }
@@ -227,7 +229,7 @@ impl<'m> Music<'m> {
             }
         }
         let (place, replaces) = from.or_else(|| self.origin()).ok_or(NotPossible::NothingPlays)?;
-        let song = self.target().map_or(SongId(0), |item| item.song);
+        let song = self.target().map(|item| item.song);
         match self.neighbour(place, replaces, direction).ok_or(NotPossible::Edge(song, direction))? {
             Neighbour::InLibrary => {
                 let song = self.target().map(|item| item.song).or(self.queue.only_song());
@@ -392,7 +394,7 @@ impl<'m> Music<'m> {
             self.look_for_next();
             return Some(search.what.refused());
         }
-        self.additions.pop_front().map(|_| Refused::Add)
+        self.additions.pop_front().map(|addition| addition.what.refused())
     }
 
     /// Gives up the music that has not arrived. What has arrived is played to its end.

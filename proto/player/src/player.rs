@@ -353,6 +353,12 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.play(now, &selection);
     }
 
+    /// Whether [`add`](Self::add) and [`play_next`](Self::play_next) have room for a further addition now. They have it again when
+    /// earlier additions were answered.
+    pub fn can_add(&self, selection: &Selection<'_>) -> bool {
+        self.core.music.can_add(selection)
+    }
+
     /// Adds songs at the end of the queue: [`Event::Added`]. If nothing plays, they begin to play.
     ///
     /// # Errors
@@ -418,8 +424,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
 
     /// Sets whether the music ends after the present song. The queue stays; [`step`](Self::step) or [`resume`](Self::resume)
     /// goes on.
-    pub fn set_stop_after(&mut self, stops_after: bool) {
-        self.core.music.set_stop_after(stops_after);
+    ///
+    /// # Errors
+    /// [`NotPossible::NothingPlays`].
+    pub fn set_stop_after(&mut self, stops_after: bool) -> Result<(), NotPossible> {
+        self.core.music.set_stop_after(stops_after)
     }
 
     /// Whether the music ends after the present song.

@@ -136,7 +136,11 @@ impl<'m> Queue<'m> {
     pub(crate) fn at_position(&self, position: u32) -> Result<Place, NotPossible> {
         let place = position.checked_sub(1).and_then(|index| self.place_at(index, Standing::is_shown));
         let place = place.ok_or_else(|| NotPossible::NoSuchPlace { songs: self.songs() })?;
-        Ok(Place { round: self.order.map_or(place.round, |order| order.round), ..place })
+        Ok(self.in_present_round(place))
+    }
+
+    pub(super) fn in_present_round(&self, place: Place) -> Place {
+        Place { round: self.order.map_or(place.round, |order| order.round), ..place }
     }
 
     /// The only song, if the queue is one song that was named by its number. Then all songs of the server are before and after
@@ -218,26 +222,25 @@ impl<'m> Queue<'m> {
         let passed = self.index_of(place, Standing::is_up_next).unwrap_or(0);
         for _ in 0..heard.max(passed) {
             if let Some(first) = self.place_at(0, Standing::is_up_next) {
-                self.drop_place(first);
+                self.drop_first(first);
             }
         }
     }
 
-    /// A song up next cannot be played.
+    /// A song up next cannot be played. One behind others leaves when a later song begins.
     pub(crate) fn drop_if_up_next(&mut self, place: Place) {
-        if self.index_of(place, Standing::is_up_next).is_some() && place != self.current {
-            self.drop_place(place);
+        if self.place_at(0, Standing::is_up_next).is_some_and(|first| first.is_same(place)) && place != self.current {
+            self.drop_first(place);
         }
     }
 
-    /// Drops a place that is the first or last of its entry.
-    fn drop_place(&mut self, place: Place) {
+    /// Drops a place that is the first of its entry.
+    fn drop_first(&mut self, place: Place) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.holds(place)) {
-            entry.first += u32::from(place.rank == entry.first);
-            entry.songs -= 1;
-            entry.is_whole = false;
+            (entry.first, entry.songs, entry.is_whole) = (entry.first + 1, entry.songs - 1, false);
         }
         self.entries.retain(|entry| entry.songs > 0);
+        self.join();
     }
 
     /// The source of this entry has so many songs now.

@@ -27,6 +27,7 @@ enum Operation {
     Repeat(Repeat),
     StopAfter(bool),
     Step(Direction),
+    Jump(u32),
     Finish,
     Stop,
     Resume,
@@ -67,6 +68,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => prop_oneof![Just(Repeat::Off), Just(Repeat::All), Just(Repeat::One)].prop_map(Operation::Repeat),
         1 => any::<bool>().prop_map(Operation::StopAfter),
         5 => prop_oneof![2 => Just(Direction::Next), 1 => Just(Direction::Previous)].prop_map(Operation::Step),
+        2 => (1..8_u32).prop_map(Operation::Jump),
         6 => Just(Operation::Finish),
         1 => Just(Operation::Stop),
         2 => Just(Operation::Resume),
@@ -188,17 +190,13 @@ impl List {
         if was_current && self.is_playing {
             match next {
                 Some(id) => self.go_to(id),
-                None => self.is_playing = false,
+                None => (self.is_playing, self.stops_after) = (false, false),
             }
         }
     }
 
     fn clear(&mut self) {
         match self.entries.iter().position(|entry| entry.id == self.current) {
-            Some(at) if self.entries[at].is_up_next => {
-                self.entries = vec![Entry { is_up_next: false, ..self.entries[at] }];
-                self.main = self.current;
-            }
             Some(at) => self.entries.truncate(at + 1),
             None => (self.entries, self.current, self.main) = (Vec::new(), 0, 0),
         }
@@ -260,14 +258,20 @@ impl Run<'_> {
                 list.repeat = repeat;
             }
             Operation::StopAfter(stops_after) => {
-                player.set_stop_after(stops_after);
-                list.stops_after = stops_after;
+                let is_possible = player.set_stop_after(stops_after).is_ok();
+                assert_eq!(is_possible, list.is_playing || !stops_after);
+                list.stops_after = stops_after && is_possible;
             }
             // A step from a song that was named by its number leaves the queue.
             Operation::Step(_) if matches!(player.queue().entries(), [entry] if is_song(entry)) => {}
             Operation::Step(direction) => {
                 let to = if direction == Direction::Next { list.next() } else { list.previous() };
                 assert_eq!(player.step(now, direction).is_ok(), to.is_some());
+                to.into_iter().for_each(|id| list.go_to(id));
+            }
+            Operation::Jump(position) => {
+                let to = list.entries.get(position as usize - 1).map(|entry| entry.id);
+                assert_eq!(player.jump(now, position).is_ok(), to.is_some());
                 to.into_iter().for_each(|id| list.go_to(id));
             }
             Operation::Finish if list.is_playing => {
@@ -277,11 +281,11 @@ impl Run<'_> {
             Operation::Finish => {}
             Operation::Stop => {
                 let _ = player.stop();
-                list.is_playing = false;
+                (list.is_playing, list.stops_after) = (false, false);
             }
             Operation::Resume => {
-                let to = if list.is_over { list.next() } else { Some(list.current) };
-                let to = to.filter(|id| list.is_playing || list.entry(*id).is_some());
+                let is_here = list.is_playing || !list.is_over && list.entry(list.current).is_some();
+                let to = if is_here { Some(list.current) } else { list.next() };
                 assert_eq!(player.resume(now).is_ok(), to.is_some());
                 to.filter(|_| !list.is_playing).into_iter().for_each(|id| list.go_to(id));
             }

@@ -31,7 +31,10 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
         Command::Next(Some(selection)) => remote.play_next(selection)?,
         Command::Queue => show_queue(remote)?,
         Command::Jump(place) => remote.jump(place)?,
-        Command::Remove { first, last } => remote.remove(first, last)?,
+        Command::Remove { first, last } => {
+            remote.remove(first, last)?;
+            show(shared, format_args!("{} removed, {} in the queue", last - first + 1, remote.status().songs));
+        }
         Command::Clear => remote.clear(),
         Command::Shuffle(shuffle) => {
             shuffle.into_iter().for_each(|shuffle| remote.set_shuffle(shuffle));
@@ -43,7 +46,7 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
         }
         Command::StopAfter => {
             let stops = !remote.status().stops_after;
-            remote.set_stop_after(stops);
+            remote.set_stop_after(stops)?;
             show(shared, format_args!("the music {} after this song", if stops { "stops" } else { "goes on" }));
         }
         Command::Next(None) => remote.next()?,

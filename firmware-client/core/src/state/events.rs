@@ -162,7 +162,7 @@ fn show_refused(screen: &mut Screen<'_>, refused: Refused, refusal: &dyn fmt::Di
         Refused::Rest(song) => screen.line(format_args!("song {song} ends here: {refusal}")),
         Refused::Info(song) => screen.line(format_args!("info {song}: {refusal}")),
         Refused::List => screen.line(format_args!("list: {refusal}")),
-        Refused::Following | Refused::Step(_) | Refused::Selection | Refused::Add => {
+        Refused::Following | Refused::Step(_) | Refused::Selection | Refused::Add | Refused::PlayNext => {
             screen.line(format_args!("no other song: {refusal}"));
         }
     }

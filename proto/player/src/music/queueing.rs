@@ -4,13 +4,13 @@ use trill_proto::message::ListEnd;
 use trill_proto::time::Instant;
 
 use super::Music;
-use super::search::Goal;
+use super::search::{Goal, Search};
 use crate::command::{Repeat, Selection, Shuffle};
 use crate::item::{QueueItem, Transition};
-use crate::lookup::{Found, Lookup, Progress};
+use crate::lookup::{Find, Found, Lookup, Progress};
 use crate::pending::Pending;
-use crate::queue::Place;
-use crate::{Direction, Event, NotPossible};
+use crate::queue::{Entry, Place};
+use crate::{Event, NotPossible, Refused};
 
 /// Songs that are looked for to be added to the queue.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,11 @@ pub(super) struct Addition {
 }
 
 impl Addition {
+    /// The request that a failure leaves without an answer.
+    pub(super) const fn refused(&self) -> Refused {
+        if self.is_up_next { Refused::PlayNext } else { Refused::Add }
+    }
+
     /// How many entries it may need: one more if it divides another.
     const fn entries(&self) -> usize {
         if self.is_up_next { 2 } else { 1 }
@@ -31,12 +36,8 @@ impl Addition {
 impl Music<'_> {
     /// Adds a selection at the end of the queue, or after the present song. If nothing plays, it begins to play.
     pub(crate) fn add(&mut self, selection: &Selection<'_>, is_up_next: bool) -> Result<(), NotPossible> {
-        let lookup = Lookup::first(&selection.whole());
-        let addition = Addition { lookup, is_up_next, others: 0 };
-        let uses_words = lookup.uses_words();
-        let are_words_used = self.search.iter().any(|search| search.what.lookup.uses_words())
-            || self.additions.iter().any(|addition| addition.what.lookup.uses_words());
-        if self.additions.is_full() || (uses_words && are_words_used) {
+        let addition = Addition { lookup: Lookup::first(&selection.whole()), is_up_next, others: 0 };
+        if !self.can_add(selection) {
             return Err(NotPossible::TooManyQuestions);
         }
         if self.room() < addition.entries() {
@@ -46,6 +47,13 @@ impl Music<'_> {
         let _ = self.additions.push_back(Pending::new(addition));
         self.wakeups.network = true;
         Ok(())
+    }
+
+    /// Whether there is memory for another addition that waits for an answer, and for its words.
+    pub(crate) fn can_add(&self, selection: &Selection<'_>) -> bool {
+        let are_words_free = self.search.iter().all(|search| !search.what.lookup.uses_words())
+            && self.additions.iter().all(|addition| !addition.what.lookup.uses_words());
+        !self.additions.is_full() && (selection.words().is_none() || are_words_free)
     }
 
     /// Entries that the queue has room for, apart from those that additions need.
@@ -68,7 +76,7 @@ impl Music<'_> {
             Progress::AsksOf(others) => return self.ask_on(Addition { others, ..addition }),
         };
         let (position, songs) = self.apply(&addition, found);
-        Some(Event::Added { position, songs, others })
+        Some(Event::Added { source: addition.lookup.source, position, songs, others })
     }
 
     fn ask_on<'a>(&mut self, addition: Addition) -> Option<Event<'a>> {
@@ -81,19 +89,27 @@ impl Music<'_> {
     /// Adds the songs that were found. Returns the position of the first, and how many there are.
     fn apply(&mut self, addition: &Addition, found: Found) -> (u32, u32) {
         let entry = self.queue.new_entry(addition.lookup.source, found.total);
-        let place = entry.at(0);
         let begins = self.is_idle();
-        if addition.is_up_next && !begins {
+        if begins {
+            let first = self.queue.add(entry);
+            self.begin_at(first, &entry, found);
+        } else if addition.is_up_next {
             self.queue.add_up_next(entry);
         } else {
             self.queue.add(entry);
         }
-        if begins {
-            let id = self.next_id();
-            self.want(QueueItem::new(id, found.song, place));
-        }
         self.on_queue_changed();
-        (self.queue.position(place).unwrap_or(0), found.total)
+        (self.queue.position(entry.at(0)).unwrap_or(0), found.total)
+    }
+
+    /// Begins with a place of an entry whose first song was found.
+    fn begin_at(&mut self, place: Place, entry: &Entry, found: Found) {
+        if place.rank == entry.first {
+            let id = self.next_id();
+            return self.want(QueueItem::new(id, found.song, place));
+        }
+        let lookup = Lookup::new(entry.source, Find::At(place.rank));
+        self.look(Search::new(lookup, Goal::Place { place, replaces: None }, Transition::Switch));
     }
 
     /// Removes the songs at these positions. If the present song is one of them, the following takes its place.
@@ -101,8 +117,9 @@ impl Music<'_> {
         let room = self.room();
         if let Some(next) = self.queue.remove(first, last, room)? {
             match next {
-                _ if self.is_idle() => {}
-                Some(place) => self.go_to(now, place, Direction::Next),
+                // What was requested in its place comes anyway.
+                _ if self.is_idle() || self.is_switching() => {}
+                Some(place) => self.go_on_with(now, place),
                 None => drop(self.stop()),
             }
         }
@@ -127,9 +144,13 @@ impl Music<'_> {
         self.on_queue_changed();
     }
 
-    pub(crate) fn set_stop_after(&mut self, stops_after: bool) {
+    pub(crate) fn set_stop_after(&mut self, stops_after: bool) -> Result<(), NotPossible> {
+        if stops_after && self.is_idle() {
+            return Err(NotPossible::NothingPlays);
+        }
         self.queue.stops_after = stops_after;
         self.on_queue_changed();
+        Ok(())
     }
 
     /// The queue is another than when the following song was looked for. If that is not the right one, it is dropped.
@@ -168,10 +189,11 @@ impl Music<'_> {
         self.requested.retain(|(item, _)| item.transition == Transition::Switch);
         let was_requested = requested > self.requested.len();
         let was_received = self.buffer.drop_follower();
-        // All of the song heard has arrived. A switch would replace the follower's stream.
-        if (was_received || was_requested) && !self.is_switching() {
+        if was_received || was_requested {
+            // All of the song heard has arrived.
             self.arriving = None;
-            self.is_stopping = true;
+            // A song that was requested in its place replaces the follower's stream.
+            self.is_stopping |= self.requested.is_empty();
         }
         self.wakeups = crate::Wakeups { network: true, decoder: true, ..self.wakeups };
     }

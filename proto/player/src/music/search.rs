@@ -112,6 +112,13 @@ impl Music<'_> {
         self.go_to_in(now, place, None, direction);
     }
 
+    /// Goes to a place in the queue, because the present song has left it. A pause lasts.
+    pub(super) fn go_on_with(&mut self, now: Instant, place: Place) {
+        self.go_to(now, place, Direction::Next);
+        self.search.iter_mut().for_each(|search| search.what.keeps_pause = true);
+        self.requested.iter_mut().for_each(|(item, _)| item.keeps_pause = true);
+    }
+
     /// Goes to a place in the queue, or in a new queue with this entry.
     pub(super) fn go_to_in(&mut self, now: Instant, place: Place, replaces: Option<Entry>, direction: Direction) {
         let from = self.target().map(|item| (item.place, item.song));
@@ -200,7 +207,7 @@ impl Music<'_> {
         let others = match progress {
             Progress::Found(found, others) => {
                 if let Some((song, direction)) = self.take_found(search, found) {
-                    return Some(Event::Edge(song, direction));
+                    return Some(Event::Edge(Some(song), direction));
                 }
                 others
             }
@@ -231,11 +238,12 @@ impl Music<'_> {
                     Some(_) => drop(self.take_found(Search { steps: 0, ..*search }, Found { song, rank, total })),
                     None => self.stay(search),
                 }
-                Some(Event::Edge(song, direction))
+                Some(Event::Edge(Some(song), direction))
             }
             Goal::Place { place, replaces } => {
-                self.look_past(None, place, replaces, search);
-                None
+                let goes_on = self.look_past(None, place, replaces, search);
+                let direction = search.direction.filter(|_| search.transition == Transition::Switch && !goes_on)?;
+                Some(Event::Edge(self.target().map(|item| item.song), direction))
             }
         }
     }
@@ -321,8 +329,7 @@ impl Music<'_> {
     /// Takes an ERROR, if it is about a search.
     pub(crate) fn on_search_failed(&mut self, request: RequestId) -> Option<Refused> {
         if self.additions.front().is_some_and(|addition| addition.is_answered_by(request)) {
-            self.additions.pop_front();
-            return Some(Refused::Add);
+            return self.additions.pop_front().map(|addition| addition.what.refused());
         }
         let search = self.search.take_if(|search| search.is_answered_by(request))?.what;
         match search.transition {
@@ -377,8 +384,8 @@ impl Music<'_> {
         self.finished = None;
     }
 
-    /// The song at this place cannot be had: looks for the one after it.
-    fn look_past(&mut self, from: Option<SongId>, place: Place, replaces: Option<Entry>, search: &Search) {
+    /// The song at this place cannot be had: looks for the one after it. Returns whether there may be one.
+    fn look_past(&mut self, from: Option<SongId>, place: Place, replaces: Option<Entry>, search: &Search) -> bool {
         self.failures = self.failures.saturating_add(1);
         let songs = replaces.map_or_else(|| self.queue.songs(), |entry| entry.songs);
         let next = self.neighbour(place, replaces, Direction::Next).filter(|_| self.failures <= songs);
@@ -390,10 +397,12 @@ impl Music<'_> {
                 let lookup = self.lookup_of(from.map(|song| (place, song)), next, replaces);
                 let goal = Goal::Place { place: next, replaces };
                 self.look_or_want(Search { lookup, goal, seek: None, steps: 0, ..*search });
+                return true;
             }
             _ if search.transition == Transition::Follow => self.end_queue(),
             _ => self.stay(search),
         }
+        false
     }
 
     /// The same, for a song that was requested and did not start.

@@ -35,10 +35,16 @@ impl Queue<'_> {
         (self.current, self.main, self.order) = (Place::default(), Place::default(), None);
     }
 
-    /// Adds an entry at the end. There is room.
-    pub(crate) fn add(&mut self, entry: Entry) {
+    /// Adds an entry at the end. There is room. Returns the first of its places in the order.
+    pub(crate) fn add(&mut self, entry: Entry) -> Place {
+        let is_alone = self.songs() == 0;
         let standing = if self.order.is_some() { Standing::Late } else { Standing::Main };
         let _ = self.entries.push(Entry { standing, ..entry });
+        if is_alone {
+            self.begin_order();
+        }
+        let first = self.next(self.current).filter(|_| is_alone);
+        first.unwrap_or_else(|| self.in_present_round(entry.at(0)))
     }
 
     /// Adds an entry after the current song and what is up next already. There is room for two.
@@ -65,6 +71,25 @@ impl Queue<'_> {
         let _ = self.entries.insert(index + 1, rest);
     }
 
+    /// Joins neighbours that were one entry.
+    pub(super) fn join(&mut self) {
+        let mut last: Option<usize> = None;
+        for index in 0..self.entries.len() {
+            let Some(&entry) = self.entries.get(index) else { break };
+            let before = last.and_then(|last| self.entries.get_mut(last));
+            match before.filter(|before| before.continues_in(&entry)) {
+                Some(before) => {
+                    before.songs += entry.songs;
+                    if let Some(joined) = self.entries.get_mut(index) {
+                        joined.songs = 0;
+                    }
+                }
+                None => last = Some(index),
+            }
+        }
+        self.entries.retain(|entry| entry.songs > 0);
+    }
+
     /// Removes the songs at these positions. Returns whether the current song is one of them, and where to go on then.
     ///
     /// # Errors
@@ -80,20 +105,18 @@ impl Queue<'_> {
         }
         let is_removed = |place| self.position(place).is_some_and(|position| (first..=last).contains(&position));
         let is_current = is_removed(self.current);
-        if self.order.is_none() && is_removed(self.main) {
-            let before = (0..first - 1).rev().filter_map(|index| self.place_at(index, Standing::is_shown));
-            let mut before = before.filter(|place| self.index_of(*place, Standing::is_main).is_some());
-            self.main = before.next().unwrap_or_default();
+        if is_removed(self.main) {
+            self.main = self.place_kept_before(self.main, is_removed);
         }
         self.divide(first - 1);
         self.divide(last);
-        let mut before = 0;
+        let mut before = 0_u32;
         let is_shuffled = self.order.is_some();
         self.entries.retain_mut(|entry| {
             if !entry.standing.is_shown() {
                 return true;
             }
-            before += entry.songs;
+            before = before.saturating_add(entry.songs);
             if before < first || before > last {
                 return true;
             }
@@ -101,6 +124,7 @@ impl Queue<'_> {
             entry.standing = Standing::Removed;
             stays
         });
+        self.join();
         // What stays up next is behind the current song, and the main place is before all that follow it.
         Ok(is_current.then(|| self.next(self.current)))
     }
@@ -124,7 +148,7 @@ impl Queue<'_> {
     pub(crate) fn clear(&mut self) {
         let Some(entry) = self.entry(self.current).copied() else { return self.clear_all() };
         let rank = self.current.rank;
-        if self.order.is_none() && entry.standing == Standing::Main {
+        if self.order.is_none() {
             let here = self.entries.iter().position(|entry| entry.holds(self.current)).unwrap_or(0);
             self.entries.truncate(here + 1);
             if let Some(last) = self.entries.last_mut().filter(|last| last.songs > rank - last.first + 1) {
@@ -165,6 +189,7 @@ impl Queue<'_> {
         self.entries.retain(|entry| entry.standing.is_shown());
         let late = self.entries.iter_mut().filter(|entry| entry.standing.is_late());
         late.for_each(|entry| entry.standing = Standing::Main);
+        self.join();
     }
 
     /// The rank at which to begin a source with so many songs.

@@ -96,6 +96,11 @@ impl Entry {
         self.id == place.entry && place.rank >= self.first && place.rank - self.first < self.songs
     }
 
+    /// Whether another entry has the songs of the source after these.
+    pub(super) fn continues_in(&self, next: &Self) -> bool {
+        (self.id, self.standing, self.first + self.songs) == (next.id, next.standing, next.first)
+    }
+
     /// Whether it is one song, named by its number.
     pub(crate) const fn is_song(&self) -> bool {
         matches!(self.source, Source::Song(_))
@@ -121,6 +126,11 @@ pub struct Place {
 impl Place {
     pub(crate) const fn at_rank(self, rank: u32) -> Self {
         Self { rank, ..self }
+    }
+
+    /// Whether both are the same song of the queue, in whichever round.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        (self.entry, self.rank) == (other.entry, other.rank)
     }
 
     pub(crate) const fn is_in_entry_of(self, other: Self) -> bool {

@@ -46,6 +46,27 @@ impl Queue<'_> {
         }
     }
 
+    /// The place from which the order goes on when this place leaves, with others.
+    pub(super) fn place_kept_before(&self, place: Place, leaves: impl Fn(Place) -> bool) -> Place {
+        let before = |counts: fn(Standing) -> bool| {
+            let places = (0..self.index_of(place, counts)?).rev().filter_map(move |index| self.place_at(index, counts));
+            places.map(|place| self.in_present_round(place)).find(|place| !leaves(*place))
+        };
+        match self.order {
+            None => before(Standing::is_main).unwrap_or_default(),
+            // Its number stays in the permutation.
+            Some(_) if self.index_of(place, Standing::is_late).is_none() => place,
+            Some(order) => before(Standing::is_late).unwrap_or_else(|| self.last_shuffled(&order)),
+        }
+    }
+
+    /// The last place of the permutation, even if it was removed.
+    fn last_shuffled(&self, order: &Order) -> Place {
+        let last = order.songs.saturating_sub(1);
+        let number = order.permutation().at(wrap(last, order.begin(), order.songs));
+        self.place_at(number, self.counted(order)).map(|place| self.in_present_round(place)).unwrap_or_default()
+    }
+
     /// The place itself, or the main place if it is up next or was removed.
     fn main_of(&self, place: Place) -> Place {
         if self.index_of(place, Standing::is_main).is_some() { place } else { self.main }

@@ -1,5 +1,7 @@
 use std::vec::Vec;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::NotPossible;
 
@@ -261,4 +263,212 @@ fn a_list_for_the_screen_stays_within_an_entry() {
     let list = queue.list(4, 3).expect("a position");
     assert_eq!((list.numbers, list.start, list.at_most), (Some((SongId(20), SongId(24))), Start::Rank(0), Some(3)));
     assert_eq!((queue.list(0, 1), queue.list(9, 1)), (None, None));
+}
+
+#[test]
+fn a_song_up_next_that_is_refused_takes_no_other_with_it() {
+    let mut memory = QueueMemory::<8>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    let first = add(&mut queue, 10, 1);
+    begin(&mut queue, first);
+    let album = numbers(&mut queue, 30, 3);
+    queue.add_up_next(album);
+    assert_eq!(play(&mut queue, 1), [30]);
+    queue.drop_if_up_next(album.at(1));
+    assert_eq!(shown(&queue), [10, 30, 31, 32], "31 leaves when the song after it begins");
+    queue.go_to(album.at(2));
+    assert_eq!(shown(&queue), [10, 32]);
+    queue.drop_if_up_next(album.at(2));
+    assert_eq!(shown(&queue), [10, 32], "it plays");
+}
+
+#[test]
+fn an_entry_that_was_divided_is_one_again() {
+    let mut memory = QueueMemory::<4>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    let first = add(&mut queue, 100, 50);
+    begin(&mut queue, first);
+    for number in 1..40 {
+        let entry = numbers(&mut queue, number, 1);
+        queue.add_up_next(entry);
+        assert_eq!(play(&mut queue, 2), [number, 100 + number]);
+        assert_eq!((queue.room(), queue.songs()), (3, 50));
+    }
+}
+
+#[test]
+fn neighbours_that_leave_a_shuffled_queue_take_one_entry() {
+    let mut memory = QueueMemory::<4>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    let first = add(&mut queue, 100, 50);
+    begin(&mut queue, first);
+    queue.set_shuffle(Shuffle::Songs);
+    for _ in 0..20 {
+        assert_eq!(queue.remove(10, 10, queue.room()), Ok(None));
+    }
+    assert_eq!((queue.room(), queue.songs()), (1, 30));
+}
+
+#[test]
+fn what_is_added_to_an_empty_queue_is_shuffled() {
+    let mut memory = QueueMemory::<4>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    queue.set_shuffle(Shuffle::Songs);
+    for _ in 0..2 {
+        let entry = numbers(&mut queue, 0, 20);
+        let first = queue.add(entry);
+        begin(&mut queue, first);
+        let mut played = [[song(&queue, first)].to_vec(), play(&mut queue, 99)].concat();
+        assert!(!played.is_sorted());
+        played.sort_unstable();
+        assert_eq!(played, (0..20).collect::<Vec<_>>());
+        queue.clear_all();
+    }
+}
+
+#[test]
+fn clear_keeps_what_stands_before_a_song_up_next_that_plays() {
+    let mut memory = QueueMemory::<8>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    let first = add(&mut queue, 10, 5);
+    begin(&mut queue, first);
+    play(&mut queue, 1);
+    let entry = numbers(&mut queue, 30, 2);
+    queue.add_up_next(entry);
+    play(&mut queue, 1);
+    queue.clear();
+    assert_eq!((shown(&queue), queue.present()), ([10, 11, 30].to_vec(), Some(3)));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Next,
+    Previous,
+    Add(u32),
+    UpNext(u32),
+    Remove(u32),
+    Repeat(bool),
+    Shuffle,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        12 => Just(Change::Next),
+        4 => Just(Change::Previous),
+        2 => (1..4_u32).prop_map(Change::Add),
+        2 => (1..3_u32).prop_map(Change::UpNext),
+        2 => (0..1_000_u32).prop_map(Change::Remove),
+        1 => any::<bool>().prop_map(Change::Repeat),
+        1 => Just(Change::Shuffle),
+    ]
+}
+
+/// A shuffled queue, beside what has played in the present round.
+struct Shuffled<'m> {
+    queue: Queue<'m>,
+    /// Every song has a number of its own. Songs up next have odd ones.
+    last_number: u32,
+    /// The songs of this round, without those up next, up to the main one.
+    round: Vec<u32>,
+    is_first_round: bool,
+}
+
+impl Shuffled<'_> {
+    fn number(&mut self, songs: u32, is_up_next: bool) -> Entry {
+        let first = (self.last_number + 1).next_multiple_of(100) + u32::from(is_up_next) * 50;
+        self.last_number = first + songs;
+        numbers(&mut self.queue, first, songs)
+    }
+
+    fn main_songs(&self) -> Vec<u32> {
+        shown(&self.queue).into_iter().filter(|song| song % 100 < 50).collect()
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Next => self.next(),
+            Change::Previous => self.previous(),
+            Change::Add(songs) if self.queue.room() >= 1 => {
+                let entry = self.number(songs, false);
+                self.queue.add(entry);
+            }
+            Change::UpNext(songs) if self.queue.room() >= 2 => {
+                let entry = self.number(songs, true);
+                self.queue.add_up_next(entry);
+            }
+            Change::Add(_) | Change::UpNext(_) => {}
+            Change::Remove(position) => {
+                let position = 1 + position % self.queue.songs();
+                // The present song stays: what follows it in its place is the business of the music.
+                if self.queue.present() != Some(position) && self.queue.songs() > 1 {
+                    let removed = song(&self.queue, self.queue.at_position(position).expect("it is there"));
+                    if self.queue.remove(position, position, self.queue.room()).is_ok() {
+                        self.round.retain(|song| *song != removed);
+                    }
+                }
+            }
+            Change::Repeat(repeats) => self.queue.repeat = if repeats { Repeat::All } else { Repeat::Off },
+            Change::Shuffle => {
+                // The main song counts as played, unless it has left the queue while a song up next played.
+                let main = Some(self.queue.main).filter(|main| self.queue.contains(*main));
+                let last = main.map(|main| song(&self.queue, main));
+                self.queue.set_shuffle(Shuffle::Songs);
+                (self.round, self.is_first_round) = (last.into_iter().collect(), true);
+            }
+        }
+    }
+
+    fn next(&mut self) {
+        let unplayed = |shuffled: &Self| shuffled.main_songs().into_iter().any(|song| !shuffled.round.contains(&song));
+        let Some(place) = self.queue.next(self.queue.current()) else {
+            assert!(!unplayed(self) && (self.queue.repeat == Repeat::Off || self.main_songs().is_empty()));
+            return;
+        };
+        let next = song(&self.queue, place);
+        if next % 100 < 50 {
+            if !unplayed(self) {
+                assert_eq!(self.queue.repeat, Repeat::All);
+                (self.round, self.is_first_round) = (Vec::new(), false);
+            }
+            assert!(!self.round.contains(&next), "{next} has played in this round: {:?}", self.round);
+            self.round.push(next);
+        }
+        self.queue.go_to(place);
+    }
+
+    fn previous(&mut self) {
+        let is_up_next = song(&self.queue, self.queue.current()) % 100 >= 50;
+        let before = if is_up_next { self.round.last() } else { self.round.iter().rev().nth(1) };
+        let expected = before.copied();
+        let previous = self.queue.previous(self.queue.current());
+        // A later round may lead back into the one before it.
+        if expected.is_some() || self.is_first_round {
+            assert_eq!(previous.map(|place| song(&self.queue, place)), expected, "{:?}", self.round);
+            if !is_up_next && expected.is_some() {
+                self.round.pop();
+            }
+            previous.into_iter().for_each(|place| self.queue.go_to(place));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: proptest::test_runner::RngSeed::Fixed(7_455), failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_changes_leave_each_song_its_turn_in_a_round(key: u32, changes in prop::collection::vec(change(), 0..80)) {
+        let mut memory = QueueMemory::<16>::new();
+        let queue = Queue::new(&mut memory, key);
+        let mut shuffled = Shuffled { queue, last_number: 0, round: Vec::new(), is_first_round: true };
+        shuffled.queue.set_shuffle(Shuffle::Songs);
+        let entry = shuffled.number(5, false);
+        let first = shuffled.queue.add(entry);
+        shuffled.queue.go_to(first);
+        shuffled.round.push(song(&shuffled.queue, first));
+        for change in changes {
+            shuffled.apply(change);
+        }
+    }
 }

@@ -198,7 +198,7 @@ fn stop_after_ends_the_music_and_keeps_the_queue() {
     world.hear_range(1, 9);
     world.answer("LIST from 1, 2", &[1, 2], Some(3));
     world.start(2);
-    world.player.set_stop_after(true);
+    world.player.set_stop_after(true).expect("it plays");
     assert!(!world.player.is_followed());
     world.finish();
     assert!(world.player.is_silent() && !world.player.stops_after());
@@ -255,4 +255,98 @@ fn a_jump_goes_to_a_place_of_the_queue() {
     world.player.jump(world.now, 1).expect("the queue stays");
     world.answer("LIST at 0, 1", &[1], Some(2));
     world.start(1);
+}
+
+#[test]
+fn additions_wait_for_room_and_words() {
+    let mut world = World::connected();
+    world.hear(1);
+    assert!(world.player.can_add(&Selection::Best("one")));
+    world.player.add(Selection::Best("one")).expect("room");
+    assert!(!world.player.can_add(&Selection::Album("two")) && world.player.can_add(&song(3)));
+    (3..=5).for_each(|number| world.player.add(song(number)).expect("room"));
+    assert!(!world.player.can_add(&song(6)));
+    world.answer("LIST \"one\" best, 1", &[2], None);
+    assert!(world.player.can_add(&Selection::Album("two")));
+}
+
+#[test]
+fn to_remove_the_present_song_leaves_a_pause_and_a_switch_alone() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.answer("LIST from 1, 2", &[1, 2], Some(3));
+    world.player.set_paused(true).expect("it plays");
+    let _ = world.take_asked("PLAY 2 at 0 ms");
+    world.player.remove(world.now, 1, 1).expect("it is there");
+    world.answer("LIST from 1, 2", &[1, 2], Some(3));
+    world.start(2);
+    assert_eq!((world.heard(), world.player.is_paused()), (Some(2), true));
+    world.play(7);
+    world.player.remove(world.now, 1, 1).expect("it is there");
+    world.start(7);
+    assert_eq!((world.heard(), world.player.queue().songs()), (Some(7), 1));
+}
+
+#[test]
+fn the_queue_goes_on_after_a_stop_although_its_song_was_removed() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.player.set_stop_after(true).expect("it plays");
+    world.player.stop().expect("it plays");
+    assert!(!world.player.stops_after(), "the next song is played to its end, and another follows");
+    assert_eq!(world.player.set_stop_after(true), Err(NotPossible::NothingPlays));
+    world.player.remove(world.now, 1, 1).expect("it is there");
+    world.player.resume(world.now).expect("another follows");
+    world.answer("LIST at 1, 1", &[2], Some(3));
+    world.start(2);
+    assert_eq!(world.player.queue().present(), Some(1));
+}
+
+#[test]
+fn a_step_in_silence_tells_that_no_song_follows() {
+    let mut world = World::connected();
+    world.hear_range(1, 2);
+    world.answer("LIST from 1, 2", &[1, 2], None);
+    world.start(2);
+    world.finish();
+    world.finish();
+    assert_eq!(world.player.step(world.now, Direction::Next), Err(NotPossible::Edge(None, Direction::Next)));
+    world.told.clear();
+    // All songs of the queue have vanished.
+    world.library = vec![9];
+    world.player.step(world.now, Direction::Previous).expect("there was another");
+    world.answer("LIST at 0, 1", &[], None);
+    world.answer("LIST at 1, 1", &[], None);
+    world.check_told(&["the queue's edge, Previous"]);
+    assert!(world.player.is_silent());
+}
+
+#[test]
+fn a_change_of_the_queue_during_a_search_gives_up_the_song_that_was_received() {
+    let mut world = World::connected();
+    world.hear_range(1, 9);
+    world.answer("LIST from 1, 2", &[1, 2], Some(3));
+    world.start(2);
+    assert!(world.player.is_followed());
+    let bytes = world.player.buffered_bytes();
+    world.player.play(world.now, Selection::Best("xyz"));
+    world.player.play_next(song(7)).expect("room");
+    world.player.clear();
+    assert!(!world.player.is_followed() && world.player.buffered_bytes() <= bytes);
+    world.library.clear();
+    world.answer("LIST \"xyz\" best, 1", &[], None);
+    world.finish();
+    world.exchange();
+    assert_eq!((world.heard(), world.player.is_silent()), (None, true));
+}
+
+#[test]
+fn what_is_added_to_an_empty_shuffled_queue_is_shuffled() {
+    let mut world = World::connected();
+    world.player.set_shuffle(Shuffle::Songs);
+    world.player.add(Selection::All).expect("room");
+    world.answer("LIST at 0, 1", &[1], Some(2));
+    world.exchange();
+    let (_, asked) = world.asked.first().cloned().expect("the song that is first in the order");
+    assert!(asked.starts_with("LIST at ") && !asked.starts_with("LIST at 0"), "{asked}");
 }
