@@ -179,6 +179,9 @@ impl App {
         if mem::replace(&mut self.browsing.queue, queue) != queue {
             browser.refresh_queue();
         }
+        if let (_, Some(place)) = queue {
+            browser.follow(place);
+        }
         // The browser waits for all other questions, so there is room for its own.
         if self.questions.is_empty()
             && let Some(request) = browser.next_request()

@@ -201,6 +201,14 @@ impl Browser {
         self.panes[Pane::Queue as usize].expire();
     }
 
+    /// The song at this place of the queue, from 1, is the present one. The queue's cursor stays with it, unless the user moves it.
+    pub fn follow(&mut self, place: u32) {
+        if self.focus != Pane::Queue {
+            let height = self.height();
+            self.panes[Pane::Queue as usize].go_to(place.saturating_sub(1), height);
+        }
+    }
+
     /// The screen has another size.
     pub fn resize(&mut self, size: Size) {
         self.size = size;

@@ -106,6 +106,12 @@ impl Rows {
         }
     }
 
+    /// Moves the cursor to a row that is in the list, though it may not have come.
+    pub(super) fn go_to(&mut self, row: u32, height: u32) {
+        self.cursor = row;
+        self.scroll_to_cursor(height);
+    }
+
     /// Moves the cursor by so many rows, within the list. Returns whether it has moved.
     pub(super) fn move_cursor(&mut self, rows: i64, height: u32) -> bool {
         let last = self.total().unwrap_or(0).saturating_add(self.lead).saturating_sub(1);

@@ -484,6 +484,23 @@ fn enter_goes_to_a_place_of_the_queue_and_d_removes_it() {
 }
 
 #[test]
+fn the_queue_shows_the_present_song_until_the_user_moves() {
+    let mut bench = Bench::jazz(NARROW);
+    bench.queue = [&bench.songs[..], &bench.songs[..]].concat();
+    let place = |place: &str, bench: &Bench| bench.screen().lines().any(|row| row.starts_with(place));
+    bench.browser.follow(9);
+    bench.press_and_settle(KeyCode::Char('4'));
+    assert!(!place("3 ", &bench) && place("4 ", &bench) && place("9 ", &bench), "{}", bench.screen());
+    bench.browser.follow(12);
+    bench.settle();
+    assert_eq!(bench.press_key(KeyCode::Enter), Some(Action::Execute(Command::Jump(9))));
+    bench.press("3");
+    bench.browser.follow(12);
+    bench.press_and_settle(KeyCode::Char('4'));
+    assert_eq!(bench.press_key(KeyCode::Enter), Some(Action::Execute(Command::Jump(12))));
+}
+
+#[test]
 fn a_search_narrows_all_panes_as_one_types() {
     let mut bench = Bench::jazz(WIDE);
     for key in "/ giant im".chars() {
