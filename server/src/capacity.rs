@@ -60,7 +60,8 @@ const ADDRESSES_EACH: u64 = STACK_BYTES as u64 + 4_096 + connection::MAX_HEAP_BY
 /// Address space for the server's own threads, and for 40 MB of stacks of ended threads that the C library keeps.
 const OWN_ADDRESSES: u64 = 96 << 20;
 
-/// The part of the memory that is left for the song list and the operating system's file cache.
+/// The part of the memory that is left for the song list, searches (8 MB each among 100,000 albums, one for each core) and the
+/// operating system's file cache.
 const RESERVED_MEMORY: Fraction = Fraction(1, 4);
 
 struct Fraction(u64, u64);

@@ -63,17 +63,40 @@ impl ListRequest {
         self.search.as_ref().map(|SearchRequest { query, rest }| Search { query, ..*rest })
     }
 
-    /// Whether all songs or groups are wanted, page by page.
-    pub(super) fn is_of_all(&self) -> bool {
-        self.search().is_none_or(|Search { query, within, numbers, .. }| {
-            query.trim().is_empty() && within.is_none() && numbers.is_none()
-        })
+    /// Whether the answer needs a look at every song.
+    pub(super) fn looks_through_songs(&self) -> bool {
+        let is_plain = |Search { query, within, numbers, group, is_best, .. }: Search<'_>| {
+            query.trim().is_empty() && within.is_none() && numbers.is_none() && group.is_none() && !is_best
+        };
+        self.search().is_some_and(|search| !is_plain(search))
     }
 
-    /// Whether it begins a list, which is to show the latest changes.
-    pub(super) fn is_first_page(&self) -> bool {
-        self.search().map_or(self.first.0 <= 1, |search| self.first.0 == 0 && search.rank == 0)
+    /// Which changes of the library the answer shows.
+    pub(super) fn freshness(&self) -> Freshness {
+        let Some(Search { query, rank, group, within, numbers, is_best }) = self.search() else {
+            return if self.first.0 <= 1 { Freshness::Latest } else { Freshness::Any };
+        };
+        let begins = self.first.0 == 0 && rank == 0 && within.is_none() && numbers.is_none() && !is_best;
+        match (begins, query.trim().is_empty(), group) {
+            (false, ..) => Freshness::Any,
+            (_, false, _) => Freshness::Soon,
+            (_, _, Some(_)) => Freshness::Recent,
+            (_, _, None) => Freshness::Latest,
+        }
     }
+}
+
+/// Which changes of the library the answer to a LIST shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// All that were made before the request.
+    Latest,
+    /// The same, if they are found in a moment.
+    Recent,
+    /// Those that are known. The answer to a later request shows the others.
+    Soon,
+    /// Those that are known: it is a further page, or what follows a song.
+    Any,
 }
 
 impl From<Search<'_>> for SearchRequest {

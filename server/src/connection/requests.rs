@@ -11,7 +11,7 @@ use trill_proto::message::{Encode, Info, ListEnd, Play, Song, Welcome, cut};
 use trill_proto::session::OutboxFull;
 
 use super::prepare::{PrepareError, error_code};
-use super::read::{ListRequest, Request};
+use super::read::{Freshness, ListRequest, Request};
 use super::{Connection, Session};
 use crate::close::CloseReason;
 use crate::library::{LIST_TIMEOUT, Listing, Page, SongDetails, SongError};
@@ -117,21 +117,41 @@ impl Connection {
             None => log::debug!("{} lists songs from {} on", self.client, list.first),
             Some(search) => log::debug!("{} lists from {} on: {search:?}", self.client, list.first),
         }
-        if !list.is_of_all() {
+        match list.freshness() {
+            Freshness::Latest => {
+                self.check_library(|_| true)?;
+                self.wait_for_tags()?;
+            }
+            Freshness::Recent => {
+                let end = Instant::now() + LIST_TIMEOUT;
+                self.check_library(|_| Instant::now() < end)?;
+                self.wait_for_tags()?;
+            }
             // People search while they type, so the answer does not wait. The next one shows what is found.
-            self.shared.library.begin_check();
-        } else if list.is_first_page() {
-            self.check_library(|_| true)?;
-            let end = Instant::now() + LIST_TIMEOUT;
-            self.wait_while_serving(|this, timeout| {
-                let left = end.saturating_duration_since(Instant::now());
-                (this.shared.library.wait_for_tags(timeout.min(left)) || left.is_zero()).then_some(())
-            })?;
+            Freshness::Soon => drop(self.shared.library.begin_check()),
+            Freshness::Any => {}
         }
+        let page = if list.looks_through_songs() { self.search(list)? } else { self.find_page(list) };
+        self.write_page(list.request, &page)
+    }
+
+    /// Waits a moment for the tags of files that are being read.
+    fn wait_for_tags(&mut self) -> Result<(), CloseReason> {
+        let end = Instant::now() + LIST_TIMEOUT;
+        self.wait_while_serving(|this, timeout| {
+            let left = end.saturating_duration_since(Instant::now());
+            (this.shared.library.wait_for_tags(timeout.min(left)) || left.is_zero()).then_some(())
+        })
+    }
+
+    /// A page of a search that looks through all songs, which takes time and memory.
+    fn search(&mut self, list: &ListRequest) -> Result<Page, CloseReason> {
+        let slot = self.wait_while_serving(|this, timeout| this.shared.library.wait_for_search(timeout))?;
         let begun = Instant::now();
         let page = self.find_page(list);
+        drop(slot);
         self.session.charge(self.shared.clock.now(), begun.elapsed() * SEARCH_COST);
-        self.write_page(list.request, &page)
+        Ok(page)
     }
 
     /// A page of the songs that are known now.

@@ -29,6 +29,7 @@ mod query;
 mod scan;
 mod scanner;
 mod search;
+mod search_slot;
 mod song;
 mod storage;
 mod tag_reader;
@@ -50,6 +51,7 @@ use index::{Listed, TagIndex};
 use open_song::OpenSongs;
 use scan::Watched;
 use scanner::{LastScan, Rounds};
+use search_slot::SearchSlots;
 use storage::{BuiltInSongs, Storage};
 use tag_reader::{Albums, Readers};
 use worker::Workers;
@@ -58,6 +60,7 @@ pub use folder::OpenError;
 pub use index::Page;
 pub use open_song::OpenSong;
 pub use scanner::Check;
+pub use search_slot::SearchSlot;
 pub use song::{Listing, SongDetails, SongError};
 pub use storage::{BuiltIn, DEMO};
 pub use worker::Task;
@@ -114,6 +117,7 @@ pub struct Library {
     tags: Mutex<Option<CachedTags>>,
     albums: Albums,
     open_songs: Arc<OpenSongs>,
+    searches: Arc<SearchSlots>,
     workers: Workers,
     now: fn() -> SystemTime,
     this: Weak<Self>,
@@ -163,6 +167,7 @@ impl Library {
             tags: Mutex::default(),
             albums: Mutex::default(),
             open_songs: Arc::default(),
+            searches: Arc::default(),
             workers: Workers::default(),
             now,
             this: this.clone(),
@@ -200,6 +205,11 @@ impl Library {
     /// Up to `at_most` songs in the order of their ids, from `first` on. Songs that are gone are left out.
     pub fn page(&self, first: SongId, at_most: usize) -> Page {
         Page::by_id(&self.listed(), first, at_most)
+    }
+
+    /// Waits for the right to [`search`](Self::search), at most for `timeout`. Only as many searches run at once as there are cores.
+    pub fn wait_for_search(&self, timeout: Duration) -> Option<SearchSlot> {
+        self.searches.take(timeout)
     }
 
     /// Up to `at_most` songs or groups that a search finds, in library order, or the best of them. The page begins at the song

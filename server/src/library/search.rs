@@ -1,6 +1,7 @@
 //! Answers a search: which songs or groups it finds, and which of them are on the page.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ impl Listed {
     /// listed, else at the rank.
     pub(super) fn search(&self, search: &Search<'_>, first: SongId, at_most: usize) -> Page {
         let query = Query::new(search.query);
-        let begin = self.place_of(first);
+        let mut begin = self.place_of(first);
         if let Search { rank, group: None, within: None, numbers: None, is_best: false, .. } = *search
             && query.is_empty()
         {
@@ -27,7 +28,13 @@ impl Listed {
         let songs = self.in_library_order().iter().enumerate().filter(|(_, song)| filter.finds(song));
         let found: Box<dyn Iterator<Item = Found<'_>>> = match search.group {
             None => Box::new(songs.map(|(place, song)| Found { place, song, group: None })),
-            Some(group) => Box::new(groups(songs, group).into_iter()),
+            Some(group) => {
+                let first = begin.and_then(|place| self.in_library_order().get(place));
+                let groups = groups(songs, group, first);
+                // A page begins with the group of its first song, even if another song is the first of that group now.
+                begin = groups.begin.map(|index| groups.found[index].place).or(begin);
+                Box::new(groups.found.into_iter())
+            }
         };
         if search.is_best {
             self.best(found, |song| query.fit(&folded(&song.name(search.group))), at_most)
@@ -128,25 +135,41 @@ impl Within {
     }
 }
 
-/// The groups of songs, in the order of their first songs. Songs come with their places.
-fn groups<'a>(songs: impl Iterator<Item = (usize, &'a Arc<Song>)>, group: Group) -> Vec<Found<'a>> {
-    let mut groups: Vec<Found<'_>> = Vec::new();
-    let mut by_key: HashMap<GroupKey, usize> = HashMap::new();
+/// The groups of songs, in the order of their first songs.
+struct Groups<'a> {
+    found: Vec<Found<'a>>,
+    /// The index of the group of the song at which the page begins.
+    begin: Option<usize>,
+}
+
+/// Collects the groups of songs, which come with their places in library order, and finds that of the song `first`.
+///
+/// A table of 100,000 groups takes 8 MB: of the names, it holds only hash values. Their keys are random, so that nobody can make
+/// file names that collide.
+fn groups<'a>(
+    songs: impl Iterator<Item = (usize, &'a Arc<Song>)>,
+    group: Group,
+    first: Option<&Arc<Song>>,
+) -> Groups<'a> {
+    let mut found: Vec<Found<'_>> = Vec::new();
+    let mut by_name: HashMap<u64, usize> = HashMap::new();
+    let hasher = by_name.hasher().clone();
+    let name_of = |song: &Song| Some(hasher.hash_one(song.group_key(group)?));
     let mut last = Remembered(None);
     for (rank, (place, song)) in (0..).zip(songs) {
         let index = last.get_or(song, || {
-            let key = song.group_key(group)?;
-            let index = *by_key.entry(key).or_insert(groups.len());
-            if index == groups.len() {
-                groups.push(Found { place, song, group: Some(SongGroup { songs: 0, rank }) });
+            let index = *by_name.entry(name_of(song)?).or_insert(found.len());
+            if index == found.len() {
+                found.push(Found { place, song, group: Some(SongGroup { songs: 0, rank }) });
             }
             Some(index)
         });
-        if let Some(group) = index.and_then(|index| groups[index].group.as_mut()) {
+        if let Some(group) = index.and_then(|index| found[index].group.as_mut()) {
             group.songs += 1;
         }
     }
-    groups
+    let begin = first.and_then(|song| by_name.get(&name_of(song)?).copied());
+    Groups { found, begin }
 }
 
 /// What was found out about the group of the last song. It holds for the next song, too, if both are in one directory and share

@@ -115,6 +115,25 @@ fn albums_and_artists_are_listed_by_their_first_songs() {
 }
 
 #[test]
+fn a_page_of_groups_begins_with_the_group_of_its_first_song() {
+    let of = |album| song("Can", album, "");
+    let music = directory(&[("b/1.mp3", &of("One")), ("c/1.mp3", &of("Two")), ("d/1.mp3", &of("One"))]);
+    let library = read(&music);
+    let albums = Search { group: Some(Group::Album), ..Search::default() };
+    let ids = |first, at_most| {
+        let page = library.search(&albums, SongId(first), at_most);
+        (page.songs().map(|song| song.id.0).collect::<Vec<_>>(), page.next.map(|id| id.0))
+    };
+    assert_eq!(ids(0, 1), (vec![1], Some(2)));
+    assert_eq!(ids(3, 9), (vec![1, 2], None), "song 3 is in the first album");
+    // Another song becomes the first of the album that comes next.
+    write(&music, "a/1.mp3", &of("Two"));
+    library.refresh();
+    assert!(library.wait_until_read_for(DEADLINE));
+    assert_eq!(ids(2, 9), (vec![4, 1], None), "none is skipped");
+}
+
+#[test]
 fn what_is_told_besides_the_listing_is_found_too() {
     let mut tag = id3::Tag::new();
     id3::TagLike::set_album_artist(&mut tag, "Various");
