@@ -228,6 +228,35 @@ fn typing_does_not_wait_for_the_words_that_tab_has_asked_for() {
     assert!(terminal.screen().rows.iter().any(|row| row == "trill> find naima"), "{terminal}");
 }
 
+// ── lists ──
+
+#[test]
+fn a_list_longer_than_the_screen_is_shown_in_parts_from_around_the_present_song() {
+    let (_music, server) = serve_songs(60, 60_000);
+    let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    terminal.type_line("play 30");
+    terminal.wait_for_text(DEADLINE, "▶ 30");
+    for (first, last, rest) in
+        [(21, 39, "what follows"), (40, 58, "what follows"), (59, 60, "the beginning"), (1, 19, "what follows")]
+    {
+        terminal.type_line("list");
+        let part = format!("{first} to {last} of 60 songs; list again shows {rest}, browse shows all");
+        let screen = terminal.wait_for_text(DEADLINE, &part);
+        let end = row_of(&screen, &part);
+        let rows = screen.rows[..end].iter().rev().take_while(|row| number_of(row).is_some()).collect::<Vec<_>>();
+        let numbers: Vec<_> = rows.iter().rev().filter_map(|row| number_of(row)).collect();
+        assert_eq!(numbers, (first..=last).collect::<Vec<_>>(), "{terminal}");
+        let marked: Vec<_> = rows.iter().filter(|row| row.contains('▶')).filter_map(|row| number_of(row)).collect();
+        assert_eq!(marked, if first == 21 { vec![30] } else { vec![] }, "{terminal}");
+    }
+}
+
+/// The number at the beginning of a row of a list.
+fn number_of(row: &str) -> Option<u32> {
+    row.split([' ', '▶']).find(|word| !word.is_empty())?.parse().ok()
+}
+
 // ── invalid input ──
 
 #[test]
