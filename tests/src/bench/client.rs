@@ -71,7 +71,7 @@ fn measure(plan: &Plan) -> Vec<Row> {
     let mut with_sink = Vec::new();
     for _ in 0..plan.rounds {
         let whole = [trill("wav:/dev/null"), mpg123(&["--wav", "/dev/null"]), ffmpeg(&["-f", "null", "-"])];
-        for (who, cost) in whole.map(run).into_iter().enumerate() {
+        for (who, cost) in whole.map(cost_of).into_iter().enumerate() {
             fast[who].push(cost.cpu_time.as_secs_f64());
             peak[who].push(cost.peak_bytes as f64 / f64::from(1 << 20));
         }
@@ -101,13 +101,14 @@ fn measure(plan: &Plan) -> Vec<Row> {
 
 /// The cost of a whole run of a program.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
+pub(super) struct Cost {
     cpu_time: Duration,
-    peak_bytes: u64,
+    /// The largest resident set.
+    pub(super) peak_bytes: u64,
 }
 
 /// Runs a program to its end.
-fn run(mut command: Command) -> Cost {
+pub(super) fn cost_of(mut command: Command) -> Cost {
     let mut process = Playing(command.stdin(Stdio::null()).spawn().expect("a program that was just found"));
     let (pid, mut peak_bytes) = (process.0.id(), 0);
     // Polls without reaping the child, so that its CPU time can be read after its end.
@@ -234,7 +235,7 @@ mod tests {
     fn counts_what_a_program_took() {
         let mut command = Command::new("sh");
         command.args(["-c", "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done"]);
-        let cost = run(command);
+        let cost = cost_of(command);
         assert!(cost.cpu_time >= Duration::from_millis(10) && cost.peak_bytes > 100_000, "{cost:?}");
     }
 }
