@@ -117,7 +117,7 @@ Miles Davis           2│Kind of Blue — Miles… 2│Blue in Green — Miles 
     // Nor is anything lost that is typed ahead.
     terminal.type_text("\x02");
     terminal.wait_for_text(DEADLINE, "1 Artists");
-    terminal.type_text("qfly\rvol");
+    terminal.type_text("qfly\rvox\x7fl");
     terminal.wait_for_text(DEADLINE, "no command \"fly\"");
     terminal.wait_for(DEADLINE, "the rest", |screen| screen.rows.iter().any(|row| row == "trill> vol"));
     terminal.type_line("ume 40");

@@ -228,6 +228,28 @@ fn typing_does_not_wait_for_the_words_that_tab_has_asked_for() {
     assert!(terminal.screen().rows.iter().any(|row| row == "trill> find naima"), "{terminal}");
 }
 
+// ── the status row ──
+
+#[test]
+fn the_row_names_what_follows_and_nothing_after_it_is_cleared() {
+    let (_music, server) = serve_songs(3, 60_000);
+    let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
+    terminal.wait_for_text(DEADLINE, "trill>");
+    let wait_for_row = |what: &str, is_meant: &dyn Fn(&str) -> bool| {
+        terminal.wait_for(DEADLINE, what, |screen| screen.row_with("▶ 1").is_some_and(is_meant));
+    };
+    terminal.type_line("play 1-3");
+    wait_for_row("the next song", &|row| row.contains("next: 2"));
+    terminal.type_line("repeat one");
+    wait_for_row("the same song", &|row| row.contains("next: 1"));
+    terminal.type_line("repeat off");
+    wait_for_row("the next song", &|row| row.contains("next: 2"));
+    terminal.type_line("remove 2");
+    wait_for_row("the one behind it", &|row| row.contains("next: 3"));
+    terminal.type_line("clear");
+    wait_for_row("nothing", &|row| !row.contains("next:"));
+}
+
 // ── lists ──
 
 #[test]

@@ -175,7 +175,8 @@ impl App {
             // Keep the title of this song, which may have come already.
             decode_loop::Event::Began(song) => {
                 drop(self.title.take_if(|title| title.id != song));
-                self.following = None;
+                // Nor forget what follows this song, which may have come, too.
+                drop(self.following.take_if(|following| following.id == song));
             }
             decode_loop::Event::Finished => {}
             decode_loop::Event::Sounded { song, after } => {

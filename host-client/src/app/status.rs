@@ -60,10 +60,7 @@ impl App {
             status::Status {
                 state: playback_state(player),
                 song: self.song(player),
-                next: match &self.following {
-                    _ if player.stops_after() => "stop".to_owned(),
-                    following => following.as_ref().map_or_else(String::new, |song| song.title.clone()),
-                },
+                next: self.next(player),
                 buffered: Duration::from_secs_f64(buffered_bytes as f64 / f64::from(bytes_per_second)),
                 buffer_fill: buffered_bytes as f32 / CAPACITY_BYTES as f32,
                 underruns: self.underruns(),
@@ -75,6 +72,18 @@ impl App {
                 sleep: player.sleep_left(now),
             }
         })
+    }
+
+    /// What follows the song heard: a title. The server has told it at the last change of the queue.
+    fn next(&self, player: &Player) -> String {
+        let queue = player.queue();
+        let song = match queue.following_position() {
+            _ if player.stops_after() => return "stop".to_owned(),
+            None => None,
+            again if again == queue.present() => self.title.as_ref(),
+            Some(_) => self.following.as_ref(),
+        };
+        song.map_or_else(String::new, |song| song.title.clone())
     }
 
     /// The song that is heard, or else the one that is requested.

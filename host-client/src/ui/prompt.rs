@@ -238,6 +238,7 @@ impl Prompt {
     fn take_typed_ahead(&mut self, key: KeyEvent) {
         match key.code {
             KeyCode::Enter => self.pasted.push_back(mem::take(&mut self.begun)),
+            KeyCode::Backspace => drop(self.begun.pop()),
             KeyCode::Char(char) if !key.modifiers.contains(KeyModifiers::CONTROL) => self.begun.push(char),
             _ => {}
         }
