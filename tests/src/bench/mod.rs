@@ -7,7 +7,7 @@
 //! | `wire` | bytes beyond the music, on fast and slow paths | HTTP/1.1 |
 //! | `play` | time from `play N` and from a switch to the first sample, on short and long paths; stale sound | mpg123, ffmpeg |
 //! | `client` | CPU time and memory of a player for an hour of music | mpg123, ffmpeg |
-//! | `prompt` | time to the prompt, and memory there while music plays | |
+//! | `start` | time to the prompt, and memory there while music plays | |
 //! | `list` | time to the first and the last entry of a list of all songs | MPD |
 //! | `scan` | cold start on a library: time to listening and to completion; memory | MPD |
 //! | `allocations` | memory allocations during playback | |
@@ -36,7 +36,7 @@ mod listeners;
 mod machine;
 mod picture;
 mod play;
-mod prompt;
+mod start;
 mod throughput;
 
 pub use machine::Machine;
@@ -70,7 +70,7 @@ pub const SECTIONS: &[Section] = &[
     throughput::WIRE,
     play::PLAY,
     client::CLIENT,
-    prompt::SECTION,
+    start::SECTION,
     list::SECTION,
     scan::SECTION,
     allocations::SECTION,

@@ -1,4 +1,4 @@
-//! The section `prompt`: how soon the prompt is there, and the memory of a player at its prompt.
+//! The section `start`: how soon the prompt is there, and the memory of a player at its prompt.
 
 use super::client::cost_of;
 use super::figures::{Figure, Row, Target};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// The section.
 pub(super) const SECTION: Section = Section {
-    name: "prompt",
+    name: "start",
     title: "The prompt",
     about: "Trill alone, in a terminal, with a PulseAudio server and a D-Bus session bus, so with all that it does on a \
         desktop. Time runs from before the process is started until the terminal shows `trill>`. Memory is the largest \
