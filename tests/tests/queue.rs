@@ -151,6 +151,15 @@ fn lines_that_add_to_the_queue_wait_for_each_other() {
 }
 
 #[test]
+fn what_is_repeated_plays_again() {
+    let (_music, server) = serve(1_500);
+    let all = plays(&server, "repeat all\nsleep 7s\nplay 2-3\n");
+    assert!(all.starts_with(&[2, 3, 2]), "{all:?}");
+    let one = plays(&server, "repeat one\nsleep 5s\nplay 2-3\n");
+    assert!(one.len() > 1 && one.iter().all(|song| *song == 2), "{one:?}");
+}
+
+#[test]
 fn the_prompt_shows_what_it_did_to_the_queue_and_the_queue_itself() {
     let (_music, server) = serve(60_000);
     let terminal = Client::of(server.address()).arg("--output=null").in_terminal(VT100);
