@@ -153,3 +153,35 @@ impl Known {
             && is_close(self.sleep.saturating_sub(passed), next.sleep)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::status::{Queue, Song};
+
+    #[test]
+    fn only_an_event_is_a_change_of_the_status() {
+        let begin = Instant::now();
+        let playing = |seconds: f32| Status {
+            state: PlaybackState::Playing,
+            song: Some(Song { position: Duration::from_secs_f32(seconds), ..Song::default() }),
+            sleep: Some(Duration::from_secs_f32(90.0 - seconds)),
+            buffered: Duration::from_secs_f32(seconds),
+            ..Status::default()
+        };
+        let check = |next: &Status, after: f32, is_change| {
+            let next = Known::of(next, begin + Duration::from_secs_f32(after));
+            assert_eq!(!Known::of(&playing(40.0), begin).leads_to(&next), is_change, "{next:?}");
+        };
+        check(&playing(40.0), 0.0, false);
+        check(&playing(60.0), 20.0, false);
+        check(&playing(60.5), 20.0, false);
+        check(&playing(70.0), 20.0, true);
+        check(&Status { sleep: None, ..playing(60.0) }, 20.0, true);
+        check(&Status { sleep: Some(Duration::from_secs(90)), ..playing(60.0) }, 20.0, true);
+        check(&Status { state: PlaybackState::Paused, ..playing(60.0) }, 20.0, true);
+        check(&Status { volume_percent: 1, ..playing(60.0) }, 20.0, true);
+        check(&Status { queue: Queue { songs: 1, ..Queue::default() }, ..playing(60.0) }, 20.0, true);
+        check(&Status { underruns: 1, has_trouble: true, ..playing(60.0) }, 20.0, false);
+    }
+}

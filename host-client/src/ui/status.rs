@@ -76,7 +76,7 @@ pub enum PlaybackState {
 }
 
 /// The song that is playing or about to play.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Song {
     /// The song's number, as typed after `play`.
     pub number: u32,
