@@ -39,13 +39,13 @@ impl Widget for View<'_> {
         if buffer.area.is_empty() {
             return;
         }
-        self.draw_names(&layout, buffer);
+        layout.names.rows().for_each(|row| self.draw_names(row, &layout, buffer));
         match &self.browser.output {
             Some(_) => self.draw_output(&layout, buffer),
             None => self.draw_panes(&layout, buffer),
         }
         self.now.draw(layout.bar, buffer, self.charset);
-        self.draw_line(layout.line, buffer);
+        layout.line.rows().for_each(|row| self.draw_line(row, buffer));
     }
 }
 
@@ -59,13 +59,13 @@ impl View<'_> {
     }
 
     /// The names of the panes, with the numbers of their rows. If there is room for one pane only, the names of all.
-    fn draw_names(&self, layout: &Layout, buffer: &mut Buffer) {
+    fn draw_names(&self, row: Rect, layout: &Layout, buffer: &mut Buffer) {
         if let [_] = layout.panes[..] {
-            let mut x = layout.names.x;
+            let mut x = row.x;
             for pane in Pane::ALL {
                 let name = format!("{} {}", pane as usize + 1, pane.name());
-                let room = usize::from(layout.names.right().saturating_sub(x));
-                buffer.set_stringn(x, layout.names.y, &name, room, self.name_style(pane));
+                let room = usize::from(row.right().saturating_sub(x));
+                buffer.set_stringn(x, row.y, &name, room, self.name_style(pane));
                 x = x.saturating_add(width(&name) as u16 + 1);
             }
             return;
@@ -73,7 +73,7 @@ impl View<'_> {
         for (pane, area) in &layout.panes {
             let name = format!("{} {}", *pane as usize + 1, pane.name());
             let total = self.browser.rows(*pane).total().map_or_else(String::new, |total| total.to_string());
-            let area = Rect { y: layout.names.y, height: 1, ..*area };
+            let area = Rect { x: area.x, width: area.width, ..row };
             draw_ends((&name, self.name_style(*pane)), (&total, DIM), area, buffer, self.charset);
             self.draw_divider(area, layout, buffer);
         }
