@@ -11,6 +11,7 @@ use crate::server::ServerProcess;
 use crate::terminal::{Terminal, VT100};
 use crate::usage;
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,8 +64,9 @@ fn measure(plan: &Plan) -> Vec<Row> {
 
         lists.push(growth_by_lists(&desktop.prompt(large.address())));
         large.usage_at_rest();
-        let list = Client::of(large.address()).args(["--quiet", "list"]);
-        in_pipe.push(mib(cost_of(list.into_command()).peak_bytes));
+        let mut list = Client::of(large.address()).args(["--quiet", "list"]).into_command();
+        list.stdout(Stdio::null());
+        in_pipe.push(mib(cost_of(list).peak_bytes));
         large.usage_at_rest();
     }
     let songs = Figure(SONGS as f64);
