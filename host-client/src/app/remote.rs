@@ -30,7 +30,13 @@ pub(super) struct Outside {
 impl App {
     /// Lets other programs control this one, if a listener does.
     pub(super) fn open_to_others(&mut self) {
-        if self.mode != Mode::Interactive {
+        // At a terminal: a prompt, or a single play with keys.
+        let is_player = match self.mode {
+            Mode::Interactive => true,
+            Mode::OneShot => self.lines.is_some(),
+            Mode::Script { .. } => false,
+        };
+        if !is_player {
             return;
         }
         let sender = self.sender.clone();

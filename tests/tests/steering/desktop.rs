@@ -2,7 +2,7 @@
 
 use trill_tests::bus::SessionBus;
 use trill_tests::client::Client;
-use trill_tests::terminal::key;
+use trill_tests::terminal::{VT100, key};
 use trill_tests::wait;
 
 use crate::{DEADLINE, Session, prompt};
@@ -130,7 +130,21 @@ fn a_player_works_without_a_bus_and_after_its_end() {
 }
 
 #[test]
-fn only_a_player_with_a_prompt_is_on_the_bus() {
+fn a_single_play_at_a_terminal_is_controlled_as_a_prompt_is() {
+    let session = Session::start();
+    let bus = SessionBus::start(session.runtime());
+    let mut player = on_bus(&session, &bus).args(["--output=null", "play", "1"]).in_terminal(VT100);
+    player.wait_for_text(DEADLINE, "▶ 1");
+    wait_for(&bus, &["status"], "Playing");
+    command(&bus, &["pause"]);
+    player.wait_for_text(DEADLINE, "paused 1");
+    assert!(session.answer(&["status"]).contains("state      paused"));
+    session.answer(&["quit"]);
+    assert_eq!(player.wait(DEADLINE).code(), Some(0), "{player}");
+}
+
+#[test]
+fn only_a_player_at_a_terminal_is_on_the_bus() {
     let session = Session::start();
     let bus = SessionBus::start(session.runtime());
     let mut script = on_bus(&session, &bus).args(["--output=null", "play", "1"]).spawn();
