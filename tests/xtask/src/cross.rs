@@ -24,15 +24,11 @@ struct Machine {
     emulator: &'static str,
     /// Debian packages with its libraries.
     libraries: &'static [&'static str],
-    suites: &'static [Suite],
-}
-
-/// Packages whose tests are built together. Suites are separate so that one cannot switch on another's features.
-struct Suite {
+    /// The packages whose tests run there.
     packages: &'static [&'static str],
     /// cargo's options that select their tests.
     selection: &'static [&'static str],
-    /// Whether the suite contains server and client, so that both can run together.
+    /// Whether server and client are among the packages, so that both can run together.
     is_end_to_end: bool,
 }
 
@@ -47,10 +43,10 @@ const MACHINES: &[Machine] = &[
         gnu: "arm-linux-gnueabihf",
         emulator: "qemu-arm-static",
         libraries: &["libc6", "libgcc-s1"],
-        suites: &[
-            Suite { packages: &["trill-proto"], selection: &["--lib", "--tests"], is_end_to_end: false },
-            Suite { packages: &["trill-firmware"], selection: &["--lib"], is_end_to_end: false },
-        ],
+        // The boards in QEMU run the other packages without an operating system.
+        packages: &["trill-proto"],
+        selection: &["--lib", "--tests"],
+        is_end_to_end: false,
     },
     // A Raspberry Pi or a rented server.
     Machine {
@@ -60,7 +56,9 @@ const MACHINES: &[Machine] = &[
         emulator: "qemu-aarch64-static",
         libraries: &["libc6", "libgcc-s1", "libasound2", "libasound2-dev"],
         // The packages without an operating system differ by the size of an address, which is this machine's.
-        suites: &[Suite { packages: &["trill-server", "trill"], selection: &["--lib"], is_end_to_end: true }],
+        packages: &["trill-server", "trill"],
+        selection: &["--lib"],
+        is_end_to_end: true,
     },
 ];
 
@@ -74,16 +72,14 @@ const PROPERTY_CASES: &str = "256";
 /// Runs the tests for every architecture, and server and client together where both are built.
 ///
 /// # Errors
-/// Missing packages, before anything runs; then the first failed suite.
+/// Missing packages, before anything runs; then the first failed step.
 pub(crate) fn run() -> Result<(), Error> {
     system::ensure(&[Need::Build, Need::Tests, Need::Cross])?;
     for machine in MACHINES {
         let tools = Tools::open(machine)?;
-        for suite in machine.suites {
-            tools.test(suite)?;
-            if suite.is_end_to_end {
-                end_to_end::check(&tools, suite)?;
-            }
+        tools.test()?;
+        if machine.is_end_to_end {
+            end_to_end::check(&tools)?;
         }
     }
     Ok(())
@@ -104,8 +100,8 @@ impl Tools {
         Ok(Self { machine, toolchain, root })
     }
 
-    fn test(&self, suite: &Suite) -> Result<(), Error> {
-        let programs = programs::build(self.cargo("test", suite.packages)?.args(suite.selection))?;
+    fn test(&self) -> Result<(), Error> {
+        let programs = programs::build(self.cargo("test")?.args(self.machine.selection))?;
         Error::of_tests(programs::run(&programs, processors(), |program| {
             let mut command = self.emulate(program);
             command.args(["--skip", SKIPPED]).env("PROPTEST_CASES", PROPERTY_CASES);
@@ -113,10 +109,10 @@ impl Tools {
         }))
     }
 
-    /// Builds the programs of a suite's packages. Returns their folder.
-    fn build(&self, suite: &Suite) -> Result<PathBuf, Error> {
+    /// Builds the programs of the packages. Returns their folder.
+    fn build(&self) -> Result<PathBuf, Error> {
         // Together with the tests, which were built before. Alone, shared dependencies would get other features.
-        process::run(self.cargo("build", suite.packages)?.args(["--bins", "--tests"]))?;
+        process::run(self.cargo("build")?.args(["--bins", "--tests"]))?;
         Ok(self.toolchain.target_dir()?.join(self.machine.target).join("debug"))
     }
 
@@ -127,8 +123,8 @@ impl Tools {
         command
     }
 
-    fn cargo(&self, command: &str, packages: &[&str]) -> Result<Command, Error> {
-        let Machine { target, gnu, .. } = self.machine;
+    fn cargo(&self, command: &str) -> Result<Command, Error> {
+        let Machine { target, gnu, packages, .. } = self.machine;
         let mut cargo = self.toolchain.cargo(process::workspace_dir())?;
         cargo.args([command, "--target", target]);
         cargo.args(packages.iter().flat_map(|package| ["--package", package]));

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Suite, Tools};
+use super::Tools;
 use crate::demo::Songs;
 use crate::error::Error;
 use crate::process::{self, cargo, executable, programs_dir};
@@ -22,8 +22,8 @@ const SAMPLES_FOR_EACH_ROUNDED: usize = 1_000;
 /// # Errors
 /// [`Error::Differs`] when the output differs from that of this machine's client, and the errors of running the
 /// programs.
-pub(super) fn check(tools: &Tools, suite: &Suite) -> Result<(), Error> {
-    let programs = tools.build(suite)?;
+pub(super) fn check(tools: &Tools) -> Result<(), Error> {
+    let programs = tools.build()?;
     process::run(cargo()?.args(["build", "--package", "trill-server", "--package", "trill"]))?;
     let emulated = Client { tools: Some(tools), program: programs.join("trill"), wav: programs.join("emulated.wav") };
     let own = Client { tools: None, program: executable(&programs_dir()?, "trill"), wav: programs.join("own.wav") };
