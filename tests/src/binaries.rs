@@ -199,7 +199,7 @@ mod tests {
         std::fs::create_dir(&dir).expect("a directory");
         check(&dir.join("debug/deps/switch-0123"), &dir, None, "dev");
         check(&dir.join("release/deps/switch-0123"), &dir, None, "release");
-        check(&dir.join("debug/board-costs"), &dir, None, "dev");
+        check(&dir.join("debug/bench"), &dir, None, "dev");
         std::fs::write(dir.join("CACHEDIR.TAG"), "").expect("a file");
         check(
             &dir.join("x86_64-unknown-linux-gnu/debug/deps/switch-0123"),

@@ -56,7 +56,8 @@ fn cell(cost: u64, budget: u64) -> String {
 /// Runs every emulated board. Returns one line per board: its name and [`COLUMNS`] from the stack on.
 fn run_boards() -> Result<String, Error> {
     let mut running = process::cargo()?;
-    running.args(["run", "--quiet", "--package", "trill-tests", "--bin", "board-costs"]);
+    // With the whole workspace it shares the crates of the tests.
+    running.args(["test", "--quiet", "--workspace", "--bench", "board_costs"]);
     process::output(&mut running)
 }
 
