@@ -13,6 +13,9 @@ use crate::system::{self, Need};
 /// Programs that run alone, before all others. Recordings have holes where the sound server has to wait for a processor.
 const ALONE: [&str; 1] = ["tests: sound"];
 
+/// Programs that begin before the others because they take longest: at the end, one would run alone.
+const LONG: [&str; 5] = ["tests: boards", "core: playing", "tests: browse", "tests: attacks", "tests: churn"];
+
 /// Runs every test and builds the boards' programs; with `cargo_args` only the tests that these select.
 ///
 /// # Errors
@@ -34,8 +37,9 @@ fn run_programs() -> Result<(), Error> {
     let programs = programs::build(cargo()?.args(["test", "--workspace"]))?;
     let (alone, mut others): (Vec<_>, Vec<_>) =
         programs.into_iter().partition(|program| ALONE.contains(&program.name().as_str()));
-    // The end-to-end tests come last in cargo's order, and take longest.
+    // The end-to-end tests come last in cargo's order, and take longer than the units.
     others.reverse();
+    others.sort_by_key(|program| !LONG.contains(&program.name().as_str()));
     let run = |programs: &[_], at_a_time| programs::run(programs, at_a_time, |program| Command::new(program));
     Error::of_tests([run(&alone, 1), run(&others, processors())].concat())
 }
