@@ -55,7 +55,7 @@ async fn serve(on_request: OnRequest) -> zbus::Result<()> {
     let connection = connection::Builder::session()
         .name(format!("org.mpris.MediaPlayer2.trill.instance{}", process::id()))
         .serve_at(PATH, Program)
-        .serve_at(PATH, Player { on_request, now: Snapshot::stopped() })
+        .serve_at(PATH, Player { on_request, now: Snapshot::stopped(), will_play: None })
         .build()
         .await?;
     let player = connection.object_server().interface::<_, Player>(PATH).await?;
@@ -63,7 +63,7 @@ async fn serve(on_request: OnRequest) -> zbus::Result<()> {
     let follower = Follower::new(move |status| sender.try_send(Snapshot::of(status)).is_ok());
     (player.get().await.on_request)(Request::Follow(follower));
     while let Ok(now) = changes.recv().await {
-        let before = mem::replace(&mut player.get_mut().await.now, now);
+        let before = player.get_mut().await.update(now);
         announce(&player, &before).await?;
     }
     Ok(())
@@ -144,9 +144,17 @@ impl Program {
 struct Player {
     on_request: OnRequest,
     now: Snapshot,
+    /// What the last press leads to, until the app reports a status. A second press may come before that.
+    will_play: Option<bool>,
 }
 
 impl Player {
+    /// Takes the app's status. Returns the one before.
+    fn update(&mut self, now: Snapshot) -> Snapshot {
+        self.will_play = None;
+        mem::replace(&mut self.now, now)
+    }
+
     fn execute(&self, command: Command<'_>) {
         (self.on_request)(Request::Execute { line: command.to_string(), reply: Reply::ignored() });
     }
@@ -163,16 +171,19 @@ impl Player {
         self.execute(Command::Previous);
     }
 
-    fn pause(&self) {
+    fn pause(&mut self) {
+        self.will_play = Some(false);
         self.execute(Command::Pause);
     }
 
-    fn play(&self) {
+    fn play(&mut self) {
+        self.will_play = Some(true);
         self.execute(Command::Resume);
     }
 
-    fn play_pause(&self) {
-        self.execute(if self.now.playback_status() == "Playing" { Command::Pause } else { Command::Resume });
+    fn play_pause(&mut self) {
+        let plays = self.will_play.unwrap_or(self.now.playback_status() == "Playing");
+        if plays { self.pause() } else { self.play() }
     }
 
     fn stop(&self) {

@@ -18,17 +18,18 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// The requests that are not finished, and where they come from.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
-    #[cfg(unix)]
-    server: Option<ctl::Server>,
     /// Commands whose effect is awaited, each until a deadline.
     waiting: Vec<(Reply, Instant)>,
     followers: Vec<Follower>,
     /// The status that the followers know.
     known: Option<Known>,
+    /// Dropped last: it waits for the end of all answers.
+    #[cfg(unix)]
+    server: Option<ctl::Server>,
 }
 
 impl App {
-    /// Lets other programs control this one, if a listener does.
+    /// Lets other programs control this one, if a listener does: at a prompt, or by keys.
     pub(super) fn open_to_others(&mut self) {
         // At a terminal: a prompt, or a single play with keys.
         let is_player = match self.mode {

@@ -32,8 +32,8 @@ pub struct NowPlaying {
 impl NowPlaying {
     /// What keys may change.
     pub fn music(&self) -> Music {
-        let is_paused = self.status.state == PlaybackState::Paused;
-        Music { is_paused, shuffle: self.shuffle, repeat: self.repeat }
+        let is_playing = !matches!(self.status.state, PlaybackState::Paused | PlaybackState::Stopped);
+        Music { is_playing, shuffle: self.shuffle, repeat: self.repeat }
     }
 
     /// Draws two rows: title and what follows; position and settings.

@@ -429,7 +429,7 @@ fn keys_become_commands() {
         Some(Action::Execute(command)) => assert_eq!(command.to_string(), line, "{key}"),
         other => panic!("{key}: {other:?}"),
     };
-    check(KeyCode::Char(' '), "pause");
+    check(KeyCode::Char(' '), "resume");
     check(KeyCode::Char('n'), "next");
     check(KeyCode::Char('p'), "previous");
     check(KeyCode::Left, "seek -0:05");

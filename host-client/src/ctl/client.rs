@@ -51,7 +51,11 @@ fn connect(directory: &Path, wanted: Option<u32>) -> io::Result<Option<(u32, Uni
 }
 
 fn converse(mut stream: &UnixStream, ctl: &Ctl, console: &mut Console) -> io::Result<Exit> {
-    stream.write_all(format!("{}\n", ctl.line).as_bytes())?;
+    match stream.write_all(format!("{}\n", ctl.line).as_bytes()) {
+        // The player may have said why before it closed.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
+        _ => {}
+    }
     stream.set_read_timeout((!ctl.follows).then_some(ANSWER_TIMEOUT))?;
     for line in BufReader::new(stream).lines() {
         let line = line?;

@@ -89,7 +89,11 @@ pub(super) fn connect(directory: &Path, player: u32) -> io::Result<Option<UnixSt
         Ok(stream) => Ok(Some(stream)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(&path)?;
+            // Another client may have removed it.
+            fs::remove_file(&path).or_else(|error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(()),
+                _ => Err(error),
+            })?;
             Ok(None)
         }
         Err(error) => Err(error),

@@ -26,7 +26,8 @@ impl Ctl {
         let is_json = arguments.flag(["--json"]);
         let follows = arguments.flag(["--follow"]);
         let words: Vec<String> = arguments.finish()?.into_iter().map(unicode).collect::<Result<_, _>>()?;
-        let mut line = words.join(" ");
+        // A word may have line ends, and the line must be one line.
+        let mut line = words.iter().flat_map(|word| word.split_whitespace()).collect::<Vec<_>>().join(" ");
         let command = command::parse(&line).map_err(|error| UsageError::BadCommand(error.to_string()))?;
         let command = command.ok_or(UsageError::NoCtlCommand)?;
         if follows && !(is_json && command == Command::Status) {

@@ -128,11 +128,17 @@ impl StateFile {
     }
 }
 
-/// Replaces the file at `path` by one that only the user may read.
 fn write(path: &Path, state: &State) -> io::Result<()> {
     create_directory(path)?;
+    replace(path, &toml::to_string(state).map_err(io::Error::other)?)
+}
+
+/// Replaces the file at `path`, whose directory exists, by one that only the user may read.
+///
+/// # Errors
+/// The file system's. Then the file is as it was.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let text = toml::to_string(state).map_err(io::Error::other)?;
     let mut file = tempfile::NamedTempFile::new_in(directory)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;

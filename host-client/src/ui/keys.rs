@@ -25,8 +25,8 @@ s  r                         shuffle on, off; repeat: off, all, one";
 /// What a key may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Music {
-    /// Whether the user has paused the music.
-    pub is_paused: bool,
+    /// Whether music plays, or is about to.
+    pub is_playing: bool,
     /// The order in which the queue plays.
     pub shuffle: Shuffle,
     /// What is repeated.
@@ -40,8 +40,8 @@ pub fn command(key: KeyEvent, music: Music) -> Option<Command<'static>> {
     }
     let seek = if key.modifiers.contains(KeyModifiers::SHIFT) { LONG_SEEK } else { SEEK };
     Some(match key.code {
-        KeyCode::Char(' ') if music.is_paused => Command::Resume,
-        KeyCode::Char(' ') => Command::Pause,
+        KeyCode::Char(' ') if music.is_playing => Command::Pause,
+        KeyCode::Char(' ') => Command::Resume,
         KeyCode::Char('n') => Command::Next(None),
         KeyCode::Char('p') => Command::Previous,
         KeyCode::Left => Command::Seek(Seek::Back(seek)),

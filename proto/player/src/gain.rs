@@ -14,8 +14,22 @@ const UNITY: u32 = 1 << 13;
 const HIGHEST: i32 = 1_200;
 const LOWEST: i32 = -9_600;
 
-/// The music fades before it sleeps.
+/// The music fades so long before it sleeps, or from the command on.
 const FADE: Duration = Duration::from_secs(10);
+
+/// When the music ends, and how it fades before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sleep {
+    pub(crate) at: Instant,
+    fade: Duration,
+}
+
+impl Sleep {
+    /// The music ends after this time.
+    pub(crate) fn after(now: Instant, after: Duration) -> Self {
+        Self { at: now + after, fade: after.min(FADE) }
+    }
+}
 
 /// A factor for samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +53,11 @@ impl Factor {
         gain.map_or(Self(UNITY), |gain| Self(amplitude(i32::from(gain).min(room))))
     }
 
-    /// The factor at `now` if the music sleeps at `sleep`.
-    pub(crate) fn faded(self, now: Instant, sleep: Option<Instant>) -> Self {
-        let left = sleep.map(|sleep| sleep.saturating_since(now)).filter(|left| *left < FADE);
-        left.map_or(self, |left| Self((u64::from(self.0) * millis(left) / millis(FADE)) as u32))
+    /// The factor at `now`, before the music sleeps.
+    pub(crate) fn faded(self, now: Instant, sleep: Option<Sleep>) -> Self {
+        let Some(Sleep { at, fade }) = sleep else { return self };
+        let (left, fade) = (millis(at.saturating_since(now)), millis(fade));
+        if left < fade { Self((u64::from(self.0) * left / fade) as u32) } else { self }
     }
 
     /// Multiplies samples. They stay as they are if the factor is 1.
@@ -120,9 +135,10 @@ mod tests {
 
     #[test]
     fn the_music_fades_in_its_last_ten_seconds() {
-        let sleep = Some(Instant::from_micros(60_000_000));
-        let at = |seconds: u64| Factor(UNITY).faded(Instant::from_micros(seconds * 1_000_000), sleep);
-        assert_eq!([at(0), at(50), at(55), at(60), at(99)].map(|factor| factor.0), [UNITY, UNITY, UNITY / 2, 0, 0]);
+        let after = |seconds| Some(Sleep::after(Instant::from_micros(0), Duration::from_secs(seconds)));
+        let at = |sleep, seconds: u64| Factor(UNITY).faded(Instant::from_micros(seconds * 1_000_000), sleep).0;
+        assert_eq!([0, 50, 55, 60, 99].map(|now| at(after(60), now)), [UNITY, UNITY, UNITY / 2, 0, 0]);
+        assert_eq!([0, 1, 3].map(|now| at(after(4), now)), [UNITY, UNITY * 3 / 4, UNITY / 4]);
         assert_eq!(Factor(UNITY).faded(Instant::from_micros(0), None), Factor(UNITY));
     }
 }

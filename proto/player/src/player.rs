@@ -19,7 +19,7 @@ use crate::buffer::Track;
 use crate::command::{GainMode, Repeat, Seek, Selection, Shuffle};
 use crate::connector::{Connector, LossNotice};
 use crate::decoding::{Decoding, Sound, Step};
-use crate::gain::Factor;
+use crate::gain::{Factor, Sleep};
 use crate::item::{ItemId, QueueItem};
 use crate::music::Music;
 use crate::questions::{Question, Questions};
@@ -57,8 +57,7 @@ struct Core<'m> {
     /// The song before it, if it was played to its end.
     ended: Option<Playback>,
     gain: GainMode,
-    /// When the music ends.
-    sleep: Option<Instant>,
+    sleep: Option<Sleep>,
 }
 
 /// A deadline of the player has passed.
@@ -326,7 +325,7 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
     /// When to call [`handle_timeout`](Self::handle_timeout) if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = self.client.as_ref().and_then(Client::poll_timeout);
-        [due, self.core.connector.welcome_by(), self.core.sleep].into_iter().flatten().min()
+        [due, self.core.connector.welcome_by(), self.core.sleep.map(|sleep| sleep.at)].into_iter().flatten().min()
     }
 
     /// Requests what is wanted. Returns the next bytes to send; send all of them.
@@ -446,15 +445,15 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.gain
     }
 
-    /// Ends the music after this time, faded in its last ten seconds; with `None` it does not end. The queue stays.
+    /// Ends the music after this time, faded in its last ten seconds, or in all of a shorter time; with `None` it does not end. The queue stays.
     pub fn sleep(&mut self, now: Instant, after: Option<Duration>) {
-        self.core.sleep = after.map(|after| now + after);
+        self.core.sleep = after.map(|after| Sleep::after(now, after));
         self.core.music.wakeups.network = true;
     }
 
     /// How long until the music ends, if [`sleep`](Self::sleep) was called.
     pub fn sleep_left(&self, now: Instant) -> Option<Duration> {
-        self.core.sleep.map(|sleep| sleep.saturating_since(now))
+        self.core.sleep.map(|sleep| sleep.at.saturating_since(now))
     }
 
     /// Whether there may be a song before or after the present one: the player does not know where the library ends.
@@ -690,7 +689,7 @@ impl Core<'_> {
 
     /// Ends the music at the time of [`Player::sleep`].
     fn sleep_if_due(&mut self, now: Instant) {
-        if self.sleep.take_if(|sleep| now >= *sleep).is_some() {
+        if self.sleep.take_if(|sleep| now >= sleep.at).is_some() {
             self.questions.forget_title();
             // It does not matter if nothing was playing.
             let _ = self.music.stop();

@@ -1,10 +1,10 @@
 //! The lines that were typed at the prompts of earlier runs, one a line, the oldest first.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::settings::{self, state::create_directory};
+use crate::settings::{self, state::create_directory, state::replace};
 
 /// The most lines that a new run takes over.
 const MAX_LINES: usize = 1_000;
@@ -24,7 +24,7 @@ impl HistoryFile {
         let mut lines: Vec<_> = String::from_utf8_lossy(&text.unwrap_or_default()).lines().map(str::to_owned).collect();
         let extra = lines.len().saturating_sub(MAX_LINES);
         if extra > MAX_LINES {
-            let _ = fs::write(&path, lines[extra..].join("\n") + "\n");
+            let _ = replace(&path, &(lines[extra..].join("\n") + "\n"));
         }
         Ok((Self(Some(path)), lines.split_off(extra)))
     }
@@ -50,6 +50,7 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn another_run_finds_the_lines_and_a_long_file_is_shortened() {
