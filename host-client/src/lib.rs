@@ -31,8 +31,8 @@
 //!
 //! The prompt, clients outside the program, the full screen and the completion of titles all ask the server through the one
 //! player. It sends one question at a time, in order, and each ends exactly once: with its answer, or without one. `app` keeps
-//! one queue of open questions beside it, each with its purpose and the client that has asked. So every page, every `info` and
-//! every refusal of a question belongs to the first of them.
+//! one queue of open questions beside it, each with its purpose and the client that has asked, and passes them on as the player
+//! has room. So every page, every `info` and every refusal of a question belongs to the first of them.
 //!
 //! # Threads and hand-overs
 //!

@@ -22,12 +22,17 @@ use super::titles::OpenTitleSearch;
 use crate::network::Song;
 use crate::remote::{Answer, Reply};
 
-/// The questions that wait for answers, in the order of the player.
+/// The most questions that wait: more than the clients outside the program that are served at a time.
+const MAX_QUESTIONS: usize = 32;
+
+/// The questions that wait for answers, in order. The player has room for the first few.
 #[derive(Debug, Default)]
 pub(super) struct Questions(VecDeque<OpenQuestion>);
 
 #[derive(Debug)]
 struct OpenQuestion {
+    /// The question, until the player has it.
+    unsent: Option<Question>,
     purpose: Purpose,
     /// The client outside the program that gets the answer; `None` if it is for the terminal.
     client: Option<Reply>,
@@ -58,9 +63,24 @@ impl App {
     /// # Errors
     /// Too many questions wait.
     pub(super) fn ask(&mut self, question: Question, purpose: Purpose) -> Result<(), NotPossible> {
-        self.shared.with(|player, _| player.ask(question))?;
-        self.questions.0.push_back(OpenQuestion { purpose, client: self.console.client().cloned() });
+        if self.questions.0.len() >= MAX_QUESTIONS {
+            return Err(NotPossible::TooManyQuestions);
+        }
+        let client = self.console.client().cloned();
+        self.questions.0.push_back(OpenQuestion { unsent: Some(question), purpose, client });
+        self.pass_on();
         Ok(())
+    }
+
+    /// Gives the player as many questions as it has room for.
+    fn pass_on(&mut self) {
+        for unsent in self.questions.0.iter_mut().map(|question| &mut question.unsent) {
+            let Some(question) = unsent else { continue };
+            if self.shared.with(|player, _| player.ask(question.clone())).is_err() {
+                return;
+            }
+            *unsent = None;
+        }
     }
 
     /// As [`ask`](Self::ask). Prints the error.
@@ -93,6 +113,7 @@ impl App {
             }
             (PageEnd::More, _) => self.questions.0.push_front(question),
         }
+        self.pass_on();
     }
 
     /// The details of a song have come.
@@ -100,6 +121,7 @@ impl App {
         if let Some(question) = self.questions.0.pop_front() {
             self.for_client(question.client, |app| app.print_info(song));
         }
+        self.pass_on();
     }
 
     /// The first question gets no answer. Tells why, if the one who has asked wants to know.
@@ -110,6 +132,7 @@ impl App {
             Some(OpenQuestion { client, .. }) => self.for_client(client, |app| app.fail(why)),
             None => {}
         }
+        self.pass_on();
     }
 
     /// The connection was lost. Clients outside the program do not wait until the server is back: that may take hours.
@@ -118,10 +141,12 @@ impl App {
             return;
         }
         let reason = self.not_connected();
-        for client in self.questions.0.iter_mut().filter_map(|question| question.client.as_mut()) {
-            // The question stays, because the player asks again. Nobody reads the answer.
+        self.questions.0.retain_mut(|question| {
+            let Some(client) = &mut question.client else { return true };
             mem::replace(client, Reply::ignored()).send(Answer::Error(reason.clone()));
-        }
+            // The player asks its questions again. Nobody reads their answers.
+            question.unsent.is_none()
+        });
     }
 
     /// Whether the player tries to connect again because of music.

@@ -22,6 +22,9 @@ pub(super) const ACCENT: Style = Style::new().fg(Color::Cyan);
 /// The last row if there is nothing else to say.
 const HINT: &str = "? help  / search  : command  q prompt";
 
+/// The last row while lines cover the panes.
+const OUTPUT_HINT: &str = "Up Down PgUp PgDn scroll  other keys: back";
+
 /// The screen to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -184,6 +187,7 @@ impl View<'_> {
         let (text, style) = match (self.typed(), &self.browser.message) {
             (Some(typed), _) => (typed, Style::new()),
             (None, Some(message)) => (message.clone(), BOLD),
+            (None, None) if self.browser.output.is_some() => (OUTPUT_HINT.to_owned(), DIM),
             (None, None) if !self.browser.query.is_empty() => {
                 (format!("/{}", clean(&self.browser.query)), Style::new())
             }

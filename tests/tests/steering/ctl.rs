@@ -114,6 +114,20 @@ fn while_the_server_is_away_clients_are_told_so_at_once() {
 }
 
 #[test]
+fn many_clients_ask_at_once_on_a_long_path() {
+    let session = Session::with_empty_songs(20);
+    let far = Conditions { delay: Duration::from_millis(50), ..Conditions::PERFECT };
+    let proxy = Proxy::start(session.server.address(), far);
+    let _player = prompt(Client::of(proxy.address()).env("XDG_RUNTIME_DIR", session.runtime()));
+    let ask = |number: u32| (number, session.ctl_client(&["find", &format!("empty{number:05}")]).spawn());
+    let asked: Vec<_> = (0..12).map(ask).collect();
+    for (number, client) in asked {
+        let answer = client.wait(DEADLINE).expect_code(0).stdout;
+        assert!(answer.lines().count() == 1 && answer.contains(&format!("empty{number:05}")), "{answer}");
+    }
+}
+
+#[test]
 fn a_client_whose_question_is_on_its_way_does_not_wait_for_a_lost_server() {
     let session = Session::with_empty_songs(120);
     let proxy = Proxy::start(session.server.address(), Conditions::PERFECT);
