@@ -67,6 +67,16 @@ pub fn peak_resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(status_field(&status, "VmHWM")? * 1024)
 }
 
+/// The resident memory of process `pid` that is not a part of a file, in bytes (`RssAnon`): without code and libraries, which
+/// other processes may share.
+///
+/// # Errors
+/// As [`of`].
+pub fn anonymous_bytes(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(status_field(&status, "RssAnon")? * 1024)
+}
+
 /// Bytes that process `pid` has written with write, writev and sendfile (`wchar` of proc(5)), but not with send.
 ///
 /// # Errors
@@ -165,6 +175,7 @@ mod tests {
         let is_more = || running_time(process::id()).is_ok_and(|now| now > before + Duration::from_millis(1));
         // Reading takes CPU time too.
         crate::wait::wait_for(Duration::from_secs(10), "a millisecond of work", is_more);
+        assert!(anonymous_bytes(process::id()).expect("a reading of this process") > 0);
         assert!(peak_resident_bytes(process::id()).expect("a reading of this process") > 1 << 20);
     }
 
