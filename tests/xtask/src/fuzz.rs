@@ -88,11 +88,7 @@ pub(crate) fn lint() -> Result<(), Error> {
         return Ok(());
     }
     system::ensure(&[Need::Fuzzing])?;
-    let mut clippy = cargo()?;
-    clippy
-        .args(["clippy", "--locked", "--lib", "--bins", "--examples", "--target-dir"])
-        .arg(target_dir()?.join("fuzz"));
-    process::run(with_clang(&mut clippy).current_dir(workspace_dir()).args(["--", "-D", "warnings"]))
+    process::run(instrumented("clippy")?.args(["--lib", "--bins", "--examples", "--", "-D", "warnings"]))
 }
 
 /// The folder of the targets and their corpora.
@@ -115,7 +111,7 @@ fn why_not() -> Option<&'static str> {
 /// The built programs.
 struct Fuzzing {
     programs: PathBuf,
-    /// The folder of logs, grown corpora and findings.
+    /// See [`results_dir`].
     results: PathBuf,
 }
 
@@ -125,15 +121,9 @@ impl Fuzzing {
             return Err(Error::NoFuzzing { why });
         }
         system::ensure(&[Need::Fuzzing])?;
-        let results = target_dir()?.join("fuzz");
-        // Only with a target are build scripts and macros not instrumented.
-        let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let mut build = cargo()?;
-        build.current_dir(workspace_dir()).args(["build", "--locked", "--release", "--target", &triple]);
-        build.arg("--target-dir").arg(&results).env("RUSTFLAGS", RUST_FLAGS).env("CFLAGS", c_flags());
-        // Instrumentation is unstable, but has worked for years.
-        process::run(with_clang(build.env("RUSTC_BOOTSTRAP", "1")))?;
-        Ok(Self { programs: results.join(triple).join("release"), results })
+        process::run(&mut instrumented("build")?)?;
+        let results = results_dir()?;
+        Ok(Self { programs: results.join(triple()).join("release"), results })
     }
 
     /// Clang instruments C only with the right options and does not warn without them. So this runs a C function that
@@ -177,14 +167,31 @@ impl Fuzzing {
     }
 }
 
+/// A command of cargo on the targets with instrumentation. Clippy gets the same options, so that libFuzzer and minimp3
+/// are compiled once.
+fn instrumented(command: &str) -> Result<Command, Error> {
+    let mut cargo = cargo()?;
+    // Only with a target are build scripts and macros not instrumented.
+    cargo.current_dir(workspace_dir()).args([command, "--locked", "--release", "--target", &triple()]);
+    cargo.arg("--target-dir").arg(results_dir()?).env("RUSTFLAGS", RUST_FLAGS).env("CFLAGS", c_flags());
+    // Instrumentation is unstable, but has worked for years.
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("CC", "clang").env("CXX", "clang++");
+    Ok(cargo)
+}
+
+/// The folder of programs, logs, grown corpora and findings.
+fn results_dir() -> Result<PathBuf, Error> {
+    Ok(target_dir()?.join("fuzz"))
+}
+
+fn triple() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
 fn c_flags() -> String {
     let mut empty = Command::new("clang");
     let is_known = process::ask(empty.args([ZEROED, "-fsyntax-only", "-x", "c", "/dev/null"])).is_some();
     format!("{C_FLAGS} {ZEROED} {}", if is_known { "" } else { ZEROED_BEFORE_16 })
-}
-
-fn with_clang(command: &mut Command) -> &mut Command {
-    command.env("CC", "clang").env("CXX", "clang++")
 }
 
 /// Runs `command` with its output in a file. Returns whether it succeeded.
