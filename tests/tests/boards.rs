@@ -5,9 +5,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::time::Duration;
 
+use id3::Version;
 use trill_decoder::Decoder;
 use trill_proto::decoder::{Decoded, FrameDecoder, PCM_SAMPLES};
 use trill_tests::board::{self, Board, Kind};
+use trill_tests::corpus::tags::{Tags, raw_id3v24};
 use trill_tests::corpus::{self, MusicDir, Song};
 use trill_tests::pcm::Pcm;
 use trill_tests::reference;
@@ -170,6 +172,74 @@ fn whatever_is_typed_is_answered_and_obeyed_at_once() {
     board.type_line("stop");
     board.wait_for_the_end();
     board.ask("stop", "nothing is playing");
+}
+
+/// The number of the song that starts to play.
+#[track_caller]
+fn song_played(answer: &str) -> u32 {
+    answer.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("the number of a song")
+}
+
+#[test]
+fn the_console_finds_queues_shuffles_and_repeats() {
+    let directory = MusicDir::new();
+    // Long, so that a slow host does not reach their ends.
+    let long = corpus::CBR_128.milliseconds(60_000);
+    for number in 1..=4 {
+        directory.add(format!("{number}.mp3"), &long);
+    }
+    let tags = Tags { title: "Jóga", artist: "Björk", album: "Homogenic", track: 2 };
+    directory.add_tagged("5.mp3", &tags.id3v2(Version::Id3v24), &long);
+    let server = ServerProcess::start(directory.path());
+    let mut board = connect(Kind::Mps2An386, server.address(), RATE);
+
+    board.ask("find bjork", "    5  J");
+    board.ask("albums homogenic", "    1  Homogenic");
+    board.ask("play nowhere", "nothing matches \"nowhere\"");
+    board.ask("play album homogenic", "playing 5 ");
+    board.ask("add 1-3", "3 added at place 2");
+    board.ask("next 4", "1 added at place 2");
+    for row in ["> 1: the album of song 5", "  2: song 4", "  3-5: songs 1-3"] {
+        board.ask("queue", row);
+    }
+    wait::wait_for(Duration::from_secs(60), "the following song", || {
+        board.ask("status", "song    5").contains("next    4")
+    });
+    board.type_line("remove 4");
+    board.ask("remove 9", "the queue has the places 1 to 4");
+    board.ask("next", "playing 4 ");
+    board.ask("play 2-4", "playing 2 ");
+    board.ask("next", "playing 3 ");
+    board.type_line("clear");
+    board.ask("queue", "place 2 of 2");
+
+    board.ask("repeat one", "repeat one");
+    board.ask("seek 59", "playing 3 ");
+    board.ask("repeat off", "repeat off");
+
+    board.ask("shuffle on", "shuffle on");
+    let mut played = vec![song_played(&board.ask("play all", "playing "))];
+    played.extend((0..4).map(|_| song_played(&board.ask("next", "playing "))));
+    let back: Vec<_> = (0..4).map(|_| song_played(&board.ask("previous", "playing "))).collect();
+    assert!(back.iter().eq(played[..4].iter().rev()), "forth {played:?}, back {back:?}");
+    played.sort_unstable();
+    assert_eq!(played, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn gain_multiplies_the_samples() {
+    let (directory, song) = (MusicDir::new(), songs()[0]);
+    let tag = raw_id3v24(&[("TXXX", b"\x03REPLAYGAIN_TRACK_GAIN\0-6.02 dB")]);
+    directory.add_tagged("1.mp3", &tag, &song);
+    let server = ServerProcess::start(directory.path());
+    let mut board = connect(Kind::Mps2An386, server.address(), RATE);
+    board.ask("info 1", "gain    -6.02 dB");
+    board.ask("gain track", "gain track");
+    board.ask("play 1", "playing 1 ");
+    board.wait_for_the_end();
+    let mut half = music(&song);
+    half.samples.iter_mut().for_each(|sample| *sample = (*sample + 1) >> 1);
+    assert_equal(&board.heard(RATE), &half, "half as loud");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Status {
     pub is_connected: bool,
     /// What is heard.
     pub now_playing: NowPlaying,
+    /// The song that follows by itself, if it was found.
+    pub following: Option<SongId>,
     /// Compressed music in the buffer, in bytes.
     pub buffered_bytes: usize,
     /// The size of the buffer, in bytes.

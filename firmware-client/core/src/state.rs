@@ -128,6 +128,7 @@ impl<'m> State<'m> {
         Status {
             is_connected: player.is_open(),
             now_playing: self.now_playing(),
+            following: player.following(),
             buffered_bytes: player.buffered_bytes(),
             capacity_bytes: player.capacity_bytes(),
             volume_percent: self.volume,

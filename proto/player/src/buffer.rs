@@ -179,9 +179,14 @@ impl<'m> Buffer<'m> {
         self.tracks.front()
     }
 
+    /// The song that follows the first, if it is here.
+    pub fn follower(&self) -> Option<&Track> {
+        self.tracks.iter().nth(1)
+    }
+
     /// Whether another song is here that follows the first.
     pub fn is_followed(&self) -> bool {
-        self.tracks.len() > 1
+        self.follower().is_some()
     }
 
     /// The bytes of the first song.

@@ -126,6 +126,13 @@ impl<'m> Music<'m> {
         self.requested.last().map(|(item, _)| item.song)
     }
 
+    /// The song that follows the song heard by itself, if it was found.
+    pub(crate) fn following(&self) -> Option<SongId> {
+        let buffered = self.buffer.follower().map(|track| &track.item);
+        let requested = self.requested.iter().map(|(item, _)| item).find(|item| item.transition == Transition::Follow);
+        buffered.or(requested).or(self.next.as_ref()).map(|item| item.song)
+    }
+
     /// The song that commands act on: the one requested last, or the song heard.
     pub(crate) fn target(&self) -> Option<&QueueItem> {
         let requested = |transition| {

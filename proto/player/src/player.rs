@@ -193,6 +193,11 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.asked_for()
     }
 
+    /// The song that follows the song heard by itself, if it was found.
+    pub fn following(&self) -> Option<SongId> {
+        self.core.music.following()
+    }
+
     /// The song that commands act on: the one requested last, or the one heard.
     pub fn target(&self) -> Option<&QueueItem> {
         self.core.music.target()

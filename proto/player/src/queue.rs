@@ -109,6 +109,16 @@ impl<'m> Queue<'m> {
         self.entries
     }
 
+    /// The entries that it shows, in order, each with the position of its first song, from 1.
+    pub fn shown_entries(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let shown = self.entries.iter().filter(|entry| entry.standing.is_shown());
+        shown.scan(1, |next: &mut u32, entry| {
+            let position = *next;
+            *next = position.saturating_add(entry.songs);
+            Some((position, entry))
+        })
+    }
+
     /// How many songs it has.
     pub fn songs(&self) -> u32 {
         self.count(Standing::is_shown)

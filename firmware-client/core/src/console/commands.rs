@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use core::time::Duration;
 
 use trill_player::command::{self, Command, Sleep, write_help_on};
-use trill_player::{ListRequest, NotPossible, Question};
+use trill_player::{Entry, ListRequest, NotPossible, Question};
 use trill_proto::message::Group;
 
 use crate::board::Clock;
@@ -115,7 +115,8 @@ fn list<C: Clock>(remote: &Remote<C>, group: Option<Group>, words: &str) -> Resu
 /// The most songs of the queue to show.
 const QUEUE_SONGS: u32 = 10;
 
-/// Shows where the music is in the queue, and asks for the songs from there on.
+/// Shows the queue's entries with the places that `remove` takes, and asks for the titles from the song heard on, as far as they
+/// are in its entry: the board keeps no titles.
 fn show_queue<C: Clock>(remote: &Remote<C>) -> Result<(), NotPossible> {
     let Status { place, songs, shuffle, repeat, stops_after, .. } = remote.status();
     if songs == 0 {
@@ -123,6 +124,19 @@ fn show_queue<C: Clock>(remote: &Remote<C>) -> Result<(), NotPossible> {
     }
     let end = if stops_after { ", stops after this song" } else { "" };
     show(remote.shared, format_args!("place {place} of {songs}, shuffle {shuffle}, repeat {repeat}{end}"));
+    remote.shared.with(|state| {
+        let _ = state.screen.lines(|out| {
+            state.player.queue().shown_entries().try_for_each(|(first, &Entry { source, songs, .. })| {
+                let last = first + (songs - 1);
+                let mark = if (first..=last).contains(&place) { '>' } else { ' ' };
+                if first == last {
+                    writeln!(out, "{mark} {first}: {source}")
+                } else {
+                    writeln!(out, "{mark} {first}-{last}: {source}")
+                }
+            })
+        });
+    });
     match remote.shared.with(|state| state.player.queue().list(place.max(1), QUEUE_SONGS)) {
         Some(request) => remote.ask(Question::List(request)),
         None => Ok(()),
@@ -143,15 +157,19 @@ pub(super) fn show(shared: &Shared, text: fmt::Arguments<'_>) {
 
 fn show_status(shared: &Shared, status: &Status) {
     let Status { now_playing, buffered_bytes, volume_percent, underruns, first_sample_ms, .. } = status;
-    let Status { place, songs, shuffle, repeat, .. } = status;
+    let Status { following, place, songs, shuffle, repeat, .. } = status;
     let connection = if status.is_connected { "" } else { " (not connected)" };
     let fill = buffered_bytes * 100 / status.capacity_bytes.max(1);
     shared.with(|state| {
         let server = &state.server;
         let _ = state.screen.lines(|out| {
+            write!(out, "server  {server}{connection}\n{now_playing}\n")?;
+            if let Some(song) = following {
+                writeln!(out, "next    {song}")?;
+            }
             write!(
                 out,
-                "server  {server}{connection}\n{now_playing}\nqueue   place {place} of {songs}, shuffle {shuffle}, repeat \
+                "queue   place {place} of {songs}, shuffle {shuffle}, repeat \
                  {repeat}\nbuffer  {buffered_bytes} bytes, {fill} %\nvolume  {volume_percent}\nsound   {underruns} \
                  underruns, first sample {first_sample_ms} ms after the last play\n"
             )

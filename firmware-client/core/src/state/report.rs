@@ -61,6 +61,17 @@ impl fmt::Display for Length {
     }
 }
 
+/// A gain in hundredths of a decibel. The board formats no floating-point numbers, because that takes flash.
+struct Decibels(i16);
+
+impl fmt::Display for Decibels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { '-' } else { '+' };
+        let hundredths = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:02} dB", hundredths / 100, hundredths % 100)
+    }
+}
+
 /// A time in whole seconds.
 pub(crate) fn seconds(ms: u64) -> Clock {
     Clock(Duration::from_secs(ms / 1000))
@@ -94,5 +105,23 @@ pub(super) fn write_info(out: &mut impl Write, song: &Song<'_>) -> fmt::Result {
         let channels = if song.channels == 1 { "mono" } else { "stereo" };
         writeln!(out, "sound   {} kbit/s, {} Hz, {channels}", song.bitrate.div_ceil(1000), song.rate)?;
     }
+    for (label, gain) in [("", song.gain.track), ("album ", song.gain.album)] {
+        if let Some(hundredths) = gain {
+            writeln!(out, "gain    {label}{}", Decibels(hundredths))?;
+        }
+    }
     writeln!(out, "size    {} bytes", song.size_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn a_gain_below_one_decibel_keeps_its_sign() {
+        let shown = [-1_204, -50, 0, 602, i16::MIN].map(|gain| format!("{}", Decibels(gain)));
+        assert_eq!(shown, ["-12.04 dB", "-0.50 dB", "+0.00 dB", "+6.02 dB", "-327.68 dB"]);
+    }
 }

@@ -1,5 +1,7 @@
 //! What the queue is made of: entries, and places in them.
 
+use core::fmt;
+
 use trill_proto::ids::SongId;
 use trill_proto::message::{Group, Search};
 
@@ -37,6 +39,19 @@ impl Source {
             Self::Song(song) => Some((song, song)),
             Self::Numbers { first, last } => Some((first, last)),
             Self::Group(..) | Self::All => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Song(song) => write!(f, "song {song}"),
+            Self::Numbers { first, last } if first == last => write!(f, "song {first}"),
+            Self::Numbers { first, last } => write!(f, "songs {first}-{last}"),
+            Self::Group(Group::Album, song) => write!(f, "the album of song {song}"),
+            Self::Group(Group::Artist, song) => write!(f, "the artist of song {song}"),
+            Self::All => f.write_str("all songs"),
         }
     }
 }

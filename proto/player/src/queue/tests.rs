@@ -266,6 +266,20 @@ fn a_list_for_the_screen_stays_within_an_entry() {
 }
 
 #[test]
+fn shown_entries_tell_the_positions_of_their_songs() {
+    let mut memory = QueueMemory::<8>::new();
+    let mut queue = Queue::new(&mut memory, KEY);
+    let first = add(&mut queue, 1, 3);
+    add(&mut queue, 10, 1);
+    add(&mut queue, 20, 2);
+    queue.set_shuffle(Shuffle::Songs);
+    begin(&mut queue, first);
+    queue.remove(4, 4, 8).expect("there is such a place");
+    let shown: Vec<_> = queue.shown_entries().map(|(first, entry)| (first, entry.songs)).collect();
+    assert_eq!(shown, [(1, 3), (4, 2)], "the entry that was removed only keeps its number in the permutation");
+}
+
+#[test]
 fn a_song_up_next_that_is_refused_takes_no_other_with_it() {
     let mut memory = QueueMemory::<8>::new();
     let mut queue = Queue::new(&mut memory, KEY);
