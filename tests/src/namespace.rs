@@ -1,8 +1,12 @@
 //! Network namespaces: machines with interfaces and addresses of their own, for tests that need more than loopback.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
+
+use rustix::thread::LinkNameSpaceType;
 
 use crate::process::Process;
 
@@ -63,6 +67,21 @@ impl Namespace {
         let mut command = Command::new("nsenter");
         command.args(self.entrance()).arg(program);
         command
+    }
+
+    /// Runs `action` on this machine.
+    ///
+    /// # Panics
+    /// When `action` does.
+    #[track_caller]
+    pub fn run<T: Send>(&self, action: impl FnOnce() -> T + Send) -> T {
+        let network = File::open(format!("/proc/{}/ns/net", self.holder.id())).expect("the holder lives");
+        // A thread enters a namespace, not a process.
+        let enter_and_run = || {
+            rustix::thread::move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).expect("root");
+            action()
+        };
+        std::thread::scope(|scope| scope.spawn(enter_and_run).join()).expect("no panic")
     }
 
     /// The arguments for `nsenter`.

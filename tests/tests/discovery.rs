@@ -1,8 +1,10 @@
 //! Servers that announce themselves, and clients that find them, on two machines: network namespaces.
 #![cfg(target_os = "linux")]
 
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use trill_discovery::{GROUP, MAX_QUERY_BYTES, Query};
 use trill_tests::client::{Client, STATE_HOME};
 use trill_tests::corpus::{self, MusicDir};
 use trill_tests::namespace::Namespace;
@@ -74,6 +76,33 @@ fn a_server_is_found_by_its_name_and_by_listing() {
     server.terminate().expect_code(0);
     let gone = network.run(&["attic", "list"]).expect_code(1);
     assert!(gone.stderr.starts_with("trill: cannot find the host attic: "), "{gone}");
+}
+
+/// Asks like a board for the server with this name, until one answers.
+#[track_caller]
+fn find_like_a_board(network: &Network, name: &str) -> SocketAddr {
+    let query = Query::new(name, 7).expect("a possible name");
+    network.clients.run(|| {
+        let socket = UdpSocket::bind("10.7.0.2:0").expect("a port");
+        socket.set_read_timeout(Some(Duration::from_millis(400))).expect("a time-out");
+        wait::wait_for_some(DEADLINE, "an answer", || {
+            socket.send_to(query.write(&mut [0; MAX_QUERY_BYTES]), GROUP).expect("a network");
+            let mut answer = [0; 512];
+            let count = socket.recv(&mut answer).ok()?;
+            query.read_answer(&answer[..count]).map(SocketAddr::from)
+        })
+    })
+}
+
+#[test]
+fn a_board_finds_a_server_by_its_name() {
+    let network = Network::new();
+    let server = network.serve(&["--listen", "0.0.0.0:7456", "--name", "attic"]);
+    let _other = network.serve(&["--listen", "0.0.0.0:7457", "--name", "cellar"]);
+    assert_eq!(find_like_a_board(&network, "Attic"), "10.7.0.1:7456".parse().unwrap());
+    server.terminate().expect_code(0);
+    let _moved = network.serve(&["--listen", "0.0.0.0:7458", "--name", "attic"]);
+    assert_eq!(find_like_a_board(&network, "attic"), "10.7.0.1:7458".parse().unwrap());
 }
 
 #[test]

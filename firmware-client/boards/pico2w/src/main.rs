@@ -44,6 +44,9 @@ const SCREEN_BYTES: usize = 4096;
 const TCP_RECEIVE_BYTES: usize = 4 * 1460;
 const TCP_SEND_BYTES: usize = 1024;
 
+/// For TCP, DHCP, DNS and the search for the server.
+const SOCKETS: usize = 4;
+
 /// Longest line that is shown before the player runs.
 const ADVICE_BYTES: usize = 160;
 
@@ -52,7 +55,7 @@ const WIFI_NAME: Option<&str> = option_env!("TRILL_WIFI_NAME");
 const WIFI_PASSWORD: Option<&str> = option_env!("TRILL_WIFI_PASSWORD");
 const SERVER: Option<&str> = option_env!("TRILL_SERVER");
 
-/// Many routers resolve the names of their machines.
+/// A server that is named so, or a machine: many routers resolve the names of their machines.
 const DEFAULT_SERVER: &str = "trill";
 
 static PCM: Pcm<PCM_FRAMES> = Pcm::new();
@@ -130,7 +133,7 @@ async fn advise(output: &mut Output, advice: fmt::Arguments<'_>) {
 }
 
 fn start_network(spawner: Spawner, device: Device, seed: u64) -> (Network, Stack<'static>) {
-    static STACK: ConstStaticCell<StackResources<3>> = ConstStaticCell::new(StackResources::new());
+    static STACK: ConstStaticCell<StackResources<SOCKETS>> = ConstStaticCell::new(StackResources::new());
     static BUFFERS: ConstStaticCell<SocketBuffers<TCP_RECEIVE_BYTES, TCP_SEND_BYTES>> =
         ConstStaticCell::new(SocketBuffers::new());
 

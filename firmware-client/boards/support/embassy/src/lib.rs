@@ -3,6 +3,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "discovery")]
+mod discovery;
 mod network;
 
 pub use network::{Network, Socket, SocketBuffers};

@@ -6,6 +6,8 @@ use embassy_net::{IpAddress, Stack};
 use embassy_time::{Duration, with_timeout};
 use embedded_io_async::{ErrorType, Read, Write};
 use trill_firmware::board::{self, ConnectError};
+#[cfg(feature = "discovery")]
+use trill_proto::limits::DEFAULT_PORT;
 
 /// After this time the player is told that the network is down. It is less than the player waits for a connection.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(4);
@@ -53,13 +55,22 @@ impl Network {
         Self { stack, socket }
     }
 
-    async fn find(&self, host: &str) -> Result<IpAddress, ConnectError> {
+    /// The address and port of a server. Only one with the default port is found by its own name: another port makes `host`
+    /// the name of a machine.
+    async fn find(&self, host: &str, port: u16) -> Result<(IpAddress, u16), ConnectError> {
         if let Ok(address) = host.parse() {
-            return Ok(address);
+            return Ok((address, port));
+        }
+        #[cfg(feature = "discovery")]
+        if port == DEFAULT_PORT
+            && let Some(found) = crate::discovery::find(self.stack, host).await
+        {
+            return Ok(found);
         }
         let answer = self.stack.dns_query(host, DnsQueryType::A).await;
         let addresses = answer.map_err(|_| ConnectError::UnknownHost)?;
-        addresses.first().copied().ok_or(ConnectError::UnknownHost)
+        let address = addresses.first().copied().ok_or(ConnectError::UnknownHost)?;
+        Ok((address, port))
     }
 
     /// Waits until the end of the last connection has reached the server.
@@ -76,8 +87,8 @@ impl board::Network for Network {
         self.close().await;
         let is_up = with_timeout(NETWORK_TIMEOUT, self.stack.wait_config_up()).await;
         is_up.map_err(|_| ConnectError::NoNetwork)?;
-        let address = self.find(host).await?;
-        match self.socket.connect((address, port)).await {
+        let server = self.find(host, port).await?;
+        match self.socket.connect(server).await {
             Ok(()) => Ok(Socket(&mut self.socket)),
             Err(tcp::ConnectError::ConnectionReset) => Err(ConnectError::Refused),
             Err(_) => Err(ConnectError::TimedOut),
