@@ -205,12 +205,12 @@ fn the_console_finds_queues_shuffles_and_repeats() {
     wait::wait_for(Duration::from_secs(60), "the following song", || {
         board.ask("status", "song    5").contains("next    4")
     });
-    board.type_line("remove 4");
+    board.ask("remove 4", "1 removed, 4 in the queue");
     board.ask("remove 9", "the queue has the places 1 to 4");
     board.ask("next", "playing 4 ");
     board.ask("play 2-4", "playing 2 ");
     board.ask("next", "playing 3 ");
-    board.type_line("clear");
+    board.ask("clear", "nothing follows");
     board.ask("queue", "place 2 of 2");
 
     board.ask("repeat one", "repeat one");

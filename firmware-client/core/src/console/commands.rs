@@ -35,7 +35,10 @@ fn attempt<C: Clock>(remote: &Remote<C>, command: Command<'_>) -> Result<(), Not
             remote.remove(first, last)?;
             show(shared, format_args!("{} removed, {} in the queue", last - first + 1, remote.status().songs));
         }
-        Command::Clear => remote.clear(),
+        Command::Clear => {
+            remote.clear();
+            show(shared, format_args!("nothing follows"));
+        }
         Command::Shuffle(shuffle) => {
             shuffle.into_iter().for_each(|shuffle| remote.set_shuffle(shuffle));
             show(shared, format_args!("shuffle {}", remote.status().shuffle));
