@@ -6,6 +6,8 @@ use core::time::Duration;
 /// be less.
 ///
 /// It avoids 128-bit numbers: each of their divisions takes 700 bytes of a board's flash.
+// Not inlined: its two divisions would be in many places.
+#[inline(never)]
 pub(crate) const fn mul_div(value: u64, times: u64, by: u64) -> u64 {
     let (whole, rest) = (value / by, value % by);
     whole.saturating_mul(times).saturating_add(rest.saturating_mul(times) / by)

@@ -3,6 +3,8 @@
 use core::ops::Add;
 use core::time::Duration;
 
+use crate::scale::micros;
+
 /// A point on the caller's monotonic clock, in microseconds since an epoch of the caller's choice.
 ///
 /// Two instants are comparable only when they come from the same clock. Wraps after 584,000 years.
@@ -31,6 +33,6 @@ impl Add<Duration> for Instant {
     type Output = Self;
 
     fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+        Self(self.0.saturating_add(micros(span)))
     }
 }

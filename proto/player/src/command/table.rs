@@ -25,18 +25,17 @@ impl CommandInfo {
     /// The keywords among its arguments, in lower case: what a Tab offers after its name.
     pub fn keywords(&self) -> impl Iterator<Item = &'static str> {
         let arguments = if self.takes_selection() { SELECTIONS } else { self.synopsis };
-        let words = arguments.split(|char: char| !char.is_ascii_alphanumeric());
         let is_keyword = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
-        words.filter(is_keyword).filter(|word| !matches!(*word, "at" | "or"))
+        words(arguments).filter(is_keyword).filter(|word| !matches!(*word, "at" | "or"))
     }
 
     /// Whether its arguments are words to search for, or may be.
     pub fn takes_words(&self) -> bool {
-        self.takes_selection() || self.synopsis.contains("WORDS")
+        self.takes_selection() || words(self.synopsis).any(|word| word == "WORDS")
     }
 
     fn takes_selection(&self) -> bool {
-        self.synopsis.contains("WHAT")
+        words(self.synopsis).any(|word| word == "WHAT")
     }
 }
 
@@ -47,6 +46,11 @@ impl PartialEq for CommandInfo {
 }
 
 impl Eq for CommandInfo {}
+
+// Not `str::contains`, whose search takes a board 1 KB.
+fn words(arguments: &'static str) -> impl Iterator<Item = &'static str> {
+    arguments.split(|char: char| !char.is_ascii_alphanumeric())
+}
 
 /// What `WHAT` stands for in a synopsis.
 const SELECTIONS: &str = "N, N-N, N at M:SS, all, WORDS, album WORDS or artist WORDS";
