@@ -157,9 +157,10 @@ fn lists_before_the_screen_keep_their_answers_and_the_panes_get_their_own() {
                     .all(|row| screen.contains(row))
         });
         terminal.type_text("q");
-        let prompt = terminal.wait_for_text(DEADLINE, "trill>");
-        let row = |text: &str| prompt.rows.iter().rposition(|row| row.contains(text));
-        assert!(row("群青日和").is_some() && row("群青日和") < row("Naima"), "{prompt}");
+        terminal.wait_for(DEADLINE, "the answers above the prompt", |screen| {
+            let row = |text: &str| screen.rows.iter().rposition(|row| row.contains(text));
+            row("群青日和").is_some() && row("群青日和") < row("Naima") && row("Naima") < row("trill>")
+        });
     }
 }
 

@@ -75,6 +75,8 @@ impl App {
             return self.fail("browse needs a terminal");
         }
         self.console.hold();
+        // The full screen does not wait until text is on the prompt.
+        self.make_room();
         self.browsing.browser.get_or_insert_with(|| Browser::new(prompt::size()));
     }
 

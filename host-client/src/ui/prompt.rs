@@ -8,8 +8,8 @@
 //!
 //! rustyline draws both rows as its prompt. When a line is entered, the status row goes and the line stays.
 //!
-//! One thread reads lines, another draws. Drawing has its own thread because rustyline's printer blocks while the user
-//! searches the history or has halted the terminal, and no other thread may block then.
+//! One thread reads lines, another prints, a third draws the full screen. Printing has its own thread because rustyline's printer
+//! blocks while the user searches the history, has halted the terminal, or edits no line, and no other thread may block then.
 
 mod commands;
 mod full_screen;

@@ -3,6 +3,7 @@
 use std::io::{self, Stdout};
 use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use ratatui::Terminal;
@@ -15,7 +16,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::layout::Position;
 
-use super::screen::Drawing;
+use super::screen::{Drawing, FLUSH};
 
 /// What to show.
 #[derive(Clone, Debug)]
@@ -45,9 +46,10 @@ impl PendingPicture {
 }
 
 /// Draws pictures.
-#[derive(Default)]
 pub(super) struct FullScreen {
     pending: Arc<PendingPicture>,
+    /// Draws what is for the prompt.
+    prompt: Sender<Drawing>,
     state: State,
 }
 
@@ -63,12 +65,22 @@ enum State {
 }
 
 impl FullScreen {
-    pub(super) fn new(pending: Arc<PendingPicture>) -> Self {
-        Self { pending, state: State::Left }
+    /// Draws the pictures that are pending, and passes what is for the prompt to `prompt`.
+    pub(super) fn new(pending: Arc<PendingPicture>, prompt: Sender<Drawing>) -> Self {
+        Self { pending, prompt, state: State::Left }
+    }
+
+    /// Draws until all senders are gone.
+    pub(super) fn draw_all(mut self, drawings: &Receiver<Drawing>) {
+        for drawing in drawings {
+            if let Some(drawing) = self.handle(drawing) {
+                let _ = self.prompt.send(drawing);
+            }
+        }
     }
 
     /// Draws what is for the full screen. Returns what is for the prompt.
-    pub(super) fn handle(&mut self, drawing: Drawing) -> Option<Drawing> {
+    fn handle(&mut self, drawing: Drawing) -> Option<Drawing> {
         match (drawing, &self.state) {
             (Drawing::Picture, State::Stopped) => {}
             (Drawing::Picture, _) => self.show_pending(),
@@ -93,13 +105,21 @@ impl FullScreen {
         None
     }
 
+    /// Lets the text for the prompt appear there, as far as the line editor takes it.
+    fn flush_prompt(&self) {
+        let (done, printed) = mpsc::channel();
+        let _ = self.prompt.send(Drawing::Flush(done));
+        let _ = printed.recv_timeout(FLUSH);
+    }
+
     /// Ignores errors: they mean that the terminal has hung up.
     fn show_pending(&mut self) {
         let Some(picture) = self.pending.take() else { return };
-        if !matches!(self.state, State::Entered(_))
-            && let Ok(screen) = AlternateScreen::enter()
-        {
-            self.state = State::Entered(screen);
+        if !matches!(self.state, State::Entered(_)) {
+            self.flush_prompt();
+            if let Ok(screen) = AlternateScreen::enter() {
+                self.state = State::Entered(screen);
+            }
         }
         if let State::Entered(screen) = &mut self.state {
             let _ = screen.show(picture);

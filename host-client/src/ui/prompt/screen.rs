@@ -121,8 +121,10 @@ impl Screen {
     ) -> io::Result<Self> {
         let (draw, drawings) = mpsc::channel();
         let picture = Arc::new(PendingPicture::default());
-        let full_screen = FullScreen::new(picture.clone());
-        thread::Builder::new().name("screen".into()).spawn(move || draw_all(&drawings, full_screen, printer))?;
+        let (print, prints) = mpsc::channel();
+        let full_screen = FullScreen::new(picture.clone(), print);
+        thread::Builder::new().name("screen".into()).spawn(move || full_screen.draw_all(&drawings))?;
+        thread::Builder::new().name("printer".into()).spawn(move || print_all(&prints, printer))?;
         let redraw = draw.clone();
         terminal::watch_continuations(modes.clone(), move || drop(redraw.send(Drawing::Continued)))?;
         Ok(Self { draw, status: status.clone(), picture, modes: modes.clone(), surface })
@@ -189,10 +191,10 @@ impl Drop for Screen {
     }
 }
 
-/// Draws until all senders are gone.
-pub(super) fn draw_all(drawings: &Receiver<Drawing>, mut full_screen: FullScreen, mut printer: impl ExternalPrinter) {
+/// Draws what is for the prompt, until all senders are gone. It has a thread of its own, because the line editor takes text only
+/// while a line is edited: what comes at the end of the last line before the full screen waits until the prompt is back.
+pub(super) fn print_all(drawings: &Receiver<Drawing>, mut printer: impl ExternalPrinter) {
     for drawing in drawings {
-        let Some(drawing) = full_screen.handle(drawing) else { continue };
         // If the terminal is gone, the prompt's thread finds out.
         match drawing {
             Drawing::Text(text, on_drawn) => {

@@ -6,8 +6,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::{Context, ExternalPrinter};
 
 use super::commands::common_beginning;
-use super::full_screen::FullScreen;
-use super::screen::{REDRAW, draw_all};
+use super::screen::{REDRAW, print_all};
 use super::*;
 
 fn commands() -> (Commands, Receiver<Drawing>) {
@@ -81,7 +80,7 @@ impl Bench {
         let (draw, drawings) = mpsc::channel();
         let paper = Paper::default();
         let printer = paper.clone();
-        thread::spawn(move || draw_all(&drawings, FullScreen::default(), printer));
+        thread::spawn(move || print_all(&drawings, printer));
         Self { draw, paper }
     }
 
