@@ -12,8 +12,12 @@ use rustyline::ExternalPrinter;
 use super::full_screen::{FullScreen, PendingPicture, Picture};
 use super::terminal::{self, Modes};
 
-/// How long to wait for the last text to appear.
-pub(super) const FLUSH: Duration = Duration::from_millis(200);
+/// How long to wait for the last text to appear. It does not appear while the user searches the history or halts the terminal.
+pub(super) const FLUSH: Duration = Duration::from_secs(1);
+
+/// The line editor takes a text when it has drawn the one before, and another may wait. So the first of these is drawn when the
+/// last was passed on.
+const TEXTS_UNTIL_DRAWN: usize = 3;
 
 /// A text that changes nothing. The line editor draws its prompt again after each text, and adds a line end to a text without.
 /// The row above the prompt always exists: see [`super::ClearScreen`].
@@ -176,9 +180,8 @@ impl Drop for Screen {
         let (done, drawn) = mpsc::channel();
         self.leave_full_screen(|| {});
         self.status.hide(true);
-        let _ = self.draw.send(Drawing::Prompt);
+        (0..TEXTS_UNTIL_DRAWN).for_each(|_| drop(self.draw.send(Drawing::Prompt)));
         let _ = self.draw.send(Drawing::Flush(done));
-        // With a time-out, because drawing blocks while the user searches the history.
         let _ = drawn.recv_timeout(FLUSH);
         // rustyline's thread cannot be stopped while it reads.
         let is_editing = self.modes.is_editing();
