@@ -134,6 +134,16 @@ fn all_songs_are_shuffled_and_each_plays_once() {
 }
 
 #[test]
+fn albums_are_shuffled_and_each_plays_in_order() {
+    let (_music, server) = serve(1_500);
+    for line in ["add all", "play all", "add album homogenic\nadd album kind of blue"] {
+        let played = plays(&server, &format!("shuffle album\n{line}\n"));
+        let orders = [[1, 2, 3, 4, 5, 6], [4, 5, 6, 1, 2, 3]];
+        assert!(orders.iter().any(|order| played == order), "{line}: {played:?}");
+    }
+}
+
+#[test]
 fn lines_that_add_to_the_queue_wait_for_each_other() {
     let (_music, server) = serve(60_000);
     // Every answer comes 100 ms after its question.

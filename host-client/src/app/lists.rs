@@ -218,7 +218,7 @@ impl App {
     fn on_queue_page(&mut self, rows: &mut QueueRows, songs: &[Song], end: PageEnd) {
         rows.songs.extend((rows.place..).zip(songs.iter().cloned()));
         rows.place += songs.len() as u32;
-        let next = self.shared.with(|player, _| player.queue().following_position());
+        let next = self.shared.with(|player, _| player.following_position());
         let is_next = |(place, _): &&(u32, Song)| Some(*place) == next;
         rows.next =
             rows.songs.iter().find(is_next).map(|(place, song)| (*place, clean(&song.title))).or(rows.next.take());
@@ -256,7 +256,7 @@ impl App {
     fn tell_queue_end(&self, rows: &QueueRows) {
         let (present, next, total) = self.shared.with(|player, _| {
             let queue = player.queue();
-            (queue.present(), queue.following_position(), queue.songs())
+            (queue.present(), player.following_position(), queue.songs())
         });
         let present = present.map_or_else(String::new, |place| format!(", at place {place}"));
         let more = total.saturating_sub(rows.last);

@@ -77,7 +77,7 @@ impl App {
     /// What follows the song heard: a title. The server has told it at the last change of the queue.
     fn next(&self, player: &Player) -> String {
         let queue = player.queue();
-        let song = match queue.following_position() {
+        let song = match player.following_position() {
             _ if player.stops_after() => return "stop".to_owned(),
             None => None,
             again if again == queue.present() => self.title.as_ref(),

@@ -81,6 +81,7 @@ impl NowPlaying {
         let shuffle = match self.shuffle {
             Shuffle::Off => None,
             Shuffle::Songs => Some("shuffle".to_owned()),
+            Shuffle::Albums => Some("shuffle album".to_owned()),
         };
         let repeat = match self.repeat {
             Repeat::Off => None,

@@ -50,7 +50,7 @@ pub fn command(key: KeyEvent, music: Music) -> Option<Command<'static>> {
         KeyCode::Char('-') => Command::Volume(Some(Volume::Down(VOLUME_STEP))),
         KeyCode::Char('s') => Command::Shuffle(Some(match music.shuffle {
             Shuffle::Off => Shuffle::Songs,
-            Shuffle::Songs => Shuffle::Off,
+            Shuffle::Songs | Shuffle::Albums => Shuffle::Off,
         })),
         KeyCode::Char('r') => Command::Repeat(Some(match music.repeat {
             Repeat::Off => Repeat::All,

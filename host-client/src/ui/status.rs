@@ -322,6 +322,7 @@ impl Queue {
         let shuffle = match self.shuffle {
             Shuffle::Off => "",
             Shuffle::Songs => ", shuffled",
+            Shuffle::Albums => ", albums shuffled",
         };
         let repeat = match self.repeat {
             Repeat::Off => "",
@@ -497,6 +498,7 @@ mod tests {
         assert_eq!(all.to_string(), "place 3 of 12, shuffled, repeat all, stops after this song");
         assert_eq!(Queue { place: None, songs: 1, repeat: Repeat::One, ..queue }.to_string(), "1 song, repeat one");
         assert_eq!(Queue { shuffle: Shuffle::Songs, ..Queue::default() }.to_string(), "empty, shuffled");
+        assert_eq!(Queue { shuffle: Shuffle::Albums, ..Queue::default() }.to_string(), "empty, albums shuffled");
     }
 
     proptest! {

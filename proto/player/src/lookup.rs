@@ -7,6 +7,9 @@
 //!   from      song ──▶ its rank
 //!   after     song ──▶ the song after it
 //!   before    song ──▶ the song before it, if its rank was right; else from, then at
+//!   in album  song ──▶ the song after it, if it is in the same album
+//!   new album rank ──▶ the song, if the song before it is in another album
+//!   start     rank ──▶ the first song of its album, page by page backward
 //! ```
 //!
 //! A library may change between two songs. So a neighbour is looked for from the song itself, not only from its rank.
@@ -25,6 +28,10 @@ use trill_proto::session::client::Client;
 use crate::Direction;
 use crate::command::Selection;
 use crate::queue::Source;
+use crate::shuffle::hash;
+
+/// Songs of a page on which the first song of an album is looked for: most albums have fewer.
+const ALBUM_PAGE_SONGS: u32 = 32;
 
 /// What to look for next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,12 @@ pub(crate) enum Find {
     After(SongId, u32),
     /// The song before this one. `None` if its rank is not known.
     Before(SongId, Option<u32>),
+    /// The song after this one, at about this rank, if both are in the same album.
+    InAlbum(SongId, u32),
+    /// The song at this rank, not the first, if an album begins with it.
+    NewAlbum(u32),
+    /// The first song of the album that the song at this rank is in, at the rank `least` or after it.
+    AlbumStart { rank: u32, least: u32 },
 }
 
 /// A search for a song of a source.
@@ -46,8 +59,11 @@ pub(crate) enum Find {
 pub(crate) struct Lookup {
     pub(crate) source: Source,
     find: Find,
-    /// The first songs of the answer, with their ranks.
+    /// The first songs of the answer, with their ranks. If an album is looked for, the first of the songs that are in the same
+    /// album as the last, and the last.
     songs: [Option<(SongId, u32)>; 2],
+    /// The hash of the last song's album; `None` if the song has none.
+    album: Option<u32>,
 }
 
 /// A song that was found.
@@ -76,7 +92,7 @@ pub(crate) enum Progress {
 
 impl Lookup {
     pub(crate) const fn new(source: Source, find: Find) -> Self {
-        Self { source, find, songs: [None; 2] }
+        Self { source, find, songs: [None; 2], album: None }
     }
 
     /// Looks for the first song of a selection. The words, if it has any, are given to [`ask`](Self::ask).
@@ -142,7 +158,7 @@ impl Lookup {
     ) -> Result<RequestId, OutboxFull> {
         const NO_SONG: SongId = SongId(0);
         // A lost connection may have ended an answer.
-        self.songs = [None; 2];
+        (self.songs, self.album) = ([None; 2], None);
         let search = |rank| self.source.search(rank);
         match self.find {
             Find::Best(group) => {
@@ -151,21 +167,47 @@ impl Lookup {
             Find::At(rank) => client.search(search(rank), NO_SONG, 1),
             Find::From(song, rank) => client.search(search(rank), song, 1),
             Find::Before(song, None) => client.search(search(0), song, 1),
-            Find::After(song, rank) => client.search(search(rank), song, 2),
-            Find::Before(_, Some(rank)) => client.search(search(rank.saturating_sub(1)), NO_SONG, 2),
+            Find::After(song, rank) | Find::InAlbum(song, rank) => client.search(search(rank), song, 2),
+            Find::Before(_, Some(rank)) | Find::NewAlbum(rank) => {
+                client.search(search(rank.saturating_sub(1)), NO_SONG, 2)
+            }
+            Find::AlbumStart { rank, least } => {
+                let first = album_page(rank, least);
+                client.search(search(first), NO_SONG, rank - first + 1)
+            }
         }
     }
 
     /// Takes a song of the answer. Returns whether it is the one that is looked for, as far as it is known yet.
     pub(crate) fn on_song(&mut self, song: &Song<'_>) -> bool {
+        let rank = song.rank.unwrap_or(0);
+        if let Find::InAlbum(..) | Find::NewAlbum(_) | Find::AlbumStart { .. } = self.find {
+            let is_same_album = self.on_song_of_album(song, rank);
+            return match self.find {
+                Find::InAlbum(..) => is_same_album,
+                Find::NewAlbum(at) => !is_same_album && rank == at,
+                _ => false,
+            };
+        }
         let place = self.songs.iter_mut().find(|place| place.is_none());
-        place.into_iter().for_each(|place| *place = Some((song.song, song.rank.unwrap_or(0))));
+        place.into_iter().for_each(|place| *place = Some((song.song, rank)));
         match self.find {
             Find::After(origin, _) => song.song != origin,
-            Find::Before(..) => false,
+            Find::Before(..) | Find::InAlbum(..) | Find::NewAlbum(_) | Find::AlbumStart { .. } => false,
             Find::Best(group) => group.is_none(),
             Find::At(_) | Find::From(..) => true,
         }
+    }
+
+    /// Returns whether the song is in the same album as the one before it.
+    fn on_song_of_album(&mut self, song: &Song<'_>, rank: u32) -> bool {
+        let album = Some(song.album).filter(|album| !album.is_empty());
+        let album = album.map(|album| album.bytes().fold(0, |bits, byte| hash(bits ^ u32::from(byte))));
+        let is_same = album.is_some() && album == self.album;
+        let place = Some((song.song, rank));
+        let first = if is_same { self.songs[0] } else { place };
+        (self.songs, self.album) = ([first, place], album);
+        is_same
     }
 
     /// Takes the end of a page.
@@ -198,9 +240,25 @@ impl Lookup {
                 self.find = Find::At(rank - 1);
                 Progress::Asks
             }
-            (Find::Best(_) | Find::Before(..), _) => Progress::Nothing,
+            (Find::InAlbum(origin, _), Some((song, _))) if song == origin || origin == SongId(0) => {
+                found(second.filter(|_| second != first))
+            }
+            (Find::NewAlbum(at), Some((_, rank))) if rank == at => found(first),
+            (Find::AlbumStart { rank, least }, Some((_, first)))
+                if first > least && first == album_page(rank, least) =>
+            {
+                self.find = Find::AlbumStart { rank: first, least };
+                Progress::Asks
+            }
+            (Find::AlbumStart { .. }, first) => found(first),
+            (Find::Best(_) | Find::Before(..) | Find::InAlbum(..) | Find::NewAlbum(_), _) => Progress::Nothing,
         }
     }
+}
+
+/// The rank at which a page begins that ends with this one.
+fn album_page(rank: u32, least: u32) -> u32 {
+    rank.saturating_sub(ALBUM_PAGE_SONGS - 1).max(least)
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@
 //! or search stands the request that was sent for it. A lost connection clears only the requests.
 //!
 //! - `music/search.rs`: the search for a song, and what comes of it.
+//! - `music/albums.rs`: the way from album to album, while albums are shuffled.
 //! - `music/queueing.rs`: changes of the queue, and what follows because of them.
 //! - `music/streams.rs`: what the server sends.
 
+mod albums;
 mod queueing;
 mod search;
 mod streams;
@@ -216,6 +218,10 @@ impl<'m> Music<'m> {
         }
         let current = self.queue.current();
         let is_here = !self.queue.is_over && self.queue.contains(current);
+        if !is_here && self.queue.depends_on_albums(current, Direction::Next) {
+            let goes_on = self.go_by_album(now, current, None, Direction::Next);
+            return if goes_on { Ok(()) } else { Err(NotPossible::NothingPlays) };
+        }
         let place = if is_here { Some(current) } else { self.queue.next(current) };
         let place = place.ok_or(NotPossible::NothingPlays)?;
         self.go_to(now, place, Direction::Next);
@@ -229,7 +235,7 @@ impl<'m> Music<'m> {
             search.what.seek = None;
             match search.what.goal {
                 Goal::Place { place, replaces } => from = Some((place, replaces)),
-                Goal::NewQueue | Goal::Beside { .. } => {
+                Goal::NewQueue | Goal::Beside { .. } | Goal::Album(_) => {
                     search.what.add_step(direction);
                     return Ok(());
                 }
@@ -237,12 +243,17 @@ impl<'m> Music<'m> {
         }
         let (place, replaces) = from.or_else(|| self.origin()).ok_or(NotPossible::NothingPlays)?;
         let song = self.target().map(|item| item.song);
-        match self.neighbour(place, replaces, direction).ok_or(NotPossible::Edge(song, direction))? {
+        let edge = NotPossible::Edge(song, direction);
+        match self.neighbour(place, replaces, direction).ok_or(edge)? {
             Neighbour::InLibrary => {
                 let song = self.target().map(|item| item.song).or(self.queue.only_song());
                 let song = song.ok_or(NotPossible::NothingPlays)?;
                 let rank = self.target().and_then(|item| item.library_rank);
                 self.look_beside(now, song, rank, direction);
+            }
+            Neighbour::Album => {
+                let song = self.target().filter(|item| item.place == place).map(|item| item.song);
+                return if self.go_by_album(now, place, song, direction) { Ok(()) } else { Err(edge) };
             }
             Neighbour::Place { place, replaces: None } => self.go_to(now, place, direction),
             Neighbour::Place { place, replaces } => self.go_to_in(now, place, replaces, direction),

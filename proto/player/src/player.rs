@@ -406,7 +406,14 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.music.clear_queue();
     }
 
-    /// Sets the order of the queue. The present song plays on. If the queue is shuffled, every other song plays once after it.
+    /// The position in the queue of the song that follows the one heard by itself, from 1. `None` if none follows, or if albums are
+    /// shuffled and the player has not found it yet.
+    pub fn following_position(&self) -> Option<u32> {
+        self.core.music.following_position()
+    }
+
+    /// Sets the order of the queue. The present song plays on. If the queue is shuffled, every other song plays once after it,
+    /// or every other album after the rest of its album.
     pub fn set_shuffle(&mut self, shuffle: Shuffle) {
         self.core.music.set_shuffle(shuffle);
     }

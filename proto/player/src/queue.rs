@@ -95,8 +95,26 @@ impl<'m> Queue<'m> {
 
     /// Whether the place is in an album that plays in order.
     pub(crate) fn plays_album(&self, place: Place) -> bool {
-        let source = self.entry(place).map(|entry| entry.source);
-        self.shuffle == Shuffle::Off && matches!(source, Some(Source::Group(Group::Album, _)))
+        let is_album = || self.entry(place).is_some_and(|entry| matches!(entry.source, Source::Group(Group::Album, _)));
+        match self.shuffle {
+            Shuffle::Off => is_album(),
+            Shuffle::Songs => false,
+            Shuffle::Albums => true,
+        }
+    }
+
+    /// Whether the place was added after the order of the others.
+    pub(crate) fn is_late(&self, place: Place) -> bool {
+        self.index_of(place, Standing::is_late).is_some()
+    }
+
+    /// The first place of those in the same source that precede this one without a gap; itself if there are none.
+    pub(crate) fn first_in_source(&self, place: Place) -> Place {
+        let mut first = place;
+        while let Some(entry) = first.before().and_then(|before| self.entry(before)) {
+            first = place.at_rank(entry.first);
+        }
+        first
     }
 
     /// How many entries it has room for.
@@ -127,11 +145,6 @@ impl<'m> Queue<'m> {
     /// The position of the song heard, or heard last, from 1. `None` if it has left the queue.
     pub fn present(&self) -> Option<u32> {
         self.position(self.current)
-    }
-
-    /// The position of the song that follows the one heard by itself, from 1.
-    pub fn following_position(&self) -> Option<u32> {
-        self.following(self.current).and_then(|place| self.position(place))
     }
 
     /// The position of a place, from 1. `None` if it has left the queue.

@@ -26,6 +26,8 @@ pub enum Shuffle {
     Off,
     /// Song by song in random order.
     Songs,
+    /// Album by album in random order, each in the order of its songs.
+    Albums,
 }
 
 /// What plays again when it has ended.
@@ -55,7 +57,8 @@ pub enum GainMode {
 }
 
 impl Setting for Shuffle {
-    const KEYWORDS: &'static [(&'static str, Self)] = &[("on", Self::Songs), ("off", Self::Off)];
+    const KEYWORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::Songs), ("album", Self::Albums), ("off", Self::Off)];
 }
 
 impl Setting for Repeat {

@@ -159,8 +159,8 @@ pub static COMMANDS: &[CommandInfo] = &[
     CommandInfo {
         name: "shuffle",
         aliases: &[],
-        synopsis: "[on | off]",
-        help: "play in random order",
+        synopsis: "[on | album | off]",
+        help: "play songs or albums in random order",
         example: "shuffle on",
         parse: |arguments| arguments.keyword(Shuffle::KEYWORDS).map(Command::Shuffle),
     },

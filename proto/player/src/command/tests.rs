@@ -191,13 +191,14 @@ fn extra_words() {
     check_error("volume 5 0", "\"0\" is out of place here; the command is: volume [0-100 | +N | -N]");
     check_error("stop now", "\"now\" is out of place here; the command is: stop [after]");
     check_error("stop after all", "\"all\" is out of place here; the command is: stop [after]");
-    check_error("shuffle songs", "\"songs\" is out of place here; the command is: shuffle [on | off]");
+    check_error("shuffle songs", "\"songs\" is out of place here; the command is: shuffle [on | album | off]");
 }
 
 #[test]
 fn settings_are_keywords() {
     check("shuffle", Command::Shuffle(None));
     check("shuffle ON", Command::Shuffle(Some(Shuffle::Songs)));
+    check("shuffle album", Command::Shuffle(Some(Shuffle::Albums)));
     check("shuffle off", Command::Shuffle(Some(Shuffle::Off)));
     check("repeat", Command::Repeat(None));
     check("repeat off", Command::Repeat(Some(Repeat::Off)));
@@ -420,6 +421,7 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
             Command::Clear,
             Command::Shuffle(None),
             Command::Shuffle(Some(Shuffle::Songs)),
+            Command::Shuffle(Some(Shuffle::Albums)),
             Command::Repeat(None),
             Command::Repeat(Some(Repeat::One)),
             Command::Gain(None),

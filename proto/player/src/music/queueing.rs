@@ -7,10 +7,10 @@ use super::Music;
 use super::search::{Goal, Search};
 use crate::command::{Repeat, Selection, Shuffle};
 use crate::item::{QueueItem, Transition};
-use crate::lookup::{Find, Found, Lookup, Progress};
+use crate::lookup::{Found, Lookup, Progress};
 use crate::pending::Pending;
 use crate::queue::{Entry, Place};
-use crate::{Event, NotPossible, Refused};
+use crate::{Direction, Event, NotPossible, Refused};
 
 /// Songs that are looked for to be added to the queue.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +108,7 @@ impl Music<'_> {
             let id = self.next_id();
             return self.want(QueueItem::new(id, found.song, place));
         }
-        let lookup = Lookup::new(entry.source, Find::At(place.rank));
+        let lookup = Lookup::new(entry.source, self.first_find(entry.source, place.rank));
         self.look(Search::new(lookup, Goal::Place { place, replaces: None }, Transition::Switch));
     }
 
@@ -116,11 +116,14 @@ impl Music<'_> {
     pub(crate) fn remove(&mut self, now: Instant, first: u32, last: u32) -> Result<(), NotPossible> {
         let room = self.room();
         if let Some(next) = self.queue.remove(first, last, room)? {
+            let current = self.queue.current();
+            let is_by_album = self.queue.depends_on_albums(current, Direction::Next);
             match next {
                 // What was requested in its place comes anyway.
                 _ if self.is_idle() || self.is_switching() => {}
-                Some(place) => self.go_on_with(now, place),
-                None => drop(self.stop()),
+                _ if is_by_album && self.go_by_album(now, current, None, Direction::Next) => self.keep_pause(),
+                Some(place) if !is_by_album => self.go_on_with(now, place),
+                _ => drop(self.stop()),
             }
         }
         self.on_queue_changed();
@@ -136,6 +139,9 @@ impl Music<'_> {
 
     pub(crate) fn set_shuffle(&mut self, shuffle: Shuffle) {
         self.queue.set_shuffle(shuffle);
+        if shuffle == Shuffle::Albums {
+            self.drop_follower();
+        }
         self.on_queue_changed();
     }
 
@@ -157,12 +163,22 @@ impl Music<'_> {
     fn on_queue_changed(&mut self) {
         let heard = self.buffer.first().map(|track| track.item.place);
         let Some(place) = heard.or(self.finished.map(|(_, place)| place)) else { return };
-        if self.follower().is_some_and(|follower| self.queue.following(place) != Some(follower)) {
+        if self.follower().is_some_and(|follower| !self.queue.is_followed_by(place, follower)) {
             self.drop_follower();
         }
+        self.search.take_if(|search| search.what.follows_by_album());
         self.failures = 0;
         self.buffer.reopen();
         self.look_for_next();
+    }
+
+    /// The position of the song that follows the one heard by itself, from 1. `None` if none follows, or if albums are shuffled and
+    /// it was not found yet.
+    pub(crate) fn following_position(&self) -> Option<u32> {
+        let current = self.queue.current();
+        let is_by_album = self.queue.follows_by_album(current);
+        let following = if is_by_album { self.follower() } else { self.queue.following(current) };
+        following.and_then(|place| self.queue.position(place))
     }
 
     /// The place of the song that follows, as far as it was looked for, requested or received.
@@ -177,7 +193,7 @@ impl Music<'_> {
         received.or_else(|| requested().map(|item| item.place)).or(self.next.map(|item| item.place)).or_else(|| {
             match searched()? {
                 Goal::Place { place, .. } => Some(place),
-                Goal::NewQueue | Goal::Beside { .. } => None,
+                Goal::NewQueue | Goal::Beside { .. } | Goal::Album(_) => None,
             }
         })
     }

@@ -5,7 +5,8 @@ use trill_proto::message::{ListEnd, Song};
 use trill_proto::time::Instant;
 
 use super::Music;
-use crate::command::Seek;
+use super::albums::AlbumStep;
+use crate::command::{Seek, Shuffle};
 use crate::item::{QueueItem, Transition};
 use crate::lookup::{Find, Found, Lookup, Progress};
 use crate::pending::Pending;
@@ -38,12 +39,19 @@ pub(super) enum Goal {
     Place { place: Place, replaces: Option<Entry> },
     /// In a new queue of one song, which is the neighbour of this one in the library.
     Beside { song: SongId, direction: Direction },
+    /// At a place of the queue that depends on albums.
+    Album(AlbumStep),
 }
 
 /// The song before or after another.
 pub(super) enum Neighbour {
-    Place { place: Place, replaces: Option<Entry> },
+    Place {
+        place: Place,
+        replaces: Option<Entry>,
+    },
     InLibrary,
+    /// A place of the queue that depends on albums.
+    Album,
 }
 
 /// The target of a seek during a search, in milliseconds.
@@ -68,6 +76,12 @@ impl SeekTarget {
 impl Search {
     pub(super) const fn new(lookup: Lookup, goal: Goal, transition: Transition) -> Self {
         Self { lookup, goal, transition, direction: None, keeps_pause: false, seek: None, asked: None, steps: 0 }
+    }
+
+    /// A search from this place for a place that depends on albums.
+    pub(super) const fn by_album(from: Place, transition: Transition) -> Self {
+        let lookup = Lookup::new(Source::All, Find::At(0));
+        Self::new(lookup, Goal::Place { place: from, replaces: None }, transition)
     }
 
     /// Adds a step from the song that is found.
@@ -115,6 +129,11 @@ impl Music<'_> {
     /// Goes to a place in the queue, because the present song has left it. A pause lasts.
     pub(super) fn go_on_with(&mut self, now: Instant, place: Place) {
         self.go_to(now, place, Direction::Next);
+        self.keep_pause();
+    }
+
+    /// A pause lasts when the song begins that is looked for or requested.
+    pub(super) fn keep_pause(&mut self) {
         self.search.iter_mut().for_each(|search| search.what.keeps_pause = true);
         self.requested.iter_mut().for_each(|(item, _)| item.keeps_pause = true);
     }
@@ -139,13 +158,22 @@ impl Music<'_> {
     }
 
     /// Requests the song of a search at once if its number is known, else looks for it.
-    fn look_or_want(&mut self, search: Search) {
+    pub(super) fn look_or_want(&mut self, search: Search) {
         match search.lookup.source {
             Source::Song(song) if search.transition == Transition::Switch => {
                 self.search = None;
                 self.take_found(search, Found { song, rank: 0, total: 1 });
             }
             _ => self.look(search),
+        }
+    }
+
+    /// How to find the song with which a source begins at this rank.
+    pub(super) fn first_find(&self, source: Source, rank: u32) -> Find {
+        match self.queue.shuffle() {
+            Shuffle::Albums if !source.is_one_album() => Find::AlbumStart { rank, least: 0 },
+            Shuffle::Albums => Find::At(0),
+            Shuffle::Off | Shuffle::Songs => Find::At(rank),
         }
     }
 
@@ -174,6 +202,7 @@ impl Music<'_> {
                 Some(place.rank + 1).filter(|rank| *rank < entry.songs).map(|rank| entry.at(rank))
             }
             (Some(entry), Direction::Previous) => place.rank.checked_sub(1).map(|rank| entry.at(rank)),
+            (None, _) if self.queue.depends_on_albums(place, direction) => return Some(Neighbour::Album),
             (None, Direction::Next) => self.queue.next(place),
             (None, Direction::Previous) => self.queue.previous(place),
         };
@@ -202,7 +231,11 @@ impl Music<'_> {
         match &mut search.goal {
             Goal::Place { place, replaces: None } => self.queue.resize(*place, end.total),
             Goal::Place { replaces: Some(entry), .. } => entry.songs = end.total,
-            Goal::NewQueue | Goal::Beside { .. } => {}
+            Goal::NewQueue | Goal::Beside { .. } | Goal::Album(_) => {}
+        }
+        if let (Goal::Album(step), Progress::Found(..) | Progress::Nothing) = (search.goal, progress) {
+            let found = if let Progress::Found(found, _) = progress { Some(found) } else { None };
+            return self.on_album_searched(search, step, found);
         }
         let others = match progress {
             Progress::Found(found, others) => {
@@ -245,11 +278,12 @@ impl Music<'_> {
                 let direction = search.direction.filter(|_| search.transition == Transition::Switch && !goes_on)?;
                 Some(Event::Edge(self.target().map(|item| item.song), direction))
             }
+            Goal::Album(_) => None,
         }
     }
 
     /// Requests the song that was found, unless steps were added. Returns the edge to which they led.
-    fn take_found(&mut self, mut search: Search, found: Found) -> Option<(SongId, Direction)> {
+    pub(super) fn take_found(&mut self, mut search: Search, found: Found) -> Option<(SongId, Direction)> {
         let mut item = self.item_of(&search, found);
         if search.goal == Goal::NewQueue
             && let Some(entry) = item.replaces.filter(|entry| !entry.is_song())
@@ -257,7 +291,7 @@ impl Music<'_> {
             let rank = if search.lookup.names_song() { found.rank } else { self.queue.first_rank(found.total) };
             search.goal = Goal::Place { place: entry.at(rank), replaces: Some(entry) };
             if rank != found.rank {
-                search.lookup = Lookup::new(entry.source, Find::At(rank));
+                search.lookup = Lookup::new(entry.source, self.first_find(entry.source, rank));
                 self.look(search);
                 return None;
             }
@@ -276,7 +310,10 @@ impl Music<'_> {
                     self.look(Search { lookup, goal: Goal::Place { place, replaces }, ..search });
                     return None;
                 }
-                None => edge = Some((found.song, direction)),
+                Some(Neighbour::Album) if self.look_by_album(item.place, Some(found.song), direction, search) => {
+                    return None;
+                }
+                Some(Neighbour::Album) | None => edge = Some((found.song, direction)),
             }
         }
         if search.transition == Transition::Follow {
@@ -289,6 +326,7 @@ impl Music<'_> {
             Goal::NewQueue => false,
             Goal::Beside { .. } => target.song == found.song,
             Goal::Place { place, .. } => target.place == place && target.song == found.song,
+            Goal::Album(_) => target.place == item.place && target.song == found.song,
         };
         if self.target().is_some_and(is_current) {
             self.stay(&search);
@@ -311,6 +349,7 @@ impl Music<'_> {
                 (entry.at(0), Some(entry), Some(found.rank))
             }
             Goal::Place { place, replaces } => (place.at_rank(found.rank), replaces, None),
+            Goal::Album(step) => (step.place().at_rank(found.rank), None, None),
         };
         let Search { transition, keeps_pause, asked, .. } = *search;
         let id = self.next_id();
@@ -318,7 +357,7 @@ impl Music<'_> {
     }
 
     /// The search for another song found none: the music goes on.
-    fn stay(&mut self, search: &Search) {
+    pub(super) fn stay(&mut self, search: &Search) {
         if let (Some(target), Some(asked)) = (search.seek, search.asked) {
             // If the song is too short, it goes on where it is.
             let _ = self.seek_to(asked, target.else_ms.into());
@@ -362,7 +401,15 @@ impl Music<'_> {
 
     /// Looks for the song after this one. If none can follow, the queue ends.
     fn look_after(&mut self, song: SongId, place: Place) {
-        match self.queue.following(place).filter(|_| self.failures <= self.queue.songs()) {
+        let may_follow = self.failures <= self.queue.songs();
+        if may_follow && self.queue.follows_by_album(place) {
+            let search = Search { keeps_pause: true, ..Search::by_album(place, Transition::Follow) };
+            if !self.look_by_album(place, Some(song), Direction::Next, search) {
+                self.end_queue();
+            }
+            return;
+        }
+        match self.queue.following(place).filter(|_| may_follow) {
             Some(next) if next == place => {
                 let id = self.next_id();
                 let again = QueueItem::new(id, song, place);
@@ -397,6 +444,11 @@ impl Music<'_> {
                 let lookup = self.lookup_of(from.map(|song| (place, song)), next, replaces);
                 let goal = Goal::Place { place: next, replaces };
                 self.look_or_want(Search { lookup, goal, seek: None, steps: 0, ..*search });
+                return true;
+            }
+            Some(Neighbour::Album)
+                if self.look_by_album(place, from, Direction::Next, Search { seek: None, steps: 0, ..*search }) =>
+            {
                 return true;
             }
             _ if search.transition == Transition::Follow => self.end_queue(),

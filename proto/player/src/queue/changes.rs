@@ -176,7 +176,8 @@ impl Queue<'_> {
         if self.shuffle != Shuffle::Off {
             let songs = self.count(Standing::is_main);
             let round = self.main.round;
-            let mut order = Order { key: self.random(), round, first_round: round, offset: 0, songs };
+            let (key, begins_album) = (self.random(), false);
+            let mut order = Order { key, round, first_round: round, offset: 0, begins_album, songs };
             if let Some(number) = self.index_of(self.main, Standing::is_main) {
                 order.offset = order.permutation().index_of(number);
             }

@@ -30,6 +30,11 @@ impl Source {
         Search { query: "", rank, group: None, within, numbers, is_best: false }
     }
 
+    /// Whether all of its songs are in one album.
+    pub(crate) const fn is_one_album(self) -> bool {
+        matches!(self, Self::Song(_) | Self::Group(Group::Album, _))
+    }
+
     pub(super) const fn within(self) -> Option<(Group, SongId)> {
         if let Self::Group(group, song) = self { Some((group, song)) } else { None }
     }
@@ -143,8 +148,18 @@ impl Place {
         Self { rank, ..self }
     }
 
+    /// The place after it in its source.
+    pub(crate) const fn after(self) -> Self {
+        self.at_rank(self.rank.saturating_add(1))
+    }
+
+    /// The place before it in its source.
+    pub(crate) fn before(self) -> Option<Self> {
+        self.rank.checked_sub(1).map(|rank| self.at_rank(rank))
+    }
+
     /// Whether both are the same song of the queue, in whichever round.
-    pub(super) fn is_same(self, other: Self) -> bool {
+    pub(crate) fn is_same(self, other: Self) -> bool {
         (self.entry, self.rank) == (other.entry, other.rank)
     }
 

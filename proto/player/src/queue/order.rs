@@ -2,7 +2,8 @@
 
 use super::Queue;
 use super::entry::{Place, Standing};
-use crate::command::Repeat;
+use crate::Direction;
+use crate::command::{Repeat, Shuffle};
 use crate::shuffle::{Permutation, hash};
 
 /// The order of a shuffled queue.
@@ -14,6 +15,8 @@ pub(super) struct Order {
     /// The first round with this number of songs. Its order begins at `offset`, with the song that played.
     pub(super) first_round: u16,
     pub(super) offset: u32,
+    /// The place at `offset` is the first of its album, as far as albums are shuffled.
+    pub(super) begins_album: bool,
     pub(super) songs: u32,
 }
 
@@ -35,14 +38,62 @@ impl Queue<'_> {
             .or_else(|| self.next_main(self.main_of(from)))
     }
 
+    /// Whether the place beside this one depends on albums, which only the server knows.
+    pub(crate) fn depends_on_albums(&self, from: Place, direction: Direction) -> bool {
+        let is_left = match direction {
+            Direction::Next => {
+                let next_up = self.index_of(from, Standing::is_up_next).map_or(0, |index| index + 1);
+                self.place_at(next_up, Standing::is_up_next).is_none()
+            }
+            Direction::Previous => from == self.main_of(from) || !self.contains(self.main),
+        };
+        self.shuffle == Shuffle::Albums && is_left
+    }
+
+    /// The same for the place that follows by itself.
+    pub(crate) fn follows_by_album(&self, from: Place) -> bool {
+        let repeats = self.repeat == Repeat::One && self.contains(from);
+        !self.stops_after && !repeats && self.depends_on_albums(from, Direction::Next)
+    }
+
+    /// Whether a place that was found still follows this one by itself.
+    pub(crate) fn is_followed_by(&self, from: Place, follower: Place) -> bool {
+        if !self.follows_by_album(from) {
+            return self.following(from) == Some(follower);
+        }
+        let is_main = self.index_of(follower, Standing::is_main).is_some();
+        is_main && follower != from && follower.round == self.round_of(from)
+    }
+
     pub(crate) fn previous(&self, from: Place) -> Option<Place> {
         let main = self.main_of(from);
         if from != main && self.contains(main) {
             return Some(main);
         }
+        self.previous_main(main)
+    }
+
+    /// The place beside a place that is not up next, without regard to albums.
+    pub(crate) fn beside_main(&self, from: Place, direction: Direction) -> Option<Place> {
+        match direction {
+            Direction::Next => self.next_main(from),
+            Direction::Previous => self.previous_main(from),
+        }
+    }
+
+    fn previous_main(&self, from: Place) -> Option<Place> {
         match self.order {
-            None => self.place_at(self.index_of(main, Standing::is_main)?.checked_sub(1)?, Standing::is_main),
-            Some(order) => self.previous_shuffled(&order, main),
+            None => self.place_at(self.index_of(from, Standing::is_main)?.checked_sub(1)?, Standing::is_main),
+            Some(order) => self.previous_shuffled(&order, from),
+        }
+    }
+
+    /// If the order began inside an album, it begins with this place, the first of the album.
+    pub(crate) fn begin_with_album(&mut self, first: Place) {
+        let number = self.index_of(first, Standing::is_shuffled);
+        let order = self.order.as_mut().filter(|order| !order.begins_album && order.round == first.round);
+        if let Some((order, number)) = order.zip(number) {
+            (order.offset, order.begins_album) = (order.permutation().index_of(number), true);
         }
     }
 
@@ -68,7 +119,7 @@ impl Queue<'_> {
     }
 
     /// The place itself, or the main place if it is up next or was removed.
-    fn main_of(&self, place: Place) -> Place {
+    pub(crate) fn main_of(&self, place: Place) -> Place {
         if self.index_of(place, Standing::is_main).is_some() { place } else { self.main }
     }
 
@@ -123,7 +174,14 @@ impl Queue<'_> {
         if round == order.round || !self.has_changed() {
             return Order { round, ..*order };
         }
-        Order { round, first_round: round, offset: 0, songs: self.count(Standing::is_main), ..*order }
+        Order {
+            round,
+            first_round: round,
+            offset: 0,
+            begins_album: true,
+            songs: self.count(Standing::is_main),
+            ..*order
+        }
     }
 
     /// Whether songs came or went since the round began.

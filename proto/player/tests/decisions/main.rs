@@ -1,5 +1,6 @@
 //! What the player decides, on a virtual clock, against the server's session machine.
 
+mod albums;
 mod cuts;
 mod decoder;
 mod loudness;

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<String>,
     /// The songs of the server, in library order.
     pub(crate) library: Vec<u32>,
+    /// The album of each song.
+    pub(crate) album_of: fn(u32) -> &'static str,
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
             last_asked: String::new(),
             told: Vec::new(),
             library: (1..=9).collect(),
+            album_of: |_| "",
         }
     }
 
@@ -204,7 +207,12 @@ impl World {
 
     /// The songs that this LIST finds, whatever its page is.
     fn found(&self, asked: &str) -> Vec<u32> {
-        let range = asked.split_once(" of ").and_then(|(_, range)| range.split_once('-'));
+        let within = asked.split_once(" of ").map(|(_, within)| within);
+        if let Some(song) = within.and_then(|within| within.strip_prefix("Album ")) {
+            let album = (self.album_of)(song.parse().expect("a number"));
+            return self.library.iter().copied().filter(|song| (self.album_of)(*song) == album).collect();
+        }
+        let range = within.and_then(|range| range.split_once('-'));
         let range = range.map(|(first, last)| first.parse().expect("a number")..=last.parse().expect("a number"));
         self.library.iter().copied().filter(|song| range.as_ref().is_none_or(|range| range.contains(song))).collect()
     }
@@ -213,9 +221,33 @@ impl World {
     #[track_caller]
     fn send_listed(&mut self, asked: &str, request: RequestId, song: u32) {
         let rank = self.found(asked).iter().position(|found| *found >= song).unwrap_or(0) as u32;
-        let song = Song { request, song: SongId(song), title: "x", rank: Some(rank), ..Song::default() };
+        let album = (self.album_of)(song);
+        let song = Song { request, song: SongId(song), title: "x", album, rank: Some(rank), ..Song::default() };
         self.server.song(&song).expect("room");
         self.exchange();
+    }
+
+    /// Answers all that is asked: a LIST with the songs of the library, a PLAY with the song.
+    #[track_caller]
+    pub(crate) fn serve(&mut self) {
+        self.exchange();
+        while let Some((_, asked)) = self.asked.first().cloned() {
+            let words: Vec<_> = asked.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+            let number = |index: usize| words[index].parse::<u32>().expect("a number");
+            match words[0] {
+                "PLAY" => self.start(number(1)),
+                _ => {
+                    let found = self.found(&asked);
+                    let begin = match words[1] {
+                        "from" => found.iter().position(|song| *song == number(2)).expect("it is found"),
+                        _ => number(2) as usize,
+                    };
+                    let page: Vec<_> = found.iter().copied().skip(begin).take(number(3) as usize).collect();
+                    self.answer(&asked, &page, found.get(begin + page.len()).copied());
+                }
+            }
+            self.exchange();
+        }
     }
 
     /// Answers a LIST with these songs.
