@@ -15,7 +15,7 @@ use trill_proto::time::Instant;
 
 use super::Music;
 use super::search::{Goal, Search};
-use crate::command::Repeat;
+use crate::command::{Repeat, Shuffle};
 use crate::item::Transition;
 use crate::lookup::{Find, Found, Lookup};
 use crate::queue::{Place, Source};
@@ -57,6 +57,12 @@ impl AlbumStep {
 }
 
 impl Search {
+    /// A search from this place for a place that depends on albums.
+    pub(super) const fn by_album(from: Place, transition: Transition) -> Self {
+        let lookup = Lookup::new(Source::All, Find::At(0));
+        Self::new(lookup, Goal::Place { place: from, replaces: None }, transition)
+    }
+
     /// Whether it looks for the song that follows by itself, and its place is not known yet.
     pub(super) const fn follows_by_album(&self) -> bool {
         matches!((self.transition, self.goal), (Transition::Follow, Goal::Album(_)))
@@ -64,6 +70,15 @@ impl Search {
 }
 
 impl Music<'_> {
+    /// How to find the song with which a source begins at this rank.
+    pub(super) fn first_find(&self, source: Source, rank: u32) -> Find {
+        match self.queue.shuffle() {
+            Shuffle::Albums if !source.is_one_album() => Find::AlbumStart { rank, least: 0 },
+            Shuffle::Albums => Find::At(0),
+            Shuffle::Off | Shuffle::Songs => Find::At(rank),
+        }
+    }
+
     /// Goes to the place before or after this one, at the listener's command. Returns whether there may be one.
     pub(super) fn go_by_album(
         &mut self,

@@ -6,7 +6,7 @@ use trill_proto::time::Instant;
 
 use super::Music;
 use super::albums::AlbumStep;
-use crate::command::{Seek, Shuffle};
+use crate::command::Seek;
 use crate::item::{QueueItem, Transition};
 use crate::lookup::{Find, Found, Lookup, Progress};
 use crate::pending::Pending;
@@ -76,12 +76,6 @@ impl SeekTarget {
 impl Search {
     pub(super) const fn new(lookup: Lookup, goal: Goal, transition: Transition) -> Self {
         Self { lookup, goal, transition, direction: None, keeps_pause: false, seek: None, asked: None, steps: 0 }
-    }
-
-    /// A search from this place for a place that depends on albums.
-    pub(super) const fn by_album(from: Place, transition: Transition) -> Self {
-        let lookup = Lookup::new(Source::All, Find::At(0));
-        Self::new(lookup, Goal::Place { place: from, replaces: None }, transition)
     }
 
     /// Adds a step from the song that is found.
@@ -165,15 +159,6 @@ impl Music<'_> {
                 self.take_found(search, Found { song, rank: 0, total: 1 });
             }
             _ => self.look(search),
-        }
-    }
-
-    /// How to find the song with which a source begins at this rank.
-    pub(super) fn first_find(&self, source: Source, rank: u32) -> Find {
-        match self.queue.shuffle() {
-            Shuffle::Albums if !source.is_one_album() => Find::AlbumStart { rank, least: 0 },
-            Shuffle::Albums => Find::At(0),
-            Shuffle::Off | Shuffle::Songs => Find::At(rank),
         }
     }
 
