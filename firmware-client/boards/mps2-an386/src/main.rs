@@ -30,7 +30,7 @@ type BoardConsole = trill_firmware::Console<Clock, Input<Cmsdk>, Output<Cmsdk>, 
 const CLOCK_HZ: u32 = 25_000_000;
 
 /// The buffers whose sizes are free. Decoder, stack and network take the rest of the 64 KiB of RAM.
-const MUSIC_BYTES: usize = 10 * 1024;
+const MUSIC_BYTES: usize = 9 * 1024 + 256;
 const SCREEN_BYTES: usize = 1280;
 const PCM_FRAMES: usize = 1024;
 const TCP_RECEIVE_BYTES: usize = 4096;
