@@ -10,7 +10,8 @@ use crate::process::{self, cargo, processors};
 use crate::programs;
 use crate::system::{self, Need};
 
-/// Programs that run alone, before all others. Recordings have holes where the sound server has to wait for a processor.
+/// Programs that run alone, after all others. Recordings have holes where the sound server has to wait for a processor, or for a
+/// disk that stores what was built a moment ago.
 const ALONE: [&str; 1] = ["tests: sound"];
 
 /// Programs that begin before the others because they take longest: at the end, one would run alone.
@@ -41,5 +42,5 @@ fn run_programs() -> Result<(), Error> {
     others.reverse();
     others.sort_by_key(|program| !LONG.contains(&program.name().as_str()));
     let run = |programs: &[_], at_a_time| programs::run(programs, at_a_time, |program| Command::new(program));
-    Error::of_tests([run(&alone, 1), run(&others, processors())].concat())
+    Error::of_tests([run(&others, processors()), run(&alone, 1)].concat())
 }
