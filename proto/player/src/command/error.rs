@@ -129,7 +129,7 @@ impl fmt::Display for Quoted<'_> {
         for char in self.0.chars().take(QUOTED_CHARS) {
             match char {
                 '\'' => f.write_char(char)?,
-                _ if !char.is_ascii() && is_visible(char) => f.write_char(char)?,
+                _ if !char.is_ascii() && !char.is_whitespace() && is_visible(char) => f.write_char(char)?,
                 // Keeps the rest of what can be printed. Not `escape_debug`, which brings 1 KB of tables to a board.
                 _ => write!(f, "{}", char.escape_default())?,
             }

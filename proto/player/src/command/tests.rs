@@ -140,6 +140,8 @@ fn other_words_are_searched_for() {
         assert_eq!(parse(&format!("play {words}")), Err(ParseError::NotASelection(words)));
     }
     check_error("play -3", "\"-3\" is not a song number; in quotes it is searched for");
+    // A space that only looks like one is shown as what it is.
+    check_error("play 7\u{202f}2", "\"7\\u{202f}2\" is not a song number; in quotes it is searched for");
     check("play all of it", best("all of it"));
     check("play albums", best("albums"));
     check("play album Kind of Blue", Command::Play(Selection::Album("Kind of Blue")));
