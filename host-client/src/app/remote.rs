@@ -31,7 +31,6 @@ pub(super) struct Outside {
 impl App {
     /// Lets other programs control this one, if a listener does: at a prompt, or by keys.
     pub(super) fn open_to_others(&mut self) {
-        // At a terminal: a prompt, or a single play with keys.
         let is_player = match self.mode {
             Mode::Interactive => true,
             Mode::OneShot => self.lines.is_some(),

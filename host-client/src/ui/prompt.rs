@@ -123,8 +123,8 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !is_dumb
 }
 
-/// Starts a prompt, which passes all input to `on_input` and asks `on_search` for titles that Tab completes. Call this before the program starts other threads, because those
-/// inherit the blocked SIGTSTP.
+/// Starts a prompt, which passes all input to `on_input` and asks `on_search` for titles that Tab completes. Call this before the
+/// program starts other threads, because those inherit the blocked SIGTSTP.
 ///
 /// # Errors
 ///

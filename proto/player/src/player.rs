@@ -457,7 +457,8 @@ impl<'m, const CONTROL: usize> Player<'m, CONTROL> {
         self.core.gain
     }
 
-    /// Ends the music after this time, faded in its last ten seconds, or in all of a shorter time; with `None` it does not end. The queue stays.
+    /// Ends the music after this time, faded in its last ten seconds, or in all of a shorter time. With `None` it does not end. The
+    /// queue stays.
     pub fn sleep(&mut self, now: Instant, after: Option<Duration>) {
         self.core.sleep = after.map(|after| Sleep::after(now, after));
         self.core.music.wakeups.network = true;

@@ -178,7 +178,7 @@ impl<'m> Queue<'m> {
     /// What to ask for to show the song at this position, from 1, and at most `at_most` songs in all, as far as they are in the
     /// same entry. `None` if the queue is not so long.
     pub fn list(&self, position: u32, at_most: u32) -> Option<ListRequest> {
-        let place = self.place_at(position.checked_sub(1)?, Standing::is_shown)?;
+        let place = self.at_position(position).ok()?;
         let entry = self.entry(place)?;
         let (within, numbers) = (entry.source.within(), entry.source.numbers());
         let at_most = Some(at_most.min(entry.songs - (place.rank - entry.first)));

@@ -23,7 +23,7 @@ pub(super) struct Keys {
     is_reading: bool,
 }
 
-/// Whether this is Ctrl-Z, of which the terminal makes no signal in these modes.
+/// Whether this is Ctrl-Z. In these modes the terminal does not make it a signal.
 fn is_stop(key: KeyEvent) -> bool {
     key.code == KeyCode::Char('z') && key.modifiers == KeyModifiers::CONTROL
 }

@@ -106,7 +106,7 @@ impl Queue<'_> {
         match self.order {
             None => before(Standing::is_main).unwrap_or_default(),
             // Its number stays in the permutation.
-            Some(_) if self.index_of(place, Standing::is_late).is_none() => place,
+            Some(_) if !self.is_late(place) => place,
             Some(order) => before(Standing::is_late).unwrap_or_else(|| self.last_shuffled(&order)),
         }
     }

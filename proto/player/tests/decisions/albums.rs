@@ -65,7 +65,7 @@ fn go_back(world: &mut World) -> Vec<u32> {
     }
 }
 
-/// The albums of these songs, each of which is played whole and in order.
+/// The albums of these songs. Each must be played whole and in order.
 #[track_caller]
 fn albums_of(heard: &[u32]) -> Vec<usize> {
     let mut albums = Vec::new();
